@@ -1,0 +1,110 @@
+//! Everything that can go wrong, with the facts a person needs to act on it.
+//!
+//! Each variant maps to one stable `code` (the contract of the JavaScript and command-line surfaces); `Display` is
+//! one sentence. Bad input becomes an `Error`; a broken internal contract panics.
+
+use std::borrow::Cow;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something could not be done.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// No usable WebGPU adapter, and the caller insisted on one.
+    #[error("WebGPU is not available: {reason}")]
+    WebGpuUnavailable { reason: String },
+
+    /// No file, URL or registry id of that name.
+    #[error("{what} was not found{hint}")]
+    ModelNotFound { what: String, hint: Cow<'static, str> },
+
+    /// Malformed, truncated, or not a model at all. `file` names the file or the part of it.
+    #[error("{file}: {reason}")]
+    Format { file: String, reason: String },
+
+    /// A tensor the architecture needs is not in the file.
+    #[error("the file has no tensor named {tensor}, which the {architecture} architecture needs")]
+    MissingTensor { architecture: &'static str, tensor: String },
+
+    /// A tensor has another shape than the configuration implies. Shapes are row-major: [rows, columns].
+    #[error("{tensor}: expected shape {want:?}, the file has {got:?}")]
+    Shape { tensor: String, want: Vec<usize>, got: Vec<usize> },
+
+    /// A well-formed model that this build cannot run; `what` names the architecture, tensor type or tokenizer.
+    #[error("{what} is not supported{hint}")]
+    Unsupported { what: String, hint: Cow<'static, str> },
+
+    /// The device or the browser's memory cannot hold it.
+    #[error("{what} needs {need_mb} MB, but {have}")]
+    OutOfMemory { what: String, need_mb: u64, have: String },
+
+    /// The prompt, or the prompt and the answer asked for, do not fit the context.
+    #[error("the prompt has {prompt} tokens, but the context holds {context}; shorten the prompt or load with a larger contextLength")]
+    ContextOverflow { prompt: usize, context: usize },
+
+    /// The network failed.
+    #[error("download of {what} failed: {reason}")]
+    Download { what: String, reason: String },
+
+    /// The bytes are not those that were promised.
+    #[error("{what} has SHA-256 {got}, expected {want}; the file was changed or damaged")]
+    Integrity { what: String, want: String, got: String },
+
+    /// The graphics device went away.
+    #[error("the graphics device was lost: {reason}")]
+    DeviceLost { reason: String },
+
+    /// A field of the request is invalid.
+    #[error("{field}: {reason}")]
+    InvalidRequest { field: Cow<'static, str>, reason: String },
+
+    /// The chat template could not be parsed or rendered.
+    #[error("chat template, line {line}: {reason}")]
+    Template { line: usize, reason: String },
+
+    /// The cache or the disk refused.
+    #[error("storage: {reason}")]
+    Storage { reason: String },
+
+    /// The caller stopped it.
+    #[error("the request was aborted")]
+    Aborted,
+
+    /// Our bug.
+    #[error("internal error, please report it: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The stable code of API.md.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::WebGpuUnavailable { .. } => "WEBGPU_UNAVAILABLE",
+            Error::ModelNotFound { .. } => "MODEL_NOT_FOUND",
+            Error::Format { .. } | Error::MissingTensor { .. } | Error::Shape { .. } => "MODEL_FORMAT",
+            Error::Unsupported { .. } => "MODEL_UNSUPPORTED",
+            Error::OutOfMemory { .. } => "OUT_OF_MEMORY",
+            Error::ContextOverflow { .. } => "CONTEXT_OVERFLOW",
+            Error::Download { .. } => "DOWNLOAD",
+            Error::Integrity { .. } => "INTEGRITY",
+            Error::DeviceLost { .. } => "DEVICE_LOST",
+            Error::InvalidRequest { .. } => "INVALID_REQUEST",
+            Error::Template { .. } => "TEMPLATE",
+            Error::Storage { .. } => "STORAGE",
+            Error::Aborted => "ABORTED",
+            Error::Internal(_) => "INTERNAL",
+        }
+    }
+
+    pub fn format(file: impl Into<String>, reason: impl Into<String>) -> Self {
+        Error::Format { file: file.into(), reason: reason.into() }
+    }
+
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        Error::Unsupported { what: what.into(), hint: "".into() }
+    }
+
+    pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
+        Error::InvalidRequest { field: field.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,20 @@
+//! Cresset: language models in a web page, on the visitor's own GPU.
+//!
+//! The modules stand in the order a token travels; imports point down only (`tests/floors.rs` holds them to it).
+//!
+//! | room | what it does | may import |
+//! |---|---|---|
+//! | [`engine`] | load, chat, complete: joins the rooms, no arithmetic | everything below |
+//! | [`chat`] | messages → prompt (the model's Jinja template) | leaf rooms |
+//! | [`generate`] | ids → ids; never sees a string | models, device, sampler |
+//! | [`models`] | one file per architecture: config, tensor names, forward | nn, weights |
+//! | [`nn`] | layers shaped like the checkpoint | ops |
+//! | [`ops`] | one file per kernel: parameters, recording, CPU twin | device, quant |
+//! | [`device`] | plans, buffers, executors (wgpu, WebGPU, CPU) | quant |
+//! | [`quant`] | one file per weight format | error |
+//! | [`weights`] | GGUF and safetensors: bytes in, named tensor views out | quant, error |
+//! | [`tokenizer`], [`sampler`], [`error`] | leaf rooms | error (tokenizer: weights' metadata) |
+
+pub mod error;
+
+pub use error::{Error, Result};
