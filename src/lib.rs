@@ -18,3 +18,19 @@
 pub mod error;
 
 pub use error::{Error, Result};
+
+pub mod chat;
+pub mod device;
+pub mod engine;
+pub mod generate;
+pub mod models;
+pub mod nn;
+pub mod ops;
+pub mod quant;
+pub mod sampler;
+pub mod tokenizer;
+#[cfg(feature = "train")]
+pub mod train;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
+pub mod weights;
