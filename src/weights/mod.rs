@@ -1,0 +1,36 @@
+//! Model files: bytes in, named tensors out. Knows no device.
+//!
+//! A [`Source`] reads byte ranges (a file here; a `Blob` or an HTTP address in `web/`). [`Files`] are the sources that make
+//! one model. [`Checkpoint::open`] reads their headers only and refuses what is malformed; tensor bytes are then read
+//! by rows, as they lie in the file.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `source` | byte ranges of memory and files |
+//! | `files` | which files make one model |
+//! | `checkpoint` | opens them, reads tensors |
+//! | `gguf`, `safetensors` | parse headers (pure: bytes in, tables out) |
+//! | `metadata`, `tensor` | what a header says |
+//! | `gguf_write` | writes GGUF v3 |
+//! | `foreign` | names the files that are no models |
+
+mod checkpoint;
+mod files;
+mod foreign;
+mod gguf;
+mod gguf_write;
+mod metadata;
+mod safetensors;
+mod source;
+mod tensor;
+
+pub use checkpoint::{Checkpoint, Kind};
+pub use files::Files;
+#[cfg(not(target_arch = "wasm32"))]
+pub use files::open_path;
+pub use gguf_write::GgufWriter;
+pub use metadata::{Array, Metadata, Value};
+#[cfg(not(target_arch = "wasm32"))]
+pub use source::FileSource;
+pub use source::{LocalBoxFuture, MemorySource, Source};
+pub use tensor::{DType, TensorInfo};

@@ -1,0 +1,319 @@
+//! A model's files, opened: headers parsed, tensors ready to be read.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::{Error, Result};
+
+use super::files::{Files, Sorted, base_name};
+use super::foreign;
+use super::gguf::{self, Gguf};
+use super::metadata::Metadata;
+use super::safetensors::{self, Index};
+use super::source::{Source, read_exact};
+use super::tensor::TensorInfo;
+
+/// Bytes of a JSON or template file beside the weights; the largest tokenizers take about 35 MB.
+const MAX_TEXT: u64 = 128 << 20;
+
+/// The kind of file the weights came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Gguf { version: u32 },
+    Safetensors,
+}
+
+/// An opened model: what its headers say, and its tensors' bytes on demand.
+pub struct Checkpoint {
+    name: String,
+    kind: Kind,
+    metadata: Metadata,
+    tensors: Vec<TensorInfo>,
+    by_name: HashMap<String, usize>,
+    /// The weight files; `TensorInfo::file` counts in them.
+    sources: Vec<Box<dyn Source>>,
+    config: Option<serde_json::Value>,
+    tokenizer_json: Option<String>,
+    tokenizer_config: Option<serde_json::Value>,
+    generation_config: Option<serde_json::Value>,
+    chat_template: Option<String>,
+}
+
+impl Checkpoint {
+    /// Reads the headers, checks them against the files' lengths, and reads the JSON files beside the weights.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for what is malformed, truncated or no model at all, `MODEL_UNSUPPORTED` for GGUF version 1, big-endian files and
+    /// unknown tensor types, `MODEL_NOT_FOUND` for a missing part, `INVALID_REQUEST` if the files are several models.
+    pub async fn open(files: Files) -> Result<Checkpoint> {
+        let Sorted { config, tokenizer, tokenizer_config, generation_config, chat_template, index, weights } =
+            files.sort()?;
+        let opened = match &index {
+            Some(index) => open_shards(index.as_ref(), weights).await?,
+            None => open_weights(weights).await?,
+        };
+        let name = index.as_deref().unwrap_or(opened.sources[0].as_ref()).name();
+        Ok(Checkpoint {
+            name: base_name(name).to_owned(),
+            kind: opened.kind,
+            by_name: opened.tensors.iter().enumerate().map(|(i, t)| (t.name.clone(), i)).collect(),
+            metadata: opened.metadata,
+            tensors: opened.tensors,
+            sources: opened.sources,
+            config: json(config.as_deref()).await?,
+            tokenizer_json: text(tokenizer.as_deref()).await?,
+            tokenizer_config: json(tokenizer_config.as_deref()).await?,
+            generation_config: json(generation_config.as_deref()).await?,
+            chat_template: text(chat_template.as_deref()).await?,
+        })
+    }
+
+    /// The name of the weights' file, or of the index if there is one.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Bytes of all weight files.
+    pub fn file_bytes(&self) -> u64 {
+        self.sources.iter().map(|source| source.len()).sum()
+    }
+
+    /// GGUF's key/value pairs; empty for safetensors.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// `config.json`, an object.
+    pub fn config(&self) -> Option<&serde_json::Value> {
+        self.config.as_ref()
+    }
+
+    /// The text of `tokenizer.json`.
+    pub fn tokenizer_json(&self) -> Option<&str> {
+        self.tokenizer_json.as_deref()
+    }
+
+    /// `tokenizer_config.json`, an object.
+    pub fn tokenizer_config(&self) -> Option<&serde_json::Value> {
+        self.tokenizer_config.as_ref()
+    }
+
+    /// `generation_config.json`, an object.
+    pub fn generation_config(&self) -> Option<&serde_json::Value> {
+        self.generation_config.as_ref()
+    }
+
+    /// The text of `chat_template.jinja`.
+    pub fn chat_template_file(&self) -> Option<&str> {
+        self.chat_template.as_deref()
+    }
+
+    /// All tensors, file by file.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = &TensorInfo> {
+        self.tensors.iter()
+    }
+
+    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
+        self.by_name.get(name).map(|&i| &self.tensors[i])
+    }
+
+    /// The bytes of some rows as they lie in the file. A row is the last dimension; the leading ones are flattened.
+    ///
+    /// # Errors
+    /// What the source reports (`STORAGE`, `DOWNLOAD`), and `OUT_OF_MEMORY` for more bytes than memory can address.
+    pub async fn read_rows(&self, tensor: &TensorInfo, rows: Range<usize>) -> Result<Vec<u8>> {
+        if rows.start > rows.end || rows.end > tensor.rows() {
+            let why = format!("rows {rows:?} were wanted of {}, which has {}", tensor.name, tensor.rows());
+            return Err(Error::Internal(why));
+        }
+        let row_bytes = tensor.row_bytes();
+        // Below `tensor.bytes`, which was checked against the file.
+        self.read(tensor, rows.start as u64 * row_bytes, (rows.end - rows.start) as u64 * row_bytes).await
+    }
+
+    /// All the bytes of a tensor; errors as for [`Checkpoint::read_rows`].
+    pub async fn read_all(&self, tensor: &TensorInfo) -> Result<Vec<u8>> {
+        self.read(tensor, 0, tensor.bytes).await
+    }
+
+    async fn read(&self, tensor: &TensorInfo, start: u64, len: u64) -> Result<Vec<u8>> {
+        let Some(source) = self.sources.get(tensor.file) else {
+            return Err(Error::Internal(format!("{} is a tensor of another model", tensor.name)));
+        };
+        if len > isize::MAX as u64 {
+            let have = "that is more than this platform can address".to_owned();
+            return Err(Error::OutOfMemory { what: tensor.name.clone(), need_mb: len >> 20, have });
+        }
+        read_exact(source.as_ref(), tensor.offset + start, len as usize).await
+    }
+}
+
+/// The weight files, their headers read.
+struct Opened {
+    kind: Kind,
+    metadata: Metadata,
+    tensors: Vec<TensorInfo>,
+    sources: Vec<Box<dyn Source>>,
+}
+
+/// One file of either kind, all parts of a split GGUF, or all parts of a safetensors model.
+async fn open_weights(sources: Vec<Box<dyn Source>>) -> Result<Opened> {
+    let mut ggufs = vec![];
+    let mut tensors = vec![];
+    for (i, source) in sources.iter().enumerate() {
+        match read_header(source.as_ref()).await? {
+            Header::Gguf(gguf) => ggufs.push(gguf),
+            Header::Safetensors(more) => tensors.extend(more.into_iter().map(|t| TensorInfo { file: i, ..t })),
+        }
+    }
+    if ggufs.is_empty() {
+        check_unique(sources[0].name(), &tensors)?;
+        return Ok(Opened { kind: Kind::Safetensors, metadata: Metadata::default(), tensors, sources });
+    }
+    if !tensors.is_empty() || ggufs.len() < sources.len() {
+        return Err(Error::format(sources[0].name(), "some parts are GGUF and some safetensors"));
+    }
+    join_gguf(ggufs, sources)
+}
+
+/// Joins the parts of a split GGUF. The first part has the metadata; each has its own tensors.
+fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Box<dyn Source>>) -> Result<Opened> {
+    let mut parts = vec![];
+    for (gguf, source) in ggufs.into_iter().zip(sources) {
+        let n_parts = gguf.metadata.usize("split.count")?.unwrap_or(1);
+        let part = gguf.metadata.usize("split.no")?.unwrap_or(0);
+        parts.push((part, n_parts, gguf, source));
+    }
+    parts.sort_by_key(|part| part.0);
+    let n_parts = parts[0].1;
+    if n_parts <= 1 && parts.len() > 1 {
+        let names: Vec<&str> = parts.iter().map(|part| part.3.name()).collect();
+        let why = format!("there are several models ({}); name the one file to load", names.join(", "));
+        return Err(Error::invalid("model", why));
+    }
+    let first = base_name(parts[0].3.name()).to_owned();
+    let absent = (0..n_parts).find(|&n| parts.get(n).is_none_or(|part| part.0 != n));
+    if let (Some(n), true) = (absent, n_parts > 1) {
+        return Err(Error::ModelNotFound {
+            what: format!("part {} of {n_parts} of the split model {first}", n + 1),
+            hint: "; a split GGUF needs all its parts together".into(),
+        });
+    }
+    if parts.len() > n_parts.max(1) || parts.iter().any(|part| part.1 != n_parts) {
+        return Err(Error::format(first, "the parts do not belong to one split model"));
+    }
+
+    let kind = Kind::Gguf { version: parts[0].2.version };
+    let metadata = std::mem::take(&mut parts[0].2.metadata);
+    let (mut sources, mut tensors) = (vec![], vec![]);
+    for (i, (_, _, gguf, source)) in parts.into_iter().enumerate() {
+        tensors.extend(gguf.tensors.into_iter().map(|t| TensorInfo { file: i, ..t }));
+        sources.push(source);
+    }
+    check_unique(&first, &tensors)?;
+    Ok(Opened { kind, metadata, tensors, sources })
+}
+
+/// The files that an index names.
+async fn open_shards(index: &dyn Source, mut files: Vec<Box<dyn Source>>) -> Result<Opened> {
+    let index_name = base_name(index.name());
+    let map = Index::parse(index_name, &read_small(index).await?)?.weight_map;
+    let mut names: Vec<&str> = map.values().map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (mut sources, mut tensors) = (vec![], vec![]);
+    for (i, name) in names.iter().enumerate() {
+        let Some(at) = files.iter().position(|file| base_name(file.name()) == *name) else {
+            let hint = format!(", which {index_name} names").into();
+            return Err(Error::ModelNotFound { what: (*name).to_owned(), hint });
+        };
+        let source = files.swap_remove(at);
+        let Header::Safetensors(more) = read_header(source.as_ref()).await? else {
+            return Err(Error::format(*name, "this part should be safetensors, but is GGUF"));
+        };
+        tensors.extend(more.into_iter().map(|t| TensorInfo { file: i, ..t }));
+        sources.push(source);
+    }
+    if sources.is_empty() {
+        return Err(Error::format(index_name, "the index names no tensors"));
+    }
+    check_unique(index_name, &tensors)?;
+    let place: HashMap<&str, &str> = tensors.iter().map(|t| (t.name.as_str(), names[t.file])).collect();
+    for (tensor, file) in &map {
+        let why = match place.get(tensor.as_str()) {
+            Some(actual) if actual == file => continue,
+            Some(actual) => format!("tensor {tensor:?} should be in {file}, but is in {actual}"),
+            None => format!("tensor {tensor:?} should be in {file}, but is not there"),
+        };
+        return Err(Error::format(index_name, why));
+    }
+    Ok(Opened { kind: Kind::Safetensors, metadata: Metadata::default(), tensors, sources })
+}
+
+enum Header {
+    Gguf(Gguf),
+    Safetensors(Vec<TensorInfo>),
+}
+
+/// Tells a weight file by its first bytes, then by its name, and reads its header.
+async fn read_header(source: &dyn Source) -> Result<Header> {
+    let head = read_exact(source, 0, source.len().min(gguf::FIRST_READ) as usize).await?;
+    let name = source.name().to_ascii_lowercase();
+    let known = head.starts_with(&gguf::MAGIC) || safetensors::recognise(&head);
+    if !known && let Some(what) = foreign::recognise(&head) {
+        return Err(Error::format(source.name(), what));
+    }
+    if head.starts_with(&gguf::MAGIC) || (!known && name.ends_with(".gguf")) {
+        Ok(Header::Gguf(gguf::read(source, head).await?))
+    } else if known || name.ends_with(".safetensors") {
+        Ok(Header::Safetensors(safetensors::read(source, head).await?))
+    } else {
+        Err(Error::format(source.name(), "this is neither a GGUF nor a safetensors file"))
+    }
+}
+
+/// Refuses two tensors of one name in different files; within a file the parsers do.
+fn check_unique(file: &str, tensors: &[TensorInfo]) -> Result<()> {
+    let mut files: HashMap<&str, usize> = HashMap::with_capacity(tensors.len());
+    match tensors.iter().find(|t| files.insert(&t.name, t.file).is_some()) {
+        None => Ok(()),
+        Some(tensor) => Err(Error::format(file, format!("tensor {:?} occurs twice", tensor.name))),
+    }
+}
+
+/// All of a file that is small by nature.
+async fn read_small(source: &dyn Source) -> Result<Vec<u8>> {
+    let len = source.len();
+    if len > MAX_TEXT {
+        return Err(Error::format(source.name(), format!("the file is absurdly large for its purpose, {len} bytes")));
+    }
+    read_exact(source, 0, len as usize).await
+}
+
+async fn text(source: Option<&dyn Source>) -> Result<Option<String>> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(read_small(source).await?);
+    text.map(Some).map_err(|_| Error::format(source.name(), "the text is not UTF-8"))
+}
+
+/// A JSON object.
+async fn json(source: Option<&dyn Source>) -> Result<Option<serde_json::Value>> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    let bytes = read_small(source).await?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+        let why = foreign::recognise(&bytes).filter(|_| !bytes.trim_ascii_start().starts_with(b"{"));
+        Error::format(source.name(), why.map_or_else(|| format!("this is not JSON: {error}"), str::to_owned))
+    })?;
+    match value {
+        serde_json::Value::Object(_) => Ok(Some(value)),
+        _ => Err(Error::format(source.name(), "the file should hold a JSON object")),
+    }
+}

@@ -1,0 +1,225 @@
+//! Which files make one model, told by their names.
+
+use crate::{Error, Result};
+
+use super::source::Source;
+
+/// The files of one model: a `.gguf`; or `*.safetensors` (with `*.safetensors.index.json` where sharded) and the JSON
+/// files beside it. Files of other names are ignored, unless there is only one, which is then told by its first bytes.
+#[derive(Default)]
+pub struct Files {
+    sources: Vec<Box<dyn Source>>,
+}
+
+impl Files {
+    pub fn new(sources: Vec<Box<dyn Source>>) -> Self {
+        Files { sources }
+    }
+
+    /// One file and nothing beside it.
+    pub fn single(source: impl Source + 'static) -> Self {
+        Files { sources: vec![Box::new(source)] }
+    }
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Role {
+    Config,
+    Tokenizer,
+    TokenizerConfig,
+    GenerationConfig,
+    ChatTemplate,
+    Index,
+    Gguf,
+    Safetensors,
+    Other,
+}
+
+impl Role {
+    fn of(name: &str) -> Role {
+        let name = base_name(name).to_ascii_lowercase();
+        match name.as_str() {
+            "config.json" => Role::Config,
+            "tokenizer.json" => Role::Tokenizer,
+            "tokenizer_config.json" => Role::TokenizerConfig,
+            "generation_config.json" => Role::GenerationConfig,
+            "chat_template.jinja" => Role::ChatTemplate,
+            _ if name.ends_with(".safetensors.index.json") => Role::Index,
+            _ if name.ends_with(".gguf") => Role::Gguf,
+            _ if name.ends_with(".safetensors") => Role::Safetensors,
+            _ => Role::Other,
+        }
+    }
+}
+
+/// The name without folders.
+pub(super) fn base_name(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// `model-00001-of-00003.safetensors` is part 1 of 3 of `model`: (stem, part, parts, extension).
+fn part_of(name: &str) -> Option<(&str, u32, u32, &str)> {
+    let (stem, extension) = base_name(name).rsplit_once('.')?;
+    let (stem, parts) = stem.rsplit_once("-of-")?;
+    let (stem, part) = stem.rsplit_once('-')?;
+    let number = |digits: &str| (digits.len() == 5).then(|| digits.parse::<u32>().ok())?;
+    Some((stem, number(part)?, number(parts)?, extension))
+}
+
+/// Files by role.
+#[derive(Default)]
+pub(super) struct Sorted {
+    pub config: Option<Box<dyn Source>>,
+    pub tokenizer: Option<Box<dyn Source>>,
+    pub tokenizer_config: Option<Box<dyn Source>>,
+    pub generation_config: Option<Box<dyn Source>>,
+    pub chat_template: Option<Box<dyn Source>>,
+    pub index: Option<Box<dyn Source>>,
+    /// At least one. With an index there may be some that it does not name.
+    pub weights: Vec<Box<dyn Source>>,
+}
+
+impl Files {
+    /// Sorts the files by role and refuses sets that are no one model.
+    pub(super) fn sort(self) -> Result<Sorted> {
+        let mut sorted = Sorted::default();
+        let (mut ggufs, mut safetensors, mut indexes, mut others) = (vec![], vec![], vec![], vec![]);
+        for source in self.sources {
+            match Role::of(source.name()) {
+                Role::Config => sorted.config = Some(source),
+                Role::Tokenizer => sorted.tokenizer = Some(source),
+                Role::TokenizerConfig => sorted.tokenizer_config = Some(source),
+                Role::GenerationConfig => sorted.generation_config = Some(source),
+                Role::ChatTemplate => sorted.chat_template = Some(source),
+                Role::Index => indexes.push(source),
+                Role::Gguf => ggufs.push(source),
+                Role::Safetensors => safetensors.push(source),
+                Role::Other => others.push(source),
+            }
+        }
+        sorted.weights = match (ggufs.is_empty(), safetensors.is_empty()) {
+            (false, true) => ggufs,
+            (false, false) => {
+                ggufs.append(&mut safetensors);
+                return Err(ambiguous(&ggufs));
+            }
+            (true, true) if indexes.is_empty() && others.len() == 1 => others,
+            (true, true) if indexes.is_empty() => {
+                let what = "a .gguf or .safetensors file".to_owned();
+                return Err(Error::ModelNotFound { what, hint: " among the files given".into() });
+            }
+            (true, _) => {
+                sorted.index = one_index(indexes)?;
+                if sorted.index.is_some() { safetensors } else { one_model(safetensors)? }
+            }
+        };
+        Ok(sorted)
+    }
+}
+
+fn ambiguous(sources: &[Box<dyn Source>]) -> Error {
+    const SHOWN: usize = 4;
+    let names: Vec<&str> = sources.iter().take(SHOWN).map(|source| base_name(source.name())).collect();
+    let more = if sources.len() > SHOWN { ", …" } else { "" };
+    let names = names.join(", ");
+    Error::invalid("model", format!("there are several models ({names}{more}); name the one file to load"))
+}
+
+fn one_index(mut indexes: Vec<Box<dyn Source>>) -> Result<Option<Box<dyn Source>>> {
+    if indexes.len() > 1 {
+        let usual = indexes.iter().position(|index| base_name(index.name()) == "model.safetensors.index.json");
+        return match usual {
+            Some(i) => Ok(Some(indexes.swap_remove(i))),
+            None => Err(ambiguous(&indexes)),
+        };
+    }
+    Ok(indexes.pop())
+}
+
+/// Without an index: one file, or all parts of one.
+fn one_model(mut files: Vec<Box<dyn Source>>) -> Result<Vec<Box<dyn Source>>> {
+    files.sort_by(|a, b| a.name().cmp(b.name()));
+    let first = base_name(files[0].name()).to_owned();
+    if let Some((stem, _, parts, extension)) = part_of(&first)
+        && files.iter().all(|file| part_of(file.name()).is_some_and(|part| (part.0, part.2) == (stem, parts)))
+    {
+        let absent = (1..=parts).find(|&n| files.iter().all(|file| part_of(file.name()).is_none_or(|p| p.1 != n)));
+        return match absent {
+            None => Ok(files),
+            Some(n) => Err(Error::ModelNotFound {
+                what: format!("{stem}-{n:05}-of-{parts:05}.{extension}"),
+                hint: format!(", which belongs to {first}").into(),
+            }),
+        };
+    }
+    if files.len() > 1 {
+        let usual = files.iter().position(|file| base_name(file.name()) == "model.safetensors");
+        let Some(i) = usual else {
+            return Err(ambiguous(&files));
+        };
+        files = vec![files.swap_remove(i)];
+    }
+    Ok(files)
+}
+
+/// Opens the files of the model at a path: a `.gguf` (and the other parts of a split one), a `.safetensors` or its index (with
+/// what belongs to it in the same folder), or a folder.
+///
+/// # Errors
+/// `MODEL_NOT_FOUND` if there is no such file or the folder holds no model, `STORAGE` if the system refuses to open it.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
+    use super::source::{FileSource, io_error};
+
+    let path = path.as_ref();
+    let shown = path.display().to_string();
+    let refused = |error: std::io::Error| io_error(&shown, &error);
+    let is_folder = path.metadata().map_err(refused)?.is_dir();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = match path.parent() {
+        _ if is_folder => path,
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => std::path::Path::new("."),
+    };
+    let wanted = |sibling: &str| {
+        let role = Role::of(sibling);
+        let weights = matches!(role, Role::Gguf | Role::Safetensors | Role::Index);
+        match (is_folder, Role::of(&name)) {
+            (true, _) => role != Role::Other,
+            _ if sibling == name => true,
+            (_, Role::Safetensors | Role::Index) if !weights => role != Role::Other,
+            (_, Role::Index) => role == Role::Safetensors,
+            _ => belongs_to(sibling, &name),
+        }
+    };
+
+    let mut siblings = vec![];
+    for entry in std::fs::read_dir(folder).map_err(refused)? {
+        let entry = entry.map_err(refused)?;
+        if wanted(&entry.file_name().to_string_lossy()) && entry.path().is_file() {
+            siblings.push(entry.path());
+        }
+    }
+    siblings.sort();
+    let mut sources: Vec<Box<dyn Source>> = vec![];
+    for sibling in siblings {
+        sources.push(Box::new(FileSource::open(&sibling)?));
+    }
+    if is_folder && !sources.iter().any(|s| matches!(Role::of(s.name()), Role::Gguf | Role::Safetensors | Role::Index))
+    {
+        let what = format!("a .gguf or .safetensors file in {shown}");
+        return Err(Error::ModelNotFound { what, hint: "".into() });
+    }
+    Ok(Files { sources })
+}
+
+/// Whether a file is another part of the same split model as `name`, or the index of its parts.
+#[cfg(not(target_arch = "wasm32"))]
+fn belongs_to(sibling: &str, name: &str) -> bool {
+    let Some((stem, _, parts, extension)) = part_of(name) else {
+        return false;
+    };
+    part_of(sibling).is_some_and(|part| (part.0, part.2, part.3) == (stem, parts, extension))
+        || sibling == format!("{stem}.safetensors.index.json")
+}
