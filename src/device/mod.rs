@@ -1,0 +1,199 @@
+//! Plans and the executors that replay them.
+//!
+//! A model's forward *records* kernels into a [`Plan`]; an executor compiles the plan once and replays it for every
+//! token. Three executors replay the same plan: wgpu natively, WebGPU in the browser (raw handles beside wgpu), and the
+//! CPU, which calls each kernel's twin.
+//!
+//! In: kernels as data, bytes of weights. Out: bytes of buffers. Knows no model.
+
+mod buffers;
+mod control;
+mod cpu;
+mod gpu;
+mod kernel;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+mod pass;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
+pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
+pub use cpu::Cpu;
+pub use gpu::Gpu;
+pub(crate) use kernel::kernel;
+pub use kernel::{Access, Kernel, KvFormat, Options, Twin};
+pub use pass::{Pass, Plan, Step, Tensor};
+
+use crate::error::Result;
+use serde::Serialize;
+
+/// What the page and the terminal say about the device.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceInfo {
+    /// `webgpu`, `vulkan`, `metal`, `dx12` or `cpu`.
+    pub backend: String,
+    pub vendor: String,
+    pub architecture: String,
+    pub description: String,
+    /// The adapter computes on the CPU (SwiftShader, lavapipe).
+    pub software: bool,
+    pub features: Vec<String>,
+    pub limits: Limits,
+    /// Why this device and not another, when there was a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Limits that decide how buffers are laid out, in bytes.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    pub max_binding_bytes: u64,
+    pub max_buffer_bytes: u64,
+}
+
+impl Default for Limits {
+    /// WebGPU's defaults.
+    fn default() -> Self {
+        Limits { max_binding_bytes: 128 << 20, max_buffer_bytes: 256 << 20 }
+    }
+}
+
+/// What the executors count; tests gate on these instead of on times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counters {
+    pub submits: u64,
+    pub dispatches: u64,
+    pub buffers: u64,
+    pub bind_groups: u64,
+    pub pipelines: u64,
+    pub maps: u64,
+    pub bytes_written: u64,
+    pub bytes_read: u64,
+}
+
+/// How kernels are shaped for this device. The speed work measures these; here they follow the kind of device.
+#[derive(Debug, Clone, Copy)]
+pub struct Tuning {
+    /// Threads that share one output of a matvec: 1 needs no barrier, which software adapters prefer.
+    pub matvec_lanes: u32,
+}
+
+/// The number of a run whose read-back has not been waited for. Tickets are waited for in the order they were given.
+#[derive(Debug)]
+#[must_use]
+pub struct Ticket(pub u64);
+
+/// Runs that may be in flight at once; a run beyond that waits for the oldest.
+pub const RUN_AHEAD: usize = 4;
+
+/// One of the executors.
+pub enum Device {
+    Gpu(Box<Gpu>),
+    Cpu(Box<Cpu>),
+}
+
+/// A plan that an executor has made ready to replay.
+pub enum Compiled {
+    Gpu(gpu::Compiled),
+    Cpu(Plan),
+}
+
+macro_rules! each {
+    ($self:expr, $device:ident => $body:expr) => {
+        match $self {
+            Device::Gpu($device) => $body,
+            Device::Cpu($device) => $body,
+        }
+    };
+}
+
+impl Device {
+    /// The plain executor: every kernel's twin.
+    pub fn cpu() -> Device {
+        Device::Cpu(Box::new(Cpu::new()))
+    }
+
+    /// The best GPU adapter of this machine. Error: `WEBGPU_UNAVAILABLE` when there is none.
+    pub async fn gpu() -> Result<Device> {
+        Ok(Device::Gpu(Box::new(Gpu::open().await?)))
+    }
+
+    pub fn info(&self) -> &DeviceInfo {
+        each!(self, d => &d.info)
+    }
+
+    pub fn info_mut(&mut self) -> &mut DeviceInfo {
+        each!(self, d => &mut d.info)
+    }
+
+    pub fn memory(&self) -> &Memory {
+        each!(self, d => &d.memory)
+    }
+
+    pub fn counters(&self) -> Counters {
+        each!(self, d => d.counters.get())
+    }
+
+    pub fn tuning(&self) -> Tuning {
+        Tuning { matvec_lanes: if self.info().software || matches!(self, Device::Cpu(_)) { 1 } else { 16 } }
+    }
+
+    /// A zeroed buffer of `bytes` (rounded up to 16). Error: `OUT_OF_MEMORY` past the device's limits.
+    pub fn create_buffer(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {
+        each!(self, d => d.create_buffer(label, bytes, usage))
+    }
+
+    /// Writes before the next run. `offset` and the length are multiples of 4.
+    pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {
+        each!(self, d => d.write(buffer, offset, bytes))
+    }
+
+    /// Compiles pipelines and makes every object that replaying needs.
+    pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
+        Ok(match self {
+            Device::Gpu(gpu) => Compiled::Gpu(gpu.compile(plan).await?),
+            Device::Cpu(_) => Compiled::Cpu(plan),
+        })
+    }
+
+    /// Replays a plan, then copies `bytes` of `read` from its start to the read-back ring.
+    pub fn run(&self, plan: &Compiled, read: BufferId, bytes: u64) -> Result<Ticket> {
+        match (self, plan) {
+            (Device::Gpu(gpu), Compiled::Gpu(plan)) => gpu.run(plan, read, bytes),
+            (Device::Cpu(cpu), Compiled::Cpu(plan)) => Ok(cpu.run(plan, read, bytes)),
+            _ => unreachable!("a plan is replayed by the executor that compiled it"),
+        }
+    }
+
+    /// The words copied by the oldest run that was not waited for.
+    pub async fn wait(&self, ticket: Ticket) -> Result<Vec<u32>> {
+        match self {
+            Device::Gpu(gpu) => gpu.wait(ticket).await,
+            Device::Cpu(cpu) => Ok(cpu.wait(ticket)),
+        }
+    }
+
+    /// Reads a buffer back: for logits and tests, not for the token loop.
+    pub async fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Result<Vec<u32>> {
+        match self {
+            Device::Gpu(gpu) => gpu.read(buffer, offset, bytes).await,
+            Device::Cpu(cpu) => Ok(cpu.read(buffer, offset, bytes)),
+        }
+    }
+
+    /// Surfaces what went wrong on the device since the last call: out of memory, a lost device.
+    pub async fn check(&self) -> Result<()> {
+        match self {
+            Device::Gpu(gpu) => gpu.check().await,
+            Device::Cpu(_) => Ok(()),
+        }
+    }
+
+    pub fn is_cpu(&self) -> bool {
+        matches!(self, Device::Cpu(_))
+    }
+}

@@ -1,0 +1,220 @@
+//! The two small buffers through which host and device talk: `control` (host → device) and `state` (device only).
+//!
+//! Both are arrays of u32 words; `shaders/shared/control.wgsl` and `rows.wgsl` read them at the offsets of [`Layout`].
+
+/// A row's token that the device takes, with its position, from `state`: the decode loop's rows.
+pub const FROM_STATE: u32 = u32::MAX;
+
+/// Words before the row table.
+const HEADER: usize = 16;
+/// Words of a row: slot, position, token, unused.
+const ROW: usize = 4;
+/// Words of a slot's sampling parameters.
+const SAMPLING: usize = 16;
+/// Words of a slot in `state`: token, position, two unused.
+const STATE: usize = 4;
+
+/// Sizes that fix where everything lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Most rows a plan may have.
+    pub rows: usize,
+    /// Most rows that get logits.
+    pub logit_rows: usize,
+    pub slots: usize,
+    /// Positions a slot holds.
+    pub context: usize,
+    /// Positions in a page of the KV cache.
+    pub page: usize,
+}
+
+impl Layout {
+    pub fn pages_per_slot(&self) -> usize {
+        self.context.div_ceil(self.page)
+    }
+
+    /// Pages of all slots: what a layer's K or V buffer holds.
+    pub fn pages(&self) -> usize {
+        self.slots * self.pages_per_slot()
+    }
+
+    fn gather_at(&self) -> usize {
+        HEADER + ROW * self.rows
+    }
+
+    fn sampling_at(&self) -> usize {
+        self.gather_at() + self.logit_rows
+    }
+
+    fn pages_at(&self) -> usize {
+        self.sampling_at() + SAMPLING * self.slots
+    }
+
+    pub fn control_bytes(&self) -> u64 {
+        4 * (self.pages_at() + self.pages()) as u64
+    }
+
+    fn history_at(&self) -> usize {
+        STATE * self.slots
+    }
+
+    pub fn state_bytes(&self) -> u64 {
+        4 * (self.history_at() + self.slots * self.context) as u64
+    }
+
+    /// Bytes read back after a decode step: the slots' newest tokens. One slot reads one word.
+    pub fn result_bytes(&self) -> u64 {
+        if self.slots == 1 { 4 } else { (4 * STATE * self.slots) as u64 }
+    }
+
+    /// The token of `slot` among the words read back.
+    pub fn result(&self, words: &[u32], slot: usize) -> u32 {
+        words[STATE * slot]
+    }
+}
+
+/// One row of a run: a token at a position of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    pub slot: u32,
+    pub position: u32,
+    /// A token id, or [`FROM_STATE`].
+    pub token: u32,
+}
+
+/// Sampling parameters of one slot, as the device reads them.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct SamplingSlot {
+    pub seed: [u32; 2],
+    /// 0 is greedy.
+    pub temperature: f32,
+    /// 0 keeps all.
+    pub top_k: u32,
+    pub top_p: f32,
+    pub min_p: f32,
+    pub repetition_penalty: f32,
+    pub frequency_penalty: f32,
+    pub presence_penalty: f32,
+    /// Position of the first generated token: frequency and presence count from here.
+    pub generated_from: u32,
+    /// Bit 0: the bias buffer counts. Bit 1: some penalty is on.
+    pub flags: u32,
+    pub unused: [u32; 5],
+}
+
+impl SamplingSlot {
+    pub const BIAS: u32 = 1;
+    pub const PENALTIES: u32 = 2;
+}
+
+impl Default for SamplingSlot {
+    /// Greedy, no penalties.
+    fn default() -> Self {
+        SamplingSlot {
+            top_p: 1.0,
+            repetition_penalty: 1.0,
+            ..bytemuck::Zeroable::zeroed()
+        }
+    }
+}
+
+/// The host's side of `control`.
+pub struct Control {
+    pub layout: Layout,
+    words: Vec<u32>,
+}
+
+impl Control {
+    /// All slots greedy; slot s owns pages s × n .. (s + 1) × n.
+    pub fn new(layout: Layout) -> Self {
+        let mut control = Control { layout, words: vec![0; layout.control_bytes() as usize / 4] };
+        control.words[2] = layout.gather_at() as u32;
+        control.words[3] = layout.sampling_at() as u32;
+        control.words[4] = layout.pages_at() as u32;
+        control.words[5] = layout.pages_per_slot() as u32;
+        control.words[6] = layout.history_at() as u32;
+        control.words[7] = layout.context as u32;
+        for slot in 0..layout.slots {
+            control.set_sampling(slot, &SamplingSlot::default());
+        }
+        for page in 0..layout.pages() {
+            control.words[layout.pages_at() + page] = page as u32;
+        }
+        control
+    }
+
+    /// The rows of the next runs, and which of them (by index) get logits.
+    pub fn set_rows(&mut self, rows: &[Row], gather: &[u32]) {
+        assert!(rows.len() <= self.layout.rows && gather.len() <= self.layout.logit_rows);
+        self.words[0] = rows.len() as u32;
+        self.words[1] = gather.len() as u32;
+        for (i, row) in rows.iter().enumerate() {
+            self.words[HEADER + ROW * i..][..3].copy_from_slice(&[row.slot, row.position, row.token]);
+        }
+        self.words[self.layout.gather_at()..][..gather.len()].copy_from_slice(gather);
+    }
+
+    pub fn set_sampling(&mut self, slot: usize, sampling: &SamplingSlot) {
+        let at = self.layout.sampling_at() + SAMPLING * slot;
+        self.words[at..at + SAMPLING].copy_from_slice(bytemuck::cast_slice(bytemuck::bytes_of(sampling)));
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words)
+    }
+}
+
+/// What a twin reads from `control` and `state`: the same functions as `shaders/shared/rows.wgsl`.
+pub struct Slot;
+
+impl Slot {
+    pub fn rows(control: &[u32]) -> usize {
+        control[0] as usize
+    }
+
+    pub fn logit_rows(control: &[u32]) -> usize {
+        control[1] as usize
+    }
+
+    /// The index of the row that logit row `i` comes from.
+    pub fn gathered(control: &[u32], i: usize) -> usize {
+        control[control[2] as usize + i] as usize
+    }
+
+    /// Row `i`, its token and position taken from `state` where they are the device's.
+    pub fn row(control: &[u32], state: &[u32], i: usize) -> Row {
+        let words = &control[HEADER + ROW * i..];
+        let mut row = Row { slot: words[0], position: words[1], token: words[2] };
+        if row.token == FROM_STATE {
+            row.token = state[STATE * row.slot as usize];
+            row.position = state[STATE * row.slot as usize + 1];
+        }
+        row
+    }
+
+    pub fn sampling(control: &[u32], slot: u32) -> SamplingSlot {
+        let at = control[3] as usize + SAMPLING * slot as usize;
+        *bytemuck::from_bytes(bytemuck::cast_slice(&control[at..at + SAMPLING]))
+    }
+
+    /// Where position `position` of `slot` lies in a layer's cache, in positions.
+    pub fn cache_position(control: &[u32], slot: u32, position: u32, page: u32) -> usize {
+        let at = control[4] + slot * control[5] + position / page;
+        (control[at as usize] * page + position % page) as usize
+    }
+
+    pub fn context(control: &[u32]) -> u32 {
+        control[7]
+    }
+
+    /// The word of `state` that holds the id at `position` of `slot`.
+    pub fn history_at(control: &[u32], slot: u32, position: u32) -> usize {
+        (control[6] + slot * control[7] + position) as usize
+    }
+
+    /// A sampled id becomes the slot's newest token.
+    pub fn advance(state: &mut [u32], slot: u32, token: u32, position: u32) {
+        state[STATE * slot as usize..][..2].copy_from_slice(&[token, position]);
+    }
+}

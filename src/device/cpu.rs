@@ -1,0 +1,86 @@
+//! The CPU executor: runs each step's twin at once, in order.
+
+use super::{BufferId, Counters, DeviceInfo, Memory, Plan, Ticket, Twin, Usage};
+use crate::error::{Error, Result};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+pub struct Cpu {
+    pub info: DeviceInfo,
+    pub memory: Memory,
+    pub counters: Cell<Counters>,
+    buffers: Vec<RefCell<Vec<u32>>>,
+    results: RefCell<VecDeque<Vec<u32>>>,
+}
+
+impl Cpu {
+    pub fn new() -> Self {
+        let mut info = DeviceInfo {
+            backend: "cpu".into(),
+            architecture: std::env::consts::ARCH.into(),
+            description: "CPU".into(),
+            ..DeviceInfo::default()
+        };
+        // Plain memory has no binding limits; one allocation is bounded by the address space.
+        info.limits.max_buffer_bytes = (isize::MAX as u64).min(1 << 46);
+        info.limits.max_binding_bytes = info.limits.max_buffer_bytes;
+        Cpu { info, memory: Memory::default(), counters: Cell::default(), buffers: Vec::new(), results: RefCell::default() }
+    }
+
+    pub fn create_buffer(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {
+        let bytes = bytes.next_multiple_of(16).max(16);
+        let words = usize::try_from(bytes / 4).unwrap_or(usize::MAX);
+        let mut buffer: Vec<u32> = Vec::new();
+        buffer.try_reserve_exact(words).map_err(|_| Error::OutOfMemory {
+            what: label.to_string(),
+            need_mb: bytes >> 20,
+            have: "there is not so much memory".into(),
+        })?;
+        buffer.resize(words, 0);
+        self.buffers.push(RefCell::new(buffer));
+        self.memory.add(usage, bytes);
+        self.count(|c| c.buffers += 1);
+        Ok(BufferId(self.buffers.len() as u32 - 1))
+    }
+
+    pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {
+        let mut words = self.buffers[buffer.0 as usize].borrow_mut();
+        let at = offset as usize;
+        bytemuck::cast_slice_mut::<u32, u8>(&mut words)[at..at + bytes.len()].copy_from_slice(bytes);
+        self.count(|c| c.bytes_written += bytes.len() as u64);
+    }
+
+    pub fn run(&self, plan: &Plan, read: BufferId, bytes: u64) -> Ticket {
+        for step in &plan.steps {
+            let buffers = step.bindings.iter().map(|id| &self.buffers[id.0 as usize]).collect();
+            (step.kernel.twin)(&Twin { params: &step.params, options: &step.options, buffers });
+        }
+        self.results.borrow_mut().push_back(self.read(read, 0, bytes));
+        self.count(|c| {
+            c.submits += 1;
+            c.dispatches += plan.steps.len() as u64;
+        });
+        Ticket(self.counters.get().submits)
+    }
+
+    pub fn wait(&self, _ticket: Ticket) -> Vec<u32> {
+        self.results.borrow_mut().pop_front().expect("a run to wait for")
+    }
+
+    pub fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Vec<u32> {
+        let words = self.buffers[buffer.0 as usize].borrow();
+        words[offset as usize / 4..(offset + bytes) as usize / 4].to_vec()
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counters)) {
+        let mut counters = self.counters.get();
+        change(&mut counters);
+        self.counters.set(counters);
+    }
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,250 @@
+//! wgpu's device and buffers, natively and in the browser; pipelines and replay are `native.rs`'s and `web.rs`'s.
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::native as backend;
+#[cfg(target_arch = "wasm32")]
+use super::web as backend;
+use super::{BufferId, Counters, DeviceInfo, Limits, Memory, Plan, RUN_AHEAD, Ticket, Usage};
+use crate::error::{Error, Result};
+use futures_channel::oneshot;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+pub use backend::Compiled;
+
+/// Bytes of one read-back buffer of the ring.
+const RING_BYTES: u64 = 256;
+
+pub struct Gpu {
+    pub info: DeviceInfo,
+    pub memory: Memory,
+    pub counters: Cell<Counters>,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) buffers: Vec<wgpu::Buffer>,
+    pub(super) backend: backend::Backend,
+    ring: Vec<wgpu::Buffer>,
+    in_flight: RefCell<VecDeque<InFlight>>,
+    next: Cell<usize>,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+struct InFlight {
+    ring: usize,
+    bytes: u64,
+    submission: backend::Submission,
+    mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Gpu {
+    /// The machine's best adapter, with all the limits it offers.
+    pub async fn open() -> Result<Gpu> {
+        let unavailable = |reason: String| Error::WebGpuUnavailable { reason };
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = wgpu::Backends::PRIMARY;
+        let instance = wgpu::Instance::new(descriptor);
+        let adapter = instance
+            .request_adapter(&wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::HighPerformance,
+                ..Default::default()
+            })
+            .await
+            .map_err(|_| unavailable("no graphics adapter answered".into()))?;
+        let offered = adapter.limits();
+        let defaults = wgpu::Limits::default();
+        let required_limits = wgpu::Limits {
+            max_buffer_size: offered.max_buffer_size.max(defaults.max_buffer_size),
+            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            ..defaults
+        };
+        let (device, queue) = adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("cresset"),
+                required_features: adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP),
+                required_limits,
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| unavailable(e.to_string()))?;
+
+        let failure = Arc::new(Mutex::new(None));
+        let lost = failure.clone();
+        device.set_device_lost_callback(move |_, reason| {
+            *lost.lock().expect("no panic while held") = Some(Error::DeviceLost { reason });
+        });
+        let uncaptured = failure.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let error = match error {
+                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory {
+                    what: "the model".into(),
+                    need_mb: 0,
+                    have: "the graphics device has no memory left; try a smaller model or context".into(),
+                },
+                other => Error::Internal(other.to_string()),
+            };
+            uncaptured.lock().expect("no panic while held").get_or_insert(error);
+        }));
+
+        let ring = (0..RUN_AHEAD + 1).map(|_| staging(&device, RING_BYTES)).collect();
+        let limits = Limits {
+            max_binding_bytes: u64::from(device.limits().max_storage_buffer_binding_size),
+            max_buffer_bytes: device.limits().max_buffer_size,
+        };
+        let info = backend::describe(&adapter, &device, limits);
+        Ok(Gpu {
+            info,
+            memory: Memory::default(),
+            counters: Cell::default(),
+            backend: backend::Backend::new(&device),
+            device,
+            queue,
+            buffers: Vec::new(),
+            ring,
+            in_flight: RefCell::default(),
+            next: Cell::new(0),
+            failure,
+        })
+    }
+
+    pub fn create_buffer(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {
+        let bytes = bytes.next_multiple_of(16).max(16);
+        let most = self.info.limits.max_buffer_bytes.min(self.info.limits.max_binding_bytes);
+        if bytes > most {
+            return Err(Error::OutOfMemory {
+                what: label.to_string(),
+                need_mb: bytes >> 20,
+                have: format!("the device binds {} MB at most", most >> 20),
+            });
+        }
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        self.buffers.push(buffer);
+        self.memory.add(usage, bytes);
+        self.count(|c| c.buffers += 1);
+        Ok(BufferId(self.buffers.len() as u32 - 1))
+    }
+
+    pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {
+        self.queue.write_buffer(&self.buffers[buffer.0 as usize], offset, bytes);
+        self.count(|c| c.bytes_written += bytes.len() as u64);
+    }
+
+    pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
+        let compiled = backend::compile(self, plan).await?;
+        self.check().await?;
+        Ok(compiled)
+    }
+
+    pub fn run(&self, plan: &Compiled, read: BufferId, bytes: u64) -> Result<Ticket> {
+        self.fail_if_lost()?;
+        assert!(bytes <= RING_BYTES, "the ring holds {RING_BYTES} bytes");
+        assert!(self.in_flight.borrow().len() < self.ring.len(), "wait for a ticket before the next run");
+        let ring = self.next.get();
+        self.next.set((ring + 1) % self.ring.len());
+        let submission = backend::replay(self, plan, (&self.buffers[read.0 as usize], &self.ring[ring], bytes));
+        let (sender, mapped) = oneshot::channel();
+        self.ring[ring].map_async(wgpu::MapMode::Read, 0..bytes.next_multiple_of(8), move |result| {
+            let _ = sender.send(result); // a receiver that is gone no longer wants to know
+        });
+        self.in_flight.borrow_mut().push_back(InFlight { ring, bytes, submission, mapped });
+        self.count(|c| {
+            c.submits += 1;
+            c.maps += 1;
+            c.dispatches += plan.dispatches();
+        });
+        Ok(Ticket(self.counters.get().submits))
+    }
+
+    pub async fn wait(&self, _ticket: Ticket) -> Result<Vec<u32>> {
+        let run = self.in_flight.borrow_mut().pop_front().expect("a run to wait for");
+        backend::finish(self, run.submission);
+        self.mapped(run.mapped).await?;
+        self.take(&self.ring[run.ring], run.bytes)
+    }
+
+    pub async fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Result<Vec<u32>> {
+        self.fail_if_lost()?;
+        let staging = staging(&self.device, bytes.next_multiple_of(8));
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.buffers[buffer.0 as usize], offset, &staging, 0, bytes);
+        let submission = backend::submitted(self.queue.submit([encoder.finish()]));
+        let (sender, mapped) = oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            let _ = sender.send(result); // as above
+        });
+        backend::finish(self, submission);
+        self.mapped(mapped).await?;
+        self.take(&staging, bytes)
+    }
+
+    /// Whatever failed since the last call. A lost device stays lost.
+    pub async fn check(&self) -> Result<()> {
+        backend::settle(self).await;
+        let mut failure = self.failure.lock().expect("no panic while held");
+        match failure.clone() {
+            None => Ok(()),
+            Some(error @ Error::DeviceLost { .. }) => Err(error),
+            Some(error) => {
+                *failure = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn fail_if_lost(&self) -> Result<()> {
+        match &*self.failure.lock().expect("no panic while held") {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    async fn mapped(&self, mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
+        let mapped = matches!(mapped.await, Ok(Ok(())));
+        self.fail_if_lost()?;
+        if mapped { Ok(()) } else { Err(Error::DeviceLost { reason: "a read-back failed".into() }) }
+    }
+
+    /// The words of a mapped buffer, which is unmapped for the next use.
+    fn take(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u32>> {
+        let view = buffer
+            .get_mapped_range(0..bytes.next_multiple_of(8))
+            .map_err(|e| Error::Internal(format!("read-back: {e}")))?;
+        let words = bytemuck::pod_collect_to_vec(&view[..bytes as usize]);
+        drop(view);
+        buffer.unmap();
+        self.count(|c| c.bytes_read += bytes);
+        Ok(words)
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
+        let mut counters = self.counters.get();
+        change(&mut counters);
+        self.counters.set(counters);
+    }
+}
+
+fn staging(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("read-back"),
+        size: bytes.max(8),
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}
+
+/// Uniform offsets must be multiples of this; a step's parameters fit one such window.
+pub(super) const PARAMS_STRIDE: u64 = 256;
+
+/// All steps' parameters at multiples of [`PARAMS_STRIDE`].
+pub(super) fn params_arena(plan: &Plan) -> Vec<u8> {
+    let mut arena = vec![0; plan.steps.len().max(1) * PARAMS_STRIDE as usize];
+    for (step, window) in plan.steps.iter().zip(arena.chunks_exact_mut(PARAMS_STRIDE as usize)) {
+        window[..step.params.len()].copy_from_slice(&step.params);
+    }
+    arena
+}
