@@ -39,7 +39,9 @@ pub enum Error {
     OutOfMemory { what: String, need_mb: u64, have: String },
 
     /// The prompt, or the prompt and the answer asked for, do not fit the context.
-    #[error("the prompt has {prompt} tokens, but the context holds {context}; shorten the prompt or load with a larger contextLength")]
+    #[error(
+        "the prompt has {prompt} tokens, but the context holds {context}; shorten the prompt or load with a larger contextLength"
+    )]
     ContextOverflow { prompt: usize, context: usize },
 
     /// The network failed.

@@ -111,11 +111,7 @@ impl SamplingSlot {
 impl Default for SamplingSlot {
     /// Greedy, no penalties.
     fn default() -> Self {
-        SamplingSlot {
-            top_p: 1.0,
-            repetition_penalty: 1.0,
-            ..bytemuck::Zeroable::zeroed()
-        }
+        SamplingSlot { top_p: 1.0, repetition_penalty: 1.0, ..bytemuck::Zeroable::zeroed() }
     }
 }
 

@@ -24,7 +24,13 @@ impl Cpu {
         // Plain memory has no binding limits; one allocation is bounded by the address space.
         info.limits.max_buffer_bytes = (isize::MAX as u64).min(1 << 46);
         info.limits.max_binding_bytes = info.limits.max_buffer_bytes;
-        Cpu { info, memory: Memory::default(), counters: Cell::default(), buffers: Vec::new(), results: RefCell::default() }
+        Cpu {
+            info,
+            memory: Memory::default(),
+            counters: Cell::default(),
+            buffers: Vec::new(),
+            results: RefCell::default(),
+        }
     }
 
     pub fn create_buffer(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {

@@ -28,6 +28,8 @@ pub struct Gpu {
     in_flight: RefCell<VecDeque<InFlight>>,
     next: Cell<usize>,
     failure: Arc<Mutex<Option<Error>>>,
+    /// Open from an allocation until the next [`Gpu::check`]: out of memory is an error, not a lost device.
+    allocations: RefCell<Option<wgpu::ErrorScopeGuard>>,
 }
 
 struct InFlight {
@@ -75,15 +77,7 @@ impl Gpu {
         });
         let uncaptured = failure.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            let error = match error {
-                wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory {
-                    what: "the model".into(),
-                    need_mb: 0,
-                    have: "the graphics device has no memory left; try a smaller model or context".into(),
-                },
-                other => Error::Internal(other.to_string()),
-            };
-            uncaptured.lock().expect("no panic while held").get_or_insert(error);
+            uncaptured.lock().expect("no panic while held").get_or_insert(Error::Internal(error.to_string()));
         }));
 
         let ring = (0..RUN_AHEAD + 1).map(|_| staging(&device, RING_BYTES)).collect();
@@ -104,6 +98,7 @@ impl Gpu {
             in_flight: RefCell::default(),
             next: Cell::new(0),
             failure,
+            allocations: RefCell::default(),
         })
     }
 
@@ -117,6 +112,8 @@ impl Gpu {
                 have: format!("the device binds {} MB at most", most >> 20),
             });
         }
+        let scope = || self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        self.allocations.get_mut().get_or_insert_with(scope);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: bytes,
@@ -184,6 +181,16 @@ impl Gpu {
 
     /// Whatever failed since the last call. A lost device stays lost.
     pub async fn check(&self) -> Result<()> {
+        let allocations = self.allocations.take();
+        if let Some(scope) = allocations
+            && scope.pop().await.is_some()
+        {
+            return Err(Error::OutOfMemory {
+                what: "the model".into(),
+                need_mb: self.memory.total() >> 20,
+                have: "the graphics device refused so much; try a smaller model or a shorter context".into(),
+            });
+        }
         backend::settle(self).await;
         let mut failure = self.failure.lock().expect("no panic while held");
         match failure.clone() {

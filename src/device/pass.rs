@@ -75,7 +75,16 @@ pub struct Pass<'d> {
 
 impl<'d> Pass<'d> {
     pub fn new(device: &'d mut Device, pool: &Rc<Pool>, rows: usize, layout: Layout, io: (BufferId, BufferId)) -> Self {
-        Pass { device, rows, layout, control: io.0, state: io.1, logit_rows: false, pool: pool.clone(), plan: Plan::default() }
+        Pass {
+            device,
+            rows,
+            layout,
+            control: io.0,
+            state: io.1,
+            logit_rows: false,
+            pool: pool.clone(),
+            plan: Plan::default(),
+        }
     }
 
     /// An activation for this plan; its contents are whatever an earlier step left.

@@ -4,8 +4,7 @@ use super::Epilogue;
 use super::matvec::{linear_options, record, twin};
 use crate::device::{Kernel, Pass, Tensor, Weight, kernel};
 
-pub static MATMUL: Kernel =
-    kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"]);
+pub static MATMUL: Kernel = kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"]);
 
 /// Rows and columns of y that one workgroup computes; `shaders/matmul.wgsl` has the same.
 const TILE: [usize; 2] = [32, 64];

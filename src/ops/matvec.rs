@@ -12,8 +12,7 @@ pub const MOST_ROWS: usize = 4;
 
 const WORKGROUP: usize = 64;
 
-pub static MATVEC: Kernel =
-    kernel!(matvec, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"]);
+pub static MATVEC: Kernel = kernel!(matvec, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"]);
 
 /// Shared by matvec and matmul; `shaders/shared/linear.wgsl` has the same struct.
 #[repr(C)]

@@ -4,13 +4,21 @@
 //! Activations are [rows, columns] f32 with rows `stride` (columns rounded up to 4) floats apart. Rows at or past the
 //! rows in use write nothing, in shaders and twins alike.
 
+mod attention;
+mod embed;
+mod kv_write;
 mod matmul;
 mod matvec;
 mod rms_norm;
+mod rope;
 
+pub use attention::{MOST_HEAD_DIM, attention};
+pub use embed::{By, embed};
+pub use kv_write::{KvCache, kv_write};
 pub use matmul::matmul;
 pub use matvec::matvec;
 pub use rms_norm::rms_norm;
+pub use rope::{Pairing, rope};
 
 use crate::device::{BufferId, Pass, Tensor, Weight};
 

@@ -1,0 +1,28 @@
+// x [T, D] = table [V, D] at each row's token (or += at its position). A thread dequantises 8 columns of a row.
+struct Params { columns: u32, stride: u32, weight_stride4: u32, first: u32, count: u32, unused0: u32, unused1: u32, unused2: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> control: array<u32>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4<u32>>; // [V, device row]
+@group(0) @binding(3) var<storage, read_write> state: array<u32>;
+@group(0) @binding(4) var<storage, read_write> x: array<f32>;      // [T, D]
+
+@compute @workgroup_size(64)
+fn embed(@builtin(global_invocation_id) id: vec3u) {
+    if (id.y >= rows_in_use()) { return; }
+    let row = row_at(id.y);
+    if (BY_POSITION == 0u && id.x == 0u && row.position < context()) {
+        state[history_at(row.slot, row.position)] = row.token;
+    }
+    let index = select(row.token, row.position, BY_POSITION == 1u) - params.first;
+    let column = id.x * 8u;
+    if (index >= params.count || column >= params.columns) { return; }
+    let blocks = (params.columns + 31u) / 32u;
+    var values = dequant(index * params.weight_stride4, blocks, id.x >> 2u, id.x & 3u);
+    for (var i = 0u; i < 8u; i++) {
+        if (column + i >= params.columns) { break; }
+        let at = id.y * params.stride + column + i;
+        let value = values[i >> 2u][i & 3u];
+        if (BY_POSITION == 1u) { x[at] += value; } else { x[at] = value; }
+    }
+}

@@ -1,0 +1,137 @@
+//! The browser's executor: wgpu owns device and buffers; pipelines, bind groups and replay go over raw WebGPU handles.
+//!
+//! With `web/`, the only place that knows `JsValue`.
+
+use super::gpu::{Gpu, PARAMS_STRIDE, params_arena};
+use super::{Access, DeviceInfo, Limits, Plan};
+use crate::error::{Error, Result};
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+
+/// Chrome wants an `enable` line for what naga takes without one; no kernel uses any yet.
+const PROLOGUE: &str = "";
+
+#[wasm_bindgen(module = "/src/device/web.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = compile)]
+    async fn js_compile(device: &JsValue, steps: Array, params: Uint8Array, stride: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = replay)]
+    fn js_replay(device: &JsValue, compiled: &JsValue, from: &JsValue, to: &JsValue, bytes: f64);
+    #[wasm_bindgen(js_name = describe)]
+    fn js_describe(device: &JsValue) -> String;
+    #[wasm_bindgen(catch)]
+    async fn settled(device: &JsValue) -> Result<JsValue, JsValue>;
+}
+
+/// Work is finished when its read-back is mapped; there is nothing to wait for before.
+pub type Submission = ();
+
+/// The raw device; layouts and pipelines are kept by it on the JavaScript side.
+pub struct Backend {
+    device: JsValue,
+}
+
+impl Backend {
+    pub fn new(device: &wgpu::Device) -> Self {
+        Backend { device: raw_device(device).clone() }
+    }
+}
+
+/// A plan whose every object exists, in JavaScript.
+pub struct Compiled {
+    handle: JsValue,
+    dispatches: u64,
+}
+
+impl Compiled {
+    pub fn dispatches(&self) -> u64 {
+        self.dispatches
+    }
+}
+
+fn raw_device(device: &wgpu::Device) -> &JsValue {
+    device.as_webgpu().expect("the web has one backend").as_ref()
+}
+
+fn raw_buffer(buffer: &wgpu::Buffer) -> &JsValue {
+    buffer.as_webgpu().expect("the web has one backend").as_ref()
+}
+
+#[derive(Deserialize)]
+struct Described {
+    vendor: String,
+    architecture: String,
+    description: String,
+    software: bool,
+    features: Vec<String>,
+}
+
+pub fn describe(_adapter: &wgpu::Adapter, device: &wgpu::Device, limits: Limits) -> DeviceInfo {
+    let mut info = DeviceInfo { backend: "webgpu".into(), limits, ..DeviceInfo::default() };
+    if let Ok(d) = serde_json::from_str::<Described>(&js_describe(raw_device(device))) {
+        (info.vendor, info.architecture, info.description) = (d.vendor, d.architecture, d.description);
+        (info.software, info.features) = (d.software, d.features);
+    }
+    info
+}
+
+pub async fn compile(gpu: &Gpu, plan: Plan) -> Result<Compiled> {
+    let steps = Array::new();
+    for step in &plan.steps {
+        let accesses: String = step
+            .kernel
+            .bindings
+            .iter()
+            .map(|access| match access {
+                Access::Uniform => 'u',
+                Access::Read => 'r',
+                Access::Write => 'w',
+            })
+            .collect();
+        let buffers: Array = step.bindings.iter().map(|id| raw_buffer(&gpu.buffers[id.0 as usize]).clone()).collect();
+        let grid: Array = step.grid.iter().map(|&n| JsValue::from(n)).collect();
+        let object = Object::new();
+        set(&object, "name", step.kernel.name.into());
+        set(&object, "code", step.kernel.wgsl(&step.options, PROLOGUE).into());
+        set(&object, "accesses", accesses.into());
+        set(&object, "buffers", buffers.into());
+        set(&object, "grid", grid.into());
+        steps.push(&object);
+    }
+    let params = Uint8Array::from(params_arena(&plan).as_slice());
+    let handle = js_compile(&gpu.backend.device, steps, params, PARAMS_STRIDE as f64)
+        .await
+        .map_err(|e| Error::Internal(format!("a shader does not compile here: {}", message(&e))))?;
+    let made = Reflect::get(&handle, &"made".into()).ok().and_then(|n| n.as_f64()).unwrap_or(0.0);
+    let dispatches = plan.steps.len() as u64;
+    gpu.count(|c| {
+        c.pipelines += made as u64;
+        c.bind_groups += dispatches;
+    });
+    Ok(Compiled { handle, dispatches })
+}
+
+fn set(object: &Object, key: &str, value: JsValue) {
+    Reflect::set(object, &key.into(), &value).expect("a plain object takes any key");
+}
+
+/// An exception's message, or whatever it is as text.
+pub(crate) fn message(error: &JsValue) -> String {
+    let text = Reflect::get(error, &"message".into()).ok().and_then(|m| m.as_string());
+    text.unwrap_or_else(|| format!("{error:?}"))
+}
+
+pub fn replay(gpu: &Gpu, plan: &Compiled, (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64)) -> Submission {
+    js_replay(&gpu.backend.device, &plan.handle, raw_buffer(from), raw_buffer(to), bytes as f64);
+}
+
+pub fn submitted(_index: wgpu::SubmissionIndex) -> Submission {}
+
+pub fn finish(_gpu: &Gpu, _submission: Submission) {}
+
+/// Errors arrive as events: wait until the queue has caught up.
+pub async fn settle(gpu: &Gpu) {
+    // A rejection means a lost device, which reports itself through its callback.
+    let _ = settled(&gpu.backend.device).await;
+}

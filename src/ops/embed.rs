@@ -1,0 +1,72 @@
+//! x [T, D] = table [V, D] at each row's token or position; the token also goes to the slot's history.
+
+use super::matvec::fold;
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, kernel};
+use bytemuck::{Pod, Zeroable};
+
+pub static EMBED: Kernel = kernel!(embed, [Uniform, Read, Read, Write, Write], shared: ["control", "rows"]);
+
+/// What a row looks itself up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Token,
+    /// Learnt positions (GPT-2), added to what is there.
+    Position,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    columns: u32,
+    stride: u32,
+    weight_stride4: u32,
+    /// Table rows of this piece.
+    first: u32,
+    count: u32,
+    unused: [u32; 3],
+}
+
+/// Records x = table[token], or x += table[position].
+pub fn embed(pass: &mut Pass, table: &Weight, by: By, x: &Tensor) {
+    assert_eq!(x.columns, table.columns, "embed: columns");
+    for piece in &table.pieces {
+        let params = Params {
+            columns: x.columns as u32,
+            stride: x.stride() as u32,
+            weight_stride4: (table.format.device_row_words(table.columns) / 4) as u32,
+            first: piece.rows.start as u32,
+            count: piece.rows.len() as u32,
+            unused: [0; 3],
+        };
+        let options = Options::weight(table.format).set("BY_POSITION", (by == By::Position).into());
+        let [groups, fold_y] = fold(x.columns.div_ceil(8).div_ceil(64));
+        assert_eq!(fold_y, 1, "embed: columns");
+        let bindings = [pass.control, piece.buffer, pass.state, x.buffer];
+        pass.record(&EMBED, options, params, &bindings, [groups, x.rows as u32, 1]);
+    }
+}
+
+fn twin(t: &Twin) {
+    let p: Params = t.params();
+    let (control, table) = (t.read::<u32>(1), t.read::<u8>(2));
+    let (mut state, mut x) = (t.write::<u32>(3), t.write::<f32>(4));
+    let by_position = t.constant("BY_POSITION") == 1;
+    let (columns, format) = (p.columns as usize, t.format());
+    let row_bytes = format.row_bytes(columns).expect("whole blocks");
+    let mut values = vec![0f32; columns];
+    for r in 0..Slot::rows(&control) {
+        let row = Slot::row(&control, &state, r);
+        let index = if by_position { row.position } else { row.token };
+        if !by_position && row.position < Slot::context(&control) {
+            state[Slot::history_at(&control, row.slot, row.position)] = row.token;
+        }
+        if !(p.first..p.first + p.count).contains(&index) {
+            continue;
+        }
+        let at = (index - p.first) as usize * row_bytes;
+        format.dequantize(&table[at..at + row_bytes], &mut values);
+        for (x, value) in x[r * p.stride as usize..].iter_mut().zip(&values) {
+            *x = if by_position { *x + value } else { *value };
+        }
+    }
+}
