@@ -1,0 +1,330 @@
+// The library against the mock engine: streams, queue, abort, interrupt, errors by code, cache, another origin, CSP.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { STRICT_CSP, gguf, newPage, startBrowser, startServer } from './harness.mjs';
+
+let browser, server, page;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await startServer({ mock: true, headers: { 'Content-Security-Policy': STRICT_CSP } });
+  page = await newPage(browser);
+  await page.goto(`${server.url}blank.html`);
+  await page.evaluate(async () => {
+    window.Cresset = (await import('/cresset.js')).Cresset;
+    /** The outcome of a promise as plain data. */
+    window.outcome = (promise) => promise.then((value) => ({ value }), ({ name, code, message, details }) => ({ name, code, message, details }));
+    window.collect = async (stream) => {
+      const chunks = [];
+      for await (const chunk of stream) chunks.push(chunk);
+      return chunks;
+    };
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+test('loads the default model and reports every stage in order', async () => {
+  const { stages, info, models } = await page.evaluate(async () => {
+    await Cresset.cache.clear();
+    const stages = [];
+    const engine = await Cresset.load('default', { onProgress: ({ status, fraction, text }) => stages.push({ status, fraction, text }) });
+    await engine.unload();
+    return { stages, info: engine.info, models: Cresset.models };
+  });
+  assert.deepEqual([...new Set(stages.map(({ status }) => status))], ['download', 'upload', 'compile', 'self-test', 'ready']);
+  assert.equal(stages.at(-1).fraction, 1);
+  assert.ok(stages.every(({ fraction, text }) => text.length > 0 && (fraction === null || (fraction >= 0 && fraction <= 1))));
+  assert.equal(info.model.name, 'ember');
+  assert.equal(models[0].id, 'ember');
+});
+
+test('a second load reads from this device, and the cache can be listed and emptied', async () => {
+  const before = server.requests.filter(({ path }) => path === '/models/ember.gguf').length;
+  const result = await page.evaluate(async () => {
+    const statuses = new Set();
+    await (await Cresset.load('default', { onProgress: ({ status }) => statuses.add(status) })).unload();
+    const listed = await Cresset.cache.list();
+    const usage = await Cresset.cache.usage();
+    const deleted = [await Cresset.cache.delete('default'), await Cresset.cache.delete('default')];
+    return { statuses: [...statuses], listed, usage, deleted, left: await Cresset.cache.list() };
+  });
+  assert.equal(server.requests.filter(({ path }) => path === '/models/ember.gguf').length, before);
+  assert.ok(result.statuses.includes('cache') && !result.statuses.includes('download'));
+  assert.equal(result.listed[0].model, 'ember');
+  assert.equal(result.listed[0].bytes, gguf('', 2_097_152).length);
+  assert.equal(result.usage.models, result.listed[0].bytes);
+  assert.deepEqual(result.deleted, [true, false]);
+  assert.deepEqual(result.left, []);
+});
+
+test('streams chunks and gives the same text unstreamed', async () => {
+  const { chunks, whole } = await page.evaluate(async () => {
+    const engine = await Cresset.load('default');
+    const request = { prompt: 'Once', max_tokens: 12, temperature: 0 };
+    const chunks = await collect(await engine.completions.create({ ...request, stream: true, stream_options: { include_usage: true } }));
+    const whole = await engine.completions.create(request);
+    await engine.unload();
+    return { chunks, whole };
+  });
+  assert.equal(chunks.map(({ choices }) => choices[0]?.text ?? '').join(''), whole.choices[0].text);
+  assert.equal(chunks.at(-2).choices[0].finish_reason, 'length');
+  assert.equal(chunks.at(-1).usage.completion_tokens, 12);
+  assert.equal(whole.object, 'text_completion');
+});
+
+test('chat streams deltas, and a model without a template says so', async () => {
+  const { text, refused } = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/chat.gguf', { cache: false });
+    const messages = [{ role: 'user', content: 'Hello' }];
+    let text = '';
+    for await (const chunk of await engine.chat.completions.create({ messages, max_tokens: 4, stream: true })) text += chunk.choices[0]?.delta?.content ?? '';
+    await engine.unload();
+    const plain = await Cresset.load('default');
+    const refused = await outcome(plain.chat.completions.create({ messages, stream: true }));
+    await plain.unload();
+    return { text, refused };
+  });
+  assert.equal(text, ' there was a small');
+  assert.equal(refused.code, 'TEMPLATE');
+});
+
+test('requests to one engine wait for each other', async () => {
+  const order = await page.evaluate(async () => {
+    const engine = await Cresset.load('default');
+    const order = [];
+    const run = async (name) => {
+      for await (const chunk of await engine.completions.create({ prompt: name, max_tokens: 5, stream: true })) order.push(`${name}${chunk.choices[0].finish_reason ?? ''}`);
+    };
+    await Promise.all([run('a'), run('b')]);
+    await engine.unload();
+    return order;
+  });
+  assert.equal(order.join(' '), 'a a a a a alength b b b b b blength');
+});
+
+test('an aborted stream rejects, brings no further chunk, and leaves the engine idle and usable', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/slow.gguf');
+    const controller = new AbortController();
+    const stream = await engine.completions.create({ prompt: 'x', stream: true, signal: controller.signal });
+    let seen = 0;
+    const error = await (async () => {
+      for await (const chunk of stream) {
+        seen += 1;
+        if (seen === 3) controller.abort();
+      }
+    })().catch((error) => error);
+    const ended = await stream.next();
+    const [before, later] = [await engine.stats(), await new Promise((r) => setTimeout(r, 400)).then(() => engine.stats())];
+    const again = await engine.completions.create({ prompt: 'x', max_tokens: 2 });
+    await engine.unload();
+    return { seen, code: error.code, ended: ended.done, before, later, again: again.choices[0] };
+  });
+  assert.equal(result.seen, 3);
+  assert.equal(result.code, 'ABORTED');
+  assert.equal(result.ended, true);
+  assert.deepEqual(result.later, result.before);
+  assert.equal(result.again.finish_reason, 'length');
+});
+
+test('aborting a waiting request leaves the running one alone', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/slow.gguf');
+    const controller = new AbortController();
+    const first = engine.completions.create({ prompt: 'a', max_tokens: 4 });
+    const second = outcome(engine.completions.create({ prompt: 'b', max_tokens: 4, signal: controller.signal }));
+    controller.abort();
+    const result = { second: (await second).code, first: (await first).choices[0].finish_reason };
+    result.generated = (await engine.stats()).generated_tokens;
+    result.already = (await outcome(engine.completions.create({ prompt: 'b', signal: controller.signal }))).code;
+    await engine.unload();
+    return result;
+  });
+  assert.deepEqual(result, { second: 'ABORTED', first: 'length', generated: 4, already: 'ABORTED' });
+});
+
+test('interrupt ends a request normally; leaving the loop early stops the engine', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/slow.gguf');
+    const chunks = [];
+    for await (const chunk of await engine.completions.create({ prompt: 'x', stream: true })) {
+      chunks.push(chunk);
+      if (chunks.length === 2) engine.interrupt();
+    }
+    const interrupted = chunks.at(-1).choices[0].finish_reason;
+    for await (const chunk of await engine.completions.create({ prompt: 'x', stream: true })) if (chunk) break;
+    const { generated_tokens: generated } = await engine.stats();
+    await engine.unload();
+    return { interrupted, generated, count: chunks.length };
+  });
+  assert.equal(result.interrupted, 'abort');
+  assert.ok(result.generated <= result.count + 2, `the engine went on: ${result.generated} tokens`);
+});
+
+test('loading can be aborted', async () => {
+  const result = await page.evaluate(async () => {
+    const controller = new AbortController();
+    const loading = outcome(Cresset.load('default', { signal: controller.signal, onProgress: () => controller.abort() }));
+    const before = AbortSignal.abort();
+    return [(await loading).code, (await outcome(Cresset.load('default', { signal: before }))).code];
+  });
+  assert.deepEqual(result, ['ABORTED', 'ABORTED']);
+});
+
+for (const [what, model, code, sentence] of [
+  ['an unknown id', 'nothing', 'MODEL_NOT_FOUND', /no model called/],
+  ['a missing file', '/files/none.gguf', 'MODEL_NOT_FOUND', /no file at/],
+  ['a web page', '/files/page.gguf', 'MODEL_FORMAT', /gives a web page, not a model file/],
+  ['a web page in disguise', '/files/hidden-page.gguf', 'MODEL_FORMAT', /gives a web page, not a model file/],
+  ['a broken file', '/files/broken.gguf', 'MODEL_FORMAT', /not a model file/],
+  ['a failing server', '/files/teapot.gguf', 'DOWNLOAD', /HTTP 503/],
+  ['a transfer cut short', '/files/cut.gguf', 'DOWNLOAD', /broke off/],
+  ['an unreachable server', 'http://127.0.0.1:9/x.gguf', 'DOWNLOAD', /could not be reached/],
+  ['a model too large', '/files/oom.gguf', 'OUT_OF_MEMORY', /90000 MB/],
+  ['an address no page can read', 'ftp://host/x.gguf', 'INVALID_REQUEST', /cannot read ftp:/],
+  ['a malformed hub name', 'hf:nothing', 'INVALID_REQUEST', /hf:owner\/repo/],
+]) {
+  for (const cache of [true, false]) {
+    test(`${what} is ${code} (${cache ? 'kept' : 'not kept'})`, async () => {
+      const error = await page.evaluate(({ model, cache }) => outcome(Cresset.load(model, { cache })), { model, cache });
+      assert.equal(error.name, 'CressetError');
+      assert.equal(error.code, code, error.message);
+      assert.match(error.message, sentence);
+    });
+  }
+}
+
+test('nothing half-loaded is kept', async () => {
+  assert.deepEqual((await page.evaluate(() => Cresset.cache.list())).map(({ model }) => new URL(model, server.url).pathname).filter((path) => path.includes('cut')), []);
+});
+
+test('invalid requests are refused by field, and the engine goes on', async () => {
+  const errors = await page.evaluate(async () => {
+    const engine = await Cresset.load('default');
+    const requests = [
+      { prompt: '' }, { prompt: 'x', temperature: NaN }, { prompt: 'x', temperature: -1 }, { prompt: 'x', top_p: 2, stream: true },
+      { prompt: 'x', seed: 5n }, { prompt: 'x', stop: () => {} },
+    ];
+    const errors = [];
+    for (const request of requests) errors.push(await outcome(engine.completions.create(request)));
+    errors.push(await outcome(engine.tokenize(5)), await outcome(engine.detokenize([-1])));
+    const good = await engine.completions.create({ prompt: 'x', max_tokens: 1 });
+    await engine.unload();
+    return { errors, good: good.usage.completion_tokens };
+  });
+  assert.deepEqual(errors.errors.map(({ code, details }) => `${code} ${details.field}`), [
+    'INVALID_REQUEST prompt', 'INVALID_REQUEST temperature', 'INVALID_REQUEST temperature', 'INVALID_REQUEST top_p',
+    'INVALID_REQUEST seed', 'INVALID_REQUEST stop', 'INVALID_REQUEST text', 'INVALID_REQUEST ids',
+  ]);
+  assert.equal(errors.good, 1);
+});
+
+test('load options are checked', async () => {
+  const codes = await page.evaluate(async () => {
+    const wrong = [{ device: 'gpu' }, { contextLength: 0 }, { kv: 'f8' }, { integrity: 'md5-x' }, { adapter: 'x' }];
+    return Promise.all(wrong.map(async (options) => (await outcome(Cresset.load('default', options))).code));
+  });
+  assert.deepEqual(codes, ['INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'MODEL_UNSUPPORTED']);
+});
+
+test('integrity accepts the right hash and refuses another', async () => {
+  const hash = createHash('sha256').update(gguf('chat'));
+  const right = `sha256-${hash.digest('base64')}`;
+  const wrong = `sha256-${'0'.repeat(64)}`;
+  const result = await page.evaluate(async ({ right, wrong }) => {
+    const tries = [];
+    for (const [integrity, cache] of [[right, false], [right, true], [right, true], [wrong, false], [wrong, true]]) {
+      tries.push(await outcome(Cresset.load('/files/chat.gguf', { integrity, cache }).then((engine) => engine.unload()).then(() => 'loaded')));
+    }
+    const bytes = await (await fetch('/files/chat.gguf')).arrayBuffer();
+    tries.push(await outcome(Cresset.load(bytes, { integrity: wrong })));
+    return tries.map(({ value, code }) => value ?? code);
+  }, { right, wrong });
+  assert.deepEqual(result, ['loaded', 'loaded', 'loaded', 'INTEGRITY', 'INTEGRITY', 'INTEGRITY']);
+});
+
+test('probe reads only the header, with and without byte ranges', async () => {
+  const before = server.requests.length;
+  const fits = await page.evaluate(async () => {
+    await Cresset.cache.clear();
+    return [await Cresset.probe('/files/chat.gguf'), await Cresset.probe('/files/norange.gguf'), await Cresset.probe('/files/oom.gguf')];
+  });
+  assert.deepEqual(fits.map(({ fits }) => fits), [true, true, false]);
+  assert.match(fits[2].reason, /90 GB/);
+  const reads = server.requests.slice(before).filter(({ path }) => path === '/files/chat.gguf');
+  assert.ok(reads.length === 1 && reads[0].range, JSON.stringify(reads));
+  assert.deepEqual(await page.evaluate(() => Cresset.cache.list()), []);
+});
+
+test('files, blobs and buffers load', async () => {
+  const names = await page.evaluate(async () => {
+    const bytes = await (await fetch('/files/chat.gguf')).arrayBuffer();
+    const names = [];
+    for (const model of [bytes, new Uint8Array(bytes), new Blob([bytes]), new File([bytes], 'mine.gguf'), [new File([bytes], 'first.gguf')]]) {
+      const engine = await Cresset.load(model);
+      names.push(engine.info.model.name);
+      await engine.unload();
+    }
+    names.push((await outcome(Cresset.load({}))).code, (await outcome(Cresset.load([]))).code);
+    return names;
+  });
+  assert.deepEqual(names, ['model', 'model', 'model', 'mine', 'first', 'INVALID_REQUEST', 'INVALID_REQUEST']);
+});
+
+test('a panic is INTERNAL, ends what is open, and says that the model must be loaded again', async () => {
+  const [streamed, waiting, later] = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/panic.gguf', { cache: false });
+    const stream = await engine.completions.create({ prompt: 'x', stream: true });
+    const waiting = outcome(engine.completions.create({ prompt: 'y' }));
+    const streamed = await outcome(collect(stream));
+    return [streamed, await waiting, await outcome(engine.tokenize('x'))];
+  });
+  for (const error of [streamed, waiting, later]) {
+    assert.equal(error.code, 'INTERNAL');
+    assert.match(error.message, /index out of bounds.*loaded again/s);
+    assert.equal(error.details.reload, true);
+  }
+});
+
+test('a lost device keeps its code', async () => {
+  const error = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/lost.gguf', { cache: false });
+    const error = await outcome(engine.completions.create({ prompt: 'x' }));
+    await engine.unload();
+    return error;
+  });
+  assert.equal(error.code, 'DEVICE_LOST');
+});
+
+test('after unload, calls are refused', async () => {
+  const codes = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/slow.gguf');
+    const open = outcome(engine.completions.create({ prompt: 'x' }));
+    await engine.unload();
+    return [(await open).code, (await outcome(engine.stats())).code];
+  });
+  assert.deepEqual(codes, ['ABORTED', 'ABORTED']);
+});
+
+test('works from another origin', async (t) => {
+  const cdn = await startServer({ mock: true, headers: { 'Access-Control-Allow-Origin': '*' } });
+  const { origin } = new URL(cdn.url);
+  const site = await startServer({ mock: true, headers: { 'Content-Security-Policy': `script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${origin}` } });
+  const other = await newPage(browser);
+  t.after(() => Promise.all([other.context().close(), cdn.close(), site.close()]));
+  await other.goto(`${site.url}blank.html`);
+  const text = await other.evaluate(async (url) => {
+    const { Cresset } = await import(`${url}cresset.js`);
+    const engine = await Cresset.load('default', { cache: false });
+    const answer = await engine.completions.create({ prompt: 'x', max_tokens: 3 });
+    await engine.unload();
+    return answer.choices[0].text;
+  }, cdn.url);
+  assert.equal(text, ' there was a');
+});

@@ -1,0 +1,94 @@
+// A server and a browser for the tests in this folder.
+//
+// `mock: true` lays mock/ over www/: the client and the page without a model. Otherwise dist/ is served: run build.sh first.
+
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { serve } from '../../tools/serve.mjs';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Where screenshots go; git does not see it. */
+export const SCREENSHOTS = `${ROOT}target/screenshots`;
+
+/** What strict sites send: nothing inline, no eval but wasm's. */
+export const STRICT_CSP = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'";
+
+export const MODELS = {
+  '/models/catalogue.json': json([{
+    id: 'ember', name: 'Ember', file: 'ember.gguf', bytes: 2_097_156,
+    description: 'A small storyteller for tests.', starters: ['Once upon a time', 'The lighthouse keeper', 'On the first day of winter'],
+  }]),
+  '/models/ember.gguf': ranged(gguf('', 2_097_152)),
+  '/files/chat.gguf': ranged(gguf('chat')),
+  '/files/slow.gguf': ranged(gguf('slow')),
+  '/files/panic.gguf': ranged(gguf('panic')),
+  '/files/oom.gguf': ranged(gguf('oom')),
+  '/files/lost.gguf': ranged(gguf('lost')),
+  '/files/norange.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end(gguf('')),
+  '/files/broken.gguf': ranged(Buffer.from('this is not a model at all')),
+  '/files/page.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Sign in</title>'),
+  '/files/hidden-page.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end('<!doctype html><title>Sign in</title>'),
+  '/files/teapot.gguf': (request, response) => response.writeHead(503).end(),
+  '/files/cut.gguf': (request, response) => {
+    response.writeHead(200, { 'Content-Length': 5_000_000 });
+    response.write(gguf(''));
+    setTimeout(() => response.destroy(), 50);
+  },
+};
+
+/** Bytes that the mock engine takes for a model with these traits. */
+export function gguf(traits, padding = 4096) {
+  return Buffer.concat([Buffer.from(`GGUF ${traits} `), Buffer.alloc(padding)]);
+}
+
+export async function startServer({ mock, headers, routes } = {}) {
+  const roots = mock ? [`${ROOT}tests/browser/mock`, `${ROOT}www`] : [`${ROOT}dist`];
+  return serve({ roots, headers, routes: { ...(mock ? MODELS : {}), '/blank.html': blank, '/favicon.ico': nothing, ...routes } });
+}
+
+export function startBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--enable-unsafe-webgpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}
+
+/** A page that fails the test on an uncaught error and keeps the addresses it asked for. */
+export async function newPage(browser, options = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  page.problems = [];
+  page.addresses = [];
+  page.on('pageerror', (error) => page.problems.push(`uncaught: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') page.problems.push(message.text());
+  });
+  context.on('request', (request) => page.addresses.push(request.url()));
+  return page;
+}
+
+function blank(request, response) {
+  response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><html lang="en"><title>blank</title></html>');
+}
+
+function nothing(request, response) {
+  response.writeHead(204).end();
+}
+
+function json(value) {
+  return (request, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
+}
+
+function ranged(bytes) {
+  return (request, response) => {
+    const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+    const [start, end] = match ? [Number(match[1]), Math.min(Number(match[2]), bytes.length - 1)] : [0, bytes.length - 1];
+    response.writeHead(match ? 206 : 200, {
+      'Content-Type': 'application/octet-stream', 'Content-Length': end - start + 1,
+      ...(match ? { 'Content-Range': `bytes ${start}-${end}/${bytes.length}` } : {}),
+    });
+    response.end(request.method === 'HEAD' ? undefined : bytes.subarray(start, end + 1));
+  };
+}

@@ -1,0 +1,128 @@
+// A stand-in for the wasm module with its contract and no model: tests of the client and of the page run on it.
+// It tells one story, word by word. A file's bytes choose its behaviour: see `open`.
+
+const STORY = 'there was a small lamp on a stone wall above the harbour, and every evening the keeper came up the steps '
+  + 'with a basket of dry wood. He lit the fire slowly, because he liked to watch the first flame climb. Ships far out '
+  + 'on the dark water saw it and turned for home. One night the wind was so strong that no one could stand on the '
+  + 'wall. The keeper took off his coat, held it around the iron basket and waited. In the morning three ships lay in '
+  + 'the harbour, and the coat had a hole in it the size of a hand. “It was a good coat,” he said, “but it was only a coat.”';
+
+export default async function init() {}
+export const version = () => '0.0.0-mock';
+
+/** `GGUF` begins a model; words after it change how it behaves: chat, slow, panic, oom, lost. */
+async function open(files) {
+  const bytes = await files[0].read(0, 64);
+  const text = new TextDecoder().decode(bytes);
+  if (!text.startsWith('GGUF')) throw { code: 'MODEL_FORMAT', message: `${files[0].name}: not a model file (it does not begin with GGUF)`, details: { file: files[0].name } };
+  return { name: files[0].name, bytes: files.reduce((sum, { size }) => sum + size, 0), traits: new Set(text.slice(4).trim().split(/[\s\0]+/)) };
+}
+
+const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
+
+export async function probe(files, optionsJson) {
+  JSON.parse(optionsJson);
+  const { bytes, traits } = await open(files);
+  const fits = !traits.has('oom');
+  return JSON.stringify({
+    architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: 1024, downloadBytes: bytes,
+    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), estimatedTokensPerSecond: 140, device: DEVICE,
+  });
+}
+
+export class Engine {
+  static async load(files, optionsJson, onProgress) {
+    const options = JSON.parse(optionsJson);
+    const { name, bytes, traits } = await open(files);
+    if (traits.has('oom')) throw { code: 'OUT_OF_MEMORY', message: `${name} needs 90000 MB, but the device has 1000 MB`, details: {} };
+    for (const file of files) {
+      for (let at = 0; at < file.size; at += 1 << 20) {
+        await file.read(at, 1 << 20);
+        onProgress({ status: 'upload', loaded: Math.min(at + (1 << 20), file.size), total: file.size });
+      }
+    }
+    for (let step = 1; step <= 4; step += 1) onProgress({ status: 'compile', loaded: step, total: 4 });
+    onProgress({ status: 'self-test', loaded: 1, total: 1 });
+    return new Engine(name, bytes, traits, options);
+  }
+
+  constructor(name, bytes, traits, options) {
+    Object.assign(this, { name, bytes, traits, options, interrupted: false, generated: 0 });
+  }
+
+  async completion(requestJson, onChunk) {
+    const request = JSON.parse(requestJson);
+    if (request.prompt === undefined || request.prompt.length === 0) throw invalid('prompt', 'is empty');
+    const { text, ...rest } = await this.#write(request, (piece, finish) => onChunk(JSON.stringify({
+      id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [{ index: 0, text: piece, finish_reason: finish }],
+    })), (usage) => onChunk(JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [], usage })));
+    return JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [{ index: 0, text, finish_reason: rest.finish }], usage: rest.usage });
+  }
+
+  async chat(requestJson, onChunk) {
+    const request = JSON.parse(requestJson);
+    if (!this.traits.has('chat')) throw { code: 'TEMPLATE', message: 'chat template, line 0: the model has none', details: {} };
+    if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
+    const head = { id: 'chatcmpl-1', created: 0, model: this.name };
+    const { text, finish, usage } = await this.#write(request, (piece, reason) => onChunk(JSON.stringify({
+      ...head, object: 'chat.completion.chunk', choices: [{ index: 0, delta: piece ? { content: piece } : {}, finish_reason: reason }],
+    })), (total) => onChunk(JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [], usage: total })));
+    return JSON.stringify({ ...head, object: 'chat.completion', choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: finish }], usage });
+  }
+
+  async #write(request, emit, emitUsage) {
+    if (request.temperature < 0) throw invalid('temperature', 'must be at least 0');
+    if (request.top_p > 1 || request.top_p < 0) throw invalid('top_p', 'must be between 0 and 1');
+    this.interrupted = false;
+    const words = STORY.split(' ');
+    const limit = request.max_tokens ?? words.length;
+    const start = performance.now();
+    let text = '';
+    let count = 0;
+    let finish = 'length';
+    while (count < limit) {
+      await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
+      if (this.interrupted) { finish = 'abort'; break; }
+      if (this.traits.has('panic') && count === 3) {
+        console.error("panicked at src/mock.rs:1:1:\nindex out of bounds\n\nStack: …");
+        setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); });
+        await new Promise(() => {});
+      }
+      if (this.traits.has('lost') && count === 3) throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
+      if (count >= words.length && !request.ignore_eos) { finish = 'stop'; break; }
+      const piece = ` ${words[count % words.length]}`;
+      text += piece;
+      count += 1;
+      this.generated += 1;
+      if (request.stream) emit(piece, null);
+    }
+    if (request.stream) emit('', finish);
+    const seconds = (performance.now() - start) / 1000;
+    const usage = {
+      prompt_tokens: 5, completion_tokens: count, total_tokens: count + 5,
+      extra: { prefill_tokens_per_s: 900, decode_tokens_per_s: count / seconds, time_to_first_token_s: 0.006, cached_tokens: 0 },
+    };
+    if (request.stream && request.stream_options?.include_usage) emitUsage(usage);
+    return { text, finish, usage };
+  }
+
+  tokenize(text) { return Uint32Array.from(new TextEncoder().encode(text)); }
+  detokenize(ids) { return new TextDecoder().decode(Uint8Array.from(ids)); }
+  applyChatTemplate(messagesJson) { return JSON.parse(messagesJson).map(({ role, content }) => `<${role}>${content}`).join(''); }
+  stats() { return JSON.stringify({ generated_tokens: this.generated }); }
+  interrupt() { this.interrupted = true; }
+  free() {}
+
+  info() {
+    const chat = this.traits.has('chat');
+    return JSON.stringify({
+      model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
+      device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'SIMD on one core' } : DEVICE,
+      memory: { weights: this.bytes, kv: 3_000_000, activations: 400_000 }, variants: { matvec: 'subgroups' },
+    });
+  }
+}
+
+function invalid(field, reason) {
+  return { code: 'INVALID_REQUEST', message: `${field}: ${reason}`, details: { field } };
+}

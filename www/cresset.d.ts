@@ -1,0 +1,218 @@
+// Types of cresset.js. Requests and answers are OpenAI's objects; what is added to them is marked here.
+
+export type Device = 'auto' | 'webgpu' | 'cpu';
+
+/**
+ * What to load: `'default'`, an id of `Cresset.models`, a URL of a `.gguf` or `.safetensors` file (sharded:
+ * `.index.json`) or of a folder of those, `hf:owner/repo[/file][@revision]`, or the bytes themselves.
+ */
+export type Model = string | URL | Blob | Iterable<Blob> | FileList | ArrayBuffer | ArrayBufferView;
+
+export interface Progress {
+  status: 'probe' | 'download' | 'cache' | 'upload' | 'compile' | 'self-test' | 'ready';
+  /** Bytes (download, cache, upload) or steps (compile, self-test). */
+  loaded: number;
+  total: number | null;
+  /** 0 to 1, or null while the total is unknown. */
+  fraction: number | null;
+  /** One line for people. */
+  text: string;
+}
+
+export interface ProbeOptions {
+  signal?: AbortSignal;
+  device?: Device;
+  /** Tokens; the model's own limit if absent. */
+  contextLength?: number;
+  /** Number format of the KV cache. */
+  kv?: 'f16' | 'f32' | 'q8';
+  /** Look among the files kept on this device first. Default true. */
+  cache?: boolean;
+}
+
+export interface LoadOptions extends ProbeOptions {
+  onProgress?: (progress: Progress) => void;
+  /** `sha256-` and the hash of the weights file, in base64 or hexadecimal. */
+  integrity?: string;
+}
+
+export interface DeviceFacts {
+  backend: 'webgpu' | 'cpu';
+  vendor: string;
+  architecture: string;
+  description?: string;
+  features: string[];
+  limits: Record<string, number>;
+}
+
+export interface Fit {
+  fits: boolean;
+  /** Why it does not fit. */
+  reason?: string;
+  architecture: string;
+  parameters: number;
+  quantization: string;
+  contextLength: number;
+  downloadBytes: number;
+  deviceBytes: number;
+  estimatedTokensPerSecond: number;
+  device: DeviceFacts;
+}
+
+export interface EngineInfo {
+  model: {
+    name: string;
+    architecture: string;
+    parameters: number;
+    quantization: string;
+    contextLength: number;
+    vocabularySize: number;
+    hasChatTemplate: boolean;
+  };
+  device: DeviceFacts;
+  /** Bytes by kind. */
+  memory: Record<string, number>;
+  /** Which variant of each kernel the self-test chose. */
+  variants: Record<string, string>;
+}
+
+export interface SamplingOptions {
+  max_tokens?: number;
+  /** 0 is greedy. */
+  temperature?: number;
+  top_p?: number;
+  top_k?: number;
+  min_p?: number;
+  /** The same request with the same seed gives the same text on the same device. */
+  seed?: number;
+  stop?: string | string[];
+  frequency_penalty?: number;
+  presence_penalty?: number;
+  repetition_penalty?: number;
+  logit_bias?: Record<string, number>;
+  ignore_eos?: boolean;
+  min_tokens?: number;
+  /** Adds `token_ids` to each choice. */
+  return_token_ids?: boolean;
+  stream_options?: { include_usage?: boolean };
+  /** Aborting it ends the request with the error ABORTED; nothing more arrives. */
+  signal?: AbortSignal;
+}
+
+export interface CompletionRequest extends SamplingOptions {
+  prompt: string | number[];
+  stream?: boolean;
+}
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string;
+}
+
+export interface ChatRequest extends SamplingOptions {
+  messages: ChatMessage[];
+  stream?: boolean;
+}
+
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'abort';
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  /** Beyond OpenAI's. */
+  extra?: {
+    prefill_tokens_per_s: number;
+    decode_tokens_per_s: number;
+    time_to_first_token_s: number;
+    cached_tokens: number;
+  };
+}
+
+export interface Completion {
+  id: string;
+  object: 'text_completion';
+  created: number;
+  model: string;
+  choices: { index: number; text: string; finish_reason: FinishReason | null; token_ids?: number[] }[];
+  usage?: Usage;
+}
+
+export interface ChatCompletion {
+  id: string;
+  object: 'chat.completion';
+  created: number;
+  model: string;
+  choices: { index: number; message: ChatMessage; finish_reason: FinishReason; token_ids?: number[] }[];
+  usage: Usage;
+}
+
+export interface ChatCompletionChunk {
+  id: string;
+  object: 'chat.completion.chunk';
+  created: number;
+  model: string;
+  choices: { index: number; delta: Partial<ChatMessage>; finish_reason: FinishReason | null; token_ids?: number[] }[];
+  usage?: Usage;
+}
+
+interface Create<Request, Whole, Chunk> {
+  create(request: Request & { stream: true }): Promise<AsyncIterableIterator<Chunk>>;
+  create(request: Request & { stream?: false }): Promise<Whole>;
+}
+
+/** A loaded model, in a worker of its own. Requests run one after another. */
+export interface Engine {
+  /** As it was when the model was loaded. */
+  readonly info: EngineInfo;
+  readonly chat: { readonly completions: Create<ChatRequest, ChatCompletion, ChatCompletionChunk> };
+  readonly completions: Create<CompletionRequest, Completion, Completion>;
+  tokenize(text: string): Promise<number[]>;
+  detokenize(ids: ArrayLike<number>): Promise<string>;
+  applyChatTemplate(messages: ChatMessage[], options?: { add_generation_prompt?: boolean }): Promise<string>;
+  stats(): Promise<Record<string, unknown>>;
+  /** Ends the running request normally, with `finish_reason: 'abort'`. */
+  interrupt(): Promise<void>;
+  unload(): Promise<void>;
+}
+
+export interface BundledModel {
+  id: string;
+  name: string;
+  file: string;
+  bytes: number;
+  sha256?: string;
+  description?: string;
+  /** Beginnings that the model continues well. */
+  starters?: string[];
+}
+
+export interface StoredModel {
+  model: string;
+  bytes: number;
+  stored: string;
+  files: { key: string; model: string; url: string; name: string; bytes: number; sha256?: string; stored: string }[];
+}
+
+export declare const Cresset: {
+  load(model: Model, options?: LoadOptions): Promise<Engine>;
+  probe(model: Model, options?: ProbeOptions): Promise<Fit>;
+  readonly models: readonly BundledModel[];
+  readonly cache: {
+    list(): Promise<StoredModel[]>;
+    /** By the name the model was loaded with, or a file's URL; false when there was none. */
+    delete(model: string): Promise<boolean>;
+    clear(): Promise<void>;
+    usage(): Promise<{ models: number; origin: number | null; quota: number | null }>;
+  };
+};
+
+export type ErrorCode =
+  | 'WEBGPU_UNAVAILABLE' | 'MODEL_NOT_FOUND' | 'MODEL_FORMAT' | 'MODEL_UNSUPPORTED' | 'OUT_OF_MEMORY'
+  | 'CONTEXT_OVERFLOW' | 'DOWNLOAD' | 'INTEGRITY' | 'DEVICE_LOST' | 'INVALID_REQUEST' | 'TEMPLATE' | 'STORAGE'
+  | 'ABORTED' | 'INTERNAL';
+
+export declare class CressetError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Record<string, unknown>;
+}

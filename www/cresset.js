@@ -1,0 +1,145 @@
+// Cresset: language models in a web page, on the visitor's own device. The public library; types in cresset.d.ts.
+//
+//   import { Cresset } from './cresset.js';
+//   const engine = await Cresset.load('default');
+//   const stream = await engine.completions.create({ prompt: 'Once upon a time', stream: true });
+//   for await (const chunk of stream) out.append(chunk.choices[0]?.text ?? '');
+//
+// The engine itself lives in a worker (worker.js) that this file starts.
+
+import { Channel } from './channel.js';
+import { CressetError, aborted } from './errors.js';
+import { describeProgress } from './progress.js';
+import { checkLoadOptions, encodeRequest } from './requests.js';
+import { models, parse } from './sources.js';
+import * as store from './store.js';
+import { ChunkStream } from './stream.js';
+
+export { CressetError };
+
+/** Loads a model; see API.md for what `model` may be. */
+async function load(model, options = {}) {
+  const { onProgress, signal, ...settings } = options;
+  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  const channel = new Channel();
+  try {
+    const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
+    return new Engine(channel, info);
+  } catch (error) {
+    channel.close(error);
+    throw error;
+  }
+}
+
+/** What a model is and whether it fits this device, from its header alone. */
+async function probe(model, options = {}) {
+  const { signal, ...settings } = options;
+  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  const channel = new Channel();
+  try {
+    return await callAlone(channel, 'probe', params, { signal });
+  } finally {
+    channel.close(new CressetError('ABORTED', 'the probe has ended'));
+  }
+}
+
+/** A call on a channel that nothing else uses: aborting it ends the worker. */
+async function callAlone(channel, method, params, { onProgress, signal }) {
+  const stop = () => channel.close(aborted(signal));
+  if (signal?.aborted) throw aborted(signal);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    const listeners = { onProgress: (progress) => onProgress?.(describeProgress(progress)) };
+    return await channel.call(method, params, listeners).answer;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function pageAddress() {
+  return globalThis.document?.baseURI ?? globalThis.location?.href;
+}
+
+/** A loaded model. Requests run one after another, in the order they were made. */
+class Engine {
+  #channel;
+
+  /** Model, device, and memory in bytes by kind, as they were when it was loaded. */
+  info;
+  chat;
+  completions;
+
+  constructor(channel, info) {
+    this.#channel = channel;
+    this.info = info;
+    this.chat = { completions: { create: (request) => this.#generate('chat', request) } };
+    this.completions = { create: (request) => this.#generate('completion', request) };
+  }
+
+  /** Text to token ids. */
+  async tokenize(text) {
+    if (typeof text !== 'string') throw new CressetError('INVALID_REQUEST', 'text: expected a string', { field: 'text' });
+    return this.#channel.call('tokenize', { text }).answer;
+  }
+
+  /** Token ids to text. */
+  async detokenize(ids) {
+    const valid = (id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32;
+    if (typeof ids?.length !== 'number' || !Array.from(ids).every(valid)) {
+      throw new CressetError('INVALID_REQUEST', 'ids: expected an array of token ids', { field: 'ids' });
+    }
+    return this.#channel.call('detokenize', { ids: Uint32Array.from(ids) }).answer;
+  }
+
+  /** The prompt that the model's template makes of these messages. */
+  async applyChatTemplate(messages, options = {}) {
+    const params = { messages: encodeRequest(messages, 'messages'), options: encodeRequest(options, 'options') };
+    return this.#channel.call('applyChatTemplate', params).answer;
+  }
+
+  /** Counters of the running engine. */
+  async stats() {
+    return this.#channel.call('stats', {}).answer;
+  }
+
+  /** Ends the running request early; it finishes normally with `finish_reason: 'abort'`. */
+  async interrupt() {
+    this.#channel.interrupt();
+  }
+
+  /** Frees everything. Requests that are still open end with ABORTED. */
+  async unload() {
+    this.#channel.close(new CressetError('ABORTED', 'the model was unloaded; load it again to go on'));
+  }
+
+  async #generate(kind, { signal, ...request } = {}) {
+    const params = { kind, request: encodeRequest(request, 'request') };
+    if (signal?.aborted) throw aborted(signal);
+    const chunks = request.stream ? new ChunkStream() : null;
+    const { id, answer } = this.#channel.call('generate', params, { onChunk: (chunk) => chunks?.push(chunk) });
+    const stop = () => this.#channel.abort(id, aborted(signal));
+    signal?.addEventListener('abort', stop, { once: true });
+    const settled = answer.finally(() => signal?.removeEventListener('abort', stop));
+    if (!chunks) return settled;
+    settled.then(() => chunks.end(), (error) => chunks.fail(error));
+    chunks.onCancel = () => this.#channel.abort(id, aborted());
+    // A request that is refused is refused here, not at the first chunk.
+    await chunks.started;
+    return chunks;
+  }
+}
+
+/** The library. */
+export const Cresset = Object.freeze({
+  load,
+  probe,
+  /** Models that come with the library: `{ id, name, bytes, … }`; the first is 'default'. */
+  models,
+  /** Model files kept on this device. */
+  cache: Object.freeze({
+    list: store.list,
+    delete: (model) => store.deleteModel(model === 'default' ? models[0]?.id : String(model)),
+    clear: store.clear,
+    usage: store.usage,
+  }),
+});

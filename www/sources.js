@@ -1,0 +1,183 @@
+// What a person calls a model → the files it consists of. See API.md for the forms a `model` may take.
+//
+// `parse` runs in the page (it alone knows the page's address), `resolve` in the worker.
+
+import catalogue from './models/catalogue.json' with { type: 'json' };
+import { CressetError } from './errors.js';
+import { baseName, request, requestText } from './http.js';
+
+const HUB = 'https://huggingface.co';
+
+/** Models that come with the library; the first is 'default'. */
+export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...entry })));
+
+/**
+ * A model as it is sent to the worker: its name for people and for the cache, and where it lies.
+ * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[] }} Source
+ *
+ * One file of a model; `key` names it in the cache.
+ * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, optional?: boolean }} ModelFile
+ */
+
+/**
+ * @param {unknown} model
+ * @param {string} base   address that relative URLs start from
+ * @returns {Source}
+ */
+export function parse(model, base) {
+  if (typeof model === 'string') return parseText(model.trim(), base);
+  if (model instanceof URL) return { name: model.href, url: model.href };
+  if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: 'model', blobs: [new Blob([model])] };
+  const blobs = model instanceof Blob ? [model] : isListOfBlobs(model) ? [...model] : [];
+  if (blobs.length > 0) return { name: blobs[0].name ?? 'model', blobs };
+  throw new CressetError('INVALID_REQUEST', 'model: expected a name, a URL, or one or more files', { field: 'model' });
+}
+
+function parseText(text, base) {
+  if (text === 'default' && models.length > 0) return { name: models[0].id, id: models[0].id };
+  if (models.some(({ id }) => id === text)) return { name: text, id: text };
+  if (text.startsWith('hf:')) return parseHub(text);
+  if (/^[a-z][a-z0-9+.-]*:|[/\\]|\.(gguf|safetensors|json)$/i.test(text)) return parseUrl(text, base);
+  const known = models.map(({ id }) => id).join(', ') || 'none';
+  throw new CressetError('MODEL_NOT_FOUND', `there is no model called “${text}” (known here: ${known}); a URL or hf:owner/repo/file works too`, { model: text });
+}
+
+function parseUrl(text, base) {
+  let url;
+  try {
+    url = new URL(text, base);
+  } catch {
+    throw new CressetError('INVALID_REQUEST', `model: “${text}” is not a URL`, { field: 'model' });
+  }
+  if (!['http:', 'https:', 'blob:', 'data:'].includes(url.protocol)) {
+    throw new CressetError('INVALID_REQUEST', `model: a page cannot read ${url.protocol} addresses`, { field: 'model' });
+  }
+  url.hash = '';
+  return { name: url.href, url: url.href };
+}
+
+/** `hf:owner/repo[/file][@revision]` */
+function parseHub(text) {
+  const match = /^hf:([\w.-]+\/[\w.-]+)(?:\/([^@]*))?(?:@([\w./-]+))?$/.exec(text);
+  if (!match) throw new CressetError('INVALID_REQUEST', `model: “${text}” should look like hf:owner/repo/file.gguf`, { field: 'model' });
+  const [, repo, file, revision = 'main'] = match;
+  if (file) return { name: text, url: hubFile(repo, revision, file) };
+  return { name: text, hub: { repo, revision } };
+}
+
+function isListOfBlobs(model) {
+  return typeof model?.[Symbol.iterator] === 'function' && [...model].every((item) => item instanceof Blob);
+}
+
+/**
+ * @param {Source} source
+ * @param {{ signal?: AbortSignal, readText: (url: string) => Promise<string> }} access   `readText` may use the cache
+ * @returns {Promise<ModelFile[]>} weights first
+ */
+export async function resolve(source, access) {
+  if (source.blobs) return source.blobs.map((blob) => ({ name: blob.name ?? 'model', blob }));
+  if (source.id) return bundled(models.find(({ id }) => id === source.id));
+  if (source.hub) return hubFiles(source.hub, access);
+  return urlFiles(source.url, access);
+}
+
+function bundled({ file, sha256 }) {
+  const url = new URL(file, new URL('./models/', import.meta.url)).href;
+  // The hash in the key lets a new version of the file replace the stored one.
+  return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256 }];
+}
+
+async function urlFiles(url, access) {
+  const path = new URL(url).pathname.toLowerCase();
+  if (path.endsWith('.gguf')) return [remote(url)];
+  if (path.endsWith('.index.json')) return sharded(url, access);
+  if (path.endsWith('.safetensors')) return [remote(url), ...siblings(url)];
+  if (path.endsWith('/')) return folder(url, access);
+  try {
+    return await isGguf(url, access) ? [remote(url)] : [remote(url), ...siblings(url)];
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    return folder(`${url}/`, access).catch(() => { throw error; });
+  }
+}
+
+async function folder(url, access) {
+  try {
+    return await sharded(new URL('model.safetensors.index.json', url).href, access);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    const single = new URL('model.safetensors', url).href;
+    return [remote(single), ...siblings(single)];
+  }
+}
+
+async function sharded(url, { readText }) {
+  let names;
+  try {
+    names = new Set(Object.values(JSON.parse(await readText(url)).weight_map));
+  } catch (error) {
+    if (error instanceof CressetError) throw error;
+    throw new CressetError('MODEL_FORMAT', `${baseName(url)} has no readable weight_map`, { url, reason: error.message });
+  }
+  const shards = [...names].filter((name) => typeof name === 'string' && name.endsWith('.safetensors'));
+  if (shards.length === 0) throw new CressetError('MODEL_FORMAT', `${baseName(url)} names no .safetensors files`, { url });
+  return [...shards.map((name) => remote(new URL(name, url).href)), remote(url), ...siblings(url)];
+}
+
+function siblings(url) {
+  const beside = (name, optional) => ({ ...remote(new URL(name, url).href), optional });
+  return [
+    beside('config.json', false), beside('tokenizer.json', true), beside('tokenizer_config.json', true),
+    beside('generation_config.json', true), beside('chat_template.jinja', true),
+  ];
+}
+
+async function hubFiles({ repo, revision }, access) {
+  const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}`;
+  let names;
+  try {
+    names = JSON.parse(await requestText(listing, access)).siblings.map(({ rfilename }) => rfilename);
+  } catch (error) {
+    if (error.details?.status === 401 || error.code === 'MODEL_NOT_FOUND') {
+      throw new CressetError('MODEL_NOT_FOUND', `there is no public repository ${repo} with a revision ${revision}`, { repo, revision }, { cause: error });
+    }
+    throw CressetError.from(error);
+  }
+  const file = bestFile(names);
+  if (!file) throw new CressetError('MODEL_NOT_FOUND', `${repo} has no .gguf or .safetensors file`, { repo, revision });
+  return urlFiles(hubFile(repo, revision, file), access);
+}
+
+/** The file a person most likely means: good and small enough for a browser first. */
+export function bestFile(names) {
+  const ggufs = names.filter((name) => /\.gguf$/i.test(name) && !/mmproj|-of-\d+/i.test(name)).sort();
+  const wanted = [/q8_0/i, /q4_0/i, /(?<!b)f16/i, /bf16/i, /f32/i, /q4_k_m/i, /./];
+  for (const pattern of wanted) {
+    const match = ggufs.find((name) => pattern.test(name));
+    if (match) return match;
+  }
+  return names.find((name) => name === 'model.safetensors.index.json')
+    ?? names.find((name) => name === 'model.safetensors')
+    ?? names.find((name) => /\.safetensors$/i.test(name));
+}
+
+function hubFile(repo, revision, file) {
+  return `${HUB}/${repo}/resolve/${encodeURIComponent(revision)}/${file.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+function remote(url) {
+  return { name: baseName(url), url, key: url };
+}
+
+async function isGguf(url, { signal }) {
+  const response = await request(url, { signal, range: [0, 3], store: false });
+  const reader = response.body.getReader();
+  const { value = new Uint8Array(0) } = await reader.read();
+  reader.cancel().catch(() => {});
+  return new TextDecoder('latin1').decode(value.subarray(0, 4)) === 'GGUF';
+}
+
+/** Nothing is there: a 404, or the page that many hosts give instead of one. */
+export function isAbsent(error) {
+  return error.code === 'MODEL_NOT_FOUND' || error.code === 'MODEL_FORMAT' || [401, 403].includes(error.details?.status);
+}
