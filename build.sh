@@ -1,0 +1,269 @@
+#!/usr/bin/env bash
+# Cresset's one command: sets up what is missing, builds, serves, tests, measures, packs. `./build.sh help` says more.
+#
+# Each part does nothing where its work is done: cargo knows its own state, the web bundle is remade when the compiled
+# engine changed, and tools are installed once into target/tools and node_modules.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$ROOT"
+TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
+TOOLS=$TARGET_DIR/tools
+LOGS=$ROOT/target/logs
+WASM=$TARGET_DIR/wasm32-unknown-unknown/web/cresset.wasm
+# What rustc's wasm32 target and .cargo/config.toml turn on; wasm-opt must be told.
+WASM_FEATURES=(--enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext
+  --enable-mutable-globals --enable-reference-types --enable-multivalue)
+
+help() {
+  cat <<'HELP'
+./build.sh               set up what is missing, build dist/ (the page) and target/release/cresset (the command line)
+./build.sh serve [PORT]  build, then serve the page (default port 8080; prints the URL)
+./build.sh test          set up, build, run every test
+./build.sh bench [ARGS]  measure prefill and decode of the bundled model; ARGS go to `cresset bench`
+./build.sh pack          build an npm package, target/cresset-VERSION.tgz
+./build.sh help          this text
+
+Environment: CARGO_TARGET_DIR moves cargo's output; CHROMIUM names the browser for tests; VK_ICD_FILENAMES names the
+Vulkan driver for tests (default: the software driver lavapipe); NO_GPU=1 lets tests pass without a Vulkan adapter.
+HELP
+}
+
+# --- small helpers --------------------------------------------------------------------------------------------------
+
+say() { printf '· %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2 && exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command with its output in a log; shows the log's end where it fails. Usage: logged NAME COMMAND…
+logged() {
+  local log=$LOGS/$1.log
+  shift
+  mkdir -p "$LOGS"
+  "$@" >"$log" 2>&1 && return
+  tail -n 40 "$log" >&2
+  die "'$*' failed; the whole output is in ${log#"$ROOT"/}"
+}
+
+# Runs cargo, saying "building LABEL" only when it has something to build. Usage: cargo_build NAME LABEL ARGS…
+cargo_build() {
+  local log=$LOGS/$1.log label=$2
+  shift 2
+  mkdir -p "$LOGS"
+  cargo "$@" 2>&1 | tee "$log" |
+    awk -v label="$label" '/^ *(Compiling|Downloading) / && !said { print "· building " label; fflush(); said = 1 }' &&
+    return
+  tail -n 40 "$log" >&2
+  die "'cargo $*' failed; the whole output is in ${log#"$ROOT"/}"
+}
+
+# Installs Debian packages that are missing.
+apt_install() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo || die "please install these packages (needs root): ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing ${missing[*]}"
+  logged apt-update "${as_root[@]}" apt-get update
+  logged apt-install "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# Installs Debian packages, or says what a person must do on another system. Usage: need_packages WHAT PACKAGE…
+need_packages() {
+  local what=$1
+  shift
+  have apt-get && have dpkg || die "$what is missing, and this is not a Debian system: please install it yourself"
+  apt_install "$@"
+}
+
+# True if version $1 is at least version $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# The version of a crate in Cargo.lock.
+locked_version() { awk -v name="\"$1\"" '$1 == "name" { hit = $3 == name } $1 == "version" && hit { gsub("\"", ""); print $3; exit }' Cargo.lock; }
+
+# A field of the [package] table in Cargo.toml.
+package_field() { sed -n "s/^$1 = \"\(.*\)\"/\1/p" Cargo.toml | head -n 1; }
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+
+setup_rust() {
+  # shellcheck disable=SC1091
+  have cargo || { [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"; } || true
+  have cargo || die "Rust is missing: install rustup (its site is rustup.rs), then run this again"
+  local wanted
+  wanted=$(package_field rust-version)
+  if ! at_least "$(rustc --version | cut -d' ' -f2)" "$wanted" && have rustup; then
+    say "updating Rust to at least $wanted"
+    logged rustup-update rustup update stable
+  fi
+  at_least "$(rustc --version | cut -d' ' -f2)" "$wanted" ||
+    die "Rust $wanted or newer is needed, this is $(rustc --version): run 'rustup update stable && rustup default stable'"
+  have cc || need_packages "a C compiler (the linker)" gcc libc6-dev
+  tools/wasm-target.sh
+}
+
+setup_wasm_bindgen() {
+  local version
+  version=$(locked_version wasm-bindgen)
+  [ "$("$TOOLS/bin/wasm-bindgen" --version 2>/dev/null)" = "wasm-bindgen $version" ] && return
+  say "installing wasm-bindgen $version (once, about three minutes)"
+  # Its build folder is its own, so that it can go afterwards.
+  logged wasm-bindgen env CARGO_TARGET_DIR="$TOOLS/build" \
+    cargo install --locked --force --root "$TOOLS" --version "$version" wasm-bindgen-cli
+  rm -rf "$TOOLS/build"
+}
+
+setup_node() {
+  have node && have npm || die "Node.js 20 or newer with npm is missing: please install it"
+  at_least "$(node --version | tr -d v)" 20 || die "Node.js 20 or newer is needed, this is $(node --version)"
+  [ node_modules/.package-lock.json -nt package-lock.json ] && return
+  say "installing npm packages"
+  logged npm-ci npm ci --no-audit --no-fund
+}
+
+# The browser and the Vulkan driver that only tests need. Sets CHROMIUM and VK_ICD_FILENAMES.
+setup_test() {
+  if [ -z "${CHROMIUM:-}" ]; then
+    have chromium || need_packages "the browser Chromium (or set CHROMIUM)" chromium
+    CHROMIUM=$(command -v chromium)
+  fi
+  [ -x "$CHROMIUM" ] || die "CHROMIUM names $CHROMIUM, which cannot be run"
+  export CHROMIUM
+  if [ -z "${VK_ICD_FILENAMES:-}" ]; then
+    lavapipe >/dev/null || need_packages "the Vulkan driver lavapipe (or set VK_ICD_FILENAMES)" mesa-vulkan-drivers libvulkan1
+    VK_ICD_FILENAMES=$(lavapipe) || die "mesa-vulkan-drivers is installed, but has no lavapipe driver"
+    export VK_ICD_FILENAMES
+  fi
+}
+
+lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | grep .; }
+
+setup() {
+  setup_rust
+  setup_wasm_bindgen
+  setup_node
+}
+
+# --- build ----------------------------------------------------------------------------------------------------------
+
+build_native() { cargo_build native "the command line" build --release; }
+
+# dist/: the compiled engine with its JavaScript glue, beside a copy of www/.
+build_web() {
+  # RUSTFLAGS would replace the flags of .cargo/config.toml, and with them SIMD.
+  (unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    cargo_build web "the engine for the web" build --profile web --target wasm32-unknown-unknown --lib --no-default-features)
+  mkdir -p dist
+  local stamp
+  stamp=$(cat "$WASM" build.sh package-lock.json Cargo.lock | sha256sum)
+  if [ "$stamp" != "$(cat target/web.stamp 2>/dev/null)" ] || [ ! -f dist/cresset_engine_bg.wasm ]; then
+    bundle
+    echo "$stamp" >target/web.stamp
+  fi
+  copy_www
+}
+
+# The compiled engine → dist/cresset_engine{.js,.d.ts,_bg.wasm}.
+bundle() {
+  local out=$ROOT/target/bundle
+  rm -rf "$out"
+  logged bundle "$TOOLS/bin/wasm-bindgen" --target web --out-name cresset_engine --out-dir "$out" "$WASM"
+  logged wasm-opt node_modules/.bin/wasm-opt -O3 "${WASM_FEATURES[@]}" \
+    "$out/cresset_engine_bg.wasm" -o "$out/cresset_engine_bg.wasm"
+  rm -f "$out"/package.json "$out"/.gitignore
+  cp "$out"/* dist/
+  say "bundled the engine: $(size dist/cresset_engine_bg.wasm), $(gzip -9c dist/cresset_engine_bg.wasm | wc -c | human) gzipped"
+}
+
+size() { wc -c <"$1" | human; }
+human() { awk '{ printf "%.2f MB", $1 / 1e6 }'; }
+
+# www/ → dist/, changed files only; what is gone from www/ goes from dist/.
+copy_www() {
+  local file copied
+  while IFS= read -r file; do
+    [ -e "www/$file" ] || rm -f "dist/$file"
+  done < <(cd dist && find . -type f ! -name 'cresset_engine*')
+  copied=$(cp -ruv www/. dist/ | grep -c ' -> ' || true)
+  [ "$copied" -eq 0 ] || say "copied $copied files of www/"
+}
+
+build() {
+  setup
+  build_web
+  build_native
+}
+
+# --- what people run ------------------------------------------------------------------------------------------------
+
+serve() {
+  build
+  exec node tools/serve.mjs dist "${1:-8080}"
+}
+
+PASSED=0 FAILED=0 SUMMARY=()
+
+# Runs one part of the tests, shows its output, and adds up the counts its runner prints. Usage: part NAME COMMAND…
+part() {
+  local name=$1 log status=0 begin=$SECONDS passed failed
+  log=$LOGS/test-${1// /-}.log
+  shift
+  printf '\n== %s: %s\n' "$name" "$*"
+  mkdir -p "$LOGS"
+  "$@" 2>&1 | tee "$log" || status=1
+  # cargo: "test result: ok. 12 passed; 0 failed; …"; node: "ℹ pass 12", "ℹ fail 0".
+  passed=$(awk '/^test result:/ { n += $4 } /^ℹ pass / { n += $3 } END { print n + 0 }' "$log")
+  failed=$(awk '/^test result:/ { n += $6 } /^ℹ fail / { n += $3 } END { print n + 0 }' "$log")
+  # A runner that dies, or a check that counts nothing, is one test.
+  if [ $status -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+  if [ $((passed + failed)) -eq 0 ]; then passed=1; fi
+  PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+  SUMMARY+=("$(printf '%-10s %4d passed, %d failed, %s' "$name" "$passed" "$failed" "$(minutes $((SECONDS - begin)))")")
+}
+
+minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
+
+run_tests() {
+  build
+  setup_test
+  SUMMARY+=("$(printf '%-10s %s' set-up "$(minutes $SECONDS)")")
+  part format cargo fmt --check
+  part engine cargo test --release --no-fail-fast
+  part training cargo test --release --features train --test train
+  part browser node --test --test-reporter=spec --test-concurrency=1 tests/browser/
+  printf '\n'
+  printf '%s\n' "${SUMMARY[@]}"
+  printf '\n%d passed, %d failed in %s\n' $PASSED $FAILED "$(minutes $SECONDS)"
+  [ $FAILED -eq 0 ]
+}
+
+bench() {
+  setup_rust
+  build_native
+  local model
+  model=$(compgen -G 'www/models/*.gguf' | head -n 1) || die "www/models/ has no model"
+  "$TARGET_DIR/release/cresset" bench --model "$model" "$@"
+}
+
+pack() {
+  build
+  node tools/pack.mjs "$(package_field version)"
+}
+
+case ${1:-build} in
+  build) build ;;
+  serve) shift && serve "$@" ;;
+  test) run_tests ;;
+  bench) shift && bench "$@" ;;
+  pack) pack ;;
+  help | -h | --help) help ;;
+  *) help >&2 && die "there is no command '$1'" ;;
+esac
