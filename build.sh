@@ -115,10 +115,16 @@ setup_wasm_bindgen() {
   version=$(locked_version wasm-bindgen)
   [ "$("$TOOLS/bin/wasm-bindgen" --version 2>/dev/null)" = "wasm-bindgen $version" ] && return
   say "installing wasm-bindgen $version (once, about three minutes)"
+  logged wasm-bindgen install_wasm_bindgen "$version"
+}
+
+install_wasm_bindgen() {
   # Its build folder is its own, so that it can go afterwards.
-  logged wasm-bindgen env CARGO_TARGET_DIR="$TOOLS/build" \
-    cargo install --locked --force --root "$TOOLS" --version "$version" wasm-bindgen-cli
-  rm -rf "$TOOLS/build"
+  local -x CARGO_TARGET_DIR=$TOOLS/build
+  local install=(cargo install --force --root "$TOOLS" --version "$1" wasm-bindgen-cli)
+  # Its lock file may name a version of a dependency that the registry does not offer: then take what is there.
+  "${install[@]}" --locked || "${install[@]}"
+  rm -rf "$CARGO_TARGET_DIR"
 }
 
 setup_node() {

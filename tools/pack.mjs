@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// dist/ → an npm package, target/cresset-VERSION.tgz: the library, the widget, their types, the engine and the models.
+//
+//   node tools/pack.mjs VERSION
+//
+// The page itself (index.html and what only it needs) stays out: `files` below is the list of what goes in.
+
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const folder = join(root, 'target', 'npm');
+const version = process.argv[2];
+if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pack.mjs VERSION');
+
+const exists = (path) => stat(path).then(() => true, () => false);
+const page = new Set(['index.html', 'page']);
+const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
+const widget = await exists(join(dist, 'cresset-chat.js'));
+
+await rm(folder, { recursive: true, force: true });
+await mkdir(folder, { recursive: true });
+for (const name of entries) await cp(join(dist, name), join(folder, name), { recursive: true });
+for (const name of ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE']) await cp(join(root, name), join(folder, name));
+
+await writeFile(join(folder, 'package.json'), `${JSON.stringify({
+  name: 'cresset',
+  version,
+  description: "Language models that run inside any web page, on the visitor's own GPU.",
+  license: 'MIT OR Apache-2.0',
+  type: 'module',
+  main: './cresset.js',
+  types: './cresset.d.ts',
+  exports: {
+    '.': { types: './cresset.d.ts', default: './cresset.js' },
+    ...(widget && { './chat': './cresset-chat.js' }),
+    './*': './*',
+  },
+  files: entries,
+  sideEffects: widget ? ['./cresset-chat.js', './worker.js'] : ['./worker.js'],
+}, null, 2)}\n`);
+
+const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'target')], { cwd: folder }));
+console.log(`· packed target/${packed.filename}: ${packed.files.length} files, ${(packed.size / 1e6).toFixed(2)} MB`);
