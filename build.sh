@@ -244,7 +244,7 @@ run_tests() {
   part format cargo fmt --check
   part engine cargo test --release --no-fail-fast
   part training cargo test --release --features train --test train
-  part browser node --test --test-reporter=spec --test-concurrency=1 tests/browser/
+  part browser node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs
   printf '\n'
   printf '%s\n' "${SUMMARY[@]}"
   printf '\n%d passed, %d failed in %s\n' $PASSED $FAILED "$(minutes $SECONDS)"
