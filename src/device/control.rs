@@ -178,6 +178,11 @@ impl Slot {
         control[control[2] as usize + i] as usize
     }
 
+    /// The slot of row `i`: always the host's to say.
+    pub fn slot(control: &[u32], i: usize) -> u32 {
+        control[HEADER + ROW * i]
+    }
+
     /// Row `i`, its token and position taken from `state` where they are the device's.
     pub fn row(control: &[u32], state: &[u32], i: usize) -> Row {
         let words = &control[HEADER + ROW * i..];

@@ -4,21 +4,35 @@
 //! Activations are [rows, columns] f32 with rows `stride` (columns rounded up to 4) floats apart. Rows at or past the
 //! rows in use write nothing, in shaders and twins alike.
 
+mod activation;
+mod add;
+mod argmax;
 mod attention;
 mod embed;
+mod gather;
 mod kv_write;
+mod layer_norm;
 mod matmul;
 mod matvec;
+mod penalize;
 mod rms_norm;
 mod rope;
+mod sample;
 
+pub use activation::{Activation, activation};
+pub use add::add;
+pub use argmax::{argmax, partial_columns};
 pub use attention::{MOST_HEAD_DIM, attention};
 pub use embed::{By, embed};
+pub use gather::gather;
 pub use kv_write::{KvCache, kv_write};
+pub use layer_norm::layer_norm;
 pub use matmul::matmul;
 pub use matvec::matvec;
+pub use penalize::penalize;
 pub use rms_norm::rms_norm;
 pub use rope::{Pairing, rope};
+pub use sample::{sample, sample_token};
 
 use crate::device::{BufferId, Pass, Tensor, Weight};
 
@@ -38,6 +52,11 @@ pub fn linear(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
     } else {
         matmul(pass, x, weight, epilogue, y);
     }
+}
+
+/// Workgroups for one thread per four columns: x along a row, y over the rows.
+fn element_grid(y: &Tensor) -> [u32; 3] {
+    [(y.stride() / 4).div_ceil(64) as u32, y.rows as u32, 1]
 }
 
 /// Σ aᵢ bᵢ with eight partial sums, so that the compiler can use vectors.

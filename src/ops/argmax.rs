@@ -1,0 +1,90 @@
+//! partial [L, chunks] = the best (key, id) of each chunk of logits [L, V], bias added: the first of the sampler's two
+//! stages. Of equal logits the lowest id is best; NaN is below every number.
+
+use crate::device::{BufferId, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
+use bytemuck::{Pod, Zeroable};
+
+pub static ARGMAX: Kernel =
+    kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "logits"]);
+
+/// Logits of one workgroup; `shaders/argmax.wgsl` has the same.
+const CHUNK: usize = 1024;
+
+/// Shared with sample; `shaders/shared/logits.wgsl` has the same struct.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+pub(super) struct LogitParams {
+    pub vocab: u32,
+    pub stride: u32,
+    pub partial_stride2: u32,
+    pub chunks: u32,
+}
+
+/// Columns of the tensor that holds a row's partial results: a (key, id) pair for each chunk of `vocab`.
+pub fn partial_columns(vocab: usize) -> usize {
+    2 * vocab.div_ceil(CHUNK)
+}
+
+pub(super) fn logit_params(logits: &Tensor, partial: &Tensor) -> LogitParams {
+    assert_eq!(logits.rows, partial.rows, "argmax: rows");
+    assert_eq!(partial.columns, partial_columns(logits.columns), "argmax: columns of partial");
+    LogitParams {
+        vocab: logits.columns as u32,
+        stride: logits.stride() as u32,
+        partial_stride2: (partial.stride() / 2) as u32,
+        chunks: (partial.columns / 2) as u32,
+    }
+}
+
+/// Records the chunks' maxima. `bias` holds [slots, V] f32, rows not padded; a slot's counts if its flags say so.
+pub fn argmax(pass: &mut Pass, logits: &Tensor, bias: BufferId, partial: &Tensor) {
+    let params = logit_params(logits, partial);
+    let bindings = [pass.control, logits.buffer, bias, partial.buffer];
+    pass.record(&ARGMAX, Options::default(), params, &bindings, [params.chunks, logits.rows as u32, 1]);
+}
+
+/// Infinities become the largest finite numbers, NaN the lowest.
+fn finite(z: f32) -> f32 {
+    match z {
+        z if z.is_finite() => z,
+        f32::INFINITY => 3.0e38,
+        _ => -3.0e38,
+    }
+}
+
+/// A row's logits with the slot's bias, all of them finite.
+pub(super) fn biased_logits(logits: &[f32], bias: &[f32], slot: u32, sampling: &SamplingSlot) -> Vec<f32> {
+    let mut z: Vec<f32> = logits.iter().copied().map(finite).collect();
+    if sampling.flags & SamplingSlot::BIAS != 0 {
+        let bias = &bias[slot as usize * z.len()..];
+        z.iter_mut().zip(bias).for_each(|(z, bias)| *z = finite(*z + bias));
+    }
+    z
+}
+
+/// Orders as the numbers do. No number has key 0.
+pub(super) fn key_of(z: f32) -> u32 {
+    let bits = z.to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 0x8000_0000 }
+}
+
+fn twin(t: &Twin) {
+    let p: LogitParams = t.params();
+    let (control, logits, bias) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<f32>(3));
+    let mut partial = t.write::<u32>(4);
+    for i in 0..Slot::logit_rows(&control) {
+        let slot = Slot::slot(&control, Slot::gathered(&control, i));
+        let sampling = Slot::sampling(&control, slot);
+        let z = biased_logits(&logits[i * p.stride as usize..][..p.vocab as usize], &bias, slot, &sampling);
+        let row = &mut partial[i * p.partial_stride2 as usize * 2..];
+        for (chunk, (z, pair)) in z.chunks(CHUNK).zip(row.chunks_exact_mut(2)).enumerate() {
+            let mut best = [0, 0];
+            for (id, z) in z.iter().enumerate() {
+                if key_of(*z) > best[0] {
+                    best = [key_of(*z), (chunk * CHUNK + id) as u32];
+                }
+            }
+            pair.copy_from_slice(&best);
+        }
+    }
+}

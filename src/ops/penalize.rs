@@ -1,0 +1,54 @@
+//! Penalties on logits [L, V], in place, for the ids of each row's slot up to the row's position.
+//!
+//! Every id seen, prompt included: positive logits are divided, negative ones multiplied by the repetition penalty
+//! (Keskar et al. 2019, <https://arxiv.org/abs/1909.05858>). Then, for generated ids only, frequency penalty × count
+//! and presence penalty are subtracted (OpenAI's definition).
+
+use crate::device::{Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
+use bytemuck::{Pod, Zeroable};
+use std::collections::BTreeMap;
+
+pub static PENALIZE: Kernel = kernel!(penalize, [Uniform, Read, Read, Write], shared: ["control", "rows", "sampling"]);
+
+/// Most workgroups along a history; longer ones take several rounds.
+const MOST_GROUPS: usize = 256;
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    vocab: u32,
+    stride: u32,
+}
+
+/// Records the penalties for the logit rows whose slot has [`SamplingSlot::PENALTIES`] on.
+pub fn penalize(pass: &mut Pass, logits: &Tensor) {
+    let params = Params { vocab: logits.columns as u32, stride: logits.stride() as u32 };
+    let groups = pass.layout.context.div_ceil(64).clamp(1, MOST_GROUPS);
+    let bindings = [pass.control, pass.state, logits.buffer];
+    pass.record(&PENALIZE, Options::default(), params, &bindings, [groups as u32, logits.rows as u32, 1]);
+}
+
+fn twin(t: &Twin) {
+    let p: Params = t.params();
+    let (control, state) = (t.read::<u32>(1), t.read::<u32>(2));
+    let mut logits = t.write::<f32>(3);
+    for i in 0..Slot::logit_rows(&control) {
+        let row = Slot::row(&control, &state, Slot::gathered(&control, i));
+        let sampling = Slot::sampling(&control, row.slot);
+        if sampling.flags & SamplingSlot::PENALTIES == 0 || row.position >= Slot::context(&control) {
+            continue;
+        }
+        // Id → how often it was generated.
+        let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+        for position in 0..=row.position {
+            let id = state[Slot::history_at(&control, row.slot, position)];
+            *counts.entry(id).or_default() += u32::from(position >= sampling.generated_from);
+        }
+        for (id, count) in counts.into_iter().filter(|(id, _)| *id < p.vocab) {
+            let z = &mut logits[i * p.stride as usize + id as usize];
+            *z = if *z > 0.0 { *z / sampling.repetition_penalty } else { *z * sampling.repetition_penalty };
+            *z -= count as f32 * sampling.frequency_penalty;
+            *z -= if count > 0 { sampling.presence_penalty } else { 0.0 };
+        }
+    }
+}
