@@ -61,7 +61,7 @@ impl Checkpoint {
             tensors: opened.tensors,
             sources: opened.sources,
             config: json(config.as_deref()).await?,
-            tokenizer_json: text(tokenizer.as_deref()).await?,
+            tokenizer_json: json_text(tokenizer.as_deref()).await?,
             tokenizer_config: json(tokenizer_config.as_deref()).await?,
             generation_config: json(generation_config.as_deref()).await?,
             chat_template: text(chat_template.as_deref()).await?,
@@ -221,7 +221,8 @@ fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Box<dyn Source>>) -> Result<Opened> 
 /// The files that an index names.
 async fn open_shards(index: &dyn Source, mut files: Vec<Box<dyn Source>>) -> Result<Opened> {
     let index_name = base_name(index.name());
-    let map = Index::parse(index_name, &read_small(index).await?)?.weight_map;
+    let json = json_text(Some(index)).await?.unwrap_or_default();
+    let map = Index::parse(index_name, &json)?.weight_map;
     let mut names: Vec<&str> = map.values().map(String::as_str).collect();
     names.sort_unstable();
     names.dedup();
@@ -272,7 +273,10 @@ async fn read_header(source: &dyn Source) -> Result<Header> {
     } else if known || name.ends_with(".safetensors") {
         Ok(Header::Safetensors(safetensors::read(source, head).await?))
     } else {
-        Err(Error::format(source.name(), "this is neither a GGUF nor a safetensors file"))
+        let json = head.trim_ascii_start().starts_with(b"{");
+        let what =
+            if json { "this is a JSON file, not weights" } else { "this is neither a GGUF nor a safetensors file" };
+        Err(Error::format(source.name(), what))
     }
 }
 
@@ -302,18 +306,21 @@ async fn text(source: Option<&dyn Source>) -> Result<Option<String>> {
     text.map(Some).map_err(|_| Error::format(source.name(), "the text is not UTF-8"))
 }
 
+/// The text of a JSON file.
+async fn json_text(source: Option<&dyn Source>) -> Result<Option<String>> {
+    let text = text(source).await?;
+    match (source, text.as_ref().and_then(|text| foreign::recognise(text.as_bytes()))) {
+        (Some(source), Some(what)) => Err(Error::format(source.name(), what)),
+        _ => Ok(text),
+    }
+}
+
 /// A JSON object.
 async fn json(source: Option<&dyn Source>) -> Result<Option<serde_json::Value>> {
-    let Some(source) = source else {
-        return Ok(None);
-    };
-    let bytes = read_small(source).await?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
-        let why = foreign::recognise(&bytes).filter(|_| !bytes.trim_ascii_start().starts_with(b"{"));
-        Error::format(source.name(), why.map_or_else(|| format!("this is not JSON: {error}"), str::to_owned))
-    })?;
-    match value {
-        serde_json::Value::Object(_) => Ok(Some(value)),
-        _ => Err(Error::format(source.name(), "the file should hold a JSON object")),
+    let (Some(source), Some(text)) = (source, json_text(source).await?) else { return Ok(None) };
+    match serde_json::from_str(&text) {
+        Ok(value @ serde_json::Value::Object(_)) => Ok(Some(value)),
+        Ok(_) => Err(Error::format(source.name(), "the file should hold a JSON object")),
+        Err(error) => Err(Error::format(source.name(), format!("this is not JSON: {error}"))),
     }
 }

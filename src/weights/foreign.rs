@@ -28,7 +28,6 @@ pub(super) fn recognise(head: &[u8]) -> Option<&'static str> {
         [b'l' | b'f' | b't' | b'a', b'm' | b'j' | b'l', b'g', b'g', ..] => {
             "this is a GGML file from before GGUF; convert it or download a GGUF"
         }
-        _ if text.starts_with(b"{") || text.starts_with(b"[") => "this is a JSON file, not weights",
         _ => return None,
     })
 }

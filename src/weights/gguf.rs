@@ -19,8 +19,8 @@ pub(super) const FIRST_READ: u64 = 1 << 20;
 const MAX_HEADER: u64 = 64 << 20;
 const MAX_KEYS: u64 = 1 << 16;
 pub(super) const MAX_TENSORS: u64 = 1 << 18;
-/// Bytes of a key or a tensor's name; the specification's limit for keys.
-const MAX_NAME: usize = 65_535;
+/// Bytes of a key or a tensor's name. Real ones stay below 100; messages repeat them.
+pub(super) const MAX_NAME: usize = 1024;
 /// Dimensions of a tensor (ggml's limit).
 const MAX_DIMS: u32 = 4;
 
@@ -80,7 +80,7 @@ fn version(cursor: &mut Cursor) -> Result<u32, Stop> {
     match version {
         2 | 3 => Ok(version),
         1 => cursor.unsupported("GGUF version 1".into(), "; convert the model again or download a newer file"),
-        _ if version.swap_bytes() <= 3 => {
+        _ if (1..=3).contains(&version.swap_bytes()) => {
             cursor.unsupported("big-endian GGUF".into(), "; download the little-endian file")
         }
         _ => cursor.unsupported(format!("GGUF version {version}"), "; this build reads versions 2 and 3"),

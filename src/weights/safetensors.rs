@@ -11,13 +11,15 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use crate::quant::Format;
 use crate::{Error, Result};
 
-use super::gguf::MAX_TENSORS;
+use super::gguf::{MAX_NAME, MAX_TENSORS};
 use super::source::{Source, read_exact};
 use super::tensor::{DType, TensorInfo, count};
 
 /// The reference implementation's limit.
 const MAX_HEADER: u64 = 100_000_000;
 const MAX_DIMS: usize = 8;
+/// Bytes of a type's name; the longest so far have seven.
+const MAX_DTYPE: usize = 32;
 
 /// Whether these first bytes open a safetensors file: a length, then a JSON object.
 pub(super) fn recognise(head: &[u8]) -> bool {
@@ -49,7 +51,7 @@ pub(super) async fn read(source: &dyn Source, mut head: Vec<u8>) -> Result<Vec<T
 /// `data` is where the data starts.
 fn parse(file: &str, json: &[u8], data: u64, file_len: u64) -> Result<Vec<TensorInfo>> {
     let header: Header = serde_json::from_slice(json)
-        .map_err(|error| Error::format(file, format!("the header is not what safetensors prescribes: {error}")))?;
+        .map_err(|error| json_error(file, "the header is not what safetensors prescribes", &error))?;
     let mut tensors = header
         .tensors
         .into_iter()
@@ -72,6 +74,13 @@ fn parse(file: &str, json: &[u8], data: u64, file_len: u64) -> Result<Vec<Tensor
     Ok(tensors)
 }
 
+/// What the JSON parser says, cut short: it repeats parts of the file, which may be long.
+fn json_error(file: &str, what: &str, error: &serde_json::Error) -> Error {
+    const SHOWN: usize = 300;
+    let error: String = error.to_string().chars().take(SHOWN).collect();
+    Error::format(file, format!("{what}: {error}"))
+}
+
 fn tensor(file: &str, name: String, entry: Entry, data: u64, file_len: u64) -> Result<TensorInfo> {
     let bad = |why: String| Err(Error::format(file, format!("tensor {name:?} {why}")));
     let [start, end] = entry.data_offsets;
@@ -81,6 +90,9 @@ fn tensor(file: &str, name: String, entry: Entry, data: u64, file_len: u64) -> R
     if end > file_len - data {
         let have = file_len - data;
         return bad(format!("ends at byte {end} of the data, but the file has {have}: it is truncated or corrupt"));
+    }
+    if entry.dtype.len() > MAX_DTYPE {
+        return bad(format!("has a type whose name takes {} bytes", entry.dtype.len()));
     }
     if entry.shape.len() > MAX_DIMS {
         return bad(format!("has {} dimensions; at most {MAX_DIMS} are allowed", entry.shape.len()));
@@ -142,10 +154,16 @@ impl<'de> Deserialize<'de> for Header {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
                 let mut tensors = BTreeMap::new();
+                let mut free_text = false;
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        // Free text of the writer, or null (MLX); nothing here reads it.
+                        if std::mem::replace(&mut free_text, true) {
+                            return Err(A::Error::custom("__metadata__ occurs twice"));
+                        }
+                        // Strings of the writer's own, or null (MLX); nothing here reads them.
                         map.next_value::<Option<HashMap<String, String>>>()?;
+                    } else if name.len() > MAX_NAME {
+                        return Err(A::Error::custom(format!("a tensor has a name of {} bytes", name.len())));
                     } else if tensors.len() as u64 == MAX_TENSORS {
                         return Err(A::Error::custom("there are too many tensors"));
                     } else {
@@ -170,8 +188,12 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn parse(file: &str, json: &[u8]) -> Result<Index> {
-        serde_json::from_slice(json)
-            .map_err(|error| Error::format(file, format!("this is not an index of safetensors files: {error}")))
+    pub(super) fn parse(file: &str, json: &str) -> Result<Index> {
+        let index: Index = serde_json::from_str(json)
+            .map_err(|error| json_error(file, "this is not an index of safetensors files", &error))?;
+        match index.weight_map.iter().flat_map(|(tensor, file)| [tensor.len(), file.len()]).max() {
+            Some(n) if n > MAX_NAME => Err(Error::format(file, format!("the index has a name of {n} bytes"))),
+            _ => Ok(index),
+        }
     }
 }
