@@ -328,3 +328,53 @@ test('works from another origin', async (t) => {
   }, cdn.url);
   assert.equal(text, ' there was a');
 });
+
+test('a repository name finds its best file; a missing one says so', async (t) => {
+  const hub = await newPage(browser);
+  t.after(() => hub.context().close());
+  const cors = { 'Access-Control-Allow-Origin': '*' };
+  await hub.context().route('https://huggingface.co/**', (route) => {
+    const { pathname } = new URL(route.request().url());
+    if (pathname === '/api/models/o/r/revision/main') return route.fulfill({ headers: cors, json: { siblings: [{ rfilename: 'x-Q4_0.gguf' }, { rfilename: 'x-Q8_0.gguf' }] } });
+    if (pathname === '/o/r/resolve/main/x-Q8_0.gguf') return route.fulfill({ headers: cors, body: gguf('chat'), contentType: 'application/octet-stream' });
+    return route.fulfill({ status: 401, headers: cors, body: 'no' });
+  });
+  const open = await startServer({ mock: true });
+  t.after(() => open.close());
+  await hub.goto(`${open.url}blank.html`);
+  const result = await hub.evaluate(async () => {
+    const { Cresset } = await import('/cresset.js');
+    const engine = await Cresset.load('hf:o/r');
+    await engine.unload();
+    const missing = await Cresset.load('hf:o/none').catch(({ code, message }) => ({ code, message }));
+    return { name: engine.info.model.name, missing };
+  });
+  assert.equal(result.name, 'x-Q8_0');
+  assert.equal(result.missing.code, 'MODEL_NOT_FOUND');
+  assert.match(result.missing.message, /no public repository o\/none/);
+});
+
+test('safetensors bring their siblings; a folder and its shards are found', async (t) => {
+  const names = ['model.safetensors.index.json', 'a.safetensors', 'b.safetensors', 'config.json', 'tokenizer.json'];
+  const bodies = { 'model.safetensors.index.json': JSON.stringify({ weight_map: { x: 'a.safetensors', y: 'b.safetensors', z: 'a.safetensors' } }), 'config.json': '{}', 'tokenizer.json': '{}' };
+  const routes = Object.fromEntries(names.map((name) => [`/folder/${name}`, (request, response) => response.writeHead(200).end(bodies[name] ?? gguf('safe'))]));
+  const site = await startServer({ mock: true, routes });
+  const folder = await newPage(browser);
+  t.after(() => Promise.all([folder.context().close(), site.close()]));
+  await folder.goto(`${site.url}blank.html`);
+  const result = await folder.evaluate(async () => {
+    const { Cresset } = await import('/cresset.js');
+    const sizes = [];
+    for (const model of ['/folder/', '/folder', '/folder/model.safetensors.index.json', '/folder/b.safetensors']) {
+      const engine = await Cresset.load(model);
+      sizes.push(engine.info.memory.weights);
+      await engine.unload();
+    }
+    const missing = await Cresset.load('/nowhere/').catch(({ code }) => code);
+    return { sizes, missing };
+  });
+  const weights = gguf('safe').length;
+  const json = bodies['model.safetensors.index.json'].length;
+  assert.deepEqual(result.sizes, [2 * weights + json + 4, 2 * weights + json + 4, 2 * weights + json + 4, weights + 4]);
+  assert.equal(result.missing, 'MODEL_NOT_FOUND');
+});

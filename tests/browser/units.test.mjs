@@ -1,0 +1,82 @@
+// Parts of the page and of the library that need no browser.
+
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { parseIntegrity } from '../../www/open.js';
+import { Inked } from '../../www/page/inked.js';
+import { describeProgress, formatBytes } from '../../www/progress.js';
+import { encodeRequest } from '../../www/requests.js';
+import { Sha256 } from '../../www/sha256.js';
+import { bestFile, parse } from '../../www/sources.js';
+
+test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
+  for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
+    const bytes = randomBytes(length);
+    const hash = new Sha256();
+    for (let at = 0, step = 1; at < length; at += step, step = (step * 7) % 97 + 1) hash.update(bytes.subarray(at, at + step));
+    assert.equal(hash.hex(), createHash('sha256').update(bytes).digest('hex'), `${length} bytes`);
+  }
+});
+
+test('every form of a model is understood, relative to the page', () => {
+  const at = (model) => parse(model, 'https://site.example/app/index.html');
+  assert.equal(at('models/x.gguf').url, 'https://site.example/app/models/x.gguf');
+  assert.equal(at('x.gguf').url, 'https://site.example/app/x.gguf');
+  assert.equal(at('/x/').url, 'https://site.example/x/');
+  assert.equal(at(new URL('https://a.example/m.gguf')).url, 'https://a.example/m.gguf');
+  assert.equal(at('hf:o/r/sub/m q.gguf').url, 'https://huggingface.co/o/r/resolve/main/sub/m%20q.gguf');
+  assert.equal(at('hf:o/r/m.gguf@refs/pr/1').url, 'https://huggingface.co/o/r/resolve/refs%2Fpr%2F1/m.gguf');
+  assert.deepEqual(at('hf:o/r@v1').hub, { repo: 'o/r', revision: 'v1' });
+  assert.equal(at(new ArrayBuffer(4)).blobs[0].size, 4);
+  for (const [model, code] of [['nothing', 'MODEL_NOT_FOUND'], ['hf:o', 'INVALID_REQUEST'], ['file:///x.gguf', 'INVALID_REQUEST'], ['', 'MODEL_NOT_FOUND'], [5, 'INVALID_REQUEST'], [null, 'INVALID_REQUEST'], [[], 'INVALID_REQUEST']]) {
+    assert.throws(() => at(model), { name: 'CressetError', code }, String(model));
+  }
+});
+
+test('of a repository’s files, the one a person means is taken', () => {
+  assert.equal(bestFile(['README.md', 'a-Q4_K_M.gguf', 'a-Q4_0.gguf', 'a-Q8_0.gguf', 'a-BF16.gguf']), 'a-Q8_0.gguf');
+  assert.equal(bestFile(['a-bf16.gguf', 'a-f16.gguf', 'mmproj-a-f16.gguf']), 'a-f16.gguf');
+  assert.equal(bestFile(['a-Q4_K_M.gguf', 'a-IQ2.gguf']), 'a-Q4_K_M.gguf');
+  assert.equal(bestFile(['config.json', 'model.safetensors']), 'model.safetensors');
+  assert.equal(bestFile(['model-00001-of-00002.safetensors', 'model.safetensors.index.json']), 'model.safetensors.index.json');
+  assert.equal(bestFile(['README.md']), undefined);
+});
+
+test('integrity is read in base64 and hexadecimal', () => {
+  const digest = createHash('sha256').update('x').digest();
+  assert.equal(parseIntegrity(`sha256-${digest.toString('base64')}`), digest.toString('hex'));
+  assert.equal(parseIntegrity(`sha256-${digest.toString('hex').toUpperCase()}`), digest.toString('hex'));
+  for (const wrong of ['sha256-', 'sha256-!!', 'sha384-AAAA', '', null]) assert.throws(() => parseIntegrity(wrong), { code: 'INVALID_REQUEST' });
+});
+
+test('requests keep their values or are refused', () => {
+  assert.equal(encodeRequest({ prompt: Uint32Array.of(1, 2), seed: undefined }, 'request'), '{"prompt":[1,2]}');
+  for (const request of [{ top_p: Infinity }, { a: { b: [NaN] } }, { seed: 1n }, { stop() {} }, null, 'text']) {
+    assert.throws(() => encodeRequest(request, 'request'), { code: 'INVALID_REQUEST' });
+  }
+  const cycle = {};
+  cycle.self = cycle;
+  assert.throws(() => encodeRequest(cycle, 'request'), { code: 'INVALID_REQUEST' });
+});
+
+test('progress has a fraction only where a total is known', () => {
+  assert.equal(describeProgress({ status: 'download', loaded: 5, total: null }).fraction, null);
+  assert.equal(describeProgress({ status: 'upload', loaded: 5, total: 10 }).fraction, 0.5);
+  assert.equal(describeProgress({ status: 'download', loaded: 3_100_000, total: 11_800_000 }).text, 'Downloading 3.1 MB of 12 MB');
+  assert.deepEqual([0, 999, 999_600, 1_000_000, 9_960_000, 639_000_000].map(formatBytes), ['0 bytes', '999 bytes', '1.0 MB', '1.0 MB', '10 MB', '639 MB']);
+});
+
+test('an edited text keeps who wrote each part', () => {
+  const inked = new Inked([{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon a time' }]);
+  inked.edit('Once upon one time');
+  assert.deepEqual(inked.segments, [{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon ' }, { by: 'visitor', text: 'one' }, { by: 'model', text: ' time' }]);
+  inked.edit('');
+  assert.deepEqual(inked.segments, []);
+  inked.append('aaa', 'model');
+  inked.edit('aaaa');
+  assert.equal(inked.text, 'aaaa');
+  assert.equal(inked.segments.filter(({ by }) => by === 'visitor').map(({ text }) => text).join(''), 'a');
+  inked.truncate(2);
+  assert.equal(inked.text, 'aa');
+});
