@@ -177,7 +177,7 @@ build_web() {
   copy_www
 }
 
-# The compiled engine → dist/cresset_engine{.js,.d.ts,_bg.wasm}.
+# The compiled engine → dist/cresset_engine{.js,.d.ts,_bg.wasm} and dist/snippets/.
 bundle() {
   local out=$ROOT/target/bundle
   rm -rf "$out"
@@ -185,7 +185,8 @@ bundle() {
   logged wasm-opt node_modules/.bin/wasm-opt -O3 "${WASM_FEATURES[@]}" \
     "$out/cresset_engine_bg.wasm" -o "$out/cresset_engine_bg.wasm"
   rm -f "$out"/package.json "$out"/.gitignore
-  cp "$out"/* dist/
+  rm -rf dist/snippets # the engine's own JavaScript, in a folder that is named by its content
+  cp -r "$out"/. dist/
   say "bundled the engine: $(size dist/cresset_engine_bg.wasm), $(gzip -9c dist/cresset_engine_bg.wasm | wc -c | human) gzipped"
 }
 
@@ -197,7 +198,7 @@ copy_www() {
   local file copied
   while IFS= read -r file; do
     [ -e "www/$file" ] || rm -f "dist/$file"
-  done < <(cd dist && find . -type f ! -name 'cresset_engine*')
+  done < <(cd dist && find . -type f ! -path './cresset_engine*' ! -path './snippets/*')
   copied=$(cp -ruv www/. dist/ | grep -c ' -> ' || true)
   [ "$copied" -eq 0 ] || say "copied $copied files of www/"
 }
