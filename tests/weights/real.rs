@@ -90,3 +90,20 @@ fn vocabularies() {
         assert_eq!(model.tensors().len(), 0);
     }
 }
+
+/// The bundled models travel with the repository.
+#[test]
+fn bundled() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("www/models");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let models: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|e| e == "gguf")).collect();
+    assert!(!models.is_empty());
+    for path in models {
+        let model = block_on(Checkpoint::open(open_path(&path).unwrap())).unwrap();
+        assert_eq!(model.metadata().str("general.architecture").unwrap(), Some("llama"), "{path:?}");
+        for tensor in model.tensors() {
+            assert!(tensor.dtype.format().is_some(), "{path:?}: {}", tensor.name);
+            assert_eq!(block_on(model.read_all(tensor)).unwrap().len() as u64, tensor.bytes);
+        }
+    }
+}
