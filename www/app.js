@@ -2,6 +2,7 @@
 
 import { Cresset } from './cresset.js';
 import { Chat } from './page/chat.js';
+import { fitPrompt } from './page/context.js';
 import { announce, byId, memory } from './page/dom.js';
 import { showFacts } from './page/facts.js';
 import { Meter } from './page/meter.js';
@@ -11,42 +12,53 @@ import { samplingOptions, setUpSampling } from './page/sampling.js';
 import { Session } from './page/session.js';
 import { Writer } from './page/writer.js';
 
-const STARTERS = ['Once upon a time', 'The old man opened the door and', 'It was the last day of'];
+const STARTERS = ['Once upon a time', 'One day, a little girl', 'The old dog was sad because'];
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 
 byId('outdated').remove();
 
 const session = new Session();
 const meter = new Meter();
-const writer = new Writer((prompt, onPiece) => generate('completion', { prompt }, onPiece));
-const chat = new Chat((messages, onPiece) => generate('chat', { messages }, onPiece));
+const writer = new Writer((text, onPiece) => generate('completion', (engine, options) => fitPrompt(engine, text, options.max_tokens), onPiece));
+const chat = new Chat((messages, onPiece) => generate('chat', () => ({ messages }), onPiece));
 const openPicker = setUpPicker(load);
 
-/** Runs a request and shows how it goes; gives how it ended, null if it failed. */
-async function generate(kind, input, onPiece) {
+/**
+ * Runs a request and shows how it goes; gives how it ended, null if it failed.
+ * @param {(engine: object, options: object) => object} prepare   `prompt` (and whether it was `cut`) or `messages`
+ */
+async function generate(kind, prepare, onPiece) {
   clearNotice();
   const options = samplingOptions();
+  let readEnd = '';
   try {
     meter.begin(options.seed);
-    const { finish, usage } = await session.generate(kind, { ...input, ...options }, (text, tokens) => {
+    const request = async (engine) => {
+      const { cut = false, ...input } = await prepare(engine, options);
+      if (cut) readEnd = ` The model read the end of the text only: its context holds ${engine.info.model.contextLength} tokens.`;
+      return { ...input, ...options };
+    };
+    const { finish, usage } = await session.generate(kind, request, (text, tokens) => {
       meter.add(tokens);
       onPiece(text);
     });
     meter.end(usage);
-    byId('state').textContent = endLine(finish, meter.tokens);
+    byId('state').textContent = endLine(finish, meter.tokens, options.max_tokens) + readEnd;
     return finish;
   } catch (error) {
     meter.end(null);
     const reload = error.details?.reload || error.code === 'DEVICE_LOST';
-    const actions = reload ? [{ label: 'Load it again', run: () => load(session.model, session.label) }] : [];
+    const actions = [];
+    if (reload) actions.push({ label: 'Load it again', run: () => load(session.model, session.label) });
+    if (error.code === 'CONTEXT_OVERFLOW' && kind === 'chat') actions.push({ label: 'New chat', run: () => chat.clear() });
     showError(error, { actions });
     return null;
   }
 }
 
-function endLine(finish, tokens) {
+function endLine(finish, tokens, wanted) {
   if (finish === 'abort') return tokens > 0 ? 'Stopped.' : 'Ready.';
-  if (finish === 'length') return 'Done: the length you set is reached.';
+  if (finish === 'length') return tokens < wanted ? 'Done: the model’s context is full.' : 'Done: the length you set is reached.';
   return tokens > 0 ? 'Done: the model ended the text.' : 'The model had nothing to add.';
 }
 

@@ -4,16 +4,7 @@
 import { CressetError } from './errors.js';
 import { openAll, parseIntegrity, readText } from './open.js';
 import { resolve } from './sources.js';
-
-// wgpu asks only for features it knows, and the browser's `subgroups` is not among them: ask on its behalf.
-const requestDevice = globalThis.GPUAdapter?.prototype.requestDevice;
-if (requestDevice) {
-  GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
-    const features = new Set(descriptor.requiredFeatures ?? []);
-    if (this.features.has('subgroups')) features.add('subgroups');
-    return requestDevice.call(this, { ...descriptor, requiredFeatures: [...features] });
-  };
-}
+import './subgroups.js';
 
 const PROGRESS_INTERVAL_MS = 50;
 

@@ -42,8 +42,8 @@ export function gguf(traits, padding = 4096) {
   return Buffer.concat([Buffer.from(`GGUF ${traits} `), Buffer.alloc(padding)]);
 }
 
-export async function startServer({ mock, headers, routes } = {}) {
-  const roots = mock ? [`${ROOT}tests/browser/mock`, `${ROOT}www`] : [`${ROOT}dist`];
+export async function startServer({ mock, headers, routes, extraRoots = [] } = {}) {
+  const roots = [...(mock ? [`${ROOT}tests/browser/mock`, `${ROOT}www`] : [`${ROOT}dist`]), ...extraRoots];
   return serve({ roots, headers, routes: { ...(mock ? MODELS : {}), '/blank.html': blank, '/favicon.ico': nothing, ...routes } });
 }
 

@@ -186,6 +186,15 @@ test('a panic is shown with a way on', async () => {
   await state('ready');
 });
 
+test('a text longer than the context is continued from its end, and the page says so', async () => {
+  await page.fill('#text', 'many words '.repeat(200)); // the mock has a token per byte and a context of 1024
+  await page.fill('#field-max_tokens', '3');
+  await page.click('#write-go');
+  await page.waitForSelector('.by-model');
+  await state('ready');
+  assert.match(await page.textContent('#state'), /read the end of the text only: its context holds 1024 tokens/);
+});
+
 test('an empty text asks for a beginning instead of failing', async () => {
   await page.click('#write-go');
   assert.match(await page.textContent('#state'), /Write a few words first/);

@@ -81,11 +81,11 @@ export class Session extends EventTarget {
   /**
    * Generates, after loading has ended if need be. Pieces of text go to `onPiece(text, tokens)`.
    * @param {'chat' | 'completion'} kind
-   * @param {object} request
+   * @param {(engine: object) => Promise<object>} prepare   makes the request, once there is an engine
    * @param {(text: string, tokens: number) => void} onPiece
    * @returns {Promise<{ finish: string, usage: object | null }>} `finish` is 'abort' after `stop()`
    */
-  async generate(kind, request, onPiece) {
+  async generate(kind, prepare, onPiece) {
     const controller = new AbortController();
     const { signal } = controller;
     this.#run = controller;
@@ -95,6 +95,8 @@ export class Session extends EventTarget {
       signal.throwIfAborted();
       if (!this.engine) throw new CressetError('MODEL_NOT_FOUND', 'no model is loaded; choose one first');
       this.#set('running');
+      const request = await prepare(this.engine);
+      signal.throwIfAborted();
       return await this.#stream(kind, request, signal, onPiece);
     } catch (error) {
       if (signal.aborted || error.code === 'ABORTED') return { finish: 'abort', usage: null };
