@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// dist/ → an npm package, target/cresset-VERSION.tgz: the library, the widget, their types, the engine and the models.
+// dist/ → an npm package, target/cresset-VERSION.tgz: the library, its types, the engine and the models.
 //
 //   node tools/pack.mjs VERSION
 //
-// The page itself (index.html and what only it needs) stays out: `files` below is the list of what goes in.
+// The page itself, and what only it needs, stays out.
 
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -17,14 +17,15 @@ const version = process.argv[2];
 if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pack.mjs VERSION');
 
 const exists = (path) => stat(path).then(() => true, () => false);
-const page = new Set(['index.html', 'page']);
+const page = new Set(['app.js', 'index.html', 'logo.svg', 'page', 'style.css']);
+const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
 const widget = await exists(join(dist, 'cresset-chat.js'));
 
 await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
 for (const name of entries) await cp(join(dist, name), join(folder, name), { recursive: true });
-for (const name of ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE']) await cp(join(root, name), join(folder, name));
+for (const name of papers) await cp(join(root, name), join(folder, name));
 
 await writeFile(join(folder, 'package.json'), `${JSON.stringify({
   name: 'cresset',
@@ -39,8 +40,7 @@ await writeFile(join(folder, 'package.json'), `${JSON.stringify({
     ...(widget && { './chat': './cresset-chat.js' }),
     './*': './*',
   },
-  files: entries,
-  sideEffects: widget ? ['./cresset-chat.js', './worker.js'] : ['./worker.js'],
+  files: [...entries, ...papers],
 }, null, 2)}\n`);
 
 const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'target')], { cwd: folder }));
