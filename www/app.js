@@ -19,7 +19,7 @@ byId('outdated').remove();
 
 const session = new Session();
 const meter = new Meter();
-const writer = new Writer((text, onPiece) => generate('completion', (engine, options) => fitPrompt(engine, text, options.max_tokens), onPiece));
+const writer = new Writer((text, onPiece, how) => generate('completion', (engine, options) => fitPrompt(engine, text, options.max_tokens), onPiece, how));
 const chat = new Chat((messages, onPiece) => generate('chat', () => ({ messages }), onPiece));
 const openPicker = setUpPicker(load);
 
@@ -27,9 +27,9 @@ const openPicker = setUpPicker(load);
  * Runs a request and shows how it goes; gives how it ended, null if it failed.
  * @param {(engine: object, options: object) => object} prepare   `prompt` (and whether it was `cut`) or `messages`
  */
-async function generate(kind, prepare, onPiece) {
+async function generate(kind, prepare, onPiece, how) {
   clearNotice();
-  const options = samplingOptions();
+  const options = samplingOptions(how);
   let readEnd = '';
   try {
     meter.begin(options.seed);
@@ -168,6 +168,14 @@ addEventListener('keydown', (event) => {
 
 // On a narrow screen the panels come after the text: closed, so that the text is the page.
 for (const panel of document.querySelectorAll('.panel')) panel.open = matchMedia('(min-width: 60rem)').matches;
+
+const device = byId('device');
+session.device = device.value = memory.get('device') ?? 'auto';
+device.addEventListener('change', () => {
+  memory.set('device', device.value);
+  session.device = device.value;
+  if (session.model) load(session.model, session.label);
+});
 
 setUpSampling();
 writer.setStarters(Cresset.models[0]?.starters ?? STARTERS);

@@ -55,7 +55,8 @@ export interface Fit {
   contextLength: number;
   downloadBytes: number;
   deviceBytes: number;
-  estimatedTokensPerSecond: number;
+  /** Null where it cannot be told. */
+  estimatedTokensPerSecond: number | null;
   device: DeviceFacts;
 }
 

@@ -186,6 +186,14 @@ test('a panic is shown with a way on', async () => {
   await state('ready');
 });
 
+test('another device can be asked for, and the page says which one computes', async () => {
+  await page.selectOption('#device', 'cpu');
+  await page.waitForFunction(() => document.querySelector('#facts').textContent.includes('Processor (WebAssembly)'));
+  assert.match(await page.textContent('#facts'), /The processor computes here|no WebGPU/);
+  await visit();
+  assert.equal(await page.inputValue('#device'), 'cpu');
+});
+
 test('a text longer than the context is continued from its end, and the page says so', async () => {
   await page.fill('#text', 'many words '.repeat(200)); // the mock has a token per byte and a context of 1024
   await page.fill('#field-max_tokens', '3');
@@ -230,7 +238,7 @@ test('a model that is not there leaves the page alive', async () => {
 });
 
 test('every control has a name, and no page is wider than its screen', async () => {
-  const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, textarea, summary')]
+  const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, textarea, summary')]
     .filter((node) => !(node.labels?.length || node.getAttribute('aria-label') || node.textContent.trim())).map((node) => node.outerHTML));
   assert.deepEqual(nameless, []);
   for (const width of [320, 390, 768, 1280]) {

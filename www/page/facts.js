@@ -14,7 +14,7 @@ export function showFacts({ model, device, memory }) {
   byId('facts').replaceChildren(...[
     rows([
       ['Device', device.backend === 'webgpu' ? 'Graphics adapter (WebGPU)' : 'Processor (WebAssembly)'],
-      ['Adapter', describeAdapter(device)],
+      ['Name', describeAdapter(device)],
       ['Model', `${model.architecture}, ${formatCount(model.parameters)} parameters`],
       ['Format', model.quantization],
       ['Context', `${model.contextLength.toLocaleString('en')} tokens`],

@@ -26,11 +26,14 @@ export function setUpSampling() {
   });
 }
 
-/** The fields of a request; the seed is always a number, so that what was written can be written again. */
-export function samplingOptions() {
+/**
+ * The fields of a request; the seed is always a number, so that what was written can be written again.
+ * @param {{ newSeed?: boolean }} [options]   whatever the field says
+ */
+export function samplingOptions({ newSeed = false } = {}) {
   const options = Object.fromEntries(FIELDS.map((field) => [field.name, within(field, byId(`field-${field.name}`).value)]));
   const seed = byId('field-seed').value.trim();
-  return { ...options, seed: /^\d{1,15}$/.test(seed) ? Number(seed) : Math.floor(Math.random() * 1_000_000) };
+  return { ...options, seed: /^\d{1,15}$/.test(seed) && !newSeed ? Number(seed) : Math.floor(Math.random() * 1_000_000) };
 }
 
 function numberRow(field, chosen) {

@@ -14,6 +14,8 @@ export class Session extends EventTarget {
   /** What the engine was loaded from, and its name for people. */
   model = null;
   label = null;
+  /** Which device the next load asks for. @type {'auto' | 'webgpu' | 'cpu'} */
+  device = 'auto';
 
   #loading = null;
   #run = null;
@@ -42,7 +44,7 @@ export class Session extends EventTarget {
   async #replace(model, label, signal) {
     const previous = { model: this.model, label: this.label };
     if (this.engine) {
-      const fit = await Cresset.probe(model, { signal });
+      const fit = await Cresset.probe(model, { signal, device: this.device });
       if (!fit.fits) throw new CressetError('OUT_OF_MEMORY', `this model does not fit: ${fit.reason}`, fit);
       if (fit.deviceBytes > BESIDE_BYTES) await this.forget();
     }
@@ -58,7 +60,7 @@ export class Session extends EventTarget {
 
   async #adopt(model, label, signal) {
     const onProgress = (progress) => this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
-    const engine = await Cresset.load(model, { signal, onProgress });
+    const engine = await Cresset.load(model, { signal, onProgress, device: this.device });
     if (signal.aborted) return engine.unload();
     const old = this.engine;
     Object.assign(this, { engine, model, label });

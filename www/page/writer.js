@@ -5,6 +5,7 @@ import { announce, byId, element, memory } from './dom.js';
 import { Inked } from './inked.js';
 
 const KEPT_UNITS = 200_000; // of text, in the page's memory between visits
+const BUTTONS_PX = 140; // the bar of buttons and some air
 
 export class Writer {
   #inked = new Inked(memory.get('text') ?? []);
@@ -13,7 +14,10 @@ export class Writer {
   #writing = false;
   #before = null; // length of the text before the model's last turn
 
-  /** @param {(prompt: string, onPiece: (text: string) => void) => Promise<string | null>} generate  gives how it ended, null if it failed */
+  /**
+   * @param {(text: string, onPiece: (text: string) => void, how: { newSeed?: boolean }) => Promise<string | null>} generate
+   *   gives how it ended, null if it failed
+   */
   constructor(generate) {
     this.generate = generate;
     this.#area.value = this.#inked.text;
@@ -48,14 +52,14 @@ export class Writer {
   }
 
   /** The model continues the text as it stands. */
-  async write() {
+  async write(how = {}) {
     if (this.#writing) return;
     const prompt = this.#inked.text;
     this.#before = prompt.length;
     this.#writing = true;
     this.#area.readOnly = true;
     this.#render();
-    const finish = await this.generate(prompt, (text) => this.#add(text));
+    const finish = await this.generate(prompt, (text) => this.#add(text), how);
     this.#writing = false;
     this.#area.readOnly = false;
     this.#changed();
@@ -66,7 +70,7 @@ export class Writer {
   /** Replaces the model's last turn by another. */
   tryAnother() {
     this.takeBack();
-    return this.write();
+    return this.write({ newSeed: true });
   }
 
   /** Removes the model's last turn. */
@@ -79,14 +83,21 @@ export class Writer {
   }
 
   #add(text) {
-    const follow = atBottom();
+    const following = this.#endBottom() <= innerHeight;
     this.#inked.append(text, 'model');
     const end = this.#area.value.length;
     this.#area.setRangeText(text, end, end);
     const last = this.#ink.lastChild?.previousSibling;
     if (last?.className === 'by-model') last.firstChild.appendData(text);
     else this.#render();
-    if (follow) scrollTo({ top: document.documentElement.scrollHeight });
+    // The last line stays above the bar of buttons, unless the visitor has scrolled away from it.
+    const hidden = this.#endBottom() - (innerHeight - BUTTONS_PX);
+    if (following && hidden > 0) scrollBy({ top: hidden });
+  }
+
+  /** Where the text ends on the screen, in pixels from its top. */
+  #endBottom() {
+    return this.#ink.lastChild.getBoundingClientRect().bottom;
   }
 
   #changed() {
@@ -135,10 +146,4 @@ export class Writer {
     announce('Copied.');
     setTimeout(() => { button.textContent = 'Copy'; }, 1500);
   }
-}
-
-/** Whether the page is scrolled to its end, so that it should follow the text. */
-function atBottom() {
-  const { scrollHeight } = document.documentElement;
-  return innerHeight + scrollY >= scrollHeight - 120;
 }
