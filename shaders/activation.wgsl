@@ -8,7 +8,7 @@ struct Params { columns4: u32, rows_kind: u32 }
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>; // [T, D/4]
 
 // Arguments of exp and tanh are bounded where the result no longer changes: some GPUs give NaN for large ones.
-fn silu(x: vec4f) -> vec4f { return x / (1.0 + exp(min(-x, vec4f(80.0)))); }
+fn silu(x: vec4f) -> vec4f { return select(x / (1.0 + exp(-max(x, vec4f(-80.0)))), vec4f(), x < vec4f(-80.0)); }
 
 // Abramowitz & Stegun 7.1.26: absolute error below 1.5e-7, f32's own resolution near 1.
 fn erf(x: vec4f) -> vec4f {

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn erf_agrees_with_its_series() {
-        for i in -600..=600 {
+        // Further out the series cancels, and erf is ±1 to f32.
+        for i in -400..=400 {
             let x = f64::from(i) / 100.0;
             // erf(x) = 2/√π · Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1))
             let (mut term, mut sum) = (x, x);
