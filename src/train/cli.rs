@@ -20,7 +20,7 @@ use crate::{Error, Result};
 const CHECKPOINTS: &str = "checkpoints";
 const BEST: &str = "best";
 
-/// Pretrain a llama-architecture model on text files.
+/// Pretrain a llama-architecture model on text files; the defaults are the bundled model's.
 #[derive(Args, Debug, Clone)]
 pub struct TrainArgs {
     /// UTF-8 text files; `<|endoftext|>` separates documents
@@ -33,50 +33,55 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Width of the residual stream
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_name = "N")]
     pub d_model: usize,
-    #[arg(long, default_value_t = 6)]
+    /// Transformer blocks
+    #[arg(long, default_value_t = 4, value_name = "N")]
     pub layers: usize,
-    #[arg(long, default_value_t = 4)]
+    /// Query heads
+    #[arg(long, default_value_t = 4, value_name = "N")]
     pub heads: usize,
-    #[arg(long, default_value_t = 2)]
+    /// Key/value heads; fewer than the query heads is grouped-query attention
+    #[arg(long, default_value_t = 2, value_name = "N")]
     pub kv_heads: usize,
     /// Width of the feed-forward layers
-    #[arg(long, default_value_t = 704)]
+    #[arg(long, default_value_t = 704, value_name = "N")]
     pub ffn: usize,
     /// Tokens in a training window
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_name = "N")]
     pub context: usize,
     /// Tokens in the vocabulary
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 4096, value_name = "N")]
     pub vocab: usize,
     /// Windows in a batch
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 8, value_name = "N")]
     pub batch: usize,
-    #[arg(long, default_value_t = 2000)]
+    /// Updates in the whole run, those before a resume included
+    #[arg(long, default_value_t = 4000, value_name = "N")]
     pub steps: usize,
     /// Highest learning rate
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 1.5e-3, value_name = "X")]
     pub lr: f64,
     /// Learning rate at the end
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value_t = 1e-4, value_name = "X")]
     pub min_lr: f64,
     /// Steps until the highest learning rate
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 150, value_name = "N")]
     pub warmup: usize,
     /// Decoupled weight decay of the matrices
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, value_name = "X")]
     pub weight_decay: f32,
     /// Largest global norm of the gradient
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
     pub clip: f64,
-    #[arg(long, default_value_t = 0)]
+    /// Decides the first weights and the order of the text
+    #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     /// Steps between evaluations on the held-out text
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_name = "N")]
     pub eval_every: usize,
     /// Steps between checkpoints
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_name = "N")]
     pub checkpoint_every: usize,
     /// Continue from the latest checkpoint in the output folder; with no steps left, only export
     #[arg(long)]
