@@ -72,7 +72,7 @@ async function load(model, label) {
     if (error.code === 'ABORTED') return;
     const title = session.engine ? `${label} was not loaded; ${session.label} is still here.` : `${label} was not loaded.`;
     const again = { label: 'Try again', run: () => load(model, label) };
-    const other = { label: 'Choose another model', run: openPicker };
+    const other = { label: 'Choose another', run: openPicker };
     showError(error, { title, actions: ['DOWNLOAD', 'INTEGRITY', 'STORAGE'].includes(error.code) ? [again, other] : [other] });
   }
 }

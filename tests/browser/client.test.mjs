@@ -262,6 +262,36 @@ test('probe reads only the header, with and without byte ranges', async () => {
   assert.deepEqual(await page.evaluate(() => Cresset.cache.list()), []);
 });
 
+test('two loads of the same file at once both work', async () => {
+  const names = await page.evaluate(async () => {
+    await Cresset.cache.clear();
+    const engines = await Promise.all([Cresset.load('default'), Cresset.load('default')]);
+    return Promise.all(engines.map(async (engine) => (await engine.unload(), engine.info.model.name)));
+  });
+  assert.deepEqual(names, ['ember', 'ember']);
+});
+
+test('without room on the device, models load uncached', async (t) => {
+  const full = await newPage(browser);
+  t.after(() => full.context().close());
+  await full.goto(`${server.url}blank.html`);
+  const devtools = await full.context().newCDPSession(full);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: new URL(server.url).origin, quotaSize: 1_000_000 });
+  const result = await full.evaluate(async () => {
+    const { Cresset } = await import('/cresset.js');
+    const sizes = [];
+    for (const model of ['default', '/files/unsized.gguf']) {
+      const engine = await Cresset.load(model);
+      sizes.push(engine.info.memory.weights);
+      await engine.unload();
+    }
+    return { sizes, kept: await Cresset.cache.list(), usage: await Cresset.cache.usage() };
+  });
+  assert.deepEqual(result.sizes, [gguf('', 2_097_152).length, gguf('', 2_097_152).length + 2_097_152]);
+  assert.deepEqual(result.kept, []);
+  assert.equal(result.usage.models, 0);
+});
+
 test('files, blobs and buffers load', async () => {
   const names = await page.evaluate(async () => {
     const bytes = await (await fetch('/files/chat.gguf')).arrayBuffer();

@@ -26,6 +26,11 @@ export const MODELS = {
   '/files/oom.gguf': ranged(gguf('oom')),
   '/files/lost.gguf': ranged(gguf('lost')),
   '/files/norange.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end(gguf('')),
+  '/files/unsized.gguf': (request, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/octet-stream' });
+    response.write(gguf('', 2_097_152));
+    response.end(Buffer.alloc(2_097_152));
+  },
   '/files/broken.gguf': ranged(Buffer.from('this is not a model at all')),
   '/files/page.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Sign in</title>'),
   '/files/hidden-page.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end('<!doctype html><title>Sign in</title>'),
