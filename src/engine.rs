@@ -1,1 +1,364 @@
+//! Joins the rooms: a checkpoint becomes an engine that answers OpenAI's requests. No arithmetic.
 
+mod answer;
+mod load;
+mod request;
+mod stop;
+
+pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, describe, open_device};
+
+use crate::chat::{ChatTemplate, RenderOptions};
+use crate::device::KvFormat;
+use crate::error::{Error, Result};
+use crate::generate::{Breathe, Finish, Generator, Outcome, Request};
+use crate::sampler::top_logprobs;
+use crate::tokenizer::{StreamDecoder, Tokenizer};
+use crate::weights::Checkpoint;
+use answer::{Envelope, Kind, Piece, Times, TokenLogprob};
+use request::{Fields, Options, Prompt};
+use serde_json::{Map, Value, json};
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use stop::StopMatcher;
+use web_time::{Instant, SystemTime};
+
+/// A loaded model, ready to answer.
+pub struct Engine {
+    generator: Generator,
+    tokenizer: Option<Tokenizer>,
+    template: Option<ChatTemplate>,
+    model: ModelInfo,
+    kv: KvFormat,
+    requests: u64,
+}
+
+/// Receives the chunk objects of a stream.
+pub type OnChunk<'a> = dyn FnMut(Value) + 'a;
+
+/// What a scored text amounts to.
+#[derive(Debug, Clone, Copy)]
+pub struct Perplexity {
+    /// exp of the mean negative log-likelihood of the scored tokens.
+    pub perplexity: f64,
+    pub scored_tokens: usize,
+    /// Negative log-likelihood in bits, per byte of text.
+    pub bits_per_byte: f64,
+}
+
+impl Engine {
+    /// Loads a checkpoint. Errors: `MODEL_FORMAT`, `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`, `WEBGPU_UNAVAILABLE`, …
+    pub async fn load(
+        checkpoint: Checkpoint,
+        options: &LoadOptions,
+        on_progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Engine> {
+        load::load(checkpoint, options, on_progress).await
+    }
+
+    /// Set to end the running request soon, with `finish_reason: "abort"`.
+    pub fn interrupt_handle(&self) -> Rc<Cell<bool>> {
+        self.generator.interrupted.clone()
+    }
+
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_ref().ok_or_else(|| Error::Unsupported {
+            what: "text".into(),
+            hint: ": the model came without a tokenizer; give token ids instead".into(),
+        })
+    }
+
+    /// Text → ids, with the model's own beginning-of-text rule.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer()?.encode(text, true, true)
+    }
+
+    pub fn detokenize(&self, ids: &[u32]) -> Result<String> {
+        self.tokenizer()?.decode(ids, false)
+    }
+
+    /// Messages → the prompt text the model was taught.
+    pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
+        let template = self.template.as_ref().ok_or_else(|| Error::Unsupported {
+            what: "chat".into(),
+            hint: ": the model has no chat template; use a completion".into(),
+        })?;
+        let extra = options["chat_template_kwargs"].as_object().cloned().unwrap_or_else(Map::new);
+        let add_generation_prompt = options["add_generation_prompt"].as_bool().unwrap_or(true);
+        template.render(messages, &RenderOptions { add_generation_prompt, extra, ..RenderOptions::default() })
+    }
+
+    /// `completions.create`. Chunks go to `on_chunk` if the request streams; the whole answer is returned otherwise,
+    /// and in a stream an object without choices.
+    pub async fn complete(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
+        let fields = Fields::of(request)?;
+        let options = fields.options(false)?;
+        let ids = match fields.prompt()? {
+            Prompt::Ids(ids) => ids,
+            Prompt::Text(text) => self.tokenizer()?.encode(&text, true, true)?,
+        };
+        self.answer(Kind::Completion, ids, options, on_chunk, breathe).await
+    }
+
+    /// `chat.completions.create`, likewise.
+    pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
+        let fields = Fields::of(request)?;
+        let options = fields.options(true)?;
+        let prompt = self.apply_chat_template(fields.messages()?, request)?;
+        let ids = self.tokenizer()?.encode(&prompt, false, true)?;
+        self.answer(Kind::Chat, ids, options, on_chunk, breathe).await
+    }
+
+    async fn answer(
+        &mut self,
+        kind: Kind,
+        prompt: Vec<u32>,
+        options: Options,
+        on_chunk: &mut OnChunk<'_>,
+        breathe: &Breathe,
+    ) -> Result<Value> {
+        self.requests += 1;
+        let started = Instant::now();
+        let seed = options.sampling.seed.unwrap_or_else(random_seed);
+        let envelope = Envelope {
+            kind,
+            id: format!("{}-{:016x}", if kind == Kind::Chat { "chatcmpl" } else { "cmpl" }, random_seed()),
+            created: SystemTime::UNIX_EPOCH.elapsed().map(|d| d.as_secs()).unwrap_or(0),
+            model: self.model.name.clone(),
+        };
+        let stop_ids = match (&self.tokenizer, options.ignore_eos) {
+            (Some(tokenizer), false) => tokenizer.stop_ids().to_vec(),
+            _ => Vec::new(),
+        };
+        let mut request = Request {
+            prompt,
+            max_tokens: options.max_tokens,
+            min_tokens: options.min_tokens,
+            stop_ids,
+            sampling: options.sampling.clone(),
+            seed,
+            want_logits: options.logprobs.is_some(),
+        };
+        let (mut choices, mut outcomes, mut times) = (Vec::new(), Vec::new(), Times::default());
+        for index in 0..options.n {
+            request.seed = seed.wrapping_add(index as u64);
+            let mut opened = false;
+            let mut emit = |piece: &Piece| {
+                if !std::mem::replace(&mut opened, true) {
+                    envelope.opening(index).into_iter().for_each(&mut *on_chunk);
+                }
+                on_chunk(envelope.piece(index, piece, options.return_token_ids, options.logprobs.is_some()));
+            };
+            let mut emit: Option<&mut dyn FnMut(&Piece)> = if options.stream { Some(&mut emit) } else { None };
+            let (whole, outcome, took) = self.choice(kind, &request, &options, started, &mut emit, breathe).await?;
+            if options.stream {
+                if !opened {
+                    envelope.opening(index).into_iter().for_each(&mut *on_chunk);
+                }
+                on_chunk(envelope.closing(index, outcome.finish));
+            } else {
+                let (ids, logprobs) = (options.return_token_ids, options.logprobs.is_some());
+                choices.push(envelope.choice(index, &whole, Some(outcome.finish), ids, logprobs, false));
+            }
+            if index == 0 {
+                times = took;
+            }
+            outcomes.push(outcome);
+            if outcome.finish == Finish::Abort {
+                break;
+            }
+        }
+        let usage = answer::usage(&outcomes, times);
+        if options.stream && options.include_usage {
+            on_chunk(envelope.usage_chunk(usage.clone()));
+        }
+        Ok(envelope.whole(choices, usage))
+    }
+
+    /// One choice: generates, detokenises, matches stop strings. Gives the whole of it.
+    async fn choice(
+        &mut self,
+        kind: Kind,
+        request: &Request,
+        options: &Options,
+        started: Instant,
+        emit: &mut Option<&mut dyn FnMut(&Piece)>,
+        breathe: &Breathe,
+    ) -> Result<(Piece, Outcome, Times)> {
+        let Engine { generator, tokenizer, .. } = self;
+        let tokenizer = tokenizer.as_ref();
+        let mut text = TextStream {
+            decoder: tokenizer.map(|t| if kind == Kind::Chat { t.stream().at_text_start() } else { t.stream() }),
+            stop: StopMatcher::new(options.stop.clone()),
+        };
+        let mut whole = Piece::default();
+        let mut first_token = None;
+        let mut last_token = started;
+        let mut on_token = |sampled: crate::generate::Sampled| {
+            last_token = Instant::now();
+            first_token.get_or_insert(last_token);
+            let (shown, stopped) = text.push(sampled.id);
+            let mut piece = Piece { text: shown, ids: vec![sampled.id], logprobs: Vec::new() };
+            if let (Some(logits), Some(top)) = (sampled.logits, options.logprobs) {
+                piece.logprobs.push(token_logprob(tokenizer, logits, sampled.id, top));
+            }
+            // A piece without text says nothing, unless ids or log-probabilities were asked for.
+            if let Some(emit) = emit
+                && (!piece.text.is_empty() || options.return_token_ids || options.logprobs.is_some())
+            {
+                emit(&piece);
+            }
+            whole.text.push_str(&piece.text);
+            whole.ids.append(&mut piece.ids);
+            whole.logprobs.append(&mut piece.logprobs);
+            if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let outcome = generator.generate(request, &mut on_token, breathe).await?;
+        let rest = text.finish();
+        if !rest.is_empty() {
+            let piece = Piece { text: rest, ..Piece::default() };
+            if let Some(emit) = emit.as_mut().filter(|_| outcome.finish != Finish::Abort) {
+                emit(&piece);
+            }
+            whole.text.push_str(&piece.text);
+        }
+        let first = first_token.unwrap_or(last_token);
+        let times = Times { first_token: (first - started).as_secs_f64(), decode: (last_token - first).as_secs_f64() };
+        Ok((whole, outcome, times))
+    }
+
+    /// Logits [V] of the last position, or of every position, in order.
+    pub async fn logits(
+        &mut self,
+        ids: &[u32],
+        all: bool,
+        on_row: &mut dyn FnMut(&[f32]),
+        breathe: &Breathe,
+    ) -> Result<()> {
+        self.generator.logits(ids, all, on_row, breathe).await
+    }
+
+    /// Scores a text in windows of `window` tokens side by side; in each, every token but the first is predicted.
+    pub async fn perplexity(
+        &mut self,
+        text: &str,
+        window: usize,
+        on_progress: &mut dyn FnMut(usize, usize),
+        breathe: &Breathe,
+    ) -> Result<Perplexity> {
+        let window = window.min(self.generator.context());
+        let tokenizer = self.tokenizer()?;
+        let bos = tokenizer.encode("", true, false)?;
+        let ids = tokenizer.encode(text, false, false)?;
+        let body = window.saturating_sub(bos.len());
+        if body < 2 || ids.len() < 2 {
+            return Err(Error::invalid("file", "is too short to score, or the context is"));
+        }
+        let (mut bits, mut scored, mut bytes) = (0f64, 0usize, 0usize);
+        for (i, chunk) in ids.chunks(body).enumerate() {
+            let row: Vec<u32> = bos.iter().chain(chunk).copied().collect();
+            let mut position = 0;
+            let mut nll = 0f64;
+            let mut on_row = |logits: &[f32]| {
+                position += 1;
+                if let Some(&next) = row.get(position) {
+                    nll -= f64::from(crate::sampler::log_softmax(logits)[next as usize]);
+                }
+            };
+            self.generator.logits(&row, true, &mut on_row, breathe).await?;
+            bits += nll / std::f64::consts::LN_2;
+            scored += row.len() - 1;
+            // Without a first token of its own, a window cannot score the text's first token.
+            let scored_ids = &chunk[usize::from(bos.is_empty())..];
+            bytes += scored_ids
+                .iter()
+                .filter_map(|&id| self.tokenizer().ok()?.token_bytes(id))
+                .map(|b| b.len())
+                .sum::<usize>();
+            on_progress(((i + 1) * body).min(ids.len()), ids.len());
+        }
+        Ok(Perplexity {
+            perplexity: (bits * std::f64::consts::LN_2 / scored as f64).exp(),
+            scored_tokens: scored,
+            bits_per_byte: bits / bytes.max(1) as f64,
+        })
+    }
+
+    /// `engine.info`: model, device, memory in bytes by kind, the variants in use.
+    pub fn info(&self) -> Value {
+        let device = &self.generator.device;
+        let memory = device.memory();
+        let mut by_kind = json!(memory);
+        by_kind["total"] = json!(memory.total());
+        json!({
+            "model": self.model,
+            "device": device.info(),
+            "memory": by_kind,
+            "tokenizer": self.tokenizer.as_ref().map(|t| t.info()),
+            "variants": { "kv": self.kv.name(), "matvecLanes": device.tuning().matvec_lanes },
+        })
+    }
+
+    /// `engine.stats()`: what the executor has counted since loading.
+    pub fn stats(&self) -> Value {
+        json!({ "requests": self.requests, "counters": self.generator.device.counters() })
+    }
+
+    pub fn model(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    /// For benchmarks: the generator below the text.
+    pub fn generator(&mut self) -> &mut Generator {
+        &mut self.generator
+    }
+}
+
+/// Ids → text that may be shown.
+struct TextStream {
+    decoder: Option<StreamDecoder>,
+    stop: StopMatcher,
+}
+
+impl TextStream {
+    fn push(&mut self, id: u32) -> (String, bool) {
+        // A model's table may have more rows than its tokenizer has tokens; those ids have no text.
+        let text = self.decoder.as_mut().and_then(|d| d.push(id).ok().map(str::to_string)).unwrap_or_default();
+        self.stop.push(&text)
+    }
+
+    fn finish(&mut self) -> String {
+        let tail = self.decoder.as_mut().map(|d| d.flush().to_string()).unwrap_or_default();
+        let (shown, stopped) = self.stop.push(&tail);
+        if stopped { shown } else { shown + &self.stop.finish() }
+    }
+}
+
+fn token_logprob(tokenizer: Option<&Tokenizer>, logits: &[f32], id: u32, top: usize) -> TokenLogprob {
+    let name = |id: u32| {
+        let bytes = tokenizer.and_then(|t| t.token_bytes(id)).unwrap_or_default();
+        (String::from_utf8_lossy(&bytes).into_owned(), bytes)
+    };
+    let (token, bytes) = name(id);
+    let alternatives = top_logprobs(logits, top).into_iter().map(|(id, logprob)| {
+        let (token, bytes) = name(id);
+        (token, bytes, logprob)
+    });
+    let logprob = crate::sampler::log_softmax(logits)[id as usize];
+    TokenLogprob { token, bytes, logprob, top: alternatives.collect() }
+}
+
+/// A seed nobody chose.
+fn random_seed() -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_le_bytes(bytes),
+        // Without a source of randomness the clock must do.
+        Err(_) => SystemTime::UNIX_EPOCH.elapsed().map(|d| d.as_nanos() as u64).unwrap_or(0),
+    }
+}
+
+/// Natively nothing needs to breathe between tokens.
+pub fn no_breathing() -> crate::weights::LocalBoxFuture<'static, ()> {
+    Box::pin(std::future::ready(()))
+}

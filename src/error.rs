@@ -68,6 +68,10 @@ pub enum Error {
     #[error("storage: {reason}")]
     Storage { reason: String },
 
+    /// What the page's side of a file said in its own words, under one of the codes above.
+    #[error("{message}")]
+    Source { code: &'static str, message: String },
+
     /// The caller stopped it.
     #[error("the request was aborted")]
     Aborted,
@@ -93,6 +97,7 @@ impl Error {
             Error::InvalidRequest { .. } => "INVALID_REQUEST",
             Error::Template { .. } => "TEMPLATE",
             Error::Storage { .. } => "STORAGE",
+            Error::Source { code, .. } => code,
             Error::Aborted => "ABORTED",
             Error::Internal(_) => "INTERNAL",
         }

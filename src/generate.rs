@@ -1,1 +1,386 @@
+//! Ids in, ids out: prefill, the decode loop that runs ahead of its read-backs, the cached prefix. Sees no string.
 
+use crate::device::{BufferId, SamplingSlot, Ticket, Usage};
+use crate::device::{Compiled, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor};
+use crate::error::{Error, Result};
+use crate::models::Decoder;
+use crate::ops::{KvCache, sample_token};
+use crate::sampler::SamplingParams;
+use crate::weights::LocalBoxFuture;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+/// Rows for which plans are recorded; a chunk runs in the smallest that holds it.
+const BUCKETS: &[usize] = &[1, 16, 64, 256];
+/// Rows that get logits at once when all are asked for.
+const LOGIT_ROWS: usize = 64;
+/// Positions in a page of the KV cache.
+const PAGE: usize = 32;
+
+/// What a plan computes after the last block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Head {
+    /// Nothing: the keys and values are what is wanted.
+    None,
+    /// Logits of one row, and a token from them.
+    Sample,
+    /// Logits of every row.
+    All,
+}
+
+/// Why generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// A stop id, or the callback said so.
+    Stop,
+    /// `max_tokens`, or the context is full.
+    Length,
+    /// Interrupted.
+    Abort,
+}
+
+/// What to generate.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub prompt: Vec<u32>,
+    /// `None`: until the context is full.
+    pub max_tokens: Option<usize>,
+    /// Before so many tokens, stop ids don't stop.
+    pub min_tokens: usize,
+    /// End of generation; not handed to the callback.
+    pub stop_ids: Vec<u32>,
+    pub sampling: SamplingParams,
+    pub seed: u64,
+    /// Hand the logits to the callback as well: the loop then runs at depth 1.
+    pub want_logits: bool,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    pub finish: Finish,
+    pub prompt_tokens: usize,
+    /// Prompt tokens whose keys and values were there already.
+    pub cached_tokens: usize,
+    /// Tokens handed to the callback.
+    pub tokens: usize,
+}
+
+/// A sampled token; logits [V] where they were asked for.
+pub struct Sampled<'a> {
+    pub id: u32,
+    pub logits: Option<&'a [f32]>,
+}
+
+/// Lets other work happen between tokens: the browser's event loop, natively nothing.
+pub type Breathe = dyn Fn() -> LocalBoxFuture<'static, ()>;
+
+/// Where the decode loop stands.
+struct Decode {
+    in_flight: VecDeque<Ticket>,
+    submitted: usize,
+    /// Tokens at most.
+    most: usize,
+    tokens: Vec<u32>,
+}
+
+/// A model on its device with one sequence's cache.
+pub struct Generator {
+    pub device: Device,
+    model: Box<dyn Decoder>,
+    caches: Vec<KvCache>,
+    pool: Rc<Pool>,
+    control: Control,
+    control_buffer: BufferId,
+    state: BufferId,
+    bias: BufferId,
+    logits: BufferId,
+    plans: HashMap<(usize, Head), Compiled>,
+    /// Ids whose keys and values lie in the cache, by position.
+    cached: Vec<u32>,
+    /// Set from outside to end the running generation.
+    pub interrupted: Rc<Cell<bool>>,
+}
+
+impl Generator {
+    /// Allocates the caches for `context` positions. Error: `OUT_OF_MEMORY`.
+    pub async fn new(mut device: Device, model: Box<dyn Decoder>, context: usize, kv: KvFormat) -> Result<Self> {
+        let shape = model.shape().clone();
+        let rows = *BUCKETS.last().expect("there are buckets");
+        let layout = Layout { rows, logit_rows: LOGIT_ROWS, slots: 1, context, page: PAGE };
+        let elements = (layout.pages() * PAGE * shape.n_kv_heads * shape.head_dim) as u64;
+        let mut caches = Vec::with_capacity(shape.n_layers);
+        for _ in 0..shape.n_layers {
+            let mut buffer = || device.create_buffer("the KV cache", elements * kv.bytes() as u64, Usage::Kv);
+            let (keys, values) = (buffer()?, buffer()?);
+            caches.push(KvCache { keys, values, format: kv, n_kv_heads: shape.n_kv_heads, head_dim: shape.head_dim });
+        }
+        let control = Control::new(layout);
+        let control_buffer = device.create_buffer("control", layout.control_bytes(), Usage::Other)?;
+        let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
+        let bias = device.create_buffer("logit bias", 4 * shape.vocabulary as u64, Usage::Other)?;
+        let row_bytes = 4 * shape.vocabulary.next_multiple_of(4) as u64;
+        let logits = device.create_buffer("logits", row_bytes * LOGIT_ROWS as u64, Usage::Activations)?;
+        device.check().await?;
+        Ok(Generator {
+            device,
+            model,
+            caches,
+            pool: Rc::default(),
+            control,
+            control_buffer,
+            state,
+            bias,
+            logits,
+            plans: HashMap::new(),
+            cached: Vec::new(),
+            interrupted: Rc::default(),
+        })
+    }
+
+    pub fn context(&self) -> usize {
+        self.control.layout.context
+    }
+
+    pub fn model(&self) -> &dyn Decoder {
+        &*self.model
+    }
+
+    /// Records and compiles the plans that every request needs, so that the first one does not wait for them.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        self.plan(1, Head::Sample).await?;
+        self.plan(BUCKETS[1], Head::Sample).await
+    }
+
+    /// Makes sure that the plan for `rows` rows exists.
+    async fn plan(&mut self, rows: usize, head: Head) -> Result<()> {
+        if self.plans.contains_key(&(rows, head)) {
+            return Ok(());
+        }
+        let layout = self.control.layout;
+        let io = (self.control_buffer, self.state);
+        let logit_rows = if head == Head::All { rows.min(LOGIT_ROWS) } else { 1 };
+        let logits = Tensor::new(self.logits, logit_rows, self.model.shape().vocabulary);
+        let mut pass = Pass::new(&mut self.device, &self.pool, rows, layout, io);
+        self.model.forward(&mut pass, &self.caches, (head != Head::None).then_some(&logits))?;
+        if head == Head::Sample {
+            sample_token(&mut pass, &logits, self.bias)?;
+        }
+        let plan = pass.finish();
+        let compiled = self.device.compile(plan).await?;
+        self.plans.insert((rows, head), compiled);
+        Ok(())
+    }
+
+    /// Runs a plan that [`Self::plan`] has made.
+    fn run(&self, rows: usize, head: Head) -> Result<Ticket> {
+        self.device.run(&self.plans[&(rows, head)], self.state, self.control.layout.result_bytes())
+    }
+
+    /// Runs one chunk of `ids` at `position`; logit rows are those of `gather`.
+    async fn chunk(&mut self, ids: &[u32], position: usize, gather: &[u32], head: Head) -> Result<Ticket> {
+        let rows = *BUCKETS.iter().find(|&&rows| rows >= ids.len()).expect("chunks fit the largest bucket");
+        self.plan(rows, head).await?;
+        let table: Vec<Row> =
+            (position as u32..).zip(ids).map(|(position, &token)| Row { slot: 0, position, token }).collect();
+        self.control.set_rows(&table, gather);
+        self.device.write(self.control_buffer, 0, self.control.bytes());
+        self.run(rows, head)
+    }
+
+    /// Runs all of `ids` from `position` on; the last row is sampled. `None`: interrupted.
+    async fn prefill(&mut self, ids: &[u32], position: usize, breathe: &Breathe) -> Result<Option<Ticket>> {
+        let most = *BUCKETS.last().expect("there are buckets");
+        let mut at = 0;
+        while ids.len() - at > most {
+            let ticket = self.chunk(&ids[at..at + most], position + at, &[], Head::None).await?;
+            self.device.wait(ticket).await?;
+            at += most;
+            self.cached.extend_from_slice(&ids[at - most..at]);
+            breathe().await;
+            if self.interrupted.get() {
+                return Ok(None);
+            }
+        }
+        let rest = &ids[at..];
+        let ticket = self.chunk(rest, position + at, &[rest.len() as u32 - 1], Head::Sample).await?;
+        self.cached.extend_from_slice(rest);
+        Ok(Some(ticket))
+    }
+
+    fn check_prompt(&self, prompt: &[u32]) -> Result<()> {
+        let vocabulary = self.model.shape().vocabulary;
+        if prompt.is_empty() {
+            return Err(Error::invalid("prompt", "is empty; give at least one token"));
+        }
+        if let Some(id) = prompt.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(Error::invalid("prompt", format!("has the id {id}, but the vocabulary has {vocabulary}")));
+        }
+        if prompt.len() > self.context() {
+            return Err(Error::ContextOverflow { prompt: prompt.len(), context: self.context() });
+        }
+        Ok(())
+    }
+
+    /// How many leading ids of `prompt` lie in the cache; the last one is always computed anew.
+    fn reusable(&self, prompt: &[u32]) -> usize {
+        let common = self.cached.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        common.min(prompt.len() - 1)
+    }
+
+    /// Generates until a stop; `on_token` sees each token in order and may end it.
+    ///
+    /// Errors: `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, `DEVICE_LOST`. The generator stays usable after each.
+    pub async fn generate(
+        &mut self,
+        request: &Request,
+        on_token: &mut dyn FnMut(Sampled) -> ControlFlow<()>,
+        breathe: &Breathe,
+    ) -> Result<Outcome> {
+        self.check_prompt(&request.prompt)?;
+        request.sampling.validate(self.model.shape().vocabulary)?;
+        self.interrupted.set(false);
+        let prompt_tokens = request.prompt.len();
+        let cached_tokens = self.reusable(&request.prompt);
+        let outcome = |finish, tokens| Outcome { finish, prompt_tokens, cached_tokens, tokens };
+        // Each position of the context holds one token; the last sampled one needs none.
+        let room = self.context() - prompt_tokens + 1;
+        let most = request.max_tokens.unwrap_or(room).min(room);
+        if most == 0 {
+            return Ok(outcome(Finish::Length, 0));
+        }
+        self.set_sampling(request);
+        self.cached.truncate(cached_tokens);
+        self.plan(1, Head::Sample).await?; // before prefill, so that decode starts without a pause
+        let Some(first) = self.prefill(&request.prompt[cached_tokens..], cached_tokens, breathe).await? else {
+            return Ok(outcome(Finish::Abort, 0));
+        };
+        // From here on the device feeds itself.
+        self.control.set_rows(&[Row { slot: 0, position: 0, token: FROM_STATE }], &[0]);
+        self.device.write(self.control_buffer, 0, self.control.bytes());
+
+        let mut decode = Decode { in_flight: VecDeque::from([first]), submitted: 1, most, tokens: Vec::new() };
+        let finish = self.decode(&mut decode, request, on_token, breathe).await;
+        for ticket in decode.in_flight.drain(..) {
+            // What ran ahead in vain; a lost device has been reported by the run that met it.
+            let _ = self.device.wait(ticket).await;
+        }
+        // Every token but the newest was fed back, so its keys and values are there.
+        let fed = decode.tokens.len().min(decode.submitted - 1);
+        self.cached.extend_from_slice(&decode.tokens[..fed]);
+        Ok(outcome(finish?, decode.tokens.len()))
+    }
+
+    /// The decode loop: submits ahead, reads ids back in order.
+    async fn decode(
+        &mut self,
+        decode: &mut Decode,
+        request: &Request,
+        on_token: &mut dyn FnMut(Sampled) -> ControlFlow<()>,
+        breathe: &Breathe,
+    ) -> Result<Finish> {
+        // The CPU executor computes within `run`: to run ahead would only be to compute in vain.
+        let depth = if request.want_logits || self.device.is_cpu() { 1 } else { RUN_AHEAD };
+        loop {
+            while decode.in_flight.len() < depth && decode.submitted < decode.most {
+                decode.in_flight.push_back(self.run(1, Head::Sample)?);
+                decode.submitted += 1;
+            }
+            let Some(ticket) = decode.in_flight.pop_front() else { return Ok(Finish::Length) };
+            let words = self.device.wait(ticket).await?;
+            breathe().await;
+            if self.interrupted.get() {
+                return Ok(Finish::Abort);
+            }
+            let id = self.control.layout.result(&words, 0);
+            if request.stop_ids.contains(&id) && decode.tokens.len() >= request.min_tokens {
+                return Ok(Finish::Stop);
+            }
+            decode.tokens.push(id);
+            let logits = match request.want_logits {
+                true => Some(self.read_logits(1).await?),
+                false => None,
+            };
+            if on_token(Sampled { id, logits: logits.as_deref() }).is_break() {
+                return Ok(Finish::Stop);
+            }
+        }
+    }
+
+    /// Sampling parameters → `control` and the bias buffer.
+    fn set_sampling(&mut self, request: &Request) {
+        let p = &request.sampling;
+        let penalties = p.repetition_penalty != 1.0 || p.frequency_penalty != 0.0 || p.presence_penalty != 0.0;
+        let mut flags = if penalties { SamplingSlot::PENALTIES } else { 0 };
+        if !p.logit_bias.is_empty() {
+            let mut bias = vec![0f32; self.model.shape().vocabulary];
+            for &(id, value) in &p.logit_bias {
+                bias[id as usize] = value;
+            }
+            self.device.write(self.bias, 0, bytemuck::cast_slice(&bias));
+            flags |= SamplingSlot::BIAS;
+        }
+        self.control.set_sampling(
+            0,
+            &SamplingSlot {
+                seed: [request.seed as u32, (request.seed >> 32) as u32],
+                temperature: p.temperature,
+                top_k: p.top_k,
+                top_p: p.top_p,
+                min_p: p.min_p,
+                repetition_penalty: p.repetition_penalty,
+                frequency_penalty: p.frequency_penalty,
+                presence_penalty: p.presence_penalty,
+                generated_from: request.prompt.len() as u32,
+                flags,
+                unused: [0; 5],
+            },
+        );
+    }
+
+    /// Logits [V] of each position of `ids`, or of the last only, handed over in order.
+    ///
+    /// Errors: as [`Self::generate`]. Nothing is taken from or left in the cache of conversations.
+    pub async fn logits(
+        &mut self,
+        ids: &[u32],
+        all: bool,
+        on_row: &mut dyn FnMut(&[f32]),
+        breathe: &Breathe,
+    ) -> Result<()> {
+        self.check_prompt(ids)?;
+        self.cached.clear();
+        let step = if all { LOGIT_ROWS } else { *BUCKETS.last().expect("there are buckets") };
+        let vocabulary = self.model.shape().vocabulary;
+        for (i, chunk) in ids.chunks(step).enumerate() {
+            let position = i * step;
+            let last = position + chunk.len() == ids.len();
+            let (gather, head): (Vec<u32>, _) = match (all, last) {
+                (true, _) => ((0..chunk.len() as u32).collect(), Head::All),
+                (false, true) => (vec![chunk.len() as u32 - 1], Head::All),
+                (false, false) => (vec![], Head::None),
+            };
+            let ticket = self.chunk(chunk, position, &gather, head).await?;
+            self.device.wait(ticket).await?;
+            let rows = self.read_logits(gather.len()).await?;
+            rows.chunks_exact(vocabulary).for_each(&mut *on_row);
+            breathe().await;
+        }
+        Ok(())
+    }
+
+    /// The first [rows, V] of the logits buffer, without the padding of its rows.
+    async fn read_logits(&self, rows: usize) -> Result<Vec<f32>> {
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        let vocabulary = self.model.shape().vocabulary;
+        let stride = vocabulary.next_multiple_of(4);
+        let words = self.device.read(self.logits, 0, (4 * rows * stride) as u64).await?;
+        let rows = words.chunks_exact(stride).flat_map(|row| &row[..vocabulary]);
+        Ok(rows.map(|&word| f32::from_bits(word)).collect())
+    }
+}

@@ -1,1 +1,196 @@
-fn main() {}
+//! The command line: the same engine as in the page, on wgpu or the CPU. See `cresset help`.
+//!
+//! With `--json` one JSON value goes to stdout and nothing else; errors are one line on stderr and exit status 1.
+
+mod cli;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cresset", version, about = "Language models on your own GPU.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Continue a prompt.
+    Generate(Generate),
+    /// Talk with a model that has a chat template.
+    Chat(Chat),
+    /// Text to token ids, or ids to text.
+    Tokenize(Tokenize),
+    /// Logits after a sequence of ids.
+    Logits(Logits),
+    /// What a model file is, and whether it runs here.
+    Inspect(Inspect),
+    /// How well a model predicts a text.
+    Perplexity(Perplexity),
+    /// Prefill and decode speed.
+    Bench(Bench),
+    /// Pretrain a small model.
+    #[cfg(feature = "train")]
+    Train(Box<cresset::train::cli::TrainArgs>),
+}
+
+#[derive(Args)]
+struct Model {
+    /// A .gguf or .safetensors file, or a folder with config.json, safetensors and tokenizer.json.
+    #[arg(long, value_name = "PATH")]
+    model: PathBuf,
+    /// Where to compute.
+    #[arg(long, default_value = "auto", value_parser = ["auto", "gpu", "cpu"])]
+    device: String,
+    /// Tokens the context holds (default: the model's own, up to 4096).
+    #[arg(long, value_name = "N")]
+    context: Option<u64>,
+    /// How keys and values are stored.
+    #[arg(long, default_value = "f16", value_parser = ["f16", "f32"])]
+    kv: String,
+}
+
+#[derive(Args)]
+struct Sampling {
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u64>,
+    /// 0 always takes the most probable token.
+    #[arg(long, value_name = "X")]
+    temperature: Option<f64>,
+    /// Only the K most probable tokens (0: all).
+    #[arg(long, value_name = "K")]
+    top_k: Option<u64>,
+    /// Only the most probable tokens that together have this probability.
+    #[arg(long, value_name = "P")]
+    top_p: Option<f64>,
+    /// Only tokens with at least this share of the best one's probability.
+    #[arg(long, value_name = "P")]
+    min_p: Option<f64>,
+    /// Above 1 makes tokens that were there already less likely.
+    #[arg(long, value_name = "X")]
+    repetition_penalty: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    frequency_penalty: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    presence_penalty: Option<f64>,
+    /// The same seed gives the same text on the same device.
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    seed: Option<i64>,
+    /// Ends the text; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// Go on past the end of the text.
+    #[arg(long)]
+    ignore_eos: bool,
+}
+
+#[derive(Args)]
+struct Generate {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    sampling: Sampling,
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// Print OpenAI's text_completion object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Chat {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    sampling: Sampling,
+    /// What the model is told before the conversation.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+}
+
+#[derive(Args)]
+struct Tokenize {
+    #[arg(long, value_name = "PATH")]
+    model: PathBuf,
+    #[arg(long, value_name = "TEXT", required_unless_present = "decode")]
+    text: Option<String>,
+    /// Ids to turn into text.
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', conflicts_with = "text")]
+    decode: Option<Vec<u32>>,
+}
+
+#[derive(Args)]
+struct Logits {
+    #[command(flatten)]
+    model: Model,
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', required = true)]
+    ids: Vec<u32>,
+    /// Every position instead of the last.
+    #[arg(long)]
+    all: bool,
+    /// Print {"logits": [[…]]}.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Inspect {
+    #[command(flatten)]
+    model: Model,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Perplexity {
+    #[command(flatten)]
+    model: Model,
+    #[arg(long, value_name = "PATH")]
+    file: PathBuf,
+    /// Tokens of a window.
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    window: usize,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Bench {
+    #[command(flatten)]
+    model: Model,
+    /// Prompt tokens.
+    #[arg(short = 'p', value_name = "N", default_value_t = 128)]
+    prompt: usize,
+    /// Tokens to generate.
+    #[arg(short = 'n', value_name = "N", default_value_t = 64)]
+    generate: usize,
+    /// Runs; the median is reported.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    repeat: usize,
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let result = match command {
+        Command::Generate(args) => cli::generate(args),
+        Command::Chat(args) => cli::chat(args),
+        Command::Tokenize(args) => cli::tokenize(args),
+        Command::Logits(args) => cli::logits(args),
+        Command::Inspect(args) => cli::inspect(args),
+        Command::Perplexity(args) => cli::perplexity(args),
+        Command::Bench(args) => cli::bench(args),
+        #[cfg(feature = "train")]
+        Command::Train(args) => cresset::train::cli::run(*args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error[{}]: {error}", error.code());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -23,7 +23,9 @@ pub use cpu::Cpu;
 pub use gpu::Gpu;
 pub(crate) use kernel::kernel;
 pub use kernel::{Access, Kernel, KvFormat, Options, Twin};
-pub use pass::{Pass, Plan, Step, Tensor};
+pub use pass::{Pass, Plan, Pool, Step, Tensor};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use web::message;
 
 use crate::error::Result;
 use serde::Serialize;

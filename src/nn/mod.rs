@@ -1,1 +1,17 @@
+//! Layers shaped like the checkpoint: they own device weights and record kernels. They know no file.
 
+mod attention;
+mod block;
+mod embedding;
+mod linear;
+mod mlp;
+mod norm;
+mod rope;
+
+pub use attention::Attention;
+pub use block::Block;
+pub use embedding::Embedding;
+pub use linear::Linear;
+pub use mlp::Mlp;
+pub use norm::Norm;
+pub use rope::{Rope, RopeScaling, inverse_frequencies, rope_table};

@@ -1,1 +1,192 @@
+//! The engine as a page's worker sees it. Requests and answers are OpenAI's objects as JSON text; errors are thrown as
+//! `{ code, message }`. With `device/web.rs`, the only place that knows `JsValue`.
 
+mod source;
+
+use crate::device::DeviceInfo;
+use crate::engine::{LoadOptions, describe, open_device};
+use crate::error::{Error, Result};
+use crate::weights::{Checkpoint, Files, LocalBoxFuture};
+use js_sys::{Array, Function, Object, Reflect};
+use serde_json::Value;
+use source::JsSource;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(module = "/src/web/breathe.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn breathe() -> Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// The version of this build.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_string()
+}
+
+/// What a thrown error looks like.
+fn thrown(error: Error) -> JsValue {
+    let object = Object::new();
+    for (key, value) in [("code", error.code().to_string()), ("message", error.to_string())] {
+        Reflect::set(&object, &key.into(), &value.into()).expect("a plain object takes any key");
+    }
+    object.into()
+}
+
+fn parse(json: &str, what: &'static str) -> Result<Value> {
+    if json.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(json).map_err(|e| Error::invalid(what, format!("is no JSON: {e}")))
+}
+
+fn files(list: &Array) -> Result<Files> {
+    let sources: Result<Vec<_>> = list.iter().map(|file| Ok(Box::new(JsSource::new(file)?) as Box<_>)).collect();
+    Ok(Files::new(sources?))
+}
+
+/// The event loop's turn: messages (an interrupt, say) are handled between tokens.
+fn yield_to_events() -> LocalBoxFuture<'static, ()> {
+    Box::pin(async {
+        // It resolves always.
+        let _ = breathe().await;
+    })
+}
+
+/// The device that `choice` would get, as JSON.
+#[wasm_bindgen(js_name = deviceInfo)]
+pub async fn device_info(options: String) -> Result<String, JsValue> {
+    let run = async {
+        let options = LoadOptions::parse(&parse(&options, "options")?)?;
+        Ok(serde_json::to_string(open_device(options.device).await?.info()).expect("plain data"))
+    };
+    run.await.map_err(thrown)
+}
+
+/// What a model is and whether it fits, from its headers alone; JSON.
+#[wasm_bindgen]
+pub async fn probe(list: Array, options: String) -> Result<String, JsValue> {
+    let run = async {
+        let options = LoadOptions::parse(&parse(&options, "options")?)?;
+        let checkpoint = Checkpoint::open(files(&list)?).await?;
+        let device: DeviceInfo = open_device(options.device).await?.info().clone();
+        let mut answer = describe(&checkpoint, &options, &device);
+        answer["estimatedTokensPerSecond"] = Value::Null;
+        Ok(answer.to_string())
+    };
+    run.await.map_err(thrown)
+}
+
+/// A loaded model. One request at a time; `interrupt`, `info` and `stats` answer while one runs.
+#[wasm_bindgen]
+pub struct Engine {
+    engine: Rc<RefCell<crate::engine::Engine>>,
+    interrupted: Rc<Cell<bool>>,
+    /// The last `info` and `stats`, for when a request holds the engine.
+    snapshot: Rc<RefCell<(String, String)>>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// `files`: `[{ name, size, read(offset, length) → Promise<Uint8Array> }]`.
+    pub async fn load(list: Array, options: String, on_progress: Function) -> Result<Engine, JsValue> {
+        let run = async {
+            let options = LoadOptions::parse(&parse(&options, "options")?)?;
+            let checkpoint = Checkpoint::open(files(&list)?).await?;
+            let mut report = |progress| {
+                let text = serde_json::to_string(&progress).expect("plain data");
+                // A listener's own exception is its own affair.
+                let _ = on_progress.call1(&JsValue::NULL, &js_sys::JSON::parse(&text).unwrap_or_default());
+            };
+            let engine = crate::engine::Engine::load(checkpoint, &options, &mut report).await?;
+            let interrupted = engine.interrupt_handle();
+            let snapshot = (engine.info().to_string(), engine.stats().to_string());
+            Ok(Engine { engine: Rc::new(RefCell::new(engine)), interrupted, snapshot: Rc::new(RefCell::new(snapshot)) })
+        };
+        run.await.map_err(thrown)
+    }
+
+    pub async fn completion(&self, request: String, on_chunk: Function) -> Result<String, JsValue> {
+        self.request(false, request, on_chunk).await.map_err(thrown)
+    }
+
+    pub async fn chat(&self, request: String, on_chunk: Function) -> Result<String, JsValue> {
+        self.request(true, request, on_chunk).await.map_err(thrown)
+    }
+
+    async fn request(&self, chat: bool, request: String, on_chunk: Function) -> Result<String> {
+        let request = parse(&request, "request")?;
+        let mut emit = |chunk: Value| {
+            // A listener's own exception is its own affair.
+            let _ = on_chunk.call1(&JsValue::NULL, &chunk.to_string().into());
+        };
+        let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+        let answer = match chat {
+            true => engine.chat(&request, &mut emit, &yield_to_events).await,
+            false => engine.complete(&request, &mut emit, &yield_to_events).await,
+        };
+        *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
+        Ok(answer?.to_string())
+    }
+
+    /// Logits of the last position of `ids`, or of every position one after the other.
+    pub async fn logits(&self, ids: Vec<u32>, all: bool) -> Result<Vec<f32>, JsValue> {
+        let run = async {
+            let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+            let mut rows = Vec::new();
+            engine.logits(&ids, all, &mut |row| rows.extend_from_slice(row), &yield_to_events).await?;
+            Ok(rows)
+        };
+        run.await.map_err(thrown)
+    }
+
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, JsValue> {
+        self.engine.try_borrow().map_err(|_| thrown(busy()))?.tokenize(text).map_err(thrown)
+    }
+
+    pub fn detokenize(&self, ids: Vec<u32>) -> Result<String, JsValue> {
+        self.engine.try_borrow().map_err(|_| thrown(busy()))?.detokenize(&ids).map_err(thrown)
+    }
+
+    #[wasm_bindgen(js_name = applyChatTemplate)]
+    pub fn apply_chat_template(&self, messages: &str, options: &str) -> Result<String, JsValue> {
+        let run = || {
+            let messages = parse(messages, "messages")?;
+            let list = messages.as_array().ok_or_else(|| Error::invalid("messages", "must be a list"))?;
+            let engine = self.engine.try_borrow().map_err(|_| busy())?;
+            engine.apply_chat_template(list, &parse(options, "options")?)
+        };
+        run().map_err(thrown)
+    }
+
+    pub fn info(&self) -> String {
+        match self.engine.try_borrow() {
+            Ok(engine) => engine.info().to_string(),
+            Err(_) => self.snapshot.borrow().0.clone(),
+        }
+    }
+
+    pub fn stats(&self) -> String {
+        match self.engine.try_borrow() {
+            Ok(engine) => engine.stats().to_string(),
+            Err(_) => self.snapshot.borrow().1.clone(),
+        }
+    }
+
+    /// Ends the running request soon, with `finish_reason: "abort"`.
+    pub fn interrupt(&self) {
+        self.interrupted.set(true);
+    }
+}
+
+/// The worker queues requests; a second one at the same time is a mistake there.
+fn busy() -> Error {
+    Error::Internal("a request came while another one ran".into())
+}

@@ -1,0 +1,322 @@
+//! What each subcommand does.
+
+use super::{Bench, Chat, Generate, Inspect, Logits, Model, Perplexity, Sampling, Tokenize};
+use cresset::engine::{Engine, LoadOptions, LoadProgress, describe, no_breathing, open_device};
+use cresset::error::{Error, Result};
+use cresset::generate::Request;
+use cresset::tokenizer::Tokenizer;
+use cresset::weights::{Checkpoint, open_path};
+use indicatif::{ProgressBar, ProgressStyle};
+use pollster::block_on;
+use serde_json::{Map, Value, json};
+use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+fn checkpoint(path: &Path) -> Result<Checkpoint> {
+    block_on(Checkpoint::open(open_path(path)?))
+}
+
+impl Model {
+    fn options(&self) -> Result<LoadOptions> {
+        LoadOptions::parse(&json!({ "device": self.device, "contextLength": self.context, "kv": self.kv }))
+    }
+
+    /// Loads with a progress bar on stderr (nothing where that is no terminal).
+    fn load(&self) -> Result<Engine> {
+        let checkpoint = checkpoint(&self.model)?;
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{msg:<8} {bar:32} {bytes}/{total_bytes} {eta}");
+        bar.set_style(style.expect("a valid template"));
+        let mut on_progress = |progress: LoadProgress| {
+            bar.set_message(progress.status);
+            if progress.status == "upload" {
+                bar.set_length(progress.total);
+                bar.set_position(progress.loaded);
+            }
+        };
+        let engine = block_on(Engine::load(checkpoint, &self.options()?, &mut on_progress));
+        bar.finish_and_clear();
+        engine
+    }
+}
+
+impl Sampling {
+    /// The request fields that were given.
+    fn fields(&self) -> Map<String, Value> {
+        let fields = json!({
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "top_p": self.top_p,
+            "min_p": self.min_p,
+            "repetition_penalty": self.repetition_penalty,
+            "frequency_penalty": self.frequency_penalty,
+            "presence_penalty": self.presence_penalty,
+            "seed": self.seed,
+            "stop": self.stop,
+            "ignore_eos": self.ignore_eos,
+        });
+        match fields {
+            Value::Object(fields) => fields,
+            _ => unreachable!("written as an object"),
+        }
+    }
+}
+
+/// Writes to stdout; a closed pipe (`| head`) is no error worth a message.
+fn print(text: &str) {
+    let mut out = stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+fn print_json(value: &Value) {
+    print(&format!("{value}\n"));
+}
+
+pub fn generate(args: Generate) -> Result<()> {
+    let mut engine = args.model.load()?;
+    let mut request = args.sampling.fields();
+    request.insert("prompt".into(), json!(args.prompt));
+    request.insert("stream".into(), json!(!args.json));
+    if !args.json {
+        print(&args.prompt);
+    }
+    let mut on_chunk = |chunk: Value| print(chunk["choices"][0]["text"].as_str().unwrap_or_default());
+    let answer = block_on(engine.complete(&Value::Object(request), &mut on_chunk, &no_breathing))?;
+    match args.json {
+        true => print_json(&answer),
+        false => print("\n"),
+    }
+    Ok(())
+}
+
+pub fn chat(args: Chat) -> Result<()> {
+    let mut engine = args.model.load()?;
+    let mut messages: Vec<Value> = Vec::new();
+    messages.extend(args.system.map(|content| json!({ "role": "system", "content": content })));
+    // A model that cannot chat says so before the first question.
+    engine.apply_chat_template(&[json!({ "role": "user", "content": "" })], &Value::Null)?;
+    let interactive = stdin().is_terminal();
+    if interactive {
+        eprintln!("{}. An empty line ends the conversation.", engine.model().name);
+    }
+    loop {
+        if interactive {
+            print("> ");
+        }
+        let mut line = String::new();
+        let read = stdin().lock().read_line(&mut line).map_err(|e| Error::Storage { reason: e.to_string() })?;
+        let text = line.trim();
+        if read == 0 || text.is_empty() {
+            return Ok(());
+        }
+        messages.push(json!({ "role": "user", "content": text }));
+        let mut request = args.sampling.fields();
+        request.insert("messages".into(), json!(messages));
+        request.insert("stream".into(), json!(true));
+        let mut answer = String::new();
+        let mut on_chunk = |chunk: Value| {
+            let piece = chunk["choices"][0]["delta"]["content"].as_str().unwrap_or_default();
+            print(piece);
+            answer.push_str(piece);
+        };
+        block_on(engine.chat(&Value::Object(request), &mut on_chunk, &no_breathing))?;
+        print("\n");
+        messages.push(json!({ "role": "assistant", "content": answer }));
+    }
+}
+
+pub fn tokenize(args: Tokenize) -> Result<()> {
+    let checkpoint = checkpoint(&args.model)?;
+    let tokenizer = Tokenizer::from_checkpoint(&checkpoint)?.ok_or_else(|| Error::Unsupported {
+        what: "text".into(),
+        hint: ": the model came without a tokenizer".into(),
+    })?;
+    match (args.text, args.decode) {
+        (_, Some(ids)) => print_json(&json!(tokenizer.decode(&ids, false)?)),
+        (text, None) => print_json(&json!(tokenizer.encode(&text.unwrap_or_default(), true, true)?)),
+    }
+    Ok(())
+}
+
+pub fn logits(args: Logits) -> Result<()> {
+    let mut engine = args.model.load()?;
+    let mut rows: Vec<Vec<f32>> = Vec::new();
+    block_on(engine.logits(&args.ids, args.all, &mut |row| rows.push(row.to_vec()), &no_breathing))?;
+    if args.json {
+        print_json(&json!({ "logits": rows }));
+        return Ok(());
+    }
+    for (i, row) in rows.iter().enumerate() {
+        let best = cresset::sampler::top_logprobs(row, 5);
+        let best: Vec<_> = best.iter().map(|&(id, _)| format!("{id}: {:.4}", row[id as usize])).collect();
+        let position = if args.all { i } else { args.ids.len() - 1 };
+        print(&format!("position {position}: {}\n", best.join("  ")));
+    }
+    Ok(())
+}
+
+pub fn inspect(args: Inspect) -> Result<()> {
+    let checkpoint = checkpoint(&args.model.model)?;
+    let options = args.model.options()?;
+    let device = block_on(open_device(options.device))?;
+    let mut about = describe(&checkpoint, &options, device.info());
+    let tokenizer = Tokenizer::from_checkpoint(&checkpoint);
+    about["tokenizer"] = match &tokenizer {
+        Ok(tokenizer) => json!(tokenizer.as_ref().map(|t| t.info())),
+        Err(error) => json!({ "error": error.to_string() }),
+    };
+    let tensors = checkpoint
+        .tensors()
+        .map(|t| json!({ "name": t.name, "shape": t.shape, "type": t.dtype.to_string(), "bytes": t.bytes }));
+    about["tensors"] = tensors.collect();
+    if args.json {
+        print_json(&about);
+        return Ok(());
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let mb = |value: &Value| format!("{:.1} MB", value.as_f64().unwrap_or(0.0) / 1e6);
+    let mut lines = vec![
+        format!("{}  {}", checkpoint.name(), text(&about["format"])),
+        format!("architecture  {}", text(&about["architecture"])),
+        format!(
+            "parameters    {:.2} M, mostly {}",
+            about["parameters"].as_f64().unwrap_or(0.0) / 1e6,
+            text(&about["quantization"])
+        ),
+        format!("file          {}", mb(&about["downloadBytes"])),
+    ];
+    if about["deviceBytes"].is_number() {
+        let context = &about["contextLength"];
+        lines.push(format!("on the device {} with a context of {context}", mb(&about["deviceBytes"])));
+    }
+    lines.push(match &tokenizer {
+        Ok(Some(t)) => format!("tokenizer     {}", json!(t.info())),
+        Ok(None) => "tokenizer     none: token ids only".to_string(),
+        Err(error) => format!("tokenizer     {error}"),
+    });
+    lines.push(format!(
+        "device        {} ({})",
+        text(&about["device"]["description"]),
+        text(&about["device"]["backend"])
+    ));
+    lines.push(match about["fits"].as_bool() {
+        Some(true) => "runs here     yes".to_string(),
+        _ => format!("runs here     no: {}", text(&about["reason"])),
+    });
+    lines.push(format!("{} tensors", checkpoint.tensors().len()));
+    let width = checkpoint.tensors().map(|t| t.name.len()).max().unwrap_or(0);
+    for t in checkpoint.tensors() {
+        lines.push(format!("  {:width$}  {:6}  {:?}", t.name, t.dtype.to_string(), t.shape));
+    }
+    print(&(lines.join("\n") + "\n"));
+    Ok(())
+}
+
+pub fn perplexity(args: Perplexity) -> Result<()> {
+    let text = std::fs::read_to_string(&args.file).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::ModelNotFound { what: args.file.display().to_string(), hint: "".into() },
+        _ => Error::Storage { reason: format!("{}: {e}", args.file.display()) },
+    })?;
+    let mut engine = args.model.load()?;
+    let bar = ProgressBar::new(0);
+    let mut on_progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let score = block_on(engine.perplexity(&text, args.window, &mut on_progress, &no_breathing))?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&json!({
+            "perplexity": score.perplexity,
+            "bits_per_byte": score.bits_per_byte,
+            "scored_tokens": score.scored_tokens,
+        }));
+    } else {
+        let (perplexity, bits, tokens) = (score.perplexity, score.bits_per_byte, score.scored_tokens);
+        print(&format!("perplexity {perplexity:.4}, {bits:.4} bits per byte, {tokens} tokens scored\n"));
+    }
+    Ok(())
+}
+
+pub fn bench(args: Bench) -> Result<()> {
+    let started = Instant::now();
+    let mut engine = args.model.load()?;
+    let load_s = started.elapsed().as_secs_f64();
+    let info = engine.info();
+    let vocabulary = engine.model().vocabulary_size as u32;
+    let generator = engine.generator();
+    let mut seed = 1u32;
+    let mut runs = Vec::new();
+    for run in 0..args.repeat.max(1) + 1 {
+        // Other ids each time, so that no prefix of the cache serves; the first run warms up.
+        let prompt = (0..args.prompt.max(1)).map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) % vocabulary
+        });
+        let request = Request {
+            prompt: prompt.collect(),
+            max_tokens: Some(args.generate.max(2)),
+            sampling: cresset::sampler::SamplingParams { temperature: 0.0, ..Default::default() },
+            ..Request::default()
+        };
+        let before = generator.device.counters();
+        let start = Instant::now();
+        let mut at = Vec::new();
+        let mut on_token = |_: cresset::generate::Sampled| {
+            at.push(start.elapsed().as_secs_f64());
+            ControlFlow::Continue(())
+        };
+        block_on(generator.generate(&request, &mut on_token, &no_breathing))?;
+        let after = generator.device.counters();
+        if run == 0 || at.len() < 2 {
+            continue;
+        }
+        let (first, last) = (at[0], at[at.len() - 1]);
+        let per_token = |count: u64| count as f64 / at.len() as f64;
+        runs.push((
+            request.prompt.len() as f64 / first,
+            (at.len() - 1) as f64 / (last - first),
+            per_token(after.dispatches - before.dispatches),
+            per_token(after.bytes_read - before.bytes_read),
+            after.buffers - before.buffers + after.bind_groups - before.bind_groups + after.pipelines
+                - before.pipelines,
+        ));
+    }
+    if runs.is_empty() {
+        return Err(Error::invalid("-n", "the context leaves no room for two tokens after the prompt"));
+    }
+    let median = |pick: &dyn Fn(&(f64, f64, f64, f64, u64)) -> f64| {
+        let mut values: Vec<f64> = runs.iter().map(pick).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let (prefill, decode) = (median(&|r| r.0), median(&|r| r.1));
+    let (dispatches, read, made) = (median(&|r| r.2), median(&|r| r.3), median(&|r| r.4 as f64));
+    if args.json {
+        print_json(&json!({
+            "model": info["model"], "device": info["device"], "load_s": load_s,
+            "prompt_tokens": args.prompt, "generated_tokens": args.generate, "runs": runs.len(),
+            "prefill_tokens_per_s": prefill, "decode_tokens_per_s": decode,
+            "dispatches_per_token": dispatches, "bytes_read_per_token": read, "objects_made": made,
+        }));
+    } else {
+        let name = |v: &Value| v.as_str().unwrap_or_default().to_string();
+        print(&format!(
+            "{} on {} ({})\nload     {load_s:.2} s\nprefill  {prefill:.1} tok/s ({} tokens)\n\
+             decode   {decode:.1} tok/s ({} tokens)\na token  {dispatches:.1} dispatches, {read:.0} bytes read back, \
+             {made:.0} objects made a run\nmedians of {} runs\n",
+            name(&info["model"]["name"]),
+            name(&info["device"]["description"]),
+            name(&info["device"]["backend"]),
+            args.prompt,
+            args.generate,
+            runs.len(),
+        ));
+    }
+    Ok(())
+}

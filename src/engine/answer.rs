@@ -1,0 +1,168 @@
+//! OpenAI's answer objects.
+
+use crate::generate::{Finish, Outcome};
+use serde_json::{Map, Value, json};
+
+/// Which family of objects an answer belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Completion,
+    Chat,
+}
+
+/// What all objects of one answer share.
+pub struct Envelope {
+    pub kind: Kind,
+    pub id: String,
+    pub created: u64,
+    pub model: String,
+}
+
+/// A piece of one choice's text with what was asked for beside it.
+#[derive(Default)]
+pub struct Piece {
+    pub text: String,
+    pub ids: Vec<u32>,
+    pub logprobs: Vec<TokenLogprob>,
+}
+
+/// A token, its log-probability, and the most probable alternatives.
+pub struct TokenLogprob {
+    pub token: String,
+    pub bytes: Vec<u8>,
+    pub logprob: f32,
+    pub top: Vec<(String, Vec<u8>, f32)>,
+}
+
+/// Seconds of the phases of an answer.
+#[derive(Default, Clone, Copy)]
+pub struct Times {
+    /// From the request to its first token.
+    pub first_token: f64,
+    /// From the first token to the last.
+    pub decode: f64,
+}
+
+impl Envelope {
+    fn object(&self, object: &str, choices: Vec<Value>) -> Value {
+        json!({ "id": self.id, "object": object, "created": self.created, "model": self.model, "choices": choices })
+    }
+
+    /// The object of a stream that carries `choices`.
+    fn chunk(&self, choices: Vec<Value>) -> Value {
+        match self.kind {
+            Kind::Completion => self.object("text_completion", choices),
+            Kind::Chat => self.object("chat.completion.chunk", choices),
+        }
+    }
+
+    /// The first chunk of a chat's choice says who speaks.
+    pub fn opening(&self, index: usize) -> Option<Value> {
+        let delta = json!({ "role": "assistant", "content": "" });
+        let choice = json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null });
+        (self.kind == Kind::Chat).then(|| self.chunk(vec![choice]))
+    }
+
+    /// One piece of a choice's text.
+    pub fn piece(&self, index: usize, piece: &Piece, return_ids: bool, want_logprobs: bool) -> Value {
+        self.chunk(vec![self.choice(index, piece, None, return_ids, want_logprobs, true)])
+    }
+
+    /// The chunk that ends a choice.
+    pub fn closing(&self, index: usize, finish: Finish) -> Value {
+        self.chunk(vec![self.choice(index, &Piece::default(), Some(finish), false, false, true)])
+    }
+
+    /// The last chunk of a stream whose caller asked for usage.
+    pub fn usage_chunk(&self, usage: Value) -> Value {
+        let mut chunk = self.chunk(Vec::new());
+        chunk["usage"] = usage;
+        chunk
+    }
+
+    /// A choice, in a stream or whole.
+    pub fn choice(
+        &self,
+        index: usize,
+        piece: &Piece,
+        finish: Option<Finish>,
+        return_ids: bool,
+        want_logprobs: bool,
+        stream: bool,
+    ) -> Value {
+        let mut choice = Map::new();
+        choice.insert("index".into(), json!(index));
+        match (self.kind, stream) {
+            (Kind::Completion, _) => choice.insert("text".into(), json!(piece.text)),
+            (Kind::Chat, true) if finish.is_some() => choice.insert("delta".into(), json!({})),
+            (Kind::Chat, true) => choice.insert("delta".into(), json!({ "content": piece.text })),
+            (Kind::Chat, false) => {
+                choice.insert("message".into(), json!({ "role": "assistant", "content": piece.text }))
+            }
+        };
+        let logprobs = if want_logprobs { self.logprobs(&piece.logprobs) } else { Value::Null };
+        choice.insert("logprobs".into(), logprobs);
+        choice.insert("finish_reason".into(), finish.map_or(Value::Null, |f| json!(finish_reason(f))));
+        if return_ids {
+            choice.insert("token_ids".into(), json!(piece.ids));
+        }
+        Value::Object(choice)
+    }
+
+    fn logprobs(&self, tokens: &[TokenLogprob]) -> Value {
+        match self.kind {
+            Kind::Chat => {
+                let entry = |token: &str, bytes: &[u8], logprob: f32| json!({ "token": token, "logprob": logprob, "bytes": bytes });
+                let content = tokens.iter().map(|t| {
+                    let mut value = entry(&t.token, &t.bytes, t.logprob);
+                    value["top_logprobs"] = t.top.iter().map(|(text, bytes, l)| entry(text, bytes, *l)).collect();
+                    value
+                });
+                json!({ "content": content.collect::<Vec<_>>() })
+            }
+            Kind::Completion => {
+                let top =
+                    |t: &TokenLogprob| t.top.iter().map(|(text, _, l)| (text.clone(), json!(l))).collect::<Map<_, _>>();
+                json!({
+                    "tokens": tokens.iter().map(|t| &t.token).collect::<Vec<_>>(),
+                    "token_logprobs": tokens.iter().map(|t| t.logprob).collect::<Vec<_>>(),
+                    "top_logprobs": tokens.iter().map(top).collect::<Vec<_>>(),
+                })
+            }
+        }
+    }
+
+    /// The whole answer, when it was not streamed.
+    pub fn whole(&self, choices: Vec<Value>, usage: Value) -> Value {
+        let name = if self.kind == Kind::Chat { "chat.completion" } else { "text_completion" };
+        let mut object = self.object(name, choices);
+        object["usage"] = usage;
+        object
+    }
+}
+
+pub fn finish_reason(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+        Finish::Abort => "abort",
+    }
+}
+
+/// OpenAI's `usage`, with our `extra`. `outcomes` are those of the choices; times those of the first.
+pub fn usage(outcomes: &[Outcome], times: Times) -> Value {
+    let Some(first) = outcomes.first() else { return Value::Null };
+    let completion: usize = outcomes.iter().map(|o| o.tokens).sum();
+    let rate = |tokens: usize, seconds: f64| if seconds > 0.0 { json!(tokens as f64 / seconds) } else { Value::Null };
+    json!({
+        "prompt_tokens": first.prompt_tokens,
+        "completion_tokens": completion,
+        "total_tokens": first.prompt_tokens + completion,
+        "extra": {
+            "prefill_tokens_per_s": rate(first.prompt_tokens - first.cached_tokens, times.first_token),
+            "decode_tokens_per_s": rate(first.tokens.saturating_sub(1), times.decode),
+            "time_to_first_token_s": times.first_token,
+            "cached_tokens": first.cached_tokens,
+        },
+    })
+}

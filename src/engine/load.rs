@@ -1,0 +1,266 @@
+//! A checkpoint and options → an engine; and what can be said before anything is loaded.
+
+use super::Engine;
+use super::request::Fields;
+use crate::chat::ChatTemplate;
+use crate::device::{Device, DeviceInfo, KvFormat};
+use crate::error::{Error, Result};
+use crate::generate::Generator;
+use crate::models::{self, Hyper, Loader, Shape};
+use crate::tokenizer::Tokenizer;
+use crate::weights::{Checkpoint, Kind};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Context that is taken when nobody says, if the model has so much.
+const DEFAULT_CONTEXT: usize = 4096;
+
+/// Which device to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The GPU, unless there is none or it is one in name only.
+    #[default]
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+/// How to load.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    pub device: DeviceChoice,
+    /// Positions of the KV cache; `None`: the model's own, up to 4096.
+    pub context: Option<usize>,
+    pub kv: KvFormat,
+}
+
+impl LoadOptions {
+    /// From API.md's option object.
+    pub fn parse(options: &Value) -> Result<Self> {
+        let empty = json!({});
+        let fields = Fields::of(if options.is_null() { &empty } else { options })?;
+        let device = match fields.text("device")? {
+            None | Some("auto") => DeviceChoice::Auto,
+            Some("webgpu" | "gpu") => DeviceChoice::Gpu,
+            Some("cpu") => DeviceChoice::Cpu,
+            Some(other) => return Err(Error::invalid("device", format!("must be auto, webgpu or cpu, not {other}"))),
+        };
+        let kv = match fields.text("kv")? {
+            None | Some("f16") => KvFormat::F16,
+            Some("f32") => KvFormat::F32,
+            Some(other) => {
+                return Err(Error::invalid("kv", format!("must be f16 or f32 in this version, not {other}")));
+            }
+        };
+        for field in ["quantize", "adapter"] {
+            if fields.get(field).is_some() {
+                return Err(Error::invalid(field, "is not supported by this version"));
+            }
+        }
+        Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv })
+    }
+}
+
+/// What is going on while loading, for a progress bar.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LoadProgress {
+    /// `upload`, `compile` or `ready`.
+    pub status: &'static str,
+    pub loaded: u64,
+    pub total: u64,
+}
+
+/// What a file says about itself.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelInfo {
+    pub name: String,
+    pub architecture: String,
+    pub parameters: u64,
+    /// The format that most of the bytes are in.
+    pub quantization: String,
+    /// Positions the engine holds.
+    pub context_length: usize,
+    /// Positions the model was trained for.
+    pub trained_context_length: usize,
+    pub vocabulary_size: usize,
+    pub has_chat_template: bool,
+    pub file_bytes: u64,
+}
+
+/// The device, opened as `choice` says; `info.reason` tells why, where there was a choice.
+pub async fn open_device(choice: DeviceChoice) -> Result<Device> {
+    let cpu = |reason: String| {
+        let mut device = Device::cpu();
+        device.info_mut().reason = Some(reason);
+        device
+    };
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::cpu()),
+        DeviceChoice::Gpu => Device::gpu().await,
+        DeviceChoice::Auto => match Device::gpu().await {
+            Ok(device) if device.info().software => {
+                let name = [&device.info().description, &device.info().architecture];
+                let name = name.into_iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
+                Ok(cpu(format!(
+                    "the graphics adapter ({name}) computes on the CPU; computing there directly is faster"
+                )))
+            }
+            Ok(device) => Ok(device),
+            Err(error) => Ok(cpu(error.to_string())),
+        },
+    }
+}
+
+pub async fn load(
+    checkpoint: Checkpoint,
+    options: &LoadOptions,
+    on_progress: &mut dyn FnMut(LoadProgress),
+) -> Result<Engine> {
+    let architecture = models::architecture_of(&checkpoint)?;
+    let shape = (architecture.shape)(&Hyper { checkpoint: &checkpoint, architecture: architecture.gguf })?;
+    let context = context(options, &shape)?;
+    let tokenizer = Tokenizer::from_checkpoint(&checkpoint)?;
+    let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref())?;
+
+    let mut device = open_device(options.device).await?;
+    let planned = device_bytes(&checkpoint, &shape, context, options.kv, device.is_cpu());
+    let most = device.info().limits.max_buffer_bytes;
+    if cfg!(target_arch = "wasm32") && device.is_cpu() && planned > WASM_MOST {
+        return Err(Error::OutOfMemory {
+            what: "the model".into(),
+            need_mb: planned >> 20,
+            have: format!("on the CPU a page has {} MB", WASM_MOST >> 20),
+        });
+    }
+    log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
+
+    let model = {
+        let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
+        let mut loader = Loader::new(&checkpoint, &mut device, context, &mut progress);
+        (architecture.load)(&mut loader).await?
+    };
+    device.check().await?;
+    on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
+    let mut generator = Generator::new(device, model, context, options.kv).await?;
+    generator.warm_up().await?;
+    let model = model_info(&checkpoint, &shape, context, template.is_some());
+    on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
+    Ok(Engine { generator, tokenizer, template, model, kv: options.kv, requests: 0 })
+}
+
+/// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.
+const WASM_MOST: u64 = 3 << 30;
+
+fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
+    match options.context {
+        None => Ok(shape.context.min(DEFAULT_CONTEXT)),
+        Some(n) if n <= shape.context => Ok(n),
+        Some(n) => {
+            Err(Error::invalid("contextLength", format!("is {n}, but the model was made for {} tokens", shape.context)))
+        }
+    }
+}
+
+fn model_info(checkpoint: &Checkpoint, shape: &Shape, context: usize, has_chat_template: bool) -> ModelInfo {
+    let name = checkpoint.metadata().str("general.name").ok().flatten();
+    ModelInfo {
+        name: name.unwrap_or(checkpoint.name()).to_string(),
+        architecture: shape.architecture.to_string(),
+        parameters: checkpoint.tensors().map(|t| t.elements() as u64).sum(),
+        quantization: quantization(checkpoint),
+        context_length: context,
+        trained_context_length: shape.context,
+        vocabulary_size: shape.vocabulary,
+        has_chat_template,
+        file_bytes: checkpoint.file_bytes(),
+    }
+}
+
+/// The tensor type that most bytes are in.
+fn quantization(checkpoint: &Checkpoint) -> String {
+    let mut bytes: Vec<(String, u64)> = Vec::new();
+    for tensor in checkpoint.tensors() {
+        let name = tensor.dtype.to_string();
+        match bytes.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, sum)) => *sum += tensor.bytes,
+            None => bytes.push((name, tensor.bytes)),
+        }
+    }
+    bytes.into_iter().max_by_key(|(_, sum)| *sum).map(|(name, _)| name).unwrap_or_default()
+}
+
+/// Bytes on the device: weights in its layout, the KV cache, and an allowance for activations and logits.
+fn device_bytes(checkpoint: &Checkpoint, shape: &Shape, context: usize, kv: KvFormat, cpu: bool) -> u64 {
+    let weights: u64 = checkpoint
+        .tensors()
+        .map(|t| match t.dtype.format() {
+            Some(format) if !cpu && t.shape.len() == 2 => {
+                (t.elements() / t.columns().max(1)) as u64 * 4 * format.device_row_words(t.columns()) as u64
+            }
+            _ => t.bytes,
+        })
+        .sum();
+    let per_position = 2 * shape.n_layers * shape.n_kv_heads * shape.head_dim * kv.bytes();
+    let logits = 64 * 4 * shape.vocabulary as u64;
+    let activations = 256 * 4 * (6 * shape.d_model + 3 * shape.d_ffn) as u64;
+    weights + per_position as u64 * context as u64 + logits + activations
+}
+
+/// What `Cresset.probe` and `inspect` say: nothing is loaded, only headers are read.
+///
+/// Errors: those of a file that is no model. A model that this build cannot run is an answer with `fits: false`.
+pub fn describe(checkpoint: &Checkpoint, options: &LoadOptions, device: &DeviceInfo) -> Value {
+    let cpu = device.backend == "cpu";
+    let facts = || -> Result<(Shape, usize)> {
+        let architecture = models::architecture_of(checkpoint)?;
+        let shape = (architecture.shape)(&Hyper { checkpoint, architecture: architecture.gguf })?;
+        let context = context(options, &shape)?;
+        let unknown = checkpoint.tensors().find(|t| t.shape.len() == 2 && t.dtype.format().is_none());
+        if let Some(tensor) = unknown {
+            return Err(Error::Unsupported {
+                what: format!("the tensor type {} (of {})", tensor.dtype, tensor.name),
+                hint: "".into(),
+            });
+        }
+        Tokenizer::from_checkpoint(checkpoint)?;
+        Ok((shape, context))
+    };
+    let kind = match checkpoint.kind() {
+        Kind::Gguf { version } => format!("GGUF v{version}"),
+        Kind::Safetensors => "safetensors".to_string(),
+    };
+    let mut answer = json!({
+        "format": kind,
+        "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),
+        "quantization": quantization(checkpoint),
+        "downloadBytes": checkpoint.file_bytes(),
+        "device": device,
+    });
+    let reason = match facts() {
+        Ok((shape, context)) => {
+            let bytes = device_bytes(checkpoint, &shape, context, options.kv, cpu);
+            answer["architecture"] = json!(shape.architecture);
+            answer["contextLength"] = json!(context);
+            answer["deviceBytes"] = json!(bytes);
+            answer["shape"] = json!(shape);
+            let widest = 4 * shape.d_model.max(shape.d_ffn) as u64;
+            let too_large = cfg!(target_arch = "wasm32") && cpu && bytes > WASM_MOST;
+            (too_large || widest > device.limits.max_binding_bytes)
+                .then(|| format!("needs about {} MB; this device cannot hold it", bytes >> 20))
+        }
+        Err(error) => {
+            let named = match checkpoint.config() {
+                Some(config) => config["model_type"].as_str().map(str::to_string),
+                None => checkpoint.metadata().str("general.architecture").ok().flatten().map(str::to_string),
+            };
+            answer["architecture"] = json!(named);
+            Some(error.to_string())
+        }
+    };
+    answer["fits"] = json!(reason.is_none());
+    if let Some(reason) = reason {
+        answer["reason"] = json!(reason);
+    }
+    answer
+}

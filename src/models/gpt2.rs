@@ -1,0 +1,126 @@
+//! GPT-2 (Radford et al. 2019): LayerNorm, learnt positions, multi-head attention, GELU, biases everywhere.
+
+use super::loader::Name;
+use super::{Architecture, Decoder, Hyper, Loader, Shape, Transformer};
+use crate::error::{Error, Result};
+use crate::nn::{Attention, Block, Embedding, Linear, Mlp, Norm};
+use crate::ops::{Activation, MOST_HEAD_DIM};
+use std::ops::Range;
+
+pub static ARCHITECTURE: Architecture =
+    Architecture { gguf: "gpt2", hf: "gpt2", shape, load: |loader| Box::pin(load(loader)) };
+
+const NAMES: &[Name] = &[
+    ("embed", "token_embd.weight", "transformer.wte.weight"),
+    ("positions", "position_embd.weight", "transformer.wpe.weight"),
+    ("norm", "output_norm.weight", "transformer.ln_f.weight"),
+    ("norm.bias", "output_norm.bias", "transformer.ln_f.bias"),
+    ("lm_head", "output.weight", "lm_head.weight"),
+    ("attn.norm", "blk.{i}.attn_norm.weight", "transformer.h.{i}.ln_1.weight"),
+    ("attn.norm.bias", "blk.{i}.attn_norm.bias", "transformer.h.{i}.ln_1.bias"),
+    ("attn.qkv", "blk.{i}.attn_qkv.weight", "transformer.h.{i}.attn.c_attn.weight"),
+    ("attn.qkv.bias", "blk.{i}.attn_qkv.bias", "transformer.h.{i}.attn.c_attn.bias"),
+    ("attn.o", "blk.{i}.attn_output.weight", "transformer.h.{i}.attn.c_proj.weight"),
+    ("attn.o.bias", "blk.{i}.attn_output.bias", "transformer.h.{i}.attn.c_proj.bias"),
+    ("mlp.norm", "blk.{i}.ffn_norm.weight", "transformer.h.{i}.ln_2.weight"),
+    ("mlp.norm.bias", "blk.{i}.ffn_norm.bias", "transformer.h.{i}.ln_2.bias"),
+    ("mlp.up", "blk.{i}.ffn_up.weight", "transformer.h.{i}.mlp.c_fc.weight"),
+    ("mlp.up.bias", "blk.{i}.ffn_up.bias", "transformer.h.{i}.mlp.c_fc.bias"),
+    ("mlp.down", "blk.{i}.ffn_down.weight", "transformer.h.{i}.mlp.c_proj.weight"),
+    ("mlp.down.bias", "blk.{i}.ffn_down.bias", "transformer.h.{i}.mlp.c_proj.bias"),
+];
+
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    let d_model = hyper.count("embedding_length", "n_embd")?;
+    let n_heads = hyper.count("attention.head_count", "n_head")?;
+    if !d_model.is_multiple_of(n_heads) {
+        return Err(hyper.wrong("the embedding length", "must be a multiple of the number of heads"));
+    }
+    let head_dim = d_model / n_heads;
+    if !head_dim.is_multiple_of(4) || head_dim > MOST_HEAD_DIM {
+        let most = MOST_HEAD_DIM;
+        return Err(Error::unsupported(format!("a head size of {head_dim} (this build: multiples of 4 up to {most})")));
+    }
+    let context = match hyper.optional_count("context_length", "n_positions")? {
+        Some(context) => context,
+        None => hyper.count("context_length", "n_ctx")?,
+    };
+    Ok(Shape {
+        architecture: "gpt2",
+        d_model,
+        n_layers: hyper.count("block_count", "n_layer")?,
+        n_heads,
+        n_kv_heads: n_heads,
+        head_dim,
+        d_ffn: hyper.optional_count("feed_forward_length", "n_inner")?.unwrap_or(4 * d_model),
+        vocabulary: hyper.vocabulary("token_embd.weight", &["transformer.wte.weight", "wte.weight"])?,
+        context,
+    })
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+    (loader.architecture, loader.names, loader.optional_prefix) = ("gpt2", NAMES, "transformer.");
+    let hyper = loader.hyper("gpt2");
+    let shape = shape(&hyper)?;
+    let Shape { d_model, n_heads, head_dim, d_ffn, vocabulary, context, .. } = shape;
+    let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_epsilon")? as f32;
+    let activation = match hyper.text("activation", "activation_function")? {
+        None | Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
+        Some("gelu") => Activation::Gelu,
+        Some("relu") => Activation::Relu,
+        Some(other) => return Err(Error::unsupported(format!("the activation {other} in a gpt2 model"))),
+    };
+
+    let tokens = loader.matrix("embed", 0, [vocabulary, d_model]).await?;
+    let positions = Some(loader.matrix("positions", 0, [context, d_model]).await?);
+    let mut blocks = Vec::with_capacity(shape.n_layers.min(1024));
+    for i in 0..shape.n_layers {
+        let attn_norm = norm(loader, "attn.norm", i, d_model, epsilon).await?;
+        let qkv = [3 * d_model, d_model];
+        let attn = Attention {
+            q: linear(loader, "attn.qkv", i, qkv, 0..d_model).await?,
+            k: linear(loader, "attn.qkv", i, qkv, d_model..2 * d_model).await?,
+            v: linear(loader, "attn.qkv", i, qkv, 2 * d_model..3 * d_model).await?,
+            o: linear(loader, "attn.o", i, [d_model, d_model], 0..d_model).await?,
+            n_heads,
+            rope: None,
+            scale: 1.0 / (head_dim as f32).sqrt(),
+        };
+        let mlp_norm = norm(loader, "mlp.norm", i, d_model, epsilon).await?;
+        let mlp = Mlp {
+            gate: None,
+            up: linear(loader, "mlp.up", i, [d_ffn, d_model], 0..d_ffn).await?,
+            down: linear(loader, "mlp.down", i, [d_model, d_ffn], 0..d_model).await?,
+            activation,
+        };
+        blocks.push(Block { attn_norm, attn, mlp_norm, mlp });
+    }
+    let norm = norm(loader, "norm", 0, d_model, epsilon).await?;
+    let lm_head = match loader.has("lm_head", 0) {
+        true => loader.linear("lm_head", 0, [vocabulary, d_model]).await?,
+        false => Linear { weight: tokens.clone(), bias: None }, // tied
+    };
+    Ok(Box::new(Transformer { shape, embed: Embedding { tokens, positions }, blocks, norm, lm_head }))
+}
+
+async fn norm(loader: &mut Loader<'_>, name: &str, layer: usize, n: usize, epsilon: f32) -> Result<Norm> {
+    let weight = loader.vector(name, layer, n).await?;
+    let bias = loader.vector(&format!("{name}.bias"), layer, n).await?;
+    Ok(Norm::Layer { weight, bias, epsilon })
+}
+
+/// Outputs `part` of a projection [out, in] with bias; safetensors keep it as Conv1D, [in, out].
+async fn linear(
+    loader: &mut Loader<'_>,
+    name: &str,
+    layer: usize,
+    shape: [usize; 2],
+    part: Range<usize>,
+) -> Result<Linear> {
+    let weight = match loader.is_gguf() {
+        true => loader.matrix_part(name, layer, shape, part.clone()).await?,
+        false => loader.transposed_part(name, layer, shape, part.clone()).await?,
+    };
+    let bias = loader.vector_part(&format!("{name}.bias"), layer, shape[0], part).await?;
+    Ok(Linear { weight, bias: Some(bias) })
+}

@@ -1,0 +1,225 @@
+//! Checkpoint tensors → device weights, streamed: at most [`CHUNK`] bytes of a tensor are in memory at a time.
+
+use super::Hyper;
+use crate::device::{BufferId, Device, Usage, Weight, WeightPiece};
+use crate::error::{Error, Result};
+use crate::nn::Linear;
+use crate::quant::Format;
+use crate::weights::{Checkpoint, Kind, TensorInfo};
+use std::ops::Range;
+
+/// Bytes of a tensor read at a time.
+const CHUNK: usize = 16 << 20;
+
+/// Told (bytes uploaded, bytes in all) as loading goes on.
+pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
+
+/// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer.
+pub type Name = (&'static str, &'static str, &'static str);
+
+/// Reads an architecture's tensors under our names.
+pub struct Loader<'a> {
+    pub checkpoint: &'a Checkpoint,
+    pub device: &'a mut Device,
+    /// Positions to make tables for.
+    pub context: usize,
+    pub architecture: &'static str,
+    pub names: &'static [Name],
+    /// A prefix of Hugging Face's names that some files leave out.
+    pub optional_prefix: &'static str,
+    uploaded: u64,
+    progress: &'a mut Progress<'a>,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(
+        checkpoint: &'a Checkpoint,
+        device: &'a mut Device,
+        context: usize,
+        progress: &'a mut Progress<'a>,
+    ) -> Self {
+        Loader { checkpoint, device, context, architecture: "", names: &[], optional_prefix: "", uploaded: 0, progress }
+    }
+
+    pub fn is_gguf(&self) -> bool {
+        matches!(self.checkpoint.kind(), Kind::Gguf { .. })
+    }
+
+    pub fn hyper(&self, architecture: &'static str) -> Hyper<'a> {
+        Hyper { checkpoint: self.checkpoint, architecture }
+    }
+
+    /// The file's name of one of our tensors.
+    fn file_name(&self, name: &str, layer: usize) -> String {
+        let row = self.names.iter().find(|row| row.0 == name);
+        let &(_, gguf, hf) = row.unwrap_or_else(|| panic!("{}: no name for {name}", self.architecture));
+        let template = if self.is_gguf() { gguf } else { hf };
+        let full = template.replace("{i}", &layer.to_string());
+        match full.strip_prefix(self.optional_prefix) {
+            Some(short) if self.checkpoint.tensor(&full).is_none() => short.to_string(),
+            _ => full,
+        }
+    }
+
+    /// Whether the file has this tensor.
+    pub fn has(&self, name: &str, layer: usize) -> bool {
+        self.checkpoint.tensor(&self.file_name(name, layer)).is_some()
+    }
+
+    fn find(&self, name: &str, layer: usize, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
+        let tensor = self.file_name(name, layer);
+        let Some(info) = self.checkpoint.tensor(&tensor) else {
+            return Err(Error::MissingTensor { architecture: self.architecture, tensor });
+        };
+        if info.shape != shape {
+            return Err(Error::Shape { tensor, want: shape.to_vec(), got: info.shape.clone() });
+        }
+        let format = info.dtype.format().ok_or_else(|| Error::Unsupported {
+            what: format!("the tensor type {} (of {tensor})", info.dtype),
+            hint: format!("; this build reads {}", Format::ALL.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "))
+                .into(),
+        })?;
+        Ok((info, format))
+    }
+
+    /// A vector [n] as f32 on the device.
+    pub async fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
+        self.vector_part(name, layer, n, 0..n).await
+    }
+
+    /// Elements `part` of a vector [n].
+    pub async fn vector_part(&mut self, name: &str, layer: usize, n: usize, part: Range<usize>) -> Result<BufferId> {
+        let values = self.values(name, layer, &[n]).await?;
+        self.upload_f32(name, &values[part])
+    }
+
+    /// A small tensor's numbers on the host.
+    pub async fn values(&mut self, name: &str, layer: usize, shape: &[usize]) -> Result<Vec<f32>> {
+        let (info, format) = self.find(name, layer, shape)?;
+        let bytes = self.checkpoint.read_all(info).await?;
+        let mut values = vec![0f32; info.elements()];
+        format.dequantize(&bytes, &mut values);
+        self.count(info.bytes);
+        Ok(values)
+    }
+
+    pub fn upload_f32(&mut self, label: &str, values: &[f32]) -> Result<BufferId> {
+        let buffer = self.device.create_buffer(label, 4 * values.len() as u64, Usage::Weights)?;
+        self.device.write(buffer, 0, bytemuck::cast_slice(values));
+        Ok(buffer)
+    }
+
+    /// A matrix [rows, columns].
+    pub async fn matrix(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Weight> {
+        self.matrix_part(name, layer, shape, 0..shape[0]).await
+    }
+
+    /// Rows `part` of a matrix [rows, columns]: one of several projections that the file keeps as one.
+    pub async fn matrix_part(
+        &mut self,
+        name: &str,
+        layer: usize,
+        shape: [usize; 2],
+        part: Range<usize>,
+    ) -> Result<Weight> {
+        let (info, format) = self.find(name, layer, &shape)?;
+        let row_bytes = format.row_bytes(shape[1]).ok_or_else(|| {
+            Error::format(&info.name, format!("{} columns are no whole blocks of {}", shape[1], format.name()))
+        })?;
+        let weight = self.allocate(&info.name, format, part.len(), shape[1])?;
+        let step = (CHUNK / row_bytes).max(1);
+        for first in (0..part.len()).step_by(step) {
+            let rows = first..(first + step).min(part.len());
+            let bytes = self.checkpoint.read_rows(info, part.start + rows.start..part.start + rows.end).await?;
+            self.upload(&weight, rows, &bytes);
+            self.count(bytes.len() as u64);
+        }
+        Ok(weight)
+    }
+
+    /// Rows `part` of the transpose of a file's matrix [columns, rows]: GPT-2's `Conv1D`, which safetensors keep as
+    /// [in, out].
+    pub async fn transposed_part(
+        &mut self,
+        name: &str,
+        layer: usize,
+        [rows, columns]: [usize; 2],
+        part: Range<usize>,
+    ) -> Result<Weight> {
+        let (info, format) = self.find(name, layer, &[columns, rows])?;
+        let size = format.block_bytes();
+        if format.block_len() != 1 {
+            return Err(Error::unsupported(format!("{}: a transposed matrix in {}", info.name, format.name())));
+        }
+        let bytes = self.checkpoint.read_all(info).await?;
+        let weight = self.allocate(&info.name, format, part.len(), columns)?;
+        let mut turned = Vec::with_capacity(part.len() * columns * size);
+        for row in part.clone() {
+            for column in 0..columns {
+                let at = (column * rows + row) * size;
+                turned.extend_from_slice(&bytes[at..at + size]);
+            }
+        }
+        self.upload(&weight, 0..part.len(), &turned);
+        self.count((part.len() * columns * size) as u64);
+        Ok(weight)
+    }
+
+    /// A projection [out, in]; its bias, if the file has one, is named `{name}.bias`.
+    pub async fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
+        let weight = self.matrix(name, layer, shape).await?;
+        let bias_name = format!("{name}.bias");
+        let named = self.names.iter().any(|row| row.0 == bias_name);
+        let bias = match named && self.has(&bias_name, layer) {
+            true => Some(self.vector(&bias_name, layer, shape[0]).await?),
+            false => None,
+        };
+        Ok(Linear { weight, bias })
+    }
+
+    /// Buffers for [rows, columns], as many as the device's largest binding makes necessary.
+    fn allocate(&mut self, label: &str, format: Format, rows: usize, columns: usize) -> Result<Weight> {
+        let row_bytes = self.device_row_bytes(format, columns);
+        let most = (self.device.info().limits.max_binding_bytes as usize / row_bytes).max(1);
+        let mut pieces = Vec::new();
+        for first in (0..rows).step_by(most) {
+            let rows = first..(first + most).min(rows);
+            let buffer = self.device.create_buffer(label, (rows.len() * row_bytes) as u64, Usage::Weights)?;
+            pieces.push(WeightPiece { buffer, rows });
+        }
+        Ok(Weight { format, rows, columns, pieces })
+    }
+
+    fn device_row_bytes(&self, format: Format, columns: usize) -> usize {
+        match self.device.is_cpu() {
+            true => format.row_bytes(columns).expect("checked when the tensor was found"),
+            false => 4 * format.device_row_words(columns),
+        }
+    }
+
+    /// File rows → their places in the pieces, in the device's layout.
+    fn upload(&mut self, weight: &Weight, rows: Range<usize>, bytes: &[u8]) {
+        let file_row = weight.format.row_bytes(weight.columns).expect("checked when the tensor was found");
+        let device_row = self.device_row_bytes(weight.format, weight.columns);
+        for piece in &weight.pieces {
+            let (first, last) = (piece.rows.start.max(rows.start), piece.rows.end.min(rows.end));
+            if first >= last {
+                continue;
+            }
+            let bytes = &bytes[(first - rows.start) * file_row..(last - rows.start) * file_row];
+            let offset = ((first - piece.rows.start) * device_row) as u64;
+            if self.device.is_cpu() {
+                self.device.write(piece.buffer, offset, bytes);
+            } else {
+                let words = weight.format.repack_rows(bytes, weight.columns);
+                self.device.write(piece.buffer, offset, bytemuck::cast_slice(&words));
+            }
+        }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.uploaded += bytes;
+        let total = self.checkpoint.file_bytes().max(self.uploaded);
+        (self.progress)(self.uploaded, total);
+    }
+}

@@ -1,0 +1,35 @@
+//! The decoder-only Transformer of pre-norm blocks: what llama and gpt2 fill with their own parts.
+
+use super::{Decoder, Shape};
+use crate::device::{Pass, Tensor};
+use crate::error::Result;
+use crate::nn::{Block, Embedding, Linear, Norm};
+use crate::ops::{KvCache, gather};
+
+pub struct Transformer {
+    pub shape: Shape,
+    pub embed: Embedding,
+    pub blocks: Vec<Block>,
+    pub norm: Norm,
+    pub lm_head: Linear,
+}
+
+impl Decoder for Transformer {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn forward(&self, pass: &mut Pass, caches: &[KvCache], logits: Option<&Tensor>) -> Result<()> {
+        let x = self.embed.forward(pass)?; // [T, D]
+        for (block, cache) in self.blocks.iter().zip(caches) {
+            block.forward(pass, &x, cache)?; // [T, D]
+        }
+        let Some(logits) = logits else { return Ok(()) };
+        let last = pass.tensor(logits.rows, x.columns)?; // [L, D]
+        gather(pass, &x, &last);
+        pass.logit_rows = true;
+        let last = self.norm.forward(pass, &last)?; // [L, D]
+        self.lm_head.forward_into(pass, &last, logits); // [L, V]
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! Token embeddings, and GPT-2's learnt positions.
+
+use crate::device::{Pass, Tensor, Weight};
+use crate::error::Result;
+use crate::ops::{By, embed};
+
+pub struct Embedding {
+    /// [V, D]
+    pub tokens: Weight,
+    /// [context, D], added.
+    pub positions: Option<Weight>,
+}
+
+impl Embedding {
+    /// The pass's rows → [T, D].
+    pub fn forward(&self, pass: &mut Pass) -> Result<Tensor> {
+        let x = pass.tensor(pass.rows, self.tokens.columns)?; // [T, D]
+        embed(pass, &self.tokens, By::Token, &x);
+        if let Some(positions) = &self.positions {
+            embed(pass, positions, By::Position, &x);
+        }
+        Ok(x)
+    }
+}

@@ -1,0 +1,110 @@
+//! The engine against an independent implementation: logits and greedy ids that Hugging Face transformers computed
+//! (`tests/golden/make.py`, `tests/golden/bundled.py`), on the GPU and on the CPU.
+
+mod support;
+
+use cresset::device::KvFormat;
+use cresset::engine::{Engine, no_breathing};
+use pollster::block_on;
+use serde_json::Value;
+use std::path::Path;
+use support::{Case, close, cpu, golden, gpu, open, shared};
+
+/// Logits in f32 throughout agree to rounding; f16 keys and values lose about three digits.
+const F32_TOLERANCE: f32 = 1e-3;
+const F16_KV_TOLERANCE: f32 = 2e-2;
+
+fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, tolerance: f32) {
+    for sequence in case["sequences"].as_array().expect("sequences") {
+        let ids = support::ids(&sequence["ids"]);
+        let mut rows: Vec<Vec<f32>> = Vec::new();
+        block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
+        assert_eq!(rows.len(), ids.len(), "{name}/{file}: a row for every position");
+        for (position, (got, want)) in rows.iter().zip(sequence["logits"].as_array().expect("rows")).enumerate() {
+            close(got, &support::floats(want), tolerance, &format!("{name}/{file}, {} ids, {position}", ids.len()));
+        }
+        let mut last = Vec::new();
+        block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+        close(&last, rows.last().expect("a row"), 1e-5, &format!("{name}/{file}: the last position alone"));
+    }
+    let (prompt, want) = (support::ids(&case["greedy"]["prompt"]), support::ids(&case["greedy"]["ids"]));
+    assert_eq!(support::greedy(engine, &prompt, want.len()), want, "{name}/{file}: greedy");
+}
+
+fn check_folder(name: &str, case: Case) {
+    let expected = golden(name);
+    for group in expected["cases"].as_array().expect("cases") {
+        for file in group["files"].as_array().expect("files") {
+            let file = file.as_str().expect("a name");
+            let path = format!("tests/golden/{name}/{file}");
+            for (kv, tolerance) in [(KvFormat::F32, F32_TOLERANCE), (KvFormat::F16, F16_KV_TOLERANCE)] {
+                let mut engine = open(Path::new(&path), case, kv);
+                check_case(name, file, group, &mut engine, tolerance);
+            }
+        }
+    }
+    let text = expected["text"].as_str().expect("text");
+    let engine = open(Path::new(&format!("tests/golden/{name}/model.safetensors{}", index(name))), case, KvFormat::F32);
+    assert_eq!(engine.tokenize(text).expect("ids"), support::ids(&expected["text_ids"]), "{name}: tokenizer");
+}
+
+fn index(name: &str) -> &'static str {
+    let sharded = Path::new(&format!("tests/golden/{name}/model.safetensors.index.json")).exists();
+    if sharded { ".index.json" } else { "" }
+}
+
+macro_rules! folders {
+    ($($test:ident: $name:literal),* $(,)?) => {
+        mod on_the_cpu {
+            $(#[test] fn $test() { super::check_folder($name, super::cpu()); })*
+        }
+        mod on_the_gpu {
+            $(#[test] fn $test() {
+                let Some(case) = super::gpu() else { return };
+                super::check_folder($name, case);
+            })*
+        }
+    };
+}
+
+folders! {
+    llama_gqa: "llama-gqa",
+    llama_tied: "llama-tied",
+    llama_rope3: "llama-rope3",
+    llama_linear: "llama-linear",
+    gpt2_small: "gpt2-small",
+    gpt2_bare: "gpt2-bare",
+}
+
+/// `expected.json` of a real model: prompts with ids, last logits, greedy ids and text.
+fn check_real(path: &Path, expected: &Value, case: Case) {
+    let prompts = expected.as_array().expect("a list of prompts");
+    assert!(!prompts.is_empty());
+    let mut engine = open(path, case, KvFormat::F32);
+    for prompt in prompts {
+        let text = prompt["prompt"].as_str().expect("prompt");
+        let ids = support::ids(&prompt["ids"]);
+        assert_eq!(engine.tokenize(text).expect("ids"), ids, "{text:?}: ids");
+        let mut last = Vec::new();
+        block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+        close(&last, &support::floats(&prompt["last_logits"]), F32_TOLERANCE, text);
+        let want = support::ids(&prompt["greedy_ids"]);
+        assert_eq!(support::greedy(&mut engine, &ids, want.len()), want, "{text:?}: greedy ids");
+        let request = serde_json::json!({
+            "prompt": ids, "temperature": 0, "max_tokens": want.len(), "ignore_eos": true,
+        });
+        let answer = block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+        let got = answer["choices"][0]["text"].as_str().expect("text");
+        assert_eq!(got, prompt["greedy_text"].as_str().expect("text"), "{text:?}: greedy text");
+    }
+}
+
+#[test]
+fn stories260k_on_both_devices() {
+    let Some(folder) = shared("data/weights/stories260K") else { return };
+    let expected = support::json(&folder.join("expected.json"));
+    check_real(&folder.join("stories260K.gguf"), &expected, cpu());
+    if let Some(case) = gpu() {
+        check_real(&folder.join("stories260K.gguf"), &expected, case);
+    }
+}

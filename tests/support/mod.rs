@@ -1,0 +1,77 @@
+//! What the end-to-end tests share: devices, fixtures, comparisons.
+#![allow(dead_code)] // each test binary uses its part
+
+use cresset::device::KvFormat;
+use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
+use cresset::weights::{Checkpoint, open_path};
+use pollster::block_on;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+pub type Case = DeviceChoice;
+
+pub fn cpu() -> Case {
+    DeviceChoice::Cpu
+}
+
+/// The GPU; without one the test fails, unless `NO_GPU=1` says that this is known.
+pub fn gpu() -> Option<Case> {
+    if std::env::var("NO_GPU").is_ok_and(|v| v == "1") {
+        eprintln!("skipped on the GPU: NO_GPU=1");
+        return None;
+    }
+    Some(DeviceChoice::Gpu)
+}
+
+/// A path in the shared data beside the checkout; `None`, said aloud, where there is none.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let root = std::env::var("CRESSET_SHARED").unwrap_or_else(|_| "../shared".into());
+    let path = Path::new(&root).join(path);
+    if !path.exists() {
+        eprintln!("SKIPPED: {} is not here", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+pub fn json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// `tests/golden/{name}/expected.json`.
+pub fn golden(name: &str) -> Value {
+    json(&Path::new("tests/golden").join(name).join("expected.json"))
+}
+
+pub fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().expect("ids").iter().map(|id| id.as_u64().expect("an id") as u32).collect()
+}
+
+pub fn floats(value: &Value) -> Vec<f32> {
+    value.as_array().expect("numbers").iter().map(|x| x.as_f64().expect("a number") as f32).collect()
+}
+
+pub fn open(path: &Path, device: Case, kv: KvFormat) -> Engine {
+    let files = open_path(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let options = LoadOptions { device, kv, context: None };
+    let load = async { Engine::load(Checkpoint::open(files).await?, &options, &mut |_| ()).await };
+    block_on(load).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Greedy continuation by ids, end of text ignored.
+pub fn greedy(engine: &mut Engine, prompt: &[u32], n: usize) -> Vec<u32> {
+    let request = json!({
+        "prompt": prompt, "temperature": 0, "max_tokens": n, "ignore_eos": true, "return_token_ids": true,
+    });
+    let answer = block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+    ids(&answer["choices"][0]["token_ids"])
+}
+
+/// Largest absolute difference within `tolerance`.
+pub fn close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}: length");
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        assert!((got - want).abs() <= tolerance, "{what}, logit {i}: got {got}, want {want}");
+    }
+}
