@@ -1,0 +1,122 @@
+//! Kernels that know positions: rope, kv_write, attention.
+
+use crate::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
+use cresset::device::KvFormat;
+use cresset::ops::{KvCache, Pairing, attention, kv_write, rope};
+use half::f16;
+
+/// Five slots at positions around a page and a workgroup of keys; the last is past the context and stays as it is.
+fn setting() -> Setting {
+    let mut setting = Setting::slots(&[0, 31, 63, 64, 200, 256], &[1; 6], 256, 32);
+    setting.layout.rows += 1;
+    setting
+}
+
+const USED: usize = 6;
+const ROWS: usize = USED + 1;
+
+#[test]
+fn rope_grid() {
+    let mut bench = Bench::open();
+    for (heads, head_dim, rope_dims) in
+        [(1, 2, 2), (1, 4, 2), (3, 8, 8), (4, 64, 64), (5, 20, 12), (2, 128, 64), (9, 80, 80)]
+    {
+        for pairing in [Pairing::Adjacent, Pairing::HalfSplit] {
+            let what = format!("rope {heads} × {head_dim}, {rope_dims} turn, {pairing:?}");
+            // Two products and a sum, which the GPU may fuse.
+            check(&mut bench, &what, &setting(), Tolerance::ROUNDING, |case| {
+                let x = case.tensor(ROWS, heads * head_dim);
+                let table = case.randoms(case.pass.layout.context * rope_dims);
+                let table = case.floats(&table);
+                rope(&mut case.pass, &x, heads, rope_dims, pairing, table);
+                vec![Output::Rows { tensor: x, used: USED - 1 }]
+            });
+        }
+    }
+}
+
+/// A cache full of random numbers; gives its size in numbers, too.
+fn cache(case: &mut Case, format: KvFormat, n_kv_heads: usize, head_dim: usize) -> (KvCache, usize) {
+    let layout = case.pass.layout;
+    let count = layout.pages() * layout.page * n_kv_heads * head_dim;
+    let mut fill = || {
+        let values = case.randoms(count);
+        match format {
+            KvFormat::F32 => case.floats(&values),
+            KvFormat::F16 => {
+                let halves: Vec<u16> = values.iter().map(|v| f16::from_f32(*v).to_bits()).collect();
+                case.buffer(bytemuck::cast_slice(&halves))
+            }
+        }
+    };
+    let (keys, values) = (fill(), fill());
+    (KvCache { keys, values, format, n_kv_heads, head_dim }, count)
+}
+
+#[test]
+fn kv_write_grid() {
+    let mut bench = Bench::open();
+    for format in [KvFormat::F32, KvFormat::F16] {
+        for (heads, head_dim) in [(1, 4), (2, 8), (3, 20), (4, 64), (1, 256), (5, 128)] {
+            let what = format!("kv_write {} {heads} × {head_dim}", format.name());
+            check(&mut bench, &what, &setting(), Tolerance::EXACT, |case| {
+                let (k, v) = (case.tensor(ROWS, heads * head_dim), case.tensor(ROWS, heads * head_dim));
+                let (cache, count) = cache(case, format, heads, head_dim);
+                kv_write(&mut case.pass, &k, &v, &cache);
+                let output = |buffer| match format {
+                    KvFormat::F32 => Output::Words { buffer, count },
+                    KvFormat::F16 => Output::Halves { buffer, count },
+                };
+                vec![output(cache.keys), output(cache.values)]
+            });
+        }
+    }
+}
+
+#[test]
+fn attention_grid() {
+    let mut bench = Bench::open();
+    let shapes =
+        [(1, 1, 4), (2, 1, 8), (6, 2, 20), (8, 2, 64), (3, 3, 80), (4, 1, 96), (4, 4, 128), (2, 1, 252), (2, 2, 256)];
+    for format in [KvFormat::F32, KvFormat::F16] {
+        for (n_heads, n_kv_heads, head_dim) in shapes {
+            // Scores are small, and large enough that some weights vanish.
+            for scale in [1.0 / (head_dim as f32).sqrt(), 3.0] {
+                let what = format!("attention {} {n_heads}/{n_kv_heads} × {head_dim}, {scale}", format.name());
+                // A score's error, times the scale, is the relative error of its weight.
+                let tolerance = Tolerance { absolute: 2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), relative: 2e-6 };
+                check(&mut bench, &what, &setting(), tolerance, |case| {
+                    let q = case.tensor(ROWS, n_heads * head_dim);
+                    let y = case.tensor(ROWS, n_heads * head_dim);
+                    let cache = cache(case, format, n_kv_heads, head_dim).0;
+                    attention(&mut case.pass, &q, n_heads, &cache, scale, &y);
+                    vec![Output::Rows { tensor: y, used: USED }]
+                });
+            }
+        }
+    }
+}
+
+/// A prompt: every row sees the rows before it and no later one.
+#[test]
+fn attention_is_causal() {
+    let mut bench = Bench::open();
+    let what = "attention of a prompt";
+    let mut setting = Setting::rows(100, 97);
+    setting.layout.page = 64;
+    let ran = check(&mut bench, what, &setting, Tolerance { absolute: 5e-6, relative: 5e-6 }, |case| {
+        let (q, k) = (case.tensor(100, 4 * 16), case.tensor(100, 2 * 16));
+        // The value of position p is p + 1 in every dimension.
+        let v: Vec<Vec<f32>> = (0..100).map(|p| vec![p as f32 + 1.0; 32]).collect();
+        let (v, y) = (case.tensor_with(&v), case.tensor(100, 4 * 16));
+        let cache = cache(case, KvFormat::F32, 2, 16).0;
+        kv_write(&mut case.pass, &k, &v, &cache);
+        attention(&mut case.pass, &q, 4, &cache, 0.0, &y);
+        vec![Output::Rows { tensor: y, used: 97 }]
+    });
+    // With scale 0 all keys weigh the same: the mean of 1..=p + 1.
+    for p in 0..97 {
+        let want = vec![(p as f32 + 2.0) / 2.0; 64];
+        close(ran.row(0, p), &want, Tolerance { absolute: 0.0, relative: 1e-5 }, what);
+    }
+}

@@ -1,0 +1,316 @@
+//! `check` records one plan on both executors, runs it, and compares what it wrote.
+
+use cresset::device::{
+    Access, BufferId, Control, Device, FROM_STATE, Layout, Pass, Pool, Row, SamplingSlot, Step, Tensor, Usage, Weight,
+    WeightPiece,
+};
+use cresset::quant::Format;
+use half::f16;
+use pollster::block_on;
+use std::rc::Rc;
+
+/// The executors under test. Without a GPU tests fail, unless `NO_GPU=1` says that there is none to test.
+pub struct Bench {
+    pub cpu: Device,
+    pub gpu: Option<Device>,
+}
+
+impl Bench {
+    pub fn open() -> Bench {
+        let gpu = if std::env::var_os("NO_GPU").is_some_and(|v| v == "1") {
+            eprintln!("SKIPPED: kernels run on the CPU only (NO_GPU=1)");
+            None
+        } else {
+            Some(block_on(Device::gpu()).expect("a graphics adapter; NO_GPU=1 says that there is none"))
+        };
+        Bench { cpu: Device::cpu(), gpu }
+    }
+}
+
+/// What a run works on: sizes, the rows in use, which of them get logits, and every slot's sampling.
+#[derive(Clone)]
+pub struct Setting {
+    pub layout: Layout,
+    pub rows: Vec<Row>,
+    pub gather: Vec<u32>,
+    pub sampling: Vec<SamplingSlot>,
+    /// Words of `state` from its start: (token, position, 0, 0) for each slot, then the slots' ids by position.
+    pub state: Vec<u32>,
+}
+
+impl Setting {
+    /// `used` rows in use of `rows`, one sequence, all of them getting logits.
+    pub fn rows(rows: usize, used: usize) -> Setting {
+        let layout = Layout { rows, logit_rows: rows, slots: 1, context: 64.max(rows), page: 16 };
+        let rows = (0..used as u32).map(|i| Row { slot: 0, position: i, token: i }).collect();
+        Setting { layout, rows, gather: (0..used as u32).collect(), sampling: vec![], state: vec![] }
+    }
+
+    /// One row for each slot, taken from `state` by every second one.
+    pub fn slots(positions: &[u32], tokens: &[u32], context: usize, page: usize) -> Setting {
+        let slots = positions.len();
+        let mut state = vec![0; slots * (4 + context)];
+        let mut rows = vec![];
+        for (slot, (&position, &token)) in positions.iter().zip(tokens).enumerate() {
+            let token = if slot % 2 == 1 {
+                state[4 * slot..][..2].copy_from_slice(&[token, position]);
+                FROM_STATE
+            } else {
+                token
+            };
+            rows.push(Row { slot: slot as u32, position: if token == FROM_STATE { 7 } else { position }, token });
+        }
+        let layout = Layout { rows: slots, logit_rows: slots, slots, context, page };
+        Setting { layout, rows, gather: (0..slots as u32).collect(), sampling: vec![], state }
+    }
+}
+
+/// What a plan wrote, and how it is compared.
+pub enum Output {
+    /// Rows up to `used` are compared; those from there on must be as they were.
+    Rows { tensor: Tensor, used: usize },
+    /// Words of a buffer, equal.
+    Words { buffer: BufferId, count: usize },
+    /// f16 numbers, which GPUs may round up or down.
+    Halves { buffer: BufferId, count: usize },
+}
+
+/// |got − want| ≤ absolute + relative × |want|.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    pub absolute: f32,
+    pub relative: f32,
+}
+
+impl Tolerance {
+    pub const EXACT: Tolerance = Tolerance { absolute: 0.0, relative: 0.0 };
+
+    /// A few f32 roundings.
+    pub const ROUNDING: Tolerance = Tolerance { absolute: 1e-6, relative: 1e-6 };
+
+    /// A sum of `n` products of numbers below `size`, in any order: roundings add like a random walk.
+    pub fn sum(n: usize, size: f32) -> Tolerance {
+        Tolerance { absolute: 1e-6 * size * (n as f32).sqrt(), relative: 2e-6 }
+    }
+}
+
+/// A plan being recorded, with numbers to work on that are the same on both executors.
+pub struct Case<'d> {
+    pub pass: Pass<'d>,
+    random: u64,
+}
+
+impl Case<'_> {
+    /// Uniform in −1..1.
+    pub fn random(&mut self) -> f32 {
+        // Knuth's MMIX generator; the high bits are the good ones.
+        self.random = self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.random >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    pub fn randoms(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.random()).collect()
+    }
+
+    pub fn buffer(&mut self, bytes: &[u8]) -> BufferId {
+        let padded = [bytes, &vec![0; bytes.len().next_multiple_of(4) - bytes.len()]].concat();
+        let buffer = self.pass.device.create_buffer("test", padded.len() as u64, Usage::Other).unwrap();
+        self.pass.device.write(buffer, 0, &padded);
+        buffer
+    }
+
+    pub fn floats(&mut self, values: &[f32]) -> BufferId {
+        self.buffer(bytemuck::cast_slice(values))
+    }
+
+    /// Random rows, random padding included: nothing may depend on it.
+    pub fn tensor(&mut self, rows: usize, columns: usize) -> Tensor {
+        self.tensor_of(rows, columns, 1.0)
+    }
+
+    pub fn tensor_of(&mut self, rows: usize, columns: usize, scale: f32) -> Tensor {
+        let values = self.randoms(rows * columns.next_multiple_of(4));
+        let values: Vec<f32> = values.iter().map(|v| v * scale).collect();
+        Tensor::new(self.floats(&values), rows, columns)
+    }
+
+    /// Rows with these values, padded.
+    pub fn tensor_with(&mut self, rows: &[Vec<f32>]) -> Tensor {
+        let columns = rows[0].len();
+        let padded = |row: &Vec<f32>| {
+            let mut row = row.clone();
+            row.resize(columns.next_multiple_of(4), 77.0);
+            row
+        };
+        let values: Vec<f32> = rows.iter().flat_map(padded).collect();
+        Tensor::new(self.floats(&values), rows.len(), columns)
+    }
+
+    /// Random weights in the executor's own layout, in `pieces` buffers.
+    pub fn weight(&mut self, format: Format, rows: usize, columns: usize, pieces: usize) -> Weight {
+        let file = format.quantize(&self.randoms(rows * columns));
+        let row_bytes = format.row_bytes(columns).unwrap();
+        let step = rows.div_ceil(pieces);
+        let mut weight = Weight { format, rows, columns, pieces: vec![] };
+        for first in (0..rows).step_by(step) {
+            let rows = first..rows.min(first + step);
+            let bytes = &file[rows.start * row_bytes..rows.end * row_bytes];
+            let buffer = if self.pass.device.is_cpu() {
+                self.buffer(bytes)
+            } else {
+                self.buffer(bytemuck::cast_slice(&format.repack_rows(bytes, columns)))
+            };
+            weight.pieces.push(WeightPiece { buffer, rows });
+        }
+        weight
+    }
+}
+
+/// What one executor made of a case: each output's words before and after, and the final `state`.
+pub struct Ran {
+    outputs: Vec<Output>,
+    before: Vec<Vec<u32>>,
+    pub after: Vec<Vec<u32>>,
+    pub state: Vec<u32>,
+}
+
+/// Records and runs a case on one executor.
+pub fn run(device: &mut Device, setting: &Setting, record: impl FnOnce(&mut Case) -> Vec<Output>) -> Ran {
+    let layout = setting.layout;
+    let mut control = Control::new(layout);
+    control.set_rows(&setting.rows, &setting.gather);
+    for (slot, sampling) in setting.sampling.iter().enumerate() {
+        control.set_sampling(slot, sampling);
+    }
+    let control_buffer = device.create_buffer("control", layout.control_bytes(), Usage::Other).unwrap();
+    let state_buffer = device.create_buffer("state", layout.state_bytes(), Usage::Other).unwrap();
+    device.write(control_buffer, 0, control.bytes());
+    device.write(state_buffer, 0, bytemuck::cast_slice(&setting.state));
+    let pool = Rc::<Pool>::default();
+    let pass = Pass::new(device, &pool, layout.rows, layout, (control_buffer, state_buffer));
+    let mut case = Case { pass, random: 1 };
+    let outputs = record(&mut case);
+    let plan = case.pass.finish();
+    plan.steps.iter().for_each(validate);
+    let read_all = |device: &Device| -> Vec<Vec<u32>> {
+        let read = |output: &Output| {
+            let (buffer, bytes) = output.extent();
+            block_on(device.read(buffer, 0, bytes)).unwrap()
+        };
+        outputs.iter().map(read).collect()
+    };
+    let before = read_all(device);
+    let compiled = block_on(device.compile(plan)).expect("the plan compiles");
+    let ticket = device.run(&compiled, state_buffer, 4).unwrap();
+    block_on(device.wait(ticket)).unwrap();
+    let after = read_all(device);
+    let state = block_on(device.read(state_buffer, 0, layout.state_bytes())).unwrap();
+    block_on(device.check()).unwrap();
+    Ran { outputs, before, after, state }
+}
+
+/// WebGPU's default limits and rules, which a native adapter may not insist on.
+fn validate(step: &Step) {
+    use wgpu::naga;
+    let name = step.kernel.name;
+    assert!(step.kernel.bindings.len() <= 1 + 8, "{name}: storage buffers");
+    for (i, (buffer, access)) in step.bindings.iter().zip(&step.kernel.bindings[1..]).enumerate() {
+        let alone = step.bindings.iter().enumerate().all(|(j, other)| j == i || other != buffer);
+        assert!(*access == Access::Read || alone, "{name}: a buffer is written and bound twice");
+    }
+    let text = step.kernel.wgsl(&step.options, "");
+    let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    let flags = naga::valid::ValidationFlags::all();
+    // naga's name for `unpack2x16float`, which every WebGPU has.
+    let capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let mut validator = naga::valid::Validator::new(flags, capabilities);
+    let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let used = |handle: naga::Handle<naga::GlobalVariable>| !info.get_entry_point(0)[handle].is_empty();
+    let shared = module.global_variables.iter();
+    let shared = shared.filter(|(handle, v)| v.space == naga::AddressSpace::WorkGroup && used(*handle));
+    let bytes: u32 = shared.map(|(_, v)| layouter[v.ty].size.next_multiple_of(16)).sum();
+    assert!(bytes <= 16384, "{name}: {bytes} bytes of workgroup memory");
+    let entry = &module.entry_points[0];
+    assert_eq!(entry.name, name);
+    assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{name}: threads");
+}
+
+/// Runs a case on both executors and compares; gives the CPU's results.
+pub fn check(
+    bench: &mut Bench,
+    what: &str,
+    setting: &Setting,
+    tolerance: Tolerance,
+    record: impl Fn(&mut Case) -> Vec<Output>,
+) -> Ran {
+    let cpu = run(&mut bench.cpu, setting, &record);
+    cpu.expect_untouched(&format!("{what}, cpu"));
+    if let Some(gpu) = &mut bench.gpu {
+        let gpu = run(gpu, setting, &record);
+        gpu.expect_untouched(&format!("{what}, gpu"));
+        for (i, output) in cpu.outputs.iter().enumerate() {
+            output.compare(&gpu.after[i], &cpu.after[i], tolerance, &format!("{what}, output {i}"));
+        }
+        assert_eq!(gpu.state, cpu.state, "{what}: state");
+    }
+    cpu
+}
+
+impl Ran {
+    fn expect_untouched(&self, what: &str) {
+        for ((output, before), after) in self.outputs.iter().zip(&self.before).zip(&self.after) {
+            if let Output::Rows { tensor, used } = output {
+                let at = used * tensor.stride();
+                assert_eq!(before[at..], after[at..], "{what}: rows past the {used} in use");
+            }
+        }
+    }
+
+    /// Row `row` of output `output`, without its padding.
+    pub fn row(&self, output: usize, row: usize) -> &[f32] {
+        let Output::Rows { tensor, .. } = &self.outputs[output] else { panic!("rows") };
+        &bytemuck::cast_slice(&self.after[output])[row * tensor.stride()..][..tensor.columns]
+    }
+}
+
+impl Output {
+    fn extent(&self) -> (BufferId, u64) {
+        match self {
+            Output::Rows { tensor, .. } => (tensor.buffer, (tensor.rows * tensor.stride() * 4) as u64),
+            Output::Words { buffer, count } => (*buffer, 4 * *count as u64),
+            Output::Halves { buffer, count } => (*buffer, 2 * *count as u64),
+        }
+    }
+
+    fn compare(&self, got: &[u32], want: &[u32], tolerance: Tolerance, what: &str) {
+        let floats = |words: &[u32]| -> Vec<f32> { bytemuck::cast_slice(words).to_vec() };
+        match self {
+            Output::Words { .. } => assert_eq!(got, want, "{what}"),
+            Output::Halves { .. } => {
+                let halves = |words: &[u32]| -> Vec<f32> {
+                    bytemuck::cast_slice(words).iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
+                };
+                // One unit in the last place of 11 bits, or the smallest subnormal.
+                let one_place = Tolerance { absolute: 6e-8, relative: 1e-3 };
+                close(&halves(got), &halves(want), one_place, what);
+            }
+            Output::Rows { tensor, used } => {
+                let (got, want) = (floats(got), floats(want));
+                for row in 0..*used {
+                    let at = row * tensor.stride()..row * tensor.stride() + tensor.columns;
+                    close(&got[at.clone()], &want[at], tolerance, &format!("{what}, row {row}"));
+                }
+            }
+        }
+    }
+}
+
+pub fn close(got: &[f32], want: &[f32], tolerance: Tolerance, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        let most = tolerance.absolute + tolerance.relative * want.abs();
+        assert!((got - want).abs() <= most, "{what}: [{i}] is {got}, not {want} ± {most}");
+    }
+}
