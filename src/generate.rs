@@ -313,8 +313,7 @@ impl Generator {
     /// Sampling parameters → `control` and the bias buffer.
     fn set_sampling(&mut self, request: &Request) {
         let p = &request.sampling;
-        let penalties = p.repetition_penalty != 1.0 || p.frequency_penalty != 0.0 || p.presence_penalty != 0.0;
-        let mut flags = if penalties { SamplingSlot::PENALTIES } else { 0 };
+        let mut flags = if p.has_penalties() { SamplingSlot::PENALTIES } else { 0 };
         if !p.logit_bias.is_empty() {
             let mut bias = vec![0f32; self.model.shape().vocabulary];
             for &(id, value) in &p.logit_bias {
