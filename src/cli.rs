@@ -1,7 +1,7 @@
 //! What each subcommand does.
 
 use super::{Bench, Chat, Generate, Inspect, Logits, Model, Perplexity, Sampling, Tokenize};
-use cresset::engine::{Engine, LoadOptions, LoadProgress, describe, no_breathing, open_device};
+use cresset::engine::{Engine, LoadOptions, LoadProgress, no_breathing, probe};
 use cresset::error::{Error, Result};
 use cresset::generate::Request;
 use cresset::tokenizer::Tokenizer;
@@ -163,8 +163,7 @@ pub fn logits(args: Logits) -> Result<()> {
 pub fn inspect(args: Inspect) -> Result<()> {
     let checkpoint = checkpoint(&args.model.model)?;
     let options = args.model.options()?;
-    let device = block_on(open_device(options.device))?;
-    let mut about = describe(&checkpoint, &options, device.info());
+    let mut about = block_on(probe(&checkpoint, &options))?;
     let tokenizer = Tokenizer::from_checkpoint(&checkpoint);
     about["tokenizer"] = match &tokenizer {
         Ok(tokenizer) => json!(tokenizer.as_ref().map(|t| t.info())),
@@ -205,7 +204,7 @@ pub fn inspect(args: Inspect) -> Result<()> {
         text(&about["device"]["backend"])
     ));
     lines.push(match about["fits"].as_bool() {
-        Some(true) => "runs here     yes".to_string(),
+        Some(true) => format!("runs here     yes, about {} tok/s", about["estimatedTokensPerSecond"]),
         _ => format!("runs here     no: {}", text(&about["reason"])),
     });
     lines.push(format!("{} tensors", checkpoint.tensors().len()));

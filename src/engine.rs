@@ -1,11 +1,12 @@
 //! Joins the rooms: a checkpoint becomes an engine that answers OpenAI's requests. No arithmetic.
 
 mod answer;
+mod estimate;
 mod load;
 mod request;
 mod stop;
 
-pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, describe, open_device};
+pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, describe, open_device, probe};
 
 use crate::chat::{ChatTemplate, RenderOptions};
 use crate::device::KvFormat;

@@ -7,6 +7,7 @@ use crate::device::{Device, DeviceInfo, KvFormat};
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::models::{self, Hyper, Loader, Shape};
+use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind};
 use serde::Serialize;
@@ -205,6 +206,21 @@ fn device_bytes(checkpoint: &Checkpoint, shape: &Shape, context: usize, kv: KvFo
     let logits = 64 * 4 * shape.vocabulary as u64;
     let activations = 256 * 4 * (6 * shape.d_model + 3 * shape.d_ffn) as u64;
     weights + per_position as u64 * context as u64 + logits + activations
+}
+
+/// [`describe`] on the device that loading would get, with a measured estimate of its speed.
+pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Value> {
+    let mut device = open_device(options.device).await?;
+    let mut answer = describe(checkpoint, options, device.info());
+    answer["estimatedTokensPerSecond"] = Value::Null;
+    if answer["fits"] == true {
+        let architecture = models::architecture_of(checkpoint)?;
+        let shape = (architecture.shape)(&Hyper { checkpoint, architecture: architecture.gguf })?;
+        let format = Format::from_name(&quantization(checkpoint)).unwrap_or(Format::F16);
+        let speed = super::estimate::tokens_per_second(&mut device, &shape, format).await?;
+        answer["estimatedTokensPerSecond"] = json!((speed * 10.0).round() / 10.0);
+    }
+    Ok(answer)
 }
 
 /// What `Cresset.probe` and `inspect` say: nothing is loaded, only headers are read.

@@ -3,8 +3,7 @@
 
 mod source;
 
-use crate::device::DeviceInfo;
-use crate::engine::{LoadOptions, describe, open_device};
+use crate::engine::{LoadOptions, open_device, probe as probe_model};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect};
@@ -76,10 +75,7 @@ pub async fn probe(list: Array, options: String) -> Result<String, JsValue> {
     let run = async {
         let options = LoadOptions::parse(&parse(&options, "options")?)?;
         let checkpoint = Checkpoint::open(files(&list)?).await?;
-        let device: DeviceInfo = open_device(options.device).await?.info().clone();
-        let mut answer = describe(&checkpoint, &options, &device);
-        answer["estimatedTokensPerSecond"] = Value::Null;
-        Ok(answer.to_string())
+        Ok(probe_model(&checkpoint, &options).await?.to_string())
     };
     run.await.map_err(thrown)
 }

@@ -1,0 +1,69 @@
+//! How fast a model would decode here, from a measurement of well under a second: no weight is downloaded for it.
+
+use crate::device::{Control, Device, Layout, Pass, Row, Tensor, Usage, Weight, WeightPiece};
+use crate::error::Result;
+use crate::models::Shape;
+use crate::ops::{Epilogue, matvec};
+use crate::quant::Format;
+use std::rc::Rc;
+use web_time::Instant;
+
+/// Width of the measured projection.
+const COLUMNS: usize = 1024;
+/// Small dispatches in one run, to measure what each costs by itself.
+const SMALL: usize = 64;
+
+/// Tokens per second that a model of this shape, mostly in `format`, would decode on `device`.
+pub async fn tokens_per_second(device: &mut Device, shape: &Shape, format: Format) -> Result<f64> {
+    // Enough weights to fill the device, few enough to take milliseconds.
+    let slow = device.is_cpu() || device.info().software;
+    let rows = if slow { 1024 } else { 16384 };
+    let large = seconds(device, format, rows, 1).await?;
+    let small = seconds(device, format, 64, SMALL).await? / SMALL as f64;
+    let per_weight = (large - small).max(0.0) / (rows * COLUMNS) as f64;
+    Ok(1.0 / (per_weight * weights_per_token(shape) as f64 + small * dispatches(shape) as f64))
+}
+
+/// Weights that one decoded token reads.
+fn weights_per_token(shape: &Shape) -> usize {
+    let Shape { d_model, n_layers, n_heads, n_kv_heads, head_dim, d_ffn, vocabulary, .. } = *shape;
+    let attention = d_model * head_dim * (2 * n_heads + 2 * n_kv_heads);
+    n_layers * (attention + 3 * d_model * d_ffn) + vocabulary * d_model
+}
+
+/// About as many dispatches as the forward of `models/transformer.rs` records for one row.
+fn dispatches(shape: &Shape) -> usize {
+    14 * shape.n_layers + 7
+}
+
+/// Seconds of the fastest of a few runs of `steps` matvecs [rows, COLUMNS].
+async fn seconds(device: &mut Device, format: Format, rows: usize, steps: usize) -> Result<f64> {
+    let row_bytes = match device.is_cpu() {
+        true => format.row_bytes(COLUMNS).expect("whole blocks"),
+        false => 4 * format.device_row_words(COLUMNS),
+    };
+    let buffer = device.create_buffer("probe", (rows * row_bytes) as u64, Usage::Other)?;
+    let weight = Weight { format, rows, columns: COLUMNS, pieces: vec![WeightPiece { buffer, rows: 0..rows }] };
+    let layout = Layout { rows: 1, logit_rows: 1, slots: 1, context: 32, page: 32 };
+    let mut control = Control::new(layout);
+    control.set_rows(&[Row { slot: 0, position: 0, token: 0 }], &[0]);
+    let control_buffer = device.create_buffer("probe", layout.control_bytes(), Usage::Other)?;
+    let state = device.create_buffer("probe", layout.state_bytes(), Usage::Other)?;
+    let x = Tensor::new(device.create_buffer("probe", 4 * COLUMNS as u64, Usage::Other)?, 1, COLUMNS);
+    let y = Tensor::new(device.create_buffer("probe", 4 * rows as u64, Usage::Other)?, 1, rows);
+    device.write(control_buffer, 0, control.bytes());
+    let mut pass = Pass::new(device, &Rc::default(), 1, layout, (control_buffer, state));
+    for _ in 0..steps {
+        matvec(&mut pass, &x, &weight, Epilogue::default(), &y);
+    }
+    let plan = pass.finish();
+    let plan = device.compile(plan).await?;
+    let mut best = f64::INFINITY;
+    for _ in 0..4 {
+        let start = Instant::now();
+        let ticket = device.run(&plan, state, layout.result_bytes())?;
+        device.wait(ticket).await?;
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}
