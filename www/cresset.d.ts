@@ -40,7 +40,11 @@ export interface DeviceFacts {
   backend: 'webgpu' | 'cpu';
   vendor: string;
   architecture: string;
-  description?: string;
+  description: string;
+  /** The adapter is emulated on the processor. */
+  software: boolean;
+  /** Why `auto` chose this device, where it did not take the graphics adapter. */
+  reason?: string;
   features: string[];
   limits: Record<string, number>;
 }
@@ -71,10 +75,10 @@ export interface EngineInfo {
     hasChatTemplate: boolean;
   };
   device: DeviceFacts;
-  /** Bytes by kind. */
-  memory: Record<string, number>;
-  /** Which variant of each kernel the self-test chose. */
-  variants: Record<string, string>;
+  /** Bytes by kind, and `total`. */
+  memory: { weights: number; kv: number; activations: number; other: number; total: number };
+  /** What decides about the last bit of a text: number formats and kernel variants in use. */
+  variants: Record<string, string | number>;
 }
 
 export interface SamplingOptions {

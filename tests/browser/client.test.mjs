@@ -91,7 +91,7 @@ test('chat streams deltas, and a model without a template says so', async () => 
     return { text, refused };
   });
   assert.equal(text, ' there was a small');
-  assert.equal(refused.code, 'TEMPLATE');
+  assert.equal(refused.code, 'MODEL_UNSUPPORTED');
 });
 
 test('requests to one engine wait for each other', async () => {

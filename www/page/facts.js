@@ -1,33 +1,27 @@
 // The engine's own account of model, device and memory, and what a visitor should know about it.
 
 import { formatBytes } from '../progress.js';
-import { byId, element } from './dom.js';
+import { byId, element, sentence } from './dom.js';
 
-const MEMORY_KINDS = { weights: 'Weights', kv: 'Context (KV cache)', activations: 'Working memory' };
-const SOFTWARE = /swiftshader|lavapipe|llvmpipe|softpipe|basic render|software/i;
+const MEMORY_KINDS = { weights: 'Weights', kv: 'Context (KV cache)', activations: 'Working memory', other: 'Other' };
 
 /** @param {import('../cresset.js').EngineInfo} info */
 export function showFacts({ model, device, memory }) {
-  const parts = Object.entries(memory).filter(([, bytes]) => bytes > 0);
-  const total = parts.reduce((sum, [, bytes]) => sum + bytes, 0);
+  const { total, ...kinds } = memory;
+  const parts = Object.entries(kinds).filter(([, bytes]) => bytes > 0);
   const hint = honestLine(device);
   byId('facts').replaceChildren(...[
     rows([
       ['Device', device.backend === 'webgpu' ? 'Graphics adapter (WebGPU)' : 'Processor (WebAssembly)'],
       ['Name', describeAdapter(device)],
       ['Model', `${model.architecture}, ${formatCount(model.parameters)} parameters`],
-      ['Format', model.quantization],
+      ['Format', model.quantization.toUpperCase()],
       ['Context', `${model.contextLength.toLocaleString('en')} tokens`],
       ['Memory', formatBytes(total)],
     ]),
     total > 0 ? element('ul', { class: 'memory' }, ...parts.map(([kind, bytes]) => memoryRow(kind, bytes, total))) : null,
     hint ? element('p', { class: 'hint honest', textContent: hint }) : null,
   ].filter(Boolean));
-}
-
-/** Whether the adapter draws on the processor; vendors name themselves in different fields. */
-export function isSoftware({ backend, vendor = '', architecture = '', description = '' }) {
-  return backend === 'webgpu' && SOFTWARE.test(`${vendor} ${architecture} ${description}`);
 }
 
 /** 15 M, 1.2 B */
@@ -37,9 +31,9 @@ export function formatCount(count) {
 }
 
 function honestLine(device) {
-  if (isSoftware(device)) return 'This adapter is software: the processor does the graphics work. A real graphics card is many times faster.';
+  if (device.software) return 'This adapter is software: the processor does the graphics work. A real graphics card is many times faster.';
   if (device.backend === 'cpu' && !navigator.gpu) return 'This browser offers no WebGPU, so the processor computes. A graphics card is many times faster.';
-  if (device.backend === 'cpu') return 'The processor computes here: no suitable graphics adapter was found, or it would be slower for this model.';
+  if (device.reason) return sentence(device.reason);
   return null;
 }
 

@@ -83,7 +83,7 @@ async function lookAt(address, pick) {
 
 function describeFit(fit, load) {
   const facts = [
-    `${fit.architecture}, ${formatCount(fit.parameters)} parameters, ${fit.quantization}`,
+    `${fit.architecture}, ${formatCount(fit.parameters)} parameters, ${fit.quantization.toUpperCase()}`,
     `${formatBytes(fit.downloadBytes)} to download`,
     fit.estimatedTokensPerSecond > 0 ? `about ${Math.round(fit.estimatedTokensPerSecond)} tokens/s here` : null,
   ].filter(Boolean).join(' · ');

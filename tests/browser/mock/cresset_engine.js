@@ -18,7 +18,7 @@ async function open(files) {
   return { name: files[0].name, bytes: files.reduce((sum, { size }) => sum + size, 0), traits: new Set(text.slice(4).trim().split(/[\s\0]+/)) };
 }
 
-const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
+const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', software: false, features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
 
 export async function probe(files, optionsJson) {
   JSON.parse(optionsJson);
@@ -61,7 +61,7 @@ export class Engine {
 
   async chat(requestJson, onChunk) {
     const request = JSON.parse(requestJson);
-    if (!this.traits.has('chat')) throw { code: 'TEMPLATE', message: 'chat template, line 0: the model has none', details: {} };
+    if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
     const head = { id: 'chatcmpl-1', created: 0, model: this.name };
     const { text, finish, usage } = await this.#write(request, (piece, reason) => onChunk(JSON.stringify({
@@ -117,8 +117,8 @@ export class Engine {
     const chat = this.traits.has('chat');
     return JSON.stringify({
       model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
-      device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'SIMD on one core' } : DEVICE,
-      memory: { weights: this.bytes, kv: 3_000_000, activations: 400_000 }, variants: { matvec: 'subgroups' },
+      device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
+      memory: { weights: this.bytes, kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups' },
     });
   }
 }

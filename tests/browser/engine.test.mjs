@@ -1,0 +1,247 @@
+// The real engine in Chromium, on the processor and on WebGPU: golden logits and ids (tests/golden, computed by an
+// independent implementation), the bundled model, and the page as a visitor uses it. Needs dist/: run build.sh first.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { SCREENSHOTS, STRICT_CSP, newPage, startBrowser, startServer } from './harness.mjs';
+
+const TESTS = fileURLToPath(new URL('../', import.meta.url));
+const GOLDEN = `${TESTS}golden`;
+const SHARED = `${process.env.CRESSET_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url))}/data/weights`;
+const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
+const STORIES = `${SHARED}/stories260K`;
+const DEVICES = ['cpu', 'webgpu'];
+
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+let browser, server, page;
+
+before(async () => {
+  assert.ok(existsSync(`${DIST}/cresset_engine_bg.wasm`), 'dist/ has no engine: run ./build.sh first');
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  browser = await startBrowser();
+  server = await startServer({ extraRoots: [TESTS, SHARED].filter(existsSync), headers: { 'Content-Security-Policy': STRICT_CSP } });
+  page = await newPage(browser);
+  await page.goto(`${server.url}blank.html`);
+  await page.evaluate(async () => {
+    await import('/subgroups.js');
+    const { default: init, Engine } = await import('/cresset_engine.js');
+    await init();
+    window.Cresset = (await import('/cresset.js')).Cresset;
+    window.outcome = (promise) => promise.then((value) => ({ value }), ({ name, code, message }) => ({ name, code, message }));
+    /** The wasm engine itself, which gives logits; the library does not. */
+    window.loadBare = async (paths, options) => {
+      const files = await Promise.all(paths.map(async (path) => {
+        const blob = await (await fetch(path)).blob();
+        return { name: path.split('/').pop(), size: blob.size, read: async (at, length) => new Uint8Array(await blob.slice(at, at + length).arrayBuffer()) };
+      }));
+      return Engine.load(files, JSON.stringify(options), () => {});
+    };
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** The files that make a model of a golden folder, for the weights file `name`. */
+function filesOf(folder, name) {
+  if (name.endsWith('.gguf')) return [`/golden/${folder}/${name}`];
+  const wanted = readdirSync(`${GOLDEN}/${folder}`).filter((file) => file.endsWith('.json') && file !== 'expected.json' && !file.endsWith('.index.json'));
+  const weights = name.endsWith('.index.json')
+    ? [name, ...new Set(Object.values(readJson(`${GOLDEN}/${folder}/${name}`).weight_map))]
+    : [name];
+  return [...weights, ...wanted].map((file) => `/golden/${folder}/${file}`);
+}
+
+for (const device of DEVICES) {
+  for (const folder of readdirSync(GOLDEN).filter((name) => existsSync(`${GOLDEN}/${name}/expected.json`))) {
+    const { cases, text, text_ids: textIds } = readJson(`${GOLDEN}/${folder}/expected.json`);
+    for (const { files, sequences, greedy } of cases) {
+      for (const name of files) {
+        test(`${device}: ${folder}/${name} has the reference's logits and ids`, async () => {
+          const [kinds, got] = await page.evaluate(async ({ paths, device, sequences, greedy, text }) => {
+            const engine = await loadBare(paths, { device, kv: 'f32' });
+            const kinds = JSON.parse(engine.info()).device.backend;
+            const logits = [];
+            for (const { ids } of sequences) logits.push(Array.from(await engine.logits(Uint32Array.from(ids), true)));
+            const answer = JSON.parse(await engine.completion(JSON.stringify({ prompt: greedy.prompt, max_tokens: greedy.ids.length, temperature: 0, ignore_eos: true, return_token_ids: true }), () => {}));
+            const ids = Array.from(await engine.tokenize(text));
+            engine.free();
+            return [kinds, { logits, greedy: answer.choices[0].token_ids, ids }];
+          }, { paths: filesOf(folder, name), device, sequences: sequences.map(({ ids }) => ({ ids })), greedy, text });
+          assert.equal(kinds, device);
+          for (const [index, { logits }] of sequences.entries()) {
+            const want = logits.flat();
+            assert.equal(got.logits[index].length, want.length);
+            const error = want.reduce((most, value, i) => Math.max(most, Math.abs(value - got.logits[index][i])), 0);
+            assert.ok(error <= 1e-3, `sequence ${index}: max abs error ${error}`);
+          }
+          assert.deepEqual(got.greedy, greedy.ids);
+          assert.deepEqual(got.ids, textIds);
+        });
+      }
+    }
+  }
+
+  test(`${device}: the bundled model writes the reference's text`, async () => {
+    await checkGreedy('default', `${GOLDEN}/bundled.json`, device);
+  });
+
+  test(`${device}: stories260K writes the reference's text`, { skip: existsSync(STORIES) ? false : 'the shared weights are not here' }, async () => {
+    await checkGreedy('/stories260K/stories260K.gguf', `${STORIES}/expected.json`, device);
+  });
+
+  test(`${device}: the same seed gives the same text, streamed or not`, async () => {
+    const [first, second, other] = await page.evaluate(async (device) => {
+      const engine = await Cresset.load('default', { device });
+      const request = { prompt: 'One day', max_tokens: 24, temperature: 0.9, top_k: 40, seed: 7 };
+      const whole = (await engine.completions.create(request)).choices[0].text;
+      let streamed = '';
+      for await (const chunk of await engine.completions.create({ ...request, stream: true })) streamed += chunk.choices[0]?.text ?? '';
+      const other = (await engine.completions.create({ ...request, seed: 8 })).choices[0].text;
+      await engine.unload();
+      return [whole, streamed, other];
+    }, device);
+    assert.equal(second, first);
+    assert.notEqual(other, first);
+  });
+
+  test(`${device}: an abort ends the stream at once and the engine goes on`, async () => {
+    const result = await page.evaluate(async (device) => {
+      const engine = await Cresset.load('default', { device });
+      const controller = new AbortController();
+      const stream = await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true, signal: controller.signal });
+      let seen = 0;
+      const code = await (async () => {
+        for await (const _ of stream) if ((seen += 1) === 3) controller.abort();
+      })().then(() => 'ended', (error) => error.code);
+      const started = performance.now();
+      const next = await engine.completions.create({ prompt: 'Once', max_tokens: 4, temperature: 0 });
+      const waited = performance.now() - started;
+      const chunks = [];
+      for await (const chunk of await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true })) {
+        chunks.push(chunk);
+        if (chunks.length === 2) engine.interrupt();
+      }
+      const finish = chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean);
+      await engine.unload();
+      return { seen, code, next: next.choices[0].finish_reason, waited, finish, count: chunks.length };
+    }, device);
+    assert.deepEqual([result.seen, result.code, result.next, result.finish], [3, 'ABORTED', 'length', ['abort']]);
+    assert.ok(result.count < 60, `${result.count} chunks after an interrupt`);
+  });
+}
+
+async function checkGreedy(model, expected, device) {
+  const references = readJson(expected);
+  const requests = references.map(({ prompt, ids, greedy_ids: want }) => ({ prompt, ids, count: want.length }));
+  const answers = await page.evaluate(async ({ model, device, requests }) => {
+    const engine = await Cresset.load(model, { device });
+    const answers = [];
+    for (const { prompt, ids, count } of requests) {
+      const { choices: [{ text, token_ids }] } = await engine.completions.create({ prompt: ids, max_tokens: count, temperature: 0, ignore_eos: true, return_token_ids: true });
+      answers.push({ text, ids: token_ids, promptIds: prompt ? await engine.tokenize(prompt) : null });
+    }
+    await engine.unload();
+    return answers;
+  }, { model, device, requests });
+  for (const [index, { prompt, ids, greedy_ids: want, greedy_text: text }] of references.entries()) {
+    const got = answers[index];
+    assert.deepEqual(got.ids, want, prompt);
+    assert.equal(got.text.trim(), text.trim());
+    if (got.promptIds) assert.deepEqual(got.promptIds, ids, prompt);
+  }
+}
+
+test('probe and info name model, device and memory', async () => {
+  const { fit, info, template, ids, text } = await page.evaluate(async () => {
+    const fit = await Cresset.probe('default');
+    const engine = await Cresset.load('default');
+    const ids = await engine.tokenize('A fox, a café, 猫.');
+    const text = await engine.detokenize(ids);
+    const template = await outcome(engine.applyChatTemplate([{ role: 'user', content: 'x' }]));
+    const { info } = engine;
+    await engine.unload();
+    return { fit, info, template, ids, text };
+  });
+  assert.equal(fit.fits, true);
+  assert.equal(fit.architecture, 'llama');
+  assert.ok(fit.parameters > 1e6 && fit.deviceBytes > 1e6 && fit.downloadBytes > 1e6);
+  assert.ok(info.model.contextLength > 0 && info.model.vocabularySize > 0 && info.model.name);
+  assert.equal(info.model.hasChatTemplate, false);
+  assert.ok(info.memory.total > 1e6 && info.memory.total >= info.memory.weights + info.memory.kv);
+  assert.ok(['webgpu', 'cpu'].includes(info.device.backend));
+  assert.equal(template.code, 'MODEL_UNSUPPORTED');
+  assert.ok(ids.length > 3);
+  assert.ok(text.endsWith('A fox, a café, 猫.'), text); // special tokens that begin a text are spelt out
+});
+
+test('broken files and requests are refused by code, and nothing breaks', async () => {
+  const [bundled] = readdirSync(`${DIST}/models`).filter((name) => name.endsWith('.gguf'));
+  const result = await page.evaluate(async (url) => {
+    const good = new Uint8Array(await (await fetch(url)).arrayBuffer());
+    const patched = (at, ...bytes) => { const copy = good.slice(); copy.set(bytes, at); return copy; };
+    const files = {
+      empty: new Uint8Array(0), zeros: new Uint8Array(1000), text: new TextEncoder().encode('hello '.repeat(100)),
+      magic: patched(0, 71, 71, 85, 71), version: patched(4, 99), tensors: patched(8, 255, 255, 255, 255, 255, 255, 255, 127),
+      header: good.slice(0, 40), half: good.slice(0, good.length >> 1), short: good.slice(0, good.length - 1),
+    };
+    const codes = {};
+    for (const [name, bytes] of Object.entries(files)) codes[name] = (await outcome(Cresset.load(bytes))).code ?? 'loaded';
+    const engine = await Cresset.load('default', { device: 'cpu' });
+    const requests = {
+      empty: { prompt: '' }, none: {}, temperature: { prompt: 'x', temperature: -1 }, top_p: { prompt: 'x', top_p: 7 },
+      max_tokens: { prompt: 'x', max_tokens: -5 }, id: { prompt: [4_000_000] }, long: { prompt: 'many words '.repeat(5000) },
+    };
+    const refused = {};
+    for (const [name, request] of Object.entries(requests)) refused[name] = (await outcome(engine.completions.create(request))).code ?? 'answered';
+    const answer = await engine.completions.create({ prompt: 'Once', max_tokens: 3 });
+    await engine.unload();
+    return { codes, refused, tokens: answer.usage.completion_tokens };
+  }, `/models/${bundled}`);
+  for (const [name, code] of Object.entries(result.codes)) assert.ok(['MODEL_FORMAT', 'MODEL_UNSUPPORTED'].includes(code), `${name}: ${code}`);
+  const { long, ...invalid } = result.refused;
+  assert.equal(long, 'CONTEXT_OVERFLOW');
+  for (const [name, code] of Object.entries(invalid)) assert.equal(code, 'INVALID_REQUEST', name);
+  assert.equal(result.tokens, 3);
+});
+
+test('a visitor opens the page, writes, stops, loads a file, meets a broken one, and goes on', async () => {
+  const visit = await newPage(browser);
+  const state = (name) => visit.waitForFunction((name) => document.documentElement.dataset.state === name, name, { timeout: 60_000 });
+  await visit.goto(server.url);
+  await state('ready');
+  await visit.screenshot({ path: `${SCREENSHOTS}/engine-first.png` });
+  await visit.click('.chip');
+  await visit.waitForSelector('.by-model', { timeout: 30_000 });
+  await visit.keyboard.press('Escape');
+  await state('ready');
+  const stopped = await visit.inputValue('#text');
+  assert.ok(stopped.length > 10);
+
+  const [bundled] = readdirSync(`${DIST}/models`).filter((name) => name.endsWith('.gguf'));
+  const bytes = readFileSync(`${DIST}/models/${bundled}`);
+  await visit.setInputFiles('#file', { name: 'mine.gguf', mimeType: 'application/octet-stream', buffer: bytes });
+  await visit.waitForFunction(() => document.querySelector('#model-name').textContent === 'mine.gguf', null, { timeout: 60_000 });
+  await visit.setInputFiles('#file', { name: 'broken.gguf', mimeType: 'application/octet-stream', buffer: bytes.subarray(0, bytes.length >> 1) });
+  await visit.waitForSelector('.notice.error');
+  assert.match(await visit.textContent('.notice.error'), /MODEL_FORMAT/);
+  assert.equal(await visit.inputValue('#text'), stopped);
+
+  await visit.fill('#field-max_tokens', '12');
+  await visit.fill('#field-seed', '1');
+  await visit.press('#field-seed', 'Tab');
+  await visit.click('#write-go');
+  await visit.waitForFunction((length) => document.querySelector('#text').value.length > length, stopped.length, { timeout: 30_000 });
+  await state('ready');
+  assert.match(await visit.textContent('#facts'), /Memory.*MB/s);
+  assert.match(await visit.textContent('#speed'), /\d/);
+  await visit.screenshot({ path: `${SCREENSHOTS}/engine-written.png` });
+  assert.deepEqual(visit.problems, []);
+  assert.deepEqual(visit.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith('blob:')), []);
+  await visit.context().close();
+});
