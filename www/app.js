@@ -59,7 +59,7 @@ async function generate(kind, prepare, onPiece, how) {
 function endLine(finish, tokens, wanted) {
   if (finish === 'abort') return tokens > 0 ? 'Stopped.' : 'Ready.';
   if (finish === 'length') return tokens < wanted ? 'Done: the model’s context is full.' : 'Done: the length you set is reached.';
-  return tokens > 0 ? 'Done: the model ended the text.' : 'The model had nothing to add.';
+  return tokens > 0 ? 'Done: the model ended the text.' : 'For the model this text is finished: add a few words, or take back its last turn.';
 }
 
 async function load(model, label) {
@@ -104,7 +104,7 @@ session.addEventListener('progress', ({ detail: { fraction, text } }) => {
   if (fraction === null) bar.removeAttribute('aria-valuenow');
   else bar.setAttribute('aria-valuenow', Math.round(fraction * 100));
   bar.setAttribute('aria-valuetext', text);
-  bar.classList.toggle('unknown', fraction === null);
+  bar.classList.toggle('unknown', !fraction); // a stage of one step would show nothing until it ends
   bar.style.setProperty('--fraction', fraction ?? 0);
   if (session.state === 'loading') byId('state').textContent = `${text}…`;
 });
