@@ -1,6 +1,6 @@
 //! F16: 16-bit floats. A device block of 32 is four vec4<u32>, two weights a word.
 
-use super::{Spec, set_half, u16_at};
+use super::{Spec, repack_halves, u16_at};
 use half::f16 as Half;
 
 pub const SPEC: Spec = Spec {
@@ -11,11 +11,7 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/f16.wgsl"),
     code_vec4s: 4,
     scales: false,
-    repack: |src, dst| {
-        for (i, half) in src.chunks_exact(2).enumerate() {
-            set_half(dst, i, u16_at(half));
-        }
-    },
+    repack: repack_halves,
     dequantize: |src, dst| {
         for (src, dst) in src.chunks_exact(2).zip(dst) {
             *dst = Half::from_bits(u16_at(src)).to_f32();

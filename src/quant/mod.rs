@@ -145,6 +145,13 @@ fn set_half(words: &mut [u32], index: usize, bits: u16) {
     words[index / 2] |= u32::from(bits) << (16 * (index % 2));
 }
 
+/// 16-bit floats, two a word, in the file's order.
+fn repack_halves(src: &[u8], dst: &mut [u32]) {
+    for (i, half) in src.chunks_exact(2).enumerate() {
+        set_half(dst, i, u16_at(half));
+    }
+}
+
 /// The little-endian u16 at the start of `bytes`.
 fn u16_at(bytes: &[u8]) -> u16 {
     u16::from_le_bytes([bytes[0], bytes[1]])
