@@ -13,7 +13,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> values: array<vec2u>;
 @group(0) @binding(6) var<storage, read_write> y: array<vec4f>;   // [T, H × head_dim / 4]
 
-const LOWEST: f32 = -3.4e38;
+// Low enough to lose every comparison, high enough that a difference of two is still a number for fast-math compilers.
+const LOWEST: f32 = -1e30;
 
 var<workgroup> query: array<vec4f, 64>;
 var<workgroup> scores: array<f32, 64>;
@@ -69,7 +70,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         // Every thread finds the maximum itself: cheaper than a tree of barriers.
         var new_max = running_max;
         for (var i = 0u; i < in_tile; i++) { new_max = max(new_max, scores[i]); }
-        let correction = exp(running_max - new_max);
+        let correction = exp(max(running_max - new_max, -80.0));
         running_max = new_max;
         weights[local] = select(0.0, exp(score - new_max), local < in_tile);
         workgroupBarrier();

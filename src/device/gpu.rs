@@ -36,8 +36,11 @@ struct InFlight {
     ring: usize,
     bytes: u64,
     submission: backend::Submission,
-    mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+    mapped: Mapped,
 }
+
+/// Resolves when a buffer is mapped.
+type Mapped = oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Gpu {
     /// The machine's best adapter, with all the limits it offers.
@@ -131,6 +134,11 @@ impl Gpu {
         self.count(|c| c.bytes_written += bytes.len() as u64);
     }
 
+    pub async fn flush(&self) {
+        self.queue.submit([]);
+        backend::settle(self).await;
+    }
+
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         let compiled = backend::compile(self, plan).await?;
         self.check().await?;
@@ -138,7 +146,7 @@ impl Gpu {
     }
 
     pub fn run(&self, plan: &Compiled, read: BufferId, bytes: u64) -> Result<Ticket> {
-        self.fail_if_lost()?;
+        self.failed()?;
         assert!(bytes <= RING_BYTES, "the ring holds {RING_BYTES} bytes");
         assert!(self.in_flight.borrow().len() < self.ring.len(), "wait for a ticket before the next run");
         let ring = self.next.get();
@@ -160,12 +168,11 @@ impl Gpu {
     pub async fn wait(&self, _ticket: Ticket) -> Result<Vec<u32>> {
         let run = self.in_flight.borrow_mut().pop_front().expect("a run to wait for");
         backend::finish(self, run.submission);
-        self.mapped(run.mapped).await?;
-        self.take(&self.ring[run.ring], run.bytes)
+        self.take(&self.ring[run.ring], run.bytes, run.mapped).await
     }
 
     pub async fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Result<Vec<u32>> {
-        self.fail_if_lost()?;
+        self.failed()?;
         let staging = staging(&self.device, bytes.next_multiple_of(8));
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&self.buffers[buffer.0 as usize], offset, &staging, 0, bytes);
@@ -175,23 +182,30 @@ impl Gpu {
             let _ = sender.send(result); // as above
         });
         backend::finish(self, submission);
-        self.mapped(mapped).await?;
-        self.take(&staging, bytes)
+        self.take(&staging, bytes, mapped).await
     }
 
-    /// Whatever failed since the last call. A lost device stays lost.
+    /// Whatever failed since the last call, out of memory first. A lost device stays lost.
     pub async fn check(&self) -> Result<()> {
-        let allocations = self.allocations.take();
-        if let Some(scope) = allocations
-            && scope.pop().await.is_some()
-        {
+        let refused = match self.allocations.take() {
+            Some(scope) => scope.pop().await.is_some(),
+            None => false,
+        };
+        backend::settle(self).await;
+        let failed = self.failed();
+        if refused && !matches!(failed, Err(Error::DeviceLost { .. })) {
+            // What else failed then failed for lack of the buffer.
             return Err(Error::OutOfMemory {
                 what: "the model".into(),
                 need_mb: self.memory.total() >> 20,
                 have: "the graphics device refused so much; try a smaller model or a shorter context".into(),
             });
         }
-        backend::settle(self).await;
+        failed
+    }
+
+    /// What has failed since the last call, told once; a lost device stays lost.
+    fn failed(&self) -> Result<()> {
         let mut failure = self.failure.lock().expect("no panic while held");
         match failure.clone() {
             None => Ok(()),
@@ -203,29 +217,19 @@ impl Gpu {
         }
     }
 
-    fn fail_if_lost(&self) -> Result<()> {
-        match &*self.failure.lock().expect("no panic while held") {
-            Some(error) => Err(error.clone()),
-            None => Ok(()),
-        }
-    }
-
-    async fn mapped(&self, mapped: oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
+    /// The words of a buffer once it is mapped. It is unmapped whatever else has failed, ready for its next use.
+    async fn take(&self, buffer: &wgpu::Buffer, bytes: u64, mapped: Mapped) -> Result<Vec<u32>> {
         let mapped = matches!(mapped.await, Ok(Ok(())));
-        self.fail_if_lost()?;
-        if mapped { Ok(()) } else { Err(Error::DeviceLost { reason: "a read-back failed".into() }) }
-    }
-
-    /// The words of a mapped buffer, which is unmapped for the next use.
-    fn take(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u32>> {
-        let view = buffer
-            .get_mapped_range(0..bytes.next_multiple_of(8))
-            .map_err(|e| Error::Internal(format!("read-back: {e}")))?;
-        let words = bytemuck::pod_collect_to_vec(&view[..bytes as usize]);
-        drop(view);
-        buffer.unmap();
+        let words = mapped.then(|| {
+            let view = buffer.get_mapped_range(0..bytes.next_multiple_of(8)).ok()?;
+            Some(bytemuck::pod_collect_to_vec(&view[..bytes as usize]))
+        });
+        if mapped {
+            buffer.unmap();
+        }
+        self.failed()?;
         self.count(|c| c.bytes_read += bytes);
-        Ok(words)
+        words.flatten().ok_or_else(|| Error::DeviceLost { reason: "a read-back failed".into() })
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {

@@ -154,6 +154,13 @@ impl Device {
         each!(self, d => d.write(buffer, offset, bytes))
     }
 
+    /// Waits until what was written has reached the device, so that its staging memory is free again.
+    pub async fn flush(&self) {
+        if let Device::Gpu(gpu) = self {
+            gpu.flush().await;
+        }
+    }
+
     /// Compiles pipelines and makes every object that replaying needs.
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         Ok(match self {

@@ -178,5 +178,8 @@ pub fn finish(gpu: &Gpu, submission: Submission) {
     let _ = gpu.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
 }
 
-/// Errors arrive synchronously.
-pub async fn settle(_gpu: &Gpu) {}
+/// Waits for all that was submitted; errors have arrived by then.
+pub async fn settle(gpu: &Gpu) {
+    // As above.
+    let _ = gpu.device.poll(wgpu::PollType::wait_indefinitely());
+}

@@ -89,7 +89,7 @@ impl<'d> Pass<'d> {
 
     /// An activation for this plan; its contents are whatever an earlier step left.
     pub fn tensor(&mut self, rows: usize, columns: usize) -> Result<Tensor> {
-        let bytes = (rows * columns.next_multiple_of(4) * 4) as u64;
+        let bytes = 4 * rows as u64 * columns.next_multiple_of(4) as u64;
         let mut free = self.pool.0.borrow_mut();
         // The smallest that fits, so that large ones stay for those who need them.
         let best = (0..free.len()).filter(|&i| free[i].0 >= bytes).min_by_key(|&i| free[i].0);

@@ -10,30 +10,33 @@ use web_time::Instant;
 
 /// Width of the measured projection.
 const COLUMNS: usize = 1024;
-/// Small dispatches in one run, to measure what each costs by itself.
-const SMALL: usize = 64;
 
 /// Tokens per second that a model of this shape, mostly in `format`, would decode on `device`.
 pub async fn tokens_per_second(device: &mut Device, shape: &Shape, format: Format) -> Result<f64> {
-    // Enough weights to fill the device, few enough to take milliseconds.
+    // Enough weights to go past the caches, few enough to take milliseconds.
     let slow = device.is_cpu() || device.info().software;
-    let rows = if slow { 1024 } else { 16384 };
-    let large = seconds(device, format, rows, 1).await?;
-    let small = seconds(device, format, 64, SMALL).await? / SMALL as f64;
+    let (rows, steps) = if slow { (1024, 3) } else { (32768, 9) };
+    // Differences leave out what a submit and its read-back cost: decoding runs ahead of those.
+    let once = seconds(device, format, rows, 1).await?;
+    let large = (seconds(device, format, rows, steps).await? - once).max(0.0) / (steps - 1) as f64;
+    let once = seconds(device, format, 64, 1).await?;
+    let small = (seconds(device, format, 64, 65).await? - once).max(0.0) / 64.0;
     let per_weight = (large - small).max(0.0) / (rows * COLUMNS) as f64;
-    Ok(1.0 / (per_weight * weights_per_token(shape) as f64 + small * dispatches(shape) as f64))
+    let token = per_weight * weights_per_token(shape) + small * dispatches(shape);
+    Ok(1.0 / token.max(1e-6))
 }
 
 /// Weights that one decoded token reads.
-fn weights_per_token(shape: &Shape) -> usize {
-    let Shape { d_model, n_layers, n_heads, n_kv_heads, head_dim, d_ffn, vocabulary, .. } = *shape;
-    let attention = d_model * head_dim * (2 * n_heads + 2 * n_kv_heads);
-    n_layers * (attention + 3 * d_model * d_ffn) + vocabulary * d_model
+fn weights_per_token(shape: &Shape) -> f64 {
+    let Shape { n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ffn, vocabulary, .. } = *shape;
+    let attention = d_model as f64 * head_dim as f64 * (2 * n_heads + 2 * n_kv_heads) as f64;
+    let mlp = 3.0 * d_model as f64 * d_ffn as f64;
+    n_layers as f64 * (attention + mlp) + vocabulary as f64 * d_model as f64
 }
 
 /// About as many dispatches as the forward of `models/transformer.rs` records for one row.
-fn dispatches(shape: &Shape) -> usize {
-    14 * shape.n_layers + 7
+fn dispatches(shape: &Shape) -> f64 {
+    (14 * shape.n_layers + 7) as f64
 }
 
 /// Seconds of the fastest of a few runs of `steps` matvecs [rows, COLUMNS].

@@ -71,6 +71,14 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         Some(other) => return Err(Error::unsupported(format!("the activation {other} in a gpt2 model"))),
     };
 
+    let flag = |key: &str| hyper.checkpoint.config().and_then(|config| config[key].as_bool());
+    let scaled = flag("scale_attn_weights").unwrap_or(true);
+    let by_layer = flag("scale_attn_by_inverse_layer_idx").unwrap_or(false);
+    let scale = |layer: usize| {
+        let by_dim = if scaled { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
+        if by_layer { by_dim / (layer + 1) as f32 } else { by_dim }
+    };
+
     let tokens = loader.matrix("embed", 0, [vocabulary, d_model]).await?;
     let positions = Some(loader.matrix("positions", 0, [context, d_model]).await?);
     let mut blocks = Vec::with_capacity(shape.n_layers.min(1024));
@@ -84,7 +92,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             o: linear(loader, "attn.o", i, [d_model, d_model], 0..d_model).await?,
             n_heads,
             rope: None,
-            scale: 1.0 / (head_dim as f32).sqrt(),
+            scale: scale(i),
         };
         let mlp_norm = norm(loader, "mlp.norm", i, d_model, epsilon).await?;
         let mlp = Mlp {

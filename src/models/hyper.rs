@@ -3,8 +3,10 @@
 use crate::error::{Error, Result};
 use crate::weights::Checkpoint;
 
-/// A larger count than any model has; keeps products of a few of them from overflowing.
-const MOST: usize = 1 << 24;
+/// A larger count than any model has, except of tokens. So bounded, a width times a workgroup's share of it fits a grid.
+const MOST: usize = 1 << 20;
+/// A larger vocabulary than any model has.
+const MOST_TOKENS: usize = 1 << 21;
 
 /// Reads one architecture's numbers from a checkpoint. Names are (GGUF key without prefix, config.json key).
 pub struct Hyper<'a> {
@@ -13,7 +15,7 @@ pub struct Hyper<'a> {
 }
 
 impl Hyper<'_> {
-    /// An integer in 1 ..= 2²⁴ that must be there.
+    /// An integer in 1 ..= 2²⁰ that must be there.
     pub fn count(&self, gguf: &str, hf: &str) -> Result<usize> {
         self.optional_count(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
@@ -22,7 +24,7 @@ impl Hyper<'_> {
         let (name, value) = match self.checkpoint.config() {
             Some(config) => match &config[hf] {
                 serde_json::Value::Null => return Ok(None),
-                value => (hf.to_string(), value.as_u64().map(|n| n as usize)),
+                value => (hf.to_string(), value.as_u64().and_then(|n| usize::try_from(n).ok())),
             },
             None => {
                 let key = format!("{}.{gguf}", self.architecture);
@@ -80,7 +82,7 @@ impl Hyper<'_> {
             tensor: names.clone().next().unwrap_or_default().to_string(),
         })?;
         match table.shape[..] {
-            [rows, _] if (1..=MOST).contains(&rows) => Ok(rows),
+            [rows, _] if (1..=MOST_TOKENS).contains(&rows) => Ok(rows),
             _ => Err(self.wrong(&table.name, "must be a matrix of one row a token")),
         }
     }
