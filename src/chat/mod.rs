@@ -140,7 +140,7 @@ impl ChatTemplate {
             Ok(template) if with_tools => template,
             _ => self.environment.get_template(DEFAULT).map_err(template_error)?,
         };
-        let prompt = template.render(context.into_iter().collect::<Jinja>()).map_err(template_error)?;
+        let prompt = template.render(Jinja::from_pairs(context)).map_err(template_error)?;
         if prompt.len() > MAX_OUTPUT {
             let reason = format!("the prompt has {} bytes, more than any context holds", prompt.len());
             return Err(Error::Template { line: 1, reason });
