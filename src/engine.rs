@@ -6,7 +6,7 @@ mod load;
 mod request;
 mod stop;
 
-pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, describe, open_device, probe};
+pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device, probe};
 
 use crate::chat::{ChatTemplate, RenderOptions};
 use crate::device::KvFormat;
@@ -119,6 +119,7 @@ impl Engine {
         breathe: &Breathe,
     ) -> Result<Value> {
         self.requests += 1;
+        self.generator.interrupted.set(false);
         let started = Instant::now();
         let seed = options.sampling.seed.unwrap_or_else(random_seed);
         let envelope = Envelope {
@@ -165,7 +166,7 @@ impl Engine {
                 times = took;
             }
             outcomes.push(outcome);
-            if outcome.finish == Finish::Abort {
+            if outcome.finish == Finish::Abort || self.generator.interrupted.get() {
                 break;
             }
         }

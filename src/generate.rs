@@ -101,7 +101,7 @@ pub struct Generator {
     plans: HashMap<(usize, Head), Compiled>,
     /// Ids whose keys and values lie in the cache, by position.
     cached: Vec<u32>,
-    /// Set from outside to end the running generation.
+    /// Set from outside to end the running generation; the caller takes it back before the next one.
     pub interrupted: Rc<Cell<bool>>,
 }
 
@@ -111,7 +111,7 @@ impl Generator {
         let shape = model.shape().clone();
         let rows = *BUCKETS.last().expect("there are buckets");
         let layout = Layout { rows, logit_rows: LOGIT_ROWS, slots: 1, context, page: PAGE };
-        let elements = (layout.pages() * PAGE * shape.n_kv_heads * shape.head_dim) as u64;
+        let elements = (layout.pages() * PAGE) as u64 * (shape.n_kv_heads * shape.head_dim) as u64;
         let mut caches = Vec::with_capacity(shape.n_layers);
         for _ in 0..shape.n_layers {
             let mut buffer = || device.create_buffer("the KV cache", elements * kv.bytes() as u64, Usage::Kv);
@@ -242,7 +242,6 @@ impl Generator {
     ) -> Result<Outcome> {
         self.check_prompt(&request.prompt)?;
         request.sampling.validate(self.model.shape().vocabulary)?;
-        self.interrupted.set(false);
         let prompt_tokens = request.prompt.len();
         let cached_tokens = self.reusable(&request.prompt);
         let outcome = |finish, tokens| Outcome { finish, prompt_tokens, cached_tokens, tokens };
@@ -285,6 +284,10 @@ impl Generator {
         // The CPU executor computes within `run`: to run ahead would only be to compute in vain.
         let depth = if request.want_logits || self.device.is_cpu() { 1 } else { RUN_AHEAD };
         loop {
+            // Interrupted by the callback: nothing more is submitted.
+            if self.interrupted.get() {
+                return Ok(Finish::Abort);
+            }
             while decode.in_flight.len() < depth && decode.submitted < decode.most {
                 decode.in_flight.push_back(self.run(1, Head::Sample)?);
                 decode.submitted += 1;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::ops::Range;
 
 /// A buffer of one device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct BufferId(pub(crate) u32);
 
 /// What a buffer is for: the account in `info.memory` has a line for each.

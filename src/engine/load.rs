@@ -121,7 +121,7 @@ pub async fn load(
     let architecture = models::architecture_of(&checkpoint)?;
     let shape = (architecture.shape)(&Hyper { checkpoint: &checkpoint, architecture: architecture.gguf })?;
     let context = context(options, &shape)?;
-    let tokenizer = Tokenizer::from_checkpoint(&checkpoint)?;
+    let tokenizer = tokenizer(&checkpoint, &shape)?;
     let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref())?;
 
     let mut device = open_device(options.device).await?;
@@ -163,10 +163,32 @@ fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
     }
 }
 
+/// The checkpoint's tokenizer. One inside a GGUF file must not name ids that the embedding table has no row for. Beside
+/// safetensors, tokens that were added without a row are common: there only a prompt that uses one is refused.
+fn tokenizer(checkpoint: &Checkpoint, shape: &Shape) -> Result<Option<Tokenizer>> {
+    let tokenizer = Tokenizer::from_checkpoint(checkpoint)?;
+    match &tokenizer {
+        Some(t) if checkpoint.kind() != Kind::Safetensors && t.vocab_size() > shape.vocabulary => {
+            let (ids, rows) = (t.vocab_size(), shape.vocabulary);
+            Err(Error::format(
+                checkpoint.name(),
+                format!("the tokenizer has {ids} tokens, but the embedding table token_embd.weight only {rows} rows"),
+            ))
+        }
+        _ => Ok(tokenizer),
+    }
+}
+
+/// What the file calls itself, or else what it is called.
+fn model_name(checkpoint: &Checkpoint) -> &str {
+    let own = checkpoint.metadata().str("general.name").ok().flatten();
+    let own = own.or_else(|| checkpoint.config()?["_name_or_path"].as_str()).filter(|name| !name.trim().is_empty());
+    own.unwrap_or_else(|| checkpoint.name().split(".safetensors").next().unwrap_or_default().trim_end_matches(".gguf"))
+}
+
 fn model_info(checkpoint: &Checkpoint, shape: &Shape, context: usize, has_chat_template: bool) -> ModelInfo {
-    let name = checkpoint.metadata().str("general.name").ok().flatten();
     ModelInfo {
-        name: name.unwrap_or(checkpoint.name()).to_string(),
+        name: model_name(checkpoint).to_string(),
         architecture: shape.architecture.to_string(),
         parameters: checkpoint.tensors().map(|t| t.elements() as u64).sum(),
         quantization: quantization(checkpoint),
@@ -202,44 +224,55 @@ fn device_bytes(checkpoint: &Checkpoint, shape: &Shape, context: usize, kv: KvFo
             _ => t.bytes,
         })
         .sum();
-    let per_position = 2 * shape.n_layers * shape.n_kv_heads * shape.head_dim * kv.bytes();
+    // A header may claim anything: what is too much stays too much.
+    let counts = [2, shape.n_layers, shape.n_kv_heads, shape.head_dim, kv.bytes(), context];
+    let cache = counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64));
     let logits = 64 * 4 * shape.vocabulary as u64;
-    let activations = 256 * 4 * (6 * shape.d_model + 3 * shape.d_ffn) as u64;
-    weights + per_position as u64 * context as u64 + logits + activations
+    let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);
+    cache.saturating_add(weights + logits + activations)
 }
 
-/// [`describe`] on the device that loading would get, with a measured estimate of its speed.
+/// What `Cresset.probe` and `inspect` say: no weights are loaded, headers are read and every tensor is looked for; with
+/// a measured estimate of the speed on the device that loading would get.
+///
+/// Errors: those of a file that is no model. A model that this build cannot run is an answer with `fits: false`.
 pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Value> {
     let mut device = open_device(options.device).await?;
     let mut answer = describe(checkpoint, options, device.info());
     answer["estimatedTokensPerSecond"] = Value::Null;
     if answer["fits"] == true {
-        let architecture = models::architecture_of(checkpoint)?;
-        let shape = (architecture.shape)(&Hyper { checkpoint, architecture: architecture.gguf })?;
-        let format = Format::from_name(&quantization(checkpoint)).unwrap_or(Format::F16);
-        let speed = super::estimate::tokens_per_second(&mut device, &shape, format).await?;
-        answer["estimatedTokensPerSecond"] = json!((speed * 10.0).round() / 10.0);
+        match checked_shape(checkpoint, &mut device).await {
+            Ok(shape) => {
+                let format = Format::from_name(&quantization(checkpoint)).unwrap_or(Format::F16);
+                let speed = super::estimate::tokens_per_second(&mut device, &shape, format).await?;
+                answer["estimatedTokensPerSecond"] = json!((speed * 10.0).round() / 10.0);
+            }
+            Err(error) => {
+                answer["fits"] = json!(false);
+                answer["reason"] = json!(error.to_string());
+            }
+        }
     }
     Ok(answer)
 }
 
-/// What `Cresset.probe` and `inspect` say: nothing is loaded, only headers are read.
-///
-/// Errors: those of a file that is no model. A model that this build cannot run is an answer with `fits: false`.
-pub fn describe(checkpoint: &Checkpoint, options: &LoadOptions, device: &DeviceInfo) -> Value {
+/// The model's shape, once every tensor that loading will ask for is there and of the right shape and type.
+async fn checked_shape(checkpoint: &Checkpoint, device: &mut Device) -> Result<Shape> {
+    let mut no_progress = |_, _| ();
+    let mut loader = Loader::new(checkpoint, device, 1, &mut no_progress);
+    loader.only_check = true;
+    let model = (models::architecture_of(checkpoint)?.load)(&mut loader).await?;
+    Ok(model.shape().clone())
+}
+
+/// What the headers say, and whether the device holds so much.
+fn describe(checkpoint: &Checkpoint, options: &LoadOptions, device: &DeviceInfo) -> Value {
     let cpu = device.backend == "cpu";
     let facts = || -> Result<(Shape, usize)> {
         let architecture = models::architecture_of(checkpoint)?;
         let shape = (architecture.shape)(&Hyper { checkpoint, architecture: architecture.gguf })?;
         let context = context(options, &shape)?;
-        let unknown = checkpoint.tensors().find(|t| t.shape.len() == 2 && t.dtype.format().is_none());
-        if let Some(tensor) = unknown {
-            return Err(Error::Unsupported {
-                what: format!("the tensor type {} (of {})", tensor.dtype, tensor.name),
-                hint: "".into(),
-            });
-        }
-        Tokenizer::from_checkpoint(checkpoint)?;
+        tokenizer(checkpoint, &shape)?;
         Ok((shape, context))
     };
     let kind = match checkpoint.kind() {

@@ -37,11 +37,18 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     let d_model = hyper.count("embedding_length", "hidden_size")?;
     let n_heads = hyper.count("attention.head_count", "num_attention_heads")?;
     let n_kv_heads = hyper.optional_count("attention.head_count_kv", "num_key_value_heads")?.unwrap_or(n_heads);
-    let head_dim = hyper.optional_count("attention.key_length", "head_dim")?.unwrap_or(d_model / n_heads);
+    let head_dim = match hyper.optional_count("attention.key_length", "head_dim")? {
+        Some(head_dim) => head_dim,
+        None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
+        None => return Err(hyper.wrong("the embedding length", "must be a multiple of the number of heads")),
+    };
+    if n_heads > d_model {
+        return Err(hyper.wrong("the number of heads", "must not be larger than the embedding length"));
+    }
     if !n_heads.is_multiple_of(n_kv_heads) {
         return Err(hyper.wrong("the number of heads", "must be a multiple of the number of key-value heads"));
     }
-    if head_dim == 0 || !head_dim.is_multiple_of(4) || head_dim > MOST_HEAD_DIM {
+    if !head_dim.is_multiple_of(4) || head_dim > MOST_HEAD_DIM {
         let most = MOST_HEAD_DIM;
         return Err(Error::unsupported(format!("a head size of {head_dim} (this build: multiples of 4 up to {most})")));
     }
@@ -113,7 +120,8 @@ async fn load_rope(loader: &mut Loader<'_>, hyper: &Hyper<'_>, head_dim: usize) 
     }
     let nested = hyper.checkpoint.config().and_then(|c| c["rope_parameters"]["rope_theta"].as_f64());
     let base = match nested {
-        Some(base) => base,
+        Some(base) if base > 0.0 => base,
+        Some(_) => return Err(hyper.wrong("rope_parameters.rope_theta", "must be a number greater than zero")),
         None => hyper.optional_number("rope.freq_base", "rope_theta")?.unwrap_or(10_000.0),
     };
     let scaling = match loader.has("rope_divisors", 0) {
@@ -123,19 +131,23 @@ async fn load_rope(loader: &mut Loader<'_>, hyper: &Hyper<'_>, head_dim: usize) 
     if matches!(&scaling, Some(RopeScaling::Divisors(d)) if d.iter().any(|d| !d.is_finite() || *d <= 0.0)) {
         return Err(hyper.wrong("rope_freqs.weight", "must hold numbers greater than zero"));
     }
-    let table = rope_table(&inverse_frequencies(dims, base, scaling.as_ref()), loader.context);
+    let frequencies = inverse_frequencies(dims, base, scaling.as_ref());
     let pairing = if loader.is_gguf() { Pairing::Adjacent } else { Pairing::HalfSplit };
-    Ok(Rope { table: loader.upload_f32("rope", &table)?, dims, pairing })
+    let table = loader.upload_rows("the rotary positions", dims, |positions| rope_table(&frequencies, positions))?;
+    Ok(Rope { table, dims, pairing })
 }
 
 /// The scaling the file asks for. Error: `MODEL_UNSUPPORTED` for a kind this build does not compute.
 fn rope_scaling(hyper: &Hyper) -> Result<Option<RopeScaling>> {
     let Some(config) = hyper.checkpoint.config() else {
+        let factor = match hyper.optional_number("rope.scaling.factor", "")? {
+            None => hyper.optional_number("rope.scale_linear", "")?, // its name in older files
+            factor => factor,
+        };
         return match hyper.text("rope.scaling.type", "")? {
-            None | Some("none") => {
-                Ok(hyper.optional_number("rope.scale_linear", "")?.map(|factor| RopeScaling::Linear { factor }))
-            }
-            Some("linear") => Ok(Some(RopeScaling::Linear { factor: hyper.number("rope.scaling.factor", "")? })),
+            Some("none") => Ok(None),
+            // llama.cpp takes a factor without a type for a linear one.
+            None | Some("linear") => Ok(factor.map(|factor| RopeScaling::Linear { factor })),
             Some(kind) => Err(Error::unsupported(format!("the RoPE scaling {kind}"))),
         };
     };
@@ -149,12 +161,14 @@ fn rope_scaling(hyper: &Hyper) -> Result<Option<RopeScaling>> {
     match kind {
         None | Some("default") => Ok(None),
         Some("linear") => Ok(Some(RopeScaling::Linear { factor: number("factor")? })),
-        Some("llama3") => Ok(Some(RopeScaling::Llama3 {
-            factor: number("factor")?,
-            low_freq_factor: number("low_freq_factor")?,
-            high_freq_factor: number("high_freq_factor")?,
-            original_context: number("original_max_position_embeddings")?,
-        })),
+        Some("llama3") => {
+            let (low_freq_factor, high_freq_factor) = (number("low_freq_factor")?, number("high_freq_factor")?);
+            if high_freq_factor <= low_freq_factor {
+                return Err(hyper.wrong("rope_scaling.high_freq_factor", "must be larger than low_freq_factor"));
+            }
+            let (factor, original_context) = (number("factor")?, number("original_max_position_embeddings")?);
+            Ok(Some(RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context }))
+        }
         Some(kind) => Err(Error::unsupported(format!("the RoPE scaling {kind}"))),
     }
 }

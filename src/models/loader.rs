@@ -27,6 +27,9 @@ pub struct Loader<'a> {
     pub names: &'static [Name],
     /// A prefix of Hugging Face's names that some files leave out.
     pub optional_prefix: &'static str,
+    /// Finds and checks every tensor, but reads and uploads none of the large ones: for saying beforehand whether a
+    /// model is whole. What is loaded so cannot run.
+    pub only_check: bool,
     uploaded: u64,
     progress: &'a mut Progress<'a>,
 }
@@ -38,7 +41,17 @@ impl<'a> Loader<'a> {
         context: usize,
         progress: &'a mut Progress<'a>,
     ) -> Self {
-        Loader { checkpoint, device, context, architecture: "", names: &[], optional_prefix: "", uploaded: 0, progress }
+        Loader {
+            checkpoint,
+            device,
+            context,
+            architecture: "",
+            names: &[],
+            optional_prefix: "",
+            only_check: false,
+            uploaded: 0,
+            progress,
+        }
     }
 
     pub fn is_gguf(&self) -> bool {
@@ -89,8 +102,14 @@ impl<'a> Loader<'a> {
 
     /// Elements `part` of a vector [n].
     pub async fn vector_part(&mut self, name: &str, layer: usize, n: usize, part: Range<usize>) -> Result<BufferId> {
+        if self.only_check {
+            self.find(name, layer, &[n])?;
+            return Ok(BufferId::default());
+        }
         let values = self.values(name, layer, &[n]).await?;
-        self.upload_f32(name, &values[part])
+        let buffer = self.device.create_buffer(name, 4 * part.len() as u64, Usage::Weights)?;
+        self.device.write(buffer, 0, bytemuck::cast_slice(&values[part]));
+        Ok(buffer)
     }
 
     /// A small tensor's numbers on the host.
@@ -103,9 +122,23 @@ impl<'a> Loader<'a> {
         Ok(values)
     }
 
-    pub fn upload_f32(&mut self, label: &str, values: &[f32]) -> Result<BufferId> {
-        let buffer = self.device.create_buffer(label, 4 * values.len() as u64, Usage::Weights)?;
-        self.device.write(buffer, 0, bytemuck::cast_slice(values));
+    /// A computed table [context, columns] on the device; `rows` gives the numbers of a range of positions.
+    pub fn upload_rows(
+        &mut self,
+        label: &str,
+        columns: usize,
+        rows: impl Fn(Range<usize>) -> Vec<f32>,
+    ) -> Result<BufferId> {
+        if self.only_check {
+            return Ok(BufferId::default());
+        }
+        let row_bytes = 4 * columns;
+        let buffer = self.device.create_buffer(label, self.context as u64 * row_bytes as u64, Usage::Weights)?;
+        let step = (CHUNK / row_bytes).max(1);
+        for first in (0..self.context).step_by(step) {
+            let numbers = rows(first..(first + step).min(self.context));
+            self.device.write(buffer, first as u64 * row_bytes as u64, bytemuck::cast_slice(&numbers));
+        }
         Ok(buffer)
     }
 
@@ -126,6 +159,9 @@ impl<'a> Loader<'a> {
         let row_bytes = format.row_bytes(shape[1]).ok_or_else(|| {
             Error::format(&info.name, format!("{} columns are no whole blocks of {}", shape[1], format.name()))
         })?;
+        if self.only_check {
+            return Ok(Weight { format, rows: part.len(), columns: shape[1], pieces: Vec::new() });
+        }
         let weight = self.allocate(&info.name, format, part.len(), shape[1])?;
         let step = (CHUNK / row_bytes).max(1);
         for first in (0..part.len()).step_by(step) {
@@ -150,6 +186,9 @@ impl<'a> Loader<'a> {
         let size = format.block_bytes();
         if format.block_len() != 1 {
             return Err(Error::unsupported(format!("{}: a transposed matrix in {}", info.name, format.name())));
+        }
+        if self.only_check {
+            return Ok(Weight { format, rows: part.len(), columns, pieces: Vec::new() });
         }
         let bytes = self.checkpoint.read_all(info).await?;
         let weight = self.allocate(&info.name, format, part.len(), columns)?;

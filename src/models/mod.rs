@@ -13,7 +13,7 @@ pub use transformer::Transformer;
 use crate::device::{Pass, Tensor};
 use crate::error::{Error, Result};
 use crate::ops::KvCache;
-use crate::weights::{Checkpoint, LocalBoxFuture};
+use crate::weights::{Checkpoint, Kind, LocalBoxFuture};
 use serde::Serialize;
 
 /// What every decoder says about itself before a weight is read.
@@ -67,7 +67,12 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
         }
     };
     if name.is_empty() {
-        return Err(Error::format(checkpoint.name(), "the file does not say which architecture it is"));
+        let reason = match (checkpoint.kind(), checkpoint.config()) {
+            (Kind::Safetensors, None) => "there is no config.json beside it, which would name the architecture",
+            (Kind::Safetensors, Some(_)) => "config.json has no model_type, which would name the architecture",
+            (Kind::Gguf { .. }, _) => "there is no general.architecture in the metadata",
+        };
+        return Err(Error::format(checkpoint.name(), reason));
     }
     let known = || REGISTRY.iter().map(|a| a.hf).collect::<Vec<_>>().join(", ");
     found.copied().ok_or_else(|| Error::Unsupported {

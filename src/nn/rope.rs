@@ -2,6 +2,7 @@
 
 use crate::device::{BufferId, Pass, Tensor};
 use crate::ops::{Pairing, rope};
+use std::ops::Range;
 
 /// A model's rotation; `table` holds [context, dims / 2] pairs of (cos, sin).
 #[derive(Clone, Copy)]
@@ -47,9 +48,9 @@ pub fn inverse_frequencies(dims: usize, base: f64, scaling: Option<&RopeScaling>
     }
 }
 
-/// [context, frequencies] pairs of (cos, sin).
-pub fn rope_table(frequencies: &[f64], context: usize) -> Vec<f32> {
-    let angles = (0..context).flat_map(|p| frequencies.iter().map(move |f| p as f64 * f));
+/// [positions, frequencies] pairs of (cos, sin).
+pub fn rope_table(frequencies: &[f64], positions: Range<usize>) -> Vec<f32> {
+    let angles = positions.flat_map(|p| frequencies.iter().map(move |f| p as f64 * f));
     angles.flat_map(|a| [a.cos() as f32, a.sin() as f32]).collect()
 }
 
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_table_starts_unturned() {
-        let table = rope_table(&inverse_frequencies(4, 100.0, None), 2);
+        let table = rope_table(&inverse_frequencies(4, 100.0, None), 0..2);
         assert_eq!(table[..4], [1.0, 0.0, 1.0, 0.0]);
         assert!((table[4] - 1f32.cos()).abs() < 1e-7 && (table[7] - 0.1f32.sin()).abs() < 1e-7);
     }
