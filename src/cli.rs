@@ -82,10 +82,11 @@ pub fn generate(args: Generate) -> Result<()> {
     let mut request = args.sampling.fields();
     request.insert("prompt".into(), json!(args.prompt));
     request.insert("stream".into(), json!(!args.json));
-    if !args.json {
-        print(&args.prompt);
-    }
-    let mut on_chunk = |chunk: Value| print(chunk["choices"][0]["text"].as_str().unwrap_or_default());
+    // The prompt goes before the first piece: a request that is refused prints nothing.
+    let mut prompt = Some(args.prompt);
+    let mut on_chunk = |chunk: Value| {
+        print(&(prompt.take().unwrap_or_default() + chunk["choices"][0]["text"].as_str().unwrap_or_default()));
+    };
     let answer = block_on(engine.complete(&Value::Object(request), &mut on_chunk, &no_breathing))?;
     match args.json {
         true => print_json(&answer),
@@ -181,7 +182,7 @@ pub fn inspect(args: Inspect) -> Result<()> {
     let mb = |value: &Value| format!("{:.1} MB", value.as_f64().unwrap_or(0.0) / 1e6);
     let mut lines = vec![
         format!("{}  {}", checkpoint.name(), text(&about["format"])),
-        format!("architecture  {}", text(&about["architecture"])),
+        format!("architecture  {}", about["architecture"].as_str().unwrap_or("not named")),
         format!(
             "parameters    {:.2} M, mostly {}",
             about["parameters"].as_f64().unwrap_or(0.0) / 1e6,

@@ -4,6 +4,7 @@
 
 mod cli;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,22 +42,23 @@ struct Model {
     /// A .gguf or .safetensors file, or a folder with config.json, safetensors and tokenizer.json.
     #[arg(long, value_name = "PATH")]
     model: PathBuf,
-    /// Where to compute.
-    #[arg(long, default_value = "auto", value_parser = ["auto", "gpu", "cpu"])]
+    /// Where to compute: auto takes the GPU if there is a real one.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "gpu", "cpu"])]
     device: String,
     /// Tokens the context holds (default: the model's own, up to 4096).
     #[arg(long, value_name = "N")]
     context: Option<u64>,
-    /// How keys and values are stored.
-    #[arg(long, default_value = "f16", value_parser = ["f16", "f32"])]
+    /// How attention's keys and values are stored: f16 takes half the memory, f32 is exact.
+    #[arg(long, value_name = "FORMAT", default_value = "f16", value_parser = ["f16", "f32"])]
     kv: String,
 }
 
 #[derive(Args)]
 struct Sampling {
+    /// Tokens to write at most (default: until the text ends or the context is full).
     #[arg(long, value_name = "N")]
     max_tokens: Option<u64>,
-    /// 0 always takes the most probable token.
+    /// 0 always takes the most probable token, 1 follows the model's probabilities, up to 2 is wilder.
     #[arg(long, value_name = "X")]
     temperature: Option<f64>,
     /// Only the K most probable tokens (0: all).
@@ -71,17 +73,19 @@ struct Sampling {
     /// Above 1 makes tokens that were there already less likely.
     #[arg(long, value_name = "X")]
     repetition_penalty: Option<f64>,
+    /// From -2 to 2, taken off a token's score for each time it was written.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     frequency_penalty: Option<f64>,
+    /// From -2 to 2, taken off a token's score once it was written.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     presence_penalty: Option<f64>,
     /// The same seed gives the same text on the same device.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<i64>,
-    /// Ends the text; may be given several times.
+    /// Ends the text where it would appear, and is not printed; may be given several times.
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Go on past the end of the text.
+    /// Go on when the model says that the text has ended.
     #[arg(long)]
     ignore_eos: bool,
 }
@@ -92,9 +96,10 @@ struct Generate {
     model: Model,
     #[command(flatten)]
     sampling: Sampling,
+    /// The text to continue.
     #[arg(long, value_name = "TEXT")]
     prompt: String,
-    /// Print OpenAI's text_completion object.
+    /// Print OpenAI's text_completion object instead of the text.
     #[arg(long)]
     json: bool,
 }
@@ -112,8 +117,10 @@ struct Chat {
 
 #[derive(Args)]
 struct Tokenize {
+    /// A .gguf file, or a folder with tokenizer.json.
     #[arg(long, value_name = "PATH")]
     model: PathBuf,
+    /// Text to turn into ids.
     #[arg(long, value_name = "TEXT", required_unless_present = "decode")]
     text: Option<String>,
     /// Ids to turn into text.
@@ -125,12 +132,13 @@ struct Tokenize {
 struct Logits {
     #[command(flatten)]
     model: Model,
+    /// The sequence.
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', required = true)]
     ids: Vec<u32>,
     /// Every position instead of the last.
     #[arg(long)]
     all: bool,
-    /// Print {"logits": [[…]]}.
+    /// Print {"logits": [[…]]}, one list a position, instead of the five highest.
     #[arg(long)]
     json: bool,
 }
@@ -139,6 +147,7 @@ struct Logits {
 struct Inspect {
     #[command(flatten)]
     model: Model,
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -147,11 +156,13 @@ struct Inspect {
 struct Perplexity {
     #[command(flatten)]
     model: Model,
+    /// The text to score, UTF-8.
     #[arg(long, value_name = "PATH")]
     file: PathBuf,
-    /// Tokens of a window.
+    /// Tokens that are scored together, up to the context; each window starts afresh.
     #[arg(long, value_name = "N", default_value_t = 512)]
     window: usize,
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -169,12 +180,16 @@ struct Bench {
     /// Runs; the median is reported.
     #[arg(long, value_name = "N", default_value_t = 5)]
     repeat: usize,
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return refused(&error),
+    };
     let result = match command {
         Command::Generate(args) => cli::generate(args),
         Command::Chat(args) => cli::chat(args),
@@ -193,4 +208,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and the version, where they were asked for; otherwise what is wrong with the arguments, in one line as for
+/// every other error.
+fn refused(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || !error.use_stderr() {
+        let printed = error.print().is_ok();
+        return if printed && !error.use_stderr() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
+    let line = lines.collect::<Vec<_>>().join(" ");
+    eprintln!("error[INVALID_REQUEST]: {}", line.strip_prefix("error: ").unwrap_or(&line));
+    ExitCode::FAILURE
 }
