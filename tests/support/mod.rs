@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: devices, fixtures, comparisons.
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod variant;
+
 use cresset::device::KvFormat;
 use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
 use cresset::weights::{Checkpoint, open_path};
