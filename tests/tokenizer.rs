@@ -2,8 +2,12 @@
 
 mod shared;
 
-use cresset::tokenizer::Tokenizer;
+use std::time::{Duration, Instant};
+
+use cresset::tokenizer::{GgufVocab, Tokenizer};
 use cresset::weights::{Checkpoint, Files, MemorySource};
+use proptest::prelude::*;
+use serde_json::{Value, json};
 use shared::{read, shared};
 
 /// The tokenizer of a GGUF file in the shared data.
@@ -12,6 +16,10 @@ fn gguf(path: &str) -> Option<Tokenizer> {
     let files = Files::single(MemorySource::new("test.gguf", bytes));
     let checkpoint = pollster::block_on(Checkpoint::open(files)).expect("a GGUF file");
     Some(Tokenizer::from_checkpoint(&checkpoint).expect("a tokenizer").expect("a vocabulary"))
+}
+
+fn json(path: &str) -> Option<Tokenizer> {
+    Some(Tokenizer::from_json(&read(path)?, None, None, None).expect("a tokenizer"))
 }
 
 /// The 47 strings of llama.cpp's vocabulary tests and the ids expected for each, no BOS, no EOS.
@@ -42,5 +50,336 @@ fn published_ids() {
     for name in ["gpt-2", "llama-spm", "bert-bge", "phi-3"] {
         let Some(tokenizer) = gguf(&format!("tokenizers/ggml-vocab-{name}.gguf")) else { return };
         check_suite(name, &tokenizer);
+    }
+}
+
+/// The same strings through `tokenizer.json` and through GGUF.
+#[test]
+fn json_and_gguf_agree() {
+    let Some(json) = json("tokenizers/gpt2/tokenizer.json") else { return };
+    check_suite("gpt-2", &json);
+    let Some(gguf) = gguf("tokenizers/ggml-vocab-gpt-2.gguf") else { return };
+    assert_eq!(json.vocab_size(), gguf.vocab_size());
+    for id in 0..json.vocab_size() as u32 {
+        assert_eq!(json.token_bytes(id), gguf.token_bytes(id), "token {id}");
+    }
+    assert_eq!((json.eos(), json.stop_ids()), (Some(50256), &[50256][..]));
+    assert_eq!((gguf.eos(), gguf.stop_ids()), (Some(50256), &[50256][..]));
+}
+
+/// Vocabularies of the other families are built from their merges as the suites expect them: SmolLM2's `tokenizer.json`
+/// against the crate that defines the format, over every text at hand.
+#[test]
+fn same_ids_as_the_tokenizers_crate() {
+    let texts = ["text/tinyshakespeare.txt", "text/wikitext-2/valid.txt"].map(read);
+    let suite: String = suite("gpt-2").unwrap_or_default().into_iter().map(|(text, _)| text + "\n").collect();
+    for name in ["gpt2", "smollm2"] {
+        let Some(source) = read(&format!("tokenizers/{name}/tokenizer.json")) else { return };
+        let ours = Tokenizer::from_json(&source, None, None, None).expect("a tokenizer");
+        let theirs = tokenizers::Tokenizer::from_bytes(source).expect("a tokenizer");
+        let odd = "<|im_start|>user\n\tif (x) {  y  }\r\n\r\n  <|endoftext|> é e\u{301} \u{a0}\u{3000}x 1234 ２３ ٣ ½ ﬁ 한국어";
+        let texts = texts.iter().flatten().map(String::as_str).chain([odd, &suite]);
+        for text in texts {
+            let text = &text[..text.floor_char_boundary(400_000)];
+            let want = theirs.encode_fast(text, true).expect("encodes");
+            assert!(ours.encode(text, true, true).expect("encodes") == want.get_ids(), "{name}");
+            let ids = want.get_ids();
+            assert_eq!(ours.decode(ids, false).expect("decodes"), theirs.decode(ids, false).expect("decodes"));
+            assert_eq!(ours.decode(ids, true).expect("decodes"), theirs.decode(ids, true).expect("decodes"));
+        }
+    }
+}
+
+/// The reference recorded for real weights: prompts with BOS, and greedy continuations as text.
+#[test]
+fn stories_reference() {
+    let Some(tokenizer) = gguf("weights/stories260K/stories260K.gguf") else { return };
+    let Some(expected) = read("weights/stories260K/expected.json") else { return };
+    let expected: Value = serde_json::from_str(&expected).expect("JSON");
+    let ids = |value: &Value| serde_json::from_value::<Vec<u32>>(value.clone()).expect("ids");
+    for entry in expected.as_array().expect("a list") {
+        let prompt = entry["prompt"].as_str().expect("a prompt");
+        assert_eq!(tokenizer.encode(prompt, true, false).expect("encodes"), ids(&entry["ids"]), "{prompt:?}");
+        assert_eq!(tokenizer.decode(&ids(&entry["ids"]), true).expect("decodes"), prompt);
+        let mut stream = tokenizer.stream();
+        let mut text = String::new();
+        for id in ids(&entry["greedy_ids"]) {
+            text.push_str(stream.push(id).expect("a token"));
+        }
+        text.push_str(stream.flush());
+        assert_eq!(text, entry["greedy_text"].as_str().expect("a text"));
+    }
+    assert_eq!((tokenizer.bos(), tokenizer.eos(), tokenizer.stop_ids()), (Some(1), Some(2), &[2][..]));
+}
+
+/// A byte-level vocabulary of the bytes and a few merges, which needs no file.
+fn small_byte_level(pre: &str) -> Tokenizer {
+    let mut tokens: Vec<String> = byte_alphabet().map(String::from).collect();
+    let merges = ["Ġ t", "h e", "Ġt he", "i n", "Ã ©", "ð Ł", "1 2", "12 3"];
+    tokens.extend(merges.iter().map(|merge| merge.replace(' ', "")));
+    tokens.extend(["<|end|>", "<tool>"].map(String::from));
+    let mut types = vec![1; tokens.len()];
+    types[264..].copy_from_slice(&[3, 4]);
+    let merges = merges.map(String::from);
+    let vocab = GgufVocab {
+        model: "gpt2",
+        pre: Some(pre),
+        tokens: &tokens,
+        token_types: Some(&types),
+        merges: Some(&merges),
+        eos: Some(264),
+        ..Default::default()
+    };
+    Tokenizer::from_vocab(&vocab).expect("a tokenizer")
+}
+
+/// GPT-2's characters for the 256 bytes.
+fn byte_alphabet() -> impl Iterator<Item = char> {
+    let printable = |b: &u32| matches!(b, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF);
+    let mut next = 0xFF;
+    (0..256).map(move |byte| {
+        next += u32::from(!printable(&byte));
+        char::from_u32(if printable(&byte) { byte } else { next }).expect("a character")
+    })
+}
+
+/// A SentencePiece vocabulary with byte fallback and a few scored pieces.
+fn small_sentencepiece(add_space_prefix: bool) -> Tokenizer {
+    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).into();
+    tokens.extend((0..256).map(|byte| format!("<0x{byte:02X}>")));
+    tokens.extend(["▁", "a", "b", "▁a", "ab", "▁ab", "▁▁", "▁▁▁▁", "é", "aa"].map(String::from));
+    let mut types = vec![1; tokens.len()];
+    types[..3].copy_from_slice(&[2, 3, 3]);
+    types[3..259].fill(6);
+    let scores: Vec<f32> = (0..tokens.len()).map(|id| -(id as f32)).collect();
+    let vocab = GgufVocab {
+        model: "llama",
+        tokens: &tokens,
+        scores: Some(&scores),
+        token_types: Some(&types),
+        bos: Some(1),
+        eos: Some(2),
+        unk: Some(0),
+        add_space_prefix: Some(add_space_prefix),
+        ..Default::default()
+    };
+    Tokenizer::from_vocab(&vocab).expect("a tokenizer")
+}
+
+#[test]
+fn scored_merges() {
+    let tokenizer = small_sentencepiece(true);
+    let text = |ids: Vec<u32>| -> Vec<String> {
+        let bytes = ids.iter().map(|id| tokenizer.token_bytes(*id).expect("a token"));
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    };
+    let encode = |s: &str| tokenizer.encode(s, false, false).expect("encodes");
+    // " ab": of "▁a" (the better score) and "ab" the former joins first, and then nothing but "▁ab".
+    assert_eq!(text(encode("ab")), [" ab"]);
+    // Equal pairs join from the left: aa|a, not a|aa.
+    assert_eq!(text(encode("xaaa")), [" ", "x", "aa", "a"]);
+    // No token for "ß": its bytes.
+    assert_eq!(encode("ß"), [259, 3 + 0xC3, 3 + 0x9F]);
+    assert_eq!(tokenizer.encode("", true, false).expect("encodes"), [1]);
+    // The space in front stays even before a space.
+    assert_eq!(text(encode(" a")), [" ", " a"]);
+}
+
+#[test]
+fn special_tokens_in_text() {
+    let tokenizer = small_byte_level("gpt-2");
+    let text = "the<|end|> the<tool>";
+    let parsed = tokenizer.encode(text, false, true).expect("encodes");
+    assert_eq!(parsed, [u32::from(b't'), 257, 264, 258, 265]);
+    let literal = tokenizer.encode(text, false, false).expect("encodes");
+    assert!(!literal.contains(&264) && literal.contains(&265), "a visitor's text must not hold control tokens");
+    assert_eq!(tokenizer.decode(&parsed, true).expect("decodes"), "the the<tool>");
+    assert_eq!(tokenizer.decode(&parsed, false).expect("decodes"), text);
+    assert_eq!(tokenizer.stop_ids(), [264]);
+    assert!(tokenizer.is_special(264) && !tokenizer.is_special(265));
+    assert_eq!((tokenizer.id("Ġthe"), tokenizer.id("the")), (Some(258), None));
+}
+
+#[test]
+fn unknown_ids_are_refused() {
+    let tokenizer = small_byte_level("gpt-2");
+    for ids in [&[266][..], &[0, u32::MAX]] {
+        assert_eq!(tokenizer.decode(ids, true).expect_err("no such token").code(), "INVALID_REQUEST");
+    }
+    let mut stream = tokenizer.stream();
+    assert!(stream.push(999).is_err());
+    assert_eq!(stream.push(258).expect("a token"), " the");
+    assert_eq!(tokenizer.token_bytes(266), None);
+}
+
+#[test]
+fn a_dangling_character_ends_as_a_replacement() {
+    let tokenizer = small_byte_level("gpt-2");
+    let mut stream = tokenizer.stream();
+    for byte in &"😀".as_bytes()[..3] {
+        assert_eq!(stream.push(u32::from(*byte)).expect("a token"), "");
+    }
+    assert_eq!(stream.flush(), "\u{FFFD}");
+    assert_eq!(stream.flush(), "");
+}
+
+#[test]
+fn json_beginnings_and_endings() {
+    let mut file = json!({
+        "version": "1.0",
+        "added_tokens": [
+            {"id": 5, "content": "<s>", "special": true}, {"id": 6, "content": "</s>", "special": true},
+            {"id": 7, "content": "<|im_end|>", "special": true}
+        ],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+        ]},
+        "pre_tokenizer": null,
+        "post_processor": {"type": "TemplateProcessing", "single": [
+            {"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+        ], "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [5], "tokens": ["<s>"]}}},
+        "decoder": {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+        ]},
+        "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "byte_fallback": true,
+            "vocab": {"<unk>": 0, "▁": 1, "a": 2, "▁a": 3, "b": 4}, "merges": ["▁ a"]}
+    });
+    let config =
+        json!({"bos_token": "<s>", "eos_token": {"content": "</s>", "__type": "AddedToken"}, "add_bos_token": true});
+    let generation = json!({"eos_token_id": [6, 4, 99]});
+    let tokenizer =
+        |file: &Value, config: &Value| Tokenizer::from_json(&file.to_string(), Some(config), None, Some(&generation));
+    let loaded = tokenizer(&file, &config).expect("a tokenizer");
+    assert_eq!(loaded.encode("a b", true, false).expect("encodes"), [5, 3, 1, 4]);
+    assert_eq!(loaded.encode("xyz", false, false).expect("encodes"), [1, 0], "unknown characters are one token");
+    assert_eq!(loaded.decode(&[5, 3, 1, 4], true).expect("decodes"), "a b");
+    assert_eq!((loaded.bos(), loaded.eos()), (Some(5), Some(6)));
+    assert_eq!(loaded.stop_ids(), [4, 6, 7], "named ids, without the one that no token has, and known names");
+    let without = json!({"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": false, "add_eos_token": true});
+    let loaded = tokenizer(&file, &without).expect("a tokenizer");
+    assert_eq!(loaded.encode("a", true, false).expect("encodes"), [3, 6]);
+
+    // What the file claims is checked.
+    let refused: [(&str, Value, &str); 12] = [
+        ("/model/merges", json!(["▁ q"]), "MODEL_FORMAT"),
+        ("/model/merges", json!([["a"]]), "MODEL_FORMAT"),
+        ("/model/vocab/a", json!(0), "MODEL_FORMAT"),
+        ("/model/vocab/a", json!(4_000_000_000u32), "MODEL_FORMAT"),
+        ("/model/vocab/a", json!(-1), "MODEL_FORMAT"),
+        ("/model/unk_token", json!("nothing"), "MODEL_FORMAT"),
+        ("/model/type", json!("Unigram"), "MODEL_UNSUPPORTED"),
+        ("/model/vocab", json!([["a", 0.0]]), "MODEL_FORMAT"),
+        ("/normalizer/normalizers/0/type", json!("Precompiled"), "MODEL_UNSUPPORTED"),
+        ("/pre_tokenizer", json!({"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"}), "MODEL_FORMAT"),
+        ("/decoder/decoders/3/start", json!(2), "MODEL_UNSUPPORTED"),
+        ("/post_processor/single/0/SpecialToken/id", json!("<x>"), "MODEL_FORMAT"),
+    ];
+    for (path, value, code) in refused {
+        let good = file.pointer(path).expect("a place in the file").clone();
+        *file.pointer_mut(path).expect("a place in the file") = value.clone();
+        let error = tokenizer(&file, &config).err().unwrap_or_else(|| panic!("{path} = {value} was accepted"));
+        assert_eq!(error.code(), code, "{path} = {value}: {error}");
+        *file.pointer_mut(path).expect("a place in the file") = good;
+    }
+}
+
+#[test]
+fn gguf_claims_are_checked() {
+    let tokens: Vec<String> = byte_alphabet().map(String::from).collect();
+    let merges = ["a b".to_owned()];
+    let good = GgufVocab { model: "gpt2", tokens: &tokens, merges: Some(&[]), ..Default::default() };
+    assert!(Tokenizer::from_vocab(&good).is_ok());
+    let nan = vec![f32::NAN; tokens.len()];
+    let refused = [
+        (GgufVocab { tokens: &[], ..good }, "MODEL_FORMAT"),
+        (GgufVocab { merges: None, ..good }, "MODEL_FORMAT"),
+        (GgufVocab { merges: Some(&merges), ..good }, "MODEL_FORMAT"),
+        (GgufVocab { token_types: Some(&[1, 1]), ..good }, "MODEL_FORMAT"),
+        (GgufVocab { scores: Some(&[1.0]), ..good }, "MODEL_FORMAT"),
+        (GgufVocab { bos: Some(256), ..good }, "MODEL_FORMAT"),
+        (GgufVocab { model: "llama", ..good }, "MODEL_FORMAT"),
+        (GgufVocab { model: "llama", scores: Some(&nan), ..good }, "MODEL_FORMAT"),
+        (GgufVocab { model: "bert", ..good }, "MODEL_FORMAT"),
+        (GgufVocab { model: "rwkv", ..good }, "MODEL_UNSUPPORTED"),
+        (GgufVocab { pre: Some("of-tomorrow"), ..good }, "MODEL_UNSUPPORTED"),
+    ];
+    for (vocab, code) in refused {
+        let error = Tokenizer::from_vocab(&vocab).err().expect("refused");
+        assert_eq!(error.code(), code, "{error}");
+    }
+    let error = Tokenizer::from_vocab(&GgufVocab { pre: Some("of-tomorrow"), ..good }).err().expect("refused");
+    assert!(error.to_string().contains("of-tomorrow"), "{error}");
+    // A sentinel for "none" is no id.
+    let none = Tokenizer::from_vocab(&GgufVocab { eos: Some(u32::MAX), ..good }).expect("a tokenizer");
+    assert_eq!(none.eos(), None);
+}
+
+/// Text that a pattern, a merge loop or a list of special tokens might take quadratic time on.
+#[test]
+fn long_text_takes_linear_time() {
+    let mut texts: Vec<String> = [" ", "a", "\n", "é", "1", "'", "▁", "<|end|>", "ab", " \n", "😀"]
+        .iter()
+        .map(|unit| unit.repeat(300_000 / unit.len()))
+        .collect();
+    texts.extend(read("text/war-and-peace.txt"));
+    let tokenizers = ["gpt-2", "default", "smollm", "qwen2", "llama-bpe"].map(small_byte_level);
+    let others = [small_sentencepiece(true), small_sentencepiece(false)];
+    let real = ["gpt-2", "llama-spm"].map(|name| gguf(&format!("tokenizers/ggml-vocab-{name}.gguf")));
+    for tokenizer in tokenizers.iter().chain(&others).chain(real.iter().flatten()) {
+        for text in &texts {
+            let start = Instant::now();
+            let ids = tokenizer.encode(text, false, true).expect("encodes");
+            let encoded = start.elapsed();
+            tokenizer.decode(&ids, true).expect("decodes");
+            let limit = Duration::from_secs(20); // generous: a quadratic step takes minutes
+            assert!(start.elapsed() < limit, "{:?}: {encoded:?} for {:?}…", tokenizer.info(), &text[..20]);
+        }
+    }
+}
+
+fn check_round_trip(tokenizer: &Tokenizer, text: &str) {
+    let ids = tokenizer.encode(text, false, false).expect("encodes");
+    assert_eq!(tokenizer.decode(&ids, false).expect("decodes"), text, "{ids:?}");
+}
+
+/// Pieces of a stream over any ids are the whole decoded text, and each piece is whole characters.
+fn check_stream(tokenizer: &Tokenizer, ids: &[u32]) {
+    let whole: Vec<u8> = ids.iter().flat_map(|id| tokenizer.token_bytes(*id).expect("a token")).collect();
+    let whole = String::from_utf8_lossy(&whole).into_owned();
+    let mut stream = tokenizer.stream().with_special();
+    let mut text = String::new();
+    for id in ids {
+        text.push_str(stream.push(*id).expect("a token"));
+        assert!(whole.starts_with(&text), "{text:?} is no beginning of {whole:?}");
+    }
+    text.push_str(stream.flush());
+    assert_eq!(text, whole);
+    let decoded = tokenizer.decode(ids, false).expect("decodes");
+    assert!(decoded == whole || format!(" {decoded}") == whole, "{decoded:?}, {whole:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_text_comes_back(text in any::<String>(), spaces in "[ \\n\\taé1'😀]{0,40}") {
+        for pre in ["gpt-2", "default", "smollm", "qwen2", "llama-bpe"] {
+            let tokenizer = small_byte_level(pre);
+            check_round_trip(&tokenizer, &text);
+            check_round_trip(&tokenizer, &spaces);
+        }
+        for add_space_prefix in [true, false] {
+            let tokenizer = small_sentencepiece(add_space_prefix);
+            // SentencePiece's own mark for a space is the one character it cannot hold.
+            check_round_trip(&tokenizer, &text.replace('▁', "_"));
+            check_round_trip(&tokenizer, &spaces);
+        }
+    }
+
+    #[test]
+    fn any_ids_stream_as_they_decode(ids in prop::collection::vec(0u32..266, 0..60)) {
+        check_stream(&small_byte_level("gpt-2"), &ids);
+        check_stream(&small_sentencepiece(true), &ids);
     }
 }

@@ -22,7 +22,7 @@ const FUEL: u64 = 5_000_000;
 /// Bytes of a rendered prompt; the longest context of any model is shorter.
 const MAX_OUTPUT: usize = 16 << 20;
 /// Bytes of a template; the longest published ones have about 20,000.
-const MAX_SOURCE: usize = 1 << 20;
+const MAX_SOURCE: usize = 1 << 17;
 /// Nesting of blocks, macros and includes while rendering, kept low for the small stack of a web worker.
 const MAX_RECURSION: usize = 200;
 
@@ -63,7 +63,8 @@ impl ChatTemplate {
     }
 
     /// The template of a checkpoint, or `None`: `chat_template.jinja`, else `tokenizer_config.json`, else GGUF's
-    /// `tokenizer.chat_template`. Where there are several, those named `default` and `tool_use` count.
+    /// `tokenizer.chat_template`. Where there are several, those named `default` and `tool_use` count. `tokenizer` is
+    /// the checkpoint's own; it knows the texts of BOS and EOS where no configuration names them.
     pub fn from_checkpoint(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>) -> Result<Option<Self>> {
         let config = checkpoint.tokenizer_config();
         let gguf = |key: &str| checkpoint.metadata().str(key);
@@ -102,6 +103,7 @@ impl ChatTemplate {
         environment.set_recursion_limit(MAX_RECURSION);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", python::tojson);
+        environment.add_filter(BOUNDED, python::bounded);
         environment.add_function("raise_exception", |message: String| -> Result<Jinja, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
@@ -110,7 +112,7 @@ impl ChatTemplate {
                 let reason = format!("{} bytes are too long for a template", source.len());
                 return Err(Error::Template { line: 1, reason });
             }
-            let source = open_generation_blocks(source).into_owned();
+            let source = bound_assignments(&open_generation_blocks(source)).into_owned();
             environment.add_template_owned((*name).to_owned(), source).map_err(template_error)?;
         }
         Ok(ChatTemplate { environment, tokens })
@@ -175,6 +177,20 @@ fn open_generation_blocks(source: &str) -> Cow<'_, str> {
     tag.replace_all(source, |captures: &regex::Captures| {
         let block = if captures.get(2).is_some() { "endif" } else { "if true" };
         [&captures[1], block, &captures[3]].concat()
+    })
+}
+
+/// The filter that every assigned value passes.
+const BOUNDED: &str = "bounded_by_the_renderer";
+
+/// `{% set x = value %}` to `{% set x = (value) | bounded… %}`. Fuel bounds what a template computes, but not how deeply
+/// it nests a list in itself step by step, and a value that is too deep overflows the stack when it is dropped.
+fn bound_assignments(source: &str) -> Cow<'_, str> {
+    let value = r#"(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^"'%]|%[^}"'])*?"#;
+    let tag = format!(r"(?s)(\{{%[-+]?\s*set\s[\w\s.,()]*=)({value})(\s*[-+]?%\}})");
+    let tag = regex::Regex::new(&tag).expect("a valid pattern");
+    tag.replace_all(source, |captures: &regex::Captures| {
+        format!("{} ({}) | {BOUNDED}{}", &captures[1], &captures[2], &captures[3])
     })
 }
 

@@ -4,9 +4,9 @@
 use std::fmt::Write;
 
 use minijinja::value::{Kwargs, Rest, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
-/// Nesting that `tojson` follows.
+/// Nesting of values that templates build and `tojson` writes.
 const MAX_DEPTH: usize = 100;
 
 /// A JSON value for templates; objects keep their order.
@@ -27,6 +27,23 @@ pub(super) fn from_json(value: &serde_json::Value) -> Value {
     }
 }
 
+/// The value, if it is not nested too deeply. Looking costs fuel.
+pub(super) fn bounded(state: &State, value: Value) -> Result<Value, Error> {
+    fn look(state: &State, value: &Value, depth: usize) -> Result<(), Error> {
+        state.consume_fuel(1)?;
+        if depth > MAX_DEPTH {
+            return Err(Error::new(ErrorKind::InvalidOperation, "the template nests a value too deeply"));
+        }
+        match value.kind() {
+            ValueKind::Seq => value.try_iter()?.try_for_each(|item| look(state, &item, depth + 1)),
+            ValueKind::Map => value.try_iter()?.try_for_each(|key| look(state, &value.get_item(&key)?, depth + 1)),
+            _ => Ok(()),
+        }
+    }
+    look(state, &value, 0)?;
+    Ok(value)
+}
+
 /// How `tojson` writes.
 struct Style {
     ensure_ascii: bool,
@@ -39,11 +56,7 @@ struct Style {
 
 /// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`, as Hugging Face defines it: no HTML
 /// escapes, a space after commas and colons.
-pub(super) fn tojson(value: Value, arguments: Rest<Value>) -> Result<Value, Error> {
-    let (positional, kwargs) = match arguments.split_last() {
-        Some((last, rest)) if last.is_kwargs() => (rest, Kwargs::try_from(last.clone())?),
-        _ => (&arguments[..], Kwargs::from_iter::<[(&str, Value); 0]>([])),
-    };
+pub(super) fn tojson(value: Value, positional: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     let argument = |i: usize, name: &str| -> Result<Option<Value>, Error> {
         let value = match positional.get(i) {
             Some(value) => Some(value.clone()),

@@ -178,6 +178,9 @@ impl Bpe {
         let (key, id) = match &self.merges {
             Merges::Ranked(merges) => *merges.get(&(l.id?, r.id?))?,
             Merges::Scored(scores) => {
+                if len > vocabulary.longest {
+                    return None;
+                }
                 let id = vocabulary.id(&word[l.start..l.start + len])?;
                 (descending(*scores.get(id as usize)?), id)
             }

@@ -157,7 +157,7 @@ impl GgufVocab<'_> {
 
     /// Token text to id; of two tokens with the same text the later one counts.
     fn vocabulary(&self) -> Vocabulary {
-        Vocabulary((0u32..).zip(self.tokens).map(|(id, token)| (token.as_str().into(), id)).collect())
+        Vocabulary::new((0u32..).zip(self.tokens).map(|(id, token)| (token.as_str().into(), id)).collect())
     }
 
     fn finders(&self) -> Result<[Finder; 2]> {
@@ -241,12 +241,15 @@ fn byte_level(vocab: &GgufVocab) -> Result<Parts> {
     })
 }
 
+/// Spaces of a merge rule that are tried as the one between its two tokens.
+const MAX_SPACES: usize = 64;
+
 /// Merge rules, `left right`, to (left id, right id) → (rank, merged id).
 fn ranked(merges: &[String], vocabulary: &Vocabulary) -> Result<HashMap<(u32, u32), (u32, u32)>> {
     let mut ranks = HashMap::with_capacity(merges.len());
     for (rank, rule) in (0u32..).zip(merges) {
-        // A token may hold a space itself: take the first place where both sides and the whole are tokens.
-        let joined = rule.match_indices(' ').find_map(|(at, _)| {
+        // A token may hold spaces itself: take the first place where both sides and the whole are tokens.
+        let joined = rule.match_indices(' ').take(MAX_SPACES).find_map(|(at, _)| {
             let (left, right) = (&rule[..at], &rule[at + 1..]);
             let merged = vocabulary.id(&[left, right].concat())?;
             Some(((vocabulary.id(left)?, vocabulary.id(right)?), (rank, merged)))
@@ -331,7 +334,7 @@ fn wordpiece(vocab: &GgufVocab) -> Result<Parts> {
         keys.insert(key.into_boxed_str(), id as u32); // below MAX_TOKENS
         tokens.push((vocab.kind(id), text.into_bytes()));
     }
-    let vocabulary = Vocabulary(keys);
+    let vocabulary = Vocabulary::new(keys);
     let unknown = vocab.special("unknown", vocab.unk, Some(100))?;
     let unknown = unknown.ok_or_else(|| malformed("a WordPiece vocabulary needs an unknown token"))?;
     let cls = vocab.special("CLS", vocab.cls.or(vocab.bos), Some(101))?;

@@ -12,9 +12,13 @@ use super::added::{AddedToken, Finder};
 use super::bpe::{Bpe, Merges, Symbols};
 use super::bytes::{byte_to_char, fallback_byte};
 use super::json_steps::{self, Decoder, Steps};
-use super::table::{Kind, MAX_TOKENS};
+use super::normalize::normalize;
+use super::table::{Kind, MAX_BYTES, MAX_TOKENS};
 use super::{END_TOKENS, Model, Parts, Pipeline, Vocabulary, WordPiece, malformed};
 use crate::{Error, Result};
+
+/// Normalizers and pre-tokenizers together; published files have up to about six.
+const MAX_STEPS: usize = 32;
 
 #[derive(Deserialize)]
 struct File {
@@ -115,6 +119,9 @@ pub(super) fn parts(text: &str, companions: [Option<&Value>; 3]) -> Result<Parts
     if let Some(pre_tokenizer) = &file.pre_tokenizer {
         json_steps::pre_tokenizer(pre_tokenizer, &mut steps)?;
     }
+    if steps.normalizer.len() + steps.splits.len() > MAX_STEPS {
+        return Err(malformed(format!("more than {MAX_STEPS} steps before the model")));
+    }
     let (model, kind) = if kind == "BPE" {
         let bpe = bpe(&file.model, steps.byte_level, &vocabulary)?;
         (Model::Bpe(Box::new(bpe)), if steps.byte_level { "byte-level BPE" } else { "BPE" })
@@ -161,7 +168,7 @@ fn vocabulary(file: &File) -> Result<Vocabulary> {
     if ids.is_empty() {
         return Err(malformed("the vocabulary is empty"));
     }
-    Ok(Vocabulary(ids))
+    Ok(Vocabulary::new(ids))
 }
 
 /// What each id decodes to.
@@ -169,12 +176,18 @@ fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(Kind, Vec<u8>)>> {
     let ids = file.model.vocab.0.iter().map(|(_, id)| *id).chain(file.added_tokens.iter().map(|token| token.id));
     let len = ids.max().map_or(0, |id| id as usize + 1); // below MAX_TOKENS, see `vocabulary`
     let mut tokens = vec![(Kind::Hole, Vec::new()); len];
+    let mut total = 0;
     for (token, id) in &file.model.vocab.0 {
         let slot = &mut tokens[*id as usize];
         if slot.0 != Kind::Hole {
             return Err(malformed(format!("two tokens have id {id}, one of them {token:?}")));
         }
-        *slot = (Kind::Plain, decoder.bytes(token)?);
+        let bytes = decoder.bytes(token)?;
+        total += bytes.len();
+        if total > MAX_BYTES {
+            return Err(malformed(format!("the tokens decode to more than {MAX_BYTES} bytes")));
+        }
+        *slot = (Kind::Plain, bytes);
     }
     for token in &file.added_tokens {
         let bytes = token.content.as_bytes().to_vec();
@@ -188,13 +201,10 @@ fn finders(added: &[Added], steps: &Steps) -> Result<([Finder; 2], [Finder; 2])>
     let finder = |normalized: bool, control: bool| {
         let tokens = added.iter().filter(|token| token.normalized == normalized && (control || !token.special));
         let tokens = tokens.map(|token| {
-            let mut content = token.content.as_str().into();
-            for step in steps.normalizer.iter().filter(|_| normalized) {
-                content = step.apply(content)?;
-            }
+            let applied = if normalized { &steps.normalizer[..] } else { &[] };
             Ok(AddedToken {
                 id: token.id,
-                content: content.into_owned(),
+                content: normalize(applied, &token.content)?.into_owned(),
                 single_word: token.single_word,
                 lstrip: token.lstrip,
                 rstrip: token.rstrip,

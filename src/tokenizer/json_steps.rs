@@ -13,6 +13,11 @@ use crate::{Error, Result};
 /// Nested sequences deeper than this are no tokenizer.
 const MAX_DEPTH: usize = 8;
 
+/// Bytes that a step may put in the place of one match: `▁` has three. Short, so that no file makes text explode.
+const MAX_REPLACEMENT: usize = 16;
+/// Bytes of a decoded token.
+const MAX_TOKEN: usize = 1 << 16;
+
 /// What the normalizer and the pre-tokenizer add up to.
 pub(super) struct Steps {
     pub(super) normalizer: Vec<Step>,
@@ -52,6 +57,15 @@ fn text<'v>(step: &'v Value, name: &str) -> Result<&'v str> {
     step[name].as_str().ok_or_else(|| malformed(format!("a step of tokenizer.json has no {name}")))
 }
 
+/// A text that a step puts in.
+fn replacement(step: &Value, name: &str) -> Result<String> {
+    let text = text(step, name)?;
+    if text.len() > MAX_REPLACEMENT {
+        return Err(Error::unsupported(format!("a tokenizer step that puts in {} bytes at once", text.len())));
+    }
+    Ok(text.to_owned())
+}
+
 /// The steps of a `Sequence`, or the step itself.
 fn each(step: &Value, list: &str, depth: usize, visit: &mut dyn FnMut(&Value) -> Result<()>) -> Result<()> {
     if depth > MAX_DEPTH {
@@ -75,9 +89,9 @@ pub(super) fn normalizer(step: &Value, steps: &mut Steps) -> Result<()> {
             "Lowercase" => Step::Lowercase,
             "StripAccents" => Step::StripAccents,
             "Strip" => Step::Strip { left: flag(step, "strip_left", true), right: flag(step, "strip_right", true) },
-            "Prepend" => Step::Prepend(text(step, "prepend")?.into()),
+            "Prepend" => Step::Prepend(replacement(step, "prepend")?),
             "Replace" => {
-                let to = text(step, "content")?.to_owned();
+                let to = replacement(step, "content")?;
                 match (step["pattern"]["String"].as_str(), step["pattern"]["Regex"].as_str()) {
                     (Some(from), _) => Step::Replace { from: from.into(), to },
                     (None, Some(regex)) => {
@@ -212,7 +226,7 @@ pub(super) fn decoder(step: Option<&Value>) -> Result<Decoder> {
             "Replace" => {
                 let from = step["pattern"]["String"].as_str();
                 let from = from.ok_or_else(|| Error::unsupported("a decoder that replaces by pattern"))?.to_owned();
-                decoder.steps.push(Unmap::Replace { from, to: text(step, "content")?.into() });
+                decoder.steps.push(Unmap::Replace { from, to: replacement(step, "content")? });
             }
             "Metaspace" => {
                 let from = step["replacement"].as_str().unwrap_or("▁").to_owned();
@@ -261,6 +275,9 @@ impl Decoder {
                         text = clean_up(&text);
                     }
                 }
+            }
+            if text.len() > MAX_TOKEN {
+                return Err(malformed(format!("a token decodes to more than {MAX_TOKEN} bytes")));
             }
         }
         Ok(text.into_bytes())

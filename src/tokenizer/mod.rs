@@ -74,11 +74,20 @@ pub struct Info {
 }
 
 /// Token text to id.
-struct Vocabulary(HashMap<Box<str>, u32>);
+struct Vocabulary {
+    ids: HashMap<Box<str>, u32>,
+    /// Bytes of the longest token.
+    longest: usize,
+}
 
 impl Vocabulary {
+    fn new(ids: HashMap<Box<str>, u32>) -> Self {
+        let longest = ids.keys().map(|token| token.len()).max().unwrap_or(0);
+        Vocabulary { ids, longest }
+    }
+
     fn id(&self, text: &str) -> Option<u32> {
-        self.0.get(text).copied()
+        self.ids.get(text).copied()
     }
 }
 
@@ -166,18 +175,19 @@ impl Tokenizer {
 
     fn new(parts: Parts) -> Result<Self> {
         let table = TokenTable::new(parts.tokens, parts.strip_first_space)?;
+        // Companion files may name ids that this vocabulary lacks.
+        let known = |id: &u32| table.get(*id).is_some();
         let mut stop_ids = parts.stop_ids;
+        stop_ids.retain(known);
         stop_ids.sort_unstable();
         stop_ids.dedup();
-        let known = |id: &u32| table.get(*id).is_some();
-        stop_ids.retain(known);
         Ok(Tokenizer {
             vocabulary: parts.vocabulary,
             pipeline: parts.pipeline,
-            prefix: parts.prefix,
-            suffix: parts.suffix,
-            bos: parts.bos,
-            eos: parts.eos,
+            prefix: parts.prefix.into_iter().filter(known).collect(),
+            suffix: parts.suffix.into_iter().filter(known).collect(),
+            bos: parts.bos.filter(known),
+            eos: parts.eos.filter(known),
             stop_ids,
             kind: parts.kind,
             pre: parts.pre,
@@ -280,10 +290,7 @@ impl Pipeline {
             match part {
                 Part::Token(id) => ids.push(id),
                 Part::Text(text) => {
-                    let mut text = Cow::Borrowed(text);
-                    for step in &self.normalizer {
-                        text = step.apply(text)?;
-                    }
+                    let text = normalize::normalize(&self.normalizer, text)?;
                     self.normalized[which].cut(&text, &mut |part| {
                         match part {
                             Part::Token(id) => ids.push(id),

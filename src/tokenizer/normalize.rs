@@ -9,6 +9,21 @@ use tokenizers::{NormalizedString, Normalizer};
 
 use crate::{Error, Result};
 
+/// How often its own length a text may grow to; compatibility forms reach eleven times.
+const MAX_GROWTH: usize = 32;
+
+/// `text` after all steps.
+pub(super) fn normalize<'t>(steps: &[Step], text: &'t str) -> Result<Cow<'t, str>> {
+    let mut normalized = Cow::Borrowed(text);
+    for step in steps {
+        normalized = step.apply(normalized)?;
+        if normalized.len() > text.len().saturating_mul(MAX_GROWTH).saturating_add(1024) {
+            return Err(Error::invalid("text", "the tokenizer's normalizer makes it too long"));
+        }
+    }
+    Ok(normalized)
+}
+
 /// One step, in `tokenizer.json`'s terms.
 pub(super) enum Step {
     Nfc,
@@ -26,7 +41,7 @@ pub(super) enum Step {
 
 impl Step {
     /// `text` after this step.
-    pub(super) fn apply<'t>(&self, text: Cow<'t, str>) -> Result<Cow<'t, str>> {
+    fn apply<'t>(&self, text: Cow<'t, str>) -> Result<Cow<'t, str>> {
         Ok(match self {
             // ASCII is its own normal form.
             Step::Nfc | Step::Nfd | Step::Nfkc | Step::Nfkd | Step::StripAccents if text.is_ascii() => text,

@@ -20,7 +20,7 @@ pub(super) const PUNCTUATION: &str = r"[[:punct:]\p{P}]";
 
 const TAIL: &str = r"|\s+(?!\S)|\s+";
 /// Steps the backtracking matcher may take for one match.
-pub(super) const BACKTRACK_LIMIT: usize = 1_000_000;
+pub(super) const BACKTRACK_LIMIT: usize = 100_000;
 
 /// What becomes of the matches; names and meanings are those of `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

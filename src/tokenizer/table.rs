@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// More tokens than any published vocabulary has (the largest hold 2.6e5).
 pub(super) const MAX_TOKENS: usize = 1 << 21;
 /// Bytes of all tokens together.
-const MAX_BYTES: usize = 1 << 28;
+pub(super) const MAX_BYTES: usize = 1 << 28;
 
 /// What an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,7 +48,7 @@ TOOLS = [
                 "properties": {"city": {"type": "string"}, "days": {"type": "number", "default": 1.5, "nullable": True}},
                 "required": ["city"],
                 "additionalProperties": False,
-                "examples": [None, 1e-7, 123456789012345678, []],
+                "examples": [None, 0.25, 123456789012345678, []],
             },
         },
     }
@@ -76,7 +76,7 @@ SMALL = {
     "blocks": "{% for m in messages %}\n  {% if m.role == 'user' %}\n[{{ m.content }}]\n  {% endif %}\n{% endfor %}\nend\n",
     "trim": "{%- for m in messages -%}\n  {{- m['role'] + ':' + m['content'] | trim -}}\n{%- endfor -%}\n  tail  \n",
     "tojson": "{{ tools | tojson }}|{{ tools | tojson(indent=2) }}|{{ {'b': [], 'a': {}} | tojson(sort_keys=true) }}|"
-    "{{ 'é😀\"\\\\' | tojson(ensure_ascii=true) }}|{{ [1, 2] | tojson(separators=(',', ':')) }}|{{ '<&>\\'' | tojson }}",
+    "{{ numbers | tojson }}|{{ 'é😀\"\\\\' | tojson(ensure_ascii=true) }}|{{ [1, 2] | tojson(separators=(',', ':')) }}|{{ '<&>\\'' | tojson }}",
     "python_text": "{{ true }} {{ none }} {{ 1.0 }} {{ [1, 'a', none] }} {{ {'k': false, 'q': \"it's\"} }} {{ 7 // 2 }} {{ 7 / 2 }} "
     "{{ tools[0] | string }}",
     "methods": "{{ ' a,b '.strip().split(',') | join('+') }} {{ 'Abc'.lower() }} {{ 'x' * 3 }} {{ 'abc'[1:] }} {{ 'abc'[::-1] }} "
@@ -92,6 +92,8 @@ SMALL = {
     "filters": "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | list | length }} "
     "{{ messages | map(attribute='role') | unique | join(',') }} {{ (messages | last).role }} {{ messages[-1]['role'] }} "
     "{{ messages[1:] | length }} {{ none | default('d', true) }} {{ 'A' | lower }} {{ [3, 1] | sort | first }}",
+    "set": "{% set a, b = 1, 'x=%}y' %}{% set c = 'q' if false %}{%- set d = 7 % 4 -%}{% set e %}[{{ a }}]{% endset %}"
+    "{% set f = {'k': \"%'\"} %}{{ a }}{{ b }}{{ c is defined }}{{ d }}{{ e }}{{ f.k }}",
     "raise": "line one\n{{ raise_exception('only user turns, please') }}",
 }
 
@@ -123,7 +125,10 @@ def cases():
     yield case("gemma-3 image", PARTS, file=FILES["gemma-3"], add_generation_prompt=True)
     yield case("gemma-3 roles do not alternate", [*TURNS, *TURNS], file=FILES["gemma-3"])
     for name, template in SMALL.items():
-        yield case(name, LONG, template=template, tools=TOOLS if name in ("tojson", "python_text") else None)
+        options = {"tools": TOOLS} if name in ("tojson", "python_text") else {}
+        if name == "tojson":
+            options["extra"] = {"numbers": [1e-7, 0.0001, 1e15, 1e16, 1.5e300, -0.0, 2**63, -5]}
+        yield case(name, LONG, template=template, **options)
 
 
 def main(folder):
