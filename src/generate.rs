@@ -20,6 +20,9 @@ const LOGIT_ROWS: usize = 64;
 /// Positions in a page of the KV cache.
 const PAGE: usize = 32;
 
+/// Added to a logit, it leaves the token no probability.
+const FORBIDDEN: f32 = -1e30;
+
 /// What a plan computes after the last block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Head {
@@ -48,7 +51,7 @@ pub struct Request {
     pub prompt: Vec<u32>,
     /// `None`: until the context is full.
     pub max_tokens: Option<usize>,
-    /// Before so many tokens, stop ids don't stop.
+    /// Before so many tokens, no stop id is drawn.
     pub min_tokens: usize,
     /// End of generation; not handed to the callback.
     pub stop_ids: Vec<u32>,
@@ -251,7 +254,7 @@ impl Generator {
         if most == 0 {
             return Ok(outcome(Finish::Length, 0));
         }
-        self.set_sampling(request);
+        self.set_sampling(request, 0);
         self.cached.truncate(cached_tokens);
         self.plan(1, Head::Sample).await?; // before prefill, so that decode starts without a pause
         let Some(first) = self.prefill(&request.prompt[cached_tokens..], cached_tokens, breathe).await? else {
@@ -289,6 +292,10 @@ impl Generator {
                 return Ok(Finish::Abort);
             }
             while decode.in_flight.len() < depth && decode.submitted < decode.most {
+                if decode.submitted == request.min_tokens && !request.stop_ids.is_empty() {
+                    self.set_sampling(request, decode.submitted);
+                    self.device.write(self.control_buffer, 0, self.control.bytes());
+                }
                 decode.in_flight.push_back(self.run(1, Head::Sample)?);
                 decode.submitted += 1;
             }
@@ -299,7 +306,7 @@ impl Generator {
                 return Ok(Finish::Abort);
             }
             let id = self.control.layout.result(&words, 0);
-            if request.stop_ids.contains(&id) && decode.tokens.len() >= request.min_tokens {
+            if request.stop_ids.contains(&id) {
                 return Ok(Finish::Stop);
             }
             decode.tokens.push(id);
@@ -313,14 +320,21 @@ impl Generator {
         }
     }
 
-    /// Sampling parameters → `control` and the bias buffer.
-    fn set_sampling(&mut self, request: &Request) {
+    /// Sampling parameters → `control` and the bias buffer, for the runs after the first `submitted`.
+    fn set_sampling(&mut self, request: &Request, submitted: usize) {
         let p = &request.sampling;
         let mut flags = if p.has_penalties() { SamplingSlot::PENALTIES } else { 0 };
-        if !p.logit_bias.is_empty() {
+        let forbidden = if submitted < request.min_tokens { &request.stop_ids[..] } else { &[] };
+        if !p.logit_bias.is_empty() || !forbidden.is_empty() {
             let mut bias = vec![0f32; self.model.shape().vocabulary];
             for &(id, value) in &p.logit_bias {
                 bias[id as usize] = value;
+            }
+            for &id in forbidden {
+                // A tokenizer may name ids past the model's table.
+                if let Some(bias) = bias.get_mut(id as usize) {
+                    *bias = FORBIDDEN;
+                }
             }
             self.device.write(self.bias, 0, bytemuck::cast_slice(&bias));
             flags |= SamplingSlot::BIAS;

@@ -11,6 +11,7 @@ use cresset::sampler::{SamplingParams, log_softmax};
 use pollster::block_on;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
+use std::path::Path;
 use support::variant::Variant;
 use support::{Case, close, cpu, gpu, ids};
 
@@ -36,6 +37,7 @@ on_both_devices! {
     penalties_are_those_of_the_formula,
     the_narrowest_sampling_is_greedy,
     stop_strings_that_straddle_tokens,
+    real_text_is_streamed_whole_and_stopped_in_words,
     token_limits,
     the_context_ends_with_length_and_never_overflows,
     interrupted_in_mid_answer,
@@ -332,6 +334,23 @@ fn the_narrowest_sampling_is_greedy(case: Case) {
     }
 }
 
+/// Real words, several characters a token: what is streamed is what the independent implementation wrote.
+fn real_text_is_streamed_whole_and_stopped_in_words(case: Case) {
+    let mut engine = support::open(Path::new("www/models/cresset-stories-4m-q8_0.gguf"), case, KvFormat::F32);
+    let expected = support::json(Path::new("tests/golden/bundled.json"));
+    for prompt in expected.as_array().expect("prompts").iter().take(2) {
+        let text = prompt["greedy_text"].as_str().expect("text");
+        let n = ids(&prompt["greedy_ids"]).len();
+        let request = json!({ "prompt": ids(&prompt["ids"]), "max_tokens": n, "temperature": 0, "ignore_eos": true });
+        let chunks = stream(&mut engine, false, request.clone());
+        assert_eq!(streamed_text(&chunks, 0), text);
+        let stop = &text[text.len() / 2 - 5..text.len() / 2 + 6];
+        let chunks = stream(&mut engine, false, with(request, json!({ "stop": stop })));
+        assert_eq!(streamed_text(&chunks, 0), text[..text.find(stop).expect("it is there")]);
+        assert_eq!(finish(chunks.last().expect("chunks")), "stop");
+    }
+}
+
 /// The golden tokens are mostly single characters, so every string of three lies across tokens.
 fn stop_strings_that_straddle_tokens(case: Case) {
     let mut engine = engine(case);
@@ -369,14 +388,24 @@ fn token_limits(case: Case) {
     let ended = |engine: &mut Engine, fields: Value| {
         let request = json!({ "prompt": "the hen", "max_tokens": 9, "logit_bias": { EOS.to_string(): 100 } });
         let answer = complete(engine, with(request, fields)).expect("an answer");
-        let choice = &answer["choices"][0];
-        assert_eq!(choice["text"], "", "the end of text is not text");
         (finish(&answer).to_string(), answer["usage"]["completion_tokens"].as_u64().expect("a count"))
     };
     assert_eq!(ended(&mut engine, json!({})), ("stop".into(), 0));
-    assert_eq!(ended(&mut engine, json!({ "min_tokens": 5 })), ("stop".into(), 5));
+    for n in [1, 2, 5, 8] {
+        assert_eq!(ended(&mut engine, json!({ "min_tokens": n })), ("stop".into(), n));
+    }
     assert_eq!(ended(&mut engine, json!({ "min_tokens": 50 })), ("length".into(), 9));
     assert_eq!(ended(&mut engine, json!({ "ignore_eos": true })), ("length".into(), 9));
+    // Until then the end of text is never drawn, afterwards it is again.
+    let (eos, never) = (json!({ EOS.to_string(): 100 }), json!({ EOS.to_string(): -100 }));
+    let ids_of = |engine: &mut Engine, bias: Value, min: usize, ignore: bool| {
+        run(engine, json!({ "temperature": 0, "logit_bias": bias, "min_tokens": min, "ignore_eos": ignore })).1
+    };
+    let without = ids_of(&mut engine, never, 0, false);
+    assert_eq!(ids_of(&mut engine, eos.clone(), 6, false), without[..6]);
+    assert_eq!(ids_of(&mut engine, eos.clone(), 0, true), [EOS; 24]);
+    let (text, _) = run(&mut engine, json!({ "logit_bias": eos }));
+    assert_eq!(text, "", "the end of text is not text");
 }
 
 fn the_context_ends_with_length_and_never_overflows(case: Case) {
