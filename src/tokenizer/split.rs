@@ -125,7 +125,7 @@ impl Pattern {
             Ok(Pattern::Backtracking(Box::new(regex)))
         };
         // A possessive quantifier means something else to the linear matcher.
-        if ["?+", "*+", "++", "}+"].iter().any(|possessive| pattern.contains(possessive)) {
+        if is_possessive(pattern) {
             return backtracking();
         }
         if let Some(body) = pattern.strip_suffix(TAIL) {
@@ -184,6 +184,15 @@ impl Pattern {
     }
 }
 
+/// Whether a quantifier is followed by `+`, as in `a?+` or `a{1,3}+` (but not in `\p{L}+`).
+fn is_possessive(pattern: &str) -> bool {
+    let counted = pattern.match_indices("}+").any(|(at, _)| {
+        let body = pattern[..at].rfind('{').map_or("", |open| &pattern[open + 1..at]);
+        !body.is_empty() && body.bytes().all(|b| b.is_ascii_digit() || b == b',')
+    });
+    counted || ["?+", "*+", "++"].iter().any(|quantifier| pattern.contains(quantifier))
+}
+
 /// The length of a run of at least two spaces without its last one, if something other than a space follows at `end`.
 fn without_last_space(text: &str, run: &str, end: usize) -> Option<usize> {
     let followed = text[end..].chars().next().is_some_and(|c| !c.is_whitespace());
@@ -235,6 +244,14 @@ mod tests {
             for text in texts {
                 assert_eq!(words(&linear, text), words(&published, text), "{pattern} on {text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn possessive_quantifiers_backtrack() {
+        for (pattern, want) in [("a?+b", true), (r"\p{N}{1,3}+", true), ("a{2}+", true), (GPT2, false), (LLAMA3, false)]
+        {
+            assert_eq!(is_possessive(pattern), want, "{pattern}");
         }
     }
 
