@@ -218,8 +218,10 @@ fn refused(error: &clap::Error) -> ExitCode {
         return if printed && !error.use_stderr() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let text = error.to_string();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Usage:"));
-    let line = lines.collect::<Vec<_>>().join(" ");
-    eprintln!("error[INVALID_REQUEST]: {}", line.strip_prefix("error: ").unwrap_or(&line));
+    // clap's last two paragraphs are the usage and where to find more.
+    let skipped = |line: &&str| line.is_empty() || line.starts_with("Usage:") || line.starts_with("For more");
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !skipped(line)).collect();
+    let line = lines.join(" ");
+    eprintln!("error[INVALID_REQUEST]: {} (see --help)", line.strip_prefix("error: ").unwrap_or(&line));
     ExitCode::FAILURE
 }
