@@ -86,7 +86,8 @@ impl Engine {
         })?;
         let extra = options["chat_template_kwargs"].as_object().cloned().unwrap_or_else(Map::new);
         let add_generation_prompt = options["add_generation_prompt"].as_bool().unwrap_or(true);
-        template.render(messages, &RenderOptions { add_generation_prompt, extra, ..RenderOptions::default() })
+        let now = SystemTime::UNIX_EPOCH.elapsed().ok().and_then(|d| i64::try_from(d.as_secs()).ok());
+        template.render(messages, &RenderOptions { add_generation_prompt, extra, now, ..RenderOptions::default() })
     }
 
     /// `completions.create`. Chunks go to `on_chunk` if the request streams; the whole answer is returned otherwise,
@@ -192,6 +193,7 @@ impl Engine {
         let mut text = TextStream {
             decoder: tokenizer.map(|t| if kind == Kind::Chat { t.stream().at_text_start() } else { t.stream() }),
             stop: StopMatcher::new(options.stop.clone()),
+            stopped: false,
         };
         let mut whole = Piece::default();
         let mut first_token = None;
@@ -320,16 +322,23 @@ impl Engine {
 struct TextStream {
     decoder: Option<StreamDecoder>,
     stop: StopMatcher,
+    /// A stop string was met: nothing follows it.
+    stopped: bool,
 }
 
 impl TextStream {
     fn push(&mut self, id: u32) -> (String, bool) {
         // A model's table may have more rows than its tokenizer has tokens; those ids have no text.
         let text = self.decoder.as_mut().and_then(|d| d.push(id).ok().map(str::to_string)).unwrap_or_default();
-        self.stop.push(&text)
+        let (shown, stopped) = self.stop.push(&text);
+        self.stopped |= stopped;
+        (shown, stopped)
     }
 
     fn finish(&mut self) -> String {
+        if self.stopped {
+            return String::new();
+        }
         let tail = self.decoder.as_mut().map(|d| d.flush().to_string()).unwrap_or_default();
         let (shown, stopped) = self.stop.push(&tail);
         if stopped { shown } else { shown + &self.stop.finish() }

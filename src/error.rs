@@ -38,7 +38,7 @@ pub enum Error {
     #[error("{what} needs {need_mb} MB, but {have}")]
     OutOfMemory { what: String, need_mb: u64, have: String },
 
-    /// The prompt, or the prompt and the answer asked for, do not fit the context.
+    /// The prompt does not fit the context. (An answer that does not fit ends with `finish_reason: "length"`.)
     #[error(
         "the prompt has {prompt} tokens, but the context holds {context}; shorten the prompt or load with a larger contextLength"
     )]

@@ -153,9 +153,12 @@ impl Generator {
     }
 
     /// Records and compiles the plans that every request needs, so that the first one does not wait for them.
+    ///
+    /// The largest comes first: its activations serve all others, and if they don't fit, loading is when to say so.
     pub async fn warm_up(&mut self) -> Result<()> {
-        self.plan(1, Head::Sample).await?;
-        self.plan(BUCKETS[1], Head::Sample).await
+        self.plan(*BUCKETS.last().expect("there are buckets"), Head::Sample).await?;
+        self.plan(BUCKETS[1], Head::Sample).await?;
+        self.plan(1, Head::Sample).await
     }
 
     /// Makes sure that the plan for `rows` rows exists.
@@ -257,8 +260,14 @@ impl Generator {
         self.set_sampling(request, 0);
         self.cached.truncate(cached_tokens);
         self.plan(1, Head::Sample).await?; // before prefill, so that decode starts without a pause
-        let Some(first) = self.prefill(&request.prompt[cached_tokens..], cached_tokens, breathe).await? else {
-            return Ok(outcome(Finish::Abort, 0));
+        let prefilled = self.prefill(&request.prompt[cached_tokens..], cached_tokens, breathe).await;
+        let first = match prefilled {
+            Ok(Some(first)) => first,
+            Ok(None) => return Ok(outcome(Finish::Abort, 0)),
+            Err(error) => {
+                self.cached.clear(); // nobody knows what was written
+                return Err(error);
+            }
         };
         // From here on the device feeds itself.
         self.control.set_rows(&[Row { slot: 0, position: 0, token: FROM_STATE }], &[0]);
@@ -270,9 +279,11 @@ impl Generator {
             // What ran ahead in vain; a lost device has been reported by the run that met it.
             let _ = self.device.wait(ticket).await;
         }
-        // Every token but the newest was fed back, so its keys and values are there.
-        let fed = decode.tokens.len().min(decode.submitted - 1);
-        self.cached.extend_from_slice(&decode.tokens[..fed]);
+        match finish {
+            // Every token but the newest was fed back, so its keys and values are there.
+            Ok(_) => self.cached.extend_from_slice(&decode.tokens[..decode.tokens.len().min(decode.submitted - 1)]),
+            Err(_) => self.cached.clear(),
+        }
         Ok(outcome(finish?, decode.tokens.len()))
     }
 

@@ -108,3 +108,16 @@ fn stories260k_on_both_devices() {
         check_real(&folder.join("stories260K.gguf"), &expected, case);
     }
 }
+
+/// The model that the repository ships: the real weights that are there wherever the tests are.
+#[test]
+fn the_bundled_model_on_both_devices() {
+    let catalogue = support::json(Path::new("www/models/catalogue.json"));
+    let file = catalogue[0]["file"].as_str().expect("a file name");
+    let path = Path::new("www/models").join(file);
+    let expected = support::json(Path::new("tests/golden/bundled.json"));
+    check_real(&path, &expected, cpu());
+    if let Some(case) = gpu() {
+        check_real(&path, &expected, case);
+    }
+}

@@ -5,7 +5,6 @@ use super::{Architecture, Decoder, Hyper, Loader, Shape, Transformer};
 use crate::error::{Error, Result};
 use crate::nn::{Attention, Block, Embedding, Linear, Mlp, Norm};
 use crate::ops::{Activation, MOST_HEAD_DIM};
-use std::ops::Range;
 
 pub static ARCHITECTURE: Architecture =
     Architecture { gguf: "gpt2", hf: "gpt2", shape, load: |loader| Box::pin(load(loader)) };
@@ -84,23 +83,13 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let mut blocks = Vec::with_capacity(shape.n_layers.min(1024));
     for i in 0..shape.n_layers {
         let attn_norm = norm(loader, "attn.norm", i, d_model, epsilon).await?;
-        let qkv = [3 * d_model, d_model];
-        let attn = Attention {
-            q: linear(loader, "attn.qkv", i, qkv, 0..d_model).await?,
-            k: linear(loader, "attn.qkv", i, qkv, d_model..2 * d_model).await?,
-            v: linear(loader, "attn.qkv", i, qkv, 2 * d_model..3 * d_model).await?,
-            o: linear(loader, "attn.o", i, [d_model, d_model], 0..d_model).await?,
-            n_heads,
-            rope: None,
-            scale: scale(i),
-        };
+        let [q, k, v] = linears(loader, "attn.qkv", i, [d_model, d_model]).await?;
+        let [o] = linears(loader, "attn.o", i, [d_model, d_model]).await?;
+        let attn = Attention { q, k, v, o, n_heads, rope: None, scale: scale(i) };
         let mlp_norm = norm(loader, "mlp.norm", i, d_model, epsilon).await?;
-        let mlp = Mlp {
-            gate: None,
-            up: linear(loader, "mlp.up", i, [d_ffn, d_model], 0..d_ffn).await?,
-            down: linear(loader, "mlp.down", i, [d_model, d_ffn], 0..d_model).await?,
-            activation,
-        };
+        let [up] = linears(loader, "mlp.up", i, [d_ffn, d_model]).await?;
+        let [down] = linears(loader, "mlp.down", i, [d_model, d_ffn]).await?;
+        let mlp = Mlp { gate: None, up, down, activation };
         blocks.push(Block { attn_norm, attn, mlp_norm, mlp });
     }
     let norm = norm(loader, "norm", 0, d_model, epsilon).await?;
@@ -117,18 +106,20 @@ async fn norm(loader: &mut Loader<'_>, name: &str, layer: usize, n: usize, epsil
     Ok(Norm::Layer { weight, bias, epsilon })
 }
 
-/// Outputs `part` of a projection [out, in] with bias; safetensors keep it as Conv1D, [in, out].
-async fn linear(
+/// `N` projections [out, in] with biases that the file keeps as one; safetensors keep it as Conv1D, [in, N × out].
+async fn linears<const N: usize>(
     loader: &mut Loader<'_>,
     name: &str,
     layer: usize,
-    shape: [usize; 2],
-    part: Range<usize>,
-) -> Result<Linear> {
-    let weight = match loader.is_gguf() {
-        true => loader.matrix_part(name, layer, shape, part.clone()).await?,
-        false => loader.transposed_part(name, layer, shape, part.clone()).await?,
+    [out, columns]: [usize; 2],
+) -> Result<[Linear; N]> {
+    let shape = [N * out, columns];
+    let parts: [_; N] = std::array::from_fn(|i| i * out..(i + 1) * out);
+    let weights = match loader.is_gguf() {
+        true => loader.matrix_parts(name, layer, shape, &parts).await?,
+        false => loader.transposed_parts(name, layer, shape, &parts).await?,
     };
-    let bias = loader.vector_part(&format!("{name}.bias"), layer, shape[0], part).await?;
-    Ok(Linear { weight, bias: Some(bias) })
+    let biases = loader.vector_parts(&format!("{name}.bias"), layer, N * out, &parts).await?;
+    let linears = weights.into_iter().zip(biases).map(|(weight, bias)| Linear { weight, bias: Some(bias) });
+    Ok(linears.collect::<Vec<_>>().try_into().unwrap_or_else(|_| unreachable!("one projection a part")))
 }

@@ -1,4 +1,5 @@
-//! Checkpoint tensors → device weights, streamed: at most [`CHUNK`] bytes of a tensor are in memory at a time.
+//! Checkpoint tensors → device weights, streamed: [`CHUNK`] bytes of a tensor are in memory at a time. Only what must
+//! be transposed is read whole.
 
 use super::Hyper;
 use crate::device::{BufferId, Device, Usage, Weight, WeightPiece};
@@ -10,6 +11,8 @@ use std::ops::Range;
 
 /// Bytes of a tensor read at a time.
 const CHUNK: usize = 16 << 20;
+/// Bytes written before the device is waited for: what is on its way to it takes memory too.
+const UNFLUSHED: usize = 64 << 20;
 
 /// Told (bytes uploaded, bytes in all) as loading goes on.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
@@ -31,6 +34,7 @@ pub struct Loader<'a> {
     /// model is whole. What is loaded so cannot run.
     pub only_check: bool,
     uploaded: u64,
+    unflushed: usize,
     progress: &'a mut Progress<'a>,
 }
 
@@ -50,6 +54,7 @@ impl<'a> Loader<'a> {
             optional_prefix: "",
             only_check: false,
             uploaded: 0,
+            unflushed: 0,
             progress,
         }
     }
@@ -97,19 +102,29 @@ impl<'a> Loader<'a> {
 
     /// A vector [n] as f32 on the device.
     pub async fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
-        self.vector_part(name, layer, n, 0..n).await
+        Ok(self.vector_parts(name, layer, n, &[0..n]).await?[0])
     }
 
-    /// Elements `part` of a vector [n].
-    pub async fn vector_part(&mut self, name: &str, layer: usize, n: usize, part: Range<usize>) -> Result<BufferId> {
+    /// A vector [n] cut into `parts`.
+    pub async fn vector_parts(
+        &mut self,
+        name: &str,
+        layer: usize,
+        n: usize,
+        parts: &[Range<usize>],
+    ) -> Result<Vec<BufferId>> {
         if self.only_check {
             self.find(name, layer, &[n])?;
-            return Ok(BufferId::default());
+            return Ok(vec![BufferId::default(); parts.len()]);
         }
         let values = self.values(name, layer, &[n]).await?;
-        let buffer = self.device.create_buffer(name, 4 * part.len() as u64, Usage::Weights)?;
-        self.device.write(buffer, 0, bytemuck::cast_slice(&values[part]));
-        Ok(buffer)
+        let mut buffers = Vec::with_capacity(parts.len());
+        for part in parts {
+            let buffer = self.device.create_buffer(name, 4 * part.len() as u64, Usage::Weights)?;
+            self.device.write(buffer, 0, bytemuck::cast_slice(&values[part.clone()]));
+            buffers.push(buffer);
+        }
+        Ok(buffers)
     }
 
     /// A small tensor's numbers on the host.
@@ -147,14 +162,22 @@ impl<'a> Loader<'a> {
         self.matrix_part(name, layer, shape, 0..shape[0]).await
     }
 
-    /// Rows `part` of a matrix [rows, columns]: one of several projections that the file keeps as one.
-    pub async fn matrix_part(
+    /// A matrix [rows, columns] cut into `parts` of its rows: several projections that the file keeps as one.
+    pub async fn matrix_parts(
         &mut self,
         name: &str,
         layer: usize,
         shape: [usize; 2],
-        part: Range<usize>,
-    ) -> Result<Weight> {
+        parts: &[Range<usize>],
+    ) -> Result<Vec<Weight>> {
+        let mut weights = Vec::with_capacity(parts.len());
+        for part in parts {
+            weights.push(self.matrix_part(name, layer, shape, part.clone()).await?);
+        }
+        Ok(weights)
+    }
+
+    async fn matrix_part(&mut self, name: &str, layer: usize, shape: [usize; 2], part: Range<usize>) -> Result<Weight> {
         let (info, format) = self.find(name, layer, &shape)?;
         let row_bytes = format.row_bytes(shape[1]).ok_or_else(|| {
             Error::format(&info.name, format!("{} columns are no whole blocks of {}", shape[1], format.name()))
@@ -167,41 +190,46 @@ impl<'a> Loader<'a> {
         for first in (0..part.len()).step_by(step) {
             let rows = first..(first + step).min(part.len());
             let bytes = self.checkpoint.read_rows(info, part.start + rows.start..part.start + rows.end).await?;
-            self.upload(&weight, rows, &bytes);
+            self.upload(&weight, rows, &bytes).await;
             self.count(bytes.len() as u64);
         }
         Ok(weight)
     }
 
-    /// Rows `part` of the transpose of a file's matrix [columns, rows]: GPT-2's `Conv1D`, which safetensors keep as
-    /// [in, out].
-    pub async fn transposed_part(
+    /// The transpose of a file's matrix [columns, rows], cut into `parts` of its rows: GPT-2's `Conv1D`, which
+    /// safetensors keep as [in, out]. The tensor is read whole, once.
+    pub async fn transposed_parts(
         &mut self,
         name: &str,
         layer: usize,
         [rows, columns]: [usize; 2],
-        part: Range<usize>,
-    ) -> Result<Weight> {
+        parts: &[Range<usize>],
+    ) -> Result<Vec<Weight>> {
         let (info, format) = self.find(name, layer, &[columns, rows])?;
         let size = format.block_bytes();
         if format.block_len() != 1 {
             return Err(Error::unsupported(format!("{}: a transposed matrix in {}", info.name, format.name())));
         }
         if self.only_check {
-            return Ok(Weight { format, rows: part.len(), columns, pieces: Vec::new() });
+            let weight = |part: &Range<usize>| Weight { format, rows: part.len(), columns, pieces: Vec::new() };
+            return Ok(parts.iter().map(weight).collect());
         }
         let bytes = self.checkpoint.read_all(info).await?;
-        let weight = self.allocate(&info.name, format, part.len(), columns)?;
-        let mut turned = Vec::with_capacity(part.len() * columns * size);
-        for row in part.clone() {
-            for column in 0..columns {
-                let at = (column * rows + row) * size;
-                turned.extend_from_slice(&bytes[at..at + size]);
+        let mut weights = Vec::with_capacity(parts.len());
+        for part in parts {
+            let weight = self.allocate(&info.name, format, part.len(), columns)?;
+            let mut turned = Vec::with_capacity(part.len() * columns * size);
+            for row in part.clone() {
+                for column in 0..columns {
+                    let at = (column * rows + row) * size;
+                    turned.extend_from_slice(&bytes[at..at + size]);
+                }
             }
+            self.upload(&weight, 0..part.len(), &turned).await;
+            weights.push(weight);
         }
-        self.upload(&weight, 0..part.len(), &turned);
-        self.count((part.len() * columns * size) as u64);
-        Ok(weight)
+        self.count(info.bytes);
+        Ok(weights)
     }
 
     /// A projection [out, in]; its bias, if the file has one, is named `{name}.bias`.
@@ -219,7 +247,10 @@ impl<'a> Loader<'a> {
     /// Buffers for [rows, columns], as many as the device's largest binding makes necessary.
     fn allocate(&mut self, label: &str, format: Format, rows: usize, columns: usize) -> Result<Weight> {
         let row_bytes = self.device_row_bytes(format, columns);
-        let most = (self.device.info().limits.max_binding_bytes as usize / row_bytes).max(1);
+        let limits = self.device.info().limits;
+        // In u64: an adapter may offer more than a 32-bit page can count.
+        let most = limits.max_binding_bytes.min(limits.max_buffer_bytes) / row_bytes as u64;
+        let most = most.clamp(1, 1 << 30) as usize;
         let mut pieces = Vec::new();
         for first in (0..rows).step_by(most) {
             let rows = first..(first + most).min(rows);
@@ -237,7 +268,7 @@ impl<'a> Loader<'a> {
     }
 
     /// File rows → their places in the pieces, in the device's layout.
-    fn upload(&mut self, weight: &Weight, rows: Range<usize>, bytes: &[u8]) {
+    async fn upload(&mut self, weight: &Weight, rows: Range<usize>, bytes: &[u8]) {
         let file_row = weight.format.row_bytes(weight.columns).expect("checked when the tensor was found");
         let device_row = self.device_row_bytes(weight.format, weight.columns);
         for piece in &weight.pieces {
@@ -253,6 +284,11 @@ impl<'a> Loader<'a> {
                 let words = weight.format.repack_rows(bytes, weight.columns);
                 self.device.write(piece.buffer, offset, bytemuck::cast_slice(&words));
             }
+        }
+        self.unflushed += bytes.len();
+        if self.unflushed >= UNFLUSHED {
+            self.device.flush().await;
+            self.unflushed = 0;
         }
     }
 
