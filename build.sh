@@ -50,9 +50,13 @@ cargo_build() {
   local log=$LOGS/$1.log label=$2
   shift 2
   mkdir -p "$LOGS"
-  cargo "$@" 2>&1 | tee "$log" |
-    awk -v label="$label" '/^ *(Compiling|Downloading) / && !said { print "· building " label; fflush(); said = 1 }' &&
-    return
+  cargo "$@" 2>&1 | tee "$log" | {
+    # A loop of bash: awk may read ahead, and the line would come late.
+    local line said=
+    while IFS= read -r line; do
+      [[ -n $said || ! $line =~ ^\ *(Compiling|Downloading)\  ]] || { say "building $label" && said=1; }
+    done
+  } && return
   tail -n 40 "$log" >&2
   die "'cargo $*' failed; the whole output is in ${log#"$ROOT"/}"
 }
