@@ -1,6 +1,8 @@
 //! Training: gradients, schedule, clipping, AdamW, resuming, and the files that come out. Feature `train`.
 #![cfg(feature = "train")]
 
+mod support;
+
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
@@ -8,6 +10,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 use cresset::Error;
+use cresset::device::KvFormat;
+use cresset::engine::no_breathing;
 use cresset::quant::Format;
 use cresset::train::data::{Batch, Batches, Corpus, hold_out, read_documents, train_tokenizer, vocabulary};
 use cresset::train::decoder::{Decoder, DecoderConfig};
@@ -279,6 +283,32 @@ fn losses_are_the_cross_entropy_of_the_logits() {
     for (want, got) in want.iter::<f32>().zip(got.iter::<f32>()) {
         assert!((want - got).abs() < 1e-5, "{got}, not {want}");
     }
+}
+
+/// Two implementations of one architecture: burn's modules and the engine's plan, which share no arithmetic.
+#[test]
+fn the_engine_computes_the_decoders_logits() {
+    let (mut trainer, tokenizer) = (trainer(config()), tokenizer());
+    let corpus = corpus();
+    let mut batches = Batches::new(&corpus, 4, 16, 7).unwrap();
+    (0..20).for_each(|step| assert!(trainer.train(&batches.get(step)).loss.is_finite()));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    let about = About { name: "tiny".into(), ..About::default() };
+    write_gguf(&path, trainer.decoder(), &config().model, &tokenizer, &about, Format::F32).unwrap();
+    let mut engine = support::open(&path, support::cpu(), KvFormat::F32);
+
+    let batch = batches.get(21);
+    let ids = batch.inputs[..16].to_vec();
+    let one = Batch { inputs: ids.clone(), targets: ids.clone(), rows: 1 };
+    let logits = trainer.decoder().valid().forward(self::ids(&one, &Device::flex()).0).into_data();
+    let want: Vec<f32> = logits.iter::<f32>().collect();
+    let ids: Vec<u32> = ids.iter().map(|&id| id as u32).collect();
+    let mut got = Vec::new();
+    block_on(engine.logits(&ids, true, &mut |row| got.extend_from_slice(row), &no_breathing)).unwrap();
+    support::close(&got, &want, 1e-3, "16 positions");
+    let spread = want.iter().fold(0f32, |m, x| m.max(x.abs()));
+    assert!(spread > 1.0, "logits of at most {spread} would agree anyhow");
 }
 
 #[test]

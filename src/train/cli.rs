@@ -57,7 +57,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub batch: usize,
     /// Updates in the whole run, those before a resume included
-    #[arg(long, default_value_t = 4000, value_name = "N")]
+    #[arg(long, default_value_t = 3200, value_name = "N")]
     pub steps: usize,
     /// Highest learning rate
     #[arg(long, default_value_t = 1.5e-3, value_name = "X")]

@@ -6,7 +6,7 @@ a byte as `cresset train` measures them. Made with Python 3.11, torch 2.15.0, tr
 gguf 0.19.0 on an x86-64 CPU.
 
 In:  the GGUF file, dequantised by the `gguf` package. Out: [{prompt, ids (BOS first), last_logits, greedy_ids,
-greedy_text, min_margin (least lead of a greedy id over the next), made_by, sha256 (of the file)}].
+greedy_text, margins (lead of each greedy id over the next best), min_margin (the least), made_by, sha256 (of the file)}].
 """
 
 import hashlib
@@ -21,7 +21,17 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 ROOT = Path(__file__).resolve().parents[2]
-PROMPTS = ["", "Once upon a time", "Lily and her dog went to the", 'Zoo! 12 cats, 3 dogs... été 😀']
+# Those are kept whose greedy ids lead most clearly: a near tie would test rounding, not the engine.
+PROMPTS = [
+    "", "Once upon a time", "Lily and her dog went to the", "One day, a boy named Tim found a big red ball in the park. He",
+    "The little robot was sad because", "There was once a cat who", "Mom said,", "Ben and his sister like to",
+    "The sun was warm and the", "Once there was a big bear. The bear was", "Sue had a new doll.", "It was raining, so Max",
+]
+# Bytes that no training text has.
+ODD_PROMPTS = [
+    'Zoo! 12 cats, 3 dogs... été 😀', "The café was très joli. 😀 Tom", "Zoë (7) and José said: «hola»! Then", "日本 was 1000 km away. The bird",
+]
+KEPT, KEPT_ODD = 3, 1
 GREEDY_TOKENS = 64
 
 
@@ -70,6 +80,8 @@ def read(path):
     tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    control = [token for token, kind in zip(tokens, value("tokenizer.ggml.token_type")) if kind == 3]
+    tokenizer.add_special_tokens(control)
     bos = [value("tokenizer.ggml.bos_token_id")] if value("tokenizer.ggml.add_bos_token") else []
     return model, tokenizer, bos
 
@@ -77,10 +89,10 @@ def read(path):
 def case(model, tokenizer, bos, prompt):
     ids = bos + tokenizer.encode(prompt).ids
     logits = model(torch.tensor([ids])).logits[0, -1]
-    greedy, margin, row = [], math.inf, logits
+    greedy, margins, row = [], [], logits
     for _ in range(GREEDY_TOKENS):
         first, second = row.topk(2).values.tolist()
-        margin = min(margin, first - second)
+        margins.append(first - second)
         greedy.append(int(row.argmax()))
         row = model(torch.tensor([ids + greedy])).logits[0, -1]
     return {
@@ -89,7 +101,8 @@ def case(model, tokenizer, bos, prompt):
         "last_logits": [round(x, 5) for x in logits.tolist()],
         "greedy_ids": greedy,
         "greedy_text": tokenizer.decode(greedy),
-        "min_margin": margin,
+        "min_margin": min(margins),
+        "margins": [round(x, 4) for x in margins],
     }
 
 
@@ -114,7 +127,8 @@ def main(path=None, held_out=None):
     file = Path(path) if path else models_dir / default["file"]
     loaded = read(file)
     made_by = {"made_by": "tests/golden/bundled.py", "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-    cases = [case(*loaded, prompt) | made_by for prompt in PROMPTS]
+    clearest = lambda prompts: sorted((case(*loaded, p) for p in prompts), key=lambda c: -c["min_margin"])
+    cases = [c | made_by for c in clearest(PROMPTS)[:KEPT] + clearest(ODD_PROMPTS)[:KEPT_ODD]]
     for c in cases:
         print(f"{c['prompt']!r}: {c['greedy_text']!r} (margin {c['min_margin']:.4f})")
     if not path or file.resolve() == (models_dir / default["file"]).resolve():
