@@ -195,7 +195,7 @@ pub fn inspect(args: Inspect) -> Result<()> {
         lines.push(format!("on the device {} with a context of {context}", mb(&about["deviceBytes"])));
     }
     lines.push(match &tokenizer {
-        Ok(Some(t)) => format!("tokenizer     {}", json!(t.info())),
+        Ok(Some(t)) => format!("tokenizer     {}", tokenizer_line(&t.info())),
         Ok(None) => "tokenizer     none: token ids only".to_string(),
         Err(error) => format!("tokenizer     {error}"),
     });
@@ -215,6 +215,13 @@ pub fn inspect(args: Inspect) -> Result<()> {
     }
     print(&(lines.join("\n") + "\n"));
     Ok(())
+}
+
+/// `byte-level BPE (gpt-2), 4096 tokens, BOS 0, EOS 0`
+fn tokenizer_line(info: &cresset::tokenizer::Info) -> String {
+    let id = |name: &str, id: Option<u32>| id.map(|id| format!(", {name} {id}")).unwrap_or_default();
+    let (kind, pre, tokens) = (info.kind, &info.pre_tokenizer, info.vocab_size);
+    format!("{kind} ({pre}), {tokens} tokens{}{}", id("BOS", info.bos), id("EOS", info.eos))
 }
 
 pub fn perplexity(args: Perplexity) -> Result<()> {

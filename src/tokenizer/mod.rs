@@ -58,6 +58,7 @@ pub struct Tokenizer {
 
 /// What `inspect` says about a tokenizer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Info {
     /// `byte-level BPE`, `BPE`, `SentencePiece BPE` or `WordPiece`.
     pub kind: &'static str,
