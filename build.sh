@@ -152,6 +152,10 @@ setup_test() {
     VK_ICD_FILENAMES=$(lavapipe) || die "mesa-vulkan-drivers is installed, but has no lavapipe driver"
     export VK_ICD_FILENAMES
   fi
+  if [ -z "${XDG_RUNTIME_DIR:-}" ]; then # Mesa complains aloud for every device otherwise
+    export XDG_RUNTIME_DIR=$ROOT/target/run
+    mkdir -p -m 700 "$XDG_RUNTIME_DIR"
+  fi
 }
 
 lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | grep .; }
