@@ -3,6 +3,7 @@
 //! Each variant maps to one stable `code` (the contract of the JavaScript and command-line surfaces); `Display` is
 //! one sentence. Bad input becomes an `Error`; a broken internal contract panics.
 
+use serde_json::json;
 use std::borrow::Cow;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -103,6 +104,21 @@ impl Error {
         }
     }
 
+    /// The facts of the sentence by name, for programs; null where the sentence says it all.
+    pub fn details(&self) -> serde_json::Value {
+        match self {
+            Error::Format { file, .. } => json!({ "file": file }),
+            Error::MissingTensor { architecture, tensor } => json!({ "architecture": architecture, "tensor": tensor }),
+            Error::Shape { tensor, want, got } => json!({ "tensor": tensor, "expected": want, "actual": got }),
+            Error::OutOfMemory { need_mb, .. } => json!({ "neededMegabytes": need_mb }),
+            Error::ContextOverflow { prompt, context } => json!({ "promptTokens": prompt, "contextLength": context }),
+            Error::Integrity { want, got, .. } => json!({ "expected": want, "actual": got }),
+            Error::InvalidRequest { field, .. } => json!({ "field": field }),
+            Error::Template { line, .. } => json!({ "line": line }),
+            _ => serde_json::Value::Null,
+        }
+    }
+
     pub fn format(file: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Format { file: file.into(), reason: reason.into() }
     }
@@ -113,5 +129,20 @@ impl Error {
 
     pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Error::InvalidRequest { field: field.into(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_a_code_a_sentence_and_its_facts() {
+        let error = Error::ContextOverflow { prompt: 300, context: 256 };
+        assert_eq!(error.code(), "CONTEXT_OVERFLOW");
+        assert!(error.to_string().starts_with("the prompt has 300 tokens, but the context holds 256;"));
+        assert_eq!(error.details(), json!({ "promptTokens": 300, "contextLength": 256 }));
+        assert_eq!(Error::invalid("top_p", "must be a number").details(), json!({ "field": "top_p" }));
+        assert_eq!(Error::Aborted.details(), serde_json::Value::Null);
     }
 }

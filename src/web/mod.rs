@@ -1,5 +1,5 @@
 //! The engine as a page's worker sees it. Requests and answers are OpenAI's objects as JSON text; errors are thrown as
-//! `{ code, message }`. With `device/web.rs`, the only place that knows `JsValue`.
+//! `{ code, message, details }`. With `device/web.rs`, the only place that knows `JsValue`.
 
 mod source;
 
@@ -33,8 +33,9 @@ pub fn version() -> String {
 /// What a thrown error looks like.
 fn thrown(error: Error) -> JsValue {
     let object = Object::new();
-    for (key, value) in [("code", error.code().to_string()), ("message", error.to_string())] {
-        Reflect::set(&object, &key.into(), &value.into()).expect("a plain object takes any key");
+    let details = js_sys::JSON::parse(&error.details().to_string()).unwrap_or_default();
+    for (key, value) in [("code", error.code().into()), ("message", error.to_string().into()), ("details", details)] {
+        Reflect::set(&object, &key.into(), &value).expect("a plain object takes any key");
     }
     object.into()
 }
