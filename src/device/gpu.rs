@@ -139,6 +139,12 @@ impl Gpu {
         backend::settle(self).await;
     }
 
+    pub fn destroy(&self) {
+        let lost = Error::DeviceLost { reason: "it was given back".into() };
+        *self.failure.lock().expect("no panic while held") = Some(lost);
+        self.device.destroy();
+    }
+
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         let compiled = backend::compile(self, plan).await?;
         self.check().await?;

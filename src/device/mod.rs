@@ -161,6 +161,13 @@ impl Device {
         }
     }
 
+    /// Gives the device and its memory back now; whatever is asked of it afterwards ends in `DEVICE_LOST`.
+    pub fn destroy(&self) {
+        if let Device::Gpu(gpu) = self {
+            gpu.destroy();
+        }
+    }
+
     /// Compiles pipelines and makes every object that replaying needs.
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         Ok(match self {
