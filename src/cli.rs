@@ -250,6 +250,16 @@ pub fn perplexity(args: Perplexity) -> Result<()> {
     Ok(())
 }
 
+/// One run of `bench`: tokens per second, and what a token cost.
+struct BenchRun {
+    prefill: f64,
+    decode: f64,
+    dispatches: f64,
+    bytes_read: f64,
+    /// Buffers, bind groups and pipelines made in the whole run.
+    made: f64,
+}
+
 pub fn bench(args: Bench) -> Result<()> {
     let started = Instant::now();
     let mut engine = args.model.load()?;
@@ -285,25 +295,25 @@ pub fn bench(args: Bench) -> Result<()> {
         }
         let (first, last) = (at[0], at[at.len() - 1]);
         let per_token = |count: u64| count as f64 / at.len() as f64;
-        runs.push((
-            request.prompt.len() as f64 / first,
-            (at.len() - 1) as f64 / (last - first),
-            per_token(after.dispatches - before.dispatches),
-            per_token(after.bytes_read - before.bytes_read),
-            after.buffers - before.buffers + after.bind_groups - before.bind_groups + after.pipelines
-                - before.pipelines,
-        ));
+        runs.push(BenchRun {
+            prefill: request.prompt.len() as f64 / first,
+            decode: (at.len() - 1) as f64 / (last - first),
+            dispatches: per_token(after.dispatches - before.dispatches),
+            bytes_read: per_token(after.bytes_read - before.bytes_read),
+            made: (after.buffers + after.bind_groups + after.pipelines) as f64
+                - (before.buffers + before.bind_groups + before.pipelines) as f64,
+        });
     }
     if runs.is_empty() {
         return Err(Error::invalid("-n", "the context leaves no room for two tokens after the prompt"));
     }
-    let median = |pick: &dyn Fn(&(f64, f64, f64, f64, u64)) -> f64| {
+    let median = |pick: fn(&BenchRun) -> f64| {
         let mut values: Vec<f64> = runs.iter().map(pick).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let (prefill, decode) = (median(&|r| r.0), median(&|r| r.1));
-    let (dispatches, read, made) = (median(&|r| r.2), median(&|r| r.3), median(&|r| r.4 as f64));
+    let (prefill, decode) = (median(|r| r.prefill), median(|r| r.decode));
+    let (dispatches, read, made) = (median(|r| r.dispatches), median(|r| r.bytes_read), median(|r| r.made));
     if args.json {
         print_json(&json!({
             "model": info["model"], "device": info["device"], "load_s": load_s,

@@ -85,7 +85,7 @@ impl Gpu {
 
         let ring = (0..RUN_AHEAD + 1).map(|_| staging(&device, RING_BYTES)).collect();
         let limits = Limits {
-            max_binding_bytes: u64::from(device.limits().max_storage_buffer_binding_size),
+            max_binding_bytes: device.limits().max_storage_buffer_binding_size,
             max_buffer_bytes: device.limits().max_buffer_size,
         };
         let info = backend::describe(&adapter, &device, limits);

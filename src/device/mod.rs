@@ -116,7 +116,7 @@ macro_rules! each {
 impl Device {
     /// The plain executor: every kernel's twin.
     pub fn cpu() -> Device {
-        Device::Cpu(Box::new(Cpu::new()))
+        Device::Cpu(Box::default())
     }
 
     /// The best GPU adapter of this machine. Error: `WEBGPU_UNAVAILABLE` when there is none.

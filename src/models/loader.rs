@@ -102,7 +102,7 @@ impl<'a> Loader<'a> {
 
     /// A vector [n] as f32 on the device.
     pub async fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
-        Ok(self.vector_parts(name, layer, n, &[0..n]).await?[0])
+        Ok(self.vector_parts(name, layer, n, std::slice::from_ref(&(0..n))).await?[0])
     }
 
     /// A vector [n] cut into `parts`.

@@ -41,6 +41,9 @@ pub trait Decoder {
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], logits: Option<&Tensor>) -> Result<()>;
 }
 
+/// Reads an architecture's weights onto the device.
+pub type Load = for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Box<dyn Decoder>>>;
+
 /// A row of the registry.
 pub struct Architecture {
     /// `general.architecture` in GGUF.
@@ -48,7 +51,7 @@ pub struct Architecture {
     /// `model_type` in config.json.
     pub hf: &'static str,
     pub shape: fn(&Hyper) -> Result<Shape>,
-    pub load: for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Box<dyn Decoder>>>,
+    pub load: Load,
 }
 
 /// Every architecture this build runs.

@@ -98,7 +98,7 @@ impl Format {
 
     /// Bytes of a row of `columns` weights in the file; `None` if that is no whole number of blocks, or too long.
     pub fn row_bytes(self, columns: usize) -> Option<usize> {
-        (columns % self.block_len() == 0).then_some(())?;
+        columns.is_multiple_of(self.block_len()).then_some(())?;
         (columns / self.block_len()).checked_mul(self.block_bytes())
     }
 

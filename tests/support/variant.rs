@@ -18,7 +18,7 @@ pub struct Variant {
 impl Variant {
     /// `tests/golden/{path}`.
     pub fn of(path: &str) -> Variant {
-        let files = open_path(&Path::new("tests/golden").join(path)).expect("a golden file");
+        let files = open_path(Path::new("tests/golden").join(path)).expect("a golden file");
         let checkpoint = block_on(Checkpoint::open(files)).expect("a golden file");
         let metadata = checkpoint.metadata().iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
         let tensors = checkpoint.tensors().map(|t| {

@@ -113,7 +113,7 @@ fn tensors() {
     for &format in Format::ALL {
         for shape in shapes {
             let elements: usize = shape.iter().product();
-            if elements % format.block_len() != 0 {
+            if !elements.is_multiple_of(format.block_len()) {
                 continue; // scalars have no blocks
             }
             let n = expected.len();
