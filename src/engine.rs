@@ -12,7 +12,7 @@ use crate::chat::{ChatTemplate, RenderOptions};
 use crate::device::KvFormat;
 use crate::error::{Error, Result};
 use crate::generate::{Breathe, Finish, Generator, Outcome, Request};
-use crate::sampler::top_logprobs;
+use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 use crate::weights::Checkpoint;
 use answer::{Envelope, Kind, Piece, Times, TokenLogprob};
@@ -266,7 +266,7 @@ impl Engine {
             let mut on_row = |logits: &[f32]| {
                 position += 1;
                 if let Some(&next) = row.get(position) {
-                    nll -= f64::from(crate::sampler::log_softmax(logits)[next as usize]);
+                    nll -= f64::from(logprob(logits, next));
                 }
             };
             self.generator.logits(&row, true, &mut on_row, breathe).await?;
@@ -355,8 +355,7 @@ fn token_logprob(tokenizer: Option<&Tokenizer>, logits: &[f32], id: u32, top: us
         let (token, bytes) = name(id);
         (token, bytes, logprob)
     });
-    let logprob = crate::sampler::log_softmax(logits)[id as usize];
-    TokenLogprob { token, bytes, logprob, top: alternatives.collect() }
+    TokenLogprob { token, bytes, logprob: logprob(logits, id), top: alternatives.collect() }
 }
 
 /// A seed nobody chose.

@@ -84,10 +84,21 @@ fn above_zero(field: &'static str, value: f32, most: f32) -> Result<()> {
 
 /// Logits [V] → natural logarithms of their softmax [V].
 pub fn log_softmax(logits: &[f32]) -> Vec<f32> {
+    let (max, log_sum) = max_and_log_sum(logits);
+    logits.iter().map(|z| z - max - log_sum).collect()
+}
+
+/// One entry of [`log_softmax`].
+pub fn logprob(logits: &[f32], id: u32) -> f32 {
+    let (max, log_sum) = max_and_log_sum(logits);
+    logits[id as usize] - max - log_sum
+}
+
+/// The largest logit, and ln Σ exp(logit − largest).
+fn max_and_log_sum(logits: &[f32]) -> (f32, f32) {
     let max = logits.iter().copied().fold(f32::MIN, f32::max);
     let sum: f64 = logits.iter().map(|z| f64::from(z - max).exp()).sum();
-    let log_sum = sum.ln() as f32;
-    logits.iter().map(|z| z - max - log_sum).collect()
+    (max, sum.ln() as f32)
 }
 
 /// The `k` most likely (id, log-probability) of logits [V], the likeliest first; of equals, the lower id first.

@@ -1,14 +1,16 @@
 //! The engine against an independent implementation: logits and greedy ids that Hugging Face transformers computed
 //! (`tests/golden/make.py`, `tests/golden/bundled.py`), on the GPU and on the CPU.
 
+mod shared;
 mod support;
 
 use cresset::device::KvFormat;
 use cresset::engine::{Engine, no_breathing};
 use pollster::block_on;
 use serde_json::Value;
+use shared::shared;
 use std::path::Path;
-use support::{Case, close, cpu, golden, gpu, open, shared};
+use support::{Case, close, cpu, golden, gpu, open};
 
 /// Logits in f32 throughout agree to rounding; f16 keys and values lose about three digits.
 const F32_TOLERANCE: f32 = 1e-3;
@@ -101,7 +103,7 @@ fn check_real(path: &Path, expected: &Value, case: Case) {
 
 #[test]
 fn stories260k_on_both_devices() {
-    let Some(folder) = shared("data/weights/stories260K") else { return };
+    let Some(folder) = shared("weights/stories260K") else { return };
     let expected = support::json(&folder.join("expected.json"));
     check_real(&folder.join("stories260K.gguf"), &expected, cpu());
     if let Some(case) = gpu() {

@@ -11,8 +11,6 @@
 //! A row of the device layout is self-contained (the codes of all its blocks, then its scales, padded to 16 bytes), so
 //! rows can be streamed to the device and split over bindings.
 
-use crate::error::{Error, Result};
-
 mod bf16;
 mod f16;
 mod f32;
@@ -129,14 +127,6 @@ impl Format {
         let mut dst = Vec::with_capacity(self.row_bytes(src.len()).expect("whole blocks"));
         (self.spec().quantize)(src, &mut dst);
         dst
-    }
-
-    /// The format of that name, or an error that lists those there are.
-    pub fn parse(name: &str) -> Result<Format> {
-        Format::from_name(name).ok_or_else(|| {
-            let known = Format::ALL.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
-            Error::invalid("quantize", format!("{name} is not one of {known}"))
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod source;
 
-use crate::engine::{LoadOptions, open_device, probe as probe_model};
+use crate::engine::{LoadOptions, probe as probe_model};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect};
@@ -58,16 +58,6 @@ fn yield_to_events() -> LocalBoxFuture<'static, ()> {
         // It resolves always.
         let _ = breathe().await;
     })
-}
-
-/// The device that `choice` would get, as JSON.
-#[wasm_bindgen(js_name = deviceInfo)]
-pub async fn device_info(options: String) -> Result<String, JsValue> {
-    let run = async {
-        let options = LoadOptions::parse(&parse(&options, "options")?)?;
-        Ok(serde_json::to_string(open_device(options.device).await?.info()).expect("plain data"))
-    };
-    run.await.map_err(thrown)
 }
 
 /// What a model is and whether it fits, from its headers alone; JSON.

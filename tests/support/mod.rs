@@ -8,7 +8,7 @@ use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
 use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub type Case = DeviceChoice;
 
@@ -23,17 +23,6 @@ pub fn gpu() -> Option<Case> {
         return None;
     }
     Some(DeviceChoice::Gpu)
-}
-
-/// A path in the shared data beside the checkout; `None`, said aloud, where there is none.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var("CRESSET_SHARED").unwrap_or_else(|_| "../shared".into());
-    let path = Path::new(&root).join(path);
-    if !path.exists() {
-        eprintln!("SKIPPED: {} is not here", path.display());
-        return None;
-    }
-    Some(path)
 }
 
 pub fn json(path: &Path) -> Value {
