@@ -2,7 +2,7 @@
 // Keys come in tiles of 64: first a thread scores one key, then a thread gathers four dimensions of every n-th value.
 struct Params {
     n_heads: u32, n_kv_heads: u32, head_dim: u32, stride: u32,
-    page: u32, scale: f32, unused0: u32, unused1: u32,
+    page: u32, scale: f32, soft_cap: f32, window: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -42,6 +42,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
     if (group.y >= rows_in_use()) { return; }
     let row = row_at(group.y);
     let n_keys = min(row.position + 1u, context());
+    let first_key = row.position + 1u - min(row.position + 1u, params.window);
     let kv_head = group.x / (params.n_heads / params.n_kv_heads);
     let dims4 = params.head_dim / 4u;
     let at = group.y * (params.stride / 4u) + group.x * dims4;
@@ -56,7 +57,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
     var running_max = LOWEST;
     var running_sum = 0.0;
     var gathered = vec4f();
-    for (var tile = 0u; tile < n_keys; tile += 64u) {
+    for (var tile = first_key; tile < n_keys; tile += 64u) {
         let in_tile = min(64u, n_keys - tile);
         var score = LOWEST;
         if (local < in_tile) {
@@ -64,6 +65,8 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
             var sum = vec4f();
             for (var d = 0u; d < dims4; d++) { sum += query[d] * load_key(cell + d); }
             score = (sum.x + sum.y + sum.z + sum.w) * params.scale;
+            // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
+            if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
         }
         scores[local] = score;
         workgroupBarrier();

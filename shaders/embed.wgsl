@@ -1,5 +1,5 @@
-// x [T, D] = table [V, D] at each row's token (or += at its position). A thread dequantises 8 columns of a row.
-struct Params { columns: u32, stride: u32, weight_stride4: u32, first: u32, count: u32, unused0: u32, unused1: u32, unused2: u32 }
+// x [T, D] = scale × table [V, D] at each row's token (or += at its position). A thread dequantises 8 columns of a row.
+struct Params { columns: u32, stride: u32, weight_stride4: u32, first: u32, count: u32, scale: f32, unused0: u32, unused1: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> control: array<u32>;
@@ -22,7 +22,7 @@ fn embed(@builtin(global_invocation_id) id: vec3u) {
     for (var i = 0u; i < 8u; i++) {
         if (column + i >= params.columns) { break; }
         let at = id.y * params.stride + column + i;
-        let value = values[i >> 2u][i & 3u];
+        let value = values[i >> 2u][i & 3u] * params.scale;
         if (BY_POSITION == 1u) { x[at] += value; } else { x[at] = value; }
     }
 }

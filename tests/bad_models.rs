@@ -67,7 +67,7 @@ fn the_unchanged_copies_load() {
 
 #[test]
 fn architectures() {
-    unsupported(llama().set("general.architecture", "mamba"), &["the architecture mamba", "llama, gpt2"]);
+    unsupported(llama().set("general.architecture", "mamba"), &["the architecture mamba", "llama, ", "gpt2"]);
     malformed(llama().set("general.architecture", 7u32), &["general.architecture", "must be a string"]);
     malformed(llama().without("general.architecture"), &["general.architecture"]);
     malformed(llama().set("general.architecture", ""), &["general.architecture"]);
@@ -154,7 +154,8 @@ fn rotary_positions() {
     for dims in [1u32, 7, 15, 18, 1 << 20] {
         malformed(llama().set("llama.rope.dimension_count", dims), &["rope.dimension_count", "even"]);
     }
-    unsupported(llama().set("llama.rope.scaling.type", "yarn"), &["the RoPE scaling yarn"]);
+    unsupported(llama().set("llama.rope.scaling.type", "spiral"), &["the RoPE scaling spiral"]);
+    malformed(llama().set("llama.rope.scaling.type", "yarn"), &["rope.scaling.factor", "missing"]);
     malformed(
         llama().set("llama.rope.scaling.type", "linear").set("llama.rope.scaling.factor", 0f32),
         &["llama.rope.scaling.factor", "greater than zero"],
@@ -273,9 +274,9 @@ fn config_json_rotary_positions() {
         let error = with(change).err().expect("an error");
         assert!(error.code() == code && error.to_string().contains(piece), "{error}");
     };
-    refused("MODEL_FORMAT", "rope_theta", &|c| c["rope_theta"] = json!(-1));
+    refused("MODEL_FORMAT", "rope_theta", &|c| c["rope_scaling"]["rope_theta"] = json!(-1));
     refused("MODEL_FORMAT", "rope_theta", &|c| c["rope_parameters"] = json!({ "rope_theta": 0 }));
-    refused("MODEL_UNSUPPORTED", "the RoPE scaling yarn", &|c| c["rope_scaling"]["rope_type"] = json!("yarn"));
+    refused("MODEL_UNSUPPORTED", "the RoPE scaling spiral", &|c| c["rope_scaling"]["rope_type"] = json!("spiral"));
     refused("MODEL_FORMAT", "rope_scaling.factor", &|c| c["rope_scaling"]["factor"] = json!(0));
     refused("MODEL_FORMAT", "low_freq_factor", &|c| c["rope_scaling"]["high_freq_factor"] = json!(1.0));
     refused("MODEL_FORMAT", "original_max", &|c| c["rope_scaling"]["original_max_position_embeddings"] = json!(null));

@@ -5,7 +5,7 @@ struct LinearParams {
     weight_stride4: u32,
     n_offset: u32,
     rows_kind: u32,
-    unused: u32,
+    scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: LinearParams;
@@ -33,6 +33,7 @@ fn store_y(row: u32, n: u32, sum: f32) {
     let at = row * params.y_stride + column;
     var out = sum;
     if (BIAS == 1u) { out += bias[column]; }
+    out *= params.scale;
     if (ACCUMULATE == 1u) { out += y[at]; }
     y[at] = out;
 }

@@ -119,7 +119,7 @@ pub async fn load(
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Engine> {
     let architecture = models::architecture_of(&checkpoint)?;
-    let shape = (architecture.shape)(&Hyper { checkpoint: &checkpoint, architecture: architecture.gguf })?;
+    let shape = (architecture.shape)(&Hyper { checkpoint: &checkpoint, architecture: architecture.name })?;
     let context = context(options, &shape)?;
     let tokenizer = tokenizer(&checkpoint, &shape)?;
     let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref())?;
@@ -270,7 +270,7 @@ fn describe(checkpoint: &Checkpoint, options: &LoadOptions, device: &DeviceInfo)
     let cpu = device.backend == "cpu";
     let facts = || -> Result<(Shape, usize)> {
         let architecture = models::architecture_of(checkpoint)?;
-        let shape = (architecture.shape)(&Hyper { checkpoint, architecture: architecture.gguf })?;
+        let shape = (architecture.shape)(&Hyper { checkpoint, architecture: architecture.name })?;
         let context = context(options, &shape)?;
         tokenizer(checkpoint, &shape)?;
         Ok((shape, context))

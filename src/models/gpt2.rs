@@ -1,67 +1,42 @@
 //! GPT-2 (Radford et al. 2019): LayerNorm, learnt positions, multi-head attention, GELU, biases everywhere.
 
-use super::loader::Name;
-use super::{Architecture, Decoder, Hyper, Loader, Shape, Transformer};
+use super::loader::{Name, consecutive};
+use super::parts::{NormStyle, Parts};
+use super::{Architecture, Decoder, Hyper, Loader, Shape};
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Block, Embedding, Linear, Mlp, Norm};
-use crate::ops::{Activation, MOST_HEAD_DIM};
+use crate::nn::{Attention, Block, Embedding, FeedForward, Linear, Mlp};
+use crate::ops::{Activation, Scores};
 
 pub static ARCHITECTURE: Architecture =
-    Architecture { gguf: "gpt2", hf: "gpt2", shape, load: |loader| Box::pin(load(loader)) };
+    Architecture { name: "gpt2", gguf: &["gpt2"], hf: &["gpt2"], shape, load: |loader| Box::pin(load(loader)) };
 
 const NAMES: &[Name] = &[
     ("embed", "token_embd.weight", "transformer.wte.weight"),
     ("positions", "position_embd.weight", "transformer.wpe.weight"),
     ("norm", "output_norm.weight", "transformer.ln_f.weight"),
     ("norm.bias", "output_norm.bias", "transformer.ln_f.bias"),
-    ("lm_head", "output.weight", "lm_head.weight"),
     ("attn.norm", "blk.{i}.attn_norm.weight", "transformer.h.{i}.ln_1.weight"),
     ("attn.norm.bias", "blk.{i}.attn_norm.bias", "transformer.h.{i}.ln_1.bias"),
     ("attn.qkv", "blk.{i}.attn_qkv.weight", "transformer.h.{i}.attn.c_attn.weight"),
     ("attn.qkv.bias", "blk.{i}.attn_qkv.bias", "transformer.h.{i}.attn.c_attn.bias"),
     ("attn.o", "blk.{i}.attn_output.weight", "transformer.h.{i}.attn.c_proj.weight"),
     ("attn.o.bias", "blk.{i}.attn_output.bias", "transformer.h.{i}.attn.c_proj.bias"),
-    ("mlp.norm", "blk.{i}.ffn_norm.weight", "transformer.h.{i}.ln_2.weight"),
-    ("mlp.norm.bias", "blk.{i}.ffn_norm.bias", "transformer.h.{i}.ln_2.bias"),
-    ("mlp.up", "blk.{i}.ffn_up.weight", "transformer.h.{i}.mlp.c_fc.weight"),
-    ("mlp.up.bias", "blk.{i}.ffn_up.bias", "transformer.h.{i}.mlp.c_fc.bias"),
-    ("mlp.down", "blk.{i}.ffn_down.weight", "transformer.h.{i}.mlp.c_proj.weight"),
-    ("mlp.down.bias", "blk.{i}.ffn_down.bias", "transformer.h.{i}.mlp.c_proj.bias"),
+    ("ffn.norm", "blk.{i}.ffn_norm.weight", "transformer.h.{i}.ln_2.weight"),
+    ("ffn.norm.bias", "blk.{i}.ffn_norm.bias", "transformer.h.{i}.ln_2.bias"),
+    ("ffn.up", "blk.{i}.ffn_up.weight", "transformer.h.{i}.mlp.c_fc.weight"),
+    ("ffn.up.bias", "blk.{i}.ffn_up.bias", "transformer.h.{i}.mlp.c_fc.bias"),
+    ("ffn.down", "blk.{i}.ffn_down.weight", "transformer.h.{i}.mlp.c_proj.weight"),
+    ("ffn.down.bias", "blk.{i}.ffn_down.bias", "transformer.h.{i}.mlp.c_proj.bias"),
 ];
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     let d_model = hyper.count("embedding_length", "n_embd")?;
-    let n_heads = hyper.count("attention.head_count", "n_head")?;
-    if !d_model.is_multiple_of(n_heads) {
-        return Err(hyper.wrong("the embedding length", "must be a multiple of the number of heads"));
-    }
-    let head_dim = d_model / n_heads;
-    if !head_dim.is_multiple_of(4) || head_dim > MOST_HEAD_DIM {
-        let most = MOST_HEAD_DIM;
-        return Err(Error::unsupported(format!("a head size of {head_dim} (this build: multiples of 4 up to {most})")));
-    }
-    let context = match hyper.optional_count("context_length", "n_positions")? {
-        Some(context) => context,
-        None => hyper.count("context_length", "n_ctx")?,
-    };
-    Ok(Shape {
-        architecture: "gpt2",
-        d_model,
-        n_layers: hyper.count("block_count", "n_layer")?,
-        n_heads,
-        n_kv_heads: n_heads,
-        head_dim,
-        d_ffn: hyper.optional_count("feed_forward_length", "n_inner")?.unwrap_or(4 * d_model),
-        vocabulary: hyper.vocabulary("token_embd.weight", &["transformer.wte.weight", "wte.weight"])?,
-        context,
-    })
+    Shape::read(hyper, Some(4 * d_model))
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
-    (loader.architecture, loader.names, loader.optional_prefix) = ("gpt2", NAMES, "transformer.");
+    loader.prefixes = &["transformer.", ""];
     let hyper = loader.hyper("gpt2");
-    let shape = shape(&hyper)?;
-    let Shape { d_model, n_heads, head_dim, d_ffn, vocabulary, context, .. } = shape;
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_epsilon")? as f32;
     let activation = match hyper.text("activation", "activation_function")? {
         None | Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
@@ -69,57 +44,52 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         Some("relu") => Activation::Relu,
         Some(other) => return Err(Error::unsupported(format!("the activation {other} in a gpt2 model"))),
     };
+    let scaled = hyper.flag("", "scale_attn_weights")?.unwrap_or(true);
+    let by_layer = hyper.flag("", "scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
 
-    let flag = |key: &str| hyper.checkpoint.config().and_then(|config| config[key].as_bool());
-    let scaled = flag("scale_attn_weights").unwrap_or(true);
-    let by_layer = flag("scale_attn_by_inverse_layer_idx").unwrap_or(false);
-    let scale = |layer: usize| {
-        let by_dim = if scaled { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
-        if by_layer { by_dim / (layer + 1) as f32 } else { by_dim }
-    };
-
-    let tokens = loader.matrix("embed", 0, [vocabulary, d_model]).await?;
-    let positions = Some(loader.matrix("positions", 0, [context, d_model]).await?);
-    let mut blocks = Vec::with_capacity(shape.n_layers.min(1024));
-    for i in 0..shape.n_layers {
-        let attn_norm = norm(loader, "attn.norm", i, d_model, epsilon).await?;
-        let [q, k, v] = linears(loader, "attn.qkv", i, [d_model, d_model]).await?;
-        let [o] = linears(loader, "attn.o", i, [d_model, d_model]).await?;
-        let attn = Attention { q, k, v, o, n_heads, rope: None, scale: scale(i) };
-        let mlp_norm = norm(loader, "mlp.norm", i, d_model, epsilon).await?;
-        let [up] = linears(loader, "mlp.up", i, [d_ffn, d_model]).await?;
-        let [down] = linears(loader, "mlp.down", i, [d_model, d_ffn]).await?;
-        let mlp = Mlp { gate: None, up, down, activation };
-        blocks.push(Block { attn_norm, attn, mlp_norm, mlp });
+    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
+    let Shape { d_model, n_heads, head_dim, d_ffn, context, .. } = parts.shape;
+    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model]).await?);
+    let embed = Embedding { positions, ..parts.embedding(1.0).await? };
+    let mut blocks = parts.blocks();
+    for i in 0..parts.shape.n_layers {
+        let mut scores = Scores::scaled(head_dim);
+        if !scaled {
+            scores.scale = 1.0;
+        }
+        if by_layer {
+            scores.scale /= (i + 1) as f32;
+        }
+        let attn_norm = Some(parts.norm("attn.norm", i).await?);
+        let [q, k, v] = linears(parts.loader, "attn.qkv", i, [d_model; 3], d_model).await?;
+        let [o] = linears(parts.loader, "attn.o", i, [d_model], d_model).await?;
+        let ffn_norm = Some(parts.norm("ffn.norm", i).await?);
+        let [up] = linears(parts.loader, "ffn.up", i, [d_ffn], d_model).await?;
+        let [down] = linears(parts.loader, "ffn.down", i, [d_model], d_ffn).await?;
+        blocks.push(Block {
+            attn_norm,
+            attn: Attention { q, k, v, o, n_heads, qk_norm: None, rope: None, scores },
+            attn_post_norm: None,
+            ffn_norm,
+            ffn: FeedForward::Dense(Mlp { gate: None, up, down, activation }),
+            ffn_post_norm: None,
+            parallel: false,
+        });
     }
-    let norm = norm(loader, "norm", 0, d_model, epsilon).await?;
-    let lm_head = match loader.has("lm_head", 0) {
-        true => loader.linear("lm_head", 0, [vocabulary, d_model]).await?,
-        false => Linear { weight: tokens.clone(), bias: None }, // tied
-    };
-    Ok(Box::new(Transformer { shape, embed: Embedding { tokens, positions }, blocks, norm, lm_head }))
+    Ok(Box::new(parts.finish(embed, blocks).await?))
 }
 
-async fn norm(loader: &mut Loader<'_>, name: &str, layer: usize, n: usize, epsilon: f32) -> Result<Norm> {
-    let weight = loader.vector(name, layer, n).await?;
-    let bias = loader.vector(&format!("{name}.bias"), layer, n).await?;
-    Ok(Norm::Layer { weight, bias, epsilon })
-}
-
-/// `N` projections [out, in] with biases that the file keeps as one; safetensors keep it as Conv1D, [in, N × out].
+/// Projections [out, columns] that the file keeps as one; safetensors keep it as Conv1D, [columns, Σ out].
 async fn linears<const N: usize>(
     loader: &mut Loader<'_>,
     name: &str,
     layer: usize,
-    [out, columns]: [usize; 2],
+    outs: [usize; N],
+    columns: usize,
 ) -> Result<[Linear; N]> {
-    let shape = [N * out, columns];
-    let parts: [_; N] = std::array::from_fn(|i| i * out..(i + 1) * out);
-    let weights = match loader.is_gguf() {
-        true => loader.matrix_parts(name, layer, shape, &parts).await?,
-        false => loader.transposed_parts(name, layer, shape, &parts).await?,
-    };
-    let biases = loader.vector_parts(&format!("{name}.bias"), layer, N * out, &parts).await?;
-    let linears = weights.into_iter().zip(biases).map(|(weight, bias)| Linear { weight, bias: Some(bias) });
-    Ok(linears.collect::<Vec<_>>().try_into().unwrap_or_else(|_| unreachable!("one projection a part")))
+    let shape = [outs.iter().sum(), columns];
+    match loader.is_gguf() {
+        true => loader.linear_parts(name, layer, shape, consecutive(outs)).await,
+        false => loader.transposed_parts(name, layer, shape, consecutive(outs)).await,
+    }
 }

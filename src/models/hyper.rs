@@ -8,26 +8,45 @@ const MOST: usize = 1 << 20;
 /// A larger vocabulary than any model has.
 const MOST_TOKENS: usize = 1 << 21;
 
-/// Reads one architecture's numbers from a checkpoint. Names are (GGUF key without prefix, config.json key).
+/// Reads one architecture's numbers from a checkpoint. Names are (GGUF key without prefix, config.json keys: `|` between
+/// those that mean the same).
+#[derive(Clone, Copy)]
 pub struct Hyper<'a> {
     pub checkpoint: &'a Checkpoint,
     pub architecture: &'static str,
 }
 
-impl Hyper<'_> {
+impl<'a> Hyper<'a> {
+    /// config.json, or the part of it that is about the language model in a model that also sees.
+    pub fn config(&self) -> Option<&'a serde_json::Value> {
+        let config = self.checkpoint.config()?;
+        Some(if config["text_config"].is_object() { &config["text_config"] } else { config })
+    }
+
+    /// The first of config.json's keys that is there, with its value.
+    fn in_config<'k>(&self, config: &'a serde_json::Value, keys: &'k str) -> Option<(&'k str, &'a serde_json::Value)> {
+        keys.split('|').map(|key| (key, &config[key])).find(|(_, value)| !value.is_null())
+    }
+
+    /// A key of the metadata, with the file's own prefix.
+    fn key(&self, gguf: &str) -> String {
+        let named = self.checkpoint.metadata().str("general.architecture").ok().flatten();
+        format!("{}.{gguf}", named.unwrap_or(self.architecture))
+    }
+
     /// An integer in 1 ..= 2²⁰ that must be there.
     pub fn count(&self, gguf: &str, hf: &str) -> Result<usize> {
         self.optional_count(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
     pub fn optional_count(&self, gguf: &str, hf: &str) -> Result<Option<usize>> {
-        let (name, value) = match self.checkpoint.config() {
-            Some(config) => match &config[hf] {
-                serde_json::Value::Null => return Ok(None),
-                value => (hf.to_string(), value.as_u64().and_then(|n| usize::try_from(n).ok())),
+        let (name, value) = match self.config() {
+            Some(config) => match self.in_config(config, hf) {
+                None => return Ok(None),
+                Some((key, value)) => (key.to_string(), value.as_u64().and_then(|n| usize::try_from(n).ok())),
             },
             None => {
-                let key = format!("{}.{gguf}", self.architecture);
+                let key = self.key(gguf);
                 match self.checkpoint.metadata().usize(&key)? {
                     None => return Ok(None),
                     value => (key, value),
@@ -42,13 +61,13 @@ impl Hyper<'_> {
 
     /// A finite number greater than zero, if it is there.
     pub fn optional_number(&self, gguf: &str, hf: &str) -> Result<Option<f64>> {
-        let (name, value) = match self.checkpoint.config() {
-            Some(config) => match &config[hf] {
-                serde_json::Value::Null => return Ok(None),
-                value => (hf.to_string(), value.as_f64()),
+        let (name, value) = match self.config() {
+            Some(config) => match self.in_config(config, hf) {
+                None => return Ok(None),
+                Some((key, value)) => (key.to_string(), value.as_f64()),
             },
             None => {
-                let key = format!("{}.{gguf}", self.architecture);
+                let key = self.key(gguf);
                 match self.checkpoint.metadata().f32(&key)? {
                     None => return Ok(None),
                     value => (key, value.map(f64::from)),
@@ -67,9 +86,27 @@ impl Hyper<'_> {
 
     /// Text, if it is there.
     pub fn text(&self, gguf: &str, hf: &str) -> Result<Option<&str>> {
-        match self.checkpoint.config() {
-            Some(config) => Ok(config[hf].as_str()),
-            None => self.checkpoint.metadata().str(&format!("{}.{gguf}", self.architecture)),
+        match self.config() {
+            Some(config) => Ok(self.in_config(config, hf).and_then(|(_, value)| value.as_str())),
+            None => self.checkpoint.metadata().str(&self.key(gguf)),
+        }
+    }
+
+    /// A switch, if it is there.
+    pub fn flag(&self, gguf: &str, hf: &str) -> Result<Option<bool>> {
+        match self.config() {
+            Some(config) => Ok(self.in_config(config, hf).and_then(|(_, value)| value.as_bool())),
+            None => self.checkpoint.metadata().bool(&self.key(gguf)),
+        }
+    }
+
+    /// Error: `MODEL_UNSUPPORTED` if the file asks for another activation than the architecture's own.
+    pub fn activation_is(&self, name: &str) -> Result<()> {
+        match self.text("activation", "hidden_act|hidden_activation|activation_function")? {
+            Some(other) if other != name => {
+                Err(Error::unsupported(format!("the activation {other} in a {} model", self.architecture)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -92,9 +129,9 @@ impl Hyper<'_> {
     }
 
     fn missing(&self, gguf: &str, hf: &str) -> Error {
-        let name = match self.checkpoint.config() {
-            Some(_) => format!("config.json has no {hf}"),
-            None => format!("there is no {}.{gguf} in the metadata", self.architecture),
+        let name = match self.config() {
+            Some(_) => format!("config.json has no {}", hf.split('|').next().unwrap_or(hf)),
+            None => format!("there is no {} in the metadata", self.key(gguf)),
         };
         Error::format(self.checkpoint.name(), name)
     }

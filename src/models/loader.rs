@@ -20,6 +20,23 @@ pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 /// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer.
 pub type Name = (&'static str, &'static str, &'static str);
 
+/// Rows of a matrix, as runs that follow each other.
+pub type Rows = Vec<Range<usize>>;
+
+/// How many rows there are.
+fn count(rows: &Rows) -> usize {
+    rows.iter().map(Range::len).sum()
+}
+
+/// `counts` rows after each other: how most files keep several projections as one.
+pub fn consecutive<const N: usize>(counts: [usize; N]) -> [Rows; N] {
+    let mut end = 0;
+    counts.map(|n| {
+        end += n;
+        vec![end - n..end]
+    })
+}
+
 /// Reads an architecture's tensors under our names.
 pub struct Loader<'a> {
     pub checkpoint: &'a Checkpoint,
@@ -27,9 +44,10 @@ pub struct Loader<'a> {
     /// Positions to make tables for.
     pub context: usize,
     pub architecture: &'static str,
-    pub names: &'static [Name],
-    /// A prefix of Hugging Face's names that some files leave out.
-    pub optional_prefix: &'static str,
+    /// The architecture's own names, then those it shares. A bias among its own must be there; others may.
+    pub names: [&'static [Name]; 2],
+    /// Prefixes of Hugging Face's names that stand for each other; the first is the one in `names`.
+    pub prefixes: &'static [&'static str],
     /// Finds and checks every tensor, but reads and uploads none of the large ones: for saying beforehand whether a
     /// model is whole. What is loaded so cannot run.
     pub only_check: bool,
@@ -50,8 +68,8 @@ impl<'a> Loader<'a> {
             device,
             context,
             architecture: "",
-            names: &[],
-            optional_prefix: "",
+            names: [&[]; 2],
+            prefixes: &["model.", ""],
             only_check: false,
             uploaded: 0,
             unflushed: 0,
@@ -69,19 +87,29 @@ impl<'a> Loader<'a> {
 
     /// The file's name of one of our tensors.
     fn file_name(&self, name: &str, layer: usize) -> String {
-        let row = self.names.iter().find(|row| row.0 == name);
+        let row = self.name(name);
         let &(_, gguf, hf) = row.unwrap_or_else(|| panic!("{}: no name for {name}", self.architecture));
-        let template = if self.is_gguf() { gguf } else { hf };
-        let full = template.replace("{i}", &layer.to_string());
-        match full.strip_prefix(self.optional_prefix) {
-            Some(short) if self.checkpoint.tensor(&full).is_none() => short.to_string(),
-            _ => full,
+        if self.is_gguf() {
+            return gguf.replace("{i}", &layer.to_string());
         }
+        let full = hf.replace("{i}", &layer.to_string());
+        let Some(stem) = self.prefixes.first().and_then(|prefix| full.strip_prefix(prefix)) else { return full };
+        let mut others = self.prefixes.iter().map(|prefix| format!("{prefix}{stem}"));
+        others.find(|name| self.checkpoint.tensor(name).is_some()).unwrap_or(full)
     }
 
-    /// Whether the file has this tensor.
+    fn name(&self, name: &str) -> Option<&'static Name> {
+        self.names.into_iter().flatten().find(|row| row.0 == name)
+    }
+
+    /// Whether the architecture has a name for this tensor, and the file the tensor.
     pub fn has(&self, name: &str, layer: usize) -> bool {
-        self.checkpoint.tensor(&self.file_name(name, layer)).is_some()
+        self.name(name).is_some() && self.checkpoint.tensor(&self.file_name(name, layer)).is_some()
+    }
+
+    /// Whether an optional tensor is there, or has to be.
+    fn expects(&self, name: &str, layer: usize) -> bool {
+        self.has(name, layer) || self.names[0].iter().any(|row| row.0 == name)
     }
 
     fn find(&self, name: &str, layer: usize, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
@@ -102,29 +130,33 @@ impl<'a> Loader<'a> {
 
     /// A vector [n] as f32 on the device.
     pub async fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
-        Ok(self.vector_parts(name, layer, n, std::slice::from_ref(&(0..n))).await?[0])
+        self.vector_plus(name, layer, n, 0.0).await
     }
 
-    /// A vector [n] cut into `parts`.
-    pub async fn vector_parts(
-        &mut self,
-        name: &str,
-        layer: usize,
-        n: usize,
-        parts: &[Range<usize>],
-    ) -> Result<Vec<BufferId>> {
+    /// A vector [n], if the file has it; an error if it has not, though the architecture's own names list it.
+    pub async fn optional_vector(&mut self, name: &str, layer: usize, n: usize) -> Result<Option<BufferId>> {
+        match self.expects(name, layer) {
+            true => Ok(Some(self.vector(name, layer, n).await?)),
+            false => Ok(None),
+        }
+    }
+
+    /// A vector [n] with `offset` added to each number.
+    pub async fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
         if self.only_check {
             self.find(name, layer, &[n])?;
-            return Ok(vec![BufferId::default(); parts.len()]);
+            return Ok(BufferId::default());
         }
-        let values = self.values(name, layer, &[n]).await?;
-        let mut buffers = Vec::with_capacity(parts.len());
-        for part in parts {
-            let buffer = self.device.create_buffer(name, 4 * part.len() as u64, Usage::Weights)?;
-            self.device.write(buffer, 0, bytemuck::cast_slice(&values[part.clone()]));
-            buffers.push(buffer);
-        }
-        Ok(buffers)
+        let mut values = self.values(name, layer, &[n]).await?;
+        values.iter_mut().for_each(|x| *x += offset);
+        self.upload_vector(name, &values)
+    }
+
+    /// Numbers as f32 on the device.
+    fn upload_vector(&mut self, label: &str, values: &[f32]) -> Result<BufferId> {
+        let buffer = self.device.create_buffer(label, 4 * values.len() as u64, Usage::Weights)?;
+        self.device.write(buffer, 0, bytemuck::cast_slice(values));
+        Ok(buffer)
     }
 
     /// A small tensor's numbers on the host.
@@ -159,51 +191,42 @@ impl<'a> Loader<'a> {
 
     /// A matrix [rows, columns].
     pub async fn matrix(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Weight> {
-        self.matrix_part(name, layer, shape, 0..shape[0]).await
+        self.matrix_rows(name, layer, shape, &vec![0..shape[0]]).await
     }
 
-    /// A matrix [rows, columns] cut into `parts` of its rows: several projections that the file keeps as one.
-    pub async fn matrix_parts(
-        &mut self,
-        name: &str,
-        layer: usize,
-        shape: [usize; 2],
-        parts: &[Range<usize>],
-    ) -> Result<Vec<Weight>> {
-        let mut weights = Vec::with_capacity(parts.len());
-        for part in parts {
-            weights.push(self.matrix_part(name, layer, shape, part.clone()).await?);
-        }
-        Ok(weights)
-    }
-
-    async fn matrix_part(&mut self, name: &str, layer: usize, shape: [usize; 2], part: Range<usize>) -> Result<Weight> {
+    /// The rows `runs` of a matrix [rows, columns], in that order.
+    async fn matrix_rows(&mut self, name: &str, layer: usize, shape: [usize; 2], runs: &Rows) -> Result<Weight> {
         let (info, format) = self.find(name, layer, &shape)?;
+        let n = count(runs);
         let row_bytes = format.row_bytes(shape[1]).ok_or_else(|| {
             Error::format(&info.name, format!("{} columns are no whole blocks of {}", shape[1], format.name()))
         })?;
         if self.only_check {
-            return Ok(Weight { format, rows: part.len(), columns: shape[1], pieces: Vec::new() });
+            return Ok(Weight { format, rows: n, columns: shape[1], pieces: Vec::new() });
         }
-        let weight = self.allocate(&info.name, format, part.len(), shape[1])?;
+        let weight = self.allocate(&info.name, format, n, shape[1])?;
         let step = (CHUNK / row_bytes).max(1);
-        for first in (0..part.len()).step_by(step) {
-            let rows = first..(first + step).min(part.len());
-            let bytes = self.checkpoint.read_rows(info, part.start + rows.start..part.start + rows.end).await?;
-            self.upload(&weight, rows, &bytes).await;
-            self.count(bytes.len() as u64);
+        let mut at = 0;
+        for run in runs {
+            for first in run.clone().step_by(step) {
+                let rows = first..(first + step).min(run.end);
+                let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
+                self.upload(&weight, at..at + rows.len(), &bytes).await;
+                self.count(bytes.len() as u64);
+                at += rows.len();
+            }
         }
         Ok(weight)
     }
 
-    /// The transpose of a file's matrix [columns, rows], cut into `parts` of its rows: GPT-2's `Conv1D`, which
+    /// The rows of each of `parts` of the transpose of a file's matrix [columns, rows]: GPT-2's `Conv1D`, which
     /// safetensors keep as [in, out]. The tensor is read whole, once.
-    pub async fn transposed_parts(
+    async fn transposed_rows(
         &mut self,
         name: &str,
         layer: usize,
         [rows, columns]: [usize; 2],
-        parts: &[Range<usize>],
+        parts: &[Rows],
     ) -> Result<Vec<Weight>> {
         let (info, format) = self.find(name, layer, &[columns, rows])?;
         let size = format.block_bytes();
@@ -211,21 +234,21 @@ impl<'a> Loader<'a> {
             return Err(Error::unsupported(format!("{}: a transposed matrix in {}", info.name, format.name())));
         }
         if self.only_check {
-            let weight = |part: &Range<usize>| Weight { format, rows: part.len(), columns, pieces: Vec::new() };
+            let weight = |part: &Rows| Weight { format, rows: count(part), columns, pieces: Vec::new() };
             return Ok(parts.iter().map(weight).collect());
         }
         let bytes = self.checkpoint.read_all(info).await?;
         let mut weights = Vec::with_capacity(parts.len());
         for part in parts {
-            let weight = self.allocate(&info.name, format, part.len(), columns)?;
-            let mut turned = Vec::with_capacity(part.len() * columns * size);
-            for row in part.clone() {
+            let weight = self.allocate(&info.name, format, count(part), columns)?;
+            let mut turned = Vec::with_capacity(count(part) * columns * size);
+            for row in part.iter().cloned().flatten() {
                 for column in 0..columns {
                     let at = (column * rows + row) * size;
                     turned.extend_from_slice(&bytes[at..at + size]);
                 }
             }
-            self.upload(&weight, 0..part.len(), &turned).await;
+            self.upload(&weight, 0..count(part), &turned).await;
             weights.push(weight);
         }
         self.count(info.bytes);
@@ -235,13 +258,64 @@ impl<'a> Loader<'a> {
     /// A projection [out, in]; its bias, if the file has one, is named `{name}.bias`.
     pub async fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
         let weight = self.matrix(name, layer, shape).await?;
+        let bias = self.optional_vector(&format!("{name}.bias"), layer, shape[0]).await?;
+        Ok(Linear::new(weight, bias))
+    }
+
+    /// Several projections that the file keeps as one [out, in]: each has the rows of one of `parts`.
+    pub async fn linear_parts<const N: usize>(
+        &mut self,
+        name: &str,
+        layer: usize,
+        shape: [usize; 2],
+        parts: [Rows; N],
+    ) -> Result<[Linear; N]> {
+        let mut weights = Vec::with_capacity(N);
+        for part in &parts {
+            weights.push(self.matrix_rows(name, layer, shape, part).await?);
+        }
+        self.with_biases(name, layer, shape[0], weights, parts).await
+    }
+
+    /// As [`Self::linear_parts`], of a tensor that the file keeps as [in, out].
+    pub async fn transposed_parts<const N: usize>(
+        &mut self,
+        name: &str,
+        layer: usize,
+        shape: [usize; 2],
+        parts: [Rows; N],
+    ) -> Result<[Linear; N]> {
+        let weights = self.transposed_rows(name, layer, shape, &parts).await?;
+        self.with_biases(name, layer, shape[0], weights, parts).await
+    }
+
+    /// Projections with their parts of the bias `{name}.bias` [n], if the file has one.
+    async fn with_biases<const N: usize>(
+        &mut self,
+        name: &str,
+        layer: usize,
+        n: usize,
+        weights: Vec<Weight>,
+        parts: [Rows; N],
+    ) -> Result<[Linear; N]> {
         let bias_name = format!("{name}.bias");
-        let named = self.names.iter().any(|row| row.0 == bias_name);
-        let bias = match named && self.has(&bias_name, layer) {
-            true => Some(self.vector(&bias_name, layer, shape[0]).await?),
+        let values = match self.expects(&bias_name, layer) {
+            true if self.only_check => self.find(&bias_name, layer, &[n]).map(|_| None)?,
+            true => Some(self.values(&bias_name, layer, &[n]).await?),
             false => None,
         };
-        Ok(Linear { weight, bias })
+        let mut linears = Vec::with_capacity(N);
+        for (weight, part) in weights.into_iter().zip(parts) {
+            let bias = match &values {
+                Some(values) => {
+                    let part: Vec<f32> = part.into_iter().flatten().map(|i| values[i]).collect();
+                    Some(self.upload_vector(&bias_name, &part)?)
+                }
+                None => None,
+            };
+            linears.push(Linear::new(weight, bias));
+        }
+        Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one projection a part")))
     }
 
     /// Buffers for [rows, columns], as many as the device's largest binding makes necessary.

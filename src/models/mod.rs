@@ -1,36 +1,24 @@
 //! Architectures: one file each, and the registry that finds them.
 
+mod decoder;
 mod gpt2;
 mod hyper;
 mod llama;
 mod loader;
-mod transformer;
+mod parts;
+mod qwen3;
+mod rope;
+mod shape;
 
+pub use decoder::Transformer;
 pub use hyper::Hyper;
 pub use loader::{Loader, Progress};
-pub use transformer::Transformer;
+pub use shape::Shape;
 
 use crate::device::{Pass, Tensor};
 use crate::error::{Error, Result};
 use crate::ops::KvCache;
 use crate::weights::{Checkpoint, Kind, LocalBoxFuture};
-use serde::Serialize;
-
-/// What every decoder says about itself before a weight is read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Shape {
-    pub architecture: &'static str,
-    pub d_model: usize,
-    pub n_layers: usize,
-    pub n_heads: usize,
-    pub n_kv_heads: usize,
-    pub head_dim: usize,
-    pub d_ffn: usize,
-    pub vocabulary: usize,
-    /// Positions the model was made for.
-    pub context: usize,
-}
 
 /// A model whose weights are on the device.
 pub trait Decoder {
@@ -46,29 +34,22 @@ pub type Load = for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Box<
 
 /// A row of the registry.
 pub struct Architecture {
-    /// `general.architecture` in GGUF.
-    pub gguf: &'static str,
-    /// `model_type` in config.json.
-    pub hf: &'static str,
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// `general.architecture` in GGUF; empty where no such files exist.
+    pub gguf: &'static [&'static str],
+    /// `model_type` in config.json; empty where GGUF alone tells it apart.
+    pub hf: &'static [&'static str],
     pub shape: fn(&Hyper) -> Result<Shape>,
     pub load: Load,
 }
 
 /// Every architecture this build runs.
-pub static REGISTRY: &[&Architecture] = &[&llama::ARCHITECTURE, &gpt2::ARCHITECTURE];
+pub static REGISTRY: &[&Architecture] = &[&llama::ARCHITECTURE, &qwen3::ARCHITECTURE, &gpt2::ARCHITECTURE];
 
 /// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or `MODEL_FORMAT` if it has none.
 pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture> {
-    let (name, found) = match checkpoint.config() {
-        Some(config) => {
-            let name = config["model_type"].as_str().unwrap_or_default();
-            (name, REGISTRY.iter().find(|a| a.hf == name))
-        }
-        None => {
-            let name = checkpoint.metadata().str("general.architecture")?.unwrap_or_default();
-            (name, REGISTRY.iter().find(|a| a.gguf == name))
-        }
-    };
+    let name = architecture_name(checkpoint)?.unwrap_or_default();
     if name.is_empty() {
         let reason = match (checkpoint.kind(), checkpoint.config()) {
             (Kind::Safetensors, None) => "there is no config.json beside it, which would name the architecture",
@@ -77,9 +58,18 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
         };
         return Err(Error::format(checkpoint.name(), reason));
     }
-    let known = || REGISTRY.iter().map(|a| a.hf).collect::<Vec<_>>().join(", ");
-    found.copied().ok_or_else(|| Error::Unsupported {
+    let names = |a: &Architecture| if checkpoint.config().is_some() { a.hf } else { a.gguf };
+    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<Vec<_>>().join(", ");
+    REGISTRY.iter().find(|a| names(a).contains(&name)).copied().ok_or_else(|| Error::Unsupported {
         what: format!("the architecture {name}"),
         hint: format!("; this build runs {}", known()).into(),
     })
+}
+
+/// What the file calls its architecture, if it says.
+pub fn architecture_name(checkpoint: &Checkpoint) -> Result<Option<&str>> {
+    match checkpoint.config() {
+        Some(config) => Ok(config["model_type"].as_str()),
+        None => checkpoint.metadata().str("general.architecture"),
+    }
 }

@@ -9,15 +9,17 @@ pub struct Embedding {
     pub tokens: Weight,
     /// [context, D], added.
     pub positions: Option<Weight>,
+    /// Multiplies the tokens' rows: √D in Gemma, a number of its own in Granite, else 1.
+    pub scale: f32,
 }
 
 impl Embedding {
     /// The pass's rows → [T, D].
     pub fn forward(&self, pass: &mut Pass) -> Result<Tensor> {
         let x = pass.tensor(pass.rows, self.tokens.columns)?; // [T, D]
-        embed(pass, &self.tokens, By::Token, &x);
+        embed(pass, &self.tokens, By::Token, self.scale, &x);
         if let Some(positions) = &self.positions {
-            embed(pass, positions, By::Position, &x);
+            embed(pass, positions, By::Position, 1.0, &x);
         }
         Ok(x)
     }

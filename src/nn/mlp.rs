@@ -1,9 +1,23 @@
-//! The feed-forward block, gated (SwiGLU, Shazeer 2020, <https://arxiv.org/abs/2002.05202>) or plain (GPT-2).
+//! The feed-forward layer, gated (SwiGLU, Shazeer 2020, <https://arxiv.org/abs/2002.05202>) or plain (GPT-2).
 
-use super::Linear;
+use super::{Linear, Norm};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::{Activation, activation};
+
+/// What follows attention in a block.
+pub enum FeedForward {
+    Dense(Mlp),
+}
+
+impl FeedForward {
+    /// residual [T, D] += norm(ffn(x [T, D])).
+    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
+        match self {
+            FeedForward::Dense(mlp) => mlp.add_to(pass, x, norm, residual),
+        }
+    }
+}
 
 pub struct Mlp {
     /// down(act(gate(x)) × up(x)); without a gate, down(act(up(x))).
@@ -14,8 +28,8 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// residual [T, D] += mlp(x [T, D]).
-    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, residual: &Tensor) -> Result<()> {
+    /// residual [T, D] += norm(mlp(x [T, D])).
+    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
         let up = self.up.forward(pass, x)?; // [T, F]
         let hidden = pass.tensor(x.rows, up.columns)?; // [T, F]
         match &self.gate {
@@ -25,7 +39,6 @@ impl Mlp {
             }
             None => activation(pass, &up, None, self.activation, &hidden),
         }
-        self.down.add_to(pass, &hidden, residual); // [T, D]
-        Ok(())
+        self.down.add_normed_to(pass, &hidden, norm, residual) // [T, D]
     }
 }

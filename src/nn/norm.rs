@@ -1,23 +1,73 @@
-//! RMSNorm and LayerNorm.
+//! RMSNorm and LayerNorm, over whole rows or over each head.
 
 use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
-use crate::ops;
+use crate::ops::{self, Normalisation};
 
-/// Normalises each row; `weight` and `bias` are [D] f32.
-pub enum Norm {
-    Rms { weight: BufferId, epsilon: f32 },
-    Layer { weight: BufferId, bias: BufferId, epsilon: f32 },
+/// Normalises each row, or each group of a row; `weight` and `bias` are f32 on the device, as wide as what is normalised.
+#[derive(Clone, Copy)]
+pub struct Norm {
+    pub kind: NormKind,
+    pub weight: BufferId,
+    pub epsilon: f32,
+}
+
+#[derive(Clone, Copy)]
+pub enum NormKind {
+    Rms,
+    Layer { bias: Option<BufferId> },
 }
 
 impl Norm {
     /// x [T, D] → [T, D].
     pub fn forward(&self, pass: &mut Pass, x: &Tensor) -> Result<Tensor> {
         let y = pass.tensor(x.rows, x.columns)?; // [T, D]
-        match *self {
-            Norm::Rms { weight, epsilon } => ops::rms_norm(pass, x, weight, epsilon, &y),
-            Norm::Layer { weight, bias, epsilon } => ops::layer_norm(pass, x, weight, bias, epsilon, &y),
-        }
+        self.record(pass, x, Normalisation::rows(self.epsilon), &y);
         Ok(y)
+    }
+
+    /// residual [T, D] += norm(x [T, D]).
+    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, residual: &Tensor) {
+        self.record(pass, x, Normalisation { accumulate: true, ..Normalisation::rows(self.epsilon) }, residual);
+    }
+
+    fn record(&self, pass: &mut Pass, x: &Tensor, how: Normalisation, y: &Tensor) {
+        match self.kind {
+            NormKind::Rms => ops::rms_norm(pass, x, self.weight, how, y),
+            NormKind::Layer { bias } => ops::layer_norm(pass, x, self.weight, bias, how, y),
+        }
+    }
+}
+
+/// QK-norm (Henry et al. 2020, <https://arxiv.org/abs/2010.04245>): queries and keys are normalised before they turn.
+#[derive(Clone, Copy)]
+pub struct QkNorm {
+    pub q: Norm,
+    pub k: Norm,
+    pub over: NormOver,
+}
+
+/// What one mean goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormOver {
+    /// All heads of a row together, weights [H × head_dim]: OLMo 2.
+    Row,
+    /// Each head by itself, weights [head_dim] for all: Qwen 3, Gemma 3.
+    Head,
+    /// Each head by itself, with weights of its own, [H, head_dim]: StableLM 2 12B.
+    OwnHead,
+}
+
+impl QkNorm {
+    /// q [T, H × head_dim] and k [T, Hkv × head_dim] → the same shapes.
+    pub fn forward(&self, pass: &mut Pass, [q, k]: [&Tensor; 2], [heads, kv_heads]: [usize; 2]) -> Result<[Tensor; 2]> {
+        let normed = |pass: &mut Pass, norm: &Norm, x: &Tensor, heads| -> Result<Tensor> {
+            let y = pass.tensor(x.rows, x.columns)?; // [T, heads × head_dim]
+            let groups = if self.over == NormOver::Row { 1 } else { heads };
+            let weight_per_group = self.over == NormOver::OwnHead;
+            norm.record(pass, x, Normalisation { groups, weight_per_group, ..Normalisation::rows(norm.epsilon) }, &y);
+            Ok(y)
+        };
+        Ok([normed(pass, &self.q, q, heads)?, normed(pass, &self.k, k, kv_heads)?])
     }
 }

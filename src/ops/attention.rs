@@ -1,5 +1,5 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the slot's cached positions up to the row's own: causal,
-//! grouped-query, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
+//! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
 use super::dot;
 use super::kv_write::{KvCache, cache_at};
@@ -22,11 +22,30 @@ struct Params {
     stride: u32,
     page: u32,
     scale: f32,
-    unused: [u32; 2],
+    soft_cap: f32,
+    window: u32,
+}
+
+/// How scores come from queries and keys.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// Multiplies q · k; usually 1 / √head_dim.
+    pub scale: f32,
+    /// cap × tanh(score / cap), before the softmax (Gemma 2, <https://arxiv.org/abs/2408.00118>).
+    pub soft_cap: Option<f32>,
+    /// Keys that a query sees, its own the last of them (Beltagy et al. 2020, <https://arxiv.org/abs/2004.05150>).
+    pub window: Option<u32>,
+}
+
+impl Scores {
+    /// q · k / √head_dim over all keys.
+    pub fn scaled(head_dim: usize) -> Self {
+        Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap: None, window: None }
+    }
 }
 
 /// Records attention of `q` [T, n_heads × head_dim] over a layer's cache, which already holds the rows' own keys.
-pub fn attention(pass: &mut Pass, q: &Tensor, n_heads: usize, cache: &KvCache, scale: f32, y: &Tensor) {
+pub fn attention(pass: &mut Pass, q: &Tensor, n_heads: usize, cache: &KvCache, scores: Scores, y: &Tensor) {
     let head_dim = cache.head_dim;
     assert_eq!(q.columns, n_heads * head_dim, "attention: columns");
     assert_eq!((q.rows, q.columns), (y.rows, y.columns), "attention: shapes");
@@ -38,10 +57,14 @@ pub fn attention(pass: &mut Pass, q: &Tensor, n_heads: usize, cache: &KvCache, s
         head_dim: head_dim as u32,
         stride: q.stride() as u32,
         page: pass.layout.page as u32,
-        scale,
-        unused: [0; 2],
+        scale: scores.scale,
+        soft_cap: scores.soft_cap.unwrap_or(0.0),
+        window: scores.window.unwrap_or(u32::MAX),
     };
-    let options = Options::default().set("KV_F32", (cache.format == KvFormat::F32).into());
+    assert!(params.window > 0, "attention: window");
+    let options = Options::default()
+        .set("KV_F32", (cache.format == KvFormat::F32).into())
+        .set("SOFT_CAP", scores.soft_cap.is_some().into());
     let bindings = [pass.control, pass.state, q.buffer, cache.keys, cache.values, y.buffer];
     pass.record(&ATTENTION, options, params, &bindings, [n_heads as u32, q.rows as u32, 1]);
 }
@@ -51,6 +74,7 @@ fn twin(t: &Twin) {
     let (control, state, q) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
     let mut y = t.write::<f32>(6);
     let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
+    let capped = t.constant("SOFT_CAP") == 1;
     let mut cell = vec![0f32; head_dim];
     let load = |binding: usize, at: usize, cell: &mut [f32]| {
         if t.constant("KV_F32") == 1 {
@@ -64,6 +88,7 @@ fn twin(t: &Twin) {
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
         let keys = (row.position + 1).min(Slot::context(&control));
+        let first = (row.position + 1).saturating_sub(p.window);
         for head in 0..heads {
             let kv_head = head / (heads / kv_heads);
             let at = r * p.stride as usize + head * head_dim;
@@ -72,17 +97,18 @@ fn twin(t: &Twin) {
                 cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
             };
             let mut scores = Vec::with_capacity(keys as usize);
-            for position in 0..keys {
+            for position in first..keys {
                 load(4, cache(position), &mut cell);
-                scores.push(dot(&q[at..at + head_dim], &cell) * p.scale);
+                let score = dot(&q[at..at + head_dim], &cell) * p.scale;
+                scores.push(if capped { p.soft_cap * (score / p.soft_cap).tanh() } else { score });
             }
             let max = scores.iter().copied().fold(f32::MIN, f32::max);
             scores.iter_mut().for_each(|s| *s = (*s - max).exp());
             let sum: f32 = scores.iter().sum();
             let y = &mut y[at..at + head_dim];
             y.fill(0.0);
-            for (position, score) in scores.iter().enumerate() {
-                load(5, cache(position as u32), &mut cell);
+            for (position, score) in (first..).zip(&scores) {
+                load(5, cache(position), &mut cell);
                 y.iter_mut().zip(&cell).for_each(|(y, v)| *y += score / sum * v);
             }
         }

@@ -1,4 +1,4 @@
-//! x [T, D] = table [V, D] at each row's token or position; the token also goes to the slot's history.
+//! x [T, D] = scale × table [V, D] at each row's token or position; the token also goes to the slot's history.
 
 use super::matvec::fold;
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, kernel};
@@ -23,11 +23,12 @@ struct Params {
     /// Table rows of this piece.
     first: u32,
     count: u32,
-    unused: [u32; 3],
+    scale: f32,
+    unused: [u32; 2],
 }
 
-/// Records x = table[token], or x += table[position].
-pub fn embed(pass: &mut Pass, table: &Weight, by: By, x: &Tensor) {
+/// Records x = scale × table[token], or x += scale × table[position].
+pub fn embed(pass: &mut Pass, table: &Weight, by: By, scale: f32, x: &Tensor) {
     assert_eq!(x.columns, table.columns, "embed: columns");
     for piece in &table.pieces {
         let params = Params {
@@ -36,7 +37,8 @@ pub fn embed(pass: &mut Pass, table: &Weight, by: By, x: &Tensor) {
             weight_stride4: (table.format.device_row_words(table.columns) / 4) as u32,
             first: piece.rows.start as u32,
             count: piece.rows.len() as u32,
-            unused: [0; 3],
+            scale,
+            unused: [0; 2],
         };
         let options = Options::weight(table.format).set("BY_POSITION", (by == By::Position).into());
         let [groups, fold_y] = fold(x.columns.div_ceil(8).div_ceil(64));
@@ -66,7 +68,7 @@ fn twin(t: &Twin) {
         let at = (index - p.first) as usize * row_bytes;
         format.dequantize(&table[at..at + row_bytes], &mut values);
         for (x, value) in x[r * p.stride as usize..].iter_mut().zip(&values) {
-            *x = if by_position { *x + value } else { *value };
+            *x = value * p.scale + if by_position { *x } else { 0.0 };
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct LinearParams {
     pub n_offset: u32,
     /// 0: rows in use; 1: logit rows in use.
     pub rows_kind: u32,
-    pub unused: u32,
+    pub scale: f32,
 }
 
 /// Records y = x · weightᵀ for at most [`MOST_ROWS`] rows.
@@ -81,7 +81,7 @@ pub(super) fn record(
         weight_stride4: (weight.format.device_row_words(weight.columns) / 4) as u32,
         n_offset: piece.rows.start as u32,
         rows_kind: pass.logit_rows.into(),
-        unused: 0,
+        scale: epilogue.scale,
     };
     // Without a bias the binding still needs a buffer that nobody reads: control.
     let bias = epilogue.bias.unwrap_or(pass.control);
@@ -105,7 +105,8 @@ pub(super) fn twin(t: &Twin) {
         for r in 0..rows {
             let out = &mut y[r * p.y_stride as usize + column];
             let sum = dot(&w, &x[r * p.x_stride4 as usize * 4..][..k]);
-            *out = sum + bias.as_ref().map_or(0.0, |b| b[column]) + if accumulate { *out } else { 0.0 };
+            let biased = sum + bias.as_ref().map_or(0.0, |b| b[column]);
+            *out = biased * p.scale + if accumulate { *out } else { 0.0 };
         }
     }
 }

@@ -18,11 +18,12 @@ mod penalize;
 mod rms_norm;
 mod rope;
 mod sample;
+mod soft_cap;
 
 pub use activation::{Activation, activation};
 pub use add::add;
 pub use argmax::{argmax, partial_columns};
-pub use attention::{MOST_HEAD_DIM, attention};
+pub use attention::{MOST_HEAD_DIM, Scores, attention};
 pub use embed::{By, embed};
 pub use gather::gather;
 pub use kv_write::{KvCache, kv_write};
@@ -33,16 +34,64 @@ pub use penalize::penalize;
 pub use rms_norm::rms_norm;
 pub use rope::{Pairing, rope};
 pub use sample::{sample, sample_token};
+pub use soft_cap::soft_cap;
 
 use crate::device::{BufferId, Pass, Tensor, Weight};
+use std::ops::Range;
 
 /// What a linear projection adds to its product.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Epilogue {
     /// [N], added to each row.
     pub bias: Option<BufferId>,
     /// Adds into the output instead of overwriting it: the residual connection.
     pub accumulate: bool,
+    /// Multiplies the product and its bias, before they are added to anything.
+    pub scale: f32,
+}
+
+impl Default for Epilogue {
+    fn default() -> Self {
+        Epilogue { bias: None, accumulate: false, scale: 1.0 }
+    }
+}
+
+/// How rms_norm and layer_norm go over a row [G × D].
+#[derive(Debug, Clone, Copy)]
+pub struct Normalisation {
+    pub epsilon: f32,
+    /// G: consecutive parts of a row that are normalised each by itself, such as heads.
+    pub groups: usize,
+    /// The weights are [G, D] instead of [D] for all groups.
+    pub weight_per_group: bool,
+    /// Adds into the output instead of overwriting it: a norm behind a sublayer, with the residual connection.
+    pub accumulate: bool,
+}
+
+impl Normalisation {
+    /// Whole rows.
+    pub fn rows(epsilon: f32) -> Self {
+        Normalisation { epsilon, groups: 1, weight_per_group: false, accumulate: false }
+    }
+
+    /// D.
+    fn columns(&self, x: &Tensor) -> u32 {
+        assert!(x.columns.is_multiple_of(self.groups), "norm: groups");
+        (x.columns / self.groups) as u32
+    }
+
+    fn weight_stride(&self, x: &Tensor) -> u32 {
+        if self.weight_per_group { self.columns(x) } else { 0 }
+    }
+
+    /// For the twins: each group's number and where it lies, over all rows.
+    fn spans(rows: usize, stride: u32, columns: u32, groups: u32) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let (stride, columns, groups) = (stride as usize, columns as usize, groups as usize);
+        (0..rows * groups).map(move |i| {
+            let at = i / groups * stride + i % groups * columns;
+            (i % groups, at..at + columns)
+        })
+    }
 }
 
 /// y [T, N] = x [T, K] · weightᵀ [N, K] (+ bias) (+ y): a matvec for few rows, a tiled matmul for many.

@@ -1,5 +1,7 @@
-//! y [T, D] = x / √(mean(x²) + ε) × weight [D] (Zhang & Sennrich 2019, <https://arxiv.org/abs/1910.07467>).
+//! y [T, G × D] = x / √(mean(x²) + ε) × weight [D], the mean over each of a row's G groups (Zhang & Sennrich 2019,
+//! <https://arxiv.org/abs/1910.07467>).
 
+use super::Normalisation;
 use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
 
@@ -13,29 +15,41 @@ struct Params {
     epsilon: f32,
     /// 0: rows in use; 1: logit rows in use.
     rows_kind: u32,
+    /// Floats from one group's weights to the next: 0 where all groups share theirs.
+    weight_stride: u32,
+    groups: u32,
+    unused: [u32; 2],
 }
 
-/// Records y = rms_norm(x) × weight. `weight` holds [D] f32.
-pub fn rms_norm(pass: &mut Pass, x: &Tensor, weight: BufferId, epsilon: f32, y: &Tensor) {
+/// Records y = rms_norm(x) × weight, or y += that. `weight` holds [D] f32, or [G, D].
+pub fn rms_norm(pass: &mut Pass, x: &Tensor, weight: BufferId, how: Normalisation, y: &Tensor) {
     assert_eq!((x.rows, x.columns), (y.rows, y.columns), "rms_norm: shapes");
-    let rows_kind = pass.logit_rows.into();
-    let params = Params { columns: x.columns as u32, stride: x.stride() as u32, epsilon, rows_kind };
+    let params = Params {
+        columns: how.columns(x),
+        stride: x.stride() as u32,
+        epsilon: how.epsilon,
+        rows_kind: pass.logit_rows.into(),
+        weight_stride: how.weight_stride(x),
+        groups: how.groups as u32,
+        unused: [0; 2],
+    };
+    let options = Options::default().set("ACCUMULATE", how.accumulate.into());
     let bindings = [pass.control, x.buffer, weight, y.buffer];
-    pass.record(&RMS_NORM, Options::default(), params, &bindings, [x.rows as u32, 1, 1]);
+    pass.record(&RMS_NORM, options, params, &bindings, [how.groups as u32, x.rows as u32, 1]);
 }
 
 fn twin(t: &Twin) {
     let p: Params = t.params();
     let (control, x, weight) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<f32>(3));
     let mut y = t.write::<f32>(4);
+    let accumulate = t.constant("ACCUMULATE") == 1;
     let rows = if p.rows_kind == 1 { Slot::logit_rows(&control) } else { Slot::rows(&control) };
-    for r in 0..rows {
-        let at = r * p.stride as usize..r * p.stride as usize + p.columns as usize;
-        let x = &x[at.clone()];
+    for (group, at) in Normalisation::spans(rows, p.stride, p.columns, p.groups) {
+        let (x, weight) = (&x[at.clone()], &weight[group * p.weight_stride as usize..]);
         let mean = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
         let scale = 1.0 / (mean + p.epsilon).sqrt();
         for ((y, x), w) in y[at].iter_mut().zip(x).zip(weight.iter()) {
-            *y = x * scale * w;
+            *y = x * scale * w + if accumulate { *y } else { 0.0 };
         }
     }
 }

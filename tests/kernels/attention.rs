@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use cresset::device::KvFormat;
-use cresset::ops::{KvCache, Pairing, attention, kv_write, rope};
+use cresset::ops::{KvCache, Pairing, Scores, attention, kv_write, rope};
 use half::f16;
 
 /// Five slots at positions around a page and a workgroup of keys; the last is past the context and stays as it is.
@@ -81,15 +81,19 @@ fn attention_grid() {
     for format in [KvFormat::F32, KvFormat::F16] {
         for (n_heads, n_kv_heads, head_dim) in shapes {
             // Scores are small, and large enough that some weights vanish.
-            for scale in [1.0 / (head_dim as f32).sqrt(), 3.0] {
-                let what = format!("attention {} {n_heads}/{n_kv_heads} × {head_dim}, {scale}", format.name());
+            let usual = 1.0 / (head_dim as f32).sqrt();
+            for (scale, soft_cap, window) in
+                [(usual, None, None), (3.0, None, None), (usual, Some(0.5), None), (3.0, None, Some(40))]
+            {
+                let scores = Scores { scale, soft_cap, window };
+                let what = format!("attention {} {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}", format.name());
                 // A score's error, times the scale, is the relative error of its weight.
                 let tolerance = Tolerance { absolute: 2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), relative: 2e-6 };
                 check(&mut bench, &what, &setting(), tolerance, |case| {
                     let q = case.tensor(ROWS, n_heads * head_dim);
                     let y = case.tensor(ROWS, n_heads * head_dim);
                     let cache = cache(case, format, n_kv_heads, head_dim).0;
-                    attention(&mut case.pass, &q, n_heads, &cache, scale, &y);
+                    attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
                     vec![Output::Rows { tensor: y, used: USED }]
                 });
             }
@@ -100,8 +104,20 @@ fn attention_grid() {
 /// A prompt: every row sees the rows before it and no later one.
 #[test]
 fn attention_is_causal() {
+    attention_of_prompt(None);
+}
+
+/// Of these, only the newest.
+#[test]
+fn attention_has_a_window() {
+    for window in [1, 2, 63, 64, 65, 96, 97, 1000] {
+        attention_of_prompt(Some(window));
+    }
+}
+
+fn attention_of_prompt(window: Option<u32>) {
     let mut bench = Bench::open();
-    let what = "attention of a prompt";
+    let what = &format!("attention of a prompt, window {window:?}");
     let mut setting = Setting::rows(100, 97);
     setting.layout.page = 64;
     let ran = check(&mut bench, what, &setting, Tolerance { absolute: 5e-6, relative: 5e-6 }, |case| {
@@ -111,12 +127,14 @@ fn attention_is_causal() {
         let (v, y) = (case.tensor_with(&v), case.tensor(100, 4 * 16));
         let cache = cache(case, KvFormat::F32, 2, 16).0;
         kv_write(&mut case.pass, &k, &v, &cache);
-        attention(&mut case.pass, &q, 4, &cache, 0.0, &y);
+        let scores = Scores { scale: 0.0, soft_cap: None, window };
+        attention(&mut case.pass, &q, 4, &cache, scores, &y);
         vec![Output::Rows { tensor: y, used: 97 }]
     });
-    // With scale 0 all keys weigh the same: the mean of 1..=p + 1.
-    for p in 0..97 {
-        let want = vec![(p as f32 + 2.0) / 2.0; 64];
-        close(ran.row(0, p), &want, Tolerance { absolute: 0.0, relative: 1e-5 }, what);
+    // With scale 0 all keys weigh the same: the mean of first..=p + 1.
+    for p in 0..97u32 {
+        let first = (p + 1).saturating_sub(window.unwrap_or(1000)) + 1;
+        let want = vec![(first + p + 1) as f32 / 2.0; 64];
+        close(ran.row(0, p as usize), &want, Tolerance { absolute: 0.0, relative: 1e-5 }, what);
     }
 }

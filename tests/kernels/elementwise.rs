@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use cresset::device::Tensor;
-use cresset::ops::{Activation, activation, add, gather, layer_norm, rms_norm};
+use cresset::ops::{Activation, Normalisation, activation, add, gather, layer_norm, rms_norm, soft_cap};
 
 /// Around the vec4 and the 64 threads of a workgroup.
 const COLUMNS: [usize; 12] = [1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 257, 1027];
@@ -38,7 +38,7 @@ fn rms_norm_grid() {
         let (x, y) = (case.tensor_of(rows, columns, 3.0), case.tensor(rows, columns));
         let weight = case.randoms(columns);
         let weight = case.floats(&weight);
-        rms_norm(&mut case.pass, &x, weight, 1e-5, &y);
+        rms_norm(&mut case.pass, &x, weight, Normalisation::rows(1e-5), &y);
         y
     });
 }
@@ -50,9 +50,56 @@ fn layer_norm_grid() {
         let (x, y) = (case.tensor_of(rows, columns, 3.0), case.tensor(rows, columns));
         let (weight, bias) = (case.randoms(columns), case.randoms(columns));
         let (weight, bias) = (case.floats(&weight), case.floats(&bias));
-        layer_norm(&mut case.pass, &x, weight, bias, 1e-3, &y);
+        layer_norm(&mut case.pass, &x, weight, Some(bias), Normalisation::rows(1e-3), &y);
         y
     });
+}
+
+/// Heads by themselves, with weights in common or of their own, and sublayers that add their norm to the residual.
+#[test]
+fn grouped_norms() {
+    for groups in [1, 3, 8] {
+        for (weight_per_group, accumulate) in [(false, false), (true, false), (false, true), (true, true)] {
+            let what = format!("norms of {groups} groups, own weights: {weight_per_group}, accumulate: {accumulate}");
+            let tolerance = Tolerance { absolute: 5e-6, relative: 5e-6 };
+            for layer in [false, true] {
+                grid(&what, tolerance, |case, rows, columns| {
+                    let how = Normalisation { epsilon: 1e-3, groups, weight_per_group, accumulate };
+                    let (x, y) = (case.tensor_of(rows, groups * columns, 3.0), case.tensor(rows, groups * columns));
+                    let weight = case.randoms(columns * if weight_per_group { groups } else { 1 });
+                    let weight = case.floats(&weight);
+                    match layer {
+                        true => layer_norm(&mut case.pass, &x, weight, None, how, &y),
+                        false => rms_norm(&mut case.pass, &x, weight, how, &y),
+                    }
+                    y
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn soft_cap_grid() {
+    // WGSL allows tanh an error of a few units in the sixth digit.
+    grid("soft_cap", Tolerance { absolute: 3e-5, relative: 1e-5 }, |case, rows, columns| {
+        let x = case.tensor_of(rows, columns, 20.0);
+        soft_cap(&mut case.pass, &x, 5.0);
+        x
+    });
+}
+
+#[test]
+fn soft_cap_of_extremes() {
+    let row = vec![0.0, 1e-3, 30.0, -30.0, 1e4, -1e4, 3e38, -3e38];
+    let tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
+    let ran = check(&mut Bench::open(), "soft_cap", &Setting::rows(1, 1), tolerance, |case| {
+        let x = case.tensor_with(&[row.clone()]);
+        soft_cap(&mut case.pass, &x, 30.0);
+        vec![Output::Rows { tensor: x, used: 1 }]
+    });
+    let one = 30.0 * 1f32.tanh();
+    close(ran.row(0, 0), &[0.0, 1e-3, one, -one, 30.0, -30.0, 30.0, -30.0], tolerance, "soft_cap");
 }
 
 #[test]
@@ -62,7 +109,7 @@ fn layer_norm_does_not_cancel() {
     let ran = check(&mut Bench::open(), "large mean", &Setting::rows(1, 1), Tolerance::ROUNDING, |case| {
         let (x, y) = (case.tensor_with(&[row.clone()]), case.tensor(1, 256));
         let (weight, bias) = (case.floats(&[1.0; 256]), case.floats(&[0.0; 256]));
-        layer_norm(&mut case.pass, &x, weight, bias, 0.0, &y);
+        layer_norm(&mut case.pass, &x, weight, Some(bias), Normalisation::rows(0.0), &y);
         vec![Output::Rows { tensor: y, used: 1 }]
     });
     let want: Vec<f32> = row.iter().map(|x| x - 1000.0).collect();

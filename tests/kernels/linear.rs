@@ -46,7 +46,8 @@ fn linear_grid(format: Format, software: bool) {
                     let weight = case.weight(format, n, k, pieces);
                     let values = case.randoms(n);
                     let bias = bias.then(|| case.floats(&values));
-                    linear(&mut case.pass, &x, &weight, Epilogue { bias, accumulate }, &y);
+                    let epilogue = Epilogue { bias, accumulate, scale: if used == t { 1.0 } else { -0.5 } };
+                    linear(&mut case.pass, &x, &weight, epilogue, &y);
                     vec![Output::Rows { tensor: y, used }]
                 });
             }
@@ -134,7 +135,7 @@ fn embed_grid() {
                 check(&mut bench, &what, &setting, Tolerance::ROUNDING, |case| {
                     let table = case.weight(format, 40, columns, 3);
                     let x = case.tensor(6, columns);
-                    embed(&mut case.pass, &table, by, &x);
+                    embed(&mut case.pass, &table, by, 1.5, &x);
                     vec![Output::Rows { tensor: x, used: 5 }]
                 });
             }
@@ -157,7 +158,7 @@ fn embed_keeps_history() {
     let ran = check(&mut Bench::open(), "history", &setting, Tolerance::EXACT, |case| {
         let table = case.weight(Format::F32, 4, 8, 1);
         let x = case.tensor(4, 8);
-        embed(&mut case.pass, &table, By::Token, &x);
+        embed(&mut case.pass, &table, By::Token, 1.0, &x);
         vec![Output::Rows { tensor: x, used: 3 }]
     });
     let mut want = vec![0; 2 * (4 + context)];

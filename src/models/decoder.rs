@@ -1,10 +1,10 @@
-//! The decoder-only Transformer of pre-norm blocks: what llama and gpt2 fill with their own parts.
+//! The decoder-only Transformer: what every architecture's file fills with its own parts.
 
 use super::{Decoder, Shape};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::nn::{Block, Embedding, Linear, Norm};
-use crate::ops::{KvCache, gather};
+use crate::ops::{KvCache, gather, soft_cap};
 
 pub struct Transformer {
     pub shape: Shape,
@@ -12,6 +12,8 @@ pub struct Transformer {
     pub blocks: Vec<Block>,
     pub norm: Norm,
     pub lm_head: Linear,
+    /// Logits become cap × tanh(logits / cap) (Gemma 2).
+    pub logit_cap: Option<f32>,
 }
 
 impl Decoder for Transformer {
@@ -30,6 +32,9 @@ impl Decoder for Transformer {
         pass.logit_rows = true;
         let last = self.norm.forward(pass, &last)?; // [L, D]
         self.lm_head.forward_into(pass, &last, logits); // [L, V]
+        if let Some(cap) = self.logit_cap {
+            soft_cap(pass, logits, cap); // [L, V]
+        }
         Ok(())
     }
 }

@@ -1,0 +1,169 @@
+//! What decoders read alike, under our names. An architecture's file takes these parts and overrides what is its own.
+
+use super::loader::Name;
+use super::rope::RopeSpec;
+use super::{Hyper, Loader, Shape, Transformer};
+use crate::error::Result;
+use crate::nn::{
+    Angles, Attention, Block, Embedding, FeedForward, Linear, Mlp, Norm, NormKind, NormOver, QkNorm, Rope,
+};
+use crate::ops::{Activation, Pairing, Scores};
+
+/// The names that most architectures share, (ours, GGUF's, Hugging Face's); an architecture's own come before them.
+pub const NAMES: &[Name] = &[
+    ("embed", "token_embd.weight", "model.embed_tokens.weight"),
+    ("norm", "output_norm.weight", "model.norm.weight"),
+    ("norm.bias", "output_norm.bias", "model.norm.bias"),
+    ("lm_head", "output.weight", "lm_head.weight"),
+    ("lm_head.bias", "output.bias", "lm_head.bias"),
+    ("rope_divisors", "rope_freqs.weight", "rope_freqs.weight"),
+    ("attn.norm", "blk.{i}.attn_norm.weight", "model.layers.{i}.input_layernorm.weight"),
+    ("attn.norm.bias", "blk.{i}.attn_norm.bias", "model.layers.{i}.input_layernorm.bias"),
+    ("attn.q", "blk.{i}.attn_q.weight", "model.layers.{i}.self_attn.q_proj.weight"),
+    ("attn.k", "blk.{i}.attn_k.weight", "model.layers.{i}.self_attn.k_proj.weight"),
+    ("attn.v", "blk.{i}.attn_v.weight", "model.layers.{i}.self_attn.v_proj.weight"),
+    ("attn.o", "blk.{i}.attn_output.weight", "model.layers.{i}.self_attn.o_proj.weight"),
+    ("attn.q.bias", "blk.{i}.attn_q.bias", "model.layers.{i}.self_attn.q_proj.bias"),
+    ("attn.k.bias", "blk.{i}.attn_k.bias", "model.layers.{i}.self_attn.k_proj.bias"),
+    ("attn.v.bias", "blk.{i}.attn_v.bias", "model.layers.{i}.self_attn.v_proj.bias"),
+    ("attn.o.bias", "blk.{i}.attn_output.bias", "model.layers.{i}.self_attn.o_proj.bias"),
+    ("attn.q_norm", "blk.{i}.attn_q_norm.weight", "model.layers.{i}.self_attn.q_norm.weight"),
+    ("attn.k_norm", "blk.{i}.attn_k_norm.weight", "model.layers.{i}.self_attn.k_norm.weight"),
+    ("ffn.norm", "blk.{i}.ffn_norm.weight", "model.layers.{i}.post_attention_layernorm.weight"),
+    ("ffn.norm.bias", "blk.{i}.ffn_norm.bias", "model.layers.{i}.post_attention_layernorm.bias"),
+    ("ffn.gate", "blk.{i}.ffn_gate.weight", "model.layers.{i}.mlp.gate_proj.weight"),
+    ("ffn.up", "blk.{i}.ffn_up.weight", "model.layers.{i}.mlp.up_proj.weight"),
+    ("ffn.down", "blk.{i}.ffn_down.weight", "model.layers.{i}.mlp.down_proj.weight"),
+    ("ffn.gate.bias", "blk.{i}.ffn_gate.bias", "model.layers.{i}.mlp.gate_proj.bias"),
+    ("ffn.up.bias", "blk.{i}.ffn_up.bias", "model.layers.{i}.mlp.up_proj.bias"),
+    ("ffn.down.bias", "blk.{i}.ffn_down.bias", "model.layers.{i}.mlp.down_proj.bias"),
+];
+
+/// Reads one decoder.
+pub struct Parts<'p, 'a> {
+    pub loader: &'p mut Loader<'a>,
+    pub hyper: Hyper<'a>,
+    pub shape: Shape,
+    pub norm: NormStyle,
+}
+
+/// Which norm an architecture has throughout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NormStyle {
+    /// RMSNorm; `offset` is added to the file's weights (1 in Gemma's safetensors).
+    Rms { epsilon: f32, offset: f32 },
+    /// LayerNorm, with a bias where the file has one.
+    Layer { epsilon: f32 },
+}
+
+impl<'p, 'a> Parts<'p, 'a> {
+    /// `own`: the names that differ from [`NAMES`].
+    pub fn new(loader: &'p mut Loader<'a>, shape: Shape, own: &'static [Name], norm: NormStyle) -> Self {
+        loader.architecture = shape.architecture;
+        loader.names = [own, NAMES];
+        let hyper = loader.hyper(shape.architecture);
+        Parts { loader, hyper, shape, norm }
+    }
+
+    /// The embedding table [V, D], its rows times `scale`.
+    pub async fn embedding(&mut self, scale: f32) -> Result<Embedding> {
+        let Shape { vocabulary, d_model, .. } = self.shape;
+        let tokens = self.loader.matrix("embed", 0, [vocabulary, d_model]).await?;
+        Ok(Embedding { tokens, positions: None, scale })
+    }
+
+    /// Rotary positions for heads of this shape, as the file describes them.
+    pub async fn rope(&mut self, pairing: Pairing) -> Result<Rope> {
+        let spec = RopeSpec::read(&self.hyper, self.loader, self.shape.head_dim, None).await?;
+        self.rope_table(&spec, pairing)
+    }
+
+    /// The table of `spec`'s angles on the device.
+    pub fn rope_table(&mut self, spec: &RopeSpec, pairing: Pairing) -> Result<Rope> {
+        let angles = Angles::new(spec.dims, spec.base, spec.scaling.as_ref());
+        let table = self.loader.upload_rows("the rotary positions", spec.dims, |positions| angles.table(positions))?;
+        Ok(Rope { table, dims: spec.dims, pairing })
+    }
+
+    /// The norm `name` over D columns.
+    pub async fn norm(&mut self, name: &str, layer: usize) -> Result<Norm> {
+        self.norm_of(name, layer, self.shape.d_model).await
+    }
+
+    /// The norm `name` over `n` columns.
+    pub async fn norm_of(&mut self, name: &str, layer: usize, n: usize) -> Result<Norm> {
+        match self.norm {
+            NormStyle::Rms { epsilon, offset } => {
+                let weight = self.loader.vector_plus(name, layer, n, offset).await?;
+                Ok(Norm { kind: NormKind::Rms, weight, epsilon })
+            }
+            NormStyle::Layer { epsilon } => {
+                let weight = self.loader.vector(name, layer, n).await?;
+                let bias = self.loader.optional_vector(&format!("{name}.bias"), layer, n).await?;
+                Ok(Norm { kind: NormKind::Layer { bias }, weight, epsilon })
+            }
+        }
+    }
+
+    /// The norms of queries and keys.
+    pub async fn qk_norm(&mut self, layer: usize, over: NormOver) -> Result<QkNorm> {
+        let Shape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
+        let columns = |heads| if over == NormOver::Head { head_dim } else { heads * head_dim };
+        let q = self.norm_of("attn.q_norm", layer, columns(n_heads)).await?;
+        let k = self.norm_of("attn.k_norm", layer, columns(n_kv_heads)).await?;
+        Ok(QkNorm { q, k, over })
+    }
+
+    /// Attention with projections of their own for queries, keys and values.
+    pub async fn attention(&mut self, layer: usize, rope: Option<Rope>) -> Result<Attention> {
+        let (d_model, q_dim, kv_dim) = (self.shape.d_model, self.shape.q_dim(), self.shape.kv_dim());
+        Ok(Attention {
+            q: self.loader.linear("attn.q", layer, [q_dim, d_model]).await?,
+            k: self.loader.linear("attn.k", layer, [kv_dim, d_model]).await?,
+            v: self.loader.linear("attn.v", layer, [kv_dim, d_model]).await?,
+            o: self.loader.linear("attn.o", layer, [d_model, q_dim]).await?,
+            n_heads: self.shape.n_heads,
+            qk_norm: None,
+            rope,
+            scores: Scores::scaled(self.shape.head_dim),
+        })
+    }
+
+    /// down(act(gate(x)) × up(x)).
+    pub async fn gated_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
+        let Shape { d_model, d_ffn, .. } = self.shape;
+        Ok(FeedForward::Dense(Mlp {
+            gate: Some(self.loader.linear("ffn.gate", layer, [d_ffn, d_model]).await?),
+            up: self.loader.linear("ffn.up", layer, [d_ffn, d_model]).await?,
+            down: self.loader.linear("ffn.down", layer, [d_model, d_ffn]).await?,
+            activation,
+        }))
+    }
+
+    /// down(act(up(x))).
+    pub async fn plain_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
+        let Shape { d_model, d_ffn, .. } = self.shape;
+        Ok(FeedForward::Dense(Mlp {
+            gate: None,
+            up: self.loader.linear("ffn.up", layer, [d_ffn, d_model]).await?,
+            down: self.loader.linear("ffn.down", layer, [d_model, d_ffn]).await?,
+            activation,
+        }))
+    }
+
+    /// The final norm and the projection to logits, the embedding table again where the file has none of its own.
+    pub async fn finish(&mut self, embed: Embedding, blocks: Vec<Block>) -> Result<Transformer> {
+        let Shape { vocabulary, d_model, .. } = self.shape;
+        let norm = self.norm("norm", 0).await?;
+        let lm_head = match self.loader.has("lm_head", 0) {
+            true => self.loader.linear("lm_head", 0, [vocabulary, d_model]).await?,
+            false => Linear::new(embed.tokens.clone(), None), // tied
+        };
+        Ok(Transformer { shape: self.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })
+    }
+
+    /// Room for the blocks; a header may claim any number of them.
+    pub fn blocks(&self) -> Vec<Block> {
+        Vec::with_capacity(self.shape.n_layers.min(1024))
+    }
+}
