@@ -1,6 +1,6 @@
 //! A kernel as data: its WGSL, its bindings, and its CPU twin.
 
-use crate::quant::Format;
+use crate::quant::{self, Format};
 use bytemuck::{AnyBitPattern, NoUninit};
 use std::cell::{Ref, RefCell, RefMut};
 
@@ -98,6 +98,7 @@ impl Kernel {
             text.push_str(piece);
         }
         if let Some(format) = options.weight {
+            text.push_str(quant::SHARED_WGSL);
             text.push_str(format.spec().wgsl);
         }
         text.push_str(self.source);

@@ -1,6 +1,6 @@
 //! BF16: 16-bit floats. A device block of 32 is four vec4<u32>, two weights a word.
 
-use super::{Spec, repack_halves, u16_at};
+use super::{Spec, repack_halves};
 use half::bf16 as Half;
 
 pub const SPEC: Spec = Spec {
@@ -9,13 +9,12 @@ pub const SPEC: Spec = Spec {
     block_len: 1,
     block_bytes: 2,
     wgsl: include_str!("../../shaders/quant/bf16.wgsl"),
-    code_vec4s: 4,
-    scales: false,
+    device_vec4s: |blocks| 4 * blocks,
     repack: repack_halves,
     dequantize: |src, dst| {
         for (src, dst) in src.chunks_exact(2).zip(dst) {
-            *dst = Half::from_bits(u16_at(src)).to_f32();
+            *dst = Half::from_le_bytes([src[0], src[1]]).to_f32();
         }
     },
-    quantize: |src, dst| dst.extend(src.iter().flat_map(|&x| Half::from_f32(x).to_le_bytes())),
+    quantize: Some(|src, dst| dst.extend(src.iter().flat_map(|&x| Half::from_f32(x).to_le_bytes()))),
 };

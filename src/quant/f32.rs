@@ -8,8 +8,7 @@ pub const SPEC: Spec = Spec {
     block_len: 1,
     block_bytes: 4,
     wgsl: include_str!("../../shaders/quant/f32.wgsl"),
-    code_vec4s: 8,
-    scales: false,
+    device_vec4s: |blocks| 8 * blocks,
     repack: |src, dst| {
         for (src, dst) in src.chunks_exact(4).zip(dst) {
             *dst = u32::from_le_bytes([src[0], src[1], src[2], src[3]]);
@@ -20,5 +19,5 @@ pub const SPEC: Spec = Spec {
             *dst = f32::from_le_bytes([src[0], src[1], src[2], src[3]]);
         }
     },
-    quantize: |src, dst| dst.extend(src.iter().flat_map(|x| x.to_le_bytes())),
+    quantize: Some(|src, dst| dst.extend(src.iter().flat_map(|x| x.to_le_bytes()))),
 };

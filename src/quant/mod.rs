@@ -8,14 +8,27 @@
 //! fn dequant(row: u32, blocks: u32, block: u32, part: u32) -> array<vec4f, 2>
 //! ```
 //!
-//! A row of the device layout is self-contained (the codes of all its blocks, then its scales, padded to 16 bytes), so
-//! rows can be streamed to the device and split over bindings.
+//! A row of the device layout is self-contained, so rows can be streamed to the device and split over bindings. It is a
+//! structure of arrays, each padded to 16 bytes: the codes of all its blocks, then what scales them. Nothing is rounded
+//! on the way: scales stay the f16 numbers and bytes of the file, and weights are the same f32 numbers everywhere.
 
 mod bf16;
 mod f16;
 mod f32;
+mod iq4_nl;
+mod iq4_xs;
+mod mxfp4;
+mod q2_k;
+mod q3_k;
 mod q4_0;
+mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
 mod q8_0;
+mod shared;
 
 /// What a format's file says about it.
 pub struct Spec {
@@ -29,16 +42,14 @@ pub struct Spec {
     pub block_bytes: usize,
     /// `dequant` for this format.
     pub wgsl: &'static str,
-    /// vec4<u32> words of codes in one device block of 32 weights.
-    pub code_vec4s: usize,
-    /// Whether an f16 scale per device block follows the codes.
-    pub scales: bool,
+    /// vec4<u32> of a device row of this many blocks of 32 weights.
+    pub device_vec4s: fn(blocks: usize) -> usize,
     /// File row → device row; `dst` is zeroed and [`Format::device_row_words`] long.
     pub repack: fn(src: &[u8], dst: &mut [u32]),
     /// File row → weights.
     pub dequantize: fn(src: &[u8], dst: &mut [::core::primitive::f32]),
-    /// Weights → file row, rounding as ggml's reference does.
-    pub quantize: fn(src: &[::core::primitive::f32], dst: &mut Vec<u8>),
+    /// Weights → file row, appended; `None` for formats that are only read.
+    pub quantize: Option<fn(src: &[::core::primitive::f32], dst: &mut Vec<u8>)>,
 }
 
 macro_rules! formats {
@@ -64,7 +75,21 @@ formats! {
     BF16 => bf16,
     Q8_0 => q8_0,
     Q4_0 => q4_0,
+    Q4_1 => q4_1,
+    Q5_0 => q5_0,
+    Q5_1 => q5_1,
+    Q2_K => q2_k,
+    Q3_K => q3_k,
+    Q4_K => q4_k,
+    Q5_K => q5_k,
+    Q6_K => q6_k,
+    IQ4_NL => iq4_nl,
+    IQ4_XS => iq4_xs,
+    MXFP4 => mxfp4,
 }
+
+/// Pieces of WGSL that the formats' `dequant` functions call.
+pub const SHARED_WGSL: &str = include_str!("../../shaders/shared/codes.wgsl");
 
 /// Weights in a device block, whatever the format.
 pub const DEVICE_BLOCK: usize = 32;
@@ -102,9 +127,7 @@ impl Format {
 
     /// u32 words of a row of `columns` weights in the device layout: a whole number of vec4<u32>.
     pub fn device_row_words(self, columns: usize) -> usize {
-        let blocks = columns.div_ceil(DEVICE_BLOCK);
-        let scales = if self.spec().scales { blocks.div_ceil(8) } else { 0 };
-        4 * (blocks * self.spec().code_vec4s + scales)
+        4 * (self.spec().device_vec4s)(columns.div_ceil(DEVICE_BLOCK))
     }
 
     /// File rows → device rows. `src` holds whole rows of `columns` weights.
@@ -122,27 +145,22 @@ impl Format {
         (self.spec().dequantize)(src, dst);
     }
 
-    /// Weights → file bytes. The length must be a multiple of the block.
+    /// Whether [`Format::quantize`] is there for it.
+    pub fn is_writable(self) -> bool {
+        self.spec().quantize.is_some()
+    }
+
+    /// Weights → file bytes, for a writable format. The length must be a multiple of the block.
     pub fn quantize(self, src: &[::core::primitive::f32]) -> Vec<u8> {
         let mut dst = Vec::with_capacity(self.row_bytes(src.len()).expect("whole blocks"));
-        (self.spec().quantize)(src, &mut dst);
+        self.spec().quantize.expect("a writable format")(src, &mut dst);
         dst
     }
-}
-
-/// Two f16 bit patterns in a u32 word, low half first, as WGSL's `unpack2x16float` reads them.
-fn set_half(words: &mut [u32], index: usize, bits: u16) {
-    words[index / 2] |= u32::from(bits) << (16 * (index % 2));
 }
 
 /// 16-bit floats, two a word, in the file's order.
 fn repack_halves(src: &[u8], dst: &mut [u32]) {
     for (i, half) in src.chunks_exact(2).enumerate() {
-        set_half(dst, i, u16_at(half));
+        shared::pack::set_half(dst, i, u16::from_le_bytes([half[0], half[1]]));
     }
-}
-
-/// The little-endian u16 at the start of `bytes`.
-fn u16_at(bytes: &[u8]) -> u16 {
-    u16::from_le_bytes([bytes[0], bytes[1]])
 }

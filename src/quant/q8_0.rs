@@ -1,8 +1,9 @@
 //! Q8_0: 32 signed bytes and one f16 scale; weight = scale × code.
 //!
-//! File block (34 bytes): f16 scale, 32 × i8. Device block: two vec4<u32> of codes; the scales follow the row's codes.
+//! File block (34 bytes): f16 scale, 32 × i8. Device row: two vec4<u32> of codes a block; the scales.
 
-use super::{Spec, set_half, u16_at};
+use super::Spec;
+use super::shared::{half_at, pack};
 use half::f16;
 
 const BLOCK_BYTES: usize = 34;
@@ -13,12 +14,12 @@ pub const SPEC: Spec = Spec {
     block_len: 32,
     block_bytes: BLOCK_BYTES,
     wgsl: include_str!("../../shaders/quant/q8_0.wgsl"),
-    code_vec4s: 2,
-    scales: true,
+    device_vec4s: |blocks| 2 * blocks + pack::halves(blocks),
     repack: |src, dst| {
-        let (codes, scales) = dst.split_at_mut(src.len() / BLOCK_BYTES * 8);
+        let blocks = src.len() / BLOCK_BYTES;
+        let [codes, scales] = pack::sections(dst, [2 * blocks, pack::halves(blocks)]);
         for (b, (block, codes)) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(8)).enumerate() {
-            set_half(scales, b, u16_at(block));
+            pack::set_half(scales, b, u16::from_le_bytes([block[0], block[1]]));
             for (word, bytes) in codes.iter_mut().zip(block[2..].chunks_exact(4)) {
                 *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
             }
@@ -26,13 +27,13 @@ pub const SPEC: Spec = Spec {
     },
     dequantize: |src, dst| {
         for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let scale = f16::from_bits(u16_at(block)).to_f32();
+            let scale = half_at(block);
             for (x, &code) in dst.iter_mut().zip(&block[2..]) {
                 *x = scale * f32::from(code as i8);
             }
         }
     },
-    quantize: |src, dst| {
+    quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let max = block.iter().fold(0f32, |max, x| max.max(x.abs()));
             let scale = max / 127.0;
@@ -40,5 +41,5 @@ pub const SPEC: Spec = Spec {
             dst.extend(f16::from_f32(scale).to_le_bytes());
             dst.extend(block.iter().map(|x| (x * inverse).round() as i8 as u8));
         }
-    },
+    }),
 };

@@ -245,25 +245,15 @@ fn dtype(cursor: &mut Cursor, name: &str) -> Result<(DType, u64, u64), Stop> {
 }
 
 /// Tensor types that this build can size but not compute with: (ggml type, name, weights in a block, bytes of a block).
-const OTHER_TYPES: [(u32, &str, u64, u64); 28] = [
-    (3, "q4_1", 32, 20),
-    (6, "q5_0", 32, 22),
-    (7, "q5_1", 32, 24),
+const OTHER_TYPES: [(u32, &str, u64, u64); 17] = [
     (9, "q8_1", 32, 36),
-    (10, "q2_k", 256, 84),
-    (11, "q3_k", 256, 110),
-    (12, "q4_k", 256, 144),
-    (13, "q5_k", 256, 176),
-    (14, "q6_k", 256, 210),
     (15, "q8_k", 256, 292),
     (16, "iq2_xxs", 256, 66),
     (17, "iq2_xs", 256, 74),
     (18, "iq3_xxs", 256, 98),
     (19, "iq1_s", 256, 50),
-    (20, "iq4_nl", 32, 18),
     (21, "iq3_s", 256, 110),
     (22, "iq2_s", 256, 82),
-    (23, "iq4_xs", 256, 136),
     (24, "i8", 1, 1),
     (25, "i16", 1, 2),
     (26, "i32", 1, 4),
@@ -272,7 +262,6 @@ const OTHER_TYPES: [(u32, &str, u64, u64); 28] = [
     (29, "iq1_m", 256, 56),
     (34, "tq1_0", 256, 54),
     (35, "tq2_0", 256, 66),
-    (39, "mxfp4", 32, 17),
     (40, "nvfp4", 64, 36),
 ];
 

@@ -10,7 +10,7 @@ use crate::quant::Format;
 pub enum DType {
     /// A format this build computes with.
     Known(Format),
-    /// Any other, by its name in the file's own terms: `q4_k`, `I64`.
+    /// Any other, by its name in the file's own terms: `iq2_xs`, `I64`.
     Other(String),
 }
 

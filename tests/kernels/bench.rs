@@ -1,5 +1,6 @@
 //! `check` records one plan on both executors, runs it, and compares what it wrote.
 
+use crate::blocks::Blocks;
 use cresset::device::{
     Access, BufferId, Control, Device, FROM_STATE, Layout, Pass, Pool, Row, SamplingSlot, Step, Tensor, Usage, Weight,
     WeightPiece,
@@ -148,7 +149,20 @@ impl Case<'_> {
 
     /// Random weights in the executor's own layout, in `pieces` buffers.
     pub fn weight(&mut self, format: Format, rows: usize, columns: usize, pieces: usize) -> Weight {
-        let file = format.quantize(&self.randoms(rows * columns));
+        let file = match format.is_writable() {
+            true => format.quantize(&self.randoms(rows * columns)),
+            false => {
+                let blocks = Blocks::of(format).blocks;
+                let choice = (0..rows * columns / format.block_len()).map(|_| self.random().abs() * 0.999);
+                let choice: Vec<f32> = choice.collect();
+                choice.iter().flat_map(|c| &blocks[(c * blocks.len() as f32) as usize]).copied().collect()
+            }
+        };
+        self.weight_of(format, &file, rows, columns, pieces)
+    }
+
+    /// A matrix in the file's layout, brought into the executor's.
+    pub fn weight_of(&mut self, format: Format, file: &[u8], rows: usize, columns: usize, pieces: usize) -> Weight {
         let row_bytes = format.row_bytes(columns).unwrap();
         let step = rows.div_ceil(pieces);
         let mut weight = Weight { format, rows, columns, pieces: vec![] };

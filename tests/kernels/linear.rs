@@ -1,12 +1,13 @@
 //! Kernels that read weights: matvec, matmul, embed; all formats.
 
 use crate::bench::{Bench, Output, Setting, Tolerance, check};
+use crate::blocks::Blocks;
 use cresset::device::{FROM_STATE, Row};
 use cresset::ops::{By, Epilogue, embed, linear};
 use cresset::quant::Format;
 
 /// (rows, outputs, columns, pieces of the weight): around 4 rows (matvec's most), 32 × 64 (matmul's tile), 64 threads.
-const SHAPES: [(usize, usize, usize, usize); 18] = [
+const SHAPES: [(usize, usize, usize, usize); 21] = [
     (1, 1, 32, 1),
     (1, 63, 64, 1),
     (1, 65, 96, 2),
@@ -20,6 +21,10 @@ const SHAPES: [(usize, usize, usize, usize); 18] = [
     (32, 64, 128, 1),
     (33, 65, 160, 2),
     (70, 200, 256, 3),
+    // Several super-blocks of 256, for the formats that have them.
+    (1, 65, 2304, 2),
+    (3, 7, 768, 1),
+    (9, 66, 1280, 2),
     // Columns that are no whole number of device blocks; for formats that have none of their own.
     (1, 5, 1, 1),
     (2, 65, 33, 2),
@@ -72,8 +77,14 @@ fn linear_bf16() {
 
 #[test]
 fn linear_blocks() {
-    let whole = [Format::F32, Format::F16, Format::BF16];
-    for format in Format::ALL.iter().filter(|f| !whole.contains(f)) {
+    for format in Format::ALL.iter().filter(|f| f.block_len() == 32) {
+        linear_grid(*format, true);
+    }
+}
+
+#[test]
+fn linear_super_blocks() {
+    for format in Format::ALL.iter().filter(|f| f.block_len() == 256) {
         linear_grid(*format, true);
     }
 }
@@ -81,8 +92,9 @@ fn linear_blocks() {
 /// As graphics cards run it: several threads share an output of the matvec.
 #[test]
 fn linear_lanes() {
-    linear_grid(Format::F32, false);
-    linear_grid(Format::Q4_0, false);
+    for format in [Format::F32, Format::Q4_0, Format::Q6_K] {
+        linear_grid(format, false);
+    }
 }
 
 #[test]
@@ -122,7 +134,7 @@ fn linear_counts_logit_rows() {
 fn embed_grid() {
     let mut bench = Bench::open();
     for &format in Format::ALL {
-        for columns in [1, 7, 8, 9, 31, 32, 33, 64, 512, 544, 2080] {
+        for columns in [1, 7, 8, 9, 31, 32, 33, 64, 256, 512, 544, 2080, 2304] {
             if format.row_bytes(columns).is_none() {
                 continue;
             }
@@ -139,6 +151,33 @@ fn embed_grid() {
                     vec![Output::Rows { tensor: x, used: 5 }]
                 });
             }
+        }
+    }
+}
+
+/// The numbers that a GPU makes of blocks with unusual scales are those of an independent reader: each block as a row of
+/// its own, and all of them as one.
+#[test]
+fn embed_reads_every_block() {
+    let mut bench = Bench::open();
+    for &format in Format::ALL {
+        let Some(known) = Blocks::find(format) else { continue };
+        let (blocks, n) = ([known.blocks, known.edges].concat(), format.block_len());
+        let mut rows: Vec<_> = blocks.iter().cloned().zip(known.values.chunks_exact(n)).collect();
+        rows.push((blocks.concat(), &known.values));
+        for (i, (row, want)) in rows.iter().enumerate() {
+            let what = format!("{} row {i}", format.name());
+            // The executors may round a product and a difference once or twice.
+            let largest = want.iter().fold(0f32, |m, x| m.max(x.abs()));
+            let rounding = Tolerance { absolute: 3e-7 * largest, relative: 0.0 };
+            let setting = Setting::slots(&[0], &[0], 32, 16);
+            let ran = check(&mut bench, &what, &setting, rounding, |case| {
+                let table = case.weight_of(format, row, 1, want.len(), 1);
+                let x = case.tensor(1, want.len());
+                embed(&mut case.pass, &table, By::Token, &x);
+                vec![Output::Rows { tensor: x, used: 1 }]
+            });
+            assert_eq!(ran.row(0, 0), *want, "{what}");
         }
     }
 }

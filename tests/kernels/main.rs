@@ -3,6 +3,8 @@
 
 mod attention;
 mod bench;
+#[path = "../support/blocks.rs"]
+mod blocks;
 mod elementwise;
 mod linear;
 mod sampling;

@@ -1,0 +1,50 @@
+//! IQ4_NL: 32 four-bit codes and one f16 scale; weight = scale × value of the code, sixteen values spread unevenly.
+//!
+//! File block (18 bytes): f16 scale, 16 bytes whose low nibbles are weights 0..16 and high nibbles weights 16..32.
+//! Device row: the codes, one vec4<u32> a block; the scales.
+
+use super::Spec;
+use super::q4_0::pack_nibbles_and_scale;
+use super::shared::{IQ4_VALUES, fit, half_at, pack, to_nibbles};
+use half::f16;
+
+const BLOCK_BYTES: usize = 18;
+
+pub const SPEC: Spec = Spec {
+    name: "iq4_nl",
+    ggml_type: 20,
+    block_len: 32,
+    block_bytes: BLOCK_BYTES,
+    wgsl: include_str!("../../shaders/quant/iq4_nl.wgsl"),
+    device_vec4s: |blocks| blocks + pack::halves(blocks),
+    repack: pack_nibbles_and_scale,
+    dequantize: |src, dst| {
+        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+            let scale = half_at(block);
+            let (low, high) = dst.split_at_mut(16);
+            for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[2..]) {
+                *low = scale * value(byte & 15);
+                *high = scale * value(byte >> 4);
+            }
+        }
+    },
+    quantize: Some(|src, dst| {
+        for block in src.chunks_exact(32) {
+            let scale = f16::from_f32(fit::scale(block, value(0), |x| value(nearest_code(x))));
+            let inverse = if scale.to_f32() == 0.0 { 0.0 } else { 1.0 / scale.to_f32() };
+            let codes: [u8; 32] = std::array::from_fn(|i| nearest_code(block[i] * inverse));
+            dst.extend(scale.to_le_bytes());
+            dst.extend(to_nibbles(&codes));
+        }
+    }),
+};
+
+fn value(code: u8) -> f32 {
+    f32::from(IQ4_VALUES[usize::from(code)])
+}
+
+/// The code whose value is nearest to `x`: as many as there are midpoints below it.
+fn nearest_code(x: f32) -> u8 {
+    let midpoints = IQ4_VALUES.windows(2).map(|pair| (f32::from(pair[0]) + f32::from(pair[1])) / 2.0);
+    midpoints.map(|middle| u8::from(x > middle)).sum()
+}

@@ -1,0 +1,50 @@
+//! MXFP4 (OCP's microscaling formats): 32 four-bit floats and one power of two.
+//!
+//! File block (17 bytes): an exponent byte (E8M0), 16 bytes whose low nibbles are weights 0..16 and high nibbles 16..32.
+//! Device row: the codes, one vec4<u32> a block; the exponents, a byte a block.
+
+use super::Spec;
+use super::shared::{nibbles, pack};
+
+const BLOCK_BYTES: usize = 17;
+
+/// E2M1's numbers by code, doubled, so that they are whole.
+const VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+pub const SPEC: Spec = Spec {
+    name: "mxfp4",
+    ggml_type: 39,
+    block_len: 32,
+    block_bytes: BLOCK_BYTES,
+    wgsl: include_str!("../../shaders/quant/mxfp4.wgsl"),
+    device_vec4s: |blocks| blocks + pack::bytes(blocks),
+    repack: |src, dst| {
+        let blocks = src.len() / BLOCK_BYTES;
+        let [words, exponents] = pack::sections(dst, [blocks, pack::bytes(blocks)]);
+        let mut codes = [0; 32];
+        for (b, (block, words)) in src.chunks_exact(BLOCK_BYTES).zip(words.chunks_exact_mut(4)).enumerate() {
+            nibbles(&block[1..], &mut codes);
+            pack::bits::<4>(&codes, 0, words);
+            pack::set_byte(exponents, b, block[0]);
+        }
+    },
+    dequantize: |src, dst| {
+        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+            let scale = scale(block[0]);
+            let (low, high) = dst.split_at_mut(16);
+            for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[1..]) {
+                *low = scale * f32::from(VALUES[usize::from(byte & 15)]);
+                *high = scale * f32::from(VALUES[usize::from(byte >> 4)]);
+            }
+        }
+    },
+    quantize: None,
+};
+
+/// 2^(exponent − 127), halved because the values are doubled; the two smallest are subnormal.
+fn scale(exponent: u8) -> f32 {
+    f32::from_bits(match exponent {
+        0..2 => 0x0020_0000 << exponent,
+        _ => u32::from(exponent - 1) << 23,
+    })
+}

@@ -1,0 +1,71 @@
+//! Q3_K: super-blocks of 256 three-bit codes; weight = d × scale × (code − 4), a signed scale of six bits for 16 weights.
+//!
+//! File block (110 bytes): 32 bytes of the codes' third bits, 64 bytes of their low bits, 12 bytes of scales, f16 d.
+//! Device row: low bits, two words for 32 weights; third bits, one word; scales, a byte for 16 weights; the d.
+
+use super::Spec;
+use super::shared::{SUPER, half_at, pack, pairs};
+
+const BLOCK_BYTES: usize = 110;
+
+pub const SPEC: Spec = Spec {
+    name: "q3_k",
+    ggml_type: 11,
+    block_len: SUPER,
+    block_bytes: BLOCK_BYTES,
+    wgsl: include_str!("../../shaders/quant/q3_k.wgsl"),
+    device_vec4s: |blocks| sections(blocks.div_ceil(8)).iter().sum(),
+    repack: |src, dst| {
+        let [low, third, scale_bytes, ds] = pack::sections(dst, sections(src.len() / BLOCK_BYTES));
+        for (s, block) in src.chunks_exact(BLOCK_BYTES).enumerate() {
+            let (low, third) = (&mut low[16 * s..], &mut third[8 * s..]);
+            for (i, codes) in codes(block).chunks_exact(32).enumerate() {
+                pack::bits::<2>(codes, 0, &mut low[2 * i..]);
+                pack::bits::<1>(codes, 2, &mut third[i..]);
+            }
+            for (i, scale) in scales(&block[96..108]).into_iter().enumerate() {
+                pack::set_byte(scale_bytes, 16 * s + i, scale as u8);
+            }
+            pack::set_half(ds, s, u16::from_le_bytes([block[108], block[109]]));
+        }
+    },
+    dequantize: |src, dst| {
+        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+            let (d, codes) = (half_at(&block[108..]), codes(block));
+            let parts = dst.chunks_exact_mut(16).zip(codes.chunks_exact(16));
+            for ((dst, codes), scale) in parts.zip(scales(&block[96..108])) {
+                let scale = d * f32::from(scale);
+                for (x, &code) in dst.iter_mut().zip(codes) {
+                    *x = scale * (f32::from(code) - 4.0);
+                }
+            }
+        }
+    },
+    quantize: None,
+};
+
+/// vec4<u32> of low bits, third bits, scales and d for so many super-blocks.
+fn sections(blocks: usize) -> [usize; 4] {
+    [4 * blocks, 2 * blocks, blocks, pack::halves(blocks)]
+}
+
+/// The third bits of weights `32 i..32 (i + 1)` are the bits `i` of the first 32 bytes.
+fn codes(block: &[u8]) -> [u8; SUPER] {
+    let mut codes = [0; SUPER];
+    pairs(&block[32..96], &mut codes);
+    for (i, codes) in codes.chunks_exact_mut(32).enumerate() {
+        for (code, third) in codes.iter_mut().zip(&block[..32]) {
+            *code |= (third >> i & 1) << 2;
+        }
+    }
+    codes
+}
+
+/// Sixteen scales: the low four bits in bytes 0..8 (scales 8.. above), the high two in bytes 8..12, four a byte.
+fn scales(bytes: &[u8]) -> [i8; 16] {
+    std::array::from_fn(|i| {
+        let low = bytes[i % 8] >> (4 * (i / 8)) & 15;
+        let high = bytes[8 + i % 4] >> (2 * (i / 4)) & 3;
+        (low | high << 4) as i8 - 32
+    })
+}

@@ -1,0 +1,65 @@
+//! Q5_0: 32 five-bit codes and one f16 scale; weight = scale × (code − 16).
+//!
+//! File block (22 bytes): f16 scale, u32 of the codes' fifth bits, 16 bytes whose low nibbles are weights 0..16 and high
+//! nibbles 16..32. Device row: low bits, one vec4<u32> a block; fifth bits, one word a block; the scales.
+
+use super::Spec;
+use super::shared::{half_at, nibbles, pack, to_nibbles};
+use half::f16;
+
+const BLOCK_BYTES: usize = 22;
+
+pub const SPEC: Spec = Spec {
+    name: "q5_0",
+    ggml_type: 6,
+    block_len: 32,
+    block_bytes: BLOCK_BYTES,
+    wgsl: include_str!("../../shaders/quant/q5_0.wgsl"),
+    device_vec4s: |blocks| blocks + pack::words(blocks) + pack::halves(blocks),
+    repack: |src, dst| {
+        let blocks = src.len() / BLOCK_BYTES;
+        let [low, fifth, scales] = pack::sections(dst, [blocks, pack::words(blocks), pack::halves(blocks)]);
+        for (b, (block, low)) in src.chunks_exact(BLOCK_BYTES).zip(low.chunks_exact_mut(4)).enumerate() {
+            let codes = codes(&block[2..]);
+            pack::bits::<4>(&codes, 0, low);
+            pack::bits::<1>(&codes, 4, &mut fifth[b..=b]);
+            pack::set_half(scales, b, u16::from_le_bytes([block[0], block[1]]));
+        }
+    },
+    dequantize: |src, dst| {
+        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+            let scale = half_at(block);
+            for (x, code) in dst.iter_mut().zip(codes(&block[2..])) {
+                *x = scale * (f32::from(code) - 16.0);
+            }
+        }
+    },
+    quantize: Some(|src, dst| {
+        for block in src.chunks_exact(32) {
+            // The weight of largest magnitude, with its sign, maps to code 0: scale × (0 − 16).
+            let extreme = block.iter().fold(0f32, |m, &x| if x.abs() > m.abs() { x } else { m });
+            let scale = extreme / -16.0;
+            let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+            let codes: [u8; 32] = std::array::from_fn(|i| ((block[i] * inverse + 16.5) as u8).min(31));
+            dst.extend(f16::from_f32(scale).to_le_bytes());
+            dst.extend(fifth_bits(&codes).to_le_bytes());
+            dst.extend(to_nibbles(&codes));
+        }
+    }),
+};
+
+/// Q5_0's and Q5_1's codes, from the fifth bits and the nibbles after them.
+pub fn codes(bytes: &[u8]) -> [u8; 32] {
+    let fifth = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    let mut codes = [0; 32];
+    nibbles(&bytes[4..], &mut codes);
+    for (i, code) in codes.iter_mut().enumerate() {
+        *code |= ((fifth >> i & 1) as u8) << 4;
+    }
+    codes
+}
+
+/// Bit `i` is the fifth bit of code `i`.
+pub fn fifth_bits(codes: &[u8; 32]) -> u32 {
+    codes.iter().enumerate().map(|(i, code)| u32::from(code >> 4 & 1) << i).sum()
+}

@@ -1,0 +1,49 @@
+//! Q5_1: 32 five-bit codes, f16 scale and min; weight = scale × code + min.
+//!
+//! File block (24 bytes): f16 scale, f16 min, u32 of the codes' fifth bits, 16 bytes whose low nibbles are weights 0..16
+//! and high nibbles 16..32. Device row: low bits, one vec4<u32> a block; fifth bits, one word a block; the (scale, min)
+//! pairs.
+
+use super::Spec;
+use super::q4_1::scale_min_codes;
+use super::q5_0::{codes, fifth_bits};
+use super::shared::{half_at, pack, to_nibbles};
+use half::f16;
+
+const BLOCK_BYTES: usize = 24;
+
+pub const SPEC: Spec = Spec {
+    name: "q5_1",
+    ggml_type: 7,
+    block_len: 32,
+    block_bytes: BLOCK_BYTES,
+    wgsl: include_str!("../../shaders/quant/q5_1.wgsl"),
+    device_vec4s: |blocks| blocks + 2 * pack::words(blocks),
+    repack: |src, dst| {
+        let blocks = src.len() / BLOCK_BYTES;
+        let [low, fifth, pairs] = pack::sections(dst, [blocks, pack::words(blocks), pack::words(blocks)]);
+        for (b, (block, low)) in src.chunks_exact(BLOCK_BYTES).zip(low.chunks_exact_mut(4)).enumerate() {
+            let codes = codes(&block[4..]);
+            pack::bits::<4>(&codes, 0, low);
+            pack::bits::<1>(&codes, 4, &mut fifth[b..=b]);
+            pairs[b] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
+        }
+    },
+    dequantize: |src, dst| {
+        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+            let (scale, min) = (half_at(block), half_at(&block[2..]));
+            for (x, code) in dst.iter_mut().zip(codes(&block[4..])) {
+                *x = scale * f32::from(code) + min;
+            }
+        }
+    },
+    quantize: Some(|src, dst| {
+        for block in src.chunks_exact(32) {
+            let (scale, min, codes) = scale_min_codes(block, 31);
+            dst.extend(f16::from_f32(scale).to_le_bytes());
+            dst.extend(f16::from_f32(min).to_le_bytes());
+            dst.extend(fifth_bits(&codes).to_le_bytes());
+            dst.extend(to_nibbles(&codes));
+        }
+    }),
+};

@@ -1,0 +1,66 @@
+//! Q5_K: super-blocks of 256 five-bit codes; weight = d × scale × code − dmin × min, scale and min of six bits for 32
+//! weights.
+//!
+//! File block (176 bytes): as Q4_K's, with 32 bytes of the codes' fifth bits before the 128 of their low bits.
+//! Device row: low bits, one vec4<u32> for 32 weights; fifth bits, one word; scale and min, a byte each; (d, dmin) pairs.
+
+use super::Spec;
+use super::q4_k::{dequantize, set_scales_and_mins, to_bytes};
+use super::shared::{SUPER, fit, pack, six_bit};
+
+const BLOCK_BYTES: usize = 176;
+
+pub const SPEC: Spec = Spec {
+    name: "q5_k",
+    ggml_type: 13,
+    block_len: SUPER,
+    block_bytes: BLOCK_BYTES,
+    wgsl: include_str!("../../shaders/quant/q5_k.wgsl"),
+    device_vec4s: |blocks| sections(blocks.div_ceil(8)).iter().sum(),
+    repack: |src, dst| {
+        let [low, fifth, scale_bytes, ds] = pack::sections(dst, sections(src.len() / BLOCK_BYTES));
+        for (s, block) in src.chunks_exact(BLOCK_BYTES).enumerate() {
+            let (low, fifth) = (&mut low[32 * s..], &mut fifth[8 * s..]);
+            for (i, codes) in codes(&block[16..]).chunks_exact(32).enumerate() {
+                pack::bits::<4>(codes, 0, &mut low[4 * i..]);
+                pack::bits::<1>(codes, 4, &mut fifth[i..]);
+            }
+            set_scales_and_mins(scale_bytes, s, &block[4..16]);
+            ds[s] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
+        }
+    },
+    dequantize: |src, dst| {
+        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+            dequantize(block, &codes(&block[16..]), dst);
+        }
+    },
+    quantize: Some(|src, dst| {
+        for x in src.chunks_exact(SUPER) {
+            let fit = fit::min_block(x, 31.0);
+            dst.extend([fit.d.to_le_bytes(), fit.dmin.to_le_bytes()].concat());
+            dst.extend(six_bit::pack(&fit.scales, &fit.mins));
+            dst.extend(fifth_bits(&fit.codes));
+            dst.extend(to_bytes(&fit.codes));
+        }
+    }),
+};
+
+/// vec4<u32> of low bits, fifth bits, scales and (d, dmin) for so many super-blocks.
+fn sections(blocks: usize) -> [usize; 4] {
+    [8 * blocks, 2 * blocks, blocks, pack::words(blocks)]
+}
+
+/// The fifth bits of weights `32 i..32 (i + 1)` are the bits `i` of the first 32 bytes.
+fn codes(bytes: &[u8]) -> [u8; SUPER] {
+    let mut codes = super::q4_k::codes(&bytes[32..]);
+    for (i, codes) in codes.chunks_exact_mut(32).enumerate() {
+        for (code, fifth) in codes.iter_mut().zip(&bytes[..32]) {
+            *code |= (fifth >> i & 1) << 4;
+        }
+    }
+    codes
+}
+
+fn fifth_bits(codes: &[u8; SUPER]) -> [u8; 32] {
+    std::array::from_fn(|j| (0..8).map(|i| (codes[32 * i + j] >> 4 & 1) << i).sum())
+}

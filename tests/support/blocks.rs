@@ -1,0 +1,56 @@
+//! `tests/golden/quant.safetensors`: blocks of every quantised format and what the `gguf` package reads in them.
+#![allow(dead_code)] // each test binary uses its part
+
+use cresset::quant::Format;
+use cresset::weights::{Checkpoint, Files, MemorySource};
+use pollster::block_on;
+
+const FILE: &[u8] = include_bytes!("../golden/quant.safetensors");
+
+pub struct Blocks {
+    /// ggml's number of the type.
+    pub ggml_type: u32,
+    /// Blocks whose weights are not much above 1.
+    pub blocks: Vec<Vec<u8>>,
+    /// Blocks with unusual scales and codes.
+    pub edges: Vec<Vec<u8>>,
+    /// The weights of `blocks`, then of `edges`.
+    pub values: Vec<f32>,
+    /// What [`input`] becomes in this format, where the package can write it.
+    pub quantized: Option<Vec<u8>>,
+}
+
+fn tensor(name: &str) -> Option<Vec<Vec<u8>>> {
+    let files = Files::new(vec![Box::new(MemorySource::new("quant.safetensors", FILE))]);
+    let checkpoint = block_on(Checkpoint::open(files)).expect("the fixture");
+    let info = checkpoint.tensor(name)?;
+    let bytes = block_on(checkpoint.read_all(info)).expect("the fixture");
+    Some(bytes.chunks_exact(info.row_bytes() as usize).map(<[u8]>::to_vec).collect())
+}
+
+fn floats(name: &str) -> Option<Vec<f32>> {
+    Some(tensor(name)?.concat().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+/// Blocks of 32 weights to quantise.
+pub fn input() -> Vec<f32> {
+    floats("input").expect("the fixture")
+}
+
+impl Blocks {
+    /// `None` for floating-point formats, which the fixture leaves out.
+    pub fn find(format: Format) -> Option<Blocks> {
+        let named = |part: &str| tensor(&format!("{}.{part}", format.name()));
+        Some(Blocks {
+            ggml_type: named("type")?.concat()[0].into(),
+            blocks: named("blocks")?,
+            edges: named("edges")?,
+            values: floats(&format!("{}.values", format.name()))?,
+            quantized: named("quantized").map(|rows| rows.concat()),
+        })
+    }
+
+    pub fn of(format: Format) -> Blocks {
+        Blocks::find(format).unwrap_or_else(|| panic!("the fixture has no {}", format.name()))
+    }
+}
