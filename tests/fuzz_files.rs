@@ -221,8 +221,9 @@ fn small_gguf() -> Vec<u8> {
     writer = writer.set("tokenizer.ggml.tokens", vec!["<s>".to_owned(), "a".to_owned(), String::new()]);
     writer = writer.set("tokenizer.ggml.scores", vec![0.0f32, -1.0, -2.0]).set("llama.block_count", 2u32);
     for &format in Format::ALL {
-        let bytes = vec![1; 2 * format.row_bytes(64).unwrap()];
-        writer = writer.tensor(format!("blk.0.{}", format.name()), &[2, 64], format, bytes);
+        let columns = format.block_len().max(64);
+        let bytes = vec![1; 2 * format.row_bytes(columns).unwrap()];
+        writer = writer.tensor(format!("blk.0.{}", format.name()), &[2, columns], format, bytes);
     }
     let mut bytes = vec![];
     writer.write(&mut bytes).unwrap();
