@@ -174,7 +174,7 @@ fn embed_reads_every_block() {
             let ran = check(&mut bench, &what, &setting, rounding, |case| {
                 let table = case.weight_of(format, row, 1, want.len(), 1);
                 let x = case.tensor(1, want.len());
-                embed(&mut case.pass, &table, By::Token, &x);
+                embed(&mut case.pass, &table, By::Token, 1.0, &x);
                 vec![Output::Rows { tensor: x, used: 1 }]
             });
             assert_eq!(ran.row(0, 0), *want, "{what}");
