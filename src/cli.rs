@@ -1,5 +1,7 @@
 //! What each subcommand does.
 
+pub mod quantize;
+
 use super::{Bench, Chat, Generate, Inspect, Logits, Model, Perplexity, Sampling, Tokenize};
 use cresset::engine::{Engine, LoadOptions, LoadProgress, no_breathing, probe};
 use cresset::error::{Error, Result};

@@ -32,6 +32,8 @@ enum Command {
     Perplexity(Perplexity),
     /// Prefill and decode speed.
     Bench(Bench),
+    /// Write a GGUF file with fewer bits a weight.
+    Quantize(cli::quantize::Quantize),
     /// Pretrain a small model.
     #[cfg(feature = "train")]
     Train(Box<cresset::train::cli::TrainArgs>),
@@ -198,6 +200,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => cli::inspect(args),
         Command::Perplexity(args) => cli::perplexity(args),
         Command::Bench(args) => cli::bench(args),
+        Command::Quantize(args) => cli::quantize::quantize(args),
         #[cfg(feature = "train")]
         Command::Train(args) => cresset::train::cli::run(*args),
     };

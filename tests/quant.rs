@@ -147,3 +147,43 @@ fn names_and_numbers_lead_back() {
         assert_eq!(Format::from_ggml_type(format.ggml_type()), Some(format));
     }
 }
+
+/// llama.cpp's habits: (to, from, columns, output's matrix?) → what it becomes, if anything.
+#[test]
+fn matrices_get_a_format_that_fits() {
+    use Format::*;
+    for (to, from, columns, is_output, want) in [
+        (Q4_K, F32, 512, false, Some(Q4_K)),
+        (Q4_K, BF16, 512, true, Some(Q6_K)),
+        (Q4_0, F16, 512, true, Some(Q6_K)),
+        (Q8_0, F16, 512, true, Some(Q8_0)),
+        (Q4_K, F16, 288, false, Some(Q5_0)),
+        (Q5_K, F16, 288, false, Some(Q5_1)),
+        (Q6_K, F16, 288, false, Some(Q8_0)),
+        (Q4_K, F16, 288, true, Some(Q8_0)),
+        (IQ4_NL, F16, 96, false, Some(IQ4_NL)),
+        (Q4_K, F16, 100, false, None),
+        (Q8_0, F32, 33, true, None),
+        (F16, F32, 33, false, Some(F16)),
+        (F16, BF16, 64, false, None),
+        (Q8_0, Q8_0, 64, false, None),
+        (Q8_0, Q4_0, 64, false, None),
+        (Q4_0, Q8_0, 64, false, Some(Q4_0)),
+    ] {
+        assert_eq!(to.for_matrix(from, columns, is_output), want, "{to:?} {from:?} {columns} {is_output}");
+    }
+}
+
+/// On several threads as on one, whatever the number of rows.
+#[test]
+fn rows_are_converted_one_by_one() {
+    let x = &kinds()[0].1[..7 * 256];
+    for rows in 0..=7 {
+        let x = &x[..rows * 256];
+        let bytes = Format::F32.convert_rows(&Format::F32.quantize(x), 256, Format::Q4_K);
+        assert_eq!(bytes, Some(Format::Q4_K.quantize(x)));
+    }
+    let mut sick = x.to_vec();
+    sick[1700] = f32::INFINITY;
+    assert_eq!(Format::F32.convert_rows(&Format::F32.quantize(&sick), 256, Format::Q4_K), None);
+}

@@ -57,6 +57,6 @@ fn scales(block: &[u8]) -> [i8; 8] {
     let high = u16::from_le_bytes([block[2], block[3]]);
     std::array::from_fn(|i| {
         let low = block[4 + i / 2] >> (4 * (i % 2)) & 15;
-        (low | (high >> (2 * i) & 3) as u8 * 16) as i8 - 32
+        (low | ((high >> (2 * i) & 3) as u8) << 4) as i8 - 32
     })
 }

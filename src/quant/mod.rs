@@ -13,6 +13,7 @@
 //! on the way: scales stay the f16 numbers and bytes of the file, and weights are the same f32 numbers everywhere.
 
 mod bf16;
+mod convert;
 mod f16;
 mod f32;
 mod iq4_nl;
@@ -29,6 +30,9 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 mod shared;
+
+/// Weights → file rows, appended to `dst`.
+pub type Quantize = fn(src: &[::core::primitive::f32], dst: &mut Vec<u8>);
 
 /// What a format's file says about it.
 pub struct Spec {
@@ -48,8 +52,8 @@ pub struct Spec {
     pub repack: fn(src: &[u8], dst: &mut [u32]),
     /// File row → weights.
     pub dequantize: fn(src: &[u8], dst: &mut [::core::primitive::f32]),
-    /// Weights → file row, appended; `None` for formats that are only read.
-    pub quantize: Option<fn(src: &[::core::primitive::f32], dst: &mut Vec<u8>)>,
+    /// `None` for formats that are only read.
+    pub quantize: Option<Quantize>,
 }
 
 macro_rules! formats {
@@ -148,6 +152,17 @@ impl Format {
     /// Whether [`Format::quantize`] is there for it.
     pub fn is_writable(self) -> bool {
         self.spec().quantize.is_some()
+    }
+
+    /// The names of all formats that can be written: `f32, f16, …`.
+    pub fn writable_names() -> String {
+        let names = Format::ALL.iter().filter(|f| f.is_writable()).map(|f| f.name());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether weights share scales: everything but the plain floating-point formats.
+    pub fn is_quantized(self) -> bool {
+        self.block_len() > 1
     }
 
     /// Weights → file bytes, for a writable format. The length must be a multiple of the block.

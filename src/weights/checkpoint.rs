@@ -77,6 +77,11 @@ impl Checkpoint {
         self.kind
     }
 
+    /// The names of all weight files.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.name())
+    }
+
     /// Bytes of all weight files.
     pub fn file_bytes(&self) -> u64 {
         self.sources.iter().map(|source| source.len()).sum()

@@ -1,4 +1,5 @@
-//! Writes GGUF version 3, little endian, aligned to 32 bytes.
+//! Writes GGUF version 3, little endian, aligned to 32 bytes. A tensor's bytes are there, or are made when it is their
+//! turn, so that a file need not fit into memory.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,7 +22,28 @@ struct Tensor<'a> {
     name: String,
     shape: Vec<usize>,
     format: Format,
-    bytes: Cow<'a, [u8]>,
+    bytes: Bytes<'a>,
+}
+
+/// Writes a tensor's bytes.
+type Make<'a> = dyn Fn(&mut dyn Write) -> Result<()> + 'a;
+
+enum Bytes<'a> {
+    There(Cow<'a, [u8]>),
+    Made(Box<Make<'a>>),
+}
+
+impl Tensor<'_> {
+    /// Bytes that the shape and the format ask for.
+    fn len(&self) -> Option<usize> {
+        let rows = self.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
+        self.format.row_bytes(self.shape.last().copied().unwrap_or(1))?.checked_mul(rows)
+    }
+
+    fn wrong_len(&self, bytes: u64) -> Error {
+        let Tensor { name, shape, format, .. } = self;
+        Error::Internal(format!("{name}: {bytes} bytes for shape {shape:?} of {}", format.name()))
+    }
 }
 
 impl<'a> GgufWriter<'a> {
@@ -47,29 +69,57 @@ impl<'a> GgufWriter<'a> {
         format: Format,
         bytes: impl Into<Cow<'a, [u8]>>,
     ) -> Self {
-        self.tensors.push(Tensor { name: name.into(), shape: shape.to_vec(), format, bytes: bytes.into() });
+        let bytes = Bytes::There(bytes.into());
+        self.tensors.push(Tensor { name: name.into(), shape: shape.to_vec(), format, bytes });
+        self
+    }
+
+    /// Adds a tensor whose bytes `make` writes when all before it are written.
+    pub fn tensor_made(
+        mut self,
+        name: impl Into<String>,
+        shape: &[usize],
+        format: Format,
+        make: impl Fn(&mut dyn Write) -> Result<()> + 'a,
+    ) -> Self {
+        let bytes = Bytes::Made(Box::new(make));
+        self.tensors.push(Tensor { name: name.into(), shape: shape.to_vec(), format, bytes });
         self
     }
 
     /// Writes the file.
     ///
     /// # Errors
-    /// `STORAGE` if the output refuses; `INTERNAL` if a tensor's bytes do not match its shape and format.
+    /// `STORAGE` if the output refuses; `INTERNAL` if a tensor's bytes do not match its shape and format; what a
+    /// tensor's maker reports.
     pub fn write(&self, out: impl Write) -> Result<()> {
+        let mut lengths = Vec::with_capacity(self.tensors.len());
         for tensor in &self.tensors {
-            let rows = tensor.shape.split_last().map_or(1, |(_, leading)| leading.iter().product());
-            let row_bytes = tensor.format.row_bytes(tensor.shape.last().copied().unwrap_or(1));
-            if row_bytes.and_then(|n| n.checked_mul(rows)) != Some(tensor.bytes.len()) {
-                let Tensor { name, shape, format, bytes } = tensor;
-                let why = format!("{name}: {} bytes for shape {shape:?} of {}", bytes.len(), format.name());
-                return Err(Error::Internal(why));
+            match (&tensor.bytes, tensor.len()) {
+                (Bytes::There(bytes), len) if len != Some(bytes.len()) => {
+                    return Err(tensor.wrong_len(bytes.len() as u64));
+                }
+                (_, Some(len)) => lengths.push(len),
+                (_, None) => return Err(tensor.wrong_len(0)),
             }
         }
-        self.write_all(out).map_err(|error| Error::Storage { reason: format!("writing GGUF: {error}") })
+        let mut out = Counted { out: io::BufWriter::new(out), written: 0 };
+        self.write_header(&mut out, &lengths).map_err(unwritable)?;
+        for (tensor, len) in self.tensors.iter().zip(lengths) {
+            let start = out.written;
+            match &tensor.bytes {
+                Bytes::There(bytes) => out.write_all(bytes).map_err(unwritable)?,
+                Bytes::Made(make) => make(&mut out)?,
+            }
+            if out.written - start != len as u64 {
+                return Err(tensor.wrong_len(out.written - start));
+            }
+            out.pad().map_err(unwritable)?;
+        }
+        out.flush().map_err(unwritable)
     }
 
-    fn write_all(&self, out: impl Write) -> io::Result<()> {
-        let mut out = Counted { out: io::BufWriter::new(out), written: 0 };
+    fn write_header<W: Write>(&self, out: &mut Counted<W>, lengths: &[usize]) -> io::Result<()> {
         out.write_all(&MAGIC)?;
         out.write_all(&3u32.to_le_bytes())?;
         out.u64(self.tensors.len())?;
@@ -79,7 +129,7 @@ impl<'a> GgufWriter<'a> {
             out.value(value)?;
         }
         let mut offset = 0;
-        for tensor in &self.tensors {
+        for (tensor, len) in self.tensors.iter().zip(lengths) {
             out.str(&tensor.name)?;
             out.write_all(&(tensor.shape.len() as u32).to_le_bytes())?;
             for &dim in tensor.shape.iter().rev() {
@@ -87,15 +137,15 @@ impl<'a> GgufWriter<'a> {
             }
             out.write_all(&tensor.format.ggml_type().to_le_bytes())?;
             out.u64(offset)?;
-            offset += tensor.bytes.len().next_multiple_of(DEFAULT_ALIGNMENT as usize);
+            offset += len.next_multiple_of(DEFAULT_ALIGNMENT as usize);
         }
-        out.pad()?;
-        for tensor in &self.tensors {
-            out.write_all(&tensor.bytes)?;
-            out.pad()?;
-        }
-        out.flush()
+        out.pad()
     }
+}
+
+/// What an output's refusal means.
+pub(super) fn unwritable(error: io::Error) -> Error {
+    Error::Storage { reason: format!("writing GGUF: {error}") }
 }
 
 /// A writer that knows how far it is.

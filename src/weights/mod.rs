@@ -12,12 +12,15 @@
 //! | `gguf`, `safetensors` | parse headers (pure: bytes in, tables out) |
 //! | `metadata`, `tensor` | what a header says |
 //! | `gguf_write` | writes GGUF v3 |
+//! | `gguf_quantize` | a GGUF model with its matrices in another format |
 //! | `foreign` | names the files that are no models |
 
 mod checkpoint;
 mod files;
 mod foreign;
 mod gguf;
+#[cfg(not(target_arch = "wasm32"))]
+mod gguf_quantize;
 mod gguf_write;
 mod metadata;
 mod safetensors;
@@ -28,6 +31,8 @@ pub use checkpoint::{Checkpoint, Kind};
 pub use files::Files;
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::open_path;
+#[cfg(not(target_arch = "wasm32"))]
+pub use gguf_quantize::Quantization;
 pub use gguf_write::GgufWriter;
 pub use metadata::{Array, Metadata, Value};
 #[cfg(not(target_arch = "wasm32"))]
