@@ -337,9 +337,11 @@ fn gguf_vocabularies() {
                 _ => random.below(n) as u32,
             })
         };
+        let charsmap: Vec<u8> = (0..random.below(3000)).map(|_| random.next() as u8 >> random.below(9)).collect();
         let flag = |random: &mut Random| [None, Some(true), Some(false)][random.below(3)];
         let vocab = GgufVocab {
-            model: *random.pick(&["gpt2", "llama", "bert", "llama", "gpt2", "t5"]),
+            name: *random.pick(&[None, Some("Phi-3 mini")]),
+            model: *random.pick(&["gpt2", "llama", "bert", "llama", "gpt2", "t5", "gemma4"]),
             pre: *random.pick(&[
                 None,
                 Some("gpt-2"),
@@ -362,7 +364,12 @@ fn gguf_vocabularies() {
             cls: id(random),
             add_bos: flag(random),
             add_eos: flag(random),
+            add_sep: flag(random),
             add_space_prefix: flag(random),
+            remove_extra_whitespaces: flag(random),
+            precompiled_charsmap: (random.below(4) == 0).then_some(&charsmap[..]),
+            lowercase: flag(random),
+            strip_accents: flag(random),
         };
         if let Ok(tokenizer) = Tokenizer::from_vocab(&vocab) {
             exercise(&tokenizer, random);

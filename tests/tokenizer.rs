@@ -261,16 +261,18 @@ fn json_beginnings_and_endings() {
     assert_eq!(loaded.encode("a", true, false).expect("encodes"), [3, 6]);
 
     // What the file claims is checked.
-    let refused: [(&str, Value, &str); 12] = [
+    let refused: [(&str, Value, &str); 14] = [
         ("/model/merges", json!(["▁ q"]), "MODEL_FORMAT"),
         ("/model/merges", json!([["a"]]), "MODEL_FORMAT"),
         ("/model/vocab/a", json!(0), "MODEL_FORMAT"),
         ("/model/vocab/a", json!(4_000_000_000u32), "MODEL_FORMAT"),
         ("/model/vocab/a", json!(-1), "MODEL_FORMAT"),
         ("/model/unk_token", json!("nothing"), "MODEL_FORMAT"),
-        ("/model/type", json!("Unigram"), "MODEL_UNSUPPORTED"),
+        ("/model/type", json!("Unigram"), "MODEL_FORMAT"),
+        ("/model/type", json!("Neural"), "MODEL_UNSUPPORTED"),
         ("/model/vocab", json!([["a", 0.0]]), "MODEL_FORMAT"),
-        ("/normalizer/normalizers/0/type", json!("Precompiled"), "MODEL_UNSUPPORTED"),
+        ("/normalizer/normalizers/0/type", json!("Precompiled"), "MODEL_FORMAT"),
+        ("/normalizer/normalizers/0/type", json!("Rot13"), "MODEL_UNSUPPORTED"),
         ("/pre_tokenizer", json!({"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"}), "MODEL_FORMAT"),
         ("/decoder/decoders/3/start", json!(2), "MODEL_UNSUPPORTED"),
         ("/post_processor/single/0/SpecialToken/id", json!("<x>"), "MODEL_FORMAT"),

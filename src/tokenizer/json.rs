@@ -1,33 +1,40 @@
 //! Hugging Face's `tokenizer.json` (the `tokenizers` crate's format), and what its companions say about the ids that
-//! begin and end a text. BPE and WordPiece; a part that is not built in is refused by its name, never ignored.
+//! begin and end a text. A part that is not built in is refused by its name, never ignored.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
+use tokenizers::models::wordlevel::WordLevel;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::{AddedToken, ModelWrapper};
 
-use super::added::{AddedToken, Finder};
-use super::bpe::{Bpe, Merges, Symbols};
-use super::bytes::{byte_to_char, fallback_byte};
-use super::json_steps::{self, Decoder, Steps};
-use super::normalize::normalize;
+use super::build::{self, BpeParts};
+use super::bytes::fallback_byte;
+use super::pipeline::Pipeline;
+use super::split::Step;
+use super::steps::{self, Decoder};
 use super::table::{Kind, MAX_BYTES, MAX_TOKENS};
-use super::{END_TOKENS, Model, Parts, Pipeline, Vocabulary, WordPiece, malformed};
+use super::{END_TOKENS, Parts, known_ends, malformed};
 use crate::{Error, Result};
 
-/// Normalizers and pre-tokenizers together; published files have up to about six.
-const MAX_STEPS: usize = 32;
+/// Characters of a word that WordPiece looks at, whatever the file says; BERT's files say 100.
+const MAX_WORD: usize = 200;
 
 #[derive(Deserialize)]
 struct File {
     #[serde(default)]
     added_tokens: Vec<Added>,
-    normalizer: Option<Value>,
-    pre_tokenizer: Option<Value>,
-    post_processor: Option<Value>,
-    decoder: Option<Value>,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
+    #[serde(default)]
+    decoder: Value,
     model: ModelFile,
 }
 
@@ -56,6 +63,8 @@ struct ModelFile {
     #[serde(default)]
     merges: Vec<Merge>,
     unk_token: Option<String>,
+    unk_id: Option<u32>,
+    dropout: Option<f64>,
     continuing_subword_prefix: Option<String>,
     end_of_word_suffix: Option<String>,
     max_input_chars_per_word: Option<usize>,
@@ -67,9 +76,12 @@ struct ModelFile {
     ignore_merges: Option<bool>,
 }
 
-/// Token to id in the file's order. Unigram has a list here, which is passed over: its model is refused by name.
+/// Tokens with their ids and, from Unigram's list, their scores.
 #[derive(Default)]
-struct Vocab(Vec<(String, u32)>);
+struct Vocab {
+    tokens: Vec<(String, u32)>,
+    scores: Vec<f64>,
+}
 
 impl<'de> Deserialize<'de> for Vocab {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -77,18 +89,22 @@ impl<'de> Deserialize<'de> for Vocab {
         impl<'de> Visitor<'de> for Entries {
             type Value = Vocab;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object of token ids")
+                f.write_str("an object of token ids, or a list of tokens with scores")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocab, A::Error> {
-                let mut entries = Vec::new();
+                let mut vocab = Vocab::default();
                 while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
+                    vocab.tokens.push(entry);
                 }
-                Ok(Vocab(entries))
+                Ok(vocab)
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vocab, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Vocab::default())
+                let mut vocab = Vocab::default();
+                while let Some((token, score)) = seq.next_element::<(String, f64)>()? {
+                    vocab.tokens.push((token, vocab.scores.len() as u32)); // checked below MAX_TOKENS
+                    vocab.scores.push(score);
+                }
+                Ok(vocab)
             }
         }
         deserializer.deserialize_any(Entries)
@@ -105,60 +121,50 @@ enum Merge {
 
 /// `companions`: `tokenizer_config.json`, `config.json`, `generation_config.json`.
 pub(super) fn parts(text: &str, companions: [Option<&Value>; 3]) -> Result<Parts> {
-    let file: File = serde_json::from_str(text)
+    let mut file: File = serde_json::from_str(text)
         .map_err(|error| Error::format("tokenizer.json", format!("not a tokenizer: {error}")))?;
-    let kind = file.model.kind.as_deref().unwrap_or("BPE"); // files older than the field hold BPE
-    if !matches!(kind, "BPE" | "WordPiece") {
-        return Err(Error::unsupported(format!("the tokenizer model `{kind}`")));
+    let ids = ids_by_text(&file)?;
+    let normalizer = steps::normalizers(&file.normalizer)?;
+    let (mut steps, byte_level) = steps::pre_tokenizers(&file.pre_tokenizer)?;
+    let decoder = Decoder::new(&file.decoder)?;
+    let tokens = tokens(&file, &decoder)?;
+    let strip_first_space = strips_first_space(&file, &decoder, &tokens)?;
+    let ends = Ends::read(&file, &ids, companions)?;
+    let is_last = |id: &&u32| tokens.get(**id as usize).is_none_or(|(kind, _)| *kind == Kind::Hole);
+    if let Some(id) = ends.processed.iter().find(is_last) {
+        return Err(malformed(format!("the post-processor adds id {id}, which no token has")));
     }
-    let vocabulary = vocabulary(&file)?;
-    let mut steps = Steps::default();
-    if let Some(normalizer) = &file.normalizer {
-        json_steps::normalizer(normalizer, &mut steps)?;
-    }
-    if let Some(pre_tokenizer) = &file.pre_tokenizer {
-        json_steps::pre_tokenizer(pre_tokenizer, &mut steps)?;
-    }
-    if steps.normalizer.len() + steps.splits.len() > MAX_STEPS {
-        return Err(malformed(format!("more than {MAX_STEPS} steps before the model")));
-    }
-    let (model, kind) = if kind == "BPE" {
-        let bpe = bpe(&file.model, steps.byte_level, &vocabulary)?;
-        (Model::Bpe(Box::new(bpe)), if steps.byte_level { "byte-level BPE" } else { "BPE" })
-    } else {
-        (Model::WordPiece(word_piece(&file.model, &vocabulary)?), "WordPiece")
-    };
-    let decoder = json_steps::decoder(file.decoder.as_ref())?;
-    let (raw, normalized) = finders(&file.added_tokens, &steps)?;
-    let ends = Ends::read(&file, &vocabulary, companions)?;
-    let pipeline =
-        Pipeline { raw, normalized, normalizer: steps.normalizer, prefix: steps.prefix, splits: steps.splits, model };
+    let control = file.added_tokens.iter().filter(|token| token.special).map(|token| token.id).collect();
+    let (model, kind) = model(&mut file, &control, byte_level, &mut steps)?;
+    let added = file.added_tokens.into_iter().map(|token| {
+        let crates = AddedToken::from(token.content, token.special).normalized(token.normalized);
+        (token.id, crates.single_word(token.single_word).lstrip(token.lstrip).rstrip(token.rstrip))
+    });
     Ok(Parts {
-        tokens: tokens(&file, &decoder)?,
-        strip_first_space: decoder.strip_first_space,
-        pipeline,
+        pipeline: Pipeline::new(added.collect(), normalizer, steps, model)?,
+        tokens,
+        strip_first_space,
         prefix: ends.prefix,
         suffix: ends.suffix,
         bos: ends.bos,
         eos: ends.eos,
         stop_ids: ends.stop_ids,
         kind,
-        pre: file.pre_tokenizer.as_ref().map_or_else(|| "none".into(), json_steps::name),
-        vocabulary,
+        pre: if file.pre_tokenizer.is_null() { "none".into() } else { steps::name(&file.pre_tokenizer) },
     })
 }
 
 /// Token to id, model and added tokens together. A text that stands for two ids is an error, and so is an id past
 /// [`MAX_TOKENS`].
-fn vocabulary(file: &File) -> Result<Vocabulary> {
-    let mut ids = HashMap::with_capacity(file.model.vocab.0.len() + file.added_tokens.len());
-    let model = file.model.vocab.0.iter().map(|(token, id)| (token, *id, false));
+fn ids_by_text(file: &File) -> Result<HashMap<String, u32>> {
+    let mut ids = HashMap::with_capacity(file.model.vocab.tokens.len() + file.added_tokens.len());
+    let model = file.model.vocab.tokens.iter().map(|(token, id)| (token, *id, false));
     let added = file.added_tokens.iter().map(|token| (&token.content, token.id, true));
     for (token, id, is_added) in model.chain(added) {
         if id as usize >= MAX_TOKENS {
             return Err(malformed(format!("the token {token:?} has id {id}; ids below {MAX_TOKENS} are supported")));
         }
-        match ids.insert(token.as_str().into(), id) {
+        match ids.insert(token.clone(), id) {
             Some(other) if other != id || !is_added => {
                 return Err(malformed(format!("the token {token:?} is listed twice, with ids {other} and {id}")));
             }
@@ -168,16 +174,16 @@ fn vocabulary(file: &File) -> Result<Vocabulary> {
     if ids.is_empty() {
         return Err(malformed("the vocabulary is empty"));
     }
-    Ok(Vocabulary::new(ids))
+    Ok(ids)
 }
 
 /// What each id decodes to.
 fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(Kind, Vec<u8>)>> {
-    let ids = file.model.vocab.0.iter().map(|(_, id)| *id).chain(file.added_tokens.iter().map(|token| token.id));
-    let len = ids.max().map_or(0, |id| id as usize + 1); // below MAX_TOKENS, see `vocabulary`
+    let ids = file.model.vocab.tokens.iter().map(|(_, id)| *id).chain(file.added_tokens.iter().map(|token| token.id));
+    let len = ids.max().map_or(0, |id| id as usize + 1); // below MAX_TOKENS, see `ids_by_text`
     let mut tokens = vec![(Kind::Hole, Vec::new()); len];
     let mut total = 0;
-    for (token, id) in &file.model.vocab.0 {
+    for (token, id) in &file.model.vocab.tokens {
         let slot = &mut tokens[*id as usize];
         if slot.0 != Kind::Hole {
             return Err(malformed(format!("two tokens have id {id}, one of them {token:?}")));
@@ -196,79 +202,96 @@ fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(Kind, Vec<u8>)>> {
     Ok(tokens)
 }
 
-/// Finders for the text as it is and for normalized text; of each pair the second leaves control tokens alone.
-fn finders(added: &[Added], steps: &Steps) -> Result<([Finder; 2], [Finder; 2])> {
-    let finder = |normalized: bool, control: bool| {
-        let tokens = added.iter().filter(|token| token.normalized == normalized && (control || !token.special));
-        let tokens = tokens.map(|token| {
-            let applied = if normalized { &steps.normalizer[..] } else { &[] };
-            Ok(AddedToken {
-                id: token.id,
-                content: normalize(applied, &token.content)?.into_owned(),
-                single_word: token.single_word,
-                lstrip: token.lstrip,
-                rstrip: token.rstrip,
-            })
-        });
-        Finder::new(tokens.collect::<Result<_>>()?)
-    };
-    Ok(([finder(false, true)?, finder(false, false)?], [finder(true, true)?, finder(true, false)?]))
+/// Asks the decoder about the first token that has one space, in front.
+fn strips_first_space(file: &File, decoder: &Decoder, tokens: &[(Kind, Vec<u8>)]) -> Result<bool> {
+    let has_one = |bytes: &[u8]| bytes.first() == Some(&b' ') && !bytes[1..].contains(&b' ');
+    let mut tokens = file.model.vocab.tokens.iter().filter(|(_, id)| has_one(&tokens[*id as usize].1));
+    tokens.next().map_or(Ok(false), |(token, _)| decoder.strips_first_space(token))
 }
 
-fn bpe(model: &ModelFile, byte_level: bool, vocabulary: &Vocabulary) -> Result<Bpe> {
-    let affixes = [&model.continuing_subword_prefix, &model.end_of_word_suffix];
-    if affixes.into_iter().flatten().any(|affix| !affix.is_empty()) {
-        return Err(Error::unsupported("a BPE tokenizer with word prefixes or suffixes"));
-    }
-    let unknown = model.unk_token.as_deref().map(|token| known(vocabulary, token, "unknown token")).transpose()?;
-    let mut ranks = HashMap::with_capacity(model.merges.len());
-    let mut seams = HashSet::new();
-    let mut cuts = true;
-    for (rank, merge) in (0u32..).zip(&model.merges) {
-        let (left, right) = match merge {
-            Merge::Pair(left, right) => (left.as_str(), right.as_str()),
-            Merge::Line(line) => line.split_once(' ').unwrap_or((line, "")),
-        };
-        let joined = vocabulary.id(&[left, right].concat());
-        let (Some(l), Some(r), Some(joined)) = (vocabulary.id(left), vocabulary.id(right), joined) else {
-            return Err(malformed(format!("merge {rank} ({left:?}, {right:?}) does not join two tokens to a third")));
-        };
-        ranks.entry((l, r)).or_insert((rank, joined));
-        seams.extend(left.chars().next_back().zip(right.chars().next()));
-        // A byte's token does not end in the character it came from.
-        cuts &= fallback_byte(left).is_none() && fallback_byte(right).is_none();
-    }
-    let mut fallback = Box::new([None; 256]);
-    let symbols = if byte_level {
-        for (byte, id) in (0u8..=255).zip(fallback.iter_mut()) {
-            *id = vocabulary.id(byte_to_char(byte).encode_utf8(&mut [0; 4]));
-        }
-        Symbols::Bytes(fallback)
-    } else {
-        let byte_fallback = model.byte_fallback.unwrap_or(false);
-        for (byte, id) in (0u8..=255).zip(fallback.iter_mut()).filter(|_| byte_fallback) {
-            *id = vocabulary.id(&format!("<0x{byte:02X}>"));
-        }
-        let fuse_unknown = model.fuse_unk.unwrap_or(false);
-        // Unknown characters that are fused to one token must not be cut apart.
-        cuts &= !fuse_unknown || fallback.iter().all(Option::is_some);
-        Symbols::Chars { fallback: byte_fallback.then_some(fallback), fuse_unknown }
+/// The model, and what to call it.
+fn model(
+    file: &mut File,
+    control: &HashSet<u32>,
+    byte_level: bool,
+    steps: &mut Vec<Step>,
+) -> Result<(ModelWrapper, &'static str)> {
+    let model = std::mem::replace(&mut file.model.vocab, Vocab::default());
+    let vocab = || model.tokens.iter().cloned().collect::<build::Vocab>();
+    let settings = &file.model;
+    let unknown = |default: &str| {
+        let token = settings.unk_token.as_deref().unwrap_or(default);
+        let known = model.tokens.iter().any(|(text, _)| text == token);
+        let missing = || malformed(format!("the unknown token {token:?} is not in the vocabulary"));
+        known.then(|| token.to_owned()).ok_or_else(missing)
     };
-    let whole_words = model.ignore_merges.unwrap_or(false);
-    let seams = (cuts && !byte_level && !whole_words).then_some(seams);
-    Ok(Bpe { symbols, merges: Merges::Ranked(ranks), unknown, whole_words, seams })
-}
-
-fn word_piece(model: &ModelFile, vocabulary: &Vocabulary) -> Result<WordPiece> {
-    Ok(WordPiece {
-        unknown: known(vocabulary, model.unk_token.as_deref().unwrap_or("[UNK]"), "unknown token")?,
-        prefix: model.continuing_subword_prefix.clone().unwrap_or_else(|| "##".into()),
-        max_chars: model.max_input_chars_per_word.unwrap_or(100).min(1000),
+    let kind = settings.kind.as_deref().unwrap_or("BPE"); // files older than the field hold BPE
+    if (kind == "Unigram") == model.scores.is_empty() && !model.tokens.is_empty() {
+        return Err(malformed(format!("a vocabulary of this form is not one of the model {kind}")));
+    }
+    let failed = |error: tokenizers::Error| malformed(error.to_string());
+    Ok(match kind {
+        "BPE" => {
+            let affixes = [&settings.continuing_subword_prefix, &settings.end_of_word_suffix];
+            if affixes.into_iter().flatten().any(|affix| !affix.is_empty()) {
+                return Err(Error::unsupported("a BPE tokenizer with word prefixes or suffixes"));
+            }
+            if settings.dropout.is_some_and(|share| share != 0.0) {
+                return Err(Error::unsupported("a BPE tokenizer that drops merges at random"));
+            }
+            let parts = BpeParts {
+                vocab: vocab(),
+                merges: settings.merges.iter().map(Merge::sides).collect(),
+                unknown: settings.unk_token.as_deref().map(|_| unknown("")).transpose()?,
+                fuse_unknown: settings.fuse_unk.unwrap_or(false),
+                byte_fallback: settings.byte_fallback.unwrap_or(false),
+                whole_words: settings.ignore_merges.unwrap_or(false),
+            };
+            // Unknown characters that are fused to one token must not be cut apart, nor may bytes that merge.
+            let byte = |byte: u8| parts.vocab.contains_key(&format!("<0x{byte:02X}>"));
+            let all_bytes = parts.byte_fallback && (0..=255).all(byte);
+            let merges_bytes = || {
+                parts.merges.iter().any(|(left, right)| fallback_byte(left).is_some() || fallback_byte(right).is_some())
+            };
+            if !byte_level && !parts.whole_words && (!parts.fuse_unknown || all_bytes) && !merges_bytes() {
+                steps.push(Step::seams(model.tokens.iter().map(|(token, _)| token.as_str())));
+            }
+            (build::bpe(parts, control)?.into(), if byte_level { "byte-level BPE" } else { "BPE" })
+        }
+        "Unigram" => {
+            let byte_fallback = settings.byte_fallback.unwrap_or(false);
+            let unknown = settings.unk_id;
+            // A control token is found in text only as an added token, never as a piece.
+            let pieces = model.tokens.into_iter().zip(model.scores);
+            let pieces =
+                pieces.map(|((token, id), score)| (if control.contains(&id) { String::new() } else { token }, score));
+            (build::unigram(pieces.collect(), unknown, byte_fallback)?.into(), "Unigram")
+        }
+        "WordPiece" => {
+            let prefix = settings.continuing_subword_prefix.clone().unwrap_or_else(|| "##".into());
+            let longest = settings.max_input_chars_per_word.unwrap_or(100).min(MAX_WORD);
+            let builder = WordPiece::builder().vocab(vocab()).unk_token(unknown("[UNK]")?);
+            let builder = builder.continuing_subword_prefix(prefix).max_input_chars_per_word(longest);
+            (builder.build().map_err(failed)?.into(), "WordPiece")
+        }
+        "WordLevel" => {
+            let builder = WordLevel::builder().vocab(vocab()).unk_token(unknown("<unk>")?);
+            (builder.build().map_err(failed)?.into(), "WordLevel")
+        }
+        other => return Err(Error::unsupported(format!("the tokenizer model `{other}`"))),
     })
 }
 
-fn known(vocabulary: &Vocabulary, token: &str, what: &str) -> Result<u32> {
-    vocabulary.id(token).ok_or_else(|| malformed(format!("the {what} {token:?} is not in the vocabulary")))
+impl Merge {
+    fn sides(&self) -> (String, String) {
+        match self {
+            Merge::Pair(left, right) => (left.clone(), right.clone()),
+            Merge::Line(line) => {
+                let (left, right) = line.split_once(' ').unwrap_or((line, ""));
+                (left.to_owned(), right.to_owned())
+            }
+        }
+    }
 }
 
 /// How a text begins and ends.
@@ -278,37 +301,38 @@ struct Ends {
     bos: Option<u32>,
     eos: Option<u32>,
     stop_ids: Vec<u32>,
+    /// The ids that the post-processor adds.
+    processed: Vec<u32>,
 }
 
 impl Ends {
-    fn read(file: &File, vocabulary: &Vocabulary, companions: [Option<&Value>; 3]) -> Result<Ends> {
+    fn read(file: &File, ids: &HashMap<String, u32>, companions: [Option<&Value>; 3]) -> Result<Ends> {
         let [tokenizer_config, config, generation_config] = companions;
-        let (mut prefix, mut suffix) = (Vec::new(), Vec::new());
-        if let Some(processor) = &file.post_processor {
-            json_steps::post_processor(processor, vocabulary, &mut prefix, &mut suffix)?;
-        }
+        let [mut prefix, mut suffix] = steps::ends(&file.post_processor)?;
+        let processed = [prefix.as_slice(), &suffix].concat();
         // By name in tokenizer_config.json, else by number in one of the others.
         let find = |name: &str| {
-            let by_name = tokenizer_config.and_then(|config| vocabulary.id(token_text(config.get(name)?)?));
+            let by_name = tokenizer_config.and_then(|config| ids.get(token_text(config.get(name)?)?).copied());
             let key = format!("{name}_id");
-            let mut by_id = [config, generation_config].into_iter().flatten().flat_map(|config| ids(config.get(&key)));
+            let mut by_id =
+                [config, generation_config].into_iter().flatten().flat_map(|config| numbers(config.get(&key)));
             by_name.or_else(|| by_id.next())
         };
         let (bos, eos) = (find("bos_token"), find("eos_token"));
         let special: HashSet<u32> = file.added_tokens.iter().filter(|t| t.special).map(|t| t.id).collect();
-        let named = END_TOKENS.iter().filter_map(|name| vocabulary.id(name)).filter(|id| special.contains(id));
-        let mut stop_ids: Vec<u32> = named.chain(eos).collect();
+        let control = |name: &str| ids.get(name).copied().filter(|id| special.contains(id));
+        let mut stop_ids: Vec<u32> = known_ends(control).into_iter().chain(eos).collect();
         for config in [config, generation_config].into_iter().flatten() {
-            stop_ids.extend(ids(config.get("eos_token_id")));
+            stop_ids.extend(numbers(config.get("eos_token_id")));
         }
         // An explicit wish in tokenizer_config.json goes before the post-processor.
         let wish = |name: &str| tokenizer_config.and_then(|config| config.get(name)?.as_bool());
         override_end(&mut prefix, bos, wish("add_bos_token"));
         override_end(&mut suffix, eos, wish("add_eos_token"));
         // A file that names neither, alone: the control token that is known to end a text.
-        let only_end = || END_TOKENS[..2].iter().filter_map(|name| vocabulary.id(name)).find(|id| special.contains(id));
+        let only_end = || END_TOKENS[..2].iter().find_map(|name| control(name));
         let eos = eos.or_else(only_end);
-        Ok(Ends { bos: bos.or(prefix.first().copied()), prefix, suffix, eos, stop_ids })
+        Ok(Ends { bos: bos.or(prefix.first().copied()), prefix, suffix, eos, stop_ids, processed })
     }
 }
 
@@ -322,12 +346,12 @@ fn override_end(ids: &mut Vec<u32>, token: Option<u32>, wish: Option<bool>) {
 }
 
 /// `"</s>"` or `{"content": "</s>", …}`.
-pub(super) fn token_text(value: &Value) -> Option<&str> {
+fn token_text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("content")?.as_str())
 }
 
 /// A number or a list of numbers.
-fn ids(value: Option<&Value>) -> Vec<u32> {
+fn numbers(value: Option<&Value>) -> Vec<u32> {
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Some(Value::Array(list)) => list.iter().filter_map(id).collect(),

@@ -1,27 +1,24 @@
-//! Text to ids and back. Reads `tokenizer.json` (Hugging Face) and the vocabulary inside a GGUF file.
+//! Text to ids and back, by the `tokenizers` crate: its models, normalizers, added vocabulary and most of its other
+//! steps. Reads `tokenizer.json` (Hugging Face) and the vocabulary inside a GGUF file.
 //!
 //! ```text
-//! text ─ added tokens cut out ─ normalize ─ split into words ─ BPE or WordPiece ─► ids
-//!        (added.rs)             (normalize.rs) (split.rs)      (bpe.rs, wordpiece.rs)
+//! text ─ added tokens cut out ─ normalized ─ split into words ─ BPE, WordPiece or Unigram ─► ids   (pipeline.rs)
 //! ids ─ bytes of each token, joined (table.rs) ─► text
 //! ```
-//! `json.rs` and `gguf.rs` check what the file says and put these parts together. Everything that costs time on long
-//! text is linear in it (O(n log n) within a word); everything that a file can claim is checked before it is used.
+//! `json.rs`, `steps.rs` and `gguf.rs` say what a file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the
+//! crate would trust. Our own are the splitting by pattern (`split.rs`: the crate's loses text silently) and decoding
+//! (`table.rs`: the crate gives text, where log-probabilities and streams need the bytes of single tokens).
 
-mod added;
-mod bpe;
+mod build;
 mod bytes;
 mod gguf;
 mod json;
-mod json_steps;
-mod normalize;
+mod pipeline;
+mod pre;
 mod split;
+mod steps;
 mod table;
-mod wordpiece;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -29,21 +26,13 @@ use serde_json::Value;
 
 use crate::weights::{Checkpoint, Metadata};
 use crate::{Error, Result};
-use added::{Finder, Part};
-use bpe::Bpe;
 pub use gguf::GgufVocab;
+use pipeline::Pipeline;
 pub use table::StreamDecoder;
 use table::{Kind, TokenTable};
-use wordpiece::WordPiece;
-
-/// Words up to this many bytes are looked up among the words already encoded in this text.
-const REMEMBERED_WORD: usize = 64;
-/// Words remembered for one text.
-const REMEMBERED_WORDS: usize = 1 << 16;
 
 /// A model's tokenizer: immutable, and cheap to share.
 pub struct Tokenizer {
-    vocabulary: Vocabulary,
     table: Arc<TokenTable>,
     pipeline: Pipeline,
     /// Ids that `add_special` puts before and after a text.
@@ -60,7 +49,7 @@ pub struct Tokenizer {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
-    /// `byte-level BPE`, `BPE`, `SentencePiece BPE` or `WordPiece`.
+    /// `byte-level BPE`, `BPE`, `SentencePiece BPE`, `WordPiece`, `Unigram` or `WordLevel`.
     pub kind: &'static str,
     /// The pre-tokenizer, by the name the file gives it.
     pub pre_tokenizer: String,
@@ -74,59 +63,10 @@ pub struct Info {
     pub stop_ids: Vec<u32>,
 }
 
-/// Token text to id.
-struct Vocabulary {
-    ids: HashMap<Box<str>, u32>,
-    /// Bytes of the longest token.
-    longest: usize,
-}
-
-impl Vocabulary {
-    fn new(ids: HashMap<Box<str>, u32>) -> Self {
-        let longest = ids.keys().map(|token| token.len()).max().unwrap_or(0);
-        Vocabulary { ids, longest }
-    }
-
-    fn id(&self, text: &str) -> Option<u32> {
-        self.ids.get(text).copied()
-    }
-}
-
-/// What happens to text on its way to ids.
-struct Pipeline {
-    /// Added tokens looked for in the text as it is: all of them, and those that are no control tokens.
-    raw: [Finder; 2],
-    /// Added tokens looked for after normalization, likewise.
-    normalized: [Finder; 2],
-    normalizer: Vec<normalize::Step>,
-    prefix: Prefix,
-    splits: Vec<split::Split>,
-    model: Model,
-}
-
-/// What the pre-tokenizer does to a stretch of text before it is split.
-enum Prefix {
-    None,
-    /// GPT-2's `add_prefix_space`.
-    Space,
-    /// Metaspace: spaces become `mark`, and one is put in front of every stretch, of the first one, or of none.
-    Metaspace {
-        mark: char,
-        always: bool,
-        first: bool,
-    },
-}
-
-enum Model {
-    Bpe(Box<Bpe>),
-    WordPiece(WordPiece),
-}
-
 /// What `json.rs` and `gguf.rs` read out of a file.
 struct Parts {
     /// By id; the table of decoded bytes.
     tokens: Vec<(Kind, Vec<u8>)>,
-    vocabulary: Vocabulary,
     strip_first_space: bool,
     pipeline: Pipeline,
     prefix: Vec<u32>,
@@ -152,7 +92,8 @@ impl Tokenizer {
         Self::new(json::parts(tokenizer_json, [tokenizer_config, config, generation_config])?)
     }
 
-    /// Reads the vocabulary in a GGUF header (`tokenizer.ggml.*`): models `gpt2`, `llama` and `bert`.
+    /// Reads the vocabulary in a GGUF header (`tokenizer.ggml.*`): models `gpt2`, `llama`, `bert`, `t5` and
+    /// `gemma4`.
     pub fn from_gguf(metadata: &Metadata) -> Result<Self> {
         gguf::from_metadata(metadata)
     }
@@ -168,10 +109,10 @@ impl Tokenizer {
             let config = (checkpoint.tokenizer_config(), checkpoint.config(), checkpoint.generation_config());
             return Self::from_json(text, config.0, config.1, config.2).map(Some);
         }
-        if checkpoint.metadata().get("tokenizer.ggml.model").is_none() {
-            return Ok(None);
+        match checkpoint.metadata().str("tokenizer.ggml.model")? {
+            None | Some("none" | "no_vocab") => Ok(None),
+            Some(_) => Self::from_gguf(checkpoint.metadata()).map(Some),
         }
-        Self::from_gguf(checkpoint.metadata()).map(Some)
     }
 
     fn new(parts: Parts) -> Result<Self> {
@@ -183,7 +124,6 @@ impl Tokenizer {
         stop_ids.sort_unstable();
         stop_ids.dedup();
         Ok(Tokenizer {
-            vocabulary: parts.vocabulary,
             pipeline: parts.pipeline,
             prefix: parts.prefix.into_iter().filter(known).collect(),
             suffix: parts.suffix.into_iter().filter(known).collect(),
@@ -206,7 +146,7 @@ impl Tokenizer {
         if add_special {
             ids.extend_from_slice(&self.prefix);
         }
-        self.pipeline.encode(text, &self.vocabulary, usize::from(!parse_special), &mut ids)?;
+        self.pipeline.encode(text, parse_special, &mut ids)?;
         if add_special {
             ids.extend_from_slice(&self.suffix);
         }
@@ -250,7 +190,7 @@ impl Tokenizer {
 
     /// The id of a token by its text in the vocabulary, as the file spells it (`<|im_end|>`, `Ġthe`, `▁the`).
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.vocabulary.id(token)
+        self.pipeline.id(token)
     }
 
     /// The id that begins a text, whether or not `encode` adds it.
@@ -283,103 +223,24 @@ impl Tokenizer {
     }
 }
 
-impl Pipeline {
-    /// Appends the ids of `text`. `which` selects among the finders: 0 all added tokens, 1 no control tokens.
-    fn encode(&self, text: &str, vocabulary: &Vocabulary, which: usize, ids: &mut Vec<u32>) -> Result<()> {
-        let mut first = true;
-        self.raw[which].cut(text, &mut |part| {
-            match part {
-                Part::Token(id) => ids.push(id),
-                Part::Text(text) => {
-                    let text = normalize::normalize(&self.normalizer, text)?;
-                    self.normalized[which].cut(&text, &mut |part| {
-                        match part {
-                            Part::Token(id) => ids.push(id),
-                            Part::Text(text) => self.encode_plain(text, first, vocabulary, ids)?,
-                        }
-                        first = false;
-                        Ok(())
-                    })?;
-                }
-            }
-            first = false;
-            Ok(())
-        })
-    }
-
-    /// Appends the ids of text without added tokens.
-    fn encode_plain(&self, text: &str, first: bool, vocabulary: &Vocabulary, ids: &mut Vec<u32>) -> Result<()> {
-        let text = self.prefix.apply(text, first);
-        // Words seen in this text, with the place where their ids stand.
-        let mut seen: HashMap<&str, Range<usize>> = HashMap::new();
-        self.words(&text, &self.splits, &mut |word| {
-            if let Some(range) = seen.get(word) {
-                ids.extend_from_within(range.clone());
-                return Ok(());
-            }
-            let start = ids.len();
-            match &self.model {
-                Model::Bpe(bpe) => bpe.encode(word, vocabulary, ids)?,
-                Model::WordPiece(wordpiece) => wordpiece.encode(word, vocabulary, ids)?,
-            }
-            if word.len() <= REMEMBERED_WORD && seen.len() < REMEMBERED_WORDS {
-                seen.insert(word, start..ids.len());
-            }
-            Ok(())
-        })
-    }
-
-    /// Calls `each` with the words of `text` in order.
-    fn words<'t>(
-        &self,
-        text: &'t str,
-        splits: &[split::Split],
-        each: &mut dyn FnMut(&'t str) -> Result<()>,
-    ) -> Result<()> {
-        match (splits, &self.model) {
-            ([split, rest @ ..], _) => split.split(text, &mut |word| self.words(word, rest, each)),
-            ([], Model::Bpe(bpe)) => bpe.cut(text, each),
-            ([], Model::WordPiece(_)) => each(text),
-        }
-    }
-}
-
-impl Prefix {
-    fn apply<'t>(&self, text: &'t str, first_stretch: bool) -> Cow<'t, str> {
-        match *self {
-            Prefix::Space if !text.starts_with(' ') => format!(" {text}").into(),
-            Prefix::None | Prefix::Space => text.into(),
-            Prefix::Metaspace { mark, always, first } => {
-                let mut marked = text.replace(' ', mark.encode_utf8(&mut [0; 4]));
-                if (always || (first && first_stretch)) && !marked.starts_with(mark) {
-                    marked.insert(0, mark);
-                }
-                marked.into()
-            }
-        }
-    }
-}
-
 /// Names of control tokens that end a turn or a text in the families of models that use them. A file declares such a
 /// token as a control token and often names only one of several as its end of text.
-const END_TOKENS: [&str; 16] = [
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end|>",
-    "<end_of_turn>",
-    "<|end_of_turn|>",
-    "<|endofturn|>",
-    "<|return|>",
-    "<|call|>",
-    "<EOT>",
-    "<eot>",
-    "<turn|>",
-    "<|end_of_role|>",
-    "<｜end▁of▁sentence｜>",
+#[rustfmt::skip] // a table
+const END_TOKENS: &[&str] = &[
+    "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>", "[EOS]", "<|im_end|>", "<|eot_id|>",
+    "<|eom_id|>", "<|eot|>", "<|eom|>", "<|end|>", "<end_of_turn>", "<turn|>", "<|tool_response>", "<|end_of_turn|>",
+    "<|endofturn|>", "<|END_OF_TURN_TOKEN|>", "<|end_of_role|>", "<end_of_utterance>", "<|return|>", "<|call|>",
+    "<|calls|>", "<|flush|>", "<EOT>", "_<EOT>", "[EOT]", "<eot>", "[e~[", "<|eos|>",
 ];
+
+/// The ids of [`END_TOKENS`] among a vocabulary's control tokens.
+fn known_ends(control: impl Fn(&str) -> Option<u32>) -> Vec<u32> {
+    // Where messages end in `<|return|>` or `<|call|>` (gpt-oss), `<|end|>` ends a part of one.
+    let parts = ["<|call|>", "<|calls|>"].iter().any(|name| control(name).is_some())
+        && ["<|return|>", "<|flush|>"].iter().any(|name| control(name).is_some());
+    let ends = END_TOKENS.iter().filter(|name| !(parts && **name == "<|end|>"));
+    ends.filter_map(|name| control(name)).collect()
+}
 
 /// An error about what the tokenizer's file says.
 fn malformed(reason: impl Into<String>) -> Error {

@@ -1,45 +1,88 @@
-//! Pre-tokenization: text to words, by regular expressions. No merge crosses a word's border.
+//! Pre-tokenization by regular expressions, as a pre-tokenizer of the `tokenizers` crate: text to words. No merge
+//! crosses a word's border.
 //!
-//! The published patterns end in `\s+(?!\S)|\s+`: a run of spaces leaves its last one to the word after it. Look-ahead
-//! needs a backtracking matcher, which gives up on long runs; so that tail is matched as `\s+` by the linear-time
-//! matcher and its last space handed back here. Only patterns that look around elsewhere are left to backtracking.
+//! The crate has such a step itself, but its matcher backtracks, and where it gives up on a long run the rest of the
+//! text is lost without a word. The published patterns end in `\s+(?!\S)|\s+`: a run of spaces leaves its last one to
+//! the word after it. Here that tail is matched as `\s+` by the linear-time matcher and its last space handed back.
+//! Only patterns that look around elsewhere are left to backtracking, and giving up is an error.
+
+use std::collections::HashSet;
 
 use regex::Regex;
+use tokenizers::pattern::Pattern;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{Offsets, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use crate::{Error, Result};
 
-/// GPT-2's pattern (Radford et al. 2019).
-pub(super) const GPT2: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-/// Llama 3's pattern: contractions in any case, at most three digits, line breaks by themselves.
-pub(super) const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Qwen 2's pattern: Llama 3's with single digits.
-pub(super) const QWEN2: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// BERT's punctuation: ASCII's and Unicode's.
-pub(super) const PUNCTUATION: &str = r"[[:punct:]\p{P}]";
-
 const TAIL: &str = r"|\s+(?!\S)|\s+";
 /// Steps the backtracking matcher may take for one match.
-pub(super) const BACKTRACK_LIMIT: usize = 100_000;
+const BACKTRACK_LIMIT: usize = 100_000;
 
-/// What becomes of the matches; names and meanings are those of `tokenizer.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Behavior {
-    Removed,
-    Isolated,
-    MergedWithPrevious,
-    MergedWithNext,
-    Contiguous,
+/// One step from text to words.
+pub(super) enum Step {
+    Split(Split),
+    /// GPT-2's `add_prefix_space`.
+    SpaceBefore,
+    /// Characters that stand side by side in some token. Text is cut between all others, where no merge can happen:
+    /// that changes no id and keeps text that nothing else cuts from being one huge word.
+    Seams(HashSet<(char, char)>),
+    Crate(PreTokenizerWrapper),
 }
 
+impl Step {
+    /// The pattern's matches are words of their own, like everything between them.
+    pub(super) fn isolated(pattern: &str) -> Result<Self> {
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map(Step::Split)
+    }
+
+    /// Characters to GPT-2's byte alphabet.
+    pub(super) fn bytes() -> Self {
+        Step::Crate(ByteLevel::new(false, false, false).into())
+    }
+
+    pub(super) fn seams<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {
+        Step::Seams(tokens.flat_map(|token| token.chars().zip(token.chars().skip(1))).collect())
+    }
+}
+
+impl PreTokenizer for Step {
+    fn pre_tokenize(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
+        match self {
+            Step::Split(split) => text.split(|_, part| part.split(split, split.behavior)),
+            Step::Seams(pairs) => text.split(|_, part| part.split(Seams(pairs), SplitDelimiterBehavior::Isolated)),
+            Step::SpaceBefore => text.split(|_, mut part| {
+                if !part.get().starts_with(' ') {
+                    part.prepend(" ");
+                }
+                Ok([part])
+            }),
+            Step::Crate(step) => step.pre_tokenize(text),
+        }
+    }
+}
+
+struct Seams<'a>(&'a HashSet<(char, char)>);
+
+impl Pattern for Seams<'_> {
+    fn find_matches(&self, text: &str) -> tokenizers::Result<Vec<(Offsets, bool)>> {
+        let chars = text.char_indices().zip(text.chars().skip(1));
+        let cuts = chars.filter(|((_, left), right)| !self.0.contains(&(*left, *right)));
+        let mut start = 0;
+        let ends = cuts.map(|((at, left), _)| at + left.len_utf8()).chain([text.len()]);
+        Ok(ends.map(|end| ((std::mem::replace(&mut start, end), end), true)).collect())
+    }
+}
+
+/// A pattern and what becomes of its matches.
 pub(super) struct Split {
-    pattern: Pattern,
-    behavior: Behavior,
+    matcher: Matcher,
+    behavior: SplitDelimiterBehavior,
     /// The matches are the words and what lies between is the delimiter.
     invert: bool,
 }
 
-enum Pattern {
+enum Matcher {
     /// `body`: the pattern without [`TAIL`], anchored, for a pattern that ended in it.
     Linear {
         regex: Regex,
@@ -49,80 +92,38 @@ enum Pattern {
 }
 
 impl Split {
-    pub(super) fn new(pattern: &str, behavior: Behavior, invert: bool) -> Result<Self> {
-        Ok(Split { pattern: Pattern::new(pattern)?, behavior, invert })
+    pub(super) fn new(pattern: &str, behavior: SplitDelimiterBehavior, invert: bool) -> Result<Self> {
+        Ok(Split { matcher: Matcher::new(pattern)?, behavior, invert })
     }
+}
 
-    /// A pattern whose matches are words of their own, like everything between them.
-    pub(super) fn isolated(pattern: &str) -> Result<Self> {
-        Split::new(pattern, Behavior::Isolated, false)
-    }
-
-    /// Calls `each` with the words of `text` in order.
-    pub(super) fn split<'t>(&self, text: &'t str, each: &mut dyn FnMut(&'t str) -> Result<()>) -> Result<()> {
-        let mut join = Joiner { text, behavior: self.behavior, start: 0, end: 0, last_delimiter: None, each };
+impl Pattern for &Split {
+    fn find_matches(&self, text: &str) -> tokenizers::Result<Vec<(Offsets, bool)>> {
+        let mut ranges = Vec::new();
         let mut done = 0;
-        self.pattern.for_each_match(text, &mut |start, end| {
-            join.push(done, start, self.invert)?;
-            join.push(start, end, !self.invert)?;
-            done = end;
-            Ok(())
-        })?;
-        join.push(done, text.len(), self.invert)?;
-        join.finish()
-    }
-}
-
-/// Puts neighbouring ranges together as the behaviour asks. Ranges come in order and without gaps.
-struct Joiner<'a, 't> {
-    text: &'t str,
-    behavior: Behavior,
-    /// The word being put together.
-    start: usize,
-    end: usize,
-    /// Whether the last range was a delimiter; `None` before the first.
-    last_delimiter: Option<bool>,
-    each: &'a mut dyn FnMut(&'t str) -> Result<()>,
-}
-
-impl Joiner<'_, '_> {
-    fn push(&mut self, start: usize, end: usize, delimiter: bool) -> Result<()> {
-        if start == end {
-            return Ok(());
-        }
-        let last = self.last_delimiter.replace(delimiter);
-        let joins = match self.behavior {
-            Behavior::Removed | Behavior::Isolated => false,
-            Behavior::MergedWithPrevious => delimiter && last == Some(false),
-            Behavior::MergedWithNext => !delimiter && last == Some(true),
-            Behavior::Contiguous => last == Some(delimiter),
+        let mut push = |range: Offsets, is_match: bool| {
+            if range.0 < range.1 {
+                ranges.push((range, is_match != self.invert));
+            }
         };
-        if !joins {
-            self.finish()?;
-            self.start = start;
-        }
-        let dropped = delimiter && self.behavior == Behavior::Removed;
-        self.end = if dropped { self.start } else { end };
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        if self.start < self.end {
-            (self.each)(&self.text[self.start..self.end])?;
-        }
-        self.start = self.end;
-        Ok(())
+        self.matcher.for_each_match(text, &mut |start, end| {
+            push((done, start), false);
+            push((start, end), true);
+            done = end;
+        })?;
+        push((done, text.len()), false);
+        Ok(ranges)
     }
 }
 
-impl Pattern {
+impl Matcher {
     fn new(pattern: &str) -> Result<Self> {
         let backtracking = || {
             let regex = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(BACKTRACK_LIMIT).build();
             let regex = regex.map_err(|error| {
                 Error::format("tokenizer", format!("the pre-tokenizer's pattern is invalid: {error}"))
             })?;
-            Ok(Pattern::Backtracking(Box::new(regex)))
+            Ok(Matcher::Backtracking(Box::new(regex)))
         };
         // A possessive quantifier means something else to the linear matcher.
         if is_possessive(pattern) {
@@ -130,29 +131,26 @@ impl Pattern {
         }
         if let Some(body) = pattern.strip_suffix(TAIL) {
             // The body is matched a second time on a slice, which an assertion about what comes before would notice.
-            let asserts = ["\\b", "\\B", "\\A", "$"].iter().any(|assertion| body.contains(assertion));
-            let anchor = body.starts_with('^') || body.contains("(^") || body.contains("|^");
+            let asserts = ["\\b", "\\B", "\\A", "^", "$"].iter().any(|assertion| skeleton(body).contains(assertion));
             let regexes = (Regex::new(&format!(r"(?:{body})|\s+")), Regex::new(&format!(r"\A(?:{body})")));
-            if let (false, false, (Ok(regex), Ok(body))) = (asserts, anchor, regexes) {
-                return Ok(Pattern::Linear { regex, body: Some(body) });
+            if let (false, (Ok(regex), Ok(body))) = (asserts, regexes) {
+                return Ok(Matcher::Linear { regex, body: Some(body) });
             }
             return backtracking();
         }
         match Regex::new(pattern) {
-            Ok(regex) => Ok(Pattern::Linear { regex, body: None }),
+            Ok(regex) => Ok(Matcher::Linear { regex, body: None }),
             Err(_) => backtracking(),
         }
     }
 
     /// Calls `each` with the byte range of each match that is not empty, from left to right.
-    fn for_each_match(&self, text: &str, each: &mut dyn FnMut(usize, usize) -> Result<()>) -> Result<()> {
+    fn for_each_match(&self, text: &str, each: &mut dyn FnMut(usize, usize)) -> tokenizers::Result<()> {
         match self {
-            Pattern::Linear { regex, body: None } => {
-                for m in regex.find_iter(text).filter(|m| !m.is_empty()) {
-                    each(m.start(), m.end())?;
-                }
+            Matcher::Linear { regex, body: None } => {
+                regex.find_iter(text).filter(|m| !m.is_empty()).for_each(|m| each(m.start(), m.end()));
             }
-            Pattern::Linear { regex, body: Some(body) } => {
+            Matcher::Linear { regex, body: Some(body) } => {
                 let mut at = 0;
                 while let Some(m) = regex.find_at(text, at) {
                     let mut end = m.end();
@@ -161,7 +159,7 @@ impl Pattern {
                         end = if by_tail { m.start() + shorter } else { end };
                     }
                     if end > m.start() {
-                        each(m.start(), end)?;
+                        each(m.start(), end);
                         at = end;
                     } else {
                         let Some(c) = text[end..].chars().next() else { break };
@@ -169,13 +167,11 @@ impl Pattern {
                     }
                 }
             }
-            Pattern::Backtracking(regex) => {
+            Matcher::Backtracking(regex) => {
                 for m in regex.find_iter(text) {
-                    let m = m.map_err(|error| {
-                        Error::invalid("text", format!("the tokenizer's pattern gave up on this text: {error}"))
-                    })?;
+                    let m = m.map_err(|error| format!("the tokenizer's pattern gave up on this text: {error}"))?;
                     if m.start() < m.end() {
-                        each(m.start(), m.end())?;
+                        each(m.start(), m.end());
                     }
                 }
             }
@@ -184,13 +180,35 @@ impl Pattern {
     }
 }
 
-/// Whether a quantifier is followed by `+`, as in `a?+` or `a{1,3}+` (but not in `\p{L}+`).
-fn is_possessive(pattern: &str) -> bool {
-    let counted = pattern.match_indices("}+").any(|(at, _)| {
-        let body = pattern[..at].rfind('{').map_or("", |open| &pattern[open + 1..at]);
+/// A pattern with `x` for every class and every escaped character, except assertions.
+fn skeleton(pattern: &str) -> String {
+    let (mut skeleton, mut class) = (String::new(), 0);
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        let escaped = if c == '\\' { chars.next() } else { None };
+        match (c, escaped) {
+            (_, Some(assertion @ ('b' | 'B' | 'A'))) if class == 0 => skeleton.extend(['\\', assertion]),
+            (_, Some(_)) if class == 0 => skeleton.push('x'),
+            (_, Some(_)) => {}
+            ('[', _) => {
+                class += 1;
+                skeleton.extend((class == 1).then_some('x'));
+            }
+            (']', _) if class > 0 => class -= 1,
+            _ => skeleton.extend((class == 0).then_some(c)),
+        }
+    }
+    skeleton
+}
+
+/// Whether a quantifier is followed by `+`, as in `a?+` or `a{1,3}+` (but not in `\p{L}+` or `[*+]`).
+pub(super) fn is_possessive(pattern: &str) -> bool {
+    let skeleton = skeleton(pattern);
+    let counted = skeleton.match_indices("}+").any(|(at, _)| {
+        let body = skeleton[..at].rfind('{').map_or("", |open| &skeleton[open + 1..at]);
         !body.is_empty() && body.bytes().all(|b| b.is_ascii_digit() || b == b',')
     });
-    counted || ["?+", "*+", "++"].iter().any(|quantifier| pattern.contains(quantifier))
+    counted || ["?+", "*+", "++"].iter().any(|quantifier| skeleton.contains(quantifier))
 }
 
 /// The length of a run of at least two spaces without its last one, if something other than a space follows at `end`.
@@ -203,21 +221,17 @@ fn without_last_space(text: &str, run: &str, end: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pre::PRE_TOKENIZERS;
     use super::*;
 
-    fn words(split: &Split, text: &str) -> Vec<String> {
-        let mut words = Vec::new();
-        let mut push = |word: &str| {
-            words.push(word.to_owned());
-            Ok(())
-        };
-        split.split(text, &mut push).expect("the pattern matches");
-        words
+    fn words<'t>(split: &Split, text: &'t str) -> Vec<&'t str> {
+        let ranges = split.find_matches(text).expect("the pattern matches");
+        ranges.into_iter().map(|((start, end), _)| &text[start..end]).collect()
     }
 
-    /// The rewritten tail against the pattern as it was published, run by the backtracking matcher.
+    /// Every pattern of the table, and its rewritten tail against the pattern as published, run by backtracking.
     #[test]
-    fn rewritten_tail_is_the_published_pattern() {
+    fn patterns_are_linear_and_mean_what_they_say() {
         let texts = [
             "",
             " ",
@@ -234,13 +248,14 @@ mod tests {
             "\t\tdef f():\n\t\treturn  1\n\n\n",
             "…  ¿qué?  été\u{301}  😀  ",
             "\u{85}\u{85}a",
+            "ABCdef GhI  ñÑ'S 中文abc",
         ];
-        for pattern in [GPT2, LLAMA3, QWEN2] {
-            let linear = Split::isolated(pattern).expect("compiles");
-            assert!(matches!(linear.pattern, Pattern::Linear { body: Some(_), .. }));
+        for pattern in PRE_TOKENIZERS.iter().flat_map(|pre| pre.patterns) {
+            let Ok(Step::Split(linear)) = Step::isolated(pattern) else { panic!("{pattern} does not compile") };
+            assert!(matches!(linear.matcher, Matcher::Linear { .. }), "{pattern}");
             let regex = fancy_regex::Regex::new(pattern).expect("compiles");
-            let published =
-                Split { pattern: Pattern::Backtracking(Box::new(regex)), behavior: Behavior::Isolated, invert: false };
+            let published = Split { matcher: Matcher::Backtracking(Box::new(regex)), ..linear };
+            let linear = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).expect("compiles");
             for text in texts {
                 assert_eq!(words(&linear, text), words(&published, text), "{pattern} on {text:?}");
             }
@@ -249,34 +264,35 @@ mod tests {
 
     #[test]
     fn possessive_quantifiers_backtrack() {
-        for (pattern, want) in [("a?+b", true), (r"\p{N}{1,3}+", true), ("a{2}+", true), (GPT2, false), (LLAMA3, false)]
-        {
+        let possessive = ["a?+b", r"\p{N}{1,3}+", "a{2}+", "[ab]++", r"\]*+"];
+        let others = [r" ?\p{L}+|\s+", "[*+,?+]", r"a\?+", r"\*+", "(a?)+"];
+        let grid = possessive.map(|pattern| (pattern, true)).into_iter().chain(others.map(|pattern| (pattern, false)));
+        for (pattern, want) in grid {
             assert_eq!(is_possessive(pattern), want, "{pattern}");
         }
     }
 
     #[test]
-    fn behaviors() {
-        let text = "-the-final--countdown";
-        let grid: [(Behavior, &[&str]); 5] = [
-            (Behavior::Removed, &["the", "final", "countdown"]),
-            (Behavior::Isolated, &["-", "the", "-", "final", "-", "-", "countdown"]),
-            (Behavior::MergedWithPrevious, &["-", "the-", "final-", "-", "countdown"]),
-            (Behavior::MergedWithNext, &["-the", "-final", "-", "-countdown"]),
-            (Behavior::Contiguous, &["-", "the", "-", "final", "--", "countdown"]),
-        ];
-        for (behavior, want) in grid {
-            let split = Split::new("-", behavior, false).expect("compiles");
-            assert_eq!(words(&split, text), want, "{behavior:?}");
-        }
-        let inverted = Split::new(r"\w+", Behavior::Removed, true).expect("compiles");
-        assert_eq!(words(&inverted, "a, b"), ["a", "b"]);
+    fn seams() {
+        let Step::Seams(pairs) = Step::seams(["ab", "bc"].into_iter()) else { unreachable!() };
+        let cut = |text: &'static str| -> Vec<&str> {
+            Seams(&pairs).find_matches(text).expect("cuts").into_iter().map(|((s, e), _)| &text[s..e]).collect()
+        };
+        assert_eq!(cut("xabcab"), ["x", "abc", "ab"]);
+        assert_eq!(cut("éé"), ["é", "é"]);
+        assert_eq!(cut("a"), ["a"]);
     }
 
     #[test]
-    fn long_runs_of_spaces_are_linear() {
-        let text = " ".repeat(2_000_000) + "x";
-        let split = Split::isolated(GPT2).expect("compiles");
-        assert_eq!(words(&split, &text).len(), 2);
+    fn long_runs_are_linear() {
+        for unit in [" ", "a", "1", "\n", "é", "中"] {
+            let text = unit.repeat((1 << 20) / unit.len()) + "x";
+            for pre in PRE_TOKENIZERS {
+                for pattern in pre.patterns {
+                    let Ok(Step::Split(split)) = Step::isolated(pattern) else { panic!("{pattern} does not compile") };
+                    assert_eq!(words(&split, &text).concat().len(), text.len(), "{pattern} loses text");
+                }
+            }
+        }
     }
 }
