@@ -22,7 +22,9 @@ fn checkpoint(path: &Path) -> Result<Checkpoint> {
 
 impl Model {
     fn options(&self) -> Result<LoadOptions> {
-        LoadOptions::parse(&json!({ "device": self.device, "contextLength": self.context, "kv": self.kv }))
+        LoadOptions::parse(&json!({
+            "device": self.device, "contextLength": self.context, "kv": self.kv, "quantize": self.quantize,
+        }))
     }
 
     /// Loads with a progress bar on stderr (nothing where that is no terminal).

@@ -53,6 +53,9 @@ struct Model {
     /// How attention's keys and values are stored: f16 takes half the memory, f32 is exact.
     #[arg(long, value_name = "FORMAT", default_value = "f16", value_parser = ["f16", "f32"])]
     kv: String,
+    /// Quantise the matrices of an unquantised model (f32, f16, bf16) while loading: q8_0, q4_k, q4_0 and others.
+    #[arg(long, value_name = "FORMAT")]
+    quantize: Option<String>,
 }
 
 #[derive(Args)]

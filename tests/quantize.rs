@@ -1,14 +1,16 @@
-//! `cresset quantize`: the bundled model in every format that can be written, and what is refused.
+//! Quantising models, with `cresset quantize` and while loading: the bundled model in every format that can be written,
+//! and what is refused.
 #![cfg(feature = "cli")]
 
 mod shared;
 mod support;
 
 use cresset::Error;
-use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
+use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing, probe};
 use cresset::quant::Format;
-use cresset::weights::{Checkpoint, Quantization, Value, open_path};
+use cresset::weights::{self, Checkpoint, Quantization, open_path};
 use pollster::block_on;
+use serde_json::{Value, json};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
@@ -26,9 +28,13 @@ fn open(path: &str) -> Checkpoint {
     block_on(Checkpoint::open(open_path(path).expect("a model"))).expect("a model")
 }
 
-fn engine(checkpoint: Checkpoint, device: DeviceChoice) -> Engine {
-    let options = LoadOptions { device, ..LoadOptions::default() };
-    block_on(Engine::load(checkpoint, &options, &mut |_| ())).expect("an engine")
+fn loaded(model: Checkpoint, device: DeviceChoice, quantize: Option<Format>) -> Engine {
+    let options = LoadOptions { device, quantize, ..LoadOptions::default() };
+    block_on(Engine::load(model, &options, &mut |_| ())).expect("an engine")
+}
+
+fn engine(model: Checkpoint, device: DeviceChoice) -> Engine {
+    loaded(model, device, None)
 }
 
 /// The file that quantising gives, in memory.
@@ -62,7 +68,7 @@ fn the_bundled_model_in_every_format() {
             assert_eq!(model.metadata().get(key), Some(value), "{format:?}");
         }
         assert_ne!(model.metadata().get("general.file_type"), original.metadata().get("general.file_type"));
-        assert_eq!(model.metadata().get("general.quantization_version"), Some(&Value::U32(2)));
+        assert_eq!(model.metadata().get("general.quantization_version"), Some(&weights::Value::U32(2)));
         for (new, old) in model.tensors().zip(original.tensors()) {
             assert_eq!((&new.name, &new.shape), (&old.name, &old.shape));
             let from = old.dtype.format().expect("a known format");
@@ -109,6 +115,85 @@ fn short_rows_fall_back() {
     assert_eq!(texts[0], texts[1]);
 }
 
+/// The bundled model with its matrices in f32.
+fn unquantized() -> Variant {
+    let model = open(BUNDLED);
+    let metadata = model.metadata().iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
+    let tensors = model.tensors().map(|t| {
+        let mut values = vec![0f32; t.elements()];
+        let bytes = block_on(model.read_all(t)).expect("bytes");
+        t.dtype.format().expect("a known format").dequantize(&bytes, &mut values);
+        (t.name.clone(), (t.shape.clone(), Format::F32, Format::F32.quantize(&values)))
+    });
+    Variant { metadata, tensors: tensors.collect() }
+}
+
+fn logits(engine: &mut Engine, ids: &[u32]) -> Vec<f32> {
+    let mut rows = Vec::new();
+    block_on(engine.logits(ids, true, &mut |row| rows.extend_from_slice(row), &no_breathing)).expect("logits");
+    rows
+}
+
+/// Quantising while loading is quantising the file first: the same logits to the last bit, and the same memory.
+#[test]
+fn loading_quantises_as_the_command_does() {
+    let model = unquantized();
+    for device in [Some(cpu()), gpu()].into_iter().flatten() {
+        for format in [Format::Q8_0, Format::Q4_0, Format::Q4_K] {
+            let mut first =
+                engine(checkpoint("a.gguf", quantized(&model.checkpoint().unwrap(), format)).unwrap(), device);
+            let mut at_once = loaded(model.checkpoint().unwrap(), device, Some(format));
+            let ids: Vec<u32> = (0..9).map(|i| i * 331 + 7).collect();
+            assert_eq!(logits(&mut at_once, &ids), logits(&mut first, &ids), "{format:?}");
+            let (at_once, first) = (at_once.info(), first.info());
+            assert_eq!(at_once["memory"]["weights"], first["memory"]["weights"]);
+            assert_eq!(at_once["model"]["quantization"], format.name());
+        }
+    }
+}
+
+/// safetensors: GPT-2's matrices lie transposed in the file, Llama's do not; what comes out is what a GGUF file of the
+/// same weights gives. Positions stay.
+#[test]
+fn loading_quantises_safetensors() {
+    for (folder, file, gguf) in
+        [("gpt2-small", "model.safetensors", "f16.gguf"), ("llama-gqa", "model.safetensors.index.json", "f32.gguf")]
+    {
+        let path = |name: &str| format!("tests/golden/{folder}/{name}");
+        let ids = [3, 9, 27, 81, 50, 2];
+        for format in [Format::Q8_0, Format::Q4_K] {
+            let mut want = loaded(open(&path(gguf)), cpu(), Some(format));
+            let mut got = loaded(open(&path(file)), cpu(), Some(format));
+            // Tables of rotary positions and f16 rounding differ between the two files.
+            support::close(&logits(&mut got, &ids), &logits(&mut want, &ids), 2e-3, &format!("{folder} {format:?}"));
+            let plain = loaded(open(&path(file)), cpu(), None).info();
+            assert!(got.info()["memory"]["weights"].as_u64() < plain["memory"]["weights"].as_u64());
+        }
+    }
+}
+
+/// What is quantised already is left alone, and the estimate beforehand says what will be.
+#[test]
+fn loading_leaves_quantised_models_alone() {
+    let ids = [1, 2, 3];
+    let (mut with, mut without) = (loaded(open(BUNDLED), cpu(), Some(Format::Q4_0)), engine(open(BUNDLED), cpu()));
+    assert_eq!(logits(&mut with, &ids), logits(&mut without, &ids));
+    assert_eq!(with.info()["model"]["quantization"], "q8_0");
+    let model = unquantized().checkpoint().unwrap();
+    let said = |quantize: Option<&str>| {
+        let options = LoadOptions::parse(&json!({ "device": "cpu", "quantize": quantize })).expect("options");
+        block_on(probe(&model, &options)).expect("an answer")
+    };
+    let (plain, small) = (said(None), said(Some("q4_k")));
+    assert_eq!((&plain["quantization"], &small["quantization"]), (&json!("f32"), &json!("q4_k")));
+    assert!(small["deviceBytes"].as_u64() < plain["deviceBytes"].as_u64());
+    for (wrong, words) in [(json!("q3_k"), "must be one of f32, f16"), (json!("int4"), "not int4"), (json!(4), "text")]
+    {
+        let error = LoadOptions::parse(&json!({ "quantize": wrong })).expect_err("a refusal");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
 #[test]
 fn refusals() {
     let refused = |model: &Checkpoint, to, again| Quantization::plan(model, to, again).err().expect("a refusal");
@@ -136,6 +221,20 @@ fn run(model: &Path, to: &str, output: &Path, more: &[&str]) -> Result<String, S
     let out = command.output().expect("the binary runs");
     let last = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().last().unwrap_or_default().to_string();
     if out.status.success() { Ok(last(&out.stdout)) } else { Err(last(&out.stderr)) }
+}
+
+/// The flag of the commands that load a model.
+#[test]
+fn flag() {
+    let inspect = |format: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
+        command.args(["inspect", "--json", "--device", "cpu", "--model", "tests/golden/llama-gqa/f32.gguf"]);
+        command.args(["--quantize", format]).output().expect("the binary runs")
+    };
+    let about: Value = serde_json::from_slice(&inspect("q8_0").stdout).expect("JSON");
+    assert_eq!((&about["quantization"], &about["fits"]), (&json!("q8_0"), &json!(true)));
+    let refused = String::from_utf8(inspect("q9").stderr).expect("UTF-8");
+    assert!(refused.contains("error[INVALID_REQUEST]: quantize: must be one of f32, f16"), "{refused}");
 }
 
 #[test]

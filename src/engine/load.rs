@@ -9,7 +9,7 @@ use crate::generate::Generator;
 use crate::models::{self, Hyper, Loader, Shape};
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, Kind};
+use crate::weights::{Checkpoint, Kind, TensorInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -33,6 +33,8 @@ pub struct LoadOptions {
     /// Positions of the KV cache; `None`: the model's own, up to 4096.
     pub context: Option<usize>,
     pub kv: KvFormat,
+    /// What the matrices of an unquantised file become while they are read; what is quantised already stays as it is.
+    pub quantize: Option<Format>,
 }
 
 impl LoadOptions {
@@ -53,12 +55,20 @@ impl LoadOptions {
                 return Err(Error::invalid("kv", format!("must be f16 or f32 in this version, not {other}")));
             }
         };
-        for field in ["quantize", "adapter"] {
-            if fields.get(field).is_some() {
-                return Err(Error::invalid(field, "is not supported by this version"));
-            }
+        let quantize = match fields.text("quantize")? {
+            None => None,
+            Some(name) => match Format::from_name(name).filter(|format| format.is_writable()) {
+                Some(format) => Some(format),
+                None => {
+                    let why = format!("must be one of {}, not {name}", Format::writable_names());
+                    return Err(Error::invalid("quantize", why));
+                }
+            },
+        };
+        if fields.get("adapter").is_some() {
+            return Err(Error::invalid("adapter", "is not supported by this version"));
         }
-        Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv })
+        Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv, quantize })
     }
 }
 
@@ -78,7 +88,7 @@ pub struct ModelInfo {
     pub name: String,
     pub architecture: String,
     pub parameters: u64,
-    /// The format that most of the bytes are in.
+    /// The format that most of the bytes are in, once they are loaded.
     pub quantization: String,
     /// Positions the engine holds.
     pub context_length: usize,
@@ -125,7 +135,7 @@ pub async fn load(
     let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref())?;
 
     let mut device = open_device(options.device).await?;
-    let planned = device_bytes(&checkpoint, &shape, context, options.kv, device.is_cpu());
+    let planned = device_bytes(&checkpoint, &shape, context, options, device.is_cpu());
     let most = device.info().limits.max_buffer_bytes;
     if cfg!(target_arch = "wasm32") && device.is_cpu() && planned > WASM_MOST {
         return Err(Error::OutOfMemory {
@@ -139,13 +149,14 @@ pub async fn load(
     let model = {
         let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
         let mut loader = Loader::new(&checkpoint, &mut device, context, &mut progress);
+        loader.quantize = options.quantize;
         (architecture.load)(&mut loader).await?
     };
     device.check().await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
     let mut generator = Generator::new(device, model, context, options.kv).await?;
     generator.warm_up().await?;
-    let model = model_info(&checkpoint, &shape, context, template.is_some());
+    let model = model_info(&checkpoint, &shape, context, options, template.is_some());
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
     Ok(Engine { generator, tokenizer, template, model, kv: options.kv, requests: 0 })
 }
@@ -186,12 +197,18 @@ fn model_name(checkpoint: &Checkpoint) -> &str {
     own.unwrap_or_else(|| checkpoint.name().split(".safetensors").next().unwrap_or_default().trim_end_matches(".gguf"))
 }
 
-fn model_info(checkpoint: &Checkpoint, shape: &Shape, context: usize, has_chat_template: bool) -> ModelInfo {
+fn model_info(
+    checkpoint: &Checkpoint,
+    shape: &Shape,
+    context: usize,
+    options: &LoadOptions,
+    has_chat_template: bool,
+) -> ModelInfo {
     ModelInfo {
         name: model_name(checkpoint).to_string(),
         architecture: shape.architecture.to_string(),
         parameters: checkpoint.tensors().map(|t| t.elements() as u64).sum(),
-        quantization: quantization(checkpoint),
+        quantization: quantization(checkpoint, options),
         context_length: context,
         trained_context_length: shape.context,
         vocabulary_size: shape.vocabulary,
@@ -200,32 +217,49 @@ fn model_info(checkpoint: &Checkpoint, shape: &Shape, context: usize, has_chat_t
     }
 }
 
-/// The tensor type that most bytes are in.
-fn quantization(checkpoint: &Checkpoint) -> String {
+/// What a tensor will be once it is loaded; `None` for types that this build cannot load.
+fn loaded_format(checkpoint: &Checkpoint, tensor: &TensorInfo, options: &LoadOptions) -> Option<Format> {
+    let from = tensor.dtype.format()?;
+    let quantize = options.quantize.filter(|_| !from.is_quantized());
+    let to = quantize.and_then(|to| checkpoint.format_when_quantized(tensor, tensor.columns(), to));
+    Some(to.unwrap_or(from))
+}
+
+/// The format that most bytes are in, once they are loaded.
+fn quantization(checkpoint: &Checkpoint, options: &LoadOptions) -> String {
     let mut bytes: Vec<(String, u64)> = Vec::new();
     for tensor in checkpoint.tensors() {
-        let name = tensor.dtype.to_string();
-        match bytes.iter_mut().find(|(n, _)| *n == name) {
-            Some((_, sum)) => *sum += tensor.bytes,
-            None => bytes.push((name, tensor.bytes)),
+        let (name, n) = match loaded_format(checkpoint, tensor, options) {
+            Some(format) => (format.name().to_string(), file_bytes(tensor, format)),
+            None => (tensor.dtype.to_string(), tensor.bytes),
+        };
+        match bytes.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, sum)) => *sum += n,
+            None => bytes.push((name, n)),
         }
     }
     bytes.into_iter().max_by_key(|(_, sum)| *sum).map(|(name, _)| name).unwrap_or_default()
 }
 
+/// Bytes of a tensor in a file if it were in `format`, whose blocks fit its rows.
+fn file_bytes(tensor: &TensorInfo, format: Format) -> u64 {
+    tensor.rows() as u64 * format.row_bytes(tensor.columns()).unwrap_or(0) as u64
+}
+
 /// Bytes on the device: weights in its layout, the KV cache, and an allowance for activations and logits.
-fn device_bytes(checkpoint: &Checkpoint, shape: &Shape, context: usize, kv: KvFormat, cpu: bool) -> u64 {
+fn device_bytes(checkpoint: &Checkpoint, shape: &Shape, context: usize, options: &LoadOptions, cpu: bool) -> u64 {
     let weights: u64 = checkpoint
         .tensors()
-        .map(|t| match t.dtype.format() {
+        .map(|t| match loaded_format(checkpoint, t, options) {
             Some(format) if !cpu && t.shape.len() == 2 => {
-                (t.elements() / t.columns().max(1)) as u64 * 4 * format.device_row_words(t.columns()) as u64
+                t.rows() as u64 * 4 * format.device_row_words(t.columns()) as u64
             }
-            _ => t.bytes,
+            Some(format) => file_bytes(t, format),
+            None => t.bytes,
         })
         .sum();
     // A header may claim anything: what is too much stays too much.
-    let counts = [2, shape.n_layers, shape.n_kv_heads, shape.head_dim, kv.bytes(), context];
+    let counts = [2, shape.n_layers, shape.n_kv_heads, shape.head_dim, options.kv.bytes(), context];
     let cache = counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64));
     let logits = 64 * 4 * shape.vocabulary as u64;
     let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);
@@ -243,7 +277,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
     if answer["fits"] == true {
         match checked_shape(checkpoint, &mut device).await {
             Ok(shape) => {
-                let format = Format::from_name(&quantization(checkpoint)).unwrap_or(Format::F16);
+                let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
                 let speed = super::estimate::tokens_per_second(&mut device, &shape, format).await?;
                 answer["estimatedTokensPerSecond"] = json!((speed * 10.0).round() / 10.0);
             }
@@ -282,13 +316,13 @@ fn describe(checkpoint: &Checkpoint, options: &LoadOptions, device: &DeviceInfo)
     let mut answer = json!({
         "format": kind,
         "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),
-        "quantization": quantization(checkpoint),
+        "quantization": quantization(checkpoint, options),
         "downloadBytes": checkpoint.file_bytes(),
         "device": device,
     });
     let reason = match facts() {
         Ok((shape, context)) => {
-            let bytes = device_bytes(checkpoint, &shape, context, options.kv, cpu);
+            let bytes = device_bytes(checkpoint, &shape, context, options, cpu);
             answer["architecture"] = json!(shape.architecture);
             answer["contextLength"] = json!(context);
             answer["deviceBytes"] = json!(bytes);

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::nn::Linear;
 use crate::quant::Format;
 use crate::weights::{Checkpoint, Kind, TensorInfo};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Bytes of a tensor read at a time.
@@ -26,6 +27,16 @@ pub type Rows = Vec<Range<usize>>;
 /// How many rows there are.
 fn count(rows: &Rows) -> usize {
     rows.iter().map(Range::len).sum()
+}
+
+/// Rows of a tensor in the format that they have on the device.
+fn converted<'b>(info: &TensorInfo, from: Format, bytes: &'b [u8], weight: &Weight) -> Result<Cow<'b, [u8]>> {
+    if from == weight.format {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let converted = from.convert_rows(bytes, weight.columns, weight.format);
+    let why = "some of its weights are infinite or no numbers, which has no quantised form";
+    converted.map(Cow::Owned).ok_or_else(|| Error::format(&info.name, why))
 }
 
 /// `counts` rows after each other: how most files keep several projections as one.
@@ -51,6 +62,8 @@ pub struct Loader<'a> {
     /// Finds and checks every tensor, but reads and uploads none of the large ones: for saying beforehand whether a
     /// model is whole. What is loaded so cannot run.
     pub only_check: bool,
+    /// What matrices become that are not quantised in the file.
+    pub quantize: Option<Format>,
     uploaded: u64,
     unflushed: usize,
     progress: &'a mut Progress<'a>,
@@ -71,6 +84,7 @@ impl<'a> Loader<'a> {
             names: [&[]; 2],
             prefixes: &["model.", ""],
             only_check: false,
+            quantize: None,
             uploaded: 0,
             unflushed: 0,
             progress,
@@ -126,6 +140,12 @@ impl<'a> Loader<'a> {
                 .into(),
         })?;
         Ok((info, format))
+    }
+
+    /// What a matrix with rows of `columns` is on the device, `from` in the file.
+    fn format_on_device(&self, info: &TensorInfo, from: Format, columns: usize) -> Format {
+        let quantize = self.quantize.filter(|_| !from.is_quantized());
+        quantize.and_then(|to| self.checkpoint.format_when_quantized(info, columns, to)).unwrap_or(from)
     }
 
     /// A vector [n] as f32 on the device.
@@ -201,17 +221,18 @@ impl<'a> Loader<'a> {
         let row_bytes = format.row_bytes(shape[1]).ok_or_else(|| {
             Error::format(&info.name, format!("{} columns are no whole blocks of {}", shape[1], format.name()))
         })?;
+        let to = self.format_on_device(info, format, shape[1]);
         if self.only_check {
-            return Ok(Weight { format, rows: n, columns: shape[1], pieces: Vec::new() });
+            return Ok(Weight { format: to, rows: n, columns: shape[1], pieces: Vec::new() });
         }
-        let weight = self.allocate(&info.name, format, n, shape[1])?;
+        let weight = self.allocate(&info.name, to, n, shape[1])?;
         let step = (CHUNK / row_bytes).max(1);
         let mut at = 0;
         for run in runs {
             for first in run.clone().step_by(step) {
                 let rows = first..(first + step).min(run.end);
                 let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
-                self.upload(&weight, at..at + rows.len(), &bytes).await;
+                self.upload(&weight, at..at + rows.len(), &converted(info, format, &bytes, &weight)?).await;
                 self.count(bytes.len() as u64);
                 at += rows.len();
             }
@@ -233,14 +254,15 @@ impl<'a> Loader<'a> {
         if format.block_len() != 1 {
             return Err(Error::unsupported(format!("{}: a transposed matrix in {}", info.name, format.name())));
         }
+        let to = self.format_on_device(info, format, columns);
         if self.only_check {
-            let weight = |part: &Rows| Weight { format, rows: count(part), columns, pieces: Vec::new() };
+            let weight = |part: &Rows| Weight { format: to, rows: count(part), columns, pieces: Vec::new() };
             return Ok(parts.iter().map(weight).collect());
         }
         let bytes = self.checkpoint.read_all(info).await?;
         let mut weights = Vec::with_capacity(parts.len());
         for part in parts {
-            let weight = self.allocate(&info.name, format, count(part), columns)?;
+            let weight = self.allocate(&info.name, to, count(part), columns)?;
             let mut turned = Vec::with_capacity(count(part) * columns * size);
             for row in part.iter().cloned().flatten() {
                 for column in 0..columns {
@@ -248,7 +270,7 @@ impl<'a> Loader<'a> {
                     turned.extend_from_slice(&bytes[at..at + size]);
                 }
             }
-            self.upload(&weight, 0..count(part), &turned).await;
+            self.upload(&weight, 0..count(part), &converted(info, format, &turned, &weight)?).await;
             weights.push(weight);
         }
         self.count(info.bytes);

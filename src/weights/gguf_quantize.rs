@@ -14,9 +14,6 @@ use super::tensor::TensorInfo;
 /// Bytes of a tensor read at a time.
 const CHUNK: u64 = 8 << 20;
 
-/// Parts of the names of matrices that stay as they are: small ones to which a model is sensitive.
-const KEPT: [&str; 5] = ["_norm", "position_embd", "token_types", "ffn_gate_inp", "rope_freqs"];
-
 /// What each tensor of a checkpoint will be in.
 pub struct Quantization<'a> {
     checkpoint: &'a Checkpoint,
@@ -41,16 +38,13 @@ impl<'a> Quantization<'a> {
             let why = format!("{} can be read but not written; choose one of {}", to.name(), Format::writable_names());
             return Err(Error::invalid("--to", why));
         }
-        // Tied: the table of embeddings is the output's matrix as well.
-        let output = ["output.weight", "token_embd.weight"].into_iter().find(|name| checkpoint.tensor(name).is_some());
         let mut tensors = Vec::with_capacity(checkpoint.tensors().len());
         for tensor in checkpoint.tensors() {
             let from = tensor.dtype.format().ok_or_else(|| Error::Unsupported {
                 what: format!("the tensor type {} (of {})", tensor.dtype, tensor.name),
                 hint: "".into(),
             })?;
-            let is_output = Some(tensor.name.as_str()) == output;
-            let chosen = is_matrix(tensor).then(|| to.for_matrix(from, tensor.columns(), is_output)).flatten();
+            let chosen = checkpoint.format_when_quantized(tensor, tensor.columns(), to);
             if chosen.is_some() && from.is_quantized() && !requantize {
                 let why = format!(
                     "{} is quantised already ({}), and quantising again loses more than once would have; start from the \
@@ -128,11 +122,6 @@ impl<'a> Quantization<'a> {
         }
         Ok(())
     }
-}
-
-fn is_matrix(tensor: &TensorInfo) -> bool {
-    let kept = KEPT.iter().any(|part| tensor.name.contains(part));
-    tensor.shape.len() >= 2 && tensor.rows() > 1 && tensor.name.ends_with(".weight") && !kept
 }
 
 /// `general.file_type`, llama.cpp's number for a model that is mostly in this format.

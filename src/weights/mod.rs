@@ -9,6 +9,7 @@
 //! | `source` | byte ranges of memory and files |
 //! | `files` | which files make one model |
 //! | `checkpoint` | opens them, reads tensors |
+//! | `choice` | which tensors are quantised, and to what |
 //! | `gguf`, `safetensors` | parse headers (pure: bytes in, tables out) |
 //! | `metadata`, `tensor` | what a header says |
 //! | `gguf_write` | writes GGUF v3 |
@@ -16,6 +17,7 @@
 //! | `foreign` | names the files that are no models |
 
 mod checkpoint;
+mod choice;
 mod files;
 mod foreign;
 mod gguf;

@@ -45,7 +45,7 @@ fn model() -> Variant {
 }
 
 fn load(variant: &Variant, device: Case, context: Option<usize>) -> Engine {
-    let options = LoadOptions { device, kv: KvFormat::F32, context };
+    let options = LoadOptions { device, kv: KvFormat::F32, context, ..LoadOptions::default() };
     block_on(Engine::load(variant.checkpoint().expect("a file"), &options, &mut |_| ())).expect("an engine")
 }
 

@@ -45,7 +45,7 @@ pub fn floats(value: &Value) -> Vec<f32> {
 
 pub fn open(path: &Path, device: Case, kv: KvFormat) -> Engine {
     let files = open_path(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let options = LoadOptions { device, kv, context: None };
+    let options = LoadOptions { device, kv, ..LoadOptions::default() };
     let load = async { Engine::load(Checkpoint::open(files).await?, &options, &mut |_| ()).await };
     block_on(load).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
