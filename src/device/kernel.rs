@@ -21,20 +21,29 @@ pub struct Kernel {
     pub source: &'static str,
     /// Pieces from `shaders/shared/`.
     pub shared: &'static [&'static str],
-    /// The specification: tests hold the shader to it, and the CPU executor runs it.
+    /// The specification: tests hold the shader to it, and the CPU executor runs it where nothing faster is there.
     pub twin: fn(&Twin),
+    /// The same, made for speed, where a twin would carry the CPU path's time; tests hold it to the twin.
+    pub fast: Option<fn(&Twin)>,
 }
 
 /// `kernel!(rms_norm, [Uniform, Read, Write], shared: ["control"])`: the kernel of `shaders/rms_norm.wgsl`, whose twin
-/// is the function `twin` in scope.
+/// is the function `twin` in scope; `fast: function` gives the CPU executor another version.
 macro_rules! kernel {
     ($name:ident, [$($access:ident),* $(,)?], shared: [$($shared:literal),* $(,)?]) => {
+        $crate::device::kernel!($name, [$($access),*], shared: [$($shared),*], as: None)
+    };
+    ($name:ident, [$($access:ident),* $(,)?], shared: [$($shared:literal),* $(,)?], fast: $fast:expr) => {
+        $crate::device::kernel!($name, [$($access),*], shared: [$($shared),*], as: Some($fast))
+    };
+    ($name:ident, [$($access:ident),* $(,)?], shared: [$($shared:literal),* $(,)?], as: $fast:expr) => {
         $crate::device::Kernel {
             name: stringify!($name),
             bindings: &[$($crate::device::Access::$access),*],
             source: include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
             shared: &[$(include_str!(concat!("../../shaders/shared/", $shared, ".wgsl"))),*],
             twin,
+            fast: $fast,
         }
     };
 }

@@ -114,9 +114,16 @@ macro_rules! each {
 }
 
 impl Device {
-    /// The plain executor: every kernel's twin.
+    /// The CPU: every kernel's twin, or its faster version.
     pub fn cpu() -> Device {
         Device::Cpu(Box::default())
+    }
+
+    /// The CPU without the faster versions: what everything else is held to.
+    pub fn plain_cpu() -> Device {
+        let mut cpu = Cpu::new();
+        cpu.plain = true;
+        Device::Cpu(Box::new(cpu))
     }
 
     /// The best GPU adapter of this machine. Error: `WEBGPU_UNAVAILABLE` when there is none.

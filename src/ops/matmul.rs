@@ -1,10 +1,11 @@
 //! y [T, N] = x [T, K] · weightᵀ [N, K] for many rows: 32 × 64 tiles, weights dequantised once into workgroup memory.
 
 use super::Epilogue;
-use super::matvec::{linear_options, record, twin};
+use super::matvec::{fast, linear_options, record, twin};
 use crate::device::{Kernel, Pass, Tensor, Weight, kernel};
 
-pub static MATMUL: Kernel = kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"]);
+pub static MATMUL: Kernel =
+    kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"], fast: fast);
 
 /// Rows and columns of y that one workgroup computes; `shaders/matmul.wgsl` has the same.
 const TILE: [usize; 2] = [32, 64];

@@ -2,6 +2,7 @@
 //!
 //! `LANES` threads share an output and meet once, at one barrier; with one lane there is none.
 
+use super::cpu::{in_parallel, products};
 use super::{Epilogue, dot};
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel};
 use crate::quant::DEVICE_BLOCK;
@@ -12,7 +13,8 @@ pub const MOST_ROWS: usize = 4;
 
 const WORKGROUP: usize = 64;
 
-pub static MATVEC: Kernel = kernel!(matvec, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"]);
+pub static MATVEC: Kernel =
+    kernel!(matvec, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"], fast: fast);
 
 /// Shared by matvec and matmul; `shaders/shared/linear.wgsl` has the same struct.
 #[repr(C)]
@@ -107,6 +109,39 @@ pub(super) fn twin(t: &Twin) {
             let sum = dot(&w, &x[r * p.x_stride4 as usize * 4..][..k]);
             let biased = sum + bias.as_ref().map_or(0.0, |b| b[column]);
             *out = biased * p.scale + if accumulate { *out } else { 0.0 };
+        }
+    }
+}
+
+/// Multiply-adds that are worth a thread of their own.
+const WORTH_A_THREAD: usize = 1 << 18;
+
+/// The twin of matvec and matmul alike, made for speed.
+pub(super) fn fast(t: &Twin) {
+    let p: LinearParams = t.params();
+    let (control, x, weight) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u8>(3));
+    let bias = (t.constant("BIAS") == 1).then(|| t.read::<f32>(4));
+    let accumulate = t.constant("ACCUMULATE") == 1;
+    let mut y = t.write::<f32>(5);
+    let rows = if p.rows_kind == 1 { Slot::logit_rows(&control) } else { Slot::rows(&control) };
+    let (n, k, format) = (p.n as usize, p.k as usize, t.format());
+    if rows == 0 {
+        return;
+    }
+    let row_bytes = format.row_bytes(k).expect("whole blocks");
+    let x: Vec<&[f32]> = (0..rows).map(|r| &x[r * p.x_stride4 as usize * 4..][..k]).collect();
+    let weight = &weight[..n * row_bytes];
+    let mut sums = vec![0f32; n * rows]; // [N, T]
+    in_parallel(&mut sums, rows, (WORTH_A_THREAD / (k * rows)).max(4), |first, sums| {
+        let weight = &weight[first * row_bytes..][..sums.len() / rows * row_bytes];
+        products(format, weight, &x, sums);
+    });
+    for (i, sums) in sums.chunks_exact(rows).enumerate() {
+        let column = p.n_offset as usize + i;
+        let bias = bias.as_ref().map_or(0.0, |b| b[column]);
+        for (r, sum) in sums.iter().enumerate() {
+            let out = &mut y[r * p.y_stride as usize + column];
+            *out = (sum + bias) * p.scale + if accumulate { *out } else { 0.0 };
         }
     }
 }

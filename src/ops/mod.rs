@@ -8,6 +8,7 @@ mod activation;
 mod add;
 mod argmax;
 mod attention;
+mod cpu;
 mod embed;
 mod gather;
 mod kv_write;

@@ -11,10 +11,13 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/bf16.wgsl"),
     device_vec4s: |blocks| 4 * blocks,
     repack: repack_halves,
-    dequantize: |src, dst| {
-        for (src, dst) in src.chunks_exact(2).zip(dst) {
-            *dst = Half::from_le_bytes([src[0], src[1]]).to_f32();
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| dst.extend(src.iter().flat_map(|&x| Half::from_f32(x).to_le_bytes()))),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (src, dst) in src.chunks_exact(2).zip(dst) {
+        *dst = f32::from_bits(u32::from(u16::from_le_bytes([src[0], src[1]])) << 16);
+    }
+}

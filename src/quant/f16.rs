@@ -1,5 +1,6 @@
 //! F16: 16-bit floats. A device block of 32 is four vec4<u32>, two weights a word.
 
+use super::shared::half_at;
 use super::{Spec, repack_halves};
 use half::f16 as Half;
 
@@ -11,10 +12,13 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/f16.wgsl"),
     device_vec4s: |blocks| 4 * blocks,
     repack: repack_halves,
-    dequantize: |src, dst| {
-        for (src, dst) in src.chunks_exact(2).zip(dst) {
-            *dst = Half::from_le_bytes([src[0], src[1]]).to_f32();
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| dst.extend(src.iter().flat_map(|&x| Half::from_f32(x).to_le_bytes()))),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (src, dst) in src.chunks_exact(2).zip(dst) {
+        *dst = half_at(src);
+    }
+}

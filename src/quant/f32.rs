@@ -14,10 +14,13 @@ pub const SPEC: Spec = Spec {
             *dst = u32::from_le_bytes([src[0], src[1], src[2], src[3]]);
         }
     },
-    dequantize: |src, dst| {
-        for (src, dst) in src.chunks_exact(4).zip(dst) {
-            *dst = f32::from_le_bytes([src[0], src[1], src[2], src[3]]);
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| dst.extend(src.iter().flat_map(|x| x.to_le_bytes()))),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (src, dst) in src.chunks_exact(4).zip(dst) {
+        *dst = f32::from_le_bytes([src[0], src[1], src[2], src[3]]);
+    }
+}

@@ -18,16 +18,7 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/iq4_nl.wgsl"),
     device_vec4s: |blocks| blocks + pack::halves(blocks),
     repack: pack_nibbles_and_scale,
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let scale = half_at(block);
-            let (low, high) = dst.split_at_mut(16);
-            for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[2..]) {
-                *low = scale * value(byte & 15);
-                *high = scale * value(byte >> 4);
-            }
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let scale = f16::from_f32(fit::scale(block, value(0), |x| value(nearest_code(x))));
@@ -38,6 +29,18 @@ pub const SPEC: Spec = Spec {
         }
     }),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+        let scale = half_at(block);
+        let (low, high) = dst.split_at_mut(16);
+        for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[2..]) {
+            *low = scale * value(byte & 15);
+            *high = scale * value(byte >> 4);
+        }
+    }
+}
 
 fn value(code: u8) -> f32 {
     f32::from(IQ4_VALUES[usize::from(code)])

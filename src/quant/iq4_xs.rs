@@ -31,28 +31,32 @@ pub const SPEC: Spec = Spec {
             pack::set_half(ds, s, u16::from_le_bytes([block[0], block[1]]));
         }
     },
-    dequantize: |src, dst| {
-        let mut codes = [0; 32];
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-            let d = half_at(block);
-            let parts = dst.chunks_exact_mut(32).zip(block[8..].chunks_exact(16));
-            for ((dst, bytes), scale) in parts.zip(scales(block)) {
-                let scale = d * f32::from(scale);
-                nibbles(bytes, &mut codes);
-                for (x, &code) in dst.iter_mut().zip(&codes) {
-                    *x = scale * f32::from(IQ4_VALUES[usize::from(code)]);
-                }
-            }
-        }
-    },
+    dequantize,
     quantize: None,
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    let mut codes = [0; 32];
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+        let d = half_at(block);
+        let parts = dst.chunks_exact_mut(32).zip(block[8..].chunks_exact(16));
+        for ((dst, bytes), scale) in parts.zip(scales(block)) {
+            let scale = d * f32::from(scale);
+            nibbles(bytes, &mut codes);
+            for (x, &code) in dst.iter_mut().zip(&codes) {
+                *x = scale * f32::from(IQ4_VALUES[usize::from(code)]);
+            }
+        }
+    }
+}
 
 /// vec4<u32> of codes, scales and d for so many super-blocks.
 fn sections(blocks: usize) -> [usize; 3] {
     [8 * blocks, pack::bytes(8 * blocks), pack::halves(blocks)]
 }
 
+#[inline(always)]
 fn scales(block: &[u8]) -> [i8; 8] {
     let high = u16::from_le_bytes([block[2], block[3]]);
     std::array::from_fn(|i| {

@@ -34,6 +34,18 @@ mod shared;
 /// Weights → file rows, appended to `dst`.
 pub type Quantize = fn(src: &[::core::primitive::f32], dst: &mut Vec<u8>);
 
+/// A format as a type: for code that is compiled anew for each, around its inlined `dequantize`.
+pub trait Codec {
+    const FORMAT: Format;
+    /// File row → weights.
+    fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]);
+}
+
+/// Work that is compiled anew for every format.
+pub trait ForCodec {
+    fn run<C: Codec>(self);
+}
+
 /// What a format's file says about it.
 pub struct Spec {
     /// The name people write: `f32`, `q4_0`.
@@ -69,6 +81,24 @@ macro_rules! formats {
             pub fn spec(self) -> &'static Spec {
                 match self { $(Format::$variant => &$module::SPEC),* }
             }
+
+            /// Runs a job compiled for this format.
+            pub fn run(self, job: impl ForCodec) {
+                match self { $(Format::$variant => job.run::<codecs::$variant>()),* }
+            }
+        }
+
+        #[allow(non_camel_case_types)]
+        mod codecs {
+            $(pub struct $variant;
+
+            impl super::Codec for $variant {
+                const FORMAT: super::Format = super::Format::$variant;
+                #[inline(always)]
+                fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]) {
+                    super::$module::dequantize(src, dst);
+                }
+            })*
         }
     };
 }

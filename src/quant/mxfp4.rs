@@ -28,18 +28,21 @@ pub const SPEC: Spec = Spec {
             pack::set_byte(exponents, b, block[0]);
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let scale = scale(block[0]);
-            let (low, high) = dst.split_at_mut(16);
-            for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[1..]) {
-                *low = scale * f32::from(VALUES[usize::from(byte & 15)]);
-                *high = scale * f32::from(VALUES[usize::from(byte >> 4)]);
-            }
-        }
-    },
+    dequantize,
     quantize: None,
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+        let scale = scale(block[0]);
+        let (low, high) = dst.split_at_mut(16);
+        for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[1..]) {
+            *low = scale * f32::from(VALUES[usize::from(byte & 15)]);
+            *high = scale * f32::from(VALUES[usize::from(byte >> 4)]);
+        }
+    }
+}
 
 /// 2^(exponent − 127), halved because the values are doubled; the two smallest are subnormal.
 fn scale(exponent: u8) -> f32 {

@@ -29,20 +29,23 @@ pub const SPEC: Spec = Spec {
             pack::set_half(ds, s, u16::from_le_bytes([block[108], block[109]]));
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-            let (d, codes) = (half_at(&block[108..]), codes(block));
-            let parts = dst.chunks_exact_mut(16).zip(codes.chunks_exact(16));
-            for ((dst, codes), scale) in parts.zip(scales(&block[96..108])) {
-                let scale = d * f32::from(scale);
-                for (x, &code) in dst.iter_mut().zip(codes) {
-                    *x = scale * (f32::from(code) - 4.0);
-                }
-            }
-        }
-    },
+    dequantize,
     quantize: None,
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+        let (d, codes) = (half_at(&block[108..]), codes(block));
+        let parts = dst.chunks_exact_mut(16).zip(codes.chunks_exact(16));
+        for ((dst, codes), scale) in parts.zip(scales(&block[96..108])) {
+            let scale = d * f32::from(scale);
+            for (x, &code) in dst.iter_mut().zip(codes) {
+                *x = scale * (f32::from(code) - 4.0);
+            }
+        }
+    }
+}
 
 /// vec4<u32> of low bits, third bits, scales and d for so many super-blocks.
 fn sections(blocks: usize) -> [usize; 4] {
@@ -50,6 +53,7 @@ fn sections(blocks: usize) -> [usize; 4] {
 }
 
 /// The third bits of weights `32 i..32 (i + 1)` are the bits `i` of the first 32 bytes.
+#[inline(always)]
 fn codes(block: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     pairs(&block[32..96], &mut codes);
@@ -62,6 +66,7 @@ fn codes(block: &[u8]) -> [u8; SUPER] {
 }
 
 /// Sixteen scales: the low four bits in bytes 0..8 (scales 8.. above), the high two in bytes 8..12, four a byte.
+#[inline(always)]
 fn scales(bytes: &[u8]) -> [i8; 16] {
     std::array::from_fn(|i| {
         let low = bytes[i % 8] >> (4 * (i / 8)) & 15;

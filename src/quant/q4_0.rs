@@ -17,16 +17,7 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/q4_0.wgsl"),
     device_vec4s: |blocks| blocks + pack::halves(blocks),
     repack: pack_nibbles_and_scale,
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let scale = half_at(block);
-            let (low, high) = dst.split_at_mut(16);
-            for ((low, high), &code) in low.iter_mut().zip(high).zip(&block[2..]) {
-                *low = scale * (f32::from(code & 15) - 8.0);
-                *high = scale * (f32::from(code >> 4) - 8.0);
-            }
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             // The weight of largest magnitude, with its sign, maps to code 0: scale × (0 − 8).
@@ -39,6 +30,18 @@ pub const SPEC: Spec = Spec {
         }
     }),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+        let scale = half_at(block);
+        let (low, high) = dst.split_at_mut(16);
+        for ((low, high), &code) in low.iter_mut().zip(high).zip(&block[2..]) {
+            *low = scale * (f32::from(code & 15) - 8.0);
+            *high = scale * (f32::from(code >> 4) - 8.0);
+        }
+    }
+}
 
 /// Q4_0's and IQ4_NL's blocks → codes, one vec4<u32> a block; scales.
 pub fn pack_nibbles_and_scale(src: &[u8], dst: &mut [u32]) {

@@ -26,16 +26,7 @@ pub const SPEC: Spec = Spec {
             pairs[b] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let (scale, min) = (half_at(block), half_at(&block[2..]));
-            let (low, high) = dst.split_at_mut(16);
-            for ((low, high), &code) in low.iter_mut().zip(high).zip(&block[4..]) {
-                *low = scale * f32::from(code & 15) + min;
-                *high = scale * f32::from(code >> 4) + min;
-            }
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let (scale, min, codes) = scale_min_codes(block, 15);
@@ -45,6 +36,18 @@ pub const SPEC: Spec = Spec {
         }
     }),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+        let (scale, min) = (half_at(block), half_at(&block[2..]));
+        let (low, high) = dst.split_at_mut(16);
+        for ((low, high), &code) in low.iter_mut().zip(high).zip(&block[4..]) {
+            *low = scale * f32::from(code & 15) + min;
+            *high = scale * f32::from(code >> 4) + min;
+        }
+    }
+}
 
 /// Lays the range of a block over the codes from 0 to `most`, as ggml's Q4_1 and Q5_1 do: (scale, min, codes).
 pub fn scale_min_codes(block: &[f32], most: u8) -> (f32, f32, [u8; 32]) {

@@ -27,11 +27,7 @@ pub const SPEC: Spec = Spec {
             ds[s] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-            dequantize(block, &codes(&block[16..]), dst);
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for x in src.chunks_exact(SUPER) {
             let fit = fit::min_block(x, 15.0);
@@ -42,12 +38,20 @@ pub const SPEC: Spec = Spec {
     }),
 };
 
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+        block_weights(block, &codes(&block[16..]), dst);
+    }
+}
+
 /// vec4<u32> of codes, scales and (d, dmin) for so many super-blocks.
 fn sections(blocks: usize) -> [usize; 3] {
     [8 * blocks, blocks, pack::words(blocks)]
 }
 
 /// The low four bits of 256 codes, from 128 bytes.
+#[inline(always)]
 pub fn codes(bytes: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     for (bytes, codes) in bytes.chunks_exact(32).zip(codes.chunks_exact_mut(64)) {
@@ -77,7 +81,8 @@ pub fn set_scales_and_mins(words: &mut [u32], s: usize, bytes: &[u8]) {
 }
 
 /// Q4_K's and Q5_K's weights: both begin with d, dmin and the scales and mins.
-pub fn dequantize(block: &[u8], codes: &[u8; SUPER], dst: &mut [f32]) {
+#[inline(always)]
+pub fn block_weights(block: &[u8], codes: &[u8; SUPER], dst: &mut [f32]) {
     let (d, dmin) = (half_at(block), half_at(&block[2..]));
     let (scales, mins) = six_bit::unpack(&block[4..16]);
     for (i, (dst, codes)) in dst.chunks_exact_mut(32).zip(codes.chunks_exact(32)).enumerate() {

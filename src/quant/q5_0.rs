@@ -26,14 +26,7 @@ pub const SPEC: Spec = Spec {
             pack::set_half(scales, b, u16::from_le_bytes([block[0], block[1]]));
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let scale = half_at(block);
-            for (x, code) in dst.iter_mut().zip(codes(&block[2..])) {
-                *x = scale * (f32::from(code) - 16.0);
-            }
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             // The weight of largest magnitude, with its sign, maps to code 0: scale × (0 − 16).
@@ -48,7 +41,18 @@ pub const SPEC: Spec = Spec {
     }),
 };
 
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+        let scale = half_at(block);
+        for (x, code) in dst.iter_mut().zip(codes(&block[2..])) {
+            *x = scale * (f32::from(code) - 16.0);
+        }
+    }
+}
+
 /// Q5_0's and Q5_1's codes, from the fifth bits and the nibbles after them.
+#[inline(always)]
 pub fn codes(bytes: &[u8]) -> [u8; 32] {
     let fifth = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let mut codes = [0; 32];

@@ -29,14 +29,7 @@ pub const SPEC: Spec = Spec {
             pairs[b] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let (scale, min) = (half_at(block), half_at(&block[2..]));
-            for (x, code) in dst.iter_mut().zip(codes(&block[4..])) {
-                *x = scale * f32::from(code) + min;
-            }
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let (scale, min, codes) = scale_min_codes(block, 31);
@@ -47,3 +40,13 @@ pub const SPEC: Spec = Spec {
         }
     }),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+        let (scale, min) = (half_at(block), half_at(&block[2..]));
+        for (x, code) in dst.iter_mut().zip(codes(&block[4..])) {
+            *x = scale * f32::from(code) + min;
+        }
+    }
+}

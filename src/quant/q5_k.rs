@@ -5,7 +5,7 @@
 //! Device row: low bits, one vec4<u32> for 32 weights; fifth bits, one word; scale and min, a byte each; (d, dmin) pairs.
 
 use super::Spec;
-use super::q4_k::{dequantize, set_scales_and_mins, to_bytes};
+use super::q4_k::{block_weights, set_scales_and_mins, to_bytes};
 use super::shared::{SUPER, fit, pack, six_bit};
 
 const BLOCK_BYTES: usize = 176;
@@ -29,11 +29,7 @@ pub const SPEC: Spec = Spec {
             ds[s] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-            dequantize(block, &codes(&block[16..]), dst);
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for x in src.chunks_exact(SUPER) {
             let fit = fit::min_block(x, 31.0);
@@ -45,12 +41,20 @@ pub const SPEC: Spec = Spec {
     }),
 };
 
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+        block_weights(block, &codes(&block[16..]), dst);
+    }
+}
+
 /// vec4<u32> of low bits, fifth bits, scales and (d, dmin) for so many super-blocks.
 fn sections(blocks: usize) -> [usize; 4] {
     [8 * blocks, 2 * blocks, blocks, pack::words(blocks)]
 }
 
 /// The fifth bits of weights `32 i..32 (i + 1)` are the bits `i` of the first 32 bytes.
+#[inline(always)]
 fn codes(bytes: &[u8]) -> [u8; SUPER] {
     let mut codes = super::q4_k::codes(&bytes[32..]);
     for (i, codes) in codes.chunks_exact_mut(32).enumerate() {

@@ -29,26 +29,30 @@ pub const SPEC: Spec = Spec {
             pack::set_half(ds, s, u16::from_le_bytes([block[208], block[209]]));
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-            let (d, codes) = (half_at(&block[208..]), codes(block));
-            let parts = dst.chunks_exact_mut(16).zip(codes.chunks_exact(16));
-            for ((dst, codes), &scale) in parts.zip(&block[192..208]) {
-                let scale = d * f32::from(scale as i8);
-                for (x, &code) in dst.iter_mut().zip(codes) {
-                    *x = scale * (f32::from(code) - 32.0);
-                }
-            }
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| src.chunks_exact(SUPER).for_each(|x| quantize(x, dst))),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+        let (d, codes) = (half_at(&block[208..]), codes(block));
+        let parts = dst.chunks_exact_mut(16).zip(codes.chunks_exact(16));
+        for ((dst, codes), &scale) in parts.zip(&block[192..208]) {
+            let scale = d * f32::from(scale as i8);
+            for (x, &code) in dst.iter_mut().zip(codes) {
+                *x = scale * (f32::from(code) - 32.0);
+            }
+        }
+    }
+}
 
 /// vec4<u32> of low bits, high bits, scales and d for so many super-blocks.
 fn sections(blocks: usize) -> [usize; 4] {
     [8 * blocks, 4 * blocks, blocks, pack::halves(blocks)]
 }
 
+#[inline(always)]
 fn codes(block: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     pairs(&block[128..192], &mut codes);

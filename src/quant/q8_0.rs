@@ -25,14 +25,7 @@ pub const SPEC: Spec = Spec {
             }
         }
     },
-    dequantize: |src, dst| {
-        for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-            let scale = half_at(block);
-            for (x, &code) in dst.iter_mut().zip(&block[2..]) {
-                *x = scale * f32::from(code as i8);
-            }
-        }
-    },
+    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let max = block.iter().fold(0f32, |max, x| max.max(x.abs()));
@@ -43,3 +36,14 @@ pub const SPEC: Spec = Spec {
         }
     }),
 };
+
+#[inline(always)]
+pub fn dequantize(src: &[u8], dst: &mut [f32]) {
+    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
+        let scale = half_at(block);
+        let codes: [u8; 32] = block[2..].try_into().expect("32 codes"); // a copy, which `dst` cannot overlap
+        for (x, code) in dst.iter_mut().zip(codes) {
+            *x = scale * f32::from(code as i8);
+        }
+    }
+}

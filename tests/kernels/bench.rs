@@ -12,6 +12,8 @@ use std::rc::Rc;
 
 /// The executors under test. Without a GPU tests fail, unless `NO_GPU=1` says that there is none to test.
 pub struct Bench {
+    /// Every kernel's twin: what the others are held to.
+    pub plain: Device,
     pub cpu: Device,
     pub gpu: Option<Device>,
 }
@@ -24,7 +26,7 @@ impl Bench {
         } else {
             Some(block_on(Device::gpu()).expect("a graphics adapter; NO_GPU=1 says that there is none"))
         };
-        Bench { cpu: Device::cpu(), gpu }
+        Bench { plain: Device::plain_cpu(), cpu: Device::cpu(), gpu }
     }
 }
 
@@ -251,7 +253,7 @@ fn validate(step: &Step) {
     assert!(entry.workgroup_size.iter().product::<u32>() <= 256, "{name}: threads");
 }
 
-/// Runs a case on both executors and compares; gives the CPU's results.
+/// Runs a case on every executor and compares; gives the plain twins' results.
 pub fn check(
     bench: &mut Bench,
     what: &str,
@@ -259,17 +261,18 @@ pub fn check(
     tolerance: Tolerance,
     record: impl Fn(&mut Case) -> Vec<Output>,
 ) -> Ran {
-    let cpu = run(&mut bench.cpu, setting, &record);
-    cpu.expect_untouched(&format!("{what}, cpu"));
-    if let Some(gpu) = &mut bench.gpu {
-        let gpu = run(gpu, setting, &record);
-        gpu.expect_untouched(&format!("{what}, gpu"));
-        for (i, output) in cpu.outputs.iter().enumerate() {
-            output.compare(&gpu.after[i], &cpu.after[i], tolerance, &format!("{what}, output {i}"));
+    let plain = run(&mut bench.plain, setting, &record);
+    plain.expect_untouched(&format!("{what}, twins"));
+    for (name, device) in [("cpu", Some(&mut bench.cpu)), ("gpu", bench.gpu.as_mut())] {
+        let Some(device) = device else { continue };
+        let ran = run(device, setting, &record);
+        ran.expect_untouched(&format!("{what}, {name}"));
+        for (i, output) in plain.outputs.iter().enumerate() {
+            output.compare(&ran.after[i], &plain.after[i], tolerance, &format!("{what}, {name}, output {i}"));
         }
-        assert_eq!(gpu.state, cpu.state, "{what}: state");
+        assert_eq!(ran.state, plain.state, "{what}, {name}: state");
     }
-    cpu
+    plain
 }
 
 impl Ran {

@@ -11,11 +11,25 @@ pub const SUPER: usize = 256;
 pub const IQ4_VALUES: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// The number of an f16 bit pattern at the start of `bytes`.
+#[inline(always)]
 pub fn half_at(bytes: &[u8]) -> f32 {
-    half::f16::from_le_bytes([bytes[0], bytes[1]]).to_f32()
+    half_value(u16::from_le_bytes([bytes[0], bytes[1]]))
+}
+
+/// The number of an f16 bit pattern, without a branch: loops over it become vector code.
+#[inline(always)]
+pub fn half_value(bits: u16) -> f32 {
+    let bits = u32::from(bits);
+    let magnitude = (bits & 0x7fff) << 13;
+    // Read as f32 the exponent is 112 too small. The product mends that, and makes subnormals normal.
+    let finite = f32::from_bits(magnitude) * f32::from_bits((127 + 112) << 23);
+    let infinite = magnitude | 0x7f80_0000;
+    let value = if magnitude >= 0x7c00 << 13 { infinite } else { finite.to_bits() };
+    f32::from_bits(value | (bits & 0x8000) << 16)
 }
 
 /// The codes of 16 bytes: low nibbles are weights 0..16, high ones 16..32.
+#[inline(always)]
 pub fn nibbles(bytes: &[u8], codes: &mut [u8]) {
     let (low, high) = codes.split_at_mut(16);
     for ((low, high), byte) in low.iter_mut().zip(high).zip(bytes) {
@@ -30,12 +44,26 @@ pub fn to_nibbles(codes: &[u8]) -> [u8; 16] {
 
 /// Four 2-bit codes a byte, as Q2_K and Q3_K keep them and Q6_K its high bits: of each 32 bytes the lowest pairs are
 /// weights 0..32, the next 32..64, and so on.
+#[inline(always)]
 pub fn pairs(bytes: &[u8], codes: &mut [u8]) {
     for (bytes, codes) in bytes.chunks_exact(32).zip(codes.chunks_exact_mut(128)) {
         for (j, codes) in codes.chunks_exact_mut(32).enumerate() {
             for (code, byte) in codes.iter_mut().zip(bytes) {
                 *code = byte >> (2 * j) & 3;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::half_value;
+
+    #[test]
+    fn every_half() {
+        for bits in 0..=u16::MAX {
+            let (got, want) = (half_value(bits), half::f16::from_bits(bits).to_f32());
+            assert!(got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan(), "{bits:#x}: {got} {want}");
         }
     }
 }

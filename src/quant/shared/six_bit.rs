@@ -4,6 +4,7 @@
 //! bits are in bytes 8..12 (scale below, min above), the high two on top of bytes 0..4 and 4..8.
 
 /// (scales, mins).
+#[inline(always)]
 pub fn unpack(bytes: &[u8]) -> ([u8; 8], [u8; 8]) {
     let value = |group: &[u8], i: usize, low: u8| match i {
         0..4 => group[i] & 63,
