@@ -1,11 +1,13 @@
 //! Joins the rooms: a checkpoint becomes an engine that answers OpenAI's requests. No arithmetic.
 
+mod adapters;
 mod answer;
 mod estimate;
 mod load;
 mod request;
 mod stop;
 
+pub use adapters::AdapterOptions;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device, probe};
 
 use crate::chat::{ChatTemplate, RenderOptions};
@@ -15,8 +17,9 @@ use crate::generate::{Breathe, Finish, Generator, Outcome, Request};
 use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 use crate::weights::Checkpoint;
+use adapters::Adapters;
 use answer::{Envelope, Kind, Piece, Times, TokenLogprob};
-use request::{Fields, Options, Prompt};
+use request::{AdapterChoice, Fields, Options, Prompt};
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -30,6 +33,7 @@ pub struct Engine {
     tokenizer: Option<Tokenizer>,
     template: Option<ChatTemplate>,
     model: ModelInfo,
+    adapters: Adapters,
     kv: KvFormat,
     requests: u64,
 }
@@ -119,6 +123,7 @@ impl Engine {
         on_chunk: &mut OnChunk<'_>,
         breathe: &Breathe,
     ) -> Result<Value> {
+        self.select_adapter(&options.adapter)?;
         self.requests += 1;
         self.generator.interrupted.set(false);
         let started = Instant::now();
@@ -239,6 +244,7 @@ impl Engine {
         on_row: &mut dyn FnMut(&[f32]),
         breathe: &Breathe,
     ) -> Result<()> {
+        self.select_adapter(&AdapterChoice::Default)?;
         self.generator.logits(ids, all, on_row, breathe).await
     }
 
@@ -250,6 +256,7 @@ impl Engine {
         on_progress: &mut dyn FnMut(usize, usize),
         breathe: &Breathe,
     ) -> Result<Perplexity> {
+        self.select_adapter(&AdapterChoice::Default)?;
         let window = window.min(self.generator.context());
         let tokenizer = self.tokenizer()?;
         let bos = tokenizer.encode("", true, false)?;
@@ -298,6 +305,7 @@ impl Engine {
             "model": self.model,
             "device": device.info(),
             "memory": by_kind,
+            "adapters": self.adapters(),
             "tokenizer": self.tokenizer.as_ref().map(|t| t.info()),
             "variants": { "kv": self.kv.name(), "matvecLanes": device.tuning().matvec_lanes },
         })

@@ -31,6 +31,10 @@ pub enum Error {
     #[error("{tensor}: expected shape {want:?}, the file has {got:?}")]
     Shape { tensor: String, want: Vec<usize>, got: Vec<usize> },
 
+    /// An adapter of which `tensor` has no place in the model.
+    #[error("{tensor}: {reason}; the adapter was made for another model than this {model}")]
+    AdapterMismatch { tensor: String, model: String, reason: String },
+
     /// A well-formed model that this build cannot run; `what` names the architecture, tensor type or tokenizer.
     #[error("{what} is not supported{hint}")]
     Unsupported { what: String, hint: Cow<'static, str> },
@@ -88,7 +92,10 @@ impl Error {
         match self {
             Error::WebGpuUnavailable { .. } => "WEBGPU_UNAVAILABLE",
             Error::ModelNotFound { .. } => "MODEL_NOT_FOUND",
-            Error::Format { .. } | Error::MissingTensor { .. } | Error::Shape { .. } => "MODEL_FORMAT",
+            Error::Format { .. }
+            | Error::MissingTensor { .. }
+            | Error::Shape { .. }
+            | Error::AdapterMismatch { .. } => "MODEL_FORMAT",
             Error::Unsupported { .. } => "MODEL_UNSUPPORTED",
             Error::OutOfMemory { .. } => "OUT_OF_MEMORY",
             Error::ContextOverflow { .. } => "CONTEXT_OVERFLOW",
@@ -110,6 +117,7 @@ impl Error {
             Error::Format { file, .. } => json!({ "file": file }),
             Error::MissingTensor { architecture, tensor } => json!({ "architecture": architecture, "tensor": tensor }),
             Error::Shape { tensor, want, got } => json!({ "tensor": tensor, "expected": want, "actual": got }),
+            Error::AdapterMismatch { tensor, model, .. } => json!({ "tensor": tensor, "model": model }),
             Error::OutOfMemory { need_mb, .. } => json!({ "neededMegabytes": need_mb }),
             Error::ContextOverflow { prompt, context } => json!({ "promptTokens": prompt, "contextLength": context }),
             Error::Integrity { want, got, .. } => json!({ "expected": want, "actual": got }),

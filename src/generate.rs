@@ -4,6 +4,7 @@ use crate::device::{BufferId, SamplingSlot, Ticket, Usage};
 use crate::device::{Compiled, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor};
 use crate::error::{Error, Result};
 use crate::models::Decoder;
+use crate::models::lora::Adapter;
 use crate::ops::{KvCache, sample_token};
 use crate::sampler::SamplingParams;
 use crate::weights::LocalBoxFuture;
@@ -33,6 +34,18 @@ enum Head {
     /// Logits of every row.
     All,
 }
+
+/// Everything that changes a plan's steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct PlanKey {
+    rows: usize,
+    head: Head,
+    adapter: Option<AdapterId>,
+}
+
+/// An adapter that the generator holds; no number comes twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AdapterId(u64);
 
 /// Why generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +114,12 @@ pub struct Generator {
     state: BufferId,
     bias: BufferId,
     logits: BufferId,
-    plans: HashMap<(usize, Head), Compiled>,
-    /// Ids whose keys and values lie in the cache, by position.
+    plans: HashMap<PlanKey, Compiled>,
+    adapters: HashMap<AdapterId, Adapter>,
+    next_adapter: u64,
+    /// The one that counts now.
+    adapter: Option<AdapterId>,
+    /// Ids whose keys and values lie in the cache, by position; all were computed with `adapter`.
     cached: Vec<u32>,
     /// Set from outside to end the running generation; the caller takes it back before the next one.
     pub interrupted: Rc<Cell<bool>>,
@@ -139,6 +156,9 @@ impl Generator {
             bias,
             logits,
             plans: HashMap::new(),
+            adapters: HashMap::new(),
+            next_adapter: 0,
+            adapter: None,
             cached: Vec::new(),
             interrupted: Rc::default(),
         })
@@ -161,9 +181,44 @@ impl Generator {
         self.plan(1, Head::Sample).await
     }
 
+    /// Keeps an adapter; from then on it can be selected.
+    pub fn add_adapter(&mut self, adapter: Adapter) -> AdapterId {
+        let id = AdapterId(self.next_adapter);
+        self.next_adapter += 1;
+        self.adapters.insert(id, adapter);
+        id
+    }
+
+    /// Drops an adapter with its plans, and gives its memory back.
+    pub fn remove_adapter(&mut self, id: AdapterId) {
+        let Some(adapter) = self.adapters.remove(&id) else { return };
+        if self.adapter == Some(id) {
+            self.select_adapter(None);
+        }
+        self.plans.retain(|key, _| key.adapter != Some(id));
+        adapter.free(&mut self.device);
+    }
+
+    pub fn adapter(&self, id: AdapterId) -> &Adapter {
+        &self.adapters[&id]
+    }
+
+    /// What follows is computed with this adapter, or with none. Keys and values that others made are of no use to it.
+    pub fn select_adapter(&mut self, adapter: Option<AdapterId>) {
+        if self.adapter != adapter {
+            self.adapter = adapter;
+            self.cached.clear();
+        }
+    }
+
+    fn key(&self, rows: usize, head: Head) -> PlanKey {
+        PlanKey { rows, head, adapter: self.adapter }
+    }
+
     /// Makes sure that the plan for `rows` rows exists.
     async fn plan(&mut self, rows: usize, head: Head) -> Result<()> {
-        if self.plans.contains_key(&(rows, head)) {
+        let key = self.key(rows, head);
+        if self.plans.contains_key(&key) {
             return Ok(());
         }
         let layout = self.control.layout;
@@ -171,19 +226,20 @@ impl Generator {
         let logit_rows = if head == Head::All { rows.min(LOGIT_ROWS) } else { 1 };
         let logits = Tensor::new(self.logits, logit_rows, self.model.shape().vocabulary);
         let mut pass = Pass::new(&mut self.device, &self.pool, rows, layout, io);
+        pass.corrections = self.adapter.map(|id| self.adapters[&id].corrections.clone());
         self.model.forward(&mut pass, &self.caches, (head != Head::None).then_some(&logits))?;
         if head == Head::Sample {
             sample_token(&mut pass, &logits, self.bias)?;
         }
         let plan = pass.finish();
         let compiled = self.device.compile(plan).await?;
-        self.plans.insert((rows, head), compiled);
+        self.plans.insert(key, compiled);
         Ok(())
     }
 
     /// Runs a plan that [`Self::plan`] has made.
     fn run(&self, rows: usize, head: Head) -> Result<Ticket> {
-        self.device.run(&self.plans[&(rows, head)], self.state, self.control.layout.result_bytes())
+        self.device.run(&self.plans[&self.key(rows, head)], self.state, self.control.layout.result_bytes())
     }
 
     /// Runs one chunk of `ids` at `position`; logit rows are those of `gather`.

@@ -12,6 +12,8 @@ pub struct BufferId(pub(crate) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
     Weights,
+    /// LoRA adapters.
+    Adapters,
     Kv,
     Activations,
     Other,
@@ -21,6 +23,7 @@ pub enum Usage {
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Memory {
     pub weights: u64,
+    pub adapters: u64,
     pub kv: u64,
     pub activations: u64,
     pub other: u64,
@@ -28,16 +31,25 @@ pub struct Memory {
 
 impl Memory {
     pub fn add(&mut self, usage: Usage, bytes: u64) {
-        *match usage {
+        *self.line(usage) += bytes;
+    }
+
+    pub fn sub(&mut self, usage: Usage, bytes: u64) {
+        *self.line(usage) -= bytes;
+    }
+
+    fn line(&mut self, usage: Usage) -> &mut u64 {
+        match usage {
             Usage::Weights => &mut self.weights,
+            Usage::Adapters => &mut self.adapters,
             Usage::Kv => &mut self.kv,
             Usage::Activations => &mut self.activations,
             Usage::Other => &mut self.other,
-        } += bytes;
+        }
     }
 
     pub fn total(&self) -> u64 {
-        self.weights + self.kv + self.activations + self.other
+        self.weights + self.adapters + self.kv + self.activations + self.other
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Cpu {
     /// Runs twins even where a faster version is there: the oracle of tests.
     pub plain: bool,
     buffers: Vec<RefCell<Vec<u32>>>,
+    /// Ids given back, for the next buffers.
+    freed: Vec<BufferId>,
     results: RefCell<VecDeque<Vec<u32>>>,
 }
 
@@ -32,6 +34,7 @@ impl Cpu {
             counters: Cell::default(),
             plain: false,
             buffers: Vec::new(),
+            freed: Vec::new(),
             results: RefCell::default(),
         }
     }
@@ -46,10 +49,20 @@ impl Cpu {
             have: "there is not so much memory".into(),
         })?;
         buffer.resize(words, 0);
-        self.buffers.push(RefCell::new(buffer));
         self.memory.add(usage, bytes);
         self.count(|c| c.buffers += 1);
+        if let Some(id) = self.freed.pop() {
+            self.buffers[id.0 as usize] = RefCell::new(buffer);
+            return Ok(id);
+        }
+        self.buffers.push(RefCell::new(buffer));
         Ok(BufferId(self.buffers.len() as u32 - 1))
+    }
+
+    pub fn free(&mut self, buffer: BufferId, usage: Usage) {
+        let words = std::mem::take(self.buffers[buffer.0 as usize].get_mut());
+        self.memory.sub(usage, 4 * words.len() as u64);
+        self.freed.push(buffer);
     }
 
     pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {

@@ -23,6 +23,8 @@ pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) buffers: Vec<wgpu::Buffer>,
+    /// Ids given back, for the next buffers.
+    freed: Vec<BufferId>,
     pub(super) backend: backend::Backend,
     ring: Vec<wgpu::Buffer>,
     in_flight: RefCell<VecDeque<InFlight>>,
@@ -97,6 +99,7 @@ impl Gpu {
             device,
             queue,
             buffers: Vec::new(),
+            freed: Vec::new(),
             ring,
             in_flight: RefCell::default(),
             next: Cell::new(0),
@@ -123,10 +126,21 @@ impl Gpu {
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        self.buffers.push(buffer);
         self.memory.add(usage, bytes);
         self.count(|c| c.buffers += 1);
+        if let Some(id) = self.freed.pop() {
+            self.buffers[id.0 as usize] = buffer;
+            return Ok(id);
+        }
+        self.buffers.push(buffer);
         Ok(BufferId(self.buffers.len() as u32 - 1))
+    }
+
+    pub fn free(&mut self, buffer: BufferId, usage: Usage) {
+        let freed = &self.buffers[buffer.0 as usize];
+        freed.destroy();
+        self.memory.sub(usage, freed.size());
+        self.freed.push(buffer);
     }
 
     pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {

@@ -11,6 +11,7 @@ mod control;
 mod cpu;
 mod gpu;
 mod kernel;
+mod low_rank;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod pass;
@@ -23,6 +24,7 @@ pub use cpu::Cpu;
 pub use gpu::Gpu;
 pub(crate) use kernel::kernel;
 pub use kernel::{Access, Kernel, KvFormat, Options, Twin};
+pub use low_rank::{Corrections, LowRank, ProjectionId};
 pub use pass::{Pass, Plan, Pool, Step, Tensor};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
@@ -154,6 +156,11 @@ impl Device {
     /// A zeroed buffer of `bytes` (rounded up to 16). Error: `OUT_OF_MEMORY` past the device's limits.
     pub fn create_buffer(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {
         each!(self, d => d.create_buffer(label, bytes, usage))
+    }
+
+    /// Gives a buffer's memory back now. No plan that uses it may run again; the id may come back for another buffer.
+    pub fn free(&mut self, buffer: BufferId, usage: Usage) {
+        each!(self, d => d.free(buffer, usage))
     }
 
     /// Writes before the next run. `offset` and the length are multiples of 4.

@@ -1,6 +1,6 @@
 //! Recording: a forward writes steps, activations are given out by liveness.
 
-use super::{BufferId, Device, Kernel, Layout, Options, Usage};
+use super::{BufferId, Corrections, Device, Kernel, Layout, Options, Usage};
 use crate::error::Result;
 use bytemuck::NoUninit;
 use std::cell::RefCell;
@@ -69,6 +69,8 @@ pub struct Pass<'d> {
     pub state: BufferId,
     /// Rows are those that get logits, not those in use: set once the rows have been gathered.
     pub logit_rows: bool,
+    /// The adapter that the plan is recorded with.
+    pub corrections: Option<Rc<Corrections>>,
     pool: Rc<Pool>,
     plan: Plan,
 }
@@ -82,6 +84,7 @@ impl<'d> Pass<'d> {
             control: io.0,
             state: io.1,
             logit_rows: false,
+            corrections: None,
             pool: pool.clone(),
             plan: Plan::default(),
         }

@@ -1,11 +1,13 @@
 //! A checkpoint and options → an engine; and what can be said before anything is loaded.
 
 use super::Engine;
+use super::adapters::Adapters;
 use super::request::Fields;
 use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceInfo, KvFormat};
 use crate::error::{Error, Result};
 use crate::generate::Generator;
+use crate::models::lora::Places;
 use crate::models::{self, Hyper, Loader, Shape};
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
@@ -65,9 +67,6 @@ impl LoadOptions {
                 }
             },
         };
-        if fields.get("adapter").is_some() {
-            return Err(Error::invalid("adapter", "is not supported by this version"));
-        }
         Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv, quantize })
     }
 }
@@ -146,11 +145,13 @@ pub async fn load(
     }
     log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
 
-    let model = {
+    let (model, places) = {
         let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
         let mut loader = Loader::new(&checkpoint, &mut device, context, &mut progress);
         loader.quantize = options.quantize;
-        (architecture.load)(&mut loader).await?
+        let model = (architecture.load)(&mut loader).await?;
+        let places = Places::new(&mut loader, model.shape());
+        (model, places)
     };
     device.check().await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
@@ -158,7 +159,8 @@ pub async fn load(
     generator.warm_up().await?;
     let model = model_info(&checkpoint, &shape, context, options, template.is_some());
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
-    Ok(Engine { generator, tokenizer, template, model, kv: options.kv, requests: 0 })
+    let adapters = Adapters::new(places);
+    Ok(Engine { generator, tokenizer, template, model, adapters, kv: options.kv, requests: 0 })
 }
 
 /// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.

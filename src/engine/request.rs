@@ -19,6 +19,18 @@ pub struct Options {
     /// How many alternatives to report for each token; `None`: no log-probabilities.
     pub logprobs: Option<usize>,
     pub sampling: SamplingParams,
+    pub adapter: AdapterChoice,
+}
+
+/// Which adapter a request wants.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum AdapterChoice {
+    /// Not said: the one the model was loaded with, if any.
+    #[default]
+    Default,
+    /// `null`: the model as it is.
+    None,
+    Named(String),
 }
 
 /// A prompt as text or as ids.
@@ -176,7 +188,17 @@ impl<'a> Fields<'a> {
             return_token_ids: self.flag("return_token_ids")?,
             logprobs,
             sampling,
+            adapter: self.adapter()?,
         })
+    }
+
+    fn adapter(&self) -> Result<AdapterChoice> {
+        match self.0.get("adapter") {
+            None => Ok(AdapterChoice::Default),
+            Some(Value::Null) => Ok(AdapterChoice::None),
+            Some(Value::String(name)) => Ok(AdapterChoice::Named(name.clone())),
+            Some(_) => Err(Error::invalid("adapter", "must be the name of a loaded adapter, or null for none")),
+        }
     }
 
     fn seed(&self) -> Result<Option<u64>> {

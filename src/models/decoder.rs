@@ -31,7 +31,7 @@ impl Decoder for Transformer {
         gather(pass, &x, &last);
         pass.logit_rows = true;
         let last = self.norm.forward(pass, &last)?; // [L, D]
-        self.lm_head.forward_into(pass, &last, logits); // [L, V]
+        self.lm_head.forward_into(pass, &last, logits)?; // [L, V]
         if let Some(cap) = self.logit_cap {
             soft_cap(pass, logits, cap); // [L, V]
         }

@@ -5,7 +5,7 @@ use super::parts::{NormStyle, Parts};
 use super::{Architecture, Decoder, Hyper, Loader, Shape};
 use crate::error::{Error, Result};
 use crate::nn::Block;
-use crate::ops::{Activation, Pairing};
+use crate::ops::Activation;
 
 pub static ARCHITECTURE: Architecture =
     Architecture { name: "llama", gguf: &["llama"], hf: &["llama"], shape, load: |loader| Box::pin(load(loader)) };
@@ -22,8 +22,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let hyper = loader.hyper("llama");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
-    // GGUF's converter permutes q and k so that neighbours turn together; Hugging Face's files turn halves.
-    let pairing = if parts.loader.is_gguf() { Pairing::Adjacent } else { Pairing::HalfSplit };
+    let pairing = parts.permuted_pairing();
     let rope = parts.rope(pairing).await?;
     let embed = parts.embedding(1.0).await?;
     let mut blocks = parts.blocks();

@@ -2,7 +2,8 @@
 //! be transposed is read whole.
 
 use super::Hyper;
-use crate::device::{BufferId, Device, Usage, Weight, WeightPiece};
+use super::lora::{Projection, RowOrder};
+use crate::device::{BufferId, Device, ProjectionId, Usage, Weight, WeightPiece};
 use crate::error::{Error, Result};
 use crate::nn::Linear;
 use crate::quant::Format;
@@ -20,6 +21,11 @@ pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
 /// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer.
 pub type Name = (&'static str, &'static str, &'static str);
+
+/// The row of `names` that is called `name` in our words; an architecture's own come first.
+pub(super) fn find_name(names: &[&'static [Name]; 2], name: &str) -> Option<&'static Name> {
+    names.iter().copied().flatten().find(|row| row.0 == name)
+}
 
 /// Rows of a matrix, as runs that follow each other.
 pub type Rows = Vec<Range<usize>>;
@@ -64,6 +70,10 @@ pub struct Loader<'a> {
     pub only_check: bool,
     /// What matrices become that are not quantised in the file.
     pub quantize: Option<Format>,
+    /// Where GGUF's converter reorders rows; for adapters of the other kind of file.
+    pub gguf_order: RowOrder,
+    /// The projections loaded so far, by their ids: where adapters find their places.
+    pub projections: Vec<Projection>,
     uploaded: u64,
     unflushed: usize,
     progress: &'a mut Progress<'a>,
@@ -85,6 +95,8 @@ impl<'a> Loader<'a> {
             prefixes: &["model.", ""],
             only_check: false,
             quantize: None,
+            gguf_order: |_, _| None,
+            projections: Vec::new(),
             uploaded: 0,
             unflushed: 0,
             progress,
@@ -113,7 +125,28 @@ impl<'a> Loader<'a> {
     }
 
     fn name(&self, name: &str) -> Option<&'static Name> {
-        self.names.into_iter().flatten().find(|row| row.0 == name)
+        find_name(&self.names, name)
+    }
+
+    /// Takes down a projection that has the rows `runs` of the tensor `name` [out, in], part `part.0` of `part.1`.
+    fn register(
+        &mut self,
+        name: &str,
+        layer: usize,
+        shape: [usize; 2],
+        runs: &Rows,
+        part: (usize, usize),
+    ) -> ProjectionId {
+        let (name, _, _) = self.name(name).unwrap_or_else(|| panic!("{}: no name for {name}", self.architecture));
+        self.projections.push(Projection { name, layer, shape, runs: runs.clone(), part });
+        ProjectionId(self.projections.len() - 1)
+    }
+
+    /// A projection [out, in] that is `weight` once more: the embedding table as the way to logits.
+    pub fn tied(&mut self, name: &str, weight: Weight) -> Linear {
+        let shape = [weight.rows, weight.columns];
+        let id = self.register(name, 0, shape, &vec![0..shape[0]], (0, 1));
+        Linear { id: Some(id), ..Linear::new(weight, None) }
     }
 
     /// Whether the architecture has a name for this tensor, and the file the tensor.
@@ -281,7 +314,8 @@ impl<'a> Loader<'a> {
     pub async fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
         let weight = self.matrix(name, layer, shape).await?;
         let bias = self.optional_vector(&format!("{name}.bias"), layer, shape[0]).await?;
-        Ok(Linear::new(weight, bias))
+        let id = self.register(name, layer, shape, &vec![0..shape[0]], (0, 1));
+        Ok(Linear { id: Some(id), ..Linear::new(weight, bias) })
     }
 
     /// Several projections that the file keeps as one [out, in]: each has the rows of one of `parts`.
@@ -296,7 +330,7 @@ impl<'a> Loader<'a> {
         for part in &parts {
             weights.push(self.matrix_rows(name, layer, shape, part).await?);
         }
-        self.with_biases(name, layer, shape[0], weights, parts).await
+        self.with_biases(name, layer, shape, weights, parts).await
     }
 
     /// As [`Self::linear_parts`], of a tensor that the file keeps as [in, out].
@@ -308,26 +342,27 @@ impl<'a> Loader<'a> {
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
         let weights = self.transposed_rows(name, layer, shape, &parts).await?;
-        self.with_biases(name, layer, shape[0], weights, parts).await
+        self.with_biases(name, layer, shape, weights, parts).await
     }
 
-    /// Projections with their parts of the bias `{name}.bias` [n], if the file has one.
+    /// Projections with their parts of the bias `{name}.bias` [out], if the file has one.
     async fn with_biases<const N: usize>(
         &mut self,
         name: &str,
         layer: usize,
-        n: usize,
+        shape: [usize; 2],
         weights: Vec<Weight>,
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
         let bias_name = format!("{name}.bias");
         let values = match self.expects(&bias_name, layer) {
-            true if self.only_check => self.find(&bias_name, layer, &[n]).map(|_| None)?,
-            true => Some(self.values(&bias_name, layer, &[n]).await?),
+            true if self.only_check => self.find(&bias_name, layer, &shape[..1]).map(|_| None)?,
+            true => Some(self.values(&bias_name, layer, &shape[..1]).await?),
             false => None,
         };
         let mut linears = Vec::with_capacity(N);
-        for (weight, part) in weights.into_iter().zip(parts) {
+        for (i, (weight, part)) in weights.into_iter().zip(parts).enumerate() {
+            let id = Some(self.register(name, layer, shape, &part, (i, N)));
             let bias = match &values {
                 Some(values) => {
                     let part: Vec<f32> = part.into_iter().flatten().map(|i| values[i]).collect();
@@ -335,7 +370,7 @@ impl<'a> Loader<'a> {
                 }
                 None => None,
             };
-            linears.push(Linear::new(weight, bias));
+            linears.push(Linear { id, ..Linear::new(weight, bias) });
         }
         Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one projection a part")))
     }

@@ -5,6 +5,7 @@ mod gpt2;
 mod hyper;
 mod llama;
 mod loader;
+pub mod lora;
 mod parts;
 mod qwen3;
 mod rope;

@@ -1,12 +1,11 @@
 //! What decoders read alike, under our names. An architecture's file takes these parts and overrides what is its own.
 
 use super::loader::Name;
+use super::lora::interleaved_halves;
 use super::rope::RopeSpec;
 use super::{Hyper, Loader, Shape, Transformer};
 use crate::error::Result;
-use crate::nn::{
-    Angles, Attention, Block, Embedding, FeedForward, Linear, Mlp, Norm, NormKind, NormOver, QkNorm, Rope,
-};
+use crate::nn::{Angles, Attention, Block, Embedding, FeedForward, Mlp, Norm, NormKind, NormOver, QkNorm, Rope};
 use crate::ops::{Activation, Pairing, Scores};
 
 /// The names that most architectures share, (ours, GGUF's, Hugging Face's); an architecture's own come before them.
@@ -76,6 +75,13 @@ impl<'p, 'a> Parts<'p, 'a> {
     pub async fn rope(&mut self, pairing: Pairing) -> Result<Rope> {
         let spec = RopeSpec::read(&self.hyper, self.loader, self.shape.head_dim, None).await?;
         self.rope_table(&spec, pairing)
+    }
+
+    /// How q and k turn in llama's family: GGUF's converter permutes their rows so that neighbours turn together;
+    /// Hugging Face's files turn halves.
+    pub fn permuted_pairing(&mut self) -> Pairing {
+        self.loader.gguf_order = interleaved_halves;
+        if self.loader.is_gguf() { Pairing::Adjacent } else { Pairing::HalfSplit }
     }
 
     /// The table of `spec`'s angles on the device.
@@ -157,7 +163,7 @@ impl<'p, 'a> Parts<'p, 'a> {
         let norm = self.norm("norm", 0).await?;
         let lm_head = match self.loader.has("lm_head", 0) {
             true => self.loader.linear("lm_head", 0, [vocabulary, d_model]).await?,
-            false => Linear::new(embed.tokens.clone(), None), // tied
+            false => self.loader.tied("lm_head", embed.tokens.clone()),
         };
         Ok(Transformer { shape: self.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })
     }

@@ -1,6 +1,6 @@
 //! y = scale × (x · Wᵀ + b).
 
-use crate::device::{BufferId, Pass, Tensor, Weight};
+use crate::device::{BufferId, Pass, ProjectionId, Tensor, Weight};
 use crate::error::Result;
 use crate::ops::{self, Epilogue};
 
@@ -11,11 +11,13 @@ pub struct Linear {
     pub bias: Option<BufferId>,
     /// 1, but for models that scale what their sublayers add (Granite's multipliers).
     pub scale: f32,
+    /// What adapters know it by; `None` where no file has it as a tensor of its own.
+    pub id: Option<ProjectionId>,
 }
 
 impl Linear {
     pub fn new(weight: Weight, bias: Option<BufferId>) -> Self {
-        Linear { weight, bias, scale: 1.0 }
+        Linear { weight, bias, scale: 1.0, id: None }
     }
 
     pub fn scaled(self, scale: f32) -> Self {
@@ -25,20 +27,31 @@ impl Linear {
     /// x [T, in] → [T, out].
     pub fn forward(&self, pass: &mut Pass, x: &Tensor) -> Result<Tensor> {
         let y = pass.tensor(x.rows, self.weight.rows)?; // [T, out]
-        self.forward_into(pass, x, &y);
+        self.forward_into(pass, x, &y)?;
         Ok(y)
     }
 
     /// x [T, in] → y [T, out].
-    pub fn forward_into(&self, pass: &mut Pass, x: &Tensor, y: &Tensor) {
-        let epilogue = Epilogue { bias: self.bias, accumulate: false, scale: self.scale };
-        ops::linear(pass, x, &self.weight, epilogue, y);
+    pub fn forward_into(&self, pass: &mut Pass, x: &Tensor, y: &Tensor) -> Result<()> {
+        self.record(pass, x, false, y)
     }
 
     /// residual [T, out] += scale × (x [T, in] · Wᵀ + b).
-    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, residual: &Tensor) {
-        let epilogue = Epilogue { bias: self.bias, accumulate: true, scale: self.scale };
-        ops::linear(pass, x, &self.weight, epilogue, residual);
+    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, residual: &Tensor) -> Result<()> {
+        self.record(pass, x, true, residual)
+    }
+
+    /// The projection, then the correction of the pass's adapter, where it has one for this projection.
+    fn record(&self, pass: &mut Pass, x: &Tensor, accumulate: bool, y: &Tensor) -> Result<()> {
+        let epilogue = Epilogue { bias: self.bias, accumulate, scale: self.scale };
+        ops::linear(pass, x, &self.weight, epilogue, y); // [T, out]
+        let corrections = pass.corrections.clone();
+        let Some(lora) = corrections.as_ref().and_then(|all| all.get(&self.id?)) else { return Ok(()) };
+        let h = pass.tensor(x.rows, lora.a.rows)?; // [T, r]
+        ops::linear(pass, x, &lora.a, Epilogue::default(), &h); // [T, r]
+        let epilogue = Epilogue { bias: None, accumulate: true, scale: self.scale * lora.scale };
+        ops::linear(pass, &h, &lora.b, epilogue, y); // [T, out]
+        Ok(())
     }
 
     /// residual [T, out] += this projection of x [T, in], normalised first where a norm follows the sublayer.
@@ -50,8 +63,7 @@ impl Linear {
         residual: &Tensor,
     ) -> Result<()> {
         let Some(norm) = norm else {
-            self.add_to(pass, x, residual); // [T, out]
-            return Ok(());
+            return self.add_to(pass, x, residual); // [T, out]
         };
         let y = self.forward(pass, x)?; // [T, out]
         norm.add_to(pass, &y, residual); // [T, out]

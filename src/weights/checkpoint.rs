@@ -37,6 +37,7 @@ pub struct Checkpoint {
     tokenizer_config: Option<serde_json::Value>,
     generation_config: Option<serde_json::Value>,
     chat_template: Option<String>,
+    adapter_config: Option<serde_json::Value>,
 }
 
 impl Checkpoint {
@@ -46,8 +47,16 @@ impl Checkpoint {
     /// `MODEL_FORMAT` for what is malformed, truncated or no model at all, `MODEL_UNSUPPORTED` for GGUF version 1, big-endian files and
     /// unknown tensor types, `MODEL_NOT_FOUND` for a missing part, `INVALID_REQUEST` if the files are several models.
     pub async fn open(files: Files) -> Result<Checkpoint> {
-        let Sorted { config, tokenizer, tokenizer_config, generation_config, chat_template, index, weights } =
-            files.sort()?;
+        let Sorted {
+            config,
+            tokenizer,
+            tokenizer_config,
+            generation_config,
+            chat_template,
+            adapter_config,
+            index,
+            weights,
+        } = files.sort()?;
         let opened = match &index {
             Some(index) => open_shards(index.as_ref(), weights).await?,
             None => open_weights(weights).await?,
@@ -65,6 +74,7 @@ impl Checkpoint {
             tokenizer_config: json(tokenizer_config.as_deref()).await?,
             generation_config: json(generation_config.as_deref()).await?,
             chat_template: text(chat_template.as_deref()).await?,
+            adapter_config: json(adapter_config.as_deref()).await?,
         })
     }
 
@@ -115,6 +125,11 @@ impl Checkpoint {
     /// The text of `chat_template.jinja`.
     pub fn chat_template_file(&self) -> Option<&str> {
         self.chat_template.as_deref()
+    }
+
+    /// `adapter_config.json`, an object: PEFT's or MLX's, beside a LoRA adapter.
+    pub fn adapter_config(&self) -> Option<&serde_json::Value> {
+        self.adapter_config.as_ref()
     }
 
     /// All tensors, file by file.

@@ -30,6 +30,7 @@ enum Role {
     TokenizerConfig,
     GenerationConfig,
     ChatTemplate,
+    AdapterConfig,
     Index,
     Gguf,
     Safetensors,
@@ -45,6 +46,7 @@ impl Role {
             "tokenizer_config.json" => Role::TokenizerConfig,
             "generation_config.json" => Role::GenerationConfig,
             "chat_template.jinja" => Role::ChatTemplate,
+            "adapter_config.json" => Role::AdapterConfig,
             _ if name.ends_with(".safetensors.index.json") => Role::Index,
             _ if name.ends_with(".gguf") => Role::Gguf,
             _ if name.ends_with(".safetensors") => Role::Safetensors,
@@ -75,6 +77,7 @@ pub(super) struct Sorted {
     pub tokenizer_config: Option<Box<dyn Source>>,
     pub generation_config: Option<Box<dyn Source>>,
     pub chat_template: Option<Box<dyn Source>>,
+    pub adapter_config: Option<Box<dyn Source>>,
     pub index: Option<Box<dyn Source>>,
     /// At least one. With an index there may be some that it does not name.
     pub weights: Vec<Box<dyn Source>>,
@@ -92,6 +95,7 @@ impl Files {
                 Role::TokenizerConfig => sorted.tokenizer_config = Some(source),
                 Role::GenerationConfig => sorted.generation_config = Some(source),
                 Role::ChatTemplate => sorted.chat_template = Some(source),
+                Role::AdapterConfig => sorted.adapter_config = Some(source),
                 Role::Index => indexes.push(source),
                 Role::Gguf => ggufs.push(source),
                 Role::Safetensors => safetensors.push(source),
@@ -154,7 +158,9 @@ fn one_model(mut files: Vec<Box<dyn Source>>) -> Result<Vec<Box<dyn Source>>> {
         };
     }
     if files.len() > 1 {
-        let usual = files.iter().position(|file| base_name(file.name()) == "model.safetensors");
+        // A model's usual name, then an adapter's: PEFT's and MLX's.
+        let usual = ["model.safetensors", "adapter_model.safetensors", "adapters.safetensors"];
+        let usual = usual.iter().find_map(|name| files.iter().position(|file| base_name(file.name()) == *name));
         let Some(i) = usual else {
             return Err(ambiguous(&files));
         };
