@@ -151,6 +151,16 @@ fn mutate(value_in: &mut Value, random: &mut Random) {
                 _ => mutate(&mut list[i], random),
             }
         }
+        // Long texts are tables in base 64.
+        Value::String(text) if text.len() > 100 && random.below(4) > 0 => {
+            for _ in 0..1 + random.below(3) {
+                let at = text.floor_char_boundary(random.below(text.len()));
+                text.replace_range(
+                    at..text.ceil_char_boundary(at + 1),
+                    *random.pick(&["A", "B", "/", "+", "w", "8", "="]),
+                );
+            }
+        }
         place => *place = value(random),
     }
 }
@@ -179,7 +189,7 @@ fn exercise(tokenizer: &Tokenizer, random: &mut Random) {
     }
 }
 
-fn seeds() -> [Value; 3] {
+fn seeds() -> [Value; 4] {
     let token = |id: u32, content: &str, special: bool, normalized: bool, word: bool| {
         json!({"id": id, "content": content, "special": special, "normalized": normalized, "single_word": word,
             "lstrip": id == 8, "rstrip": id == 8})
@@ -189,6 +199,7 @@ fn seeds() -> [Value; 3] {
         token(9, "</s>", true, true, false),
         token(10, "ab a", false, true, true)
     ]);
+    let unigram: Value = serde_json::from_str(include_str!("tokenizers/unigram.json")).expect("JSON");
     let template = json!({"type": "TemplateProcessing",
         "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
         "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
@@ -222,6 +233,11 @@ fn seeds() -> [Value; 3] {
             "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
             "model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "a": 1, "##b": 2, "hello": 3, ",": 4, "w": 5, "##a": 6, "1": 7},
                 "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}}),
+        json!({"added_tokens": added, "normalizer": unigram["normalizer"],
+            "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+            "post_processor": template, "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+            "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab": [["<unk>", 0.0], ["▁", -2.0],
+                ["a", -3.0], ["b", -3.5], ["▁a", -4.0], ["ab", -4.5], ["▁ab", -6.0], ["fi", -7.0]]}}),
     ]
 }
 
@@ -259,6 +275,7 @@ fn seeds_as_the_tokenizers_crate_reads_them() {
         "<s>ab</s>a<s> ab a",
         "aaaab bab",
         "中文 a,b",
+        "ﬁ  ①\tｂ",
         "x ab ax y",
     ];
     for seed in seeds() {

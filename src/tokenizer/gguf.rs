@@ -402,8 +402,9 @@ fn wordpiece(vocab: &Vocabulary) -> Result<Parts> {
     let steps = vec![Step::Crate(PreTokenizerWrapper::BertPreTokenizer(BertPreTokenizer))];
     let pipeline = Pipeline::new(vocab.added(), vec![clean_up.into()], steps, model)?;
     let bytes = |id: usize| match vocab.tokens[id].strip_prefix(MARK) {
-        Some(word) if !vocab.is_added(id) => format!(" {word}").into_bytes(),
-        _ => vocab.tokens[id].clone().into_bytes(),
+        _ if vocab.is_added(id) => format!(" {}", vocab.tokens[id]).into_bytes(),
+        Some(word) => format!(" {word}").into_bytes(),
+        None => vocab.tokens[id].clone().into_bytes(),
     };
     let made = Made { pipeline, pre: file.pre.unwrap_or("bert"), bytes: &bytes, strip_first_space: true };
     let cls = (vocab.special("CLS", file.cls.or(file.bos), Some(101))?, file.add_bos.unwrap_or(true));

@@ -196,7 +196,7 @@ fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(Kind, Vec<u8>)>> {
         *slot = (Kind::Plain, bytes);
     }
     for token in &file.added_tokens {
-        let bytes = token.content.as_bytes().to_vec();
+        let bytes = decoder.added_bytes(&token.content)?;
         tokens[token.id as usize] = (if token.special { Kind::Special } else { Kind::Plain }, bytes);
     }
     Ok(tokens)

@@ -104,3 +104,44 @@ pub(super) fn pre_tokenizer(name: &str) -> Result<&'static Pre> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::split::Step;
+    use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+
+    /// The words recorded by `tests/golden/tokenizers.py`, which has the patterns as published and another matcher.
+    #[test]
+    fn words_are_as_published() {
+        let recorded = include_str!("../../tests/tokenizers/splits.json");
+        let recorded: serde_json::Value = serde_json::from_str(recorded).expect("JSON");
+        let texts = recorded["texts"].as_array().expect("texts");
+        let families = recorded["words"].as_object().expect("families");
+        assert!(families.len() >= 18 && texts.len() >= 26);
+        for (name, words) in families {
+            let pre = pre_tokenizer(name).expect("a known name");
+            for (text, want) in texts.iter().zip(words.as_array().expect("a list for each text")) {
+                let mut pieces = PreTokenizedString::from(text.as_str().expect("a text"));
+                for pattern in pre.patterns {
+                    Step::isolated(pattern).expect("compiles").pre_tokenize(&mut pieces).expect("splits");
+                }
+                let got = pieces.get_splits(OffsetReferential::Original, OffsetType::None);
+                let got: Vec<&str> = got.into_iter().map(|(word, ..)| word).filter(|word| !word.is_empty()).collect();
+                let want: Vec<&str> = want.as_array().expect("words").iter().filter_map(|word| word.as_str()).collect();
+                assert_eq!(got, want, "{name} on {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_listed_once() {
+        let mut names: Vec<&str> = PRE_TOKENIZERS.iter().flat_map(|pre| pre.names).copied().collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        let error = pre_tokenizer("of-tomorrow").err().expect("unknown").to_string();
+        assert!(error.contains("`of-tomorrow`") && error.contains("llama-bpe, llama3"), "{error}");
+    }
+}

@@ -193,6 +193,11 @@ impl Decoder {
         Ok(text.to_owned().into_bytes())
     }
 
+    /// An added token is text even where others are bytes.
+    pub(super) fn added_bytes(&self, token: &str) -> Result<Vec<u8>> {
+        if self.byte_level { Ok(token.as_bytes().to_vec()) } else { self.bytes(token) }
+    }
+
     /// Whether a token loses its space at the beginning of a text.
     pub(super) fn strips_first_space(&self, token: &str) -> Result<bool> {
         Ok(!self.byte_level && !self.text(&[token])?.starts_with(' '))
