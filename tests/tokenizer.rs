@@ -503,15 +503,34 @@ fn gguf_claims_are_checked() {
     assert_eq!(none.eos(), None);
 }
 
+/// A space may belong to the token before it and to the one after it, and a word may be one or a part of one.
+fn stripping() -> Tokenizer {
+    let token = |id: u32, content: &str, strip: bool, word: bool| json!({"id": id, "content": content, "special": true, "lstrip": strip, "rstrip": strip, "single_word": word});
+    let added = [token(2, "<m>", true, false), token(3, "of", false, true), token(4, "  ", true, false)];
+    let file = json!({"added_tokens": added, "model": {"type": "BPE", "unk_token": "?", "fuse_unk": true,
+        "vocab": {"?": 0, "a": 1}, "merges": []}});
+    Tokenizer::from_json(&file.to_string(), None, None, None).expect("a tokenizer")
+}
+
+#[test]
+fn spaces_belong_to_one_token() {
+    let tokenizer = stripping();
+    let grid: [(&str, &[u32]); 4] =
+        [("a <m> a", &[1, 2, 1]), ("<m> <m>", &[2, 2]), ("of a of", &[3, 0, 1, 0, 3]), ("off ofa", &[0, 1])];
+    for (text, want) in grid {
+        assert_eq!(tokenizer.encode(text, false, true).expect("encodes"), want, "{text:?}");
+    }
+}
+
 /// Text that a pattern, a merge loop or a list of special tokens might take quadratic time on.
 #[test]
 fn long_text_takes_linear_time() {
     let long = [" ", "a", "1"].map(|unit| unit.repeat(1 << 20));
-    let units = ["\n", "é", "'", "▁", "<|end|>", "ab", " \n", "😀"];
+    let units = ["\n", "é", "'", "▁", "<|end|>", "ab", " \n", "😀", "<m> ", " of", "of", " <m>a"];
     let mut texts: Vec<String> = long.into_iter().chain(units.map(|unit| unit.repeat(100_000 / unit.len()))).collect();
     texts.extend(read("text/war-and-peace.txt"));
     let tokenizers = ["gpt-2", "default", "smollm", "qwen2", "llama-bpe"].map(small_byte_level);
-    let others = [small_sentencepiece(true), small_sentencepiece(false)];
+    let others = [small_sentencepiece(true), small_sentencepiece(false), stripping(), own("unigram.json")];
     let real = ["gpt-2", "llama-spm"].map(|name| gguf(&format!("tokenizers/ggml-vocab-{name}.gguf")));
     for tokenizer in tokenizers.iter().chain(&others).chain(real.iter().flatten()) {
         for text in &texts {

@@ -138,8 +138,10 @@ pub(super) fn added(tokens: Vec<(u32, AddedToken)>, normalizer: &[NormalizerWrap
         if form.get().is_empty() || !forms.insert((token.normalized, form.get().to_owned())) {
             continue;
         }
-        // The crate panics where white space before a token was already taken by the token before it.
-        token.lstrip &= !form.get().trim_start().is_empty();
+        // A run of white space belongs to one token. Of tokens that are white space themselves the crate would let each
+        // take all that follows, again and again, and panics where what comes before was already taken.
+        let is_space = form.get().trim_start().is_empty();
+        (token.lstrip, token.rstrip) = (token.lstrip && !is_space, token.rstrip && !is_space);
         checked.push(token);
     }
     // The crate asks a model for the ids; the tokens alone make one.
