@@ -2,8 +2,8 @@
 
 pub mod quantize;
 
-use super::{Bench, Chat, Generate, Inspect, Logits, Model, Perplexity, Sampling, Tokenize};
-use cresset::engine::{Engine, LoadOptions, LoadProgress, no_breathing, probe};
+use super::{Adapter, Bench, Chat, Generate, Inspect, Logits, Model, Perplexity, Sampling, Tokenize};
+use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress, no_breathing, probe};
 use cresset::error::{Error, Result};
 use cresset::generate::Request;
 use cresset::tokenizer::Tokenizer;
@@ -46,6 +46,18 @@ impl Model {
     }
 }
 
+impl Adapter {
+    /// Loads the model, and the adapter if one was given, as what every request uses.
+    fn load_on(&self, model: &Model) -> Result<Engine> {
+        let mut engine = model.load()?;
+        if let Some(path) = &self.adapter {
+            let options = AdapterOptions::parse(&json!({ "alpha": self.adapter_alpha, "default": true }))?;
+            block_on(engine.load_adapter("adapter", &checkpoint(path)?, &options))?;
+        }
+        Ok(engine)
+    }
+}
+
 impl Sampling {
     /// The request fields that were given.
     fn fields(&self) -> Map<String, Value> {
@@ -82,7 +94,7 @@ fn print_json(value: &Value) {
 }
 
 pub fn generate(args: Generate) -> Result<()> {
-    let mut engine = args.model.load()?;
+    let mut engine = args.adapter.load_on(&args.model)?;
     let mut request = args.sampling.fields();
     request.insert("prompt".into(), json!(args.prompt));
     request.insert("stream".into(), json!(!args.json));
@@ -100,7 +112,7 @@ pub fn generate(args: Generate) -> Result<()> {
 }
 
 pub fn chat(args: Chat) -> Result<()> {
-    let mut engine = args.model.load()?;
+    let mut engine = args.adapter.load_on(&args.model)?;
     let mut messages: Vec<Value> = Vec::new();
     messages.extend(args.system.map(|content| json!({ "role": "system", "content": content })));
     // A model that cannot chat says so before the first question.
@@ -149,7 +161,7 @@ pub fn tokenize(args: Tokenize) -> Result<()> {
 }
 
 pub fn logits(args: Logits) -> Result<()> {
-    let mut engine = args.model.load()?;
+    let mut engine = args.adapter.load_on(&args.model)?;
     let mut rows: Vec<Vec<f32>> = Vec::new();
     block_on(engine.logits(&args.ids, args.all, &mut |row| rows.push(row.to_vec()), &no_breathing))?;
     if args.json {
@@ -233,7 +245,7 @@ pub fn perplexity(args: Perplexity) -> Result<()> {
         std::io::ErrorKind::NotFound => Error::ModelNotFound { what: args.file.display().to_string(), hint: "".into() },
         _ => Error::Storage { reason: format!("{}: {e}", args.file.display()) },
     })?;
-    let mut engine = args.model.load()?;
+    let mut engine = args.adapter.load_on(&args.model)?;
     let bar = ProgressBar::new(0);
     let mut on_progress = |done: usize, all: usize| {
         bar.set_length(all as u64);

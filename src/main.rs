@@ -58,6 +58,17 @@ struct Model {
     quantize: Option<String>,
 }
 
+/// A LoRA adapter on top of the model.
+#[derive(Args)]
+struct Adapter {
+    /// A LoRA adapter to compute with: a folder as PEFT or mlx-lm saves it, a .safetensors file, or a GGUF adapter.
+    #[arg(long, value_name = "PATH")]
+    adapter: Option<PathBuf>,
+    /// The adapter's lora_alpha, where its files say none or another is wanted.
+    #[arg(long, value_name = "X", requires = "adapter")]
+    adapter_alpha: Option<f64>,
+}
+
 #[derive(Args)]
 struct Sampling {
     /// Tokens to write at most (default: until the text ends or the context is full).
@@ -100,6 +111,8 @@ struct Generate {
     #[command(flatten)]
     model: Model,
     #[command(flatten)]
+    adapter: Adapter,
+    #[command(flatten)]
     sampling: Sampling,
     /// The text to continue.
     #[arg(long, value_name = "TEXT")]
@@ -113,6 +126,8 @@ struct Generate {
 struct Chat {
     #[command(flatten)]
     model: Model,
+    #[command(flatten)]
+    adapter: Adapter,
     #[command(flatten)]
     sampling: Sampling,
     /// What the model is told before the conversation.
@@ -137,6 +152,8 @@ struct Tokenize {
 struct Logits {
     #[command(flatten)]
     model: Model,
+    #[command(flatten)]
+    adapter: Adapter,
     /// The sequence.
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', required = true)]
     ids: Vec<u32>,
@@ -161,6 +178,8 @@ struct Inspect {
 struct Perplexity {
     #[command(flatten)]
     model: Model,
+    #[command(flatten)]
+    adapter: Adapter,
     /// The text to score, UTF-8.
     #[arg(long, value_name = "PATH")]
     file: PathBuf,

@@ -192,6 +192,49 @@ fn perplexity() {
 }
 
 #[test]
+fn an_adapter_counts_in_every_subcommand_that_computes() {
+    let expected = support::golden("lora");
+    let case = &expected["cases"][0];
+    let sequence = &case["sequences"][1];
+    let list: Vec<String> = ids(&sequence["ids"]).iter().map(u32::to_string).collect();
+    let list = list.join(",");
+    for adapter in ["ranks", "ranks.gguf", "ranks/adapter_model.safetensors"] {
+        let adapter = format!("tests/golden/lora/{adapter}");
+        let arguments = ["--device", "cpu", "--kv", "f32", "--ids", &list, "--all", "--json", "--adapter", &adapter];
+        let answer = one_json(&ok("logits", MODEL, &arguments));
+        let rows = answer["logits"].as_array().expect("rows");
+        for (got, want) in rows.iter().zip(sequence["logits"].as_array().expect("rows")) {
+            support::close(&floats(got), &floats(want), 1e-3, &adapter);
+        }
+    }
+    let adapter = ["--adapter", "tests/golden/lora/ranks"];
+    let text = ["--device", "cpu", "--prompt", "the hen", "--max-tokens", "12", "--temperature", "0", "--ignore-eos"];
+    assert_ne!(ok("generate", MODEL, &[&text[..], &adapter].concat()), ok("generate", MODEL, &text));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("text.txt");
+    std::fs::write(&path, "the hen in the inn. the inner pen is in the den.").expect("a file");
+    let score = ["--device", "cpu", "--file", path.to_str().expect("UTF-8")];
+    assert_ne!(ok("perplexity", MODEL, &[&score[..], &adapter].concat()), ok("perplexity", MODEL, &score));
+
+    let with = |adapter: &str, more: &[&str]| {
+        run("generate", MODEL, &[&["--device", "cpu", "--prompt", "the", "--adapter", adapter], more].concat())
+    };
+    failed(with("nowhere", &[]), "MODEL_NOT_FOUND");
+    let line = failed(with("tests/golden/lora/conv1d", &[]), "MODEL_FORMAT");
+    assert!(line.contains("transformer.h.0.attn.c_attn.lora_A.weight: the model has no projection"), "{line}");
+    std::fs::copy("tests/golden/lora/mlx/adapters.safetensors", folder.path().join("bare.safetensors"))
+        .expect("a copy");
+    let bare = folder.path().join("bare.safetensors");
+    let bare = bare.to_str().expect("UTF-8");
+    assert!(failed(with(bare, &[]), "INVALID_REQUEST").contains("alpha"));
+    assert!(with(bare, &["--adapter-alpha", "12"]).status.success());
+    for adapter in ["tests/golden/lora/ranks", "tests/golden/lora/ranks.gguf"] {
+        let line = failed(run("logits", adapter, &["--ids", "1"]), "MODEL_FORMAT");
+        assert!(line.contains("this is an adapter, not a model"), "{line}");
+    }
+}
+
+#[test]
 fn bench() {
     let arguments = ["--device", "cpu", "-p", "8", "-n", "8", "--repeat", "1"];
     let answer = one_json(&ok("bench", MODEL, &[&arguments[..], &["--json"]].concat()));

@@ -34,6 +34,43 @@ export interface LoadOptions extends ProbeOptions {
   onProgress?: (progress: Progress) => void;
   /** `sha256-` and the hash of the weights file, in base64 or hexadecimal. */
   integrity?: string;
+  /** A LoRA adapter that requests use unless they name another or null: it is called `default`. */
+  adapter?: AdapterSource;
+}
+
+/**
+ * A LoRA adapter: a URL of a folder as PEFT or mlx-lm saves it, of a `.safetensors` or of a GGUF adapter,
+ * `hf:owner/repo[/file][@revision]`, or the files themselves (`adapter_config.json` with the weights).
+ */
+export type AdapterSource = string | URL | Blob | Iterable<Blob> | FileList | ArrayBuffer | ArrayBufferView;
+
+export interface AdapterOptions {
+  /** Stands for the `lora_alpha` of the adapter's files; needed where they say none. */
+  alpha?: number;
+  /** Requests that name no adapter use this one. */
+  default?: boolean;
+  cache?: boolean;
+  integrity?: string;
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+}
+
+export interface Adapter {
+  name: string;
+  /** The highest rank of its matrices. */
+  rank: number;
+  /** On the device. */
+  bytes: number;
+  default: boolean;
+}
+
+/** LoRA adapters beside a loaded model; its own weights are never touched. */
+export interface Adapters {
+  /** From then on requests may say `adapter: name`. */
+  load(name: string, source: AdapterSource, options?: AdapterOptions): Promise<void>;
+  list(): Promise<Adapter[]>;
+  /** Gives its memory back. */
+  unload(name: string): Promise<void>;
 }
 
 export interface DeviceFacts {
@@ -76,7 +113,8 @@ export interface EngineInfo {
   };
   device: DeviceFacts;
   /** Bytes by kind, and `total`. */
-  memory: { weights: number; kv: number; activations: number; other: number; total: number };
+  memory: { weights: number; adapters: number; kv: number; activations: number; other: number; total: number };
+  adapters: Adapter[];
   /** What decides about the last bit of a text: number formats and kernel variants in use. */
   variants: Record<string, string | number>;
 }
@@ -96,6 +134,8 @@ export interface SamplingOptions {
   repetition_penalty?: number;
   logit_bias?: Record<string, number>;
   ignore_eos?: boolean;
+  /** Name of a loaded adapter; null is the model as it is, absent the one it was loaded with. */
+  adapter?: string | null;
   min_tokens?: number;
   /** Adds `token_ids` to each choice. */
   return_token_ids?: boolean;
@@ -168,10 +208,11 @@ interface Create<Request, Whole, Chunk> {
 
 /** A loaded model, in a worker of its own. Requests run one after another. */
 export interface Engine {
-  /** As it was when the model was loaded. */
+  /** As it was when the model, or the last adapter, was loaded. */
   readonly info: EngineInfo;
   readonly chat: { readonly completions: Create<ChatRequest, ChatCompletion, ChatCompletionChunk> };
   readonly completions: Create<CompletionRequest, Completion, Completion>;
+  readonly adapters: Adapters;
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;
   applyChatTemplate(messages: ChatMessage[], options?: { add_generation_prompt?: boolean }): Promise<string>;

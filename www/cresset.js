@@ -10,17 +10,18 @@
 import { Channel } from './channel.js';
 import { CressetError, aborted } from './errors.js';
 import { describeProgress } from './progress.js';
-import { checkLoadOptions, encodeRequest } from './requests.js';
-import { models, parse } from './sources.js';
+import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest } from './requests.js';
+import { models, parse, parseAdapter } from './sources.js';
 import * as store from './store.js';
 import { ChunkStream } from './stream.js';
 
 export { CressetError };
 
-/** Loads a model; see API.md for what `model` may be. */
+/** Loads a model, and the LoRA adapter that its requests use; see API.md for what `model` may be. */
 async function load(model, options = {}) {
   const { onProgress, signal, ...settings } = options;
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  if (settings.adapter != null) params.adapter = parseAdapter(settings.adapter, pageAddress());
   const channel = new Channel();
   try {
     const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
@@ -64,16 +65,23 @@ function pageAddress() {
 class Engine {
   #channel;
 
-  /** Model, device, and memory in bytes by kind, as they were when it was loaded. */
+  /** Model, device, and memory in bytes by kind, as they were when it, or the last adapter, was loaded. */
   info;
   chat;
   completions;
+  /** LoRA adapters: a request names one as its `adapter`, or null for none. */
+  adapters;
 
   constructor(channel, info) {
     this.#channel = channel;
     this.info = info;
     this.chat = { completions: { create: (request) => this.#generate('chat', request) } };
     this.completions = { create: (request) => this.#generate('completion', request) };
+    this.adapters = {
+      load: (name, source, options) => this.#loadAdapter(name, source, options),
+      list: () => this.#channel.call('listAdapters', {}).answer,
+      unload: async (name) => this.#changeAdapters(this.#channel.call('unloadAdapter', { name: checkName(name) })),
+    };
   }
 
   /** Text to token ids. */
@@ -110,6 +118,19 @@ class Engine {
   /** Frees everything. Requests that are still open end with ABORTED. */
   async unload() {
     this.#channel.close(new CressetError('ABORTED', 'the model was unloaded; load it again to go on'));
+  }
+
+  async #loadAdapter(name, source, { onProgress, signal, ...settings } = {}) {
+    const params = { name: checkName(name), source: parseAdapter(source, pageAddress()), options: checkAdapterOptions(settings) };
+    if (signal?.aborted) throw aborted(signal);
+    const call = this.#channel.call('loadAdapter', params, { onProgress: (progress) => onProgress?.(describeProgress(progress)) });
+    const stop = () => this.#channel.abort(call.id, aborted(signal));
+    signal?.addEventListener('abort', stop, { once: true });
+    return this.#changeAdapters(call).finally(() => signal?.removeEventListener('abort', stop));
+  }
+
+  async #changeAdapters({ answer }) {
+    this.info = (await answer).info;
   }
 
   async #generate(kind, { signal, ...request } = {}) {

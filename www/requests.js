@@ -7,16 +7,29 @@ const DEVICES = ['auto', 'webgpu', 'cpu'];
 const KV_FORMATS = ['f16', 'f32', 'q8'];
 
 /**
- * Options of `load` and `probe`, without `onProgress` and `signal`.
+ * Options of `load` and `probe`, without `onProgress` and `signal`. The adapter goes its own way.
  * @returns {{ engine: object, cache: boolean, integrity?: string }}
  */
-export function checkLoadOptions({ cache = true, integrity, adapter, ...engine }) {
+export function checkLoadOptions({ cache = true, integrity, adapter: _, ...engine }) {
   const { device = 'auto', kv, contextLength } = engine;
   expect(DEVICES.includes(device), 'device', `expected one of ${DEVICES.join(', ')}`);
   expect(kv === undefined || KV_FORMATS.includes(kv), 'kv', `expected one of ${KV_FORMATS.join(', ')}`);
   expect(contextLength === undefined || (Number.isSafeInteger(contextLength) && contextLength > 0), 'contextLength', 'expected a positive whole number of tokens');
-  if (adapter !== undefined) throw new CressetError('MODEL_UNSUPPORTED', 'adapters (LoRA) are not supported yet; load without `adapter`', { field: 'adapter' });
   return { engine: encodeRequest({ ...engine, device }, 'options'), cache: Boolean(cache), integrity };
+}
+
+/**
+ * Options of `adapters.load`, without `onProgress` and `signal`.
+ * @returns {{ engine: string, cache: boolean, integrity?: string }}
+ */
+export function checkAdapterOptions({ cache = true, integrity, ...engine }) {
+  return { engine: encodeRequest(engine, 'options'), cache: Boolean(cache), integrity };
+}
+
+/** The name of an adapter. */
+export function checkName(name) {
+  expect(typeof name === 'string' && name.length > 0, 'name', 'expected the name of an adapter');
+  return name;
 }
 
 /** JSON text of a request. Numbers that JSON would turn into null, and values it cannot hold, are refused by name. */

@@ -13,7 +13,8 @@ export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...
 
 /**
  * A model as it is sent to the worker: its name for people and for the cache, and where it lies.
- * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[] }} Source
+ * `adapter`: it is a LoRA adapter, whose files have other names.
+ * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], adapter?: boolean }} Source
  *
  * One file of a model; `key` names it in the cache.
  * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, optional?: boolean }} ModelFile
@@ -26,11 +27,25 @@ export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...
  */
 export function parse(model, base) {
   if (typeof model === 'string') return parseText(model.trim(), base);
+  return parseBytes(model, 'model');
+}
+
+/**
+ * A LoRA adapter, likewise. None comes with the library, so any text is an address.
+ * @returns {Source}
+ */
+export function parseAdapter(adapter, base) {
+  if (typeof adapter !== 'string') return { ...parseBytes(adapter, 'adapter'), adapter: true };
+  const text = adapter.trim();
+  return { ...(text.startsWith('hf:') ? parseHub(text, 'adapter') : parseUrl(text, base, 'adapter')), adapter: true };
+}
+
+function parseBytes(model, field) {
   if (model instanceof URL) return { name: model.href, url: model.href };
-  if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: 'model', blobs: [new Blob([model])] };
+  if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: field, blobs: [new Blob([model])] };
   const blobs = model instanceof Blob ? [model] : isListOfBlobs(model) ? [...model] : [];
-  if (blobs.length > 0) return { name: blobs[0].name ?? 'model', blobs };
-  throw new CressetError('INVALID_REQUEST', 'model: expected a name, a URL, or one or more files', { field: 'model' });
+  if (blobs.length > 0) return { name: blobs[0].name ?? field, blobs };
+  throw new CressetError('INVALID_REQUEST', `${field}: expected a ${field === 'model' ? 'name, a ' : ''}URL, or one or more files`, { field });
 }
 
 function parseText(text, base) {
@@ -42,24 +57,24 @@ function parseText(text, base) {
   throw new CressetError('MODEL_NOT_FOUND', `there is no model called “${text}” (known here: ${known}); a URL or hf:owner/repo/file works too`, { model: text });
 }
 
-function parseUrl(text, base) {
+function parseUrl(text, base, field = 'model') {
   let url;
   try {
     url = new URL(text, base);
   } catch {
-    throw new CressetError('INVALID_REQUEST', `model: “${text}” is not a URL`, { field: 'model' });
+    throw new CressetError('INVALID_REQUEST', `${field}: “${text}” is not a URL`, { field });
   }
   if (!['http:', 'https:', 'blob:', 'data:'].includes(url.protocol)) {
-    throw new CressetError('INVALID_REQUEST', `model: a page cannot read ${url.protocol} addresses`, { field: 'model' });
+    throw new CressetError('INVALID_REQUEST', `${field}: a page cannot read ${url.protocol} addresses`, { field });
   }
   url.hash = '';
   return { name: url.href, url: url.href };
 }
 
 /** `hf:owner/repo[/file][@revision]` */
-function parseHub(text) {
+function parseHub(text, field = 'model') {
   const match = /^hf:([\w.-]+\/[\w.-]+)(?:\/([^@]*))?(?:@([\w./-]+))?$/.exec(text);
-  if (!match) throw new CressetError('INVALID_REQUEST', `model: “${text}” should look like hf:owner/repo/file.gguf`, { field: 'model' });
+  if (!match) throw new CressetError('INVALID_REQUEST', `${field}: “${text}” should look like hf:owner/repo/file.gguf`, { field });
   const [, repo, file, revision = 'main'] = match;
   if (file) return { name: text, url: hubFile(repo, revision, file) };
   return { name: text, hub: { repo, revision } };
@@ -75,11 +90,22 @@ function isListOfBlobs(model) {
  * @returns {Promise<ModelFile[]>} weights first
  */
 export async function resolve(source, access) {
-  if (source.blobs) return source.blobs.map((blob) => ({ name: blob.name ?? 'model', blob }));
+  if (source.blobs) return source.blobs.map((blob) => ({ name: blob.name ?? (source.adapter ? 'adapter' : 'model'), blob }));
   if (source.id) return bundled(models.find(({ id }) => id === source.id));
-  if (source.hub) return hubFiles(source.hub, access);
-  return urlFiles(source.url, access);
+  const kind = source.adapter ? ADAPTER : MODEL;
+  if (source.hub) return hubFiles(source.hub, access, kind);
+  return urlFiles(source.url, access, kind);
 }
+
+// Where models and adapters differ: what lies beside a weights file, what makes a folder, which file of a repository.
+const MODEL = { siblings, folder, bestFile };
+const ADAPTER = {
+  siblings: (url) => [{ ...remote(new URL('adapter_config.json', url).href), optional: true }],
+  // PEFT's file or mlx-lm's; which of them is there shows when they are opened.
+  folder: async (url) => ['adapter_model.safetensors', 'adapters.safetensors', 'adapter_config.json']
+    .map((name) => ({ ...remote(new URL(name, url).href), optional: true })),
+  bestFile: bestAdapter,
+};
 
 function bundled({ file, sha256 }) {
   const url = new URL(file, new URL('./models/', import.meta.url)).href;
@@ -87,17 +113,17 @@ function bundled({ file, sha256 }) {
   return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256 }];
 }
 
-async function urlFiles(url, access) {
+async function urlFiles(url, access, kind) {
   const path = new URL(url).pathname.toLowerCase();
   if (path.endsWith('.gguf')) return [remote(url)];
   if (path.endsWith('.index.json')) return sharded(url, access);
-  if (path.endsWith('.safetensors')) return [remote(url), ...siblings(url)];
-  if (path.endsWith('/')) return folder(url, access);
+  if (path.endsWith('.safetensors')) return [remote(url), ...kind.siblings(url)];
+  if (path.endsWith('/')) return kind.folder(url, access);
   try {
-    return await isGguf(url, access) ? [remote(url)] : [remote(url), ...siblings(url)];
+    return await isGguf(url, access) ? [remote(url)] : [remote(url), ...kind.siblings(url)];
   } catch (error) {
     if (!isAbsent(error)) throw error;
-    return folder(`${url}/`, access).catch(() => { throw error; });
+    return kind.folder(`${url}/`, access).catch(() => { throw error; });
   }
 }
 
@@ -132,7 +158,7 @@ function siblings(url) {
   ];
 }
 
-async function hubFiles({ repo, revision }, access) {
+async function hubFiles({ repo, revision }, access, kind) {
   const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}`;
   let names;
   try {
@@ -143,9 +169,9 @@ async function hubFiles({ repo, revision }, access) {
     }
     throw CressetError.from(error);
   }
-  const file = bestFile(names);
+  const file = kind.bestFile(names);
   if (!file) throw new CressetError('MODEL_NOT_FOUND', `${repo} has no .gguf or .safetensors file`, { repo, revision });
-  return urlFiles(hubFile(repo, revision, file), access);
+  return urlFiles(hubFile(repo, revision, file), access, kind);
 }
 
 /** The file a person most likely means: good and small enough for a browser first. */
@@ -159,6 +185,13 @@ export function bestFile(names) {
   return names.find((name) => name === 'model.safetensors.index.json')
     ?? names.find((name) => name === 'model.safetensors')
     ?? names.find((name) => /\.safetensors$/i.test(name));
+}
+
+/** The file of a LoRA adapter: as PEFT or mlx-lm saves it, or a GGUF. */
+export function bestAdapter(names) {
+  return names.find((name) => name === 'adapter_model.safetensors')
+    ?? names.find((name) => name === 'adapters.safetensors')
+    ?? names.find((name) => /\.(gguf|safetensors)$/i.test(name));
 }
 
 function hubFile(repo, revision, file) {

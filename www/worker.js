@@ -22,11 +22,30 @@ const methods = {
     return JSON.parse(await readingFrom(files, (readable) => probe(readable, options.engine)));
   },
 
-  async load({ source, options }, report) {
+  async load({ source, options, adapter }, report) {
     const { Engine } = await wasm();
     const files = await open(source, options, false, report);
+    // An adapter that is not there is missed before the model is on the device.
+    const beside = adapter ? await open(adapter, { cache: options.cache }, false, report) : null;
     engine = await readingFrom(files, (readable) => Engine.load(readable, options.engine, report));
+    if (beside) await addAdapter('default', beside, '{"default":true}');
     report({ status: 'ready' });
+    return { info: JSON.parse(await engine.info()) };
+  },
+
+  async loadAdapter({ name, source, options }, report, id) {
+    await addAdapter(name, await open(source, options, false, report), options.engine);
+    // What the page no longer wants is not kept.
+    if (abandoned.has(id)) engine.unloadAdapter(name);
+    return { info: JSON.parse(await engine.info()) };
+  },
+
+  async listAdapters() {
+    return JSON.parse(await engine.adapters());
+  },
+
+  async unloadAdapter({ name }) {
+    await engine.unloadAdapter(name);
     return { info: JSON.parse(await engine.info()) };
   },
 
@@ -94,11 +113,19 @@ function startError(error) {
   return new CressetError('INTERNAL', `the engine could not be started from ${where}: ${error.message}; are cresset_engine.js and cresset_engine_bg.wasm there, and does the page's Content-Security-Policy have 'wasm-unsafe-eval'?`, { url: where }, { cause: error });
 }
 
+function addAdapter(name, files, options) {
+  return readingFrom(files, (readable) => engine.loadAdapter(name, readable, options));
+}
+
 async function open(source, { cache, integrity }, headersOnly, report) {
   const access = { model: source.name, cache, headersOnly, report };
   const files = await resolve(source, { readText: (url) => readText(url, new URL(url).pathname.split('/').pop(), access) });
   if (integrity !== undefined) demandIntegrity(files, parseIntegrity(integrity));
-  return openAll(files, access);
+  const opened = await openAll(files, access);
+  if (source.adapter && opened.every(({ name }) => name.endsWith('.json'))) {
+    throw new CressetError('MODEL_NOT_FOUND', `${source.name} has no adapter_model.safetensors, adapters.safetensors or GGUF file`, { model: source.name });
+  }
+  return opened;
 }
 
 function demandIntegrity(files, sha256) {

@@ -50,6 +50,10 @@ pub static REGISTRY: &[&Architecture] = &[&llama::ARCHITECTURE, &qwen3::ARCHITEC
 
 /// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or `MODEL_FORMAT` if it has none.
 pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture> {
+    if lora::is_adapter(checkpoint) {
+        let reason = "this is an adapter, not a model; load the model it was trained on, and this as its adapter";
+        return Err(Error::format(checkpoint.name(), reason));
+    }
     let name = architecture_name(checkpoint)?.unwrap_or_default();
     if name.is_empty() {
         let reason = match (checkpoint.kind(), checkpoint.config()) {

@@ -3,7 +3,7 @@
 
 mod source;
 
-use crate::engine::{LoadOptions, probe as probe_model};
+use crate::engine::{AdapterOptions, LoadOptions, probe as probe_model};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect};
@@ -132,6 +132,28 @@ impl Engine {
             Ok(rows)
         };
         run.await.map_err(thrown)
+    }
+
+    /// A LoRA adapter under a name, from files as for `load`.
+    #[wasm_bindgen(js_name = loadAdapter)]
+    pub async fn load_adapter(&self, name: String, list: Array, options: String) -> Result<(), JsValue> {
+        let run = async {
+            let options = AdapterOptions::parse(&parse(&options, "options")?)?;
+            let checkpoint = Checkpoint::open(files(&list)?).await?;
+            let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+            engine.load_adapter(&name, &checkpoint, &options).await
+        };
+        run.await.map_err(thrown)
+    }
+
+    #[wasm_bindgen(js_name = unloadAdapter)]
+    pub fn unload_adapter(&self, name: &str) -> Result<(), JsValue> {
+        self.engine.try_borrow_mut().map_err(|_| thrown(busy()))?.unload_adapter(name).map_err(thrown)
+    }
+
+    /// The loaded adapters; JSON.
+    pub fn adapters(&self) -> Result<String, JsValue> {
+        Ok(self.engine.try_borrow().map_err(|_| thrown(busy()))?.adapters().to_string())
     }
 
     pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, JsValue> {

@@ -227,10 +227,47 @@ test('invalid requests are refused by field, and the engine goes on', async () =
 
 test('load options are checked', async () => {
   const codes = await page.evaluate(async () => {
-    const wrong = [{ device: 'gpu' }, { contextLength: 0 }, { kv: 'f8' }, { integrity: 'md5-x' }, { adapter: 'x' }];
+    const wrong = [{ device: 'gpu' }, { contextLength: 0 }, { kv: 'f8' }, { integrity: 'md5-x' }, { adapter: 5 }];
     return Promise.all(wrong.map(async (options) => (await outcome(Cresset.load('default', options))).code));
   });
-  assert.deepEqual(codes, ['INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'MODEL_UNSUPPORTED']);
+  assert.deepEqual(codes, ['INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST']);
+});
+
+test('adapters are loaded from every form, named by requests, listed and unloaded', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load('default', { adapter: 'files/lora' });
+    const text = async (adapter) => (await engine.completions.create({ prompt: 'x', max_tokens: 1, temperature: 0, adapter })).choices[0].text;
+    const first = engine.info.memory.adapters;
+    const blob = await (await fetch('/files/lora.gguf')).blob();
+    await engine.adapters.load('blob', blob, { cache: false });
+    await engine.adapters.load('single', '/files/lora.gguf', { alpha: 4 });
+    await engine.adapters.load('file', new URL('/files/lora/adapter_model.safetensors', location.href), { integrity: undefined });
+    const texts = [await text(undefined), await text(null), await text('blob'), await text('file')];
+    const listed = (await engine.adapters.list()).map(({ name, files, default: chosen }) => [name, files, chosen]);
+    const wrong = [
+      await outcome(text('nobody')), await outcome(engine.adapters.load('blob', blob)), await outcome(engine.adapters.load('', blob)),
+      await outcome(engine.adapters.load('x', 5)), await outcome(engine.adapters.load('x', '/files/absent.gguf')),
+      await outcome(engine.adapters.load('x', '/files/broken.gguf')), await outcome(engine.adapters.unload('x')),
+      await outcome(engine.adapters.load('x', blob, { signal: AbortSignal.abort() })), await outcome(engine.adapters.load('x', blob, { alpha: NaN })),
+      await outcome(Cresset.load('default', { adapter: '/files/absent/' })),
+    ];
+    for (const name of ['default', 'blob', 'single', 'file']) await engine.adapters.unload(name);
+    const left = [await engine.adapters.list(), engine.info.memory.adapters, await text(undefined)];
+    await engine.unload();
+    return { first, texts, listed, wrong, left };
+  });
+  const word = result.texts[1];
+  assert.ok(result.first > 4000);
+  assert.deepEqual(result.texts, [`[default]${word}`, word, `[blob]${word}`, `[file]${word}`]);
+  assert.deepEqual(result.listed, [
+    ['default', ['adapter_model.safetensors', 'adapter_config.json'], true], ['blob', ['adapter'], false],
+    ['single', ['lora.gguf'], false], ['file', ['adapter_model.safetensors', 'adapter_config.json'], false],
+  ]);
+  assert.deepEqual(result.wrong.map(({ code }) => code), [
+    'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'MODEL_NOT_FOUND', 'MODEL_FORMAT',
+    'INVALID_REQUEST', 'ABORTED', 'INVALID_REQUEST', 'MODEL_NOT_FOUND',
+  ]);
+  assert.deepEqual(result.left, [[], 0, word]);
 });
 
 test('integrity accepts the right hash and refuses another', async () => {

@@ -32,13 +32,11 @@ before(async () => {
     window.Cresset = (await import('/cresset.js')).Cresset;
     window.outcome = (promise) => promise.then((value) => ({ value }), ({ name, code, message }) => ({ name, code, message }));
     /** The wasm engine itself, which gives logits; the library does not. */
-    window.loadBare = async (paths, options) => {
-      const files = await Promise.all(paths.map(async (path) => {
-        const blob = await (await fetch(path)).blob();
-        return { name: path.split('/').pop(), size: blob.size, read: async (at, length) => new Uint8Array(await blob.slice(at, at + length).arrayBuffer()) };
-      }));
-      return Engine.load(files, JSON.stringify(options), () => {});
-    };
+    window.filesAt = (paths) => Promise.all(paths.map(async (path) => {
+      const blob = await (await fetch(path)).blob();
+      return { name: path.split('/').pop(), size: blob.size, read: async (at, length) => new Uint8Array(await blob.slice(at, at + length).arrayBuffer()) };
+    }));
+    window.loadBare = async (paths, options) => Engine.load(await filesAt(paths), JSON.stringify(options), () => {});
   });
 });
 
@@ -58,7 +56,7 @@ function filesOf(folder, name) {
 }
 
 for (const device of DEVICES) {
-  for (const folder of readdirSync(GOLDEN).filter((name) => existsSync(`${GOLDEN}/${name}/expected.json`))) {
+  for (const folder of readdirSync(GOLDEN).filter((name) => existsSync(`${GOLDEN}/${name}/config.json`))) {
     const { cases, text, text_ids: textIds } = readJson(`${GOLDEN}/${folder}/expected.json`);
     for (const { files, sequences, greedy } of cases) {
       for (const name of files) {
@@ -86,6 +84,39 @@ for (const device of DEVICES) {
       }
     }
   }
+
+  test(`${device}: adapters give the logits of peft, by request`, async () => {
+    const { cases } = readJson(`${GOLDEN}/lora/expected.json`);
+    for (const { base, files, adapters, sequences, greedy } of cases) {
+      for (const adapter of adapters) {
+        const [folder] = adapter.split('/');
+        const beside = adapter.endsWith('.gguf') ? [] : [`/golden/lora/${folder}/adapter_config.json`];
+        const got = await page.evaluate(async ({ paths, adapter, device, sequences, greedy }) => {
+          const engine = await loadBare(paths, { device, kv: 'f32' });
+          const write = async (adapter) => {
+            const request = { prompt: greedy.prompt, max_tokens: greedy.ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter };
+            return JSON.parse(await engine.completion(JSON.stringify(request), () => {})).choices[0].token_ids;
+          };
+          const plain = await write(null);
+          await engine.loadAdapter('it', await filesAt(adapter), '{"default":true}');
+          const logits = [];
+          for (const { ids } of sequences) logits.push(Array.from(await engine.logits(Uint32Array.from(ids), true)));
+          const texts = { named: await write('it'), none: await write(null), absent: await write(undefined) };
+          const loaded = JSON.parse(engine.info()).memory.adapters;
+          engine.unloadAdapter('it');
+          const left = JSON.parse(engine.info()).memory.adapters;
+          engine.free();
+          return { plain, logits, texts, loaded, left };
+        }, { paths: filesOf(base, files[0]), adapter: [`/golden/lora/${adapter}`, ...beside], device, sequences: sequences.map(({ ids }) => ({ ids })), greedy });
+        for (const [index, { logits }] of sequences.entries()) {
+          const error = logits.flat().reduce((most, value, i) => Math.max(most, Math.abs(value - got.logits[index][i])), 0);
+          assert.ok(error <= 1e-3, `${adapter} on ${base}, sequence ${index}: max abs error ${error}`);
+        }
+        assert.deepEqual(got.texts, { named: greedy.ids, none: got.plain, absent: greedy.ids }, adapter);
+        assert.ok(got.loaded > 1000 && got.left === 0, `${got.loaded} bytes, then ${got.left}`);
+      }
+    }
+  });
 
   test(`${device}: the bundled model writes the reference's text`, async () => {
     await checkGreedy('default', `${GOLDEN}/bundled.json`, device);

@@ -8,7 +8,7 @@ import { Inked } from '../../www/page/inked.js';
 import { describeProgress, formatBytes } from '../../www/progress.js';
 import { encodeRequest } from '../../www/requests.js';
 import { Sha256 } from '../../www/sha256.js';
-import { bestFile, parse } from '../../www/sources.js';
+import { bestAdapter, bestFile, parse, parseAdapter } from '../../www/sources.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
@@ -32,6 +32,18 @@ test('every form of a model is understood, relative to the page', () => {
   for (const [model, code] of [['nothing', 'MODEL_NOT_FOUND'], ['hf:o', 'INVALID_REQUEST'], ['file:///x.gguf', 'INVALID_REQUEST'], ['', 'MODEL_NOT_FOUND'], [5, 'INVALID_REQUEST'], [null, 'INVALID_REQUEST'], [[], 'INVALID_REQUEST']]) {
     assert.throws(() => at(model), { name: 'CressetError', code }, String(model));
   }
+});
+
+test('an adapter is an address or files, never a name', () => {
+  const at = (adapter) => parseAdapter(adapter, 'https://site.example/app/index.html');
+  assert.deepEqual(at('pirate'), { name: 'https://site.example/app/pirate', url: 'https://site.example/app/pirate', adapter: true });
+  assert.equal(at('default').url, 'https://site.example/app/default');
+  assert.deepEqual(at('hf:o/r').hub, { repo: 'o/r', revision: 'main' });
+  assert.equal(at(new Blob(['x'])).blobs.length, 1);
+  for (const wrong of [5, null, [], 'hf:o', 'file:///x']) assert.throws(() => at(wrong), { code: 'INVALID_REQUEST', details: { field: 'adapter' } }, String(wrong));
+  assert.equal(bestAdapter(['README.md', 'x.gguf', 'adapter_model.safetensors']), 'adapter_model.safetensors');
+  assert.equal(bestAdapter(['x.gguf', 'adapters.safetensors', '0000100_adapters.safetensors']), 'adapters.safetensors');
+  assert.equal(bestAdapter(['README.md', 'x-f16-lora.gguf']), 'x-f16-lora.gguf');
 });
 
 test('of a repository’s files, the one a person means is taken', () => {

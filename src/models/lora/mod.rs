@@ -40,6 +40,12 @@ impl Adapter {
     }
 }
 
+/// Whether these files are an adapter's rather than a model's.
+pub fn is_adapter(checkpoint: &Checkpoint) -> bool {
+    let named = checkpoint.metadata().str("general.type").ok().flatten() == Some("adapter");
+    named || (checkpoint.adapter_config().is_some() && checkpoint.config().is_none())
+}
+
 /// Reads an adapter onto the device. `alpha` stands for what its files say of their strength, or fail to say.
 ///
 /// Errors: `MODEL_FORMAT` naming the tensor that has no place in the model, another shape than the model's, or numbers

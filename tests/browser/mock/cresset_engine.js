@@ -47,7 +47,26 @@ export class Engine {
   }
 
   constructor(name, bytes, traits, options) {
-    Object.assign(this, { name, bytes, traits, options, interrupted: false, generated: 0 });
+    Object.assign(this, { name, bytes, traits, options, interrupted: false, generated: 0, loaded: [] });
+  }
+
+  async loadAdapter(name, files, optionsJson) {
+    const { bytes, name: file } = await open(files);
+    if (this.loaded.some((adapter) => adapter.name === name)) throw invalid('name', `there is an adapter called ${name} already`);
+    this.loaded.push({ name, file, files: files.map((each) => each.name), rank: 8, bytes, default: JSON.parse(optionsJson).default ?? false });
+  }
+
+  unloadAdapter(name) {
+    this.#adapter(name);
+    this.loaded = this.loaded.filter((adapter) => adapter.name !== name);
+  }
+
+  adapters() { return JSON.stringify(this.loaded); }
+
+  #adapter(name) {
+    const found = this.loaded.find((adapter) => adapter.name === name);
+    if (!found) throw invalid('adapter', `there is no adapter called ${name}`);
+    return found;
   }
 
   async completion(requestJson, onChunk) {
@@ -77,7 +96,9 @@ export class Engine {
     const words = STORY.split(' ');
     const limit = request.max_tokens ?? words.length;
     const start = performance.now();
-    let text = '';
+    const used = request.adapter === undefined ? this.loaded.find((adapter) => adapter.default)
+      : request.adapter === null ? undefined : this.#adapter(request.adapter);
+    let text = used ? `[${used.name}]` : '';
     let count = 0;
     let finish = 'length';
     while (count < limit) {
@@ -118,7 +139,8 @@ export class Engine {
     return JSON.stringify({
       model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
       device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
-      memory: { weights: this.bytes, kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups' },
+      adapters: this.loaded,
+      memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups' },
     });
   }
 }
