@@ -48,6 +48,5 @@ fn value(code: u8) -> f32 {
 
 /// The code whose value is nearest to `x`: as many as there are midpoints below it.
 fn nearest_code(x: f32) -> u8 {
-    let midpoints = IQ4_VALUES.windows(2).map(|pair| (f32::from(pair[0]) + f32::from(pair[1])) / 2.0);
-    midpoints.map(|middle| u8::from(x > middle)).sum()
+    (0..15).map(|code| u8::from(x > (value(code) + value(code + 1)) / 2.0)).sum()
 }

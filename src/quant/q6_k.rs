@@ -41,7 +41,7 @@ pub fn dequantize(src: &[u8], dst: &mut [f32]) {
         for ((dst, codes), &scale) in parts.zip(&block[192..208]) {
             let scale = d * f32::from(scale as i8);
             for (x, &code) in dst.iter_mut().zip(codes) {
-                *x = scale * (f32::from(code) - 32.0);
+                *x = scale * (i32::from(code) - 32) as f32;
             }
         }
     }
@@ -56,9 +56,12 @@ fn sections(blocks: usize) -> [usize; 4] {
 fn codes(block: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     pairs(&block[128..192], &mut codes);
-    for (i, code) in codes.iter_mut().enumerate() {
-        let low = block[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
-        *code = low | *code << 4;
+    for (low, codes) in block[..128].chunks_exact(64).zip(codes.chunks_exact_mut(128)) {
+        let (first, second) = codes.split_at_mut(64);
+        for ((first, second), low) in first.iter_mut().zip(second).zip(low) {
+            *first = low & 15 | *first << 4;
+            *second = low >> 4 | *second << 4;
+        }
     }
     codes
 }

@@ -6,13 +6,17 @@
 use super::SUPER;
 use half::f16;
 
+/// Sums run in as many strands, so that the compiler can use vectors.
+const LANES: usize = 8;
+type Sums = [f32; LANES];
+
 /// The nearest integer of a number below 2²²: adding 1.5 × 2²³ leaves no bits for a fraction. `f32::round` is a call.
 pub fn nearest(x: f32) -> f32 {
     const SHIFT: f32 = 12_582_912.0;
     (x + SHIFT) - SHIFT
 }
 
-/// The scale with which scale × value comes closest to `x`, where `value_of` gives the value a code has that is
+/// The scale with which scale × value comes closest to `x` (whole strands of eight), where `value_of` gives the value a code has that is
 /// nearest to a number. The largest x is tried at `end`, the value of largest magnitude, and a little around it.
 ///
 /// Each x counts as much as its square: an error in a large weight moves a sum of products more.
@@ -22,14 +26,18 @@ pub fn scale(x: &[f32], end: f32, value_of: impl Fn(f32) -> f32) -> f32 {
         return 0.0;
     }
     let (mut best, mut most) = (0.0, 0.0);
-    for step in -9..=9 {
-        let inverse = end * (1.0 + 0.005 * step as f32) / extreme;
-        let (mut xv, mut vv) = (0f32, 0f32);
-        for &x in x {
-            let (value, weight) = (value_of(x * inverse), x * x);
-            xv += weight * x * value;
-            vv += weight * value * value;
+    for step in -5..=5 {
+        let inverse = end * (1.0 + 0.009 * step as f32) / extreme;
+        let (mut xv, mut vv): (Sums, Sums) = Default::default();
+        for x in x.as_chunks::<LANES>().0 {
+            let values = x.map(|x| value_of(x * inverse));
+            for i in 0..LANES {
+                let weighted = x[i] * x[i] * values[i];
+                xv[i] += weighted * x[i];
+                vv[i] += weighted * values[i];
+            }
         }
+        let (xv, vv): (f32, f32) = (xv.iter().sum(), vv.iter().sum());
         // The error is Σ w x² − xv² / vv.
         if vv > 0.0 && xv * xv > most * vv {
             (best, most) = (xv / vv, xv * xv / vv);
@@ -38,29 +46,34 @@ pub fn scale(x: &[f32], end: f32, value_of: impl Fn(f32) -> f32) -> f32 {
     best
 }
 
-/// (scale, min), min ≥ 0, with which scale × code − min comes closest to `x`, codes from 0 to `most`.
+/// (scale, min), min ≥ 0, with which scale × code − min comes closest to `x` (whole strands of eight), codes from 0 to
+/// `most`.
 pub fn scale_and_min(x: &[f32], most: f32) -> (f32, f32) {
     let low = x.iter().copied().fold(0f32, f32::min);
     let high = x.iter().copied().fold(low, f32::max);
     if high <= low {
         return (0.0, -low);
     }
-    let mean_square = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
-    let floor = mean_square.sqrt();
+    // A large weight counts more, a small one still as much as the typical size.
+    let typical = (x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32).sqrt();
+    let w: f32 = x.iter().map(|x| typical + x.abs()).sum();
+    let wx: f32 = x.iter().map(|x| (typical + x.abs()) * x).sum();
     let (mut best, mut least) = ((high - low) / most, -low);
     let mut gain_of_best = f32::MIN;
-    for step in 0..=14 {
+    for step in -5..=5 {
         // Up to one code less or more than the range has room for.
-        let inverse = (most - 1.0 + step as f32 / 7.0) / (high - low);
-        let (mut w, mut wl, mut wll, mut wx, mut wlx) = (0f32, 0f32, 0f32, 0f32, 0f32);
-        for &x in x {
-            let (code, weight) = (nearest((x - low) * inverse).clamp(0.0, most), floor + x.abs());
-            w += weight;
-            wl += weight * code;
-            wll += weight * code * code;
-            wx += weight * x;
-            wlx += weight * code * x;
+        let inverse = (most + 0.2 * step as f32) / (high - low);
+        let (mut wl, mut wll, mut wlx): (Sums, Sums, Sums) = Default::default();
+        for x in x.as_chunks::<LANES>().0 {
+            let codes = x.map(|x| nearest((x - low) * inverse).clamp(0.0, most));
+            for i in 0..LANES {
+                let weighted = (typical + x[i].abs()) * codes[i];
+                wl[i] += weighted;
+                wll[i] += weighted * codes[i];
+                wlx[i] += weighted * x[i];
+            }
         }
+        let [wl, wll, wlx] = [wl, wll, wlx].map(|sums| sums.iter().sum::<f32>());
         let determinant = w * wll - wl * wl;
         if determinant <= 0.0 {
             continue;

@@ -16,10 +16,11 @@ pub const fn words(n: usize) -> usize {
 /// `N` bits, from bit `from` on, of the codes of 32 weights, into `N` words. Byte `j` of a part's word has the weights
 /// `j` and `j + 4` of the part's eight side by side, so that two masks give two words of four bytes each.
 pub fn bits<const N: usize>(codes: &[u8], from: u32, words: &mut [u32]) {
-    for (i, code) in codes.iter().enumerate() {
-        let (part, half, byte) = (i / 8, i % 8 / 4, i % 4);
-        let bits = u32::from(code >> from) & ((1 << N) - 1);
-        words[part * N / 4] |= bits << (8 * byte + 2 * N * (part % (4 / N)) + N * half);
+    let mask = u32::from_le_bytes([(1 << N) - 1; 4]);
+    let four = |codes: &[u8]| u32::from_le_bytes([codes[0], codes[1], codes[2], codes[3]]) >> from & mask;
+    for (part, codes) in codes.chunks_exact(8).enumerate() {
+        let bytes = four(codes) | four(&codes[4..]) << N;
+        words[part * N / 4] |= bytes << (2 * N * (part % (4 / N)));
     }
 }
 
