@@ -73,16 +73,21 @@ impl KvFormat {
     }
 }
 
-/// What is compiled into a kernel's text: the weight format and named constants.
+/// What is compiled into a kernel's text: the formats of its weights and named constants.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Options {
-    pub weight: Option<Format>,
+    pub weights: Vec<Format>,
     pub constants: Vec<(&'static str, u32)>,
 }
 
 impl Options {
     pub fn weight(format: Format) -> Self {
-        Options { weight: Some(format), constants: Vec::new() }
+        Self::weights(&[format])
+    }
+
+    /// For kernels that read several weights.
+    pub fn weights(formats: &[Format]) -> Self {
+        Options { weights: formats.to_vec(), constants: Vec::new() }
     }
 
     pub fn set(mut self, name: &'static str, value: u32) -> Self {
@@ -106,13 +111,42 @@ impl Kernel {
         for piece in self.shared {
             text.push_str(piece);
         }
-        if let Some(format) = options.weight {
+        if !options.weights.is_empty() {
             text.push_str(quant::SHARED_WGSL);
-            text.push_str(format.spec().wgsl);
+        }
+        for (i, format) in options.weights.iter().enumerate() {
+            text.push_str(&operand(format.spec().wgsl, i));
+        }
+        if self.source.contains("dequant_of(") {
+            text.push_str(&dequant_of(options.weights.len()));
         }
         text.push_str(self.source);
         text
     }
+}
+
+/// A format's text for the `i`-th weight: that of the first as it is, later ones with `_i` behind their names, since no
+/// WGSL function takes a storage buffer.
+fn operand(wgsl: &str, i: usize) -> String {
+    if i == 0 {
+        return wgsl.to_string();
+    }
+    let mut renamed = wgsl.replace("weight[", &format!("weight_{i}["));
+    for function in wgsl.lines().filter_map(|line| line.strip_prefix("fn ")?.split('(').next()) {
+        renamed = renamed.replace(&format!("{function}("), &format!("{function}_{i}("));
+    }
+    renamed
+}
+
+/// `dequant_of`: the `dequant` of one of `n` weights, told by its number.
+fn dequant_of(n: usize) -> String {
+    let mut text = String::from(
+        "fn dequant_of(operand: u32, row: u32, blocks: u32, block: u32, part: u32) -> array<vec4f, 2> {\n",
+    );
+    for i in 1..n {
+        text.push_str(&format!("    if (operand == {i}u) {{ return dequant_{i}(row, blocks, block, part); }}\n"));
+    }
+    text + "    return dequant(row, blocks, block, part);\n}\n"
 }
 
 /// What a twin sees of its step: the same parameters, constants and bindings as the shader.
@@ -132,9 +166,14 @@ impl Twin<'_> {
         self.options.get(name)
     }
 
-    /// The weight format compiled in.
+    /// The format of the only weight, or the first.
     pub fn format(&self) -> Format {
-        self.options.weight.expect("the kernel reads weights")
+        self.formats()[0]
+    }
+
+    /// The formats of all weights.
+    pub fn formats(&self) -> &[Format] {
+        &self.options.weights
     }
 
     /// A buffer bound for reading. `binding` counts like WGSL's: the first buffer is 1.

@@ -5,7 +5,8 @@ use super::element_grid;
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
 
-pub static ACTIVATION: Kernel = kernel!(activation, [Uniform, Read, Read, Read, Write], shared: ["control"]);
+pub static ACTIVATION: Kernel =
+    kernel!(activation, [Uniform, Read, Read, Read, Write], shared: ["control", "activate"]);
 
 /// An element-wise non-linearity; the numbers are `KIND` in the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,6 +44,13 @@ pub fn activation(pass: &mut Pass, gate: &Tensor, up: Option<&Tensor>, kind: Act
 }
 
 impl Activation {
+    const ALL: [Activation; 4] = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
+
+    /// The one whose number a kernel's constant `KIND` is.
+    pub(super) fn of(kind: u32) -> Self {
+        Self::ALL[kind as usize]
+    }
+
     /// The specification, for one number.
     pub fn apply(self, x: f32) -> f32 {
         match self {
@@ -65,8 +73,7 @@ fn twin(t: &Twin) {
     let p: Params = t.params();
     let (control, gate, up) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<f32>(3));
     let mut y = t.write::<f32>(4);
-    let kinds = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
-    let (kind, gated) = (kinds[t.constant("KIND") as usize], t.constant("GATED") == 1);
+    let (kind, gated) = (Activation::of(t.constant("KIND")), t.constant("GATED") == 1);
     let rows = if p.rows_kind == 1 { Slot::logit_rows(&control) } else { Slot::rows(&control) };
     for i in 0..rows * p.columns4 as usize * 4 {
         y[i] = kind.apply(gate[i]) * if gated { up[i] } else { 1.0 };

@@ -11,7 +11,7 @@ use bytemuck::{Pod, Zeroable};
 /// Rows up to which the matvec is preferred to the tiled matmul.
 pub const MOST_ROWS: usize = 4;
 
-const WORKGROUP: usize = 64;
+pub(super) const WORKGROUP: usize = 64;
 
 pub static MATVEC: Kernel =
     kernel!(matvec, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"], fast: fast);
@@ -114,7 +114,7 @@ pub(super) fn twin(t: &Twin) {
 }
 
 /// Multiply-adds that are worth a thread of their own.
-const WORTH_A_THREAD: usize = 1 << 18;
+pub(super) const WORTH_A_THREAD: usize = 1 << 18;
 
 /// The twin of matvec and matmul alike, made for speed.
 pub(super) fn fast(t: &Twin) {

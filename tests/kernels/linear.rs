@@ -3,7 +3,7 @@
 use crate::bench::{Bench, Output, Setting, Tolerance, check};
 use crate::blocks::Blocks;
 use cresset::device::{FROM_STATE, Row};
-use cresset::ops::{By, Epilogue, embed, linear};
+use cresset::ops::{Activation, By, Epilogue, Prologue, embed, gated, linear, project};
 use cresset::quant::Format;
 
 /// (rows, outputs, columns, pieces of the weight): around 4 rows (matvec's most), 32 × 64 (matmul's tile), 64 threads.
@@ -205,4 +205,83 @@ fn embed_keeps_history() {
     want[8 + 5] = 2;
     want[8 + context + 8..][..2].copy_from_slice(&[3, 1]);
     assert_eq!(ran.state[..want.len()], want);
+}
+
+/// (rows, columns, outputs of each weight).
+const SHARED: [(usize, usize, [usize; 3]); 8] = [
+    (1, 256, [64, 32, 32]),
+    (1, 512, [1, 70, 3]),
+    (2, 1280, [100, 20, 20]),
+    (3, 256, [63, 0, 0]),
+    (4, 768, [65, 64, 0]),
+    (1, 33, [7, 5, 4]),
+    (2, 100, [130, 9, 0]),
+    (4, 288, [96, 48, 48]),
+];
+
+/// Projections that share their input and norm; formats by themselves and mixed.
+#[test]
+fn project_grid() {
+    let mut bench = Bench::open();
+    for (i, &format) in Format::ALL.iter().enumerate() {
+        let other = Format::ALL[(i + 3) % Format::ALL.len()];
+        for (software, (t, k, outputs)) in [true, false].into_iter().flat_map(|s| SHARED.map(|shape| (s, shape))) {
+            if let Some(gpu) = &mut bench.gpu {
+                gpu.info_mut().software = software;
+            }
+            let formats = [format, format, other];
+            if formats.iter().any(|format| format.row_bytes(k).is_none()) {
+                continue;
+            }
+            for (norm, biased) in [(false, false), (true, false), (true, true)] {
+                let what = format!("project {} {} {t} × {outputs:?} × {k}, {norm}", format.name(), other.name());
+                // Normalised columns are near 1, some a few times that.
+                check(&mut bench, &what, &Setting::rows(t, t.max(2) - 1), Tolerance::sum(k, 4.0), |case| {
+                    let n: usize = outputs.iter().sum();
+                    let (x, y) = (case.tensor(t, k), case.tensor(t, n));
+                    let with: Vec<_> = outputs.into_iter().zip(formats).filter(|(rows, _)| *rows > 0).collect();
+                    let weights: Vec<_> = with.iter().map(|(rows, f)| case.weight(*f, *rows, k, 1)).collect();
+                    let (biases, norms) = (case.randoms(n), case.randoms(k.next_multiple_of(4)));
+                    let bias = biased.then(|| case.floats(&biases));
+                    let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
+                    let weights: Vec<_> = weights.iter().collect();
+                    project(&mut case.pass, &x, norm, &weights, bias, if biased { 0.5 } else { 1.0 }, &y);
+                    vec![Output::Rows { tensor: y, used: t.max(2) - 1 }]
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn gated_grid() {
+    let mut bench = Bench::open();
+    for (i, &format) in Format::ALL.iter().enumerate() {
+        let other = Format::ALL[(i + 5) % Format::ALL.len()];
+        for (software, (t, k, [n, ..])) in [true, false].into_iter().flat_map(|s| SHARED.map(|shape| (s, shape))) {
+            if let Some(gpu) = &mut bench.gpu {
+                gpu.info_mut().software = software;
+            }
+            if format.row_bytes(k).is_none() || other.row_bytes(k).is_none() {
+                continue;
+            }
+            let all = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
+            let activation = all[i % all.len()];
+            for (norm, biased) in [(false, false), (true, true)] {
+                let what = format!("gated {} {} {t} × {n} × {k}, {activation:?}, {norm}", format.name(), other.name());
+                // Two sums times each other, each up to tens.
+                let tolerance = Tolerance { absolute: 2e-5 * (k as f32).sqrt(), relative: 2e-5 };
+                check(&mut bench, &what, &Setting::rows(t, t), tolerance, |case| {
+                    let (x, y) = (case.tensor_of(t, k, 0.2), case.tensor(t, n));
+                    let (gate, up) = (case.weight(format, n, k, 1), case.weight(other, n, k, 1));
+                    let (biases, norms) = (case.randoms(2 * n), case.randoms(k.next_multiple_of(4)));
+                    let norms: Vec<f32> = norms.iter().map(|w| w * 0.2).collect();
+                    let bias = biased.then(|| case.floats(&biases));
+                    let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
+                    gated(&mut case.pass, &x, norm, [&gate, &up], bias, activation, &y);
+                    vec![Output::Rows { tensor: y, used: t }]
+                });
+            }
+        }
+    }
 }
