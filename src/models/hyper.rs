@@ -100,6 +100,33 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A number of one of config.json's several sets of `rope_parameters`.
+    pub fn rope_section(&self, section: &str, key: &str) -> Option<f64> {
+        let number = self.config()?["rope_parameters"][section][key].as_f64();
+        number.filter(|x| x.is_finite() && *x > 0.0)
+    }
+
+    /// Which of `n` layers have a sliding window: as the file says, else every layer but each `pattern`-th (`None`: no
+    /// layer).
+    pub fn sliding_layers(&self, n: usize, pattern: Option<usize>) -> Result<Vec<bool>> {
+        let listed = self.config().and_then(|config| config["layer_types"].as_array());
+        if let Some(kinds) = listed {
+            let sliding = |kind: &serde_json::Value| match kind.as_str() {
+                Some("sliding_attention") => Some(true),
+                Some("full_attention") => Some(false),
+                _ => None,
+            };
+            let wrong = || self.wrong("layer_types", "must say sliding_attention or full_attention for each layer");
+            let kinds: Option<Vec<bool>> = kinds.iter().take(n).map(sliding).collect();
+            return kinds.filter(|kinds| kinds.len() == n).ok_or_else(wrong);
+        }
+        let pattern = match self.optional_count("attention.sliding_window_pattern", "sliding_window_pattern")? {
+            None => pattern,
+            pattern => pattern,
+        };
+        Ok((0..n).map(|i| pattern.is_some_and(|pattern| !(i + 1).is_multiple_of(pattern))).collect())
+    }
+
     /// Error: `MODEL_UNSUPPORTED` if the file asks for another activation than the architecture's own.
     pub fn activation_is(&self, name: &str) -> Result<()> {
         match self.text("activation", "hidden_act|hidden_activation|activation_function")? {

@@ -1,11 +1,17 @@
 //! Architectures: one file each, and the registry that finds them.
 
 mod decoder;
+mod gemma;
+mod gemma2;
+mod gemma3;
 mod gpt2;
+mod gpt_neo;
+mod gpt_neox;
 mod hyper;
 mod llama;
 mod loader;
 pub mod lora;
+mod olmo2;
 mod parts;
 mod qwen3;
 mod rope;
@@ -46,7 +52,17 @@ pub struct Architecture {
 }
 
 /// Every architecture this build runs.
-pub static REGISTRY: &[&Architecture] = &[&llama::ARCHITECTURE, &qwen3::ARCHITECTURE, &gpt2::ARCHITECTURE];
+pub static REGISTRY: &[&Architecture] = &[
+    &llama::ARCHITECTURE,
+    &qwen3::ARCHITECTURE,
+    &gemma::ARCHITECTURE,
+    &gemma2::ARCHITECTURE,
+    &gemma3::ARCHITECTURE,
+    &olmo2::ARCHITECTURE,
+    &gpt2::ARCHITECTURE,
+    &gpt_neo::ARCHITECTURE,
+    &gpt_neox::ARCHITECTURE,
+];
 
 /// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or `MODEL_FORMAT` if it has none.
 pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture> {

@@ -1,0 +1,42 @@
+//! Gemma (2024, <https://arxiv.org/abs/2403.08295>): a llama with scaled embeddings, GELU and norms that store w − 1.
+
+use super::parts::{NormStyle, Parts};
+use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use crate::error::Result;
+use crate::nn::Block;
+use crate::ops::{Activation, Pairing};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "gemma",
+    gguf: &["gemma"],
+    hf: &["gemma"],
+    shape: |hyper| Shape::read(hyper, None),
+    load: |loader| Box::pin(load(loader)),
+};
+
+/// Safetensors keep w − 1; GGUF's converter has added the one.
+pub fn norms(loader: &Loader<'_>, hyper: &Hyper<'_>) -> Result<NormStyle> {
+    let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
+    Ok(NormStyle::Rms { epsilon, offset: if loader.is_gguf() { 0.0 } else { 1.0 } })
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+    let hyper = loader.hyper("gemma");
+    let norms = norms(loader, &hyper)?;
+    let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, &[], norms);
+    let rope = parts.rope(Pairing::HalfSplit).await?;
+    let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
+    let mut blocks = parts.blocks();
+    for i in 0..parts.shape.n_layers {
+        blocks.push(Block {
+            attn_norm: Some(parts.norm("attn.norm", i).await?),
+            attn: parts.attention(i, Some(rope)).await?,
+            attn_post_norm: None,
+            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
+            ffn: parts.gated_mlp(i, Activation::GeluTanh).await?,
+            ffn_post_norm: None,
+            parallel: false,
+        });
+    }
+    Ok(Box::new(parts.finish(embed, blocks).await?))
+}

@@ -1,0 +1,65 @@
+//! Gemma 2 (2024, <https://arxiv.org/abs/2408.00118>): norms before and behind each sublayer, soft caps, and every other
+//! layer with a sliding window.
+
+use super::gemma::norms;
+use super::loader::Name;
+use super::parts::Parts;
+use super::{Architecture, Decoder, Hyper, Loader, Shape, Transformer};
+use crate::error::Result;
+use crate::nn::{Attention, Block};
+use crate::ops::{Activation, Pairing, Scores};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "gemma2",
+    gguf: &["gemma2"],
+    hf: &["gemma2"],
+    shape: |hyper| Shape::read(hyper, None),
+    load: |loader| Box::pin(load(loader)),
+};
+
+/// Shared with Gemma 3. `blk.{i}.ffn_norm` is another norm here than in a llama.
+pub const NAMES: &[Name] = &[
+    ("attn.post_norm", "blk.{i}.post_attention_norm.weight", "model.layers.{i}.post_attention_layernorm.weight"),
+    ("ffn.norm", "blk.{i}.ffn_norm.weight", "model.layers.{i}.pre_feedforward_layernorm.weight"),
+    ("ffn.post_norm", "blk.{i}.post_ffw_norm.weight", "model.layers.{i}.post_feedforward_layernorm.weight"),
+];
+
+/// 1 / √ of what the file says. GGUF says nothing: there it is the head's size, but for the largest model (told by its
+/// layers) the width divided by the heads.
+pub fn attention_scale(hyper: &Hyper<'_>, shape: &Shape, layers_of_largest: usize) -> Result<f32> {
+    let by_file = hyper.optional_number("", "query_pre_attn_scalar")?;
+    let usual = match shape.n_layers == layers_of_largest && hyper.config().is_none() {
+        true => shape.d_model / shape.n_heads,
+        false => shape.head_dim,
+    };
+    Ok(1.0 / by_file.unwrap_or(usual as f64).sqrt() as f32)
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+    let hyper = loader.hyper("gemma2");
+    let norms = norms(loader, &hyper)?;
+    let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, norms);
+    let cap = |gguf, hf| -> Result<Option<f32>> { Ok(hyper.optional_number(gguf, hf)?.map(|cap| cap as f32)) };
+    let soft_cap = cap("attn_logit_softcapping", "attn_logit_softcapping")?;
+    let logit_cap = cap("final_logit_softcapping", "final_logit_softcapping")?;
+    let scale = attention_scale(&hyper, &parts.shape, 46)?;
+    let window = hyper.count("attention.sliding_window", "sliding_window")? as u32;
+    let sliding = hyper.sliding_layers(parts.shape.n_layers, Some(2))?;
+
+    let rope = parts.rope(Pairing::HalfSplit).await?;
+    let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
+    let mut blocks = parts.blocks();
+    for (i, &sliding) in sliding.iter().enumerate() {
+        let scores = Scores { scale, soft_cap, window: sliding.then_some(window) };
+        blocks.push(Block {
+            attn_norm: Some(parts.norm("attn.norm", i).await?),
+            attn: Attention { scores, ..parts.attention(i, Some(rope)).await? },
+            attn_post_norm: Some(parts.norm("attn.post_norm", i).await?),
+            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
+            ffn: parts.gated_mlp(i, Activation::GeluTanh).await?,
+            ffn_post_norm: Some(parts.norm("ffn.post_norm", i).await?),
+            parallel: false,
+        });
+    }
+    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks).await? }))
+}

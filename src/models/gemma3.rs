@@ -1,0 +1,61 @@
+//! Gemma 3 (2025, <https://arxiv.org/abs/2503.19786>): Gemma 2 with QK-norm instead of soft caps, and five layers with a
+//! sliding window to one without; the two kinds turn by different angles. Of files that also see, the language model.
+
+use super::gemma::norms;
+use super::gemma2::{NAMES, attention_scale};
+use super::parts::Parts;
+use super::rope::RopeSpec;
+use super::{Architecture, Decoder, Loader, Shape, Transformer};
+use crate::error::Result;
+use crate::nn::{Attention, Block, NormOver};
+use crate::ops::{Activation, Pairing, Scores};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "gemma3",
+    gguf: &["gemma3"],
+    hf: &["gemma3", "gemma3_text"],
+    shape: |hyper| Shape::read(hyper, None),
+    load: |loader| Box::pin(load(loader)),
+};
+
+/// The local layers' rotary base where the file does not say.
+const LOCAL_BASE: f64 = 10_000.0;
+
+async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+    loader.prefixes = &["model.", "", "language_model.model.", "model.language_model."];
+    let hyper = loader.hyper("gemma3");
+    let norms = norms(loader, &hyper)?;
+    let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, norms);
+    let logit_cap = hyper.optional_number("final_logit_softcapping", "final_logit_softcapping")?;
+    let scale = attention_scale(&hyper, &parts.shape, 62)?;
+    let window = hyper.count("attention.sliding_window", "sliding_window")? as u32;
+    let sliding = hyper.sliding_layers(parts.shape.n_layers, Some(6))?;
+
+    let head_dim = parts.shape.head_dim;
+    let global = RopeSpec::read(&hyper, parts.loader, head_dim, Some("full_attention")).await?;
+    let local_base = match hyper.rope_section("sliding_attention", "rope_theta") {
+        Some(base) => base,
+        None => hyper.optional_number("rope.freq_base_swa", "rope_local_base_freq")?.unwrap_or(LOCAL_BASE),
+    };
+    let local = RopeSpec { dims: global.dims, base: local_base, scaling: None };
+    let [global, local] =
+        [parts.rope_table(&global, Pairing::HalfSplit)?, parts.rope_table(&local, Pairing::HalfSplit)?];
+    let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
+    let mut blocks = parts.blocks();
+    for (i, &sliding) in sliding.iter().enumerate() {
+        let (rope, window) = if sliding { (local, Some(window)) } else { (global, None) };
+        let scores = Scores { scale, soft_cap: None, window };
+        let qk_norm = Some(parts.qk_norm(i, NormOver::Head).await?);
+        blocks.push(Block {
+            attn_norm: Some(parts.norm("attn.norm", i).await?),
+            attn: Attention { scores, qk_norm, ..parts.attention(i, Some(rope)).await? },
+            attn_post_norm: Some(parts.norm("attn.post_norm", i).await?),
+            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
+            ffn: parts.gated_mlp(i, Activation::GeluTanh).await?,
+            ffn_post_norm: Some(parts.norm("ffn.post_norm", i).await?),
+            parallel: false,
+        });
+    }
+    let logit_cap = logit_cap.map(|cap| cap as f32);
+    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks).await? }))
+}

@@ -1,0 +1,94 @@
+//! GPT-Neo (Black et al. 2021, <https://doi.org/10.5281/zenodo.5297715>) and the TinyStories models: a GPT-2 with
+//! unscaled attention, every other layer local. No GGUF converter knows it.
+
+use super::loader::Name;
+use super::parts::{NormStyle, Parts};
+use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use crate::error::{Error, Result};
+use crate::nn::{Attention, Block, Embedding};
+use crate::ops::{Activation, Scores};
+use serde_json::Value;
+
+pub static ARCHITECTURE: Architecture =
+    Architecture { name: "gpt_neo", gguf: &[], hf: &["gpt_neo"], shape, load: |loader| Box::pin(load(loader)) };
+
+const NAMES: &[Name] = &[
+    ("embed", "", "transformer.wte.weight"),
+    ("positions", "", "transformer.wpe.weight"),
+    ("norm", "", "transformer.ln_f.weight"),
+    ("norm.bias", "", "transformer.ln_f.bias"),
+    ("attn.norm", "", "transformer.h.{i}.ln_1.weight"),
+    ("attn.norm.bias", "", "transformer.h.{i}.ln_1.bias"),
+    ("attn.q", "", "transformer.h.{i}.attn.attention.q_proj.weight"),
+    ("attn.k", "", "transformer.h.{i}.attn.attention.k_proj.weight"),
+    ("attn.v", "", "transformer.h.{i}.attn.attention.v_proj.weight"),
+    ("attn.o", "", "transformer.h.{i}.attn.attention.out_proj.weight"),
+    ("attn.o.bias", "", "transformer.h.{i}.attn.attention.out_proj.bias"),
+    ("ffn.norm", "", "transformer.h.{i}.ln_2.weight"),
+    ("ffn.norm.bias", "", "transformer.h.{i}.ln_2.bias"),
+    ("ffn.up", "", "transformer.h.{i}.mlp.c_fc.weight"),
+    ("ffn.up.bias", "", "transformer.h.{i}.mlp.c_fc.bias"),
+    ("ffn.down", "", "transformer.h.{i}.mlp.c_proj.weight"),
+    ("ffn.down.bias", "", "transformer.h.{i}.mlp.c_proj.bias"),
+];
+
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    let d_model = hyper.count("embedding_length", "hidden_size")?;
+    Shape::read(hyper, Some(4 * d_model))
+}
+
+/// Which layers are local: `attention_layers` lists them, `attention_types` as [[kinds, times], …].
+fn local_layers(hyper: &Hyper<'_>, n_layers: usize) -> Result<Vec<bool>> {
+    let wrong = || hyper.wrong("attention_layers", "must say global or local for each layer");
+    let config = hyper.config().ok_or_else(wrong)?;
+    let mut kinds: Vec<&Value> = Vec::new();
+    if let Some(list) = config["attention_layers"].as_array() {
+        kinds.extend(list.iter().take(n_layers));
+    } else {
+        for pair in config["attention_types"].as_array().ok_or_else(wrong)? {
+            let (list, times) = (pair[0].as_array().ok_or_else(wrong)?, pair[1].as_u64().ok_or_else(wrong)?);
+            let times = usize::try_from(times).unwrap_or(usize::MAX).min(n_layers);
+            let room = n_layers.saturating_sub(kinds.len());
+            kinds.extend(list.iter().cycle().take(list.len().saturating_mul(times).min(room)));
+        }
+    }
+    let local = |kind: &&Value| match kind.as_str() {
+        Some("local") => Some(true),
+        Some("global") => Some(false),
+        _ => None,
+    };
+    let layers: Option<Vec<bool>> = kinds.iter().map(local).collect();
+    layers.filter(|layers| layers.len() == n_layers).ok_or_else(wrong)
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+    loader.prefixes = &["transformer.", ""];
+    let hyper = loader.hyper("gpt_neo");
+    let epsilon = hyper.number("", "layer_norm_epsilon")? as f32;
+    let activation = match hyper.text("", "activation_function")? {
+        None | Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
+        Some("gelu") => Activation::Gelu,
+        Some("relu") => Activation::Relu,
+        Some(other) => return Err(Error::unsupported(format!("the activation {other} in a gpt_neo model"))),
+    };
+    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
+    let Shape { d_model, n_layers, context, .. } = parts.shape;
+    let window = hyper.count("", "window_size")? as u32;
+    let local = local_layers(&hyper, n_layers)?;
+    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model]).await?);
+    let embed = Embedding { positions, ..parts.embedding(1.0).await? };
+    let mut blocks = parts.blocks();
+    for (i, local) in local.into_iter().enumerate() {
+        let scores = Scores { scale: 1.0, soft_cap: None, window: local.then_some(window) };
+        blocks.push(Block {
+            attn_norm: Some(parts.norm("attn.norm", i).await?),
+            attn: Attention { scores, ..parts.attention(i, None).await? },
+            attn_post_norm: None,
+            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
+            ffn: parts.plain_mlp(i, activation).await?,
+            ffn_post_norm: None,
+            parallel: false,
+        });
+    }
+    Ok(Box::new(parts.finish(embed, blocks).await?))
+}
