@@ -5,25 +5,36 @@ mod shared;
 mod support;
 
 use cresset::device::KvFormat;
-use cresset::engine::{Engine, no_breathing};
+use cresset::engine::{Engine, LoadOptions, no_breathing};
 use pollster::block_on;
 use serde_json::Value;
 use shared::shared;
+use std::collections::BTreeSet;
 use std::path::Path;
-use support::{Case, close, cpu, golden, gpu, open};
+use support::{Case, close, cpu, golden, gpu, open, open_with};
 
 /// Logits in f32 throughout agree to rounding; f16 keys and values lose about three digits.
 const F32_TOLERANCE: f32 = 1e-3;
 const F16_KV_TOLERANCE: f32 = 2e-2;
 
-fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, tolerance: f32) {
+/// Checks one group of files that hold the same weights; → the largest error of a logit.
+fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, tolerance: f32) -> f32 {
+    let mut largest = 0f32;
     for sequence in case["sequences"].as_array().expect("sequences") {
         let ids = support::ids(&sequence["ids"]);
         let mut rows: Vec<Vec<f32>> = Vec::new();
         block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
         assert_eq!(rows.len(), ids.len(), "{name}/{file}: a row for every position");
-        for (position, (got, want)) in rows.iter().zip(sequence["logits"].as_array().expect("rows")).enumerate() {
-            close(got, &support::floats(want), tolerance, &format!("{name}/{file}, {} ids, {position}", ids.len()));
+        let positions = match sequence["positions"].is_array() {
+            true => support::ids(&sequence["positions"]),
+            false => (0..ids.len() as u32).collect(),
+        };
+        let want = sequence["logits"].as_array().expect("rows");
+        assert_eq!(want.len(), positions.len(), "{name}/{file}: expected rows");
+        for (position, want) in positions.iter().zip(want) {
+            let what = format!("{name}/{file}, {} ids, {position}", ids.len());
+            let got = &rows[*position as usize];
+            largest = largest.max(close(got, &support::floats(want), tolerance, &what));
         }
         let mut last = Vec::new();
         block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
@@ -31,22 +42,27 @@ fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, toleran
     }
     let (prompt, want) = (support::ids(&case["greedy"]["prompt"]), support::ids(&case["greedy"]["ids"]));
     assert_eq!(support::greedy(engine, &prompt, want.len()), want, "{name}/{file}: greedy");
+    largest
 }
 
-fn check_folder(name: &str, case: Case) {
+fn check_folder(name: &str, device: Case) {
     let expected = golden(name);
     for group in expected["cases"].as_array().expect("cases") {
         for file in group["files"].as_array().expect("files") {
             let file = file.as_str().expect("a name");
             let path = format!("tests/golden/{name}/{file}");
+            let context = group["context"].as_u64().map(|positions| positions as usize);
             for (kv, tolerance) in [(KvFormat::F32, F32_TOLERANCE), (KvFormat::F16, F16_KV_TOLERANCE)] {
-                let mut engine = open(Path::new(&path), case, kv);
-                check_case(name, file, group, &mut engine, tolerance);
+                let options = LoadOptions { device, kv, context, ..LoadOptions::default() };
+                let mut engine = open_with(Path::new(&path), &options);
+                let largest = check_case(name, file, group, &mut engine, tolerance);
+                eprintln!("{name}/{file}, keys and values in {kv:?}: {largest:.1e}");
             }
         }
     }
     let text = expected["text"].as_str().expect("text");
-    let engine = open(Path::new(&format!("tests/golden/{name}/model.safetensors{}", index(name))), case, KvFormat::F32);
+    let path = format!("tests/golden/{name}/model.safetensors{}", index(name));
+    let engine = open(Path::new(&path), device, KvFormat::F32);
     assert_eq!(engine.tokenize(text).expect("ids"), support::ids(&expected["text_ids"]), "{name}: tokenizer");
 }
 
@@ -66,6 +82,11 @@ macro_rules! folders {
                 super::check_folder($name, case);
             })*
         }
+
+        #[test]
+        fn every_folder_of_make_py_is_checked() {
+            assert_eq!(support::golden_models(), BTreeSet::from([$($name.to_string()),*]));
+        }
     };
 }
 
@@ -76,6 +97,7 @@ folders! {
     llama_linear: "llama-linear",
     gpt2_small: "gpt2-small",
     gpt2_bare: "gpt2-bare",
+    qwen3: "qwen3",
 }
 
 /// `expected.json` of a real model: prompts with ids, last logits, greedy ids and text.

@@ -84,7 +84,7 @@ fn check_recorded(name: &str, tokenizer: &Tokenizer, cases: &Value) {
     assert!(wrong.is_empty(), "{name}: {} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Ids and texts recorded from sentencepiece and Hugging Face's tokenizers (`tests/golden/tokenizers.py`): small
+/// Ids and texts recorded from sentencepiece and Hugging Face's tokenizers (`tests/golden/splits.py`): small
 /// vocabularies of every kind, and published ones in the shared data.
 #[test]
 fn recorded_ids() {

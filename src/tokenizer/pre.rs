@@ -111,7 +111,7 @@ mod tests {
     use crate::tokenizer::split::Step;
     use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
-    /// The words recorded by `tests/golden/tokenizers.py`, which has the patterns as published and another matcher.
+    /// The words recorded by `tests/golden/splits.py`, which has the patterns as published and another matcher.
     #[test]
     fn words_are_as_published() {
         let recorded = include_str!("../../tests/tokenizers/splits.json");

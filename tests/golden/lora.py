@@ -23,7 +23,7 @@ import make
 
 FOLDER = make.HERE / "lora"
 LENGTHS = (1, 9, 21)
-BASES = {model.name: model for model in make.MODELS}
+BASES = make.MODELS
 
 
 def adapted(base, config, rng):
@@ -73,9 +73,9 @@ def write_gguf(model, tensors, alpha, name, kind):
     for base, pair in bases_of(tensors).items():
         b = pair["B"].numpy()
         if config["model_type"] == "llama":
-            b = make.gguf_view(config, base, b, make.interleave)
+            [(_, b)] = model.arch.rearranged(config, base, b)
         for half, array in (("a", pair["A"].numpy()), ("b", b)):
-            tensor = make.gguf_name(config, base + ".weight") + f".lora_{half}"
+            tensor = model.arch.tensor_name(config, base + ".weight") + f".lora_{half}"
             array = np.ascontiguousarray(array)
             w.add_tensor(tensor, gguf.quants.quantize(array, kind), raw_dtype=kind)
     w.write_header_to_file()

@@ -8,6 +8,7 @@ use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
 use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 pub type Case = DeviceChoice;
@@ -43,10 +44,21 @@ pub fn floats(value: &Value) -> Vec<f32> {
     value.as_array().expect("numbers").iter().map(|x| x.as_f64().expect("a number") as f32).collect()
 }
 
+/// Names of the folders that `tests/golden/make.py` wrote: those with a config.json.
+pub fn golden_models() -> BTreeSet<String> {
+    let entries = std::fs::read_dir("tests/golden").expect("the folder of fixtures");
+    let folders =
+        entries.map(|entry| entry.expect("an entry")).filter(|entry| entry.path().join("config.json").exists());
+    folders.map(|folder| folder.file_name().into_string().expect("a name")).collect()
+}
+
 pub fn open(path: &Path, device: Case, kv: KvFormat) -> Engine {
+    open_with(path, &LoadOptions { device, kv, ..LoadOptions::default() })
+}
+
+pub fn open_with(path: &Path, options: &LoadOptions) -> Engine {
     let files = open_path(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let options = LoadOptions { device, kv, ..LoadOptions::default() };
-    let load = async { Engine::load(Checkpoint::open(files).await?, &options, &mut |_| ()).await };
+    let load = async { Engine::load(Checkpoint::open(files).await?, options, &mut |_| ()).await };
     block_on(load).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
@@ -59,10 +71,14 @@ pub fn greedy(engine: &mut Engine, prompt: &[u32], n: usize) -> Vec<u32> {
     ids(&answer["choices"][0]["token_ids"])
 }
 
-/// Largest absolute difference within `tolerance`.
-pub fn close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+/// Every difference is within `tolerance`; → the largest.
+pub fn close(got: &[f32], want: &[f32], tolerance: f32, what: &str) -> f32 {
     assert_eq!(got.len(), want.len(), "{what}: length");
+    let mut largest = 0f32;
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!((got - want).abs() <= tolerance, "{what}, logit {i}: got {got}, want {want}");
+        let error = (got - want).abs();
+        assert!(error <= tolerance, "{what}, logit {i}: got {got}, want {want}");
+        largest = largest.max(error);
     }
+    largest
 }

@@ -1,7 +1,7 @@
 """Fixtures of tests/tokenizers/: how published pre-tokenizers split hard strings, and small vocabularies of each kind
 with the ids that independent implementations give.
 
-    python tests/golden/tokenizers.py tests/tokenizers SHARED_DATA [MINILM_FOLDER]
+    python tests/golden/splits.py tests/tokenizers SHARED_DATA [MINILM_FOLDER]
 
 Needs tokenizers (Hugging Face, which matches patterns by Oniguruma), sentencepiece, gguf; and for the vocabulary that
 BERT's uncased models share, the folder of sentence-transformers/all-MiniLM-L6-v2 (Apache 2.0). The patterns are those of the
@@ -12,8 +12,6 @@ import io
 import json
 import sys
 from pathlib import Path
-
-sys.path.pop(0)  # this file's name would hide the package's
 
 import gguf
 import sentencepiece
@@ -136,7 +134,7 @@ PRE = {
 
 
 def splits():
-    out = {"made_by": "tests/golden/tokenizers.py", "texts": TEXTS, "words": {}}
+    out = {"made_by": "tests/golden/splits.py", "texts": TEXTS, "words": {}}
     for name, steps in PRE.items():
         steps = pre_tokenizers.Sequence(steps)
         out["words"][name] = [
@@ -345,4 +343,4 @@ OWN, PUBLISHED = {}, {}
 for make in (bpe, spm, unigram, wordpiece):
     make(OWN)
 published(PUBLISHED)
-write("expected.json", {"made_by": "tests/golden/tokenizers.py", "own": OWN, "shared": PUBLISHED})
+write("expected.json", {"made_by": "tests/golden/splits.py", "own": OWN, "shared": PUBLISHED})
