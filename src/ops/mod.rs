@@ -7,6 +7,7 @@
 mod activation;
 mod add;
 mod argmax;
+mod attend;
 mod attention;
 mod cpu;
 mod embed;
@@ -26,6 +27,7 @@ mod soft_cap;
 pub use activation::{Activation, activation};
 pub use add::add;
 pub use argmax::{argmax, partial_columns};
+pub use attend::{HeadNorms, Rotation, attend};
 pub use attention::{MOST_HEAD_DIM, Scores, attention};
 pub use embed::{By, embed};
 pub use gated::gated;

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use cresset::device::KvFormat;
-use cresset::ops::{KvCache, Pairing, Scores, attention, kv_write, rope};
+use cresset::ops::{HeadNorms, KvCache, Pairing, Scores, attend, attention, kv_write, rope};
 use half::f16;
 
 /// Five slots at positions around a page and a workgroup of keys; the last is past the context and stays as it is.
@@ -136,5 +136,52 @@ fn attention_of_prompt(window: Option<u32>) {
         let first = (p + 1).saturating_sub(window.unwrap_or(1000)) + 1;
         let want = vec![(first + p + 1) as f32 / 2.0; 64];
         close(ran.row(0, p as usize), &want, Tolerance { absolute: 0.0, relative: 1e-5 }, what);
+    }
+}
+
+/// The whole of a decoded token's attention at once.
+#[test]
+fn attend_grid() {
+    let mut bench = Bench::open();
+    let shapes =
+        [(1, 1, 4, 0), (2, 1, 8, 8), (6, 2, 20, 12), (8, 2, 64, 64), (3, 3, 80, 20), (4, 1, 128, 64), (2, 2, 256, 256)];
+    for (i, (n_heads, n_kv_heads, head_dim, rope_dims)) in shapes.into_iter().enumerate() {
+        for format in [KvFormat::F32, KvFormat::F16] {
+            for norms in [None, Some(false), Some(true)] {
+                let scale = 1.0 / (head_dim as f32).sqrt();
+                let scores = match i % 3 {
+                    0 => Scores { scale, soft_cap: None, window: None },
+                    1 => Scores { scale, soft_cap: Some(0.5), window: Some(40) },
+                    _ => Scores { scale, soft_cap: None, window: Some(1) },
+                };
+                let pairing = if i % 2 == 0 { Pairing::Adjacent } else { Pairing::HalfSplit };
+                let what = format!("attend {format:?} {n_heads}/{n_kv_heads} × {head_dim}, {norms:?}, {scores:?}");
+                // Where the cache is f16, a key that rounds up here and down there moves a score by 2⁻¹¹ of its size.
+                let absolute = if format == KvFormat::F16 { 2e-3 } else { 1e-5 };
+                check(&mut bench, &what, &setting(), Tolerance { absolute, relative: 1e-5 }, |case| {
+                    let qkv = case.tensor(ROWS, (n_heads + 2 * n_kv_heads) * head_dim);
+                    let y = case.tensor(ROWS, n_heads * head_dim);
+                    let (cache, count) = cache(case, format, n_kv_heads, head_dim);
+                    let rotation = (rope_dims > 0).then(|| {
+                        let angles = case.randoms(case.pass.layout.context * rope_dims);
+                        (case.floats(&angles), rope_dims, pairing)
+                    });
+                    let norms = norms.map(|whole_row| {
+                        let groups = if whole_row { n_heads + n_kv_heads } else { 2 };
+                        let weights = case.randoms(groups * head_dim);
+                        HeadNorms { weights: case.floats(&weights), epsilons: [1e-3, 2e-3], whole_row }
+                    });
+                    attend(&mut case.pass, &qkv, n_heads, norms, rotation, &cache, scores, &y);
+                    let mut outputs = vec![Output::Rows { tensor: y, used: USED - 1 }];
+                    for buffer in [cache.keys, cache.values] {
+                        outputs.push(match format {
+                            KvFormat::F32 => Output::Floats { buffer, count },
+                            KvFormat::F16 => Output::Halves { buffer, count },
+                        });
+                    }
+                    outputs
+                });
+            }
+        }
     }
 }

@@ -72,6 +72,8 @@ impl Setting {
 pub enum Output {
     /// Rows up to `used` are compared; those from there on must be as they were.
     Rows { tensor: Tensor, used: usize },
+    /// Numbers of a buffer.
+    Floats { buffer: BufferId, count: usize },
     /// Words of a buffer, equal.
     Words { buffer: BufferId, count: usize },
     /// f16 numbers, which GPUs may round up or down.
@@ -296,7 +298,7 @@ impl Output {
     fn extent(&self) -> (BufferId, u64) {
         match self {
             Output::Rows { tensor, .. } => (tensor.buffer, (tensor.rows * tensor.stride() * 4) as u64),
-            Output::Words { buffer, count } => (*buffer, 4 * *count as u64),
+            Output::Words { buffer, count } | Output::Floats { buffer, count } => (*buffer, 4 * *count as u64),
             Output::Halves { buffer, count } => (*buffer, 2 * *count as u64),
         }
     }
@@ -305,6 +307,7 @@ impl Output {
         let floats = |words: &[u32]| -> Vec<f32> { bytemuck::cast_slice(words).to_vec() };
         match self {
             Output::Words { .. } => assert_eq!(got, want, "{what}"),
+            Output::Floats { .. } => close(&floats(got), &floats(want), tolerance, what),
             Output::Halves { .. } => {
                 let halves = |words: &[u32]| -> Vec<f32> {
                     bytemuck::cast_slice(words).iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()

@@ -1,0 +1,190 @@
+//! y [T, H, head_dim] = attention of rows of different slots, one row a slot: QK-norm, rotary positions, the write of
+//! the row's own key and value and attention over the slot's cache, in one dispatch. What a decoded token needs between
+//! its projections; `attention.rs` says what is computed.
+
+use super::attention::Scores;
+use super::kv_write::{KvCache, cache_at};
+use super::rope::Pairing;
+use super::{MOST_HEAD_DIM, dot};
+use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
+use bytemuck::{Pod, Zeroable};
+use half::f16;
+
+pub static ATTEND: Kernel = kernel!(
+    attend,
+    [Uniform, Read, Read, Read, Read, Read, Write, Write, Write],
+    shared: ["control", "rows"]
+);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim: u32,
+    stride: u32,
+    page: u32,
+    scale: f32,
+    soft_cap: f32,
+    window: u32,
+    rope_dims: u32,
+    q_epsilon: f32,
+    k_epsilon: f32,
+    unused: u32,
+}
+
+/// RMSNorm of queries and keys, over each head or over a row's heads together.
+#[derive(Clone, Copy)]
+pub struct HeadNorms {
+    /// f32 weights of the queries' norm, then of the keys'.
+    pub weights: BufferId,
+    pub epsilons: [f32; 2],
+    pub whole_row: bool,
+}
+
+/// Rotary positions: the table of `rope`, the dimensions that turn, which turn together.
+pub type Rotation = (BufferId, usize, Pairing);
+
+/// Records attention of `qkv` [T, (H + 2 Hkv) × head_dim] over a layer's cache.
+#[allow(clippy::too_many_arguments)] // what attention is made of
+pub fn attend(
+    pass: &mut Pass,
+    qkv: &Tensor,
+    n_heads: usize,
+    norms: Option<HeadNorms>,
+    rotation: Option<Rotation>,
+    cache: &KvCache,
+    scores: Scores,
+    y: &Tensor,
+) {
+    let head_dim = cache.head_dim;
+    assert_eq!(qkv.columns, (n_heads + 2 * cache.n_kv_heads) * head_dim, "attend: columns of qkv");
+    assert_eq!((y.rows, y.columns), (qkv.rows, n_heads * head_dim), "attend: shape of y");
+    assert!(head_dim.is_multiple_of(4) && head_dim <= MOST_HEAD_DIM, "attend: head_dim");
+    assert!(n_heads.is_multiple_of(cache.n_kv_heads), "attend: groups");
+    let params = Params {
+        n_heads: n_heads as u32,
+        n_kv_heads: cache.n_kv_heads as u32,
+        head_dim: head_dim as u32,
+        stride: qkv.stride() as u32,
+        page: pass.layout.page as u32,
+        scale: scores.scale,
+        soft_cap: scores.soft_cap.unwrap_or(0.0),
+        window: scores.window.unwrap_or(u32::MAX),
+        rope_dims: rotation.map_or(0, |(_, dims, _)| dims as u32),
+        q_epsilon: norms.map_or(0.0, |norms| norms.epsilons[0]),
+        k_epsilon: norms.map_or(0.0, |norms| norms.epsilons[1]),
+        unused: 0,
+    };
+    let options = Options::default()
+        .set("KV_F32", (cache.format == KvFormat::F32).into())
+        .set("SOFT_CAP", scores.soft_cap.is_some().into())
+        .set("QK_NORM", norms.map_or(0, |norms| if norms.whole_row { 2 } else { 1 }))
+        .set("ROPE", rotation.map_or(0, |(_, _, pairing)| if pairing == Pairing::Adjacent { 1 } else { 2 }));
+    // What is not there still needs a buffer that nobody reads: control.
+    let table = rotation.map_or(pass.control, |(table, ..)| table);
+    let norms = norms.map_or(pass.control, |norms| norms.weights);
+    let bindings = [pass.control, pass.state, qkv.buffer, table, norms, cache.keys, cache.values, y.buffer];
+    pass.record(&ATTEND, options, params, &bindings, [n_heads as u32, qkv.rows as u32, 1]);
+}
+
+/// x / √(mean(x²) + ε) over `over`, of the head at `at`, times weights.
+fn normed(qkv: &[f32], over: std::ops::Range<usize>, at: usize, epsilon: f32, weights: &[f32]) -> Vec<f32> {
+    let x = &qkv[over];
+    let mean = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
+    let scale = 1.0 / (mean + epsilon).sqrt();
+    weights.iter().zip(&qkv[at..]).map(|(w, x)| x * scale * w).collect()
+}
+
+/// Turns a head in place.
+fn turn(head: &mut [f32], angles: &[f32], half_split: bool) {
+    let half = angles.len() / 2;
+    for (i, angle) in angles.chunks_exact(2).enumerate() {
+        let (a, b) = if half_split { (i, i + half) } else { (2 * i, 2 * i + 1) };
+        (head[a], head[b]) = (head[a] * angle[0] - head[b] * angle[1], head[a] * angle[1] + head[b] * angle[0]);
+    }
+}
+
+fn twin(t: &Twin) {
+    let p: Params = t.params();
+    let (control, state, qkv) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
+    let (table, norms) = (t.read::<f32>(4), t.read::<f32>(5));
+    let mut y = t.write::<f32>(8);
+    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
+    let rope_dims = p.rope_dims as usize;
+    for r in 0..Slot::rows(&control) {
+        let row = Slot::row(&control, &state, r);
+        if row.position >= Slot::context(&control) {
+            continue;
+        }
+        let at = r * p.stride as usize;
+        // A head of q (`first` 0) or of k, normalised and turned.
+        let head = |first: usize, all: usize, i: usize, epsilon: f32| {
+            let head_at = at + (first + i) * head_dim;
+            let mut x = match t.constant("QK_NORM") {
+                0 => qkv[head_at..head_at + head_dim].to_vec(),
+                1 => {
+                    let weights = &norms[usize::from(first > 0) * head_dim..][..head_dim];
+                    normed(&qkv, head_at..head_at + head_dim, head_at, epsilon, weights)
+                }
+                _ => {
+                    let row = at + first * head_dim..at + (first + all) * head_dim;
+                    normed(&qkv, row, head_at, epsilon, &norms[(first + i) * head_dim..][..head_dim])
+                }
+            };
+            if t.constant("ROPE") > 0 {
+                let angles = &table[row.position as usize * rope_dims..][..rope_dims];
+                turn(&mut x[..rope_dims], angles, t.constant("ROPE") == 2);
+            }
+            x
+        };
+        let cache = |kv_head: usize, position: u32| {
+            let at = Slot::cache_position(&control, row.slot, position, p.page);
+            cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
+        };
+        for kv_head in 0..kv_heads {
+            let v_at = at + (heads + kv_heads + kv_head) * head_dim;
+            let to = cache(kv_head, row.position);
+            write(t, 6, to, &head(heads, kv_heads, kv_head, p.k_epsilon));
+            write(t, 7, to, &qkv[v_at..v_at + head_dim]);
+        }
+        for i in 0..heads {
+            let (q, kv_head) = (head(0, heads, i, p.q_epsilon), i / (heads / kv_heads));
+            let y = &mut y[(r * heads + i) * head_dim..][..head_dim];
+            attend_head(t, &p, &q, row.position, |position| cache(kv_head, position), y);
+        }
+    }
+}
+
+fn write(t: &Twin, binding: usize, at: usize, x: &[f32]) {
+    if t.constant("KV_F32") == 1 {
+        t.write::<f32>(binding)[at..at + x.len()].copy_from_slice(x);
+        return;
+    }
+    for (to, x) in t.write::<u16>(binding)[at..].iter_mut().zip(x) {
+        *to = f16::from_f32(*x).to_bits();
+    }
+}
+
+/// y [head_dim] = softmax(q · keys) · values over the positions up to `position`, whose cells lie where `cell` says.
+fn attend_head(t: &Twin, p: &Params, q: &[f32], position: u32, cell: impl Fn(u32) -> usize, y: &mut [f32]) {
+    let read = |binding: usize, at: usize| -> Vec<f32> {
+        if t.constant("KV_F32") == 1 {
+            return t.read::<f32>(binding)[at..at + q.len()].to_vec();
+        }
+        t.read::<u16>(binding)[at..at + q.len()].iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
+    };
+    let positions = (position + 1).saturating_sub(p.window)..position + 1;
+    let score = |position| {
+        let score = dot(q, &read(6, cell(position))) * p.scale;
+        if t.constant("SOFT_CAP") == 1 { p.soft_cap * (score / p.soft_cap).tanh() } else { score }
+    };
+    let scores: Vec<f32> = positions.clone().map(score).collect();
+    let max = scores.iter().copied().fold(f32::MIN, f32::max);
+    let weights: Vec<f32> = scores.iter().map(|score| (score - max).exp()).collect();
+    let sum: f32 = weights.iter().sum();
+    y.fill(0.0);
+    for (position, weight) in positions.zip(weights) {
+        y.iter_mut().zip(read(7, cell(position))).for_each(|(y, v)| *y += weight / sum * v);
+    }
+}
