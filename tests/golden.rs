@@ -6,10 +6,13 @@ mod support;
 
 use cresset::device::KvFormat;
 use cresset::engine::{Engine, LoadOptions, no_breathing};
+use cresset::generate::{Request, Sampled};
+use cresset::sampler::SamplingParams;
 use pollster::block_on;
 use serde_json::Value;
 use shared::shared;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::Path;
 use support::{Case, close, cpu, golden, gpu, open, open_with};
 
@@ -42,7 +45,31 @@ fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, toleran
     }
     let (prompt, want) = (support::ids(&case["greedy"]["prompt"]), support::ids(&case["greedy"]["ids"]));
     assert_eq!(support::greedy(engine, &prompt, want.len()), want, "{name}/{file}: greedy");
+    decoding_agrees_with_prefill(engine, &prompt, want.len(), tolerance, &format!("{name}/{file}"));
     largest
+}
+
+/// One row at a time goes through kernels of its own: their logits are those of all rows at once.
+fn decoding_agrees_with_prefill(engine: &mut Engine, prompt: &[u32], tokens: usize, tolerance: f32, what: &str) {
+    let request = Request {
+        prompt: prompt.to_vec(),
+        max_tokens: Some(tokens),
+        sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
+        want_logits: true,
+        ..Request::default()
+    };
+    let (mut ids, mut decoded) = (prompt.to_vec(), Vec::new());
+    let mut on_token = |sampled: Sampled| {
+        ids.push(sampled.id);
+        decoded.push(sampled.logits.expect("logits").to_vec());
+        ControlFlow::Continue(())
+    };
+    block_on(engine.generator().generate(&request, &mut on_token, &no_breathing)).expect("tokens");
+    let mut rows: Vec<Vec<f32>> = Vec::new();
+    block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
+    for (i, decoded) in decoded.iter().enumerate() {
+        close(decoded, &rows[prompt.len() - 1 + i], tolerance, &format!("{what}: decoded token {i}"));
+    }
 }
 
 fn check_folder(name: &str, device: Case) {

@@ -3,7 +3,7 @@
 use super::{Decoder, Shape};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
-use crate::nn::{Block, Embedding, Linear, Norm};
+use crate::nn::{Block, Embedding, Input, Linear, Norm};
 use crate::ops::{KvCache, gather, soft_cap};
 
 pub struct Transformer {
@@ -27,11 +27,17 @@ impl Decoder for Transformer {
             block.forward(pass, &x, cache)?; // [T, D]
         }
         let Some(logits) = logits else { return Ok(()) };
-        let last = pass.tensor(logits.rows, x.columns)?; // [L, D]
-        gather(pass, &x, &last);
+        let last = match pass.rows {
+            1 => x,
+            _ => {
+                let last = pass.tensor(logits.rows, x.columns)?; // [L, D]
+                gather(pass, &x, &last);
+                last
+            }
+        };
         pass.logit_rows = true;
-        let last = self.norm.forward(pass, &last)?; // [L, D]
-        self.lm_head.forward_into(pass, &last, logits)?; // [L, V]
+        let last = Input { x: &last, norm: Some(&self.norm) }; // [L, D]
+        self.lm_head.forward_input_into(pass, last, logits)?; // [L, V]
         if let Some(cap) = self.logit_cap {
             soft_cap(pass, logits, cap); // [L, V]
         }

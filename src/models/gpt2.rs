@@ -68,7 +68,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         let [down] = linears(parts.loader, "ffn.down", i, [d_model], d_ffn).await?;
         blocks.push(Block {
             attn_norm,
-            attn: Attention { q, k, v, o, n_heads, qk_norm: None, rope: None, scores },
+            attn: Attention { scores, ..Attention::new([q, k, v, o], n_heads, head_dim) },
             attn_post_norm: None,
             ffn_norm,
             ffn: FeedForward::Dense(Mlp { gate: None, up, down, activation }),

@@ -6,7 +6,7 @@ use super::parts::{NormStyle, Parts};
 use super::{Architecture, Decoder, Hyper, Loader, Shape};
 use crate::error::{Error, Result};
 use crate::nn::{Attention, Block};
-use crate::ops::{Activation, Pairing, Scores};
+use crate::ops::{Activation, Pairing};
 
 pub static ARCHITECTURE: Architecture = Architecture {
     name: "gptneox",
@@ -64,7 +64,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         let o = parts.loader.linear("attn.o", i, [d_model, q_dim]).await?;
         blocks.push(Block {
             attn_norm,
-            attn: Attention { q, k, v, o, n_heads, qk_norm: None, rope, scores: Scores::scaled(head_dim) },
+            attn: Attention { rope, ..Attention::new([q, k, v, o], n_heads, head_dim) },
             attn_post_norm: None,
             ffn_norm: Some(parts.norm("ffn.norm", i).await?),
             ffn: parts.plain_mlp(i, activation).await?,

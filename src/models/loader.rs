@@ -205,6 +205,19 @@ impl<'a> Loader<'a> {
         self.upload_vector(name, &values)
     }
 
+    /// Vectors one behind the other, `offset` added to each number.
+    pub async fn joined_vectors(&mut self, names: &[(&str, usize)], layer: usize, offset: f32) -> Result<BufferId> {
+        if self.only_check {
+            return Ok(BufferId::default());
+        }
+        let mut joined = Vec::new();
+        for &(name, n) in names {
+            joined.extend(self.values(name, layer, &[n]).await?);
+        }
+        joined.iter_mut().for_each(|x| *x += offset);
+        self.upload_vector(names[0].0, &joined)
+    }
+
     /// Numbers as f32 on the device.
     fn upload_vector(&mut self, label: &str, values: &[f32]) -> Result<BufferId> {
         let buffer = self.device.create_buffer(label, 4 * values.len() as u64, Usage::Weights)?;

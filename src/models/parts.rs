@@ -6,7 +6,7 @@ use super::rope::RopeSpec;
 use super::{Hyper, Loader, Shape, Transformer};
 use crate::error::Result;
 use crate::nn::{Angles, Attention, Block, Embedding, FeedForward, Mlp, Norm, NormKind, NormOver, QkNorm, Rope};
-use crate::ops::{Activation, Pairing, Scores};
+use crate::ops::{Activation, Pairing};
 
 /// The names that most architectures share, (ours, GGUF's, Hugging Face's); an architecture's own come before them.
 pub const NAMES: &[Name] = &[
@@ -115,24 +115,34 @@ impl<'p, 'a> Parts<'p, 'a> {
     pub async fn qk_norm(&mut self, layer: usize, over: NormOver) -> Result<QkNorm> {
         let Shape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
         let columns = |heads| if over == NormOver::Head { head_dim } else { heads * head_dim };
-        let q = self.norm_of("attn.q_norm", layer, columns(n_heads)).await?;
-        let k = self.norm_of("attn.k_norm", layer, columns(n_kv_heads)).await?;
-        Ok(QkNorm { q, k, over })
+        let names = [("attn.q_norm", columns(n_heads)), ("attn.k_norm", columns(n_kv_heads))];
+        let q = self.norm_of(names[0].0, layer, names[0].1).await?;
+        let k = self.norm_of(names[1].0, layer, names[1].1).await?;
+        let joined = match self.norm {
+            NormStyle::Rms { offset, .. } => Some(self.loader.joined_vectors(&names, layer, offset).await?),
+            NormStyle::Layer { .. } => None,
+        };
+        Ok(QkNorm { q, k, over, joined })
     }
 
     /// Attention with projections of their own for queries, keys and values.
     pub async fn attention(&mut self, layer: usize, rope: Option<Rope>) -> Result<Attention> {
         let (d_model, q_dim, kv_dim) = (self.shape.d_model, self.shape.q_dim(), self.shape.kv_dim());
-        Ok(Attention {
-            q: self.loader.linear("attn.q", layer, [q_dim, d_model]).await?,
-            k: self.loader.linear("attn.k", layer, [kv_dim, d_model]).await?,
-            v: self.loader.linear("attn.v", layer, [kv_dim, d_model]).await?,
-            o: self.loader.linear("attn.o", layer, [d_model, q_dim]).await?,
-            n_heads: self.shape.n_heads,
-            qk_norm: None,
-            rope,
-            scores: Scores::scaled(self.shape.head_dim),
-        })
+        let linears = [
+            self.loader.linear("attn.q", layer, [q_dim, d_model]).await?,
+            self.loader.linear("attn.k", layer, [kv_dim, d_model]).await?,
+            self.loader.linear("attn.v", layer, [kv_dim, d_model]).await?,
+            self.loader.linear("attn.o", layer, [d_model, q_dim]).await?,
+        ];
+        let joined_bias = match linears[..3].iter().all(|linear| linear.bias.is_some()) {
+            true => {
+                let biases = [("attn.q.bias", q_dim), ("attn.k.bias", kv_dim), ("attn.v.bias", kv_dim)];
+                Some(self.loader.joined_vectors(&biases, layer, 0.0).await?)
+            }
+            false => None,
+        };
+        let attention = Attention::new(linears, self.shape.n_heads, self.shape.head_dim);
+        Ok(Attention { joined_bias, rope, ..attention })
     }
 
     /// down(act(gate(x)) × up(x)).

@@ -1,15 +1,17 @@
 //! Multi-head self-attention with grouped queries (Ainslie et al. 2023, <https://arxiv.org/abs/2305.13245>).
 
-use super::{Linear, Norm, QkNorm, Rope};
-use crate::device::{Pass, Tensor};
+use super::{Input, Linear, Norm, QkNorm, Rope};
+use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
-use crate::ops::{KvCache, Scores, attention, kv_write};
+use crate::ops::{KvCache, Scores, attend, attention, kv_write, project};
 
 pub struct Attention {
     pub q: Linear,
     pub k: Linear,
     pub v: Linear,
     pub o: Linear,
+    /// The biases of q, k and v, one behind the other, where they have some: for projecting all three at once.
+    pub joined_bias: Option<BufferId>,
     pub n_heads: usize,
     pub qk_norm: Option<QkNorm>,
     /// `None` in layers without rotary positions (NoPE), and in models with learnt ones.
@@ -18,18 +20,34 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// residual [T, D] += norm(o(attention(x [T, D]))); the rows' keys and values join the cache first.
+    /// Of heads of this size, with nothing special about it.
+    pub fn new([q, k, v, o]: [Linear; 4], n_heads: usize, head_dim: usize) -> Self {
+        let scores = Scores::scaled(head_dim);
+        Attention { q, k, v, o, joined_bias: None, n_heads, qk_norm: None, rope: None, scores }
+    }
+
+    /// residual [T, D] += norm(o(attention(x [T, D]))); the rows' keys and values join the cache.
     pub fn add_to(
         &self,
         pass: &mut Pass,
-        x: &Tensor,
+        x: Input,
         cache: &KvCache,
         norm: Option<&Norm>,
         residual: &Tensor,
     ) -> Result<()> {
-        let mut q = self.q.forward(pass, x)?; // [T, H × head_dim]
-        let mut k = self.k.forward(pass, x)?; // [T, Hkv × head_dim]
-        let v = self.v.forward(pass, x)?; // [T, Hkv × head_dim]
+        let y = match self.can_decode_at_once(pass) {
+            true => self.decode(pass, x, cache)?,   // [1, H × head_dim]
+            false => self.forward(pass, x, cache)?, // [T, H × head_dim]
+        };
+        self.o.add_normed_to(pass, &y, norm, residual) // [T, D]
+    }
+
+    /// x [T, D] → [T, H × head_dim], a kernel for each part.
+    fn forward(&self, pass: &mut Pass, x: Input, cache: &KvCache) -> Result<Tensor> {
+        let x = x.rows(pass)?; // [T, D]
+        let mut q = self.q.forward(pass, &x)?; // [T, H × head_dim]
+        let mut k = self.k.forward(pass, &x)?; // [T, Hkv × head_dim]
+        let v = self.v.forward(pass, &x)?; // [T, Hkv × head_dim]
         let heads = [self.n_heads, cache.n_kv_heads];
         if let Some(qk_norm) = &self.qk_norm {
             [q, k] = qk_norm.forward(pass, [&q, &k], heads)?;
@@ -41,6 +59,29 @@ impl Attention {
         kv_write(pass, &k, &v, cache);
         let y = pass.tensor(q.rows, q.columns)?; // [T, H × head_dim]
         attention(pass, &q, self.n_heads, cache, self.scores, &y);
-        self.o.add_normed_to(pass, &y, norm, residual) // [T, D]
+        Ok(y)
+    }
+
+    /// One row, and nothing in the way of projecting three times at once and doing the rest in one kernel.
+    fn can_decode_at_once(&self, pass: &Pass) -> bool {
+        let linears = [&self.q, &self.k, &self.v];
+        let biased = linears.iter().any(|linear| linear.bias.is_some());
+        pass.rows == 1
+            && linears.iter().all(|linear| linear.can_share(pass, 1))
+            && (!biased || self.joined_bias.is_some())
+            && self.qk_norm.is_none_or(|norm| norm.on_the_way().is_some())
+    }
+
+    /// x [1, D] → [1, H × head_dim]: the same as [`Self::forward`] in two dispatches.
+    fn decode(&self, pass: &mut Pass, x: Input, cache: &KvCache) -> Result<Tensor> {
+        let (x, prologue) = x.with_prologue(pass)?; // [1, D]
+        let weights = [&self.q.weight, &self.k.weight, &self.v.weight];
+        let qkv = pass.tensor(1, weights.iter().map(|weight| weight.rows).sum())?; // [1, (H + 2 Hkv) × head_dim]
+        project(pass, &x, prologue, &weights, self.joined_bias, 1.0, &qkv);
+        let norms = self.qk_norm.and_then(|norm| norm.on_the_way());
+        let rotation = self.rope.map(|rope| (rope.table, rope.dims, rope.pairing));
+        let y = pass.tensor(1, self.q.weight.rows)?; // [1, H × head_dim]
+        attend(pass, &qkv, self.n_heads, norms, rotation, cache, self.scores, &y);
+        Ok(y)
     }
 }

@@ -1,6 +1,6 @@
 //! The Transformer block: pre-norm, post-norm or both, its two sublayers one after the other or side by side.
 
-use super::{Attention, FeedForward, Norm};
+use super::{Attention, FeedForward, Input, Norm};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::KvCache;
@@ -26,23 +26,18 @@ impl Block {
         if self.parallel {
             return self.forward_parallel(pass, x, cache);
         }
-        let normed = normed(pass, &self.attn_norm, x)?; // [T, D]
-        self.attn.add_to(pass, normed.as_ref().unwrap_or(x), cache, self.attn_post_norm.as_ref(), x)?; // [T, D]
-        drop(normed); // its buffer serves the next norm
-        let normed = self::normed(pass, &self.ffn_norm, x)?; // [T, D]
-        self.ffn.add_to(pass, normed.as_ref().unwrap_or(x), self.ffn_post_norm.as_ref(), x) // [T, D]
+        let input = Input { x, norm: self.attn_norm.as_ref() };
+        self.attn.add_to(pass, input, cache, self.attn_post_norm.as_ref(), x)?; // [T, D]
+        let input = Input { x, norm: self.ffn_norm.as_ref() };
+        self.ffn.add_to(pass, input, self.ffn_post_norm.as_ref(), x) // [T, D]
     }
 
     /// x [T, D] += attention(norm(x)) + ffn(norm(x)).
     fn forward_parallel(&self, pass: &mut Pass, x: &Tensor, cache: &KvCache) -> Result<()> {
-        let for_attn = normed(pass, &self.attn_norm, x)?.expect("a parallel block normalises its input"); // [T, D]
-        let for_ffn = normed(pass, &self.ffn_norm, x)?; // [T, D], before attention changes x
-        self.attn.add_to(pass, &for_attn, cache, self.attn_post_norm.as_ref(), x)?; // [T, D]
-        let for_ffn = for_ffn.as_ref().unwrap_or(&for_attn);
-        self.ffn.add_to(pass, for_ffn, self.ffn_post_norm.as_ref(), x) // [T, D]
+        let for_attn = Input { x, norm: self.attn_norm.as_ref() }.rows(pass)?; // [T, D]
+        let own = Input { x, norm: self.ffn_norm.as_ref() }.rows(pass)?; // [T, D], before attention changes x
+        let for_ffn = if self.ffn_norm.is_some() { &*own } else { &*for_attn };
+        self.attn.add_to(pass, Input::of(&for_attn), cache, self.attn_post_norm.as_ref(), x)?; // [T, D]
+        self.ffn.add_to(pass, Input::of(for_ffn), self.ffn_post_norm.as_ref(), x) // [T, D]
     }
-}
-
-fn normed(pass: &mut Pass, norm: &Option<Norm>, x: &Tensor) -> Result<Option<Tensor>> {
-    norm.as_ref().map(|norm| norm.forward(pass, x)).transpose()
 }

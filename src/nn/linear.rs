@@ -1,5 +1,6 @@
 //! y = scale × (x · Wᵀ + b).
 
+use super::Input;
 use crate::device::{BufferId, Pass, ProjectionId, Tensor, Weight};
 use crate::error::Result;
 use crate::ops::{self, Epilogue};
@@ -22,6 +23,27 @@ impl Linear {
 
     pub fn scaled(self, scale: f32) -> Self {
         Linear { scale, ..self }
+    }
+
+    /// Whether it can share a dispatch with others, the pass having so few `rows`: nothing is to be done to its product.
+    pub fn can_share(&self, pass: &Pass, rows: usize) -> bool {
+        !self.is_corrected(pass) && self.scale == 1.0 && ops::can_share(rows, &[&self.weight])
+    }
+
+    /// Whether the pass's adapter changes this projection.
+    fn is_corrected(&self, pass: &Pass) -> bool {
+        pass.corrections.as_ref().zip(self.id).is_some_and(|(all, id)| all.contains_key(&id))
+    }
+
+    /// x [T, in] → y [T, out], for few rows with the norm before it in the same dispatch.
+    pub fn forward_input_into(&self, pass: &mut Pass, x: Input, y: &Tensor) -> Result<()> {
+        if self.is_corrected(pass) || !ops::can_share(y.rows, &[&self.weight]) {
+            let x = x.rows(pass)?; // [T, in]
+            return self.forward_into(pass, &x, y); // [T, out]
+        }
+        let (x, prologue) = x.with_prologue(pass)?; // [T, in]
+        ops::project(pass, &x, prologue, &[&self.weight], self.bias, self.scale, y); // [T, out]
+        Ok(())
     }
 
     /// x [T, in] → [T, out].

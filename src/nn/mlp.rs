@@ -1,9 +1,9 @@
 //! The feed-forward layer, gated (SwiGLU, Shazeer 2020, <https://arxiv.org/abs/2002.05202>) or plain (GPT-2).
 
-use super::{Linear, Norm};
+use super::{Input, Linear, Norm};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
-use crate::ops::{Activation, activation};
+use crate::ops::{Activation, activation, gated};
 
 /// What follows attention in a block.
 pub enum FeedForward {
@@ -12,7 +12,7 @@ pub enum FeedForward {
 
 impl FeedForward {
     /// residual [T, D] += norm(ffn(x [T, D])).
-    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
+    pub fn add_to(&self, pass: &mut Pass, x: Input, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
         match self {
             FeedForward::Dense(mlp) => mlp.add_to(pass, x, norm, residual),
         }
@@ -29,15 +29,23 @@ pub struct Mlp {
 
 impl Mlp {
     /// residual [T, D] += norm(mlp(x [T, D])).
-    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
-        let up = self.up.forward(pass, x)?; // [T, F]
-        let hidden = pass.tensor(x.rows, up.columns)?; // [T, F]
+    pub fn add_to(&self, pass: &mut Pass, x: Input, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
+        let hidden = pass.tensor(x.x.rows, self.up.weight.rows)?; // [T, F]
         match &self.gate {
+            Some(gate) if [gate, &self.up].iter().all(|l| l.bias.is_none() && l.can_share(pass, x.x.rows)) => {
+                let (x, prologue) = x.with_prologue(pass)?; // [T, D]
+                gated(pass, &x, prologue, [&gate.weight, &self.up.weight], None, self.activation, &hidden);
+            }
             Some(gate) => {
-                let gate = gate.forward(pass, x)?; // [T, F]
+                let x = x.rows(pass)?; // [T, D]
+                let (gate, up) = (gate.forward(pass, &x)?, self.up.forward(pass, &x)?); // [T, F] each
                 activation(pass, &gate, Some(&up), self.activation, &hidden);
             }
-            None => activation(pass, &up, None, self.activation, &hidden),
+            None => {
+                let x = x.rows(pass)?; // [T, D]
+                let up = self.up.forward(pass, &x)?; // [T, F]
+                activation(pass, &up, None, self.activation, &hidden);
+            }
         }
         self.down.add_normed_to(pass, &hidden, norm, residual) // [T, D]
     }

@@ -3,6 +3,7 @@
 mod attention;
 mod block;
 mod embedding;
+mod input;
 mod linear;
 mod mlp;
 mod norm;
@@ -11,6 +12,7 @@ mod rope;
 pub use attention::Attention;
 pub use block::Block;
 pub use embedding::Embedding;
+pub use input::Input;
 pub use linear::Linear;
 pub use mlp::{FeedForward, Mlp};
 pub use norm::{Norm, NormKind, NormOver, QkNorm};

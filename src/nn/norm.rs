@@ -2,7 +2,7 @@
 
 use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
-use crate::ops::{self, Normalisation};
+use crate::ops::{self, HeadNorms, Normalisation};
 
 /// Normalises each row, or each group of a row; `weight` and `bias` are f32 on the device, as wide as what is normalised.
 #[derive(Clone, Copy)]
@@ -45,6 +45,8 @@ pub struct QkNorm {
     pub q: Norm,
     pub k: Norm,
     pub over: NormOver,
+    /// The weights of q's norm, then of k's, where both are RMSNorms: for kernels that do both on the way.
+    pub joined: Option<BufferId>,
 }
 
 /// What one mean goes over.
@@ -59,6 +61,12 @@ pub enum NormOver {
 }
 
 impl QkNorm {
+    /// For the kernel that normalises heads on the way, if it can do these norms.
+    pub fn on_the_way(&self) -> Option<HeadNorms> {
+        let weights = self.joined.filter(|_| self.over != NormOver::OwnHead)?;
+        Some(HeadNorms { weights, epsilons: [self.q.epsilon, self.k.epsilon], whole_row: self.over == NormOver::Row })
+    }
+
     /// q [T, H × head_dim] and k [T, Hkv × head_dim] → the same shapes.
     pub fn forward(&self, pass: &mut Pass, [q, k]: [&Tensor; 2], [heads, kv_heads]: [usize; 2]) -> Result<[Tensor; 2]> {
         let normed = |pass: &mut Pass, norm: &Norm, x: &Tensor, heads| -> Result<Tensor> {

@@ -37,7 +37,7 @@ pub use layer_norm::layer_norm;
 pub use matmul::matmul;
 pub use matvec::matvec;
 pub use penalize::penalize;
-pub use project::{Prologue, project};
+pub use project::{Prologue, can_share, project};
 pub use rms_norm::rms_norm;
 pub use rope::{Pairing, rope};
 pub use sample::{sample, sample_token};

@@ -39,7 +39,7 @@ pub(super) struct NormedParams {
 }
 
 /// Whether weights can share a dispatch of this many rows: few rows, and no weight split over several bindings.
-pub(crate) fn can_share(rows: usize, weights: &[&Weight]) -> bool {
+pub fn can_share(rows: usize, weights: &[&Weight]) -> bool {
     rows <= MOST_ROWS && weights.iter().all(|weight| weight.pieces.len() == 1)
 }
 

@@ -6,6 +6,7 @@ on_both_devices! {
     an_extended_prompt_is_computed_from_where_it_differs,
     every_row_bucket_gives_the_logits_of_single_steps,
     a_decoded_token_costs_the_same_and_makes_nothing,
+    a_decoded_token_takes_few_dispatches,
     two_engines_at_once,
 }
 
@@ -91,6 +92,22 @@ fn a_decoded_token_costs_the_same_and_makes_nothing(case: Case) {
     if engine.info()["device"]["backend"] != "cpu" {
         assert_eq!((few("maps"), most("maps")), (4, 30));
         assert_eq!((few("bytesRead"), most("bytesRead")), (16, 120), "one id a token");
+    }
+}
+
+/// A layer: norm + q, k, v; attention; output; norm + gate, up; down. Beside them: embedding, norm + logits, and the
+/// sampler's three.
+fn a_decoded_token_takes_few_dispatches(case: Case) {
+    for (name, layers) in [("llama-gqa/q8_0.gguf", 2), ("qwen3/f32.gguf", 2)] {
+        let mut engine = load(&Variant::of(name), case, None);
+        let mut dispatches = |tokens: usize| {
+            let before = engine.stats()["counters"]["dispatches"].as_u64().expect("a count");
+            let request = json!({ "prompt": [5, 6, 7], "max_tokens": tokens, "temperature": 0, "ignore_eos": true });
+            complete(&mut engine, request).expect("an answer");
+            engine.stats()["counters"]["dispatches"].as_u64().expect("a count") - before
+        };
+        let _ = dispatches(2);
+        assert_eq!((dispatches(9) - dispatches(3)) / 6, 5 * layers + 5, "{name}");
     }
 }
 
