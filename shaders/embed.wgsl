@@ -11,10 +11,13 @@ struct Params { columns: u32, stride: u32, weight_stride4: u32, first: u32, coun
 fn embed(@builtin(global_invocation_id) id: vec3u) {
     if (id.y >= rows_in_use()) { return; }
     let row = row_at(id.y);
-    if (BY_POSITION == 0u && id.x == 0u && row.position < context()) {
+    if (BY == 0u && id.x == 0u && row.position < context()) {
         state[history_at(row.slot, row.position)] = row.token;
     }
-    let index = select(row.token, row.position, BY_POSITION == 1u) - params.first;
+    var index = row.token;
+    if (BY == 1u) { index = row.position; }
+    if (BY == 2u) { index = 0u; }
+    index -= params.first;
     let column = id.x * 8u;
     if (index >= params.count || column >= params.columns) { return; }
     let blocks = (params.columns + 31u) / 32u;
@@ -23,6 +26,6 @@ fn embed(@builtin(global_invocation_id) id: vec3u) {
         if (column + i >= params.columns) { break; }
         let at = id.y * params.stride + column + i;
         let value = values[i >> 2u][i & 3u] * params.scale;
-        if (BY_POSITION == 1u) { x[at] += value; } else { x[at] = value; }
+        if (BY == 0u) { x[at] = value; } else { x[at] += value; }
     }
 }

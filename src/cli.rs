@@ -1,5 +1,6 @@
 //! What each subcommand does.
 
+pub mod embed;
 pub mod quantize;
 
 use super::{Adapter, Bench, Chat, Generate, Inspect, Logits, Model, Perplexity, Sampling, Tokenize};
@@ -282,7 +283,7 @@ pub fn bench(args: Bench) -> Result<()> {
     let load_s = started.elapsed().as_secs_f64();
     let info = engine.info();
     let vocabulary = engine.model().vocabulary_size as u32;
-    let generator = engine.generator();
+    let generator = engine.generator()?;
     let mut seed = 1u32;
     let mut runs = Vec::new();
     for run in 0..args.repeat.max(1) + 1 {

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod answer;
+mod embeddings;
 mod estimate;
 mod load;
 mod request;
@@ -11,7 +12,8 @@ pub use adapters::AdapterOptions;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device, probe};
 
 use crate::chat::{ChatTemplate, RenderOptions};
-use crate::device::KvFormat;
+use crate::device::{Device, KvFormat};
+use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::{Breathe, Finish, Generator, Outcome, Request};
 use crate::sampler::{logprob, top_logprobs};
@@ -29,13 +31,28 @@ use web_time::{Instant, SystemTime};
 
 /// A loaded model, ready to answer.
 pub struct Engine {
-    generator: Generator,
+    work: Work,
     tokenizer: Option<Tokenizer>,
     template: Option<ChatTemplate>,
     model: ModelInfo,
     adapters: Adapters,
     kv: KvFormat,
     requests: u64,
+}
+
+/// What an engine's model does.
+enum Work {
+    Generate(Generator),
+    Embed(Embedder),
+}
+
+impl Work {
+    fn generator(&mut self) -> Result<&mut Generator> {
+        match self {
+            Work::Generate(generator) => Ok(generator),
+            Work::Embed(_) => Err(Error::invalid("model", "makes embeddings; it cannot generate text")),
+        }
+    }
 }
 
 /// Receives the chunk objects of a stream.
@@ -63,7 +80,10 @@ impl Engine {
 
     /// Set to end the running request soon, with `finish_reason: "abort"`.
     pub fn interrupt_handle(&self) -> Rc<Cell<bool>> {
-        self.generator.interrupted.clone()
+        match &self.work {
+            Work::Generate(generator) => generator.interrupted.clone(),
+            Work::Embed(embedder) => embedder.interrupted.clone(),
+        }
     }
 
     pub fn tokenizer(&self) -> Result<&Tokenizer> {
@@ -123,9 +143,11 @@ impl Engine {
         on_chunk: &mut OnChunk<'_>,
         breathe: &Breathe,
     ) -> Result<Value> {
+        self.generator()?;
         self.select_adapter(&options.adapter)?;
         self.requests += 1;
-        self.generator.interrupted.set(false);
+        let interrupted = self.interrupt_handle();
+        interrupted.set(false);
         let started = Instant::now();
         let seed = options.sampling.seed.unwrap_or_else(random_seed);
         let envelope = Envelope {
@@ -172,7 +194,7 @@ impl Engine {
                 times = took;
             }
             outcomes.push(outcome);
-            if outcome.finish == Finish::Abort || self.generator.interrupted.get() {
+            if outcome.finish == Finish::Abort || interrupted.get() {
                 break;
             }
         }
@@ -193,7 +215,8 @@ impl Engine {
         emit: &mut Option<&mut dyn FnMut(&Piece)>,
         breathe: &Breathe,
     ) -> Result<(Piece, Outcome, Times)> {
-        let Engine { generator, tokenizer, .. } = self;
+        let Engine { work, tokenizer, .. } = self;
+        let generator = work.generator()?;
         let tokenizer = tokenizer.as_ref();
         let mut text = TextStream {
             decoder: tokenizer.map(|t| if kind == Kind::Chat { t.stream().at_text_start() } else { t.stream() }),
@@ -245,7 +268,7 @@ impl Engine {
         breathe: &Breathe,
     ) -> Result<()> {
         self.select_adapter(&AdapterChoice::Default)?;
-        self.generator.logits(ids, all, on_row, breathe).await
+        self.generator()?.logits(ids, all, on_row, breathe).await
     }
 
     /// Scores a text in windows of `window` tokens side by side; in each, every token but the first is predicted.
@@ -257,7 +280,7 @@ impl Engine {
         breathe: &Breathe,
     ) -> Result<Perplexity> {
         self.select_adapter(&AdapterChoice::Default)?;
-        let window = window.min(self.generator.context());
+        let window = window.min(self.generator()?.context());
         let tokenizer = self.tokenizer()?;
         let bos = tokenizer.encode("", true, false)?;
         let ids = tokenizer.encode(text, false, false)?;
@@ -276,7 +299,7 @@ impl Engine {
                     nll -= f64::from(logprob(logits, next));
                 }
             };
-            self.generator.logits(&row, true, &mut on_row, breathe).await?;
+            self.generator()?.logits(&row, true, &mut on_row, breathe).await?;
             bits += nll / std::f64::consts::LN_2;
             scored += row.len() - 1;
             // Without a first token of its own, a window cannot score the text's first token.
@@ -297,7 +320,7 @@ impl Engine {
 
     /// `engine.info`: model, device, memory in bytes by kind, the variants in use.
     pub fn info(&self) -> Value {
-        let device = &self.generator.device;
+        let device = self.device();
         let memory = device.memory();
         let mut by_kind = json!(memory);
         by_kind["total"] = json!(memory.total());
@@ -313,16 +336,33 @@ impl Engine {
 
     /// `engine.stats()`: what the executor has counted since loading.
     pub fn stats(&self) -> Value {
-        json!({ "requests": self.requests, "counters": self.generator.device.counters() })
+        json!({ "requests": self.requests, "counters": self.device().counters() })
     }
 
     pub fn model(&self) -> &ModelInfo {
         &self.model
     }
 
-    /// For benchmarks: the generator below the text.
-    pub fn generator(&mut self) -> &mut Generator {
-        &mut self.generator
+    /// The generator below the text. Error: `INVALID_REQUEST` if the model only embeds.
+    pub fn generator(&mut self) -> Result<&mut Generator> {
+        self.work.generator()
+    }
+
+    /// The embedder below the text. Error: `INVALID_REQUEST` if the model generates.
+    pub fn embedder(&mut self) -> Result<&mut Embedder> {
+        match &mut self.work {
+            Work::Embed(embedder) => Ok(embedder),
+            Work::Generate(_) => {
+                Err(Error::invalid("model", "generates text; embeddings need a model made for them, such as a BERT"))
+            }
+        }
+    }
+
+    fn device(&self) -> &Device {
+        match &self.work {
+            Work::Generate(generator) => &generator.device,
+            Work::Embed(embedder) => &embedder.device,
+        }
     }
 }
 

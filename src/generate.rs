@@ -1,5 +1,6 @@
 //! Ids in, ids out: prefill, the decode loop that runs ahead of its read-backs, the cached prefix. Sees no string.
 
+pub use crate::device::Breathe;
 use crate::device::{BufferId, SamplingSlot, Ticket, Usage};
 use crate::device::{Compiled, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor};
 use crate::error::{Error, Result};
@@ -7,7 +8,6 @@ use crate::models::Decoder;
 use crate::models::lora::Adapter;
 use crate::ops::{KvCache, sample_token};
 use crate::sampler::SamplingParams;
-use crate::weights::LocalBoxFuture;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -90,9 +90,6 @@ pub struct Sampled<'a> {
     pub id: u32,
     pub logits: Option<&'a [f32]>,
 }
-
-/// Lets other work happen between tokens: the browser's event loop, natively nothing.
-pub type Breathe = dyn Fn() -> LocalBoxFuture<'static, ()>;
 
 /// Where the decode loop stands.
 struct Decode {

@@ -21,6 +21,7 @@ pub use error::{Error, Result};
 
 pub mod chat;
 pub mod device;
+pub mod embed;
 pub mod engine;
 pub mod generate;
 pub mod models;

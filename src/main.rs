@@ -34,6 +34,8 @@ enum Command {
     Bench(Bench),
     /// Write a GGUF file with fewer bits a weight.
     Quantize(cli::quantize::Quantize),
+    /// Turn texts into vectors, with a model made for that.
+    Embed(cli::embed::Embed),
     /// Pretrain a small model.
     #[cfg(feature = "train")]
     Train(Box<cresset::train::cli::TrainArgs>),
@@ -223,6 +225,7 @@ fn main() -> ExitCode {
         Command::Perplexity(args) => cli::perplexity(args),
         Command::Bench(args) => cli::bench(args),
         Command::Quantize(args) => cli::quantize::quantize(args),
+        Command::Embed(args) => cli::embed::embed(args),
         #[cfg(feature = "train")]
         Command::Train(args) => cresset::train::cli::run(*args),
     };

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("models", 5),
     ("chat", 6),
     ("generate", 6),
+    ("embed", 6),
     ("train", 6),
     ("engine", 7),
     ("web", 8),
@@ -24,6 +25,7 @@ const FLOORS: &[(&str, u32)] = &[
 /// Pairs that the numbers would allow but the design forbids.
 const NEVER: &[(&str, &str, &str)] = &[
     ("generate", "tokenizer", "generate sees ids, never a string"),
+    ("embed", "tokenizer", "embed sees ids, never a string"),
     ("ops", "weights", "a kernel knows no file"),
     ("ops", "models", "a kernel knows no model"),
     ("nn", "weights", "a layer knows no file"),

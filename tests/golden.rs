@@ -64,7 +64,8 @@ fn decoding_agrees_with_prefill(engine: &mut Engine, prompt: &[u32], tokens: usi
         decoded.push(sampled.logits.expect("logits").to_vec());
         ControlFlow::Continue(())
     };
-    block_on(engine.generator().generate(&request, &mut on_token, &no_breathing)).expect("tokens");
+    block_on(engine.generator().expect("a generator").generate(&request, &mut on_token, &no_breathing))
+        .expect("tokens");
     let mut rows: Vec<Vec<f32>> = Vec::new();
     block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
     for (i, decoded) in decoded.iter().enumerate() {

@@ -7,7 +7,7 @@ pub const FROM_STATE: u32 = u32::MAX;
 
 /// Words before the row table.
 const HEADER: usize = 16;
-/// Words of a row: slot, position, token, unused.
+/// Words of a row: slot, position, token, and the length of its sequence where an encoder reads it.
 const ROW: usize = 4;
 /// Words of a slot's sampling parameters.
 const SAMPLING: usize = 16;
@@ -151,6 +151,21 @@ impl Control {
         self.words[self.layout.gather_at()..][..gather.len()].copy_from_slice(gather);
     }
 
+    /// The rows of the next run: whole sequences, one behind the other, each a slot of its own; the first row of each is
+    /// gathered.
+    pub fn set_sequences(&mut self, sequences: &[&[u32]]) {
+        let (mut rows, mut first) = (Vec::new(), Vec::new());
+        for (slot, ids) in sequences.iter().enumerate() {
+            first.push(rows.len() as u32);
+            rows.extend((0..).zip(*ids).map(|(position, &token)| Row { slot: slot as u32, position, token }));
+        }
+        self.set_rows(&rows, &first);
+        let lengths = sequences.iter().flat_map(|ids| std::iter::repeat_n(ids.len() as u32, ids.len()));
+        for (i, length) in lengths.enumerate() {
+            self.words[HEADER + ROW * i + 3] = length;
+        }
+    }
+
     pub fn set_sampling(&mut self, slot: usize, sampling: &SamplingSlot) {
         let at = self.layout.sampling_at() + SAMPLING * slot;
         self.words[at..at + SAMPLING].copy_from_slice(bytemuck::cast_slice(bytemuck::bytes_of(sampling)));
@@ -176,6 +191,11 @@ impl Slot {
     /// The index of the row that logit row `i` comes from.
     pub fn gathered(control: &[u32], i: usize) -> usize {
         control[control[2] as usize + i] as usize
+    }
+
+    /// Position and length of the sequence of row `i`, as an encoder has them.
+    pub fn place(control: &[u32], i: usize) -> (u32, u32) {
+        (control[HEADER + ROW * i + 1], control[HEADER + ROW * i + 3])
     }
 
     /// The slot of row `i`: always the host's to say.

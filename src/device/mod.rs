@@ -31,6 +31,8 @@ pub(crate) use web::message;
 
 use crate::error::Result;
 use serde::Serialize;
+use std::future::Future;
+use std::pin::Pin;
 
 /// What the page and the terminal say about the device.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -85,6 +87,9 @@ pub struct Tuning {
     /// Threads that share one output of a matvec: 1 needs no barrier, which software adapters prefer.
     pub matvec_lanes: u32,
 }
+
+/// Lets other work happen between runs: the browser's event loop, natively nothing.
+pub type Breathe = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// The number of a run whose read-back has not been waited for. Tickets are waited for in the order they were given.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The adapters of a loaded model, by name: load, list, unload, and which of them a request means.
 
-use super::Engine;
 use super::request::{AdapterChoice, Fields};
+use super::{Engine, Work};
 use crate::error::{Error, Result};
 use crate::generate::AdapterId;
 use crate::models::lora::{self, Places};
@@ -63,9 +63,9 @@ impl Engine {
                 format!("there is an adapter called {name:?} already; unload it first"),
             ));
         }
-        let device = &mut self.generator.device;
-        let adapter = lora::load(checkpoint, &self.adapters.places, options.alpha, device).await?;
-        let id = self.generator.add_adapter(adapter);
+        let generator = self.work.generator()?;
+        let adapter = lora::load(checkpoint, &self.adapters.places, options.alpha, &mut generator.device).await?;
+        let id = generator.add_adapter(adapter);
         self.adapters.loaded.push((name.to_string(), id));
         if options.default {
             self.adapters.default = Some(id);
@@ -78,14 +78,15 @@ impl Engine {
         let id = self.adapters.find(name)?;
         self.adapters.loaded.retain(|(_, other)| *other != id);
         self.adapters.default = self.adapters.default.filter(|default| *default != id);
-        self.generator.remove_adapter(id);
+        self.work.generator()?.remove_adapter(id);
         Ok(())
     }
 
     /// `engine.adapters.list`: `[{ name, rank, bytes, default }]`.
     pub fn adapters(&self) -> Value {
+        let Work::Generate(generator) = &self.work else { return json!([]) };
         let list = self.adapters.loaded.iter().map(|(name, id)| {
-            let adapter = self.generator.adapter(*id);
+            let adapter = generator.adapter(*id);
             let default = self.adapters.default == Some(*id);
             json!({ "name": name, "rank": adapter.rank, "bytes": adapter.bytes, "default": default })
         });
@@ -99,7 +100,7 @@ impl Engine {
             AdapterChoice::None => None,
             AdapterChoice::Named(name) => Some(self.adapters.find(name)?),
         };
-        self.generator.select_adapter(id);
+        self.work.generator()?.select_adapter(id);
         Ok(())
     }
 }

@@ -1,14 +1,15 @@
 //! A checkpoint and options → an engine; and what can be said before anything is loaded.
 
-use super::Engine;
 use super::adapters::Adapters;
 use super::request::Fields;
+use super::{Engine, Work};
 use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceInfo, KvFormat};
+use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::models::lora::Places;
-use crate::models::{self, Hyper, Loader, Shape};
+use crate::models::{self, Hyper, Loader, Model, Shape};
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind, TensorInfo};
@@ -149,18 +150,28 @@ pub async fn load(
         let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
         let mut loader = Loader::new(&checkpoint, &mut device, context, &mut progress);
         loader.quantize = options.quantize;
-        let model = (architecture.load)(&mut loader).await?;
+        let model = architecture.load(&mut loader).await?;
         let places = Places::new(&mut loader, model.shape());
         (model, places)
     };
     device.check().await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
-    let mut generator = Generator::new(device, model, context, options.kv).await?;
-    generator.warm_up().await?;
+    let work = match model {
+        Model::Decoder(model) => {
+            let mut generator = Generator::new(device, model, context, options.kv).await?;
+            generator.warm_up().await?;
+            Work::Generate(generator)
+        }
+        Model::Encoder(model) => {
+            let mut embedder = Embedder::new(device, model, context).await?;
+            embedder.warm_up().await?;
+            Work::Embed(embedder)
+        }
+    };
     let model = model_info(&checkpoint, &shape, context, options, template.is_some());
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
     let adapters = Adapters::new(places);
-    Ok(Engine { generator, tokenizer, template, model, adapters, kv: options.kv, requests: 0 })
+    Ok(Engine { work, tokenizer, template, model, adapters, kv: options.kv, requests: 0 })
 }
 
 /// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.
@@ -297,7 +308,7 @@ async fn checked_shape(checkpoint: &Checkpoint, device: &mut Device) -> Result<S
     let mut no_progress = |_, _| ();
     let mut loader = Loader::new(checkpoint, device, 1, &mut no_progress);
     loader.only_check = true;
-    let model = (models::architecture_of(checkpoint)?.load)(&mut loader).await?;
+    let model = models::architecture_of(checkpoint)?.load(&mut loader).await?;
     Ok(model.shape().clone())
 }
 

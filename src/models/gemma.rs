@@ -1,7 +1,7 @@
 //! Gemma (2024, <https://arxiv.org/abs/2403.08295>): a llama with scaled embeddings, GELU and norms that store w − 1.
 
 use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::Result;
 use crate::nn::Block;
 use crate::ops::{Activation, Pairing};
@@ -11,7 +11,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     gguf: &["gemma"],
     hf: &["gemma"],
     shape: |hyper| Shape::read(hyper, None),
-    load: |loader| Box::pin(load(loader)),
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
 /// Safetensors keep w − 1; GGUF's converter has added the one.

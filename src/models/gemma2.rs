@@ -4,7 +4,7 @@
 use super::gemma::norms;
 use super::loader::Name;
 use super::parts::Parts;
-use super::{Architecture, Decoder, Hyper, Loader, Shape, Transformer};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape, Transformer};
 use crate::error::Result;
 use crate::nn::{Attention, Block};
 use crate::ops::{Activation, Pairing, Scores};
@@ -14,7 +14,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     gguf: &["gemma2"],
     hf: &["gemma2"],
     shape: |hyper| Shape::read(hyper, None),
-    load: |loader| Box::pin(load(loader)),
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
 /// Shared with Gemma 3. `blk.{i}.ffn_norm` is another norm here than in a llama.

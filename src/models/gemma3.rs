@@ -5,7 +5,7 @@ use super::gemma::norms;
 use super::gemma2::{NAMES, attention_scale};
 use super::parts::Parts;
 use super::rope::RopeSpec;
-use super::{Architecture, Decoder, Loader, Shape, Transformer};
+use super::{Architecture, Decoder, Load, Loader, Shape, Transformer};
 use crate::error::Result;
 use crate::nn::{Attention, Block, NormOver};
 use crate::ops::{Activation, Pairing, Scores};
@@ -15,7 +15,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     gguf: &["gemma3"],
     hf: &["gemma3", "gemma3_text"],
     shape: |hyper| Shape::read(hyper, None),
-    load: |loader| Box::pin(load(loader)),
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
 /// The local layers' rotary base where the file does not say.

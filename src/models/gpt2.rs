@@ -2,13 +2,18 @@
 
 use super::loader::{Name, consecutive};
 use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::{Error, Result};
 use crate::nn::{Attention, Block, Embedding, FeedForward, Linear, Mlp};
 use crate::ops::{Activation, Scores};
 
-pub static ARCHITECTURE: Architecture =
-    Architecture { name: "gpt2", gguf: &["gpt2"], hf: &["gpt2"], shape, load: |loader| Box::pin(load(loader)) };
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "gpt2",
+    gguf: &["gpt2"],
+    hf: &["gpt2"],
+    shape,
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
+};
 
 const NAMES: &[Name] = &[
     ("embed", "token_embd.weight", "transformer.wte.weight"),

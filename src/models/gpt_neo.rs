@@ -3,14 +3,19 @@
 
 use super::loader::Name;
 use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::{Error, Result};
 use crate::nn::{Attention, Block, Embedding};
 use crate::ops::{Activation, Scores};
 use serde_json::Value;
 
-pub static ARCHITECTURE: Architecture =
-    Architecture { name: "gpt_neo", gguf: &[], hf: &["gpt_neo"], shape, load: |loader| Box::pin(load(loader)) };
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "gpt_neo",
+    gguf: &[],
+    hf: &["gpt_neo"],
+    shape,
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
+};
 
 const NAMES: &[Name] = &[
     ("embed", "", "transformer.wte.weight"),

@@ -3,7 +3,7 @@
 
 use super::loader::{Name, Rows, consecutive};
 use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::{Error, Result};
 use crate::nn::{Attention, Block};
 use crate::ops::{Activation, Pairing};
@@ -13,7 +13,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     gguf: &["gptneox"],
     hf: &["gpt_neox"],
     shape: |hyper| Shape::read(hyper, None),
-    load: |loader| Box::pin(load(loader)),
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
 const NAMES: &[Name] = &[

@@ -92,6 +92,11 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A whole number of the metadata, 0 included.
+    pub fn metadata_u64(&self, gguf: &str) -> Result<Option<u64>> {
+        self.checkpoint.metadata().u64(&self.key(gguf))
+    }
+
     /// A switch, if it is there.
     pub fn flag(&self, gguf: &str, hf: &str) -> Result<Option<bool>> {
         match self.config() {

@@ -2,13 +2,18 @@
 //! attention, SwiGLU. Also SmolLM 2, TinyLlama and whatever else converts to it.
 
 use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::{Error, Result};
 use crate::nn::Block;
 use crate::ops::Activation;
 
-pub static ARCHITECTURE: Architecture =
-    Architecture { name: "llama", gguf: &["llama"], hf: &["llama"], shape, load: |loader| Box::pin(load(loader)) };
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "llama",
+    gguf: &["llama"],
+    hf: &["llama"],
+    shape,
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
+};
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     if hyper.optional_count("expert_count", "num_local_experts")?.is_some_and(|n| n > 1) {

@@ -154,6 +154,12 @@ impl<'a> Loader<'a> {
         self.name(name).is_some() && self.checkpoint.tensor(&self.file_name(name, layer)).is_some()
     }
 
+    /// Rows of a matrix of the file, or 0 where it is none.
+    pub fn rows(&self, name: &str, layer: usize) -> Result<usize> {
+        let info = self.checkpoint.tensor(&self.file_name(name, layer));
+        Ok(info.filter(|info| info.shape.len() == 2).map_or(0, |info| info.shape[0]))
+    }
+
     /// Whether an optional tensor is there, or has to be.
     fn expects(&self, name: &str, layer: usize) -> bool {
         self.has(name, layer) || self.names[0].iter().any(|row| row.0 == name)

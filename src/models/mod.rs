@@ -1,6 +1,8 @@
 //! Architectures: one file each, and the registry that finds them.
 
+mod bert;
 mod decoder;
+mod encoder;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -11,6 +13,8 @@ mod hyper;
 mod llama;
 mod loader;
 pub mod lora;
+mod modern_bert;
+mod nomic_bert;
 mod olmo2;
 mod parts;
 mod qwen3;
@@ -18,6 +22,7 @@ mod rope;
 mod shape;
 
 pub use decoder::Transformer;
+pub use encoder::Encoder;
 pub use hyper::Hyper;
 pub use loader::{Loader, Progress};
 pub use shape::Shape;
@@ -37,7 +42,39 @@ pub trait Decoder {
 }
 
 /// Reads an architecture's weights onto the device.
-pub type Load = for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Box<dyn Decoder>>>;
+pub enum Load {
+    Decoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Box<dyn Decoder>>>),
+    Encoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Encoder>>),
+}
+
+/// A model whose weights are on the device: one that generates, or one that embeds.
+pub enum Model {
+    Decoder(Box<dyn Decoder>),
+    Encoder(Encoder),
+}
+
+impl Model {
+    pub fn shape(&self) -> &Shape {
+        match self {
+            Model::Decoder(decoder) => decoder.shape(),
+            Model::Encoder(encoder) => &encoder.shape,
+        }
+    }
+}
+
+impl Architecture {
+    pub async fn load(&self, loader: &mut Loader<'_>) -> Result<Model> {
+        Ok(match self.load {
+            Load::Decoder(load) => Model::Decoder(load(loader).await?),
+            Load::Encoder(load) => Model::Encoder(load(loader).await?),
+        })
+    }
+
+    /// Whether it makes vectors of texts instead of continuing them.
+    pub fn is_encoder(&self) -> bool {
+        matches!(self.load, Load::Encoder(_))
+    }
+}
 
 /// A row of the registry.
 pub struct Architecture {
@@ -62,6 +99,9 @@ pub static REGISTRY: &[&Architecture] = &[
     &gpt2::ARCHITECTURE,
     &gpt_neo::ARCHITECTURE,
     &gpt_neox::ARCHITECTURE,
+    &bert::ARCHITECTURE,
+    &nomic_bert::ARCHITECTURE,
+    &modern_bert::ARCHITECTURE,
 ];
 
 /// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or `MODEL_FORMAT` if it has none.

@@ -3,13 +3,18 @@
 
 use super::loader::Name;
 use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::Result;
 use crate::nn::{Attention, Block, NormOver};
 use crate::ops::{Activation, Pairing};
 
-pub static ARCHITECTURE: Architecture =
-    Architecture { name: "olmo2", gguf: &["olmo2"], hf: &["olmo2"], shape, load: |loader| Box::pin(load(loader)) };
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "olmo2",
+    gguf: &["olmo2"],
+    hf: &["olmo2"],
+    shape,
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
+};
 
 const NAMES: &[Name] = &[
     ("attn.post_norm", "blk.{i}.post_attention_norm.weight", "model.layers.{i}.post_attention_layernorm.weight"),

@@ -4,6 +4,7 @@ use super::loader::Name;
 use super::lora::interleaved_halves;
 use super::rope::RopeSpec;
 use super::{Hyper, Loader, Shape, Transformer};
+use crate::device::Weight;
 use crate::error::Result;
 use crate::nn::{Angles, Attention, Block, Embedding, FeedForward, Mlp, Norm, NormKind, NormOver, QkNorm, Rope};
 use crate::ops::{Activation, Pairing};
@@ -68,7 +69,20 @@ impl<'p, 'a> Parts<'p, 'a> {
     pub async fn embedding(&mut self, scale: f32) -> Result<Embedding> {
         let Shape { vocabulary, d_model, .. } = self.shape;
         let tokens = self.loader.matrix("embed", 0, [vocabulary, d_model]).await?;
-        Ok(Embedding { tokens, positions: None, scale })
+        Ok(Embedding { tokens, positions: None, types: None, scale })
+    }
+
+    /// BERT's table of segment types [types, D], where it has one.
+    pub async fn token_types(&mut self, hyper: &Hyper<'_>) -> Result<Option<Weight>> {
+        if !self.loader.has("types", 0) {
+            return Ok(None);
+        }
+        // GGUF's metadata have no such key: its tables have BERT's two rows, or the one that is used.
+        let types = match hyper.optional_count("token_type_count", "type_vocab_size")? {
+            Some(types) => types,
+            None => self.loader.rows("types", 0)?,
+        };
+        Ok(Some(self.loader.matrix("types", 0, [types, self.shape.d_model]).await?))
     }
 
     /// Rotary positions for heads of this shape, as the file describes them.

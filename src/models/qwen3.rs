@@ -1,13 +1,18 @@
 //! Qwen 3 (Yang et al. 2025, <https://arxiv.org/abs/2505.09388>): a llama whose queries and keys are normalised.
 
 use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Loader, Shape};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::Result;
 use crate::nn::{Attention, Block, NormOver};
 use crate::ops::{Activation, Pairing};
 
-pub static ARCHITECTURE: Architecture =
-    Architecture { name: "qwen3", gguf: &["qwen3"], hf: &["qwen3"], shape, load: |loader| Box::pin(load(loader)) };
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "qwen3",
+    gguf: &["qwen3"],
+    hf: &["qwen3"],
+    shape,
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
+};
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     hyper.activation_is("silu")?;

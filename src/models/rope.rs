@@ -75,7 +75,7 @@ struct Source<'s, 'a> {
 impl Source<'_, '_> {
     fn dims(&self, head_dim: usize) -> Result<usize> {
         let fraction = match self.number("partial_rotary_factor")? {
-            None => self.hyper.optional_number("", "partial_rotary_factor|rotary_pct")?,
+            None => self.hyper.optional_number("", "partial_rotary_factor|rotary_pct|rotary_emb_fraction")?,
             factor => factor,
         };
         let dims = match (fraction, self.hyper.optional_count("rope.dimension_count", "rotary_dim")?) {

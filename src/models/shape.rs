@@ -31,6 +31,10 @@ const TABLES: &[&str] = &[
     "embed_in.weight",
     "model.language_model.embed_tokens.weight",
     "language_model.model.embed_tokens.weight",
+    "embeddings.word_embeddings.weight",
+    "bert.embeddings.word_embeddings.weight",
+    "embeddings.tok_embeddings.weight",
+    "model.embeddings.tok_embeddings.weight",
 ];
 
 impl Shape {

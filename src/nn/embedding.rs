@@ -1,4 +1,4 @@
-//! Token embeddings, and GPT-2's learnt positions.
+//! Token embeddings, GPT-2's learnt positions, BERT's segment types.
 
 use crate::device::{Pass, Tensor, Weight};
 use crate::error::Result;
@@ -9,6 +9,8 @@ pub struct Embedding {
     pub tokens: Weight,
     /// [context, D], added.
     pub positions: Option<Weight>,
+    /// [types, D]: the first, that of the only segment, is added.
+    pub types: Option<Weight>,
     /// Multiplies the tokens' rows: √D in Gemma, a number of its own in Granite, else 1.
     pub scale: f32,
 }
@@ -20,6 +22,9 @@ impl Embedding {
         embed(pass, &self.tokens, By::Token, self.scale, &x);
         if let Some(positions) = &self.positions {
             embed(pass, positions, By::Position, 1.0, &x);
+        }
+        if let Some(types) = &self.types {
+            embed(pass, types, By::First, 1.0, &x);
         }
         Ok(x)
     }

@@ -3,6 +3,7 @@
 mod attention;
 mod block;
 mod embedding;
+mod encoder;
 mod input;
 mod linear;
 mod mlp;
@@ -12,6 +13,7 @@ mod rope;
 pub use attention::Attention;
 pub use block::Block;
 pub use embedding::Embedding;
+pub use encoder::{EncoderAttention, EncoderBlock};
 pub use input::Input;
 pub use linear::Linear;
 pub use mlp::{FeedForward, Mlp};

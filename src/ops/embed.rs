@@ -6,12 +6,14 @@ use bytemuck::{Pod, Zeroable};
 
 pub static EMBED: Kernel = kernel!(embed, [Uniform, Read, Read, Write, Write], shared: ["control", "rows"]);
 
-/// What a row looks itself up by.
+/// What a row looks itself up by; the numbers are `BY` in the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     Token,
     /// Learnt positions (GPT-2), added to what is there.
     Position,
+    /// The table's first row for every row, added to what is there: BERT's type of the only segment.
+    First,
 }
 
 #[repr(C)]
@@ -40,7 +42,7 @@ pub fn embed(pass: &mut Pass, table: &Weight, by: By, scale: f32, x: &Tensor) {
             scale,
             unused: [0; 2],
         };
-        let options = Options::weight(table.format).set("BY_POSITION", (by == By::Position).into());
+        let options = Options::weight(table.format).set("BY", by as u32);
         let [groups, fold_y] = fold(x.columns.div_ceil(8).div_ceil(64));
         assert_eq!(fold_y, 1, "embed: columns");
         let bindings = [pass.control, piece.buffer, pass.state, x.buffer];
@@ -52,14 +54,15 @@ fn twin(t: &Twin) {
     let p: Params = t.params();
     let (control, table) = (t.read::<u32>(1), t.read::<u8>(2));
     let (mut state, mut x) = (t.write::<u32>(3), t.write::<f32>(4));
-    let by_position = t.constant("BY_POSITION") == 1;
+    let by = t.constant("BY");
+    let adds = by != By::Token as u32;
     let (columns, format) = (p.columns as usize, t.format());
     let row_bytes = format.row_bytes(columns).expect("whole blocks");
     let mut values = vec![0f32; columns];
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
-        let index = if by_position { row.position } else { row.token };
-        if !by_position && row.position < Slot::context(&control) {
+        let index = [row.token, row.position, 0][by as usize];
+        if !adds && row.position < Slot::context(&control) {
             state[Slot::history_at(&control, row.slot, row.position)] = row.token;
         }
         if !(p.first..p.first + p.count).contains(&index) {
@@ -68,7 +71,7 @@ fn twin(t: &Twin) {
         let at = (index - p.first) as usize * row_bytes;
         format.dequantize(&table[at..at + row_bytes], &mut values);
         for (x, value) in x[r * p.stride as usize..].iter_mut().zip(&values) {
-            *x = value * p.scale + if by_position { *x } else { 0.0 };
+            *x = value * p.scale + if adds { *x } else { 0.0 };
         }
     }
 }

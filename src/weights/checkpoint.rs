@@ -38,6 +38,7 @@ pub struct Checkpoint {
     generation_config: Option<serde_json::Value>,
     chat_template: Option<String>,
     adapter_config: Option<serde_json::Value>,
+    pooling: Option<serde_json::Value>,
 }
 
 impl Checkpoint {
@@ -54,6 +55,7 @@ impl Checkpoint {
             generation_config,
             chat_template,
             adapter_config,
+            pooling,
             index,
             weights,
         } = files.sort()?;
@@ -75,6 +77,7 @@ impl Checkpoint {
             generation_config: json(generation_config.as_deref()).await?,
             chat_template: text(chat_template.as_deref()).await?,
             adapter_config: json(adapter_config.as_deref()).await?,
+            pooling: json(pooling.as_deref()).await?,
         })
     }
 
@@ -130,6 +133,11 @@ impl Checkpoint {
     /// `adapter_config.json`, an object: PEFT's or MLX's, beside a LoRA adapter.
     pub fn adapter_config(&self) -> Option<&serde_json::Value> {
         self.adapter_config.as_ref()
+    }
+
+    /// `1_Pooling/config.json`, an object: how sentence-transformers makes a vector of a sequence.
+    pub fn pooling(&self) -> Option<&serde_json::Value> {
+        self.pooling.as_ref()
     }
 
     /// All tensors, file by file.

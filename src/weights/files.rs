@@ -22,6 +22,9 @@ impl Files {
     }
 }
 
+/// Where sentence-transformers says how tokens become a vector.
+const POOLING: &str = "1_Pooling/config.json";
+
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Role {
@@ -31,6 +34,7 @@ enum Role {
     GenerationConfig,
     ChatTemplate,
     AdapterConfig,
+    Pooling,
     Index,
     Gguf,
     Safetensors,
@@ -39,6 +43,9 @@ enum Role {
 
 impl Role {
     fn of(name: &str) -> Role {
+        if name.replace('\\', "/").ends_with(POOLING) {
+            return Role::Pooling;
+        }
         let name = base_name(name).to_ascii_lowercase();
         match name.as_str() {
             "config.json" => Role::Config,
@@ -78,6 +85,7 @@ pub(super) struct Sorted {
     pub generation_config: Option<Box<dyn Source>>,
     pub chat_template: Option<Box<dyn Source>>,
     pub adapter_config: Option<Box<dyn Source>>,
+    pub pooling: Option<Box<dyn Source>>,
     pub index: Option<Box<dyn Source>>,
     /// At least one. With an index there may be some that it does not name.
     pub weights: Vec<Box<dyn Source>>,
@@ -96,6 +104,7 @@ impl Files {
                 Role::GenerationConfig => sorted.generation_config = Some(source),
                 Role::ChatTemplate => sorted.chat_template = Some(source),
                 Role::AdapterConfig => sorted.adapter_config = Some(source),
+                Role::Pooling => sorted.pooling = Some(source),
                 Role::Index => indexes.push(source),
                 Role::Gguf => ggufs.push(source),
                 Role::Safetensors => safetensors.push(source),
@@ -211,6 +220,10 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
     let mut sources: Vec<Box<dyn Source>> = vec![];
     for sibling in siblings {
         sources.push(Box::new(FileSource::open(&sibling)?));
+    }
+    let pooling = folder.join(POOLING);
+    if wanted("config.json") && pooling.is_file() {
+        sources.push(Box::new(FileSource::open(&pooling)?.named(POOLING)));
     }
     if is_folder && !sources.iter().any(|s| matches!(Role::of(s.name()), Role::Gguf | Role::Safetensors | Role::Index))
     {

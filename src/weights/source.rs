@@ -82,6 +82,11 @@ impl FileSource {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Ok(FileSource { name, len: facts.len(), file })
     }
+
+    /// The same file by another name: where it lies in its folder.
+    pub fn named(self, name: &str) -> Self {
+        FileSource { name: name.to_owned(), ..self }
+    }
 }
 
 /// `MODEL_NOT_FOUND` for what does not exist, `STORAGE` for every other refusal of the operating system.

@@ -51,7 +51,9 @@ fn every_row_bucket_gives_the_logits_of_single_steps(case: Case) {
             single.push(sampled.logits.expect("logits").to_vec());
             ControlFlow::Continue(())
         };
-        let outcome = block_on(engine.generator().generate(&request, &mut on_token, &no_breathing)).expect("a token");
+        let outcome =
+            block_on(engine.generator().expect("a generator").generate(&request, &mut on_token, &no_breathing))
+                .expect("a token");
         assert_eq!(outcome.cached_tokens, n - 1, "fed one by one");
     }
     for n in [1, 15, 16, 17, 63, 64, 65, 255, 256, 257, 300] {

@@ -148,7 +148,7 @@ fn a_lost_device_is_named_each_time() {
     let Some(case) = gpu() else { return };
     let mut engine = engine(case);
     complete(&mut engine, json!({ "prompt": "the hen", "max_tokens": 4 })).expect("an answer");
-    engine.generator().device.destroy();
+    engine.generator().expect("a generator").device.destroy();
     for _ in 0..RUN_AHEAD + 2 {
         let error = complete(&mut engine, json!({ "prompt": "the hen", "max_tokens": 4 })).expect_err("no device");
         assert_eq!(error.code(), "DEVICE_LOST");

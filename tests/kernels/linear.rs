@@ -138,7 +138,7 @@ fn embed_grid() {
             if format.row_bytes(columns).is_none() {
                 continue;
             }
-            for by in [By::Token, By::Position] {
+            for by in [By::Token, By::Position, By::First] {
                 // The last row lies past the context: its token is looked up, its id goes nowhere.
                 let mut setting = Setting::slots(&[0, 3, 9, 31, 32], &[5, 0, 39, 20, 7], 32, 16);
                 setting.layout.rows += 1;

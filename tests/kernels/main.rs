@@ -6,5 +6,6 @@ mod bench;
 #[path = "../support/blocks.rs"]
 mod blocks;
 mod elementwise;
+mod encoder;
 mod linear;
 mod sampling;

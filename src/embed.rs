@@ -1,0 +1,164 @@
+//! Ids in, vectors out: sequences packed into plans without a cache. Sees no string.
+
+use crate::device::{Breathe, BufferId, Compiled, Control, Device, Layout, Pass, Pool, Tensor, Usage};
+use crate::error::{Error, Result};
+use crate::models::Encoder;
+use crate::ops::Pooling;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Rows for which plans are recorded, besides the model's own most; a batch runs in the smallest that holds it.
+const BUCKETS: [usize; 4] = [16, 64, 256, 512];
+/// Sequences in a plan.
+const SEQUENCES: usize = 64;
+
+/// What to make of the rows of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct How {
+    pub pooling: Pooling,
+    /// Vectors of length 1.
+    pub normalize: bool,
+}
+
+/// An encoder on its device.
+pub struct Embedder {
+    pub device: Device,
+    model: Encoder,
+    /// Most rows of each plan, ascending: the last holds the longest sequence.
+    buckets: Vec<usize>,
+    pool: Rc<Pool>,
+    control: Control,
+    control_buffer: BufferId,
+    state: BufferId,
+    vectors: BufferId,
+    plans: HashMap<(usize, How), Compiled>,
+    /// Set from outside to end the running request; the caller takes it back before the next one.
+    pub interrupted: Rc<Cell<bool>>,
+}
+
+impl Embedder {
+    /// For sequences of up to `context` ids. Error: `OUT_OF_MEMORY`.
+    pub async fn new(mut device: Device, model: Encoder, context: usize) -> Result<Self> {
+        let mut buckets: Vec<usize> = BUCKETS.into_iter().filter(|&rows| rows < context).collect();
+        buckets.push(context);
+        let layout = Layout { rows: context, logit_rows: SEQUENCES, slots: SEQUENCES, context, page: context };
+        let control = Control::new(layout);
+        let control_buffer = device.create_buffer("control", layout.control_bytes(), Usage::Other)?;
+        let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
+        let row_bytes = 4 * model.shape.d_model.next_multiple_of(4) as u64;
+        let vectors = device.create_buffer("vectors", row_bytes * SEQUENCES as u64, Usage::Activations)?;
+        device.check().await?;
+        Ok(Embedder {
+            device,
+            model,
+            buckets,
+            pool: Rc::default(),
+            control,
+            control_buffer,
+            state,
+            vectors,
+            plans: HashMap::new(),
+            interrupted: Rc::default(),
+        })
+    }
+
+    pub fn model(&self) -> &Encoder {
+        &self.model
+    }
+
+    /// Ids that a sequence may have.
+    pub fn context(&self) -> usize {
+        self.control.layout.context
+    }
+
+    /// Makes the plans of short texts, so that the first request does not wait for them.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        let how = How { pooling: self.model.pooling, normalize: true };
+        for rows in [self.buckets[self.buckets.len() - 1].min(256), self.buckets[0]] {
+            let rows = *self.buckets.iter().find(|&&bucket| bucket >= rows).expect("the largest holds all");
+            self.plan(rows, how).await?;
+        }
+        Ok(())
+    }
+
+    async fn plan(&mut self, rows: usize, how: How) -> Result<()> {
+        if self.plans.contains_key(&(rows, how)) {
+            return Ok(());
+        }
+        let vectors = Tensor::new(self.vectors, rows.min(SEQUENCES), self.model.shape.d_model);
+        let io = (self.control_buffer, self.state);
+        let mut pass = Pass::new(&mut self.device, &self.pool, rows, self.control.layout, io);
+        self.model.forward(&mut pass, how.pooling, how.normalize, &vectors)?;
+        let plan = pass.finish();
+        let compiled = self.device.compile(plan).await?;
+        self.plans.insert((rows, how), compiled);
+        Ok(())
+    }
+
+    /// A vector [D] for each sequence, in order.
+    ///
+    /// Errors: `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, `ABORTED`, `DEVICE_LOST`.
+    pub async fn embed(&mut self, sequences: &[Vec<u32>], how: How, breathe: &Breathe) -> Result<Vec<Vec<f32>>> {
+        sequences.iter().try_for_each(|ids| self.check(ids))?;
+        // Short ones together: a batch is as wide as the ids in it.
+        let mut order: Vec<usize> = (0..sequences.len()).collect();
+        order.sort_by_key(|&i| sequences[i].len());
+        let mut vectors = vec![Vec::new(); sequences.len()];
+        let mut rest = &order[..];
+        while !rest.is_empty() {
+            let mut rows = 0;
+            let fits = rest.iter().take(SEQUENCES).take_while(|&&i| {
+                rows += sequences[i].len();
+                rows <= self.widest(sequences[i].len())
+            });
+            let (batch, others) = rest.split_at(fits.count());
+            rest = others;
+            let ids: Vec<&[u32]> = batch.iter().map(|&i| &sequences[i][..]).collect();
+            for (&i, vector) in batch.iter().zip(self.batch(&ids, how).await?) {
+                vectors[i] = vector;
+            }
+            breathe().await;
+            if self.interrupted.get() {
+                return Err(Error::Aborted);
+            }
+        }
+        Ok(vectors)
+    }
+
+    /// Rows of a batch whose longest sequence is `longest`: more would only make plans longer.
+    fn widest(&self, longest: usize) -> usize {
+        let most = *self.buckets.last().expect("there are buckets");
+        most.min(BUCKETS[3]).max(longest)
+    }
+
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        let vocabulary = self.model.shape.vocabulary;
+        if ids.is_empty() {
+            return Err(Error::invalid("input", "is empty; give at least one token"));
+        }
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(Error::invalid("input", format!("has the id {id}, but the vocabulary has {vocabulary}")));
+        }
+        if ids.len() > self.context() {
+            return Err(Error::ContextOverflow { prompt: ids.len(), context: self.context() });
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, sequences: &[&[u32]], how: How) -> Result<Vec<Vec<f32>>> {
+        let rows = sequences.iter().map(|ids| ids.len()).sum();
+        let rows = *self.buckets.iter().find(|&&bucket| bucket >= rows).expect("a batch fits the largest bucket");
+        self.plan(rows, how).await?;
+        self.control.set_sequences(sequences);
+        self.device.write(self.control_buffer, 0, self.control.bytes());
+        let d_model = self.model.shape.d_model;
+        let stride = d_model.next_multiple_of(4);
+        let ticket = self.device.run(&self.plans[&(rows, how)], self.state, 4)?;
+        self.device.wait(ticket).await?;
+        let words = self.device.read(self.vectors, 0, (4 * stride * sequences.len()) as u64).await?;
+        let rows =
+            words.chunks_exact(stride).map(|row| row[..d_model].iter().map(|&word| f32::from_bits(word)).collect());
+        Ok(rows.collect())
+    }
+}

@@ -1,0 +1,88 @@
+//! BERT (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>) as an embedder: all-MiniLM, bge, e5, gte.
+
+use super::encoder::pooling;
+use super::loader::Name;
+use super::parts::{NormStyle, Parts};
+use super::{Architecture, Encoder, Hyper, Load, Loader, Shape};
+use crate::error::{Error, Result};
+use crate::nn::{Embedding, EncoderAttention, EncoderBlock};
+use crate::ops::{Activation, Pooling};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "bert",
+    gguf: &["bert"],
+    hf: &["bert"],
+    shape,
+    load: Load::Encoder(|loader| Box::pin(load(loader))),
+};
+
+const NAMES: &[Name] = &[
+    ("embed", "token_embd.weight", "embeddings.word_embeddings.weight"),
+    ("positions", "position_embd.weight", "embeddings.position_embeddings.weight"),
+    ("types", "token_types.weight", "embeddings.token_type_embeddings.weight"),
+    ("embed.norm", "token_embd_norm.weight", "embeddings.LayerNorm.weight"),
+    ("embed.norm.bias", "token_embd_norm.bias", "embeddings.LayerNorm.bias"),
+    ("attn.q", "blk.{i}.attn_q.weight", "encoder.layer.{i}.attention.self.query.weight"),
+    ("attn.q.bias", "blk.{i}.attn_q.bias", "encoder.layer.{i}.attention.self.query.bias"),
+    ("attn.k", "blk.{i}.attn_k.weight", "encoder.layer.{i}.attention.self.key.weight"),
+    ("attn.k.bias", "blk.{i}.attn_k.bias", "encoder.layer.{i}.attention.self.key.bias"),
+    ("attn.v", "blk.{i}.attn_v.weight", "encoder.layer.{i}.attention.self.value.weight"),
+    ("attn.v.bias", "blk.{i}.attn_v.bias", "encoder.layer.{i}.attention.self.value.bias"),
+    ("attn.o", "blk.{i}.attn_output.weight", "encoder.layer.{i}.attention.output.dense.weight"),
+    ("attn.o.bias", "blk.{i}.attn_output.bias", "encoder.layer.{i}.attention.output.dense.bias"),
+    ("attn.out_norm", "blk.{i}.attn_output_norm.weight", "encoder.layer.{i}.attention.output.LayerNorm.weight"),
+    ("attn.out_norm.bias", "blk.{i}.attn_output_norm.bias", "encoder.layer.{i}.attention.output.LayerNorm.bias"),
+    ("ffn.up", "blk.{i}.ffn_up.weight", "encoder.layer.{i}.intermediate.dense.weight"),
+    ("ffn.up.bias", "blk.{i}.ffn_up.bias", "encoder.layer.{i}.intermediate.dense.bias"),
+    ("ffn.down", "blk.{i}.ffn_down.weight", "encoder.layer.{i}.output.dense.weight"),
+    ("ffn.down.bias", "blk.{i}.ffn_down.bias", "encoder.layer.{i}.output.dense.bias"),
+    ("ffn.out_norm", "blk.{i}.layer_output_norm.weight", "encoder.layer.{i}.output.LayerNorm.weight"),
+    ("ffn.out_norm.bias", "blk.{i}.layer_output_norm.bias", "encoder.layer.{i}.output.LayerNorm.bias"),
+];
+
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    if hyper.text("", "position_embedding_type")?.is_some_and(|kind| kind != "absolute") {
+        return Err(Error::unsupported("relative positions in a bert model"));
+    }
+    Shape::read(hyper, None)
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
+    loader.prefixes = &["", "bert."];
+    let hyper = loader.hyper("bert");
+    let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
+    let activation = match hyper.text("", "hidden_act")? {
+        None | Some("gelu") => Activation::Gelu,
+        Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
+        Some("relu") => Activation::Relu,
+        Some(other) => return Err(Error::unsupported(format!("the activation {other} in a bert model"))),
+    };
+    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
+    let Shape { d_model, n_heads, head_dim, context, .. } = parts.shape;
+    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model]).await?);
+    let types = parts.token_types(&hyper).await?;
+    let embed = Embedding { positions, types, ..parts.embedding(1.0).await? };
+    let embed_norm = parts.norm("embed.norm", 0).await?;
+    let mut blocks = parts.encoder_blocks();
+    for i in 0..parts.shape.n_layers {
+        blocks.push(EncoderBlock {
+            attn_norm: None,
+            attn: EncoderAttention {
+                q: parts.loader.linear("attn.q", i, [d_model; 2]).await?,
+                k: parts.loader.linear("attn.k", i, [d_model; 2]).await?,
+                v: parts.loader.linear("attn.v", i, [d_model; 2]).await?,
+                o: parts.loader.linear("attn.o", i, [d_model; 2]).await?,
+                n_heads,
+                rope: None,
+                scale: 1.0 / (head_dim as f32).sqrt(),
+                window: None,
+            },
+            attn_out_norm: Some(parts.norm("attn.out_norm", i).await?),
+            ffn_norm: None,
+            ffn: parts.plain_mlp(i, activation).await?,
+            ffn_out_norm: Some(parts.norm("ffn.out_norm", i).await?),
+        });
+    }
+    let pooling = pooling(&hyper, Pooling::Mean)?;
+    Ok(Encoder { shape: parts.shape.clone(), embed, embed_norm, blocks, norm: None, pooling })
+}

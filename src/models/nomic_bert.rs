@@ -1,0 +1,81 @@
+//! Nomic BERT (Nussbaum et al. 2024, <https://arxiv.org/abs/2402.01613>): a BERT with rotary positions, SwiGLU and no
+//! biases.
+
+use super::encoder::pooling;
+use super::loader::{Name, consecutive};
+use super::parts::{NormStyle, Parts};
+use super::{Architecture, Encoder, Hyper, Load, Loader, Shape};
+use crate::error::{Error, Result};
+use crate::nn::{Embedding, EncoderAttention, EncoderBlock};
+use crate::ops::{Activation, Pairing, Pooling};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "nomic-bert",
+    gguf: &["nomic-bert"],
+    hf: &["nomic_bert"],
+    shape,
+    load: Load::Encoder(|loader| Box::pin(load(loader))),
+};
+
+const NAMES: &[Name] = &[
+    ("embed", "token_embd.weight", "embeddings.word_embeddings.weight"),
+    ("types", "token_types.weight", "embeddings.token_type_embeddings.weight"),
+    ("embed.norm", "token_embd_norm.weight", "emb_ln.weight"),
+    ("embed.norm.bias", "token_embd_norm.bias", "emb_ln.bias"),
+    ("attn.qkv", "blk.{i}.attn_qkv.weight", "encoder.layers.{i}.attn.Wqkv.weight"),
+    ("attn.o", "blk.{i}.attn_output.weight", "encoder.layers.{i}.attn.out_proj.weight"),
+    ("attn.out_norm", "blk.{i}.attn_output_norm.weight", "encoder.layers.{i}.norm1.weight"),
+    ("attn.out_norm.bias", "blk.{i}.attn_output_norm.bias", "encoder.layers.{i}.norm1.bias"),
+    ("ffn.gate", "blk.{i}.ffn_gate.weight", "encoder.layers.{i}.mlp.fc12.weight"),
+    ("ffn.up", "blk.{i}.ffn_up.weight", "encoder.layers.{i}.mlp.fc11.weight"),
+    ("ffn.down", "blk.{i}.ffn_down.weight", "encoder.layers.{i}.mlp.fc2.weight"),
+    ("ffn.out_norm", "blk.{i}.layer_output_norm.weight", "encoder.layers.{i}.norm2.weight"),
+    ("ffn.out_norm.bias", "blk.{i}.layer_output_norm.bias", "encoder.layers.{i}.norm2.bias"),
+];
+
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    let unusual =
+        [("prenorm", true), ("use_rms_norm", true), ("qkv_proj_bias", true), ("rotary_emb_interleaved", true)];
+    for (key, value) in unusual {
+        if hyper.flag("", key)? == Some(value) {
+            return Err(Error::unsupported(format!("{key} in a nomic-bert model")));
+        }
+    }
+    if hyper.optional_count("moe_every_n_layers", "moe_every_n_layers").ok().flatten().is_some() {
+        return Err(Error::unsupported("a mixture of experts in a nomic-bert model"));
+    }
+    let d_model = hyper.count("embedding_length", "hidden_size|n_embd")?;
+    Shape::read(hyper, Some(4 * d_model))
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
+    loader.prefixes = &["", "bert."];
+    let hyper = loader.hyper("nomic-bert");
+    let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_epsilon|layer_norm_eps")? as f32;
+    if let Some(other) = hyper.text("", "activation_function")?.filter(|name| *name != "swiglu") {
+        return Err(Error::unsupported(format!("the activation {other} in a nomic-bert model")));
+    }
+    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
+    let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
+    let rope = Some(parts.rope(Pairing::HalfSplit).await?);
+    let types = parts.token_types(&hyper).await?;
+    let embed = Embedding { types, ..parts.embedding(1.0).await? };
+    let embed_norm = parts.norm("embed.norm", 0).await?;
+    let mut blocks = parts.encoder_blocks();
+    for i in 0..parts.shape.n_layers {
+        let thirds = consecutive([d_model; 3]);
+        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * d_model, d_model], thirds).await?;
+        let o = parts.loader.linear("attn.o", i, [d_model; 2]).await?;
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        blocks.push(EncoderBlock {
+            attn_norm: None,
+            attn: EncoderAttention { q, k, v, o, n_heads, rope, scale, window: None },
+            attn_out_norm: Some(parts.norm("attn.out_norm", i).await?),
+            ffn_norm: None,
+            ffn: parts.gated_mlp(i, Activation::Silu).await?,
+            ffn_out_norm: Some(parts.norm("ffn.out_norm", i).await?),
+        });
+    }
+    let pooling = pooling(&hyper, Pooling::Mean)?;
+    Ok(Encoder { shape: parts.shape.clone(), embed, embed_norm, blocks, norm: None, pooling })
+}

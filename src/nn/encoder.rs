@@ -1,0 +1,64 @@
+//! An encoder's block: attention over the whole sequence; norms before the sublayers, or behind the residual (BERT).
+
+use super::{FeedForward, Input, Linear, Norm, Rope};
+use crate::device::{Pass, Tensor};
+use crate::error::Result;
+use crate::ops::bidirectional;
+
+pub struct EncoderBlock {
+    /// Before attention (ModernBERT).
+    pub attn_norm: Option<Norm>,
+    pub attn: EncoderAttention,
+    /// On x + attention(x) (BERT's post-norm).
+    pub attn_out_norm: Option<Norm>,
+    /// Before the feed-forward layer.
+    pub ffn_norm: Option<Norm>,
+    pub ffn: FeedForward,
+    /// On x + ffn(x).
+    pub ffn_out_norm: Option<Norm>,
+}
+
+impl EncoderBlock {
+    /// x [T, D] → [T, D].
+    pub fn forward(&self, pass: &mut Pass, mut x: Tensor) -> Result<Tensor> {
+        self.attn.add_to(pass, Input { x: &x, norm: self.attn_norm.as_ref() }, &x)?; // [T, D]
+        if let Some(norm) = &self.attn_out_norm {
+            x = norm.forward(pass, &x)?; // [T, D]
+        }
+        self.ffn.add_to(pass, Input { x: &x, norm: self.ffn_norm.as_ref() }, None, &x)?; // [T, D]
+        if let Some(norm) = &self.ffn_out_norm {
+            x = norm.forward(pass, &x)?; // [T, D]
+        }
+        Ok(x)
+    }
+}
+
+/// Multi-head self-attention that sees both sides.
+pub struct EncoderAttention {
+    pub q: Linear,
+    pub k: Linear,
+    pub v: Linear,
+    pub o: Linear,
+    pub n_heads: usize,
+    pub rope: Option<Rope>,
+    pub scale: f32,
+    /// How far a row sees on either side.
+    pub window: Option<u32>,
+}
+
+impl EncoderAttention {
+    /// residual [T, D] += o(attention(x [T, D])).
+    pub fn add_to(&self, pass: &mut Pass, x: Input, residual: &Tensor) -> Result<()> {
+        let x = x.rows(pass)?; // [T, D]
+        let q = self.q.forward(pass, &x)?; // [T, H × head_dim]
+        let k = self.k.forward(pass, &x)?; // [T, H × head_dim]
+        let v = self.v.forward(pass, &x)?; // [T, H × head_dim]
+        if let Some(rope) = &self.rope {
+            rope.apply(pass, &q, self.n_heads);
+            rope.apply(pass, &k, self.n_heads);
+        }
+        let y = pass.tensor(q.rows, q.columns)?; // [T, H × head_dim]
+        bidirectional(pass, [&q, &k, &v], self.n_heads, self.scale, self.window, &y);
+        self.o.add_to(pass, &y, residual) // [T, D]
+    }
+}

@@ -1,0 +1,73 @@
+//! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the row's own sequence, before and behind it: an encoder's
+//! attention (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>). No cache: keys and values are rows of the pass.
+
+use super::{MOST_HEAD_DIM, dot};
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
+use bytemuck::{Pod, Zeroable};
+
+pub static BIDIRECTIONAL: Kernel =
+    kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "places"]);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    n_heads: u32,
+    head_dim: u32,
+    stride: u32,
+    scale: f32,
+    window: u32,
+    unused: [u32; 3],
+}
+
+/// Records attention of `q` over `k` and `v`, all [T, n_heads × head_dim]. `window`: how far a row sees on either side.
+pub fn bidirectional(
+    pass: &mut Pass,
+    [q, k, v]: [&Tensor; 3],
+    n_heads: usize,
+    scale: f32,
+    window: Option<u32>,
+    y: &Tensor,
+) {
+    let shape = (y.rows, y.columns);
+    assert!([q, k, v].iter().all(|x| (x.rows, x.columns) == shape), "bidirectional: shapes");
+    let head_dim = y.columns / n_heads;
+    assert_eq!(head_dim * n_heads, y.columns, "bidirectional: columns");
+    assert!(head_dim.is_multiple_of(4) && head_dim <= MOST_HEAD_DIM, "bidirectional: head_dim");
+    let params = Params {
+        n_heads: n_heads as u32,
+        head_dim: head_dim as u32,
+        stride: y.stride() as u32,
+        scale,
+        window: window.unwrap_or(u32::MAX),
+        unused: [0; 3],
+    };
+    let bindings = [pass.control, q.buffer, k.buffer, v.buffer, y.buffer];
+    pass.record(&BIDIRECTIONAL, Options::default(), params, &bindings, [n_heads as u32, y.rows as u32, 1]);
+}
+
+fn twin(t: &Twin) {
+    let p: Params = t.params();
+    let control = t.read::<u32>(1);
+    let (q, k, v) = (t.read::<f32>(2), t.read::<f32>(3), t.read::<f32>(4));
+    let mut y = t.write::<f32>(5);
+    let (head_dim, stride) = (p.head_dim as usize, p.stride as usize);
+    for r in 0..Slot::rows(&control) {
+        let (position, length) = Slot::place(&control, r);
+        let start = r - position as usize;
+        let first = position.saturating_sub(p.window);
+        let end = length.min(position.saturating_add(p.window).saturating_add(1));
+        for head in 0..p.n_heads as usize {
+            let at = |row: usize| row * stride + head * head_dim..row * stride + (head + 1) * head_dim;
+            let key_at = |key: u32| at(start + key as usize);
+            let scores: Vec<f32> = (first..end).map(|key| dot(&q[at(r)], &k[key_at(key)]) * p.scale).collect();
+            let max = scores.iter().copied().fold(f32::MIN, f32::max);
+            let weights: Vec<f32> = scores.iter().map(|score| (score - max).exp()).collect();
+            let sum: f32 = weights.iter().sum();
+            let y = &mut y[at(r)];
+            y.fill(0.0);
+            for (key, weight) in (first..end).zip(weights) {
+                y.iter_mut().zip(&v[key_at(key)]).for_each(|(y, v)| *y += weight / sum * v);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! y [S, D] = one vector a sequence of x [T, D]: the mean of its rows, the first or the last (Reimers & Gurevych 2019,
+//! <https://arxiv.org/abs/1908.10084>), of unit length where asked for.
+
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
+use bytemuck::{Pod, Zeroable};
+
+pub static POOL: Kernel = kernel!(pool, [Uniform, Read, Read, Write], shared: ["control", "places"]);
+
+/// What of a sequence's rows becomes its vector; the numbers are `KIND` in the shader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pooling {
+    Mean = 0,
+    /// The first row, BERT's `[CLS]`.
+    Cls = 1,
+    Last = 2,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    columns: u32,
+    stride: u32,
+    unused: [u32; 2],
+}
+
+/// Records the vector of each sequence, whose first rows the gather list has.
+pub fn pool(pass: &mut Pass, x: &Tensor, pooling: Pooling, normalize: bool, y: &Tensor) {
+    assert_eq!(x.columns, y.columns, "pool: columns");
+    let params = Params { columns: x.columns as u32, stride: x.stride() as u32, unused: [0; 2] };
+    let options = Options::default().set("KIND", pooling as u32).set("NORMALIZE", normalize.into());
+    pass.record(&POOL, options, params, &[pass.control, x.buffer, y.buffer], [y.rows as u32, 1, 1]);
+}
+
+fn twin(t: &Twin) {
+    let p: Params = t.params();
+    let (control, x) = (t.read::<u32>(1), t.read::<f32>(2));
+    let mut y = t.write::<f32>(3);
+    let (columns, stride) = (p.columns as usize, p.stride as usize);
+    for s in 0..Slot::logit_rows(&control) {
+        let first = Slot::gathered(&control, s);
+        let length = Slot::place(&control, first).1 as usize;
+        let row = |r: usize| &x[(first + r) * stride..][..columns];
+        let y = &mut y[s * stride..][..columns];
+        match t.constant("KIND") {
+            1 => y.copy_from_slice(row(0)),
+            2 => y.copy_from_slice(row(length - 1)),
+            _ => {
+                y.fill(0.0);
+                for r in 0..length {
+                    y.iter_mut().zip(row(r)).for_each(|(y, x)| *y += x);
+                }
+                y.iter_mut().for_each(|y| *y /= length as f32);
+            }
+        }
+        if t.constant("NORMALIZE") == 1 {
+            let norm = y.iter().map(|y| y * y).sum::<f32>().sqrt().max(1e-12);
+            y.iter_mut().for_each(|y| *y /= norm);
+        }
+    }
+}
