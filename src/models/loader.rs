@@ -166,7 +166,11 @@ impl<'a> Loader<'a> {
     }
 
     fn find(&self, name: &str, layer: usize, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
-        let tensor = self.file_name(name, layer);
+        self.find_file(self.file_name(name, layer), shape)
+    }
+
+    /// The tensor of this name in the file.
+    fn find_file(&self, tensor: String, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
         let Some(info) = self.checkpoint.tensor(&tensor) else {
             return Err(Error::MissingTensor { architecture: self.architecture, tensor });
         };
@@ -264,6 +268,44 @@ impl<'a> Loader<'a> {
     /// A matrix [rows, columns].
     pub async fn matrix(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Weight> {
         self.matrix_rows(name, layer, shape, &vec![0..shape[0]]).await
+    }
+
+    /// The matrices [out, in] of `shape`'s experts one behind the other, [E × out, in]: one tensor [E, out, in] in GGUF, a
+    /// tensor for each (`{j}` in its name) in safetensors.
+    pub async fn experts(&mut self, name: &str, layer: usize, [e, out, columns]: [usize; 3]) -> Result<Weight> {
+        let mut tensors = Vec::new();
+        if self.is_gguf() {
+            tensors.push(self.find(name, layer, &[e, out, columns])?);
+        } else {
+            let template = self.file_name(name, layer);
+            for j in 0..e {
+                tensors.push(self.find_file(template.replace("{j}", &j.to_string()), &[out, columns])?);
+            }
+        }
+        let (first, format) = tensors[0];
+        if let Some((odd, _)) = tensors.iter().find(|(_, other)| *other != format) {
+            return Err(Error::format(&odd.name, "is of another type than the first expert's"));
+        }
+        let row_bytes = format.row_bytes(columns).ok_or_else(|| {
+            Error::format(&first.name, format!("{columns} columns are no whole blocks of {}", format.name()))
+        })?;
+        let to = self.format_on_device(first, format, columns);
+        if self.only_check {
+            return Ok(Weight { format: to, rows: e * out, columns, pieces: Vec::new() });
+        }
+        let weight = self.allocate_units(&first.name, to, e * out, columns, out)?;
+        let step = (CHUNK / row_bytes).max(1);
+        let mut at = 0;
+        for (info, _) in tensors {
+            for first in (0..info.rows()).step_by(step) {
+                let rows = first..(first + step).min(info.rows());
+                let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
+                self.upload(&weight, at..at + rows.len(), &converted(info, format, &bytes, &weight)?).await;
+                self.count(bytes.len() as u64);
+                at += rows.len();
+            }
+        }
+        Ok(weight)
     }
 
     /// The rows `runs` of a matrix [rows, columns], in that order.
@@ -396,11 +438,23 @@ impl<'a> Loader<'a> {
 
     /// Buffers for [rows, columns], as many as the device's largest binding makes necessary.
     fn allocate(&mut self, label: &str, format: Format, rows: usize, columns: usize) -> Result<Weight> {
+        self.allocate_units(label, format, rows, columns, 1)
+    }
+
+    /// The same, in pieces of a whole number of `unit` rows.
+    fn allocate_units(
+        &mut self,
+        label: &str,
+        format: Format,
+        rows: usize,
+        columns: usize,
+        unit: usize,
+    ) -> Result<Weight> {
         let row_bytes = self.device_row_bytes(format, columns);
         let limits = self.device.info().limits;
         // In u64: an adapter may offer more than a 32-bit page can count.
         let most = limits.max_binding_bytes.min(limits.max_buffer_bytes) / row_bytes as u64;
-        let most = most.clamp(1, 1 << 30) as usize;
+        let most = (most.clamp(1, 1 << 30) as usize / unit * unit).max(unit);
         let mut pieces = Vec::new();
         for first in (0..rows).step_by(most) {
             let rows = first..(first + most).min(rows);

@@ -14,6 +14,7 @@ mod llama;
 mod loader;
 pub mod lora;
 mod modern_bert;
+mod moe;
 mod nomic_bert;
 mod olmo2;
 mod parts;
@@ -99,6 +100,8 @@ pub static REGISTRY: &[&Architecture] = &[
     &gpt2::ARCHITECTURE,
     &gpt_neo::ARCHITECTURE,
     &gpt_neox::ARCHITECTURE,
+    &moe::OLMOE,
+    &moe::QWEN3_MOE,
     &bert::ARCHITECTURE,
     &nomic_bert::ARCHITECTURE,
     &modern_bert::ARCHITECTURE,

@@ -170,6 +170,14 @@ impl<'p, 'a> Parts<'p, 'a> {
         }))
     }
 
+    /// down(silu(gate(x)) × up(x)), `d_ffn` wide: a dense layer among experts.
+    pub async fn dense_mlp(&mut self, layer: usize, d_ffn: usize) -> Result<FeedForward> {
+        let experts = std::mem::replace(&mut self.shape.d_ffn, d_ffn);
+        let mlp = self.gated_mlp(layer, Activation::Silu).await;
+        self.shape.d_ffn = experts;
+        mlp
+    }
+
     /// down(act(up(x))).
     pub async fn plain_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
         let Shape { d_model, d_ffn, .. } = self.shape;

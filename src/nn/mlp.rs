@@ -1,6 +1,6 @@
 //! The feed-forward layer, gated (SwiGLU, Shazeer 2020, <https://arxiv.org/abs/2002.05202>) or plain (GPT-2).
 
-use super::{Input, Linear, Norm};
+use super::{Experts, Input, Linear, Norm};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::{Activation, activation, gated};
@@ -8,6 +8,8 @@ use crate::ops::{Activation, activation, gated};
 /// What follows attention in a block.
 pub enum FeedForward {
     Dense(Mlp),
+    /// No norm follows it in any architecture.
+    Experts(Experts),
 }
 
 impl FeedForward {
@@ -15,6 +17,10 @@ impl FeedForward {
     pub fn add_to(&self, pass: &mut Pass, x: Input, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
         match self {
             FeedForward::Dense(mlp) => mlp.add_to(pass, x, norm, residual),
+            FeedForward::Experts(experts) => {
+                assert!(norm.is_none(), "no norm follows experts");
+                experts.add_to(pass, x, residual)
+            }
         }
     }
 }

@@ -81,6 +81,8 @@ impl Setting {
 pub enum Output {
     /// Rows up to `used` are compared; those from there on must be as they were.
     Rows { tensor: Tensor, used: usize },
+    /// Rows of which the first half are words, equal, and the second half numbers, within rounding.
+    Routes { tensor: Tensor, used: usize },
     /// Numbers of a buffer.
     Floats { buffer: BufferId, count: usize },
     /// Words of a buffer, equal.
@@ -172,6 +174,18 @@ impl Case<'_> {
             }
         };
         self.weight_of(format, &file, rows, columns, pieces)
+    }
+
+    /// Random matrices [rows, columns] of experts, in pieces of whole ones.
+    pub fn experts(&mut self, format: Format, experts: usize, rows: usize, columns: usize, pieces: usize) -> Weight {
+        let mut whole = Weight { format, rows: experts * rows, columns, pieces: vec![] };
+        let step = experts.div_ceil(pieces);
+        for first in (0..experts).step_by(step) {
+            let some = (first * rows)..((first + step).min(experts) * rows);
+            let part = self.weight(format, some.len(), columns, 1);
+            whole.pieces.push(WeightPiece { buffer: part.pieces[0].buffer, rows: some });
+        }
+        whole
     }
 
     /// A matrix in the file's layout, brought into the executor's.
@@ -294,7 +308,7 @@ pub fn check(
 impl Ran {
     fn expect_untouched(&self, what: &str) {
         for ((output, before), after) in self.outputs.iter().zip(&self.before).zip(&self.after) {
-            if let Output::Rows { tensor, used } = output {
+            if let Output::Rows { tensor, used } | Output::Routes { tensor, used } = output {
                 let at = used * tensor.stride();
                 assert_eq!(before[at..], after[at..], "{what}: rows past the {used} in use");
             }
@@ -303,7 +317,9 @@ impl Ran {
 
     /// Row `row` of output `output`, without its padding.
     pub fn row(&self, output: usize, row: usize) -> &[f32] {
-        let Output::Rows { tensor, .. } = &self.outputs[output] else { panic!("rows") };
+        let (Output::Rows { tensor, .. } | Output::Routes { tensor, .. }) = &self.outputs[output] else {
+            panic!("rows")
+        };
         &bytemuck::cast_slice(&self.after[output])[row * tensor.stride()..][..tensor.columns]
     }
 }
@@ -311,7 +327,9 @@ impl Ran {
 impl Output {
     fn extent(&self) -> (BufferId, u64) {
         match self {
-            Output::Rows { tensor, .. } => (tensor.buffer, (tensor.rows * tensor.stride() * 4) as u64),
+            Output::Rows { tensor, .. } | Output::Routes { tensor, .. } => {
+                (tensor.buffer, (tensor.rows * tensor.stride() * 4) as u64)
+            }
             Output::Words { buffer, count } | Output::Floats { buffer, count } => (*buffer, 4 * *count as u64),
             Output::Halves { buffer, count } => (*buffer, 2 * *count as u64),
         }
@@ -322,6 +340,15 @@ impl Output {
         match self {
             Output::Words { .. } => assert_eq!(got, want, "{what}"),
             Output::Floats { .. } => close(&floats(got), &floats(want), tolerance, what),
+            Output::Routes { tensor, used } => {
+                for row in 0..*used {
+                    let (first, half) = (row * tensor.stride(), tensor.columns / 2);
+                    assert_eq!(got[first..first + half], want[first..first + half], "{what}, row {row}");
+                    let weights = first + half..first + 2 * half;
+                    let tolerance = Tolerance { absolute: 1e-7, relative: 1e-5 };
+                    close(&floats(&got[weights.clone()]), &floats(&want[weights]), tolerance, what);
+                }
+            }
             Output::Halves { .. } => {
                 let halves = |words: &[u32]| -> Vec<f32> {
                     bytemuck::cast_slice(words).iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()

@@ -7,5 +7,6 @@ mod bench;
 mod blocks;
 mod elementwise;
 mod encoder;
+mod experts;
 mod linear;
 mod sampling;
