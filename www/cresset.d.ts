@@ -26,6 +26,8 @@ export interface ProbeOptions {
   contextLength?: number;
   /** Number format of the KV cache. */
   kv?: 'f16' | 'f32' | 'q8';
+  /** Make the matrices of an unquantised model smaller while loading: `q8_0`, `q4_0`, `q4_k`, … */
+  quantize?: string;
   /** Look among the files kept on this device first. Default true. */
   cache?: boolean;
 }
@@ -201,6 +203,28 @@ export interface ChatCompletionChunk {
   usage?: Usage;
 }
 
+export interface EmbeddingRequest {
+  /** A text, token ids, or a list of either. */
+  input: string | ArrayLike<number> | (string | ArrayLike<number>)[];
+  encoding_format?: 'float' | 'base64';
+  /** The first so many numbers of each vector, for models trained so. */
+  dimensions?: number;
+  /** Cut longer texts to so many tokens; otherwise they end in CONTEXT_OVERFLOW. */
+  truncate_prompt_tokens?: number;
+  /** What of a text's tokens becomes its vector; the model says, unless this does. */
+  pooling?: 'mean' | 'cls' | 'last';
+  /** Vectors of length 1. Default true. */
+  normalize?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface Embeddings {
+  object: 'list';
+  data: { object: 'embedding'; index: number; embedding: number[] | string }[];
+  model: string;
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
 interface Create<Request, Whole, Chunk> {
   create(request: Request & { stream: true }): Promise<AsyncIterableIterator<Chunk>>;
   create(request: Request & { stream?: false }): Promise<Whole>;
@@ -212,6 +236,8 @@ export interface Engine {
   readonly info: EngineInfo;
   readonly chat: { readonly completions: Create<ChatRequest, ChatCompletion, ChatCompletionChunk> };
   readonly completions: Create<CompletionRequest, Completion, Completion>;
+  /** For models that make vectors of texts; others answer INVALID_REQUEST. */
+  readonly embeddings: { create(request: EmbeddingRequest): Promise<Embeddings> };
   readonly adapters: Adapters;
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;

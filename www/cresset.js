@@ -69,6 +69,7 @@ class Engine {
   info;
   chat;
   completions;
+  embeddings;
   /** LoRA adapters: a request names one as its `adapter`, or null for none. */
   adapters;
 
@@ -77,6 +78,7 @@ class Engine {
     this.info = info;
     this.chat = { completions: { create: (request) => this.#generate('chat', request) } };
     this.completions = { create: (request) => this.#generate('completion', request) };
+    this.embeddings = { create: (request) => this.#embed(request) };
     this.adapters = {
       load: (name, source, options) => this.#loadAdapter(name, source, options),
       list: () => this.#channel.call('listAdapters', {}).answer,
@@ -131,6 +133,15 @@ class Engine {
 
   async #changeAdapters({ answer }) {
     this.info = (await answer).info;
+  }
+
+  async #embed({ signal, ...request } = {}) {
+    const params = { request: encodeRequest(request, 'request') };
+    if (signal?.aborted) throw aborted(signal);
+    const { id, answer } = this.#channel.call('embed', params);
+    const stop = () => this.#channel.abort(id, aborted(signal));
+    signal?.addEventListener('abort', stop, { once: true });
+    return answer.finally(() => signal?.removeEventListener('abort', stop));
   }
 
   async #generate(kind, { signal, ...request } = {}) {

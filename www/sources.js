@@ -155,6 +155,8 @@ function siblings(url) {
   return [
     beside('config.json', false), beside('tokenizer.json', true), beside('tokenizer_config.json', true),
     beside('generation_config.json', true), beside('chat_template.jinja', true),
+    // How sentence-transformers makes a vector of a text; by its whole name, since config.json is another file.
+    { ...beside('1_Pooling/config.json', true), name: '1_Pooling/config.json' },
   ];
 }
 

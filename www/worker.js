@@ -61,6 +61,15 @@ const methods = {
     }
   },
 
+  async embed({ request }, _report, id) {
+    running = id;
+    try {
+      return JSON.parse(await engine.embeddings(request));
+    } finally {
+      running = null;
+    }
+  },
+
   async tokenize({ text }) {
     return Array.from(await engine.tokenize(text));
   },

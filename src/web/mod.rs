@@ -123,6 +123,18 @@ impl Engine {
         Ok(answer?.to_string())
     }
 
+    /// Vectors of texts; an OpenAI request as JSON, its answer as JSON.
+    pub async fn embeddings(&self, request: String) -> Result<String, JsValue> {
+        let run = async {
+            let request = parse(&request, "request")?;
+            let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+            let answer = engine.embed(&request, &yield_to_events).await;
+            *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
+            Ok(answer?.to_string())
+        };
+        run.await.map_err(thrown)
+    }
+
     /// Logits of the last position of `ids`, or of every position one after the other.
     pub async fn logits(&self, ids: Vec<u32>, all: bool) -> Result<Vec<f32>, JsValue> {
         let run = async {

@@ -124,6 +124,27 @@ for (const device of DEVICES) {
     }
   });
 
+  test(`${device}: encoders make the reference's vectors, in the library's words`, async () => {
+    for (const folder of ['bert-mean', 'nomic-bert', 'modern-bert']) {
+      const { pooling, sequences } = readJson(`${GOLDEN}/encoders/${folder}/expected.json`);
+      for (const name of ['model.safetensors', 'f32.gguf']) {
+        const { vectors, usage, refused } = await page.evaluate(async ({ url, device, input }) => {
+          const engine = await Cresset.load(url, { device, cache: false });
+          const { data, usage } = await engine.embeddings.create({ input });
+          const refused = (await outcome(engine.completions.create({ prompt: [5] }))).code;
+          await engine.unload();
+          return { vectors: data.map(({ embedding }) => embedding), usage, refused };
+        }, { url: `${server.url}golden/encoders/${folder}/${name}`, device, input: sequences.map(({ ids }) => ids) });
+        assert.equal(usage.prompt_tokens, sequences.reduce((sum, { ids }) => sum + ids.length, 0));
+        assert.equal(refused, 'INVALID_REQUEST');
+        for (const [index, sequence] of sequences.entries()) {
+          const error = sequence[pooling].reduce((most, value, i) => Math.max(most, Math.abs(value - vectors[index][i])), 0);
+          assert.ok(error <= 5e-5, `${folder}/${name}, ${sequence.ids.length} ids: max abs error ${error}`);
+        }
+      }
+    }
+  });
+
   test(`${device}: the bundled model writes the reference's text`, async () => {
     await checkGreedy('default', `${GOLDEN}/bundled.json`, device);
   });
