@@ -125,7 +125,18 @@ folders! {
     llama_linear: "llama-linear",
     gpt2_small: "gpt2-small",
     gpt2_bare: "gpt2-bare",
+    llama_yarn: "llama-yarn",
+    mistral: "mistral",
+    smollm3: "smollm3",
+    smollm3_window: "smollm3-window",
+    granite: "granite",
+    qwen2: "qwen2",
+    qwen2_window: "qwen2-window",
     qwen3: "qwen3",
+    phi3: "phi3",
+    phi3_long: "phi3-long",
+    stablelm: "stablelm",
+    stablelm_parallel: "stablelm-parallel",
 }
 
 /// `expected.json` of a real model: prompts with ids, last logits, greedy ids and text.

@@ -40,6 +40,17 @@ impl<'a> Hyper<'a> {
     }
 
     pub fn optional_count(&self, gguf: &str, hf: &str) -> Result<Option<usize>> {
+        self.optional_integer(gguf, hf, 1)
+    }
+
+    /// Keys that a query sees where the window slides; `None`, as the file says it or by a zero, for all.
+    pub fn window(&self) -> Result<Option<u32>> {
+        let window = self.optional_integer("attention.sliding_window", "sliding_window", 0)?;
+        Ok(window.filter(|&n| n > 0).map(|n| n as u32))
+    }
+
+    /// An integer in `least` ..= 2²⁰, if it is there.
+    pub fn optional_integer(&self, gguf: &str, hf: &str, least: usize) -> Result<Option<usize>> {
         let (name, value) = match self.config() {
             Some(config) => match self.in_config(config, hf) {
                 None => return Ok(None),
@@ -54,8 +65,8 @@ impl<'a> Hyper<'a> {
             }
         };
         match value {
-            Some(n) if (1..=MOST).contains(&n) => Ok(Some(n)),
-            _ => Err(self.wrong(&name, &format!("must be an integer from 1 to {MOST}"))),
+            Some(n) if (least..=MOST).contains(&n) => Ok(Some(n)),
+            _ => Err(self.wrong(&name, &format!("must be an integer from {least} to {MOST}"))),
         }
     }
 
@@ -111,19 +122,38 @@ impl<'a> Hyper<'a> {
         number.filter(|x| x.is_finite() && *x > 0.0)
     }
 
+    /// Which of `n` layers have a sliding window, where config.json lists them.
+    pub fn listed_sliding_layers(&self, n: usize) -> Result<Option<Vec<bool>>> {
+        let Some(kinds) = self.config().and_then(|config| config["layer_types"].as_array()) else { return Ok(None) };
+        let sliding = |kind: &serde_json::Value| match kind.as_str() {
+            Some("sliding_attention") => Some(true),
+            Some("full_attention") => Some(false),
+            _ => None,
+        };
+        let wrong = || self.wrong("layer_types", "must say sliding_attention or full_attention for each layer");
+        let kinds: Option<Vec<bool>> = kinds.iter().take(n).map(sliding).collect();
+        kinds.filter(|kinds| kinds.len() == n).ok_or_else(wrong).map(Some)
+    }
+
+    /// Each layer's window where `use_sliding_window` of config.json switches it on, in the layers listed or else those
+    /// that `slides` says. GGUF has no such switch.
+    pub fn switched_windows(&self, n: usize, slides: impl Fn(usize) -> bool) -> Result<Vec<Option<u32>>> {
+        if self.config().is_none() || self.flag("", "use_sliding_window")? != Some(true) {
+            return Ok(vec![None; n]);
+        }
+        let window = self.window()?;
+        let slides = match self.listed_sliding_layers(n)? {
+            Some(listed) => listed,
+            None => (0..n).map(slides).collect(),
+        };
+        Ok(slides.into_iter().map(|slides| window.filter(|_| slides)).collect())
+    }
+
     /// Which of `n` layers have a sliding window: as the file says, else every layer but each `pattern`-th (`None`: no
     /// layer).
     pub fn sliding_layers(&self, n: usize, pattern: Option<usize>) -> Result<Vec<bool>> {
-        let listed = self.config().and_then(|config| config["layer_types"].as_array());
-        if let Some(kinds) = listed {
-            let sliding = |kind: &serde_json::Value| match kind.as_str() {
-                Some("sliding_attention") => Some(true),
-                Some("full_attention") => Some(false),
-                _ => None,
-            };
-            let wrong = || self.wrong("layer_types", "must say sliding_attention or full_attention for each layer");
-            let kinds: Option<Vec<bool>> = kinds.iter().take(n).map(sliding).collect();
-            return kinds.filter(|kinds| kinds.len() == n).ok_or_else(wrong);
+        if let Some(listed) = self.listed_sliding_layers(n)? {
+            return Ok(listed);
         }
         let pattern = match self.optional_count("attention.sliding_window_pattern", "sliding_window_pattern")? {
             None => pattern,

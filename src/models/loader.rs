@@ -19,7 +19,8 @@ const UNFLUSHED: usize = 64 << 20;
 /// Told (bytes uploaded, bytes in all) as loading goes on.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
-/// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer.
+/// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer, `{j}` for one of several vectors that
+/// GGUF keeps as one matrix.
 pub type Name = (&'static str, &'static str, &'static str);
 
 /// The row of `names` that is called `name` in our words; an architecture's own come first.
@@ -166,11 +167,11 @@ impl<'a> Loader<'a> {
     }
 
     fn find(&self, name: &str, layer: usize, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
-        self.find_file(self.file_name(name, layer), shape)
+        self.find_tensor(self.file_name(name, layer), shape)
     }
 
-    /// The tensor of this name in the file.
-    fn find_file(&self, tensor: String, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
+    /// The tensor that the file calls `tensor`.
+    fn find_tensor(&self, tensor: String, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
         let Some(info) = self.checkpoint.tensor(&tensor) else {
             return Err(Error::MissingTensor { architecture: self.architecture, tensor });
         };
@@ -238,11 +239,36 @@ impl<'a> Loader<'a> {
     /// A small tensor's numbers on the host.
     pub async fn values(&mut self, name: &str, layer: usize, shape: &[usize]) -> Result<Vec<f32>> {
         let (info, format) = self.find(name, layer, shape)?;
+        self.read_values(info, format).await
+    }
+
+    async fn read_values(&mut self, info: &TensorInfo, format: Format) -> Result<Vec<f32>> {
         let bytes = self.checkpoint.read_all(info).await?;
         let mut values = vec![0f32; info.elements()];
         format.dequantize(&bytes, &mut values);
         self.count(info.bytes);
         Ok(values)
+    }
+
+    /// `n` vectors of `columns` after each other, as f32 on the device: one tensor [n, columns] in GGUF, a tensor for each
+    /// in safetensors.
+    pub async fn stacked_vectors(&mut self, name: &str, layer: usize, [n, columns]: [usize; 2]) -> Result<BufferId> {
+        let mut values = Vec::new();
+        let file_name = self.file_name(name, layer);
+        let (tensors, shape) = match self.is_gguf() {
+            true => (1, vec![n, columns]),
+            false => (n, vec![columns]),
+        };
+        for j in 0..tensors {
+            let (info, format) = self.find_tensor(file_name.replace("{j}", &j.to_string()), &shape)?;
+            if !self.only_check {
+                values.extend(self.read_values(info, format).await?);
+            }
+        }
+        if self.only_check {
+            return Ok(BufferId::default());
+        }
+        self.upload_vector(name, &values)
     }
 
     /// A computed table [context, columns] on the device; `rows` gives the numbers of a range of positions.
@@ -279,7 +305,7 @@ impl<'a> Loader<'a> {
         } else {
             let template = self.file_name(name, layer);
             for j in 0..e {
-                tensors.push(self.find_file(template.replace("{j}", &j.to_string()), &[out, columns])?);
+                tensors.push(self.find_tensor(template.replace("{j}", &j.to_string()), &[out, columns])?);
             }
         }
         let (first, format) = tensors[0];

@@ -9,18 +9,24 @@ mod gemma3;
 mod gpt2;
 mod gpt_neo;
 mod gpt_neox;
+mod granite;
 mod hyper;
 mod llama;
 mod loader;
 pub mod lora;
+mod mistral;
 mod modern_bert;
 mod moe;
 mod nomic_bert;
 mod olmo2;
 mod parts;
+mod phi3;
+mod qwen2;
 mod qwen3;
 mod rope;
 mod shape;
+mod smollm3;
+mod stablelm;
 
 pub use decoder::Transformer;
 pub use encoder::Encoder;
@@ -92,7 +98,13 @@ pub struct Architecture {
 /// Every architecture this build runs.
 pub static REGISTRY: &[&Architecture] = &[
     &llama::ARCHITECTURE,
+    &mistral::ARCHITECTURE,
+    &smollm3::ARCHITECTURE,
+    &granite::ARCHITECTURE,
+    &qwen2::ARCHITECTURE,
     &qwen3::ARCHITECTURE,
+    &phi3::ARCHITECTURE,
+    &stablelm::ARCHITECTURE,
     &gemma::ARCHITECTURE,
     &gemma2::ARCHITECTURE,
     &gemma3::ARCHITECTURE,

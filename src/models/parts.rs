@@ -128,15 +128,33 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// The norms of queries and keys.
     pub async fn qk_norm(&mut self, layer: usize, over: NormOver) -> Result<QkNorm> {
         let Shape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
+        let q = self.norm_of_heads("attn.q_norm", layer, n_heads, over).await?;
+        let k = self.norm_of_heads("attn.k_norm", layer, n_kv_heads, over).await?;
         let columns = |heads| if over == NormOver::Head { head_dim } else { heads * head_dim };
-        let names = [("attn.q_norm", columns(n_heads)), ("attn.k_norm", columns(n_kv_heads))];
-        let q = self.norm_of(names[0].0, layer, names[0].1).await?;
-        let k = self.norm_of(names[1].0, layer, names[1].1).await?;
-        let joined = match self.norm {
-            NormStyle::Rms { offset, .. } => Some(self.loader.joined_vectors(&names, layer, offset).await?),
-            NormStyle::Layer { .. } => None,
+        let joined = match (self.norm, over) {
+            (NormStyle::Rms { offset, .. }, NormOver::Row | NormOver::Head) => {
+                let names = [("attn.q_norm", columns(n_heads)), ("attn.k_norm", columns(n_kv_heads))];
+                Some(self.loader.joined_vectors(&names, layer, offset).await?)
+            }
+            _ => None,
         };
         Ok(QkNorm { q, k, over, joined })
+    }
+
+    async fn norm_of_heads(&mut self, name: &str, layer: usize, heads: usize, over: NormOver) -> Result<Norm> {
+        let head_dim = self.shape.head_dim;
+        match (over, self.norm) {
+            (NormOver::Row, _) => self.norm_of(name, layer, heads * head_dim).await,
+            (NormOver::Head, _) => self.norm_of(name, layer, head_dim).await,
+            (NormOver::OwnHead, NormStyle::Layer { epsilon }) => {
+                let weight = self.loader.stacked_vectors(name, layer, [heads, head_dim]).await?;
+                Ok(Norm { kind: NormKind::Layer { bias: None }, weight, epsilon })
+            }
+            (NormOver::OwnHead, NormStyle::Rms { epsilon, .. }) => {
+                let weight = self.loader.stacked_vectors(name, layer, [heads, head_dim]).await?;
+                Ok(Norm { kind: NormKind::Rms, weight, epsilon })
+            }
+        }
     }
 
     /// Attention with projections of their own for queries, keys and values.
@@ -159,15 +177,20 @@ impl<'p, 'a> Parts<'p, 'a> {
         Ok(Attention { joined_bias, rope, ..attention })
     }
 
-    /// down(act(gate(x)) × up(x)).
+    /// down(act(gate(x)) × up(x)), all there is to the feed-forward layer.
     pub async fn gated_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
+        Ok(FeedForward::Dense(self.gated(layer, activation).await?))
+    }
+
+    /// down(act(gate(x)) × up(x)).
+    pub async fn gated(&mut self, layer: usize, activation: Activation) -> Result<Mlp> {
         let Shape { d_model, d_ffn, .. } = self.shape;
-        Ok(FeedForward::Dense(Mlp {
+        Ok(Mlp {
             gate: Some(self.loader.linear("ffn.gate", layer, [d_ffn, d_model]).await?),
             up: self.loader.linear("ffn.up", layer, [d_ffn, d_model]).await?,
             down: self.loader.linear("ffn.down", layer, [d_model, d_ffn]).await?,
             activation,
-        }))
+        })
     }
 
     /// down(silu(gate(x)) × up(x)), `d_ffn` wide: a dense layer among experts.

@@ -1,10 +1,11 @@
 //! Qwen 3 (Yang et al. 2025, <https://arxiv.org/abs/2505.09388>): a llama whose queries and keys are normalised.
 
 use super::parts::{NormStyle, Parts};
+use super::qwen2::windows;
 use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::Result;
 use crate::nn::{Attention, Block, NormOver};
-use crate::ops::{Activation, Pairing};
+use crate::ops::{Activation, Pairing, Scores};
 
 pub static ARCHITECTURE: Architecture = Architecture {
     name: "qwen3",
@@ -23,14 +24,17 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let hyper = loader.hyper("qwen3");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
+    let Shape { n_layers, head_dim, .. } = parts.shape;
+    let windows = windows(&hyper, n_layers)?;
     let rope = parts.rope(Pairing::HalfSplit).await?;
     let embed = parts.embedding(1.0).await?;
     let mut blocks = parts.blocks();
-    for i in 0..parts.shape.n_layers {
+    for (i, &window) in windows.iter().enumerate() {
+        let scores = Scores { window, ..Scores::scaled(head_dim) };
         let qk_norm = Some(parts.qk_norm(i, NormOver::Head).await?);
         blocks.push(Block {
             attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: Attention { qk_norm, ..parts.attention(i, Some(rope)).await? },
+            attn: Attention { qk_norm, scores, ..parts.attention(i, Some(rope)).await? },
             attn_post_norm: None,
             ffn_norm: Some(parts.norm("ffn.norm", i).await?),
             ffn: parts.gated_mlp(i, Activation::Silu).await?,

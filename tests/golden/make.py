@@ -137,7 +137,8 @@ def gguf_arrays(model, hf):
 
 def write_gguf(model, hf, fmt, path):
     w = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[model.arch.gguf])
-    w.add_name(f"Cresset golden {model.name}")
+    # llama.cpp expects tokens of Phi 3's own in whatever is called phi3.
+    w.add_name(f"Cresset golden {model.name}".replace("phi3", "phi 3"))
     w.add_file_type(FILE_TYPE[fmt])
     v = model.config["vocab_size"]
     w.add_vocab_size(v)
@@ -202,9 +203,10 @@ def load_gguf(model, path):
 def check_gguf(model, hf, path):
     """transformers' own GGUF loader, where it knows the architecture, must read the file as we do: names, order and,
     where it can, metadata."""
-    if gguf.MODEL_ARCH_NAMES[model.arch.gguf] not in GGUF_CONFIG_MAPPING:
+    name = gguf.MODEL_ARCH_NAMES[model.arch.gguf]
+    if not model.theirs or name not in GGUF_CONFIG_MAPPING or name != model.config["model_type"]:
         return
-    # Its loader knows neither RoPE scaling nor GPT-2's n_inner, nor Mistral: it is given the configuration for those.
+    # Its loader knows neither RoPE scaling nor windows nor GPT-2's n_inner: it is given the configuration for those.
     known = not {"rope_scaling", "rope_parameters", "n_inner", "sliding_window"} & model.config.keys()
     given = {} if known else dict(config=hf.config)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(

@@ -116,6 +116,7 @@ class Model:
     gguf_version: int = 3
     bare_names: bool = False  # gpt2: tensor names without the `transformer.` prefix
     cases: list = field(default_factory=lambda: [Case()])
+    theirs: bool = True  # transformers' GGUF loader can read the file
     agreed: int | None = None  # positions up to which llama.cpp computes the same; None: all
 
 

@@ -1,10 +1,10 @@
-"""Llama: what is special in each of its fixtures is said beside it."""
+"""Llama, and Mistral, which is a llama in GGUF."""
 
 import gguf
 import numpy as np
 import torch
 
-from . import Case, Model, Permuted
+from . import Case, Model, Permuted, tiny
 
 EVERY = ("f32", "f16", "bf16", "q8_0", "q4_0")
 # Every position of a few sequences.
@@ -21,6 +21,11 @@ class Llama(Permuted):
         factors = plain(rope_scaling=None).model.rotary_emb.inv_freq / hf.model.rotary_emb.inv_freq
         assert (factors > 1.5).any() and (factors == 1).any(), "the scaling must show within the test's lengths"
         return {"rope_freqs.weight": factors.numpy().astype(np.float32)}
+
+
+class Mistral(Llama):
+    def in_gguf(self, config):
+        return config | dict(sliding_window=None)
 
 
 def llama(**fields):
@@ -57,4 +62,13 @@ MODELS = [
             vocab_size=80, num_hidden_layers=1,
             rope_parameters=dict(rope_type="linear", factor=4.0, rope_theta=20000.0)).items() if k != "rope_theta"},
         torch.float32, gguf_version=2, cases=[WHOLE]),
+    Model(  # YaRN; the sequence goes past the original context
+        "llama-yarn", Llama(),
+        tiny(architectures=["LlamaForCausalLM"], model_type="llama", rms_norm_eps=1e-5, num_hidden_layers=2,
+             num_attention_heads=2, num_key_value_heads=1, rope_theta=5000.0,
+             rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=24))),
+    Model(  # a window in every layer, which GGUF cannot say
+        "mistral", Mistral(),
+        tiny(architectures=["MistralForCausalLM"], model_type="mistral", rms_norm_eps=1e-5, num_hidden_layers=2,
+             sliding_window=8, tie_word_embeddings=False)),
 ]

@@ -1,0 +1,44 @@
+//! Mistral (Jiang et al. 2023, <https://arxiv.org/abs/2310.06825>): a llama whose layers see a sliding window in the
+//! first releases. In GGUF it is called llama.
+
+use super::parts::{NormStyle, Parts};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use crate::error::Result;
+use crate::nn::{Attention, Block};
+use crate::ops::{Activation, Pairing, Scores};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "mistral",
+    gguf: &[],
+    hf: &["mistral"],
+    shape,
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
+};
+
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    hyper.activation_is("silu")?;
+    Shape::read(hyper, None)
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+    let hyper = loader.hyper("mistral");
+    let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
+    let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
+    let Shape { n_layers, head_dim, .. } = parts.shape;
+    let scores = Scores { window: hyper.window()?, ..Scores::scaled(head_dim) };
+    let rope = parts.rope(Pairing::HalfSplit).await?;
+    let embed = parts.embedding(1.0).await?;
+    let mut blocks = parts.blocks();
+    for i in 0..n_layers {
+        blocks.push(Block {
+            attn_norm: Some(parts.norm("attn.norm", i).await?),
+            attn: Attention { scores, ..parts.attention(i, Some(rope)).await? },
+            attn_post_norm: None,
+            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
+            ffn: parts.gated_mlp(i, Activation::Silu).await?,
+            ffn_post_norm: None,
+            parallel: false,
+        });
+    }
+    Ok(Box::new(parts.finish(embed, blocks).await?))
+}

@@ -1,0 +1,58 @@
+//! StableLM and StableLM 2 (Bellagente et al. 2024, <https://arxiv.org/abs/2402.17834>): LayerNorm, rotary positions on a
+//! part of each head, SwiGLU; biases, norms of each head and side-by-side sublayers in some sizes.
+
+use super::loader::Name;
+use super::parts::{NormStyle, Parts};
+use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use crate::error::Result;
+use crate::nn::{Attention, Block, NormOver};
+use crate::ops::{Activation, Pairing};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    name: "stablelm",
+    gguf: &["stablelm"],
+    hf: &["stablelm"],
+    shape,
+    load: Load::Decoder(|loader| Box::pin(load(loader))),
+};
+
+const NAMES: &[Name] = &[
+    ("norm.bias", "output_norm.bias", "model.norm.bias"),
+    ("attn.norm.bias", "blk.{i}.attn_norm.bias", "model.layers.{i}.input_layernorm.bias"),
+    ("ffn.norm.bias", "blk.{i}.ffn_norm.bias", "model.layers.{i}.post_attention_layernorm.bias"),
+    ("attn.q_norm", "blk.{i}.attn_q_norm.weight", "model.layers.{i}.self_attn.q_layernorm.norms.{j}.weight"),
+    ("attn.k_norm", "blk.{i}.attn_k_norm.weight", "model.layers.{i}.self_attn.k_layernorm.norms.{j}.weight"),
+];
+
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    hyper.activation_is("silu")?;
+    Shape::read(hyper, None)
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+    let hyper = loader.hyper("stablelm");
+    let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
+    let parallel = hyper.flag("use_parallel_residual", "use_parallel_residual")?.unwrap_or(false);
+    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
+    let normed = match hyper.config().is_some() {
+        true => hyper.flag("", "qk_layernorm")?.unwrap_or(false),
+        false => parts.loader.has("attn.q_norm", 0),
+    };
+    let rope = parts.rope(Pairing::HalfSplit).await?;
+    let embed = parts.embedding(1.0).await?;
+    let mut blocks = parts.blocks();
+    for i in 0..parts.shape.n_layers {
+        let qk_norm = if normed { Some(parts.qk_norm(i, NormOver::OwnHead).await?) } else { None };
+        blocks.push(Block {
+            attn_norm: Some(parts.norm("attn.norm", i).await?),
+            attn: Attention { qk_norm, ..parts.attention(i, Some(rope)).await? },
+            attn_post_norm: None,
+            // Side by side, the sublayers share a norm.
+            ffn_norm: if parallel { None } else { Some(parts.norm("ffn.norm", i).await?) },
+            ffn: parts.gated_mlp(i, Activation::Silu).await?,
+            ffn_post_norm: None,
+            parallel,
+        });
+    }
+    Ok(Box::new(parts.finish(embed, blocks).await?))
+}
