@@ -137,6 +137,15 @@ folders! {
     phi3_long: "phi3-long",
     stablelm: "stablelm",
     stablelm_parallel: "stablelm-parallel",
+    gemma: "gemma",
+    gemma2: "gemma2",
+    gemma3: "gemma3",
+    olmo2: "olmo2",
+    gpt_neox: "gpt-neox",
+    gpt_neox_serial: "gpt-neox-serial",
+    gpt_neo: "gpt-neo",
+    olmoe: "olmoe",
+    qwen3_moe: "qwen3-moe",
 }
 
 /// `expected.json` of a real model: prompts with ids, last logits, greedy ids and text.

@@ -69,7 +69,8 @@ def new_hf(config):
 def write_safetensors(model, hf, folder):
     """config.json and the weights as a hub has them: no tied output, optionally sharded with an index."""
     (folder / "config.json").write_text(json.dumps(model.config, indent=2) + "\n")
-    tensors = {n: p.data.to(model.stored).contiguous() for n, p in hf.named_parameters()}
+    parts = [part for n, p in hf.named_parameters() for part in model.arch.stored(n, p.data.to(model.stored))]
+    tensors = {n: tensor.contiguous() for n, tensor in parts}
     if model.bare_names:
         n = model.config["n_positions"]
         tensors = {name.removeprefix("transformer."): t for name, t in tensors.items()}
@@ -178,7 +179,11 @@ def load_safetensors(model, folder):
     prefix = "transformer." if model.bare_names else ""
     tensors = {prefix + n: t.float() for n, t in tensors.items() if not n.endswith("attn.bias") or "c_attn" in n}
     for name, p in hf.named_parameters():
-        p.data.copy_(tensors.pop(name))
+        numbers = torch.empty(p.numel())
+        # Where each number of the file comes from: the way hubs move indices.
+        for stored, indices in model.arch.stored(name, torch.arange(p.numel()).reshape(p.shape)):
+            numbers[indices.flatten()] = tensors.pop(stored).flatten()
+        p.data.copy_(numbers.reshape(p.shape))
     assert not tensors, tensors.keys()
     return hf
 

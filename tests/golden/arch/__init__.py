@@ -40,6 +40,10 @@ class Arch:
         if rope["rope_type"] == "yarn":
             w.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
 
+    def stored(self, name, tensor):
+        """A parameter as hubs have it: [(name, tensor)]. It may only move numbers."""
+        return [(name, tensor)]
+
     def rearranged(self, config, name, array):
         """A weight as GGUF has it: [(name, array)]. What comes back under one name is put together by rows. It may only
         move numbers: make.py finds the way back by moving indices."""
