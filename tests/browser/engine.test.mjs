@@ -145,6 +145,31 @@ for (const device of DEVICES) {
     }
   });
 
+  test(`${device}: the library loads adapters with a model and after it`, async () => {
+    const { cases } = readJson(`${GOLDEN}/lora/expected.json`);
+    const { greedy } = cases[0];
+    const mlx = cases.find(({ adapters }) => adapters[0].startsWith('mlx/')).greedy;
+    const result = await page.evaluate(async ({ device, greedy, mlx }) => {
+      const engine = await Cresset.load('/golden/llama-gqa/f32.gguf', { device, kv: 'f32', adapter: '/golden/lora/ranks' });
+      await engine.adapters.load('turned', '/golden/lora/mlx/');
+      const write = async ({ prompt, ids }, adapter) => {
+        const answer = await engine.completions.create({ prompt, max_tokens: ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter });
+        return answer.choices[0].token_ids;
+      };
+      const ids = [await write(greedy), await write(mlx, 'turned'), await write(greedy, 'default')];
+      const listed = await engine.adapters.list();
+      const wrong = await outcome(engine.adapters.load('wrong', '/golden/lora/conv1d/'));
+      const bytes = engine.info.memory.adapters;
+      await engine.unload();
+      return { ids, listed, wrong, bytes };
+    }, { device, greedy, mlx });
+    assert.deepEqual(result.ids, [greedy.ids, mlx.ids, greedy.ids]);
+    assert.deepEqual(result.listed.map(({ name, rank, default: chosen }) => [name, rank, chosen]), [['default', 64, true], ['turned', 8, false]]);
+    assert.equal(result.bytes >= result.listed[0].bytes + result.listed[1].bytes, true);
+    assert.equal(result.wrong.code, 'MODEL_FORMAT');
+    assert.match(result.wrong.message, /transformer\.h\.0\.attn\.c_attn\.lora_A\.weight/);
+  });
+
   test(`${device}: the bundled model writes the reference's text`, async () => {
     await checkGreedy('default', `${GOLDEN}/bundled.json`, device);
   });

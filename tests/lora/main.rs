@@ -1,6 +1,8 @@
 //! LoRA adapters: against `peft` (`tests/golden/lora.py`), switched from request to request, and files that fit no
 //! model. What runs a model runs on the CPU and on the GPU.
 
+#[path = "../shared/mod.rs"]
+mod shared;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -51,6 +51,19 @@ fn another_models_adapter_is_refused_by_its_tensor() {
     );
 }
 
+/// A real adapter of mlx-lm's kind, for the last layers of a larger model.
+#[test]
+fn a_real_adapter_of_a_larger_model_is_refused_by_its_tensor() {
+    let Some(path) = shared::shared("weights/odd/discollama-adapters.safetensors") else { return };
+    let adapter = block_on(Checkpoint::open(open_path(path).expect("a file"))).expect("safetensors");
+    let options = AdapterOptions { alpha: Some(16.0), default: true };
+    let error = block_on(llama(cpu()).load_adapter("disco", &adapter, &options)).expect_err("a refusal");
+    assert_eq!(
+        (error.code(), &error.details()["tensor"]),
+        ("MODEL_FORMAT", &json!("model.layers.30.self_attn.q_proj.lora_a"))
+    );
+}
+
 #[test]
 fn wrong_shapes_and_ranks_are_told_with_what_was_expected() {
     let mut engine = llama(cpu());

@@ -75,20 +75,8 @@ impl Places {
     pub fn new(loader: &mut Loader, shape: &Shape) -> Places {
         let projections = std::mem::take(&mut loader.projections);
         let index = Index { names: loader.names, prefixes: loader.prefixes };
-        let mut spots = HashMap::new();
-        for (i, p) in projections.iter().enumerate() {
-            let [out, columns] = p.shape;
-            let spot = || Spot { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name };
-            for name in index.names_of(p.name, p.layer) {
-                spots.entry(name).or_insert_with(Vec::new).push(spot());
-            }
-        }
-        // Only names that no tensor of the base has itself.
-        for (name, more) in index.aliases(&projections) {
-            spots.entry(name).or_insert(more);
-        }
         let base = if loader.is_gguf() { World::Gguf } else { World::HuggingFace };
-        Places { shape: shape.clone(), base, gguf_order: loader.gguf_order, spots }
+        Places { shape: shape.clone(), base, gguf_order: loader.gguf_order, spots: index.spots(&projections) }
     }
 
     /// The projections that the base's tensor `name`, in the words of `world`, belongs to; none if there is no such.
@@ -132,6 +120,23 @@ struct Index {
 }
 
 impl Index {
+    /// Every name with the projections it stands for.
+    fn spots(&self, projections: &[Projection]) -> HashMap<String, Vec<Spot>> {
+        let mut spots = HashMap::new();
+        for (i, p) in projections.iter().enumerate() {
+            let [out, columns] = p.shape;
+            for name in self.names_of(p.name, p.layer) {
+                let spot = Spot { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name };
+                spots.entry(name).or_insert_with(Vec::new).push(spot);
+            }
+        }
+        // Only names that no tensor of the base has itself.
+        for (name, more) in self.aliases(projections) {
+            spots.entry(name).or_insert(more);
+        }
+        spots
+    }
+
     /// What files call our tensor, without `.weight`.
     fn names_of(&self, name: &str, layer: usize) -> Vec<String> {
         let Some((_, gguf, hf)) = find_name(&self.names, name) else { return Vec::new() };
@@ -179,5 +184,105 @@ impl Index {
             }
         }
         aliases
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::loader::consecutive;
+
+    const NAMES: &[Name] = &[
+        ("attn.qkv", "blk.{i}.attn_qkv.weight", "model.layers.{i}.attn.query_key_value.weight"),
+        ("attn.q", "blk.{i}.attn_q.weight", "model.layers.{i}.attn.q_proj.weight"),
+        ("attn.k", "blk.{i}.attn_k.weight", "model.layers.{i}.attn.k_proj.weight"),
+        ("attn.v", "blk.{i}.attn_v.weight", "model.layers.{i}.attn.v_proj.weight"),
+    ];
+
+    /// Two heads of four, one for keys and values.
+    fn shape() -> Shape {
+        Shape {
+            architecture: "llama",
+            d_model: 16,
+            n_layers: 1,
+            n_heads: 2,
+            n_kv_heads: 1,
+            head_dim: 4,
+            d_ffn: 16,
+            vocabulary: 16,
+            context: 16,
+        }
+    }
+
+    fn places(base: World, gguf_order: RowOrder, projections: &[Projection]) -> Places {
+        let index = Index { names: [NAMES, &[]], prefixes: &["model.", ""] };
+        Places { shape: shape(), base, gguf_order, spots: index.spots(projections) }
+    }
+
+    /// (projection, rows of B in the file, those that count) of each place.
+    fn found(places: &Places, name: &str, world: World) -> Vec<(usize, usize, Vec<usize>)> {
+        places.find(name, world).into_iter().map(|place| (place.id.0, place.out, place.rows)).collect()
+    }
+
+    fn whole(name: &'static str, out: usize) -> Projection {
+        Projection { name, layer: 3, shape: [out, 16], runs: vec![0..out], part: (0, 1) }
+    }
+
+    fn parts(out: usize, runs: [Rows; 3]) -> Vec<Projection> {
+        let part = |(i, runs)| Projection { name: "attn.qkv", layer: 3, shape: [out, 16], runs, part: (i, 3) };
+        runs.into_iter().enumerate().map(part).collect()
+    }
+
+    fn same(_: &Shape, _: &str) -> Option<Vec<usize>> {
+        None
+    }
+
+    #[test]
+    fn rows_follow_the_converter_in_both_directions() {
+        let projections = [whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)];
+        let to_gguf = places(World::Gguf, interleaved_halves, &projections);
+        let to_hf = places(World::HuggingFace, interleaved_halves, &projections);
+        let q = "model.layers.3.attn.q_proj";
+        assert_eq!(found(&to_gguf, q, World::HuggingFace), [(0, 8, vec![0, 2, 1, 3, 4, 6, 5, 7])]);
+        assert_eq!(found(&to_hf, q, World::HuggingFace), [(0, 8, (0..8).collect())]);
+        assert_eq!(found(&to_gguf, "blk.3.attn_q", World::Gguf), [(0, 8, (0..8).collect())]);
+        assert_eq!(found(&to_hf, "blk.3.attn_k", World::Gguf), [(1, 4, vec![0, 2, 1, 3])]);
+        assert_eq!(found(&to_gguf, "layers.3.attn.v_proj", World::HuggingFace), [(2, 4, (0..4).collect())]);
+        assert_eq!(found(&to_gguf, "model.layers.4.attn.q_proj", World::HuggingFace), []);
+        // A head of eight shows which way round a permutation goes.
+        let eight = Shape { head_dim: 8, n_heads: 1, ..shape() };
+        assert_eq!(interleaved_halves(&eight, "attn.q"), Some(vec![0, 4, 1, 5, 2, 6, 3, 7]));
+    }
+
+    #[test]
+    fn a_fused_tensor_takes_adapters_of_its_parts_and_parts_take_those_of_the_whole() {
+        let fused = places(World::Gguf, same, &parts(16, consecutive([8, 4, 4])));
+        let qkv = "model.layers.3.attn.query_key_value";
+        let thirds = [(0, 16, (0..8).collect()), (1, 16, (8..12).collect()), (2, 16, (12..16).collect::<Vec<_>>())];
+        assert_eq!(found(&fused, qkv, World::HuggingFace), thirds);
+        assert_eq!(found(&fused, "blk.3.attn_k", World::Gguf), [(1, 4, (0..4).collect())]);
+        let split = places(World::Gguf, same, &[whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)]);
+        assert_eq!(found(&split, "blk.3.attn_qkv", World::Gguf), thirds);
+        assert_eq!(found(&split, qkv, World::HuggingFace), thirds);
+        let without_v = places(World::Gguf, same, &[whole("attn.q", 8), whole("attn.k", 4)]);
+        assert_eq!(found(&without_v, "blk.3.attn_qkv", World::Gguf), []);
+    }
+
+    /// GPT-NeoX: Hugging Face keeps q, k and v head by head, GGUF one after the other.
+    #[test]
+    fn a_fused_tensor_may_be_ordered_otherwise_in_each_kind_of_file() {
+        // Three heads of two rows in all: q0 k0 v0 q1 k1 v1.
+        let order: RowOrder = |_, name| (name == "attn.qkv").then(|| vec![0, 3, 1, 4, 2, 5]);
+        let gguf = places(World::Gguf, order, &parts(6, consecutive([2, 2, 2])));
+        let by_head = [[0, 3], [1, 4], [2, 5]].map(|rows| rows.into_iter().map(|row| row..row + 1).collect());
+        let hf = places(World::HuggingFace, order, &parts(6, by_head));
+        let want = |rows: [[usize; 2]; 3]| -> Vec<_> {
+            rows.into_iter().enumerate().map(|(i, rows)| (i, 6, rows.to_vec())).collect()
+        };
+        let (gguf_name, hf_name) = ("blk.3.attn_qkv", "model.layers.3.attn.query_key_value");
+        assert_eq!(found(&gguf, gguf_name, World::Gguf), want([[0, 1], [2, 3], [4, 5]]));
+        assert_eq!(found(&gguf, hf_name, World::HuggingFace), want([[0, 3], [1, 4], [2, 5]]));
+        assert_eq!(found(&hf, hf_name, World::HuggingFace), want([[0, 3], [1, 4], [2, 5]]));
+        assert_eq!(found(&hf, gguf_name, World::Gguf), want([[0, 1], [2, 3], [4, 5]]));
     }
 }
