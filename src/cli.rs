@@ -148,12 +148,24 @@ pub fn chat(args: Chat) -> Result<()> {
     }
 }
 
+/// The tokenizer of a model, or of a `tokenizer.json` by itself.
+fn tokenizer(path: &Path) -> Result<Tokenizer> {
+    let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
+    let by_itself = file.extension().is_some_and(|extension| extension == "json") && file.exists();
+    let checkpoint = match checkpoint(path) {
+        Err(Error::ModelNotFound { .. } | Error::Format { .. }) if by_itself => {
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| Error::format(file.display().to_string(), error.to_string()))?;
+            return Tokenizer::from_json(&text, None, None, None);
+        }
+        checkpoint => checkpoint?,
+    };
+    Tokenizer::from_checkpoint(&checkpoint)?
+        .ok_or_else(|| Error::Unsupported { what: "text".into(), hint: ": the model came without a tokenizer".into() })
+}
+
 pub fn tokenize(args: Tokenize) -> Result<()> {
-    let checkpoint = checkpoint(&args.model)?;
-    let tokenizer = Tokenizer::from_checkpoint(&checkpoint)?.ok_or_else(|| Error::Unsupported {
-        what: "text".into(),
-        hint: ": the model came without a tokenizer".into(),
-    })?;
+    let tokenizer = tokenizer(&args.model)?;
     match (args.text, args.decode) {
         (_, Some(ids)) => print_json(&json!(tokenizer.decode(&ids, false)?)),
         (text, None) => print_json(&json!(tokenizer.encode(&text.unwrap_or_default(), true, true)?)),

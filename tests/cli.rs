@@ -93,6 +93,11 @@ fn tokenize() {
     let list = ids(&token_ids).iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     assert_eq!(one_json(&ok("tokenize", MODEL, &["--decode", &list])), json!(text));
     assert_eq!(one_json(&ok("tokenize", "tests/golden/llama-tied/model.safetensors", &["--text", "a"])), json!([2]));
+    // A tokenizer needs no weights beside it.
+    assert_eq!(
+        one_json(&ok("tokenize", "tests/tokenizers/bpe.json", &["--decode", "0,1"])).as_str().map(str::len),
+        Some(27)
+    );
     let line = failed(run("tokenize", MODEL, &["--decode", "1,96"]), "INVALID_REQUEST");
     assert!(line.contains("96"), "{line}");
     failed(run("tokenize", MODEL, &["--decode", "1,x"]), "INVALID_REQUEST");

@@ -377,6 +377,21 @@ fn no_tokenizer_is_no_error() {
     assert!(Tokenizer::from_checkpoint(&checkpoint).expect("no error").is_none());
 }
 
+/// Text that no token covers is refused, not lost, and the error says which character it was.
+#[test]
+fn no_text_is_lost() {
+    let tokens: Vec<String> = byte_alphabet().filter(|c| !"wÃ".contains(*c)).map(String::from).collect();
+    let vocab =
+        GgufVocab { model: "gpt2", pre: Some("gpt-2"), tokens: &tokens, merges: Some(&[]), ..Default::default() };
+    let tokenizer = Tokenizer::from_vocab(&vocab).expect("a tokenizer");
+    for (text, missing) in [("hello world", "no token for 'w'"), ("é", "no token for the byte 0xC3")] {
+        let error = tokenizer.encode(text, false, false).expect_err("refused");
+        assert_eq!(error.code(), "INVALID_REQUEST");
+        assert!(error.to_string().contains(missing), "{error}");
+    }
+    assert_eq!(tokenizer.encode("hello", false, false).expect("encodes").len(), 5);
+}
+
 #[test]
 fn unknown_ids_are_refused() {
     let tokenizer = small_byte_level("gpt-2");
@@ -438,7 +453,7 @@ fn json_beginnings_and_endings() {
     assert_eq!(loaded.encode("a", true, false).expect("encodes"), [3, 6]);
 
     // What the file claims is checked.
-    let refused: [(&str, Value, &str); 14] = [
+    let refused: [(&str, Value, &str); 18] = [
         ("/model/merges", json!(["▁ q"]), "MODEL_FORMAT"),
         ("/model/merges", json!([["a"]]), "MODEL_FORMAT"),
         ("/model/vocab/a", json!(0), "MODEL_FORMAT"),
@@ -451,6 +466,10 @@ fn json_beginnings_and_endings() {
         ("/normalizer/normalizers/0/type", json!("Precompiled"), "MODEL_FORMAT"),
         ("/normalizer/normalizers/0/type", json!("Rot13"), "MODEL_UNSUPPORTED"),
         ("/pre_tokenizer", json!({"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"}), "MODEL_FORMAT"),
+        ("/normalizer/normalizers/1/pattern", json!({"String": ""}), "MODEL_UNSUPPORTED"),
+        ("/normalizer/normalizers/1/pattern", json!({"Regex": r"\b\d*"}), "MODEL_UNSUPPORTED"),
+        ("/normalizer/normalizers/1/pattern", json!({"Regex": " ?+"}), "MODEL_UNSUPPORTED"),
+        ("/normalizer/normalizers/1/pattern", json!({"Regex": "(?=a)"}), "MODEL_FORMAT"),
         ("/decoder/decoders/3/start", json!(2), "MODEL_UNSUPPORTED"),
         ("/post_processor/single/0/SpecialToken/id", json!("<x>"), "MODEL_FORMAT"),
     ];

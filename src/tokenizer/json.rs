@@ -130,8 +130,8 @@ pub(super) fn parts(text: &str, companions: [Option<&Value>; 3]) -> Result<Parts
     let tokens = tokens(&file, &decoder)?;
     let strip_first_space = strips_first_space(&file, &decoder, &tokens)?;
     let ends = Ends::read(&file, &ids, companions)?;
-    let is_last = |id: &&u32| tokens.get(**id as usize).is_none_or(|(kind, _)| *kind == Kind::Hole);
-    if let Some(id) = ends.processed.iter().find(is_last) {
+    let is_hole = |id: &&u32| tokens.get(**id as usize).is_none_or(|(kind, _)| *kind == Kind::Hole);
+    if let Some(id) = ends.processed.iter().find(is_hole) {
         return Err(malformed(format!("the post-processor adds id {id}, which no token has")));
     }
     let control = file.added_tokens.iter().filter(|token| token.special).map(|token| token.id).collect();

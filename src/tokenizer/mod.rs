@@ -5,7 +5,7 @@
 //! text ─ added tokens cut out ─ normalized ─ split into words ─ BPE, WordPiece or Unigram ─► ids   (pipeline.rs)
 //! ids ─ bytes of each token, joined (table.rs) ─► text
 //! ```
-//! `json.rs`, `steps.rs` and `gguf.rs` say what a file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the
+//! `json.rs` with `steps.rs`, and `gguf.rs` with `kinds.rs`, say what a file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the
 //! crate would trust. Our own are the splitting by pattern (`split.rs`: the crate's loses text silently) and decoding
 //! (`table.rs`: the crate gives text, where log-probabilities and streams need the bytes of single tokens).
 
@@ -13,6 +13,7 @@ mod build;
 mod bytes;
 mod gguf;
 mod json;
+mod kinds;
 mod pipeline;
 mod pre;
 mod split;

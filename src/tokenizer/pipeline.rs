@@ -6,6 +6,7 @@ use tokenizers::{
 };
 
 use super::build::{self, Normalize};
+use super::bytes::char_to_byte;
 use super::split::Step;
 use crate::{Error, Result};
 
@@ -47,11 +48,17 @@ impl Pipeline {
     /// The tokens of one word. The crate drops what byte-pair encoding has no token for; here that is an error.
     fn tokenize(&self, word: &str) -> tokenizers::Result<Vec<Token>> {
         let tokens = self.model.tokenize(word)?;
-        if tokens.last().map_or(0, |token| token.offsets.1) < word.len() {
-            let start = &word[..word.floor_char_boundary(64)];
-            return Err(format!("this model's vocabulary has no token for a part of {start:?}").into());
+        if tokens.last().map_or(0, |token| token.offsets.1) == word.len() {
+            return Ok(tokens);
         }
-        Ok(tokens)
+        let has_token = |c: char| self.model.token_to_id(c.encode_utf8(&mut [0; 4])).is_some();
+        let missing = word.chars().find(|c| !has_token(*c)).unwrap_or_default();
+        let byte = char_to_byte(missing).filter(|_| self.steps.iter().any(Step::is_bytes));
+        let missing = byte.map_or(format!("{missing:?}"), |byte| match byte {
+            0..=0x7F => format!("{:?}", char::from(byte)),
+            0x80.. => format!("the byte 0x{byte:02X}"),
+        });
+        Err(format!("this model's vocabulary has no token for {missing}").into())
     }
 
     /// The id of a token by its text.

@@ -41,6 +41,10 @@ impl Step {
         Step::Crate(ByteLevel::new(false, false, false).into())
     }
 
+    pub(super) fn is_bytes(&self) -> bool {
+        matches!(self, Step::Crate(PreTokenizerWrapper::ByteLevel(_)))
+    }
+
     pub(super) fn seams<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {
         Step::Seams(tokens.flat_map(|token| token.chars().zip(token.chars().skip(1))).collect())
     }

@@ -71,17 +71,27 @@ fn flag(step: &Value, name: &str, default: bool) -> bool {
     step[name].as_bool().unwrap_or(default)
 }
 
-/// Text that a step puts in must be short, and its pattern one that takes linear time.
+/// Text that a step puts in must be short, and its pattern one that takes linear time and never matches nothing: the
+/// crate loses count of characters that are put in where none was, and panics.
 fn check_replacement(step: &Value) -> Result<()> {
     let content = step["content"].as_str().or(step["prepend"].as_str()).unwrap_or_default();
     if content.len() > MAX_REPLACEMENT {
         return Err(Error::unsupported(format!("a tokenizer step that puts in {} bytes at once", content.len())));
     }
-    if let Some(pattern) = step["pattern"]["Regex"].as_str() {
-        if is_possessive(pattern) {
+    let is_empty = match (step["pattern"]["String"].as_str(), step["pattern"]["Regex"].as_str()) {
+        (Some(text), _) => text.is_empty(),
+        (None, Some(pattern)) if is_possessive(pattern) => {
             return Err(Error::unsupported(format!("the tokenizer's pattern {pattern:?}, which is possessive,")));
         }
-        regex::Regex::new(pattern).map_err(|error| malformed(format!("the tokenizer's pattern: {error}")))?;
+        (None, Some(pattern)) => {
+            let parsed = regex_syntax::parse(pattern);
+            let parsed = parsed.map_err(|error| malformed(format!("the tokenizer's pattern: {error}")))?;
+            parsed.properties().minimum_len() == Some(0)
+        }
+        (None, None) => false,
+    };
+    if is_empty {
+        return Err(Error::unsupported("a tokenizer's Replace step whose pattern matches the empty text"));
     }
     Ok(())
 }
