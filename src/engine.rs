@@ -5,13 +5,15 @@ mod answer;
 mod embeddings;
 mod estimate;
 mod load;
+mod prompt;
 mod request;
 mod stop;
 
 pub use adapters::AdapterOptions;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device, probe};
 
-use crate::chat::{ChatTemplate, RenderOptions};
+use crate::chat::ChatTemplate;
+use crate::chat::tool_calls::{self, ToolCallParser};
 use crate::device::{Device, KvFormat};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
@@ -20,9 +22,9 @@ use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 use crate::weights::Checkpoint;
 use adapters::Adapters;
-use answer::{Envelope, Kind, Piece, Times, TokenLogprob};
+use answer::{Call, Envelope, Kind, Piece, Times, TokenLogprob, finish_reason};
 use request::{AdapterChoice, Fields, Options, Prompt};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -38,6 +40,8 @@ pub struct Engine {
     adapters: Adapters,
     kv: KvFormat,
     requests: u64,
+    /// Seconds that the clock on the wall is ahead of UTC.
+    utc_offset: i64,
 }
 
 /// What an engine's model does.
@@ -78,6 +82,11 @@ impl Engine {
         load::load(checkpoint, options, on_progress).await
     }
 
+    /// Where the visitor is: templates that tell a model the date go by it. UTC unless set.
+    pub fn set_utc_offset(&mut self, seconds: i64) {
+        self.utc_offset = seconds;
+    }
+
     /// Set to end the running request soon, with `finish_reason: "abort"`.
     pub fn interrupt_handle(&self) -> Rc<Cell<bool>> {
         match &self.work {
@@ -102,18 +111,6 @@ impl Engine {
         self.tokenizer()?.decode(ids, false)
     }
 
-    /// Messages → the prompt text the model was taught.
-    pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
-        let template = self.template.as_ref().ok_or_else(|| Error::Unsupported {
-            what: "chat".into(),
-            hint: ": the model has no chat template; use a completion".into(),
-        })?;
-        let extra = options["chat_template_kwargs"].as_object().cloned().unwrap_or_else(Map::new);
-        let add_generation_prompt = options["add_generation_prompt"].as_bool().unwrap_or(true);
-        let now = SystemTime::UNIX_EPOCH.elapsed().ok().and_then(|d| i64::try_from(d.as_secs()).ok());
-        template.render(messages, &RenderOptions { add_generation_prompt, extra, now, ..RenderOptions::default() })
-    }
-
     /// `completions.create`. Chunks go to `on_chunk` if the request streams; the whole answer is returned otherwise,
     /// and in a stream an object without choices.
     pub async fn complete(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
@@ -123,21 +120,25 @@ impl Engine {
             Prompt::Ids(ids) => ids,
             Prompt::Text(text) => self.tokenizer()?.encode(&text, true, true)?,
         };
-        self.answer(Kind::Completion, ids, options, on_chunk, breathe).await
+        let kind = Asked { kind: Kind::Completion, continues: true, calling: None };
+        self.answer(kind, ids, options, on_chunk, breathe).await
     }
 
     /// `chat.completions.create`, likewise.
     pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
         let fields = Fields::of(request)?;
         let options = fields.options(true)?;
-        let prompt = self.apply_chat_template(fields.messages()?, request)?;
-        let ids = self.tokenizer()?.encode(&prompt, false, true)?;
-        self.answer(Kind::Chat, ids, options, on_chunk, breathe).await
+        let prompt = self.chat_prompt(fields.messages()?, &fields)?;
+        let ids = self.tokenizer()?.encode(&prompt.text, false, true)?;
+        let in_thought = ToolCallParser::begins_thought(&prompt.text);
+        let calling = (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought });
+        let kind = Asked { kind: Kind::Chat, continues: prompt.continues, calling };
+        self.answer(kind, ids, options, on_chunk, breathe).await
     }
 
     async fn answer(
         &mut self,
-        kind: Kind,
+        asked: Asked,
         prompt: Vec<u32>,
         options: Options,
         on_chunk: &mut OnChunk<'_>,
@@ -150,6 +151,7 @@ impl Engine {
         interrupted.set(false);
         let started = Instant::now();
         let seed = options.sampling.seed.unwrap_or_else(random_seed);
+        let kind = asked.kind;
         let envelope = Envelope {
             kind,
             id: format!("{}-{:016x}", if kind == Kind::Chat { "chatcmpl" } else { "cmpl" }, random_seed()),
@@ -180,15 +182,16 @@ impl Engine {
                 on_chunk(envelope.piece(index, piece, options.return_token_ids, options.logprobs.is_some()));
             };
             let mut emit: Option<&mut dyn FnMut(&Piece)> = if options.stream { Some(&mut emit) } else { None };
-            let (whole, outcome, took) = self.choice(kind, &request, &options, started, &mut emit, breathe).await?;
+            let (whole, outcome, took) = self.choice(&asked, &request, &options, started, &mut emit, breathe).await?;
+            let finish = finish_reason(outcome.finish, !whole.calls.is_empty());
             if options.stream {
                 if !opened {
                     envelope.opening(index).into_iter().for_each(&mut *on_chunk);
                 }
-                on_chunk(envelope.closing(index, outcome.finish));
+                on_chunk(envelope.closing(index, finish));
             } else {
                 let (ids, logprobs) = (options.return_token_ids, options.logprobs.is_some());
-                choices.push(envelope.choice(index, &whole, Some(outcome.finish), ids, logprobs, false));
+                choices.push(envelope.choice(index, &whole, Some(finish), ids, logprobs, false));
             }
             if index == 0 {
                 times = took;
@@ -208,7 +211,7 @@ impl Engine {
     /// One choice: generates, detokenises, matches stop strings. Gives the whole of it.
     async fn choice(
         &mut self,
-        kind: Kind,
+        asked: &Asked,
         request: &Request,
         options: &Options,
         started: Instant,
@@ -219,10 +222,12 @@ impl Engine {
         let generator = work.generator()?;
         let tokenizer = tokenizer.as_ref();
         let mut text = TextStream {
-            decoder: tokenizer.map(|t| if kind == Kind::Chat { t.stream().at_text_start() } else { t.stream() }),
+            decoder: tokenizer.map(|t| asked.decoder(t)),
             stop: StopMatcher::new(options.stop.clone()),
             stopped: false,
         };
+        let mut calls = asked.calling.as_ref().map(|c| ToolCallParser::new(c.tools.clone(), c.in_thought));
+        let mut n_calls = 0;
         let mut whole = Piece::default();
         let mut first_token = None;
         let mut last_token = started;
@@ -230,29 +235,31 @@ impl Engine {
             last_token = Instant::now();
             first_token.get_or_insert(last_token);
             let (shown, stopped) = text.push(sampled.id);
-            let mut piece = Piece { text: shown, ids: vec![sampled.id], logprobs: Vec::new() };
+            let mut piece = Piece { ids: vec![sampled.id], ..parted(shown, &mut calls, &mut n_calls) };
             if let (Some(logits), Some(top)) = (sampled.logits, options.logprobs) {
                 piece.logprobs.push(token_logprob(tokenizer, logits, sampled.id, top));
             }
             // A piece without text says nothing, unless ids or log-probabilities were asked for.
             if let Some(emit) = emit
-                && (!piece.text.is_empty() || options.return_token_ids || options.logprobs.is_some())
+                && (piece.says_something() || options.return_token_ids || options.logprobs.is_some())
             {
                 emit(&piece);
             }
             whole.text.push_str(&piece.text);
+            whole.calls.append(&mut piece.calls);
             whole.ids.append(&mut piece.ids);
             whole.logprobs.append(&mut piece.logprobs);
             if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let outcome = generator.generate(request, &mut on_token, breathe).await?;
-        let rest = text.finish();
-        if !rest.is_empty() {
-            let piece = Piece { text: rest, ..Piece::default() };
+        let mut piece = parted(text.finish(), &mut calls, &mut n_calls);
+        piece.text.push_str(&calls.map(|mut calls| calls.finish()).unwrap_or_default());
+        if piece.says_something() {
             if let Some(emit) = emit.as_mut().filter(|_| outcome.finish != Finish::Abort) {
                 emit(&piece);
             }
             whole.text.push_str(&piece.text);
+            whole.calls.append(&mut piece.calls);
         }
         let first = first_token.unwrap_or(last_token);
         let times = Times { first_token: (first - started).as_secs_f64(), decode: (last_token - first).as_secs_f64() };
@@ -367,6 +374,54 @@ impl Engine {
 }
 
 /// Ids → text that may be shown.
+/// What a request is for, beside its prompt.
+struct Asked {
+    kind: Kind,
+    /// The answer goes on within a text.
+    continues: bool,
+    /// What the model was told it may call.
+    calling: Option<Calling>,
+}
+
+struct Calling {
+    tools: Vec<String>,
+    in_thought: bool,
+}
+
+impl Asked {
+    /// Ids to the text of an answer. Where calls are looked for, their markers are seen though they be control tokens.
+    fn decoder(&self, tokenizer: &Tokenizer) -> StreamDecoder {
+        let decoder = tokenizer.stream();
+        let decoder = if self.continues { decoder } else { decoder.at_text_start() };
+        match self.calling {
+            Some(_) => decoder.showing(tool_calls::markers()),
+            None => decoder,
+        }
+    }
+}
+
+/// A piece's text, without the calls in it.
+fn parted(text: String, calls: &mut Option<ToolCallParser>, n_calls: &mut usize) -> Piece {
+    let Some(parser) = calls else { return Piece { text, ..Piece::default() } };
+    let found = parser.push(&text);
+    let call = |call| {
+        *n_calls += 1;
+        Call { index: *n_calls - 1, id: call_id(), call }
+    };
+    Piece { text: found.text, calls: found.calls.into_iter().map(call).collect(), ..Piece::default() }
+}
+
+/// Nine letters and digits.
+fn call_id() -> String {
+    let mut seed = random_seed();
+    let digit = |_| {
+        let digit = char::from_digit((seed % 36) as u32, 36).expect("a digit of base 36");
+        seed /= 36;
+        digit
+    };
+    (0..9).map(digit).collect()
+}
+
 struct TextStream {
     decoder: Option<StreamDecoder>,
     stop: StopMatcher,

@@ -1,20 +1,36 @@
-//! Messages to prompt text, by the Jinja template that comes with the model.
+//! Messages to prompt text, by the Jinja template that comes with the model, and answers to tool calls.
 //!
 //! The environment is the one of Hugging Face's `apply_chat_template`: jinja2 with `trim_blocks` and `lstrip_blocks`,
-//! loop controls, `{% generation %}` blocks, and the additions `raise_exception`, `strftime_now` and `tojson`
-//! (`python.rs`). A template comes from a model file, so it is given a budget: rendering stops when it is used up.
+//! loop controls, `{% generation %}` blocks, and the additions `raise_exception`, `strftime_now` and `tojson`. A template
+//! comes from a model file, so it is given a budget: rendering stops when it is used up.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `find` | where a model keeps its templates, and the texts of its special tokens |
+//! | `fallback` | our own templates, for files without one |
+//! | `rewrite` | changes to a template's source |
+//! | `python`, `date` | what Python gives to templates |
+//! | `messages` | OpenAI's messages as templates expect them |
+//! | `tool_calls` | calls in a model's answer |
 
+mod date;
+mod fallback;
+mod find;
+mod messages;
 mod python;
+mod rewrite;
+pub mod tool_calls;
 
 use std::borrow::Cow;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, Value as Jinja};
+use minijinja::{Environment, ErrorKind, Template, Value as Jinja};
 use serde_json::{Map, Value};
 
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
+use rewrite::{BOUNDED, rewrite};
 
 /// minijinja's fuel: about one unit an instruction and one for every 64 bytes created. Real templates use some
 /// hundred units a message; this is tens of thousands of messages, or a few hundred megabytes.
@@ -30,18 +46,25 @@ const MAX_RECURSION: usize = 200;
 const TOOL_USE: &str = "tool_use";
 const DEFAULT: &str = "default";
 
-/// A model's chat template, compiled.
+/// A model's chat templates, compiled.
 pub struct ChatTemplate {
     environment: Environment<'static>,
     /// `bos_token`, `eos_token` and others that the template may name.
     tokens: Vec<(String, String)>,
+    /// In the model's order.
+    names: Vec<String>,
+    fallback: Option<&'static str>,
 }
 
 /// What a prompt is made from besides its messages.
 #[derive(Debug, Clone, Default)]
 pub struct RenderOptions {
+    /// Which of the model's templates; `None`: `tool_use` with tools where there is one, otherwise `default`.
+    pub template: Option<String>,
     /// Ends the prompt with the beginning of the assistant's turn.
     pub add_generation_prompt: bool,
+    /// Ends the prompt with the last message's own words, for the model to go on with.
+    pub continue_final_message: bool,
     /// Tools as OpenAI's requests list them (`[{"type": "function", "function": {…}}]`).
     pub tools: Option<Value>,
     /// Documents for templates that know retrieval.
@@ -59,49 +82,48 @@ impl ChatTemplate {
     pub fn new(source: &str, bos: Option<&str>, eos: Option<&str>) -> Result<Self> {
         let tokens = [("bos_token", bos), ("eos_token", eos)];
         let tokens = tokens.into_iter().filter_map(|(name, text)| Some((name.into(), text?.into())));
-        Self::with_named(&[(DEFAULT, source)], tokens.collect())
+        Self::compile(&[(DEFAULT.into(), source)], tokens.collect())
     }
 
-    /// The template of a checkpoint, or `None`: `chat_template.jinja`, else `tokenizer_config.json`, else GGUF's
-    /// `tokenizer.chat_template`. Where there are several, those named `default` and `tool_use` count. `tokenizer` is
-    /// the checkpoint's own; it knows the texts of BOS and EOS where no configuration names them.
+    /// The templates of a checkpoint, or those of the family that its vocabulary hints at, or `None`. `tokenizer` is the
+    /// checkpoint's own; it knows the texts of BOS and EOS where no configuration names them.
     pub fn from_checkpoint(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>) -> Result<Option<Self>> {
-        let config = checkpoint.tokenizer_config();
-        let gguf = |key: &str| checkpoint.metadata().str(key);
-        let sources = if let Some(source) = checkpoint.chat_template_file() {
-            vec![(DEFAULT, source)]
-        } else if let Some(template) = config.and_then(|config| config.get("chat_template")) {
-            Self::named(template)
-        } else {
-            let tool_use = gguf("tokenizer.chat_template.tool_use")?.map(|source| (TOOL_USE, source));
-            let default = gguf("tokenizer.chat_template")?.map(|source| (DEFAULT, source));
-            default.into_iter().chain(tool_use).collect()
+        let tokens = find::special_tokens(checkpoint.tokenizer_config(), tokenizer);
+        let sources = find::sources(checkpoint)?;
+        if !sources.is_empty() {
+            return Self::compile(&sources, tokens).map(Some);
+        }
+        let Some(family) = tokenizer.and_then(fallback::of) else { return Ok(None) };
+        let template = Self::compile(&[(DEFAULT.into(), family.source)], tokens)?;
+        Ok(Some(ChatTemplate { fallback: Some(family.name), ..template }))
+    }
+
+    /// A template that a request brings along: one of our own by its name (`chatml`, `llama-3`, …), or Jinja.
+    /// `checkpoint` is what the model has, where it has one. Another name is `INVALID_REQUEST`.
+    pub fn from_request(template: &str, model: Option<&Self>, tokenizer: Option<&Tokenizer>) -> Result<Self> {
+        let tokens = match model {
+            Some(model) => model.tokens.clone(),
+            None => find::special_tokens(None, tokenizer),
         };
-        if !sources.iter().any(|(name, _)| *name == DEFAULT) {
-            return Ok(None);
+        if let Some(family) = fallback::named(template) {
+            return Self::compile(&[(DEFAULT.into(), family.source)], tokens);
         }
-        Self::with_named(&sources, special_tokens(config, tokenizer)).map(Some)
+        if !template.contains('{') {
+            let own = model.filter(|model| model.fallback.is_none()).map(|model| model.names.join(", "));
+            let own = own.map(|names| format!("the model's are {names}; ")).unwrap_or_default();
+            let reason = format!("there is no template called {template:?}; {own}built in are {}", fallback::names());
+            return Err(Error::invalid("chat_template", reason));
+        }
+        Self::compile(&[(DEFAULT.into(), template)], tokens)
     }
 
-    /// The templates of `tokenizer_config.json`: one text, or a list of `{"name", "template"}`.
-    fn named(template: &Value) -> Vec<(&str, &str)> {
-        match template {
-            Value::String(source) => vec![(DEFAULT, source)],
-            Value::Array(list) => list
-                .iter()
-                .filter_map(|entry| Some((entry.get("name")?.as_str()?, entry.get("template")?.as_str()?)))
-                .collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn with_named(sources: &[(&str, &str)], tokens: Vec<(String, String)>) -> Result<Self> {
+    fn compile(sources: &[(String, &str)], tokens: Vec<(String, String)>) -> Result<Self> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(template_error)?);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(MAX_RECURSION);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_unknown_method_callback(python::method);
         environment.add_filter("tojson", python::tojson);
         environment.add_filter(BOUNDED, python::bounded);
         environment.add_function("raise_exception", |message: String| -> Result<Jinja, minijinja::Error> {
@@ -112,15 +134,51 @@ impl ChatTemplate {
                 let reason = format!("{} bytes are too long for a template", source.len());
                 return Err(Error::Template { line: 1, reason });
             }
-            let source = bound_assignments(&open_generation_blocks(source)).into_owned();
-            environment.add_template_owned((*name).to_owned(), source).map_err(template_error)?;
+            environment.add_template_owned(name.clone(), rewrite(source)).map_err(template_error)?;
         }
-        Ok(ChatTemplate { environment, tokens })
+        let names = sources.iter().map(|(name, _)| name.clone()).collect();
+        Ok(ChatTemplate { environment, tokens, names, fallback: None })
+    }
+
+    /// The names of the model's templates: `default` alone, usually.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The family whose template this is, where the file brought none.
+    pub fn fallback(&self) -> Option<&'static str> {
+        self.fallback
+    }
+
+    /// Whether the template that `options` choose looks at a variable, such as `tools`.
+    pub fn uses(&self, variable: &str, options: &RenderOptions) -> Result<bool> {
+        Ok(self.choose(options)?.undeclared_variables(false).contains(variable))
+    }
+
+    /// The template for a request, chosen as transformers does.
+    fn choose(&self, options: &RenderOptions) -> Result<Template<'_, '_>> {
+        let known = |name: &str| self.names.iter().any(|known| known == name);
+        let name = match &options.template {
+            Some(name) => name.as_str(),
+            None if tools(options).is_some() && known(TOOL_USE) => TOOL_USE,
+            None => DEFAULT,
+        };
+        if !known(name) {
+            let reason = format!("there is no template called {name:?}; the model's are {}", self.names.join(", "));
+            return Err(Error::invalid("chat_template", reason));
+        }
+        self.environment.get_template(name).map_err(template_error)
     }
 
     /// Renders the prompt. `messages` are OpenAI's (`role`, `content`, `tool_calls`, …), passed to the template as they
     /// are. What the template refuses, and what it cannot do, is [`Error::Template`] with the line and the reason.
     pub fn render(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
+        let mut messages: Vec<Value> = messages.iter().map(messages::with_reasoning).collect();
+        let continued = match options.continue_final_message {
+            true => Some(messages::mark_end(&mut messages)?),
+            false => None,
+        };
+        let json = |value: Option<&Value>| python::from_json(value.unwrap_or(&Value::Null));
         let mut context: Vec<(Cow<str>, Jinja)> = Vec::new();
         for (name, text) in &self.tokens {
             context.push((name.as_str().into(), text.as_str().into()));
@@ -129,69 +187,54 @@ impl ChatTemplate {
             context.push((name.as_str().into(), python::from_json(value)));
         }
         context.push(("messages".into(), messages.iter().map(python::from_json).collect()));
-        context.push(("tools".into(), python::from_json(options.tools.as_ref().unwrap_or(&Value::Null))));
-        context.push(("documents".into(), python::from_json(options.documents.as_ref().unwrap_or(&Value::Null))));
+        context.push(("tools".into(), json(tools(options))));
+        context.push(("documents".into(), json(options.documents.as_ref())));
         context.push(("add_generation_prompt".into(), options.add_generation_prompt.into()));
         if let Some(now) = options.now {
-            let strftime_now = Jinja::from_function(move |format: String| python::strftime(now, &format));
+            let strftime_now = Jinja::from_function(move |format: String| date::strftime(now, &format));
             context.push(("strftime_now".into(), strftime_now));
         }
-        let with_tools =
-            options.tools.as_ref().is_some_and(|tools| tools.as_array().is_none_or(|list| !list.is_empty()));
-        let template = match self.environment.get_template(TOOL_USE) {
-            Ok(template) if with_tools => template,
-            _ => self.environment.get_template(DEFAULT).map_err(template_error)?,
-        };
-        let prompt = template.render(Jinja::from_pairs(context)).map_err(template_error)?;
+        let prompt = self.choose(options)?.render(Jinja::from_pairs(context)).map_err(template_error)?;
         if prompt.len() > MAX_OUTPUT {
             let reason = format!("the prompt has {} bytes, more than any context holds", prompt.len());
             return Err(Error::Template { line: 1, reason });
         }
-        Ok(prompt)
+        match continued {
+            Some(text) => messages::cut_at_mark(prompt, &text),
+            None => Ok(prompt),
+        }
+    }
+
+    /// As [`Self::render`], of messages as OpenAI's clients send them: the arguments of tool calls as JSON text, texts in
+    /// parts. Most templates want the former as objects and the latter as one text; for those that don't, the messages
+    /// are tried as they came.
+    pub fn render_request(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
+        match messages::plain(messages) {
+            None => self.render(messages, options),
+            Some(plain) => {
+                let first = self.render(&plain, options);
+                first.or_else(|refused| self.render(messages, options).map_err(|_| refused))
+            }
+        }
     }
 }
 
-/// Texts of the special tokens by the names templates use for them.
-fn special_tokens(config: Option<&Value>, tokenizer: Option<&Tokenizer>) -> Vec<(String, String)> {
-    const NAMES: [&str; 7] =
-        ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
-    let from_config = |name: &str| {
-        let value = config?.get(name)?;
-        value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
-    };
-    let from_tokenizer = |name: &str| {
-        let id = match name {
-            "bos_token" => tokenizer?.bos(),
-            "eos_token" => tokenizer?.eos(),
-            _ => None,
-        };
-        String::from_utf8(tokenizer?.token_bytes(id?)?).ok()
-    };
-    let text = |name: &str| from_config(name).or_else(|| from_tokenizer(name));
-    NAMES.into_iter().filter_map(|name| Some((name.to_owned(), text(name)?))).collect()
+/// The tools, if there are any.
+fn tools(options: &RenderOptions) -> Option<&Value> {
+    options.tools.as_ref().filter(|tools| !tools.is_null() && tools.as_array().is_none_or(|list| !list.is_empty()))
 }
 
-/// `{% generation %}` marks what the assistant wrote, for training. Here it is a block that is always rendered.
-fn open_generation_blocks(source: &str) -> Cow<'_, str> {
-    let tag = regex::Regex::new(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})").expect("a valid pattern");
-    tag.replace_all(source, |captures: &regex::Captures| {
-        let block = if captures.get(2).is_some() { "endif" } else { "if true" };
-        [&captures[1], block, &captures[3]].concat()
-    })
-}
-
-/// The filter that every assigned value passes.
-const BOUNDED: &str = "bounded_by_the_renderer";
-
-/// `{% set x = value %}` to `{% set x = (value) | bounded… %}`. Fuel bounds what a template computes, but not how deeply
-/// it nests a list in itself step by step, and a value that is too deep overflows the stack when it is dropped.
-fn bound_assignments(source: &str) -> Cow<'_, str> {
-    let value = r#"(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^"'%]|%[^}"'])*?"#;
-    let tag = format!(r"(?s)(\{{%[-+]?\s*set\s[\w\s.,()]*=)({value})(\s*[-+]?%\}})");
-    let tag = regex::Regex::new(&tag).expect("a valid pattern");
-    tag.replace_all(source, |captures: &regex::Captures| {
-        format!("{} ({}) | {BOUNDED}{}", &captures[1], &captures[2], &captures[3])
-    })
+/// For models that cannot chat.
+pub fn no_template() -> Error {
+    let names = fallback::names();
+    Error::Unsupported {
+        what: "chat".into(),
+        hint: format!(
+            ": the model has no chat template, and its vocabulary hints at none; use a completion, or name a \
+             chat_template ({names}, or Jinja of your own)"
+        )
+        .into(),
+    }
 }
 
 fn template_error(error: minijinja::Error) -> Error {

@@ -1,10 +1,11 @@
-//! What Python gives to chat templates and Jinja alone does not: JSON as `json.dumps` writes it, dates as `strftime`
-//! writes them.
+//! What Python gives to chat templates and Jinja alone does not: JSON as `json.dumps` writes it, and methods of text that
+//! minijinja's own set lacks.
 
 use std::fmt::Write;
 
-use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat::unknown_method_callback;
 
 /// Nesting of values that templates build and `tojson` writes.
 const MAX_DEPTH: usize = 100;
@@ -44,11 +45,72 @@ pub(super) fn bounded(state: &State, value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
+/// Python's methods of text, lists and dictionaries: minijinja's set, and what that lacks.
+pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+    match unknown_method_callback(state, value, name, args) {
+        Err(error) if error.kind() == ErrorKind::UnknownMethod => {}
+        known => return known,
+    }
+    let Some(text) = value.as_str() else { return Err(Error::from(ErrorKind::UnknownMethod)) };
+    Ok(match name {
+        "removeprefix" => {
+            let (prefix,): (&str,) = from_args(args)?;
+            Value::from(text.strip_prefix(prefix).unwrap_or(text))
+        }
+        "removesuffix" => {
+            let (suffix,): (&str,) = from_args(args)?;
+            Value::from(text.strip_suffix(suffix).unwrap_or(text))
+        }
+        "partition" | "rpartition" => {
+            let (separator,): (&str,) = from_args(args)?;
+            let found = if name == "partition" { text.split_once(separator) } else { text.rsplit_once(separator) };
+            let parts = match found {
+                Some((before, after)) => [before, separator, after],
+                None if name == "partition" => [text, "", ""],
+                None => ["", "", text],
+            };
+            parts.into_iter().map(Value::from).collect()
+        }
+        "rsplit" => {
+            let (separator, most): (Option<&str>, Option<i64>) = from_args(args)?;
+            let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).saturating_add(1);
+            let mut parts: Vec<&str> = match separator {
+                Some(separator) => text.rsplitn(most, separator).collect(),
+                None => split_words_from_the_end(text, most),
+            };
+            parts.reverse();
+            parts.into_iter().map(Value::from).collect()
+        }
+        "index" => {
+            let (what,): (&str,) = from_args(args)?;
+            match text.find(what) {
+                Some(at) => Value::from(text[..at].chars().count()),
+                None => return Err(Error::new(ErrorKind::InvalidOperation, "substring not found")),
+            }
+        }
+        "casefold" => Value::from(text.to_lowercase()),
+        _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+    })
+}
+
+/// The words of a text, last first; once there are `most`, the last one given is all that is left.
+fn split_words_from_the_end(text: &str, most: usize) -> Vec<&str> {
+    let mut rest = text.trim_end();
+    let mut words = Vec::new();
+    while !rest.is_empty() {
+        let at = rest.rfind(char::is_whitespace).filter(|_| words.len() + 1 < most);
+        let start = at.map_or(0, |at| at + rest[at..].chars().next().map_or(0, char::len_utf8));
+        words.push(&rest[start..]);
+        rest = rest[..at.unwrap_or(0)].trim_end();
+    }
+    words
+}
+
 /// How `tojson` writes.
 struct Style {
     ensure_ascii: bool,
-    /// Spaces a level, each item on a line of its own.
-    indent: Option<usize>,
+    /// What a level is indented by, each item on a line of its own.
+    indent: Option<String>,
     item_separator: String,
     key_separator: String,
     sort_keys: bool,
@@ -65,7 +127,10 @@ pub(super) fn tojson(value: Value, positional: Rest<Value>, kwargs: Kwargs) -> R
         Ok(value.filter(|value| !value.is_none()))
     };
     let indent = match argument(1, "indent")? {
-        Some(indent) => Some(usize::try_from(indent)?.min(16)),
+        Some(indent) => Some(match indent.as_str() {
+            Some(text) => text.chars().take(16).collect(),
+            None => " ".repeat(i64::try_from(indent)?.clamp(0, 16) as usize),
+        }),
         None => None,
     };
     let (mut item_separator, mut key_separator) = (if indent.is_some() { "," } else { ", " }.into(), ": ".into());
@@ -159,9 +224,9 @@ impl<'s> Items<'s> {
     }
 
     fn line_break(&self, depth: usize, out: &mut String) {
-        if let Some(indent) = self.style.indent {
+        if let Some(indent) = &self.style.indent {
             out.push('\n');
-            out.extend(std::iter::repeat_n(' ', indent * depth));
+            out.extend(std::iter::repeat_n(indent.as_str(), depth));
         }
     }
 }
@@ -207,97 +272,4 @@ fn float(x: f64) -> String {
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
     format!("{digits}e{sign}{exponent:0>2}")
-}
-
-/// A date in C's `strftime` notation, in English. `now` counts seconds since 1970 in the time zone that is meant.
-pub(super) fn strftime(now: i64, format: &str) -> Result<String, Error> {
-    const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    let now = now.clamp(-62_135_596_800, 253_402_300_799); // the years 1 to 9999
-    let (days, seconds) = (now.div_euclid(86_400), now.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let weekday = (days + 4).rem_euclid(7); // 1970-01-01 was a Thursday
-    let year_day = days - days_before(year) + 1;
-    let hour12 = (hour + 11) % 12 + 1;
-    let day_name = DAYS[weekday as usize];
-    let month_name = MONTHS[month as usize - 1];
-
-    let mut out = String::new();
-    let mut chars = format.chars();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        let mut directive = chars.next();
-        let bare = directive == Some('-'); // glibc's and Python's "no padding"
-        if bare {
-            directive = chars.next();
-        }
-        let two = |n: i64| if bare { n.to_string() } else { format!("{n:02}") };
-        out.push_str(&match directive {
-            Some('Y') => year.to_string(),
-            Some('y') => two(year.rem_euclid(100)),
-            Some('m') => two(month),
-            Some('d') => two(day),
-            Some('e') => format!("{day:2}"),
-            Some('j') if bare => year_day.to_string(),
-            Some('j') => format!("{year_day:03}"),
-            Some('H') => two(hour),
-            Some('I') => two(hour12),
-            Some('M') => two(minute),
-            Some('S') => two(second),
-            Some('p') => if hour < 12 { "AM" } else { "PM" }.into(),
-            Some('A') => day_name.into(),
-            Some('a') => day_name[..3].into(),
-            Some('B') => month_name.into(),
-            Some('b' | 'h') => month_name[..3].into(),
-            Some('w') => weekday.to_string(),
-            Some('F') => format!("{year}-{month:02}-{day:02}"),
-            Some('T') => format!("{hour:02}:{minute:02}:{second:02}"),
-            Some('%') => "%".into(),
-            _ => {
-                let detail = format!("strftime_now: a directive of {format:?} is not supported");
-                return Err(Error::new(ErrorKind::InvalidOperation, detail));
-            }
-        });
-    }
-    Ok(out)
-}
-
-/// Days from 1970-01-01 to the first of January of a year in the Gregorian calendar.
-fn days_before(year: i64) -> i64 {
-    let y = year - 1;
-    y * 365 + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) - 719_162
-}
-
-/// The year, month and day of a number of days since 1970-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let mut year = 1970 + days.div_euclid(366); // never too late
-    while days_before(year + 1) <= days {
-        year += 1;
-    }
-    let leap = days_before(year + 1) - days_before(year) == 366;
-    let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut day = days - days_before(year);
-    let mut month = 0;
-    while month < 11 && day >= lengths[month] {
-        day -= lengths[month];
-        month += 1;
-    }
-    (year, month as i64 + 1, day + 1)
 }

@@ -1,5 +1,6 @@
 //! OpenAI's answer objects.
 
+use crate::chat::tool_calls::ToolCall;
 use crate::generate::{Finish, Outcome};
 use serde_json::{Map, Value, json};
 
@@ -22,8 +23,32 @@ pub struct Envelope {
 #[derive(Default)]
 pub struct Piece {
     pub text: String,
+    pub calls: Vec<Call>,
     pub ids: Vec<u32>,
     pub logprobs: Vec<TokenLogprob>,
+}
+
+impl Piece {
+    /// Whether there is text or a call.
+    pub fn says_something(&self) -> bool {
+        !self.text.is_empty() || !self.calls.is_empty()
+    }
+}
+
+/// A tool call of a choice.
+pub struct Call {
+    /// The choice's first has 0.
+    pub index: usize,
+    /// Nine letters and digits: some models' templates insist on that.
+    pub id: String,
+    pub call: ToolCall,
+}
+
+impl Call {
+    fn object(&self) -> Value {
+        let ToolCall { name, arguments } = &self.call;
+        json!({ "id": self.id, "type": "function", "function": { "name": name, "arguments": arguments } })
+    }
 }
 
 /// A token, its log-probability, and the most probable alternatives.
@@ -69,8 +94,8 @@ impl Envelope {
     }
 
     /// The chunk that ends a choice.
-    pub fn closing(&self, index: usize, finish: Finish) -> Value {
-        self.chunk(vec![self.choice(index, &Piece::default(), Some(finish), false, false, true)])
+    pub fn closing(&self, index: usize, reason: &'static str) -> Value {
+        self.chunk(vec![self.choice(index, &Piece::default(), Some(reason), false, false, true)])
     }
 
     /// The last chunk of a stream whose caller asked for usage.
@@ -85,7 +110,7 @@ impl Envelope {
         &self,
         index: usize,
         piece: &Piece,
-        finish: Option<Finish>,
+        finish_reason: Option<&'static str>,
         return_ids: bool,
         want_logprobs: bool,
         stream: bool,
@@ -94,15 +119,13 @@ impl Envelope {
         choice.insert("index".into(), json!(index));
         match (self.kind, stream) {
             (Kind::Completion, _) => choice.insert("text".into(), json!(piece.text)),
-            (Kind::Chat, true) if finish.is_some() => choice.insert("delta".into(), json!({})),
-            (Kind::Chat, true) => choice.insert("delta".into(), json!({ "content": piece.text })),
-            (Kind::Chat, false) => {
-                choice.insert("message".into(), json!({ "role": "assistant", "content": piece.text }))
-            }
+            (Kind::Chat, true) if finish_reason.is_some() => choice.insert("delta".into(), json!({})),
+            (Kind::Chat, true) => choice.insert("delta".into(), delta(piece)),
+            (Kind::Chat, false) => choice.insert("message".into(), message(piece)),
         };
         let logprobs = if want_logprobs { self.logprobs(&piece.logprobs) } else { Value::Null };
         choice.insert("logprobs".into(), logprobs);
-        choice.insert("finish_reason".into(), finish.map_or(Value::Null, |f| json!(finish_reason(f))));
+        choice.insert("finish_reason".into(), json!(finish_reason));
         if return_ids {
             choice.insert("token_ids".into(), json!(piece.ids));
         }
@@ -141,8 +164,37 @@ impl Envelope {
     }
 }
 
-pub fn finish_reason(finish: Finish) -> &'static str {
+/// What is new in a chat's stream. A call comes in one piece.
+fn delta(piece: &Piece) -> Value {
+    if piece.calls.is_empty() {
+        return json!({ "content": piece.text });
+    }
+    let calls = piece.calls.iter().map(|call| {
+        let mut object = call.object();
+        object["index"] = json!(call.index);
+        object
+    });
+    let calls: Vec<Value> = calls.collect();
+    match piece.text.is_empty() {
+        true => json!({ "tool_calls": calls }),
+        false => json!({ "content": piece.text, "tool_calls": calls }),
+    }
+}
+
+/// A chat's whole answer. One of calls alone has no content.
+fn message(piece: &Piece) -> Value {
+    if piece.calls.is_empty() {
+        return json!({ "role": "assistant", "content": piece.text });
+    }
+    let content = if piece.text.is_empty() { Value::Null } else { json!(piece.text) };
+    let calls: Vec<Value> = piece.calls.iter().map(Call::object).collect();
+    json!({ "role": "assistant", "content": content, "tool_calls": calls })
+}
+
+/// How a choice ended; `called` if it has tool calls.
+pub fn finish_reason(finish: Finish, called: bool) -> &'static str {
     match finish {
+        Finish::Stop if called => "tool_calls",
         Finish::Stop => "stop",
         Finish::Length => "length",
         Finish::Abort => "abort",

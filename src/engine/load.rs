@@ -171,7 +171,7 @@ pub async fn load(
     let model = model_info(&checkpoint, &shape, context, options, template.is_some());
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
     let adapters = Adapters::new(places);
-    Ok(Engine { work, tokenizer, template, model, adapters, kv: options.kv, requests: 0 })
+    Ok(Engine { work, tokenizer, template, model, adapters, kv: options.kv, requests: 0, utc_offset: 0 })
 }
 
 /// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.

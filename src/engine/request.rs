@@ -133,22 +133,20 @@ impl<'a> Fields<'a> {
         if messages.is_empty() {
             return Err(Error::invalid("messages", "must be a list of at least one message"));
         }
-        for (i, message) in messages.iter().enumerate() {
-            let ok = message["role"].is_string()
-                && (message["content"].is_string() || message["content"].is_array() || message["content"].is_null());
-            if !ok {
-                let reason = "must have a role and a content, both text".to_string();
-                return Err(Error::invalid(format!("messages[{i}]"), reason));
-            }
-        }
+        super::prompt::check_messages(messages)?;
         Ok(messages)
     }
 
     /// Everything else; `chat` says which of OpenAI's two spellings of `logprobs` holds.
     pub fn options(&self, chat: bool) -> Result<Options> {
-        for field in ["tools", "tool_choice", "functions"] {
-            if self.get(field).is_some_and(|v| v.as_array().is_none_or(|list| !list.is_empty())) {
-                return Err(Error::invalid(field, "is not supported by this version"));
+        for field in ["tools", "tool_choice", "documents"] {
+            if !chat && self.get(field).is_some_and(|v| v.as_array().is_none_or(|list| !list.is_empty())) {
+                return Err(Error::invalid(field, "is for chats, whose template shows it to the model"));
+            }
+        }
+        for (field, now) in [("functions", "tools"), ("function_call", "tool_choice")] {
+            if self.get(field).is_some() {
+                return Err(Error::invalid(field, format!("is the old name of {now}; use that")));
             }
         }
         if self.get("response_format").is_some_and(|f| f["type"] != "text") {
@@ -228,7 +226,7 @@ mod tests {
             error(json!({"logit_bias": {"x": 1}})),
             "logit_bias: must map token ids to numbers from -100 to 100"
         );
-        assert!(error(json!({"tools": [{}]})).starts_with("tools: "));
+        assert!(error(json!({"functions": [{}]})).starts_with("functions: is the old name of tools"));
     }
 
     #[test]

@@ -80,17 +80,37 @@ pub struct StreamDecoder {
     pending: Vec<u8>,
     piece: String,
     skip_special: bool,
+    /// Control tokens that appear all the same.
+    shown: Vec<u32>,
     at_text_start: bool,
 }
 
 impl StreamDecoder {
     pub(super) fn new(table: Arc<TokenTable>) -> Self {
-        StreamDecoder { table, pending: Vec::new(), piece: String::new(), skip_special: true, at_text_start: false }
+        StreamDecoder {
+            table,
+            pending: Vec::new(),
+            piece: String::new(),
+            skip_special: true,
+            shown: Vec::new(),
+            at_text_start: false,
+        }
     }
 
     /// Control tokens appear in the text instead of being skipped.
     pub fn with_special(mut self) -> Self {
         self.skip_special = false;
+        self
+    }
+
+    /// Control tokens of these texts appear although others are skipped.
+    pub fn showing(mut self, texts: impl Iterator<Item = &'static str>) -> Self {
+        let texts: Vec<&str> = texts.collect();
+        let is_shown = |id: &u32| match self.table.get(*id) {
+            Some((Kind::Special, bytes)) => texts.iter().any(|text| text.as_bytes() == bytes),
+            _ => false,
+        };
+        self.shown = (0..self.table.len() as u32).filter(is_shown).collect();
         self
     }
 
@@ -108,7 +128,7 @@ impl StreamDecoder {
             return Err(Error::invalid("ids", reason));
         };
         self.piece.clear();
-        if kind == Kind::Special && self.skip_special {
+        if kind == Kind::Special && self.skip_special && !self.shown.contains(&id) {
             return Ok(&self.piece);
         }
         let strip = self.at_text_start && self.table.strip_first_space && bytes.first() == Some(&b' ');

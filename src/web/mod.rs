@@ -92,7 +92,8 @@ impl Engine {
                 // A listener's own exception is its own affair.
                 let _ = on_progress.call1(&JsValue::NULL, &js_sys::JSON::parse(&text).unwrap_or_default());
             };
-            let engine = crate::engine::Engine::load(checkpoint, &options, &mut report).await?;
+            let mut engine = crate::engine::Engine::load(checkpoint, &options, &mut report).await?;
+            engine.set_utc_offset(-60 * js_sys::Date::new_0().get_timezone_offset() as i64);
             let interrupted = engine.interrupt_handle();
             let snapshot = (engine.info().to_string(), engine.stats().to_string());
             Ok(Engine { engine: Rc::new(RefCell::new(engine)), interrupted, snapshot: Rc::new(RefCell::new(snapshot)) })

@@ -1,0 +1,81 @@
+//! Messages as templates expect them.
+
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// Names that a message's reasoning is passed under; templates read the first, gpt-oss's the second.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// The message, its reasoning under the names that templates read.
+pub(super) fn with_reasoning(message: &Value) -> Value {
+    let Some(fields) = message.as_object() else { return message.clone() };
+    let Some(reasoning) = REASONING.iter().find_map(|name| fields.get(*name).filter(|value| !value.is_null())) else {
+        return message.clone();
+    };
+    let mut all = Map::new();
+    all.insert("thinking".into(), reasoning.clone());
+    all.extend(fields.clone());
+    all.insert("reasoning_content".into(), reasoning.clone());
+    Value::Object(all)
+}
+
+/// Stands at the end of the message to be continued while the template runs. The space tells whether the template trims.
+const MARK: &str = "CRESSET-CONTINUES-HERE ";
+
+/// Puts the mark at the end of the last message's text, which is given back.
+pub(super) fn mark_end(messages: &mut [Value]) -> Result<String> {
+    let wrong = || Error::invalid("continue_final_message", "the last message has no text to go on with");
+    let content = messages.last_mut().and_then(|message| message.get_mut("content")).ok_or_else(wrong)?;
+    let text = match content {
+        Value::Array(parts) => parts.iter_mut().rev().find_map(|part| part.get_mut("text")).ok_or_else(wrong)?,
+        whole => whole,
+    };
+    let Value::String(text) = text else { return Err(wrong()) };
+    let before = text.clone();
+    text.push_str(MARK);
+    Ok(before)
+}
+
+/// The prompt up to the mark behind `text`.
+pub(super) fn cut_at_mark(mut prompt: String, text: &str) -> Result<String> {
+    let at = prompt.rfind(MARK.trim_end()).filter(|_| prompt.contains(text.trim()));
+    let Some(at) = at else {
+        let reason = "the chat template leaves out or changes the last message, so it cannot be continued";
+        return Err(Error::invalid("continue_final_message", reason));
+    };
+    let trimmed = !prompt[at..].starts_with(MARK);
+    prompt.truncate(at);
+    if trimmed {
+        prompt.truncate(prompt.trim_end().len());
+    }
+    Ok(prompt)
+}
+
+/// The messages with texts in parts joined and the arguments of tool calls as objects; `None` if they are so already.
+pub(super) fn plain(messages: &[Value]) -> Option<Vec<Value>> {
+    let mut changed = false;
+    let mut messages = messages.to_vec();
+    for message in &mut messages {
+        if let Some(text) = message.get("content").and_then(joined) {
+            message["content"] = text.into();
+            changed = true;
+        }
+        let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+        for arguments in calls.into_iter().flatten().filter_map(|call| call.get_mut("function")?.get_mut("arguments")) {
+            if let Some(text) = arguments.as_str()
+                && let Ok(object @ Value::Object(_)) = serde_json::from_str(text)
+            {
+                *arguments = object;
+                changed = true;
+            }
+        }
+    }
+    changed.then_some(messages)
+}
+
+/// The text of a content in parts, if all of them are text.
+fn joined(content: &Value) -> Option<String> {
+    let parts = content.as_array()?.iter().map(|part| part.get("text").and_then(Value::as_str));
+    parts.collect::<Option<Vec<_>>>().map(|texts| texts.join("\n"))
+}

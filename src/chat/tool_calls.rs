@@ -1,0 +1,378 @@
+//! Tool calls in a model's answer. In: text as it is written, piece by piece. Out: the text to show, and the calls.
+//!
+//! Models write calls as JSON behind a marker, each family behind its own ([`FORMATS`]); some write the bare JSON. A
+//! call comes out as soon as its JSON is complete. What begins like a call and is none stays text: nothing is lost.
+
+use serde_json::Value;
+
+/// A call of a tool, as OpenAI's `function`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    pub name: String,
+    /// The text of a JSON object.
+    pub arguments: String,
+}
+
+/// How a family of models writes calls: `{open}{JSON}{close}`, the JSON one call or a list of calls.
+#[derive(Debug)]
+struct Format {
+    open: &'static str,
+    /// What may end a block of calls.
+    close: Option<&'static str>,
+    /// Also `name[ARGS]{JSON of the arguments}`.
+    named: bool,
+}
+
+static FORMATS: &[Format] = &[
+    // Hermes, Qwen 2.5 and 3, SmolLM 3, Granite 4.
+    Format { open: "<tool_call>", close: Some("</tool_call>"), named: false },
+    // Granite 3, which does not close them, and Phi-4-mini.
+    Format { open: "<|tool_call|>", close: Some("<|/tool_call|>"), named: false },
+    // Mistral; the name before the arguments since version 11.
+    Format { open: "[TOOL_CALLS]", close: None, named: true },
+    // Llama 3.
+    Format { open: "<|python_tag|>", close: None, named: false },
+];
+
+/// Llama 3 without its marker: the answer is nothing but JSON.
+static BARE: Format = Format { open: "", close: None, named: false };
+
+/// Between the name and the arguments of Mistral's named calls: an id, which is dropped, and the marker of arguments.
+const CALL_ID: &str = "[CALL_ID]";
+const ARGS: &str = "[ARGS]";
+
+/// Reasoning: what is written there is no call.
+static THOUGHTS: [(&str, &str); 2] = [("<think>", "</think>"), ("[THINK]", "[/THINK]")];
+
+/// Bytes of a tool's name; OpenAI allows 64.
+const MAX_NAME: usize = 256;
+/// Bytes that are held back for what may follow, outside of JSON.
+const MAX_HELD: usize = 1024;
+
+/// Texts that are single control tokens in some vocabularies and must be seen here all the same.
+pub fn markers() -> impl Iterator<Item = &'static str> {
+    let formats = FORMATS.iter().flat_map(|format| [Some(format.open), format.close]).flatten();
+    formats.chain([CALL_ID, ARGS]).chain(THOUGHTS.iter().flat_map(|(open, close)| [*open, *close]))
+}
+
+/// What a piece of an answer amounts to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub text: String,
+    pub calls: Vec<ToolCall>,
+}
+
+/// Finds calls in an answer that comes in pieces.
+pub struct ToolCallParser {
+    /// Names that bare JSON may call.
+    tools: Vec<String>,
+    held: String,
+    state: State,
+    /// Nothing but white space has been written, or nothing since the reasoning.
+    at_start: bool,
+    any_calls: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Text,
+    /// Until this text.
+    Thought(&'static str),
+    /// `held` starts with a marker, or where the last call of the block ended.
+    Block {
+        format: &'static Format,
+        calls: usize,
+        /// Where in `held` the next value is looked for.
+        at: usize,
+        value: Option<JsonValue>,
+    },
+}
+
+/// What to do next.
+enum Step {
+    Again,
+    /// The text so far does not tell.
+    Wait,
+}
+
+impl ToolCallParser {
+    /// `tools` are the names of the tools that the model was told about; `in_thought` says that the prompt ends in the
+    /// beginning of its reasoning.
+    pub fn new(tools: Vec<String>, in_thought: bool) -> Self {
+        let state = if in_thought { State::Thought(THOUGHTS[0].1) } else { State::Text };
+        ToolCallParser { tools, held: String::new(), state, at_start: true, any_calls: false }
+    }
+
+    /// Whether a prompt leaves off where the model's reasoning begins.
+    pub fn begins_thought(prompt: &str) -> bool {
+        prompt.trim_end().ends_with(THOUGHTS[0].0)
+    }
+
+    /// Takes the next piece of the answer.
+    pub fn push(&mut self, text: &str) -> Found {
+        self.held.push_str(text);
+        let mut found = Found::default();
+        while let Step::Again = self.step(&mut found) {}
+        self.any_calls |= !found.calls.is_empty();
+        found
+    }
+
+    /// The answer has ended: what was held back is text after all, unless it is the rest of a call.
+    pub fn finish(&mut self) -> String {
+        let rest = std::mem::take(&mut self.held);
+        let state = std::mem::replace(&mut self.state, State::Text);
+        let over = match state {
+            State::Block { format, calls, .. } if calls > 0 => {
+                let rest = rest.trim_start();
+                rest.is_empty() || format.close.is_some_and(|close| close.starts_with(rest))
+            }
+            State::Text => self.any_calls && rest.trim().is_empty(),
+            _ => false,
+        };
+        if over { String::new() } else { rest }
+    }
+
+    fn step(&mut self, found: &mut Found) -> Step {
+        match self.state {
+            State::Text => self.text(found),
+            State::Thought(end) => match self.held.find(end) {
+                Some(at) => {
+                    self.show(at + end.len(), found);
+                    (self.state, self.at_start) = (State::Text, true);
+                    Step::Again
+                }
+                None => {
+                    let keep = prefix_at_end(&self.held, end);
+                    self.show(self.held.len() - keep, found);
+                    Step::Wait
+                }
+            },
+            State::Block { .. } => self.block(found),
+        }
+    }
+
+    /// Moves the first `n` held bytes to the text.
+    fn show(&mut self, n: usize, found: &mut Found) {
+        self.at_start &= self.held[..n].trim().is_empty();
+        found.text.extend(self.held.drain(..n));
+    }
+
+    fn text(&mut self, found: &mut Found) -> Step {
+        if self.at_start && !self.tools.is_empty() && self.held.trim_start().starts_with('{') {
+            let at = self.held.len() - self.held.trim_start().len();
+            self.state = State::Block { format: &BARE, calls: 0, at, value: None };
+            return Step::Again;
+        }
+        let formats = FORMATS.iter().filter_map(|format| Some((self.held.find(format.open)?, format)));
+        let call = formats.min_by_key(|(at, _)| *at);
+        let thoughts = THOUGHTS.iter().filter_map(|(open, close)| Some((self.held.find(open)? + open.len(), *close)));
+        match (call, thoughts.min_by_key(|(end, _)| *end)) {
+            (Some((at, _)), Some((end, close))) if end <= at => self.think(end, close, found),
+            (None, Some((end, close))) => self.think(end, close, found),
+            (Some((at, format)), _) => {
+                // White space between words and calls belongs to neither.
+                let words = self.held[..at].trim_end().len();
+                self.show(words, found);
+                self.held.drain(..at - words);
+                self.state = State::Block { format, calls: 0, at: format.open.len(), value: None };
+                Step::Again
+            }
+            (None, None) => {
+                let openings = FORMATS.iter().map(|f| f.open).chain(THOUGHTS.iter().map(|(open, _)| *open));
+                let keep = openings.map(|open| prefix_at_end(&self.held, open)).max().unwrap_or(0);
+                let words = self.held[..self.held.len() - keep].trim_end().len();
+                let most = self.held.floor_char_boundary((self.held.len() - keep).saturating_sub(MAX_HELD));
+                self.show(words.max(most), found);
+                Step::Wait
+            }
+        }
+    }
+
+    fn think(&mut self, end: usize, close: &'static str, found: &mut Found) -> Step {
+        self.show(end, found);
+        self.state = State::Thought(close);
+        Step::Again
+    }
+
+    fn block(&mut self, found: &mut Found) -> Step {
+        let State::Block { format, calls, at, value } = &mut self.state else { unreachable!("asked for in a block") };
+        let opening = format.open.len();
+        if value.is_none() {
+            let between = |c: char| c.is_whitespace() || (*calls > 0 && matches!(c, ',' | ';'));
+            *at = self.held.len() - self.held[*at..].trim_start_matches(between).len();
+            *value = match begin(&self.held[*at..], format, *calls) {
+                Begin::Value(name, start) => Some(JsonValue::at(*at + start, name)),
+                Begin::Wait => return Step::Wait,
+                Begin::Close(n) => {
+                    self.held.drain(..*at + n);
+                    self.state = State::Text;
+                    return Step::Again;
+                }
+                Begin::Nothing if *calls > 0 => {
+                    self.state = State::Text;
+                    return Step::Again;
+                }
+                Begin::Nothing => return self.no_call(opening, found),
+            };
+        }
+        let Some(json) = value else { unreachable!("it has just been set") };
+        let Some(end) = json.end(&self.held) else { return Step::Wait };
+        match json.calls(&self.held[json.start..end]) {
+            Some(new) if !std::ptr::eq(*format, &BARE) || new.iter().all(|call| self.tools.contains(&call.name)) => {
+                *calls += 1;
+                (*at, *value) = (0, None);
+                found.calls.extend(new);
+                self.held.drain(..end);
+                Step::Again
+            }
+            _ => self.no_call(end, found),
+        }
+    }
+
+    /// The first `n` held bytes are text, though they looked like a call.
+    fn no_call(&mut self, n: usize, found: &mut Found) -> Step {
+        self.state = State::Text;
+        self.show(n, found);
+        self.at_start = false;
+        Step::Again
+    }
+}
+
+/// Bytes at the end of `text` that begin `marker`.
+fn prefix_at_end(text: &str, marker: &str) -> usize {
+    let most = text.len().min(marker.len() - 1);
+    (1..=most).rev().find(|&n| marker.is_char_boundary(n) && text.ends_with(&marker[..n])).unwrap_or(0)
+}
+
+/// How a block goes on.
+enum Begin {
+    /// A JSON value starts so many bytes on; the name that stood before it.
+    Value(Option<String>, usize),
+    /// So many bytes end the block.
+    Close(usize),
+    Wait,
+    Nothing,
+}
+
+fn begin(text: &str, format: &Format, calls: usize) -> Begin {
+    if text.is_empty() {
+        return Begin::Wait;
+    }
+    if calls > 0 {
+        let begins = |marker: &str| marker.len() > text.len() && marker.starts_with(text);
+        if let Some(close) = format.close {
+            match text.starts_with(close) {
+                true => return Begin::Close(close.len()),
+                false if begins(close) => return Begin::Wait,
+                false => {}
+            }
+        }
+        if FORMATS.iter().any(|format| text.starts_with(format.open)) {
+            return Begin::Nothing;
+        }
+        if FORMATS.iter().any(|format| begins(format.open)) {
+            return Begin::Wait;
+        }
+    }
+    match text.as_bytes()[0] {
+        b'{' | b'[' => Begin::Value(None, 0),
+        _ if format.named => begin_named(text),
+        _ => Begin::Nothing,
+    }
+}
+
+/// `name{`, `name[ARGS]{`, `name[CALL_ID]id[ARGS]{`.
+fn begin_named(text: &str) -> Begin {
+    let word = |text: &str| text.find(|c: char| !c.is_ascii_alphanumeric() && !"_-.".contains(c)).unwrap_or(text.len());
+    let n = word(text);
+    if n == 0 || n > MAX_NAME {
+        return Begin::Nothing;
+    }
+    let mut rest = &text[n..];
+    if let Some(id) = rest.strip_prefix(CALL_ID) {
+        rest = &id[word(id)..];
+    }
+    rest = rest.strip_prefix(ARGS).unwrap_or(rest).trim_start();
+    match rest {
+        _ if rest.starts_with('{') => Begin::Value(Some(text[..n].to_owned()), text.len() - rest.len()),
+        _ if text.len() > MAX_HELD => Begin::Nothing,
+        _ if CALL_ID.starts_with(rest) || ARGS.starts_with(rest) => Begin::Wait,
+        _ => Begin::Nothing,
+    }
+}
+
+/// A JSON object or list that is being written.
+#[derive(Debug)]
+struct JsonValue {
+    start: usize,
+    /// The name of the tool, where the value is its arguments.
+    name: Option<String>,
+    /// How far it was looked at.
+    seen: usize,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl JsonValue {
+    fn at(start: usize, name: Option<String>) -> Self {
+        JsonValue { start, name, seen: start, depth: 0, in_string: false, escaped: false }
+    }
+
+    /// One past its last byte, once that is there.
+    fn end(&mut self, text: &str) -> Option<usize> {
+        for (i, byte) in text.bytes().enumerate().skip(self.seen) {
+            self.seen = i + 1;
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        return Some(self.seen);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The calls that the complete value holds; `None` if it is anything else.
+    fn calls(&self, json: &str) -> Option<Vec<ToolCall>> {
+        let value: Value = serde_json::from_str(json).ok()?;
+        match (&self.name, value) {
+            (Some(name), value @ Value::Object(_)) => {
+                Some(vec![ToolCall { name: name.clone(), arguments: value.to_string() }])
+            }
+            (None, Value::Array(list)) if !list.is_empty() => list.iter().map(call).collect(),
+            (None, value) => call(&value).map(|call| vec![call]),
+            _ => None,
+        }
+    }
+}
+
+/// `{"name", "arguments" or "parameters"}`, also inside of `{"type": "function", "function": …}`.
+fn call(value: &Value) -> Option<ToolCall> {
+    let value = value.get("function").filter(|function| function.is_object()).unwrap_or(value);
+    let name = value.get("name").or_else(|| value.get("function"))?.as_str()?;
+    if name.is_empty() || name.len() > MAX_NAME {
+        return None;
+    }
+    let arguments = match value.get("arguments").or_else(|| value.get("parameters")) {
+        None | Some(Value::Null) => "{}".to_owned(),
+        Some(object @ Value::Object(_)) => object.to_string(),
+        Some(Value::String(text)) => match serde_json::from_str(text) {
+            Ok(Value::Object(_)) => text.clone(),
+            _ => return None,
+        },
+        Some(_) => return None,
+    };
+    Some(ToolCall { name: name.to_owned(), arguments })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! What a chat's request says about its prompt: messages, tools, documents, switches of the template.
+
+use super::Engine;
+use super::request::Fields;
+use crate::chat::{ChatTemplate, RenderOptions, no_template};
+use crate::error::{Error, Result};
+use serde_json::{Map, Value, json};
+use web_time::SystemTime;
+
+/// How hard a model may think, in OpenAI's words.
+const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
+
+/// A chat's prompt.
+pub struct ChatPrompt {
+    pub text: String,
+    /// The names of the tools that the model was told about.
+    pub tools: Vec<String>,
+    /// The prompt ends within the last message.
+    pub continues: bool,
+}
+
+impl Engine {
+    /// Messages → the prompt text the model was taught. `options` has the fields of a chat request that matter here.
+    pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
+        let empty = json!({});
+        let fields = Fields::of(if options.is_null() { &empty } else { options })?;
+        check_messages(messages)?;
+        self.chat_prompt(messages, &fields).map(|prompt| prompt.text)
+    }
+
+    pub(super) fn chat_prompt(&self, messages: &[Value], fields: &Fields) -> Result<ChatPrompt> {
+        let mut options = render_options(fields)?;
+        options.now = self.now();
+        let own = self.template.as_ref();
+        let brought;
+        let template = match fields.text("chat_template")? {
+            None => own,
+            Some(name) if own.is_some_and(|own| own.names().iter().any(|known| known == name)) => {
+                options.template = Some(name.to_string());
+                own
+            }
+            Some(source) => {
+                brought = ChatTemplate::from_request(source, own, self.tokenizer.as_ref())?;
+                Some(&brought)
+            }
+        };
+        let template = template.ok_or_else(no_template)?;
+        for (field, given) in [("tools", &options.tools), ("documents", &options.documents)] {
+            if given.is_some() && !template.uses(field, &options)? {
+                return Err(Error::invalid(field, "the model's chat template has no place for them"));
+            }
+        }
+        let tools = options.tools.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let tools = tools.iter().filter_map(|tool| tool["function"]["name"].as_str().map(str::to_string)).collect();
+        let text = template.render_request(messages, &options)?;
+        Ok(ChatPrompt { text, tools, continues: options.continue_final_message })
+    }
+
+    /// Seconds since 1970 by the clock on the wall.
+    fn now(&self) -> Option<i64> {
+        let seconds = SystemTime::UNIX_EPOCH.elapsed().ok()?.as_secs();
+        i64::try_from(seconds).ok()?.checked_add(self.utc_offset)
+    }
+}
+
+/// The template's options as a request has them.
+fn render_options(fields: &Fields) -> Result<RenderOptions> {
+    let continue_final_message = fields.flag("continue_final_message")?;
+    let add_generation_prompt = match fields.get("add_generation_prompt") {
+        None => !continue_final_message,
+        Some(_) => fields.flag("add_generation_prompt")?,
+    };
+    if continue_final_message && add_generation_prompt {
+        let reason = "the last message cannot go on when the assistant's next one begins; set only one";
+        return Err(Error::invalid("continue_final_message", reason));
+    }
+    let mut extra = match fields.get("chat_template_kwargs") {
+        None => Map::new(),
+        Some(Value::Object(extra)) => extra.clone(),
+        Some(_) => return Err(Error::invalid("chat_template_kwargs", "must be an object")),
+    };
+    if fields.get("enable_thinking").is_some() {
+        extra.insert("enable_thinking".into(), json!(fields.flag("enable_thinking")?));
+    }
+    if let Some(effort) = fields.text("reasoning_effort")? {
+        if !EFFORTS.contains(&effort) {
+            let reason = format!("must be one of {}, not {effort}", EFFORTS.join(", "));
+            return Err(Error::invalid("reasoning_effort", reason));
+        }
+        extra.entry("reasoning_effort").or_insert_with(|| json!(effort));
+        // Templates that know only on and off.
+        extra.entry("enable_thinking").or_insert_with(|| json!(effort != "none"));
+    }
+    let tools = tools(fields)?;
+    let documents = documents(fields)?;
+    Ok(RenderOptions {
+        add_generation_prompt,
+        continue_final_message,
+        tools,
+        documents,
+        extra,
+        ..RenderOptions::default()
+    })
+}
+
+/// The tools to show; `None` if there are none, or none is to be called.
+fn tools(fields: &Fields) -> Result<Option<Value>> {
+    let shown = match fields.get("tool_choice") {
+        None => true,
+        Some(Value::String(choice)) if choice == "auto" => true,
+        Some(Value::String(choice)) if choice == "none" => false,
+        Some(_) => {
+            let reason = "must be \"auto\" or \"none\": this version cannot force a model to call a tool";
+            return Err(Error::invalid("tool_choice", reason));
+        }
+    };
+    let Some(tools) = fields.get("tools") else { return Ok(None) };
+    let list = tools.as_array().ok_or_else(|| Error::invalid("tools", "must be a list"))?;
+    for (i, tool) in list.iter().enumerate() {
+        if tool["type"] != "function" || tool["function"]["name"].as_str().is_none_or(str::is_empty) {
+            let reason = "must be {\"type\": \"function\", \"function\": {\"name\": …}}";
+            return Err(Error::invalid(format!("tools[{i}]"), reason));
+        }
+    }
+    Ok((shown && !list.is_empty()).then(|| tools.clone()))
+}
+
+fn documents(fields: &Fields) -> Result<Option<Value>> {
+    match fields.get("documents") {
+        None => Ok(None),
+        Some(Value::Array(list)) if list.iter().all(Value::is_object) => {
+            Ok((!list.is_empty()).then(|| Value::Array(list.clone())))
+        }
+        Some(_) => Err(Error::invalid("documents", "must be a list of objects, such as {\"title\": …, \"text\": …}")),
+    }
+}
+
+/// Every message has a role and a content that this build can read.
+pub(super) fn check_messages(messages: &[Value]) -> Result<()> {
+    for (i, message) in messages.iter().enumerate() {
+        let wrong = |reason: &str| Err(Error::invalid(format!("messages[{i}]"), reason));
+        if !message["role"].is_string() {
+            return wrong("must have a role, such as \"user\"");
+        }
+        let calls = &message["tool_calls"];
+        if !calls.is_null() && calls.as_array().is_none_or(|list| !list.iter().all(|call| call["function"].is_object()))
+        {
+            return wrong("tool_calls must be a list of {\"type\": \"function\", \"function\": …}");
+        }
+        let may_be_empty = message["role"] == "assistant" && calls.as_array().is_some_and(|list| !list.is_empty());
+        match &message["content"] {
+            Value::String(_) => {}
+            Value::Null if may_be_empty => {}
+            Value::Array(parts) => {
+                if let Some(part) = parts.iter().find(|part| part["type"] != "text" || !part["text"].is_string()) {
+                    let kind = part["type"].as_str().unwrap_or("something else");
+                    return wrong(&format!("has {kind} among its parts; this version reads text only"));
+                }
+            }
+            _ => return wrong("must have a content: text, or a list of parts"),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(request: Value) -> Result<RenderOptions> {
+        render_options(&Fields::of(&request)?)
+    }
+
+    #[test]
+    fn switches() {
+        let plain = options(json!({})).unwrap();
+        assert!(plain.add_generation_prompt && !plain.continue_final_message && plain.extra.is_empty());
+        let continued = options(json!({ "continue_final_message": true })).unwrap();
+        assert!(!continued.add_generation_prompt && continued.continue_final_message);
+        let extra = |request: Value| Value::Object(options(request).unwrap().extra);
+        assert_eq!(extra(json!({ "enable_thinking": false })), json!({ "enable_thinking": false }));
+        let none = json!({ "reasoning_effort": "none", "enable_thinking": false });
+        assert_eq!(extra(json!({ "reasoning_effort": "none" })), none);
+        let kwargs =
+            json!({ "reasoning_effort": "low", "chat_template_kwargs": { "enable_thinking": false, "x": [1] } });
+        assert_eq!(extra(kwargs), json!({ "enable_thinking": false, "x": [1], "reasoning_effort": "low" }));
+    }
+
+    #[test]
+    fn tools_are_shown_unless_none_is_wanted() {
+        let tool = json!({ "type": "function", "function": { "name": "now" } });
+        let shown = |request: Value| options(request).unwrap().tools;
+        assert_eq!(shown(json!({ "tools": [tool] })), Some(json!([tool])));
+        assert_eq!(shown(json!({ "tools": [tool], "tool_choice": "auto" })), Some(json!([tool])));
+        assert_eq!(shown(json!({ "tools": [tool], "tool_choice": "none" })), None);
+        assert_eq!(shown(json!({ "tools": [], "documents": [] })), None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let named = json!({ "type": "function", "function": { "name": "now" } });
+        for (field, request) in [
+            ("tools", json!({ "tools": {} })),
+            ("tools[1]", json!({ "tools": [named, { "type": "function", "function": {} }] })),
+            ("tool_choice", json!({ "tools": [named], "tool_choice": "required" })),
+            ("tool_choice", json!({ "tools": [named], "tool_choice": named })),
+            ("documents", json!({ "documents": ["text"] })),
+            ("chat_template_kwargs", json!({ "chat_template_kwargs": [] })),
+            ("enable_thinking", json!({ "enable_thinking": "no" })),
+            ("reasoning_effort", json!({ "reasoning_effort": "much" })),
+            ("continue_final_message", json!({ "continue_final_message": true, "add_generation_prompt": true })),
+        ] {
+            let error = options(request).unwrap_err();
+            assert_eq!((error.code(), &error.details()["field"]), ("INVALID_REQUEST", &json!(field)));
+        }
+    }
+
+    #[test]
+    fn messages_have_a_role_and_a_content() {
+        let call = json!([{ "id": "1", "type": "function", "function": { "name": "now", "arguments": "{}" } }]);
+        let good = [
+            json!({ "role": "user", "content": "x" }),
+            json!({ "role": "user", "content": [{ "type": "text", "text": "x" }] }),
+            json!({ "role": "assistant", "content": null, "tool_calls": call }),
+            json!({ "role": "assistant", "tool_calls": call }),
+            json!({ "role": "tool", "tool_call_id": "1", "content": "noon" }),
+        ];
+        assert_eq!(check_messages(&good), Ok(()));
+        for wrong in [
+            json!("x"),
+            json!({ "content": "x" }),
+            json!({ "role": "user" }),
+            json!({ "role": "user", "content": null, "tool_calls": call }),
+            json!({ "role": "assistant", "content": null, "tool_calls": [] }),
+            json!({ "role": "assistant", "content": "x", "tool_calls": [1] }),
+            json!({ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] }),
+            json!({ "role": "user", "content": 7 }),
+        ] {
+            let error = check_messages(&[good[0].clone(), wrong]).unwrap_err();
+            assert_eq!(error.details()["field"], "messages[1]", "{error}");
+        }
+    }
+}
