@@ -1,10 +1,11 @@
 //! What each subcommand does.
 
 pub mod embed;
+pub mod inspect;
 pub mod quantize;
 
-use super::{Adapter, Bench, Chat, Generate, Inspect, Logits, Model, Perplexity, Sampling, Tokenize};
-use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress, no_breathing, probe};
+use super::{Adapter, Bench, Chat, Generate, Logits, Model, Perplexity, Sampling, Tokenize};
+use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress, no_breathing};
 use cresset::error::{Error, Result};
 use cresset::generate::Request;
 use cresset::tokenizer::Tokenizer;
@@ -150,18 +151,23 @@ pub fn chat(args: Chat) -> Result<()> {
 
 /// The tokenizer of a model, or of a `tokenizer.json` by itself.
 fn tokenizer(path: &Path) -> Result<Tokenizer> {
-    let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
-    let by_itself = file.extension().is_some_and(|extension| extension == "json") && file.exists();
     let checkpoint = match checkpoint(path) {
-        Err(Error::ModelNotFound { .. } | Error::Format { .. }) if by_itself => {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| Error::format(file.display().to_string(), error.to_string()))?;
-            return Tokenizer::from_json(&text, None, None, None);
-        }
-        checkpoint => checkpoint?,
+        Err(error) => return tokenizer_json(path).unwrap_or(Err(error)),
+        Ok(checkpoint) => checkpoint,
     };
     Tokenizer::from_checkpoint(&checkpoint)?
         .ok_or_else(|| Error::Unsupported { what: "text".into(), hint: ": the model came without a tokenizer".into() })
+}
+
+/// The `tokenizer.json` that `path` is (by whatever name), or that is in it; `None` if there is none.
+fn tokenizer_json(path: &Path) -> Option<Result<Tokenizer>> {
+    let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
+    if file.extension()? != "json" || !file.is_file() {
+        return None;
+    }
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| Error::format(file.display().to_string(), error.to_string()));
+    Some(text.and_then(|text| Tokenizer::from_json(&text, None, None, None)))
 }
 
 pub fn tokenize(args: Tokenize) -> Result<()> {
@@ -188,69 +194,6 @@ pub fn logits(args: Logits) -> Result<()> {
         print(&format!("position {position}: {}\n", best.join("  ")));
     }
     Ok(())
-}
-
-pub fn inspect(args: Inspect) -> Result<()> {
-    let checkpoint = checkpoint(&args.model.model)?;
-    let options = args.model.options()?;
-    let mut about = block_on(probe(&checkpoint, &options))?;
-    let tokenizer = Tokenizer::from_checkpoint(&checkpoint);
-    about["tokenizer"] = match &tokenizer {
-        Ok(tokenizer) => json!(tokenizer.as_ref().map(|t| t.info())),
-        Err(error) => json!({ "error": error.to_string() }),
-    };
-    let tensors = checkpoint
-        .tensors()
-        .map(|t| json!({ "name": t.name, "shape": t.shape, "type": t.dtype.to_string(), "bytes": t.bytes }));
-    about["tensors"] = tensors.collect();
-    if args.json {
-        print_json(&about);
-        return Ok(());
-    }
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
-    let mb = |value: &Value| format!("{:.1} MB", value.as_f64().unwrap_or(0.0) / 1e6);
-    let mut lines = vec![
-        format!("{}  {}", checkpoint.name(), text(&about["format"])),
-        format!("architecture  {}", about["architecture"].as_str().unwrap_or("not named")),
-        format!(
-            "parameters    {:.2} M, mostly {}",
-            about["parameters"].as_f64().unwrap_or(0.0) / 1e6,
-            text(&about["quantization"])
-        ),
-        format!("file          {}", mb(&about["downloadBytes"])),
-    ];
-    if about["deviceBytes"].is_number() {
-        let context = &about["contextLength"];
-        lines.push(format!("on the device {} with a context of {context}", mb(&about["deviceBytes"])));
-    }
-    lines.push(match &tokenizer {
-        Ok(Some(t)) => format!("tokenizer     {}", tokenizer_line(&t.info())),
-        Ok(None) => "tokenizer     none: token ids only".to_string(),
-        Err(error) => format!("tokenizer     {error}"),
-    });
-    lines.push(format!(
-        "device        {} ({})",
-        text(&about["device"]["description"]),
-        text(&about["device"]["backend"])
-    ));
-    lines.push(match about["fits"].as_bool() {
-        Some(true) => format!("runs here     yes, about {} tok/s", about["estimatedTokensPerSecond"]),
-        _ => format!("runs here     no: {}", text(&about["reason"])),
-    });
-    lines.push(format!("{} tensors", checkpoint.tensors().len()));
-    let width = checkpoint.tensors().map(|t| t.name.len()).max().unwrap_or(0);
-    for t in checkpoint.tensors() {
-        lines.push(format!("  {:width$}  {:6}  {:?}", t.name, t.dtype.to_string(), t.shape));
-    }
-    print(&(lines.join("\n") + "\n"));
-    Ok(())
-}
-
-/// `byte-level BPE (gpt-2), 4096 tokens, BOS 0, EOS 0`
-fn tokenizer_line(info: &cresset::tokenizer::Info) -> String {
-    let id = |name: &str, id: Option<u32>| id.map(|id| format!(", {name} {id}")).unwrap_or_default();
-    let (kind, pre, tokens) = (info.kind, &info.pre_tokenizer, info.vocab_size);
-    format!("{kind} ({pre}), {tokens} tokens{}{}", id("BOS", info.bos), id("EOS", info.eos))
 }
 
 pub fn perplexity(args: Perplexity) -> Result<()> {

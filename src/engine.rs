@@ -5,12 +5,14 @@ mod answer;
 mod embeddings;
 mod estimate;
 mod load;
+mod probe;
 mod prompt;
 mod request;
 mod stop;
 
 pub use adapters::AdapterOptions;
-pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device, probe};
+pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device};
+pub use probe::probe;
 
 use crate::chat::ChatTemplate;
 use crate::chat::tool_calls::{self, ToolCallParser};
@@ -35,7 +37,8 @@ use web_time::{Instant, SystemTime};
 pub struct Engine {
     work: Work,
     tokenizer: Option<Tokenizer>,
-    template: Option<ChatTemplate>,
+    /// Or why there is none.
+    template: Result<Option<ChatTemplate>>,
     model: ModelInfo,
     adapters: Adapters,
     kv: KvFormat,

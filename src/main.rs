@@ -26,8 +26,8 @@ enum Command {
     Tokenize(Tokenize),
     /// Logits after a sequence of ids.
     Logits(Logits),
-    /// What a model file is, and whether it runs here.
-    Inspect(Inspect),
+    /// What a file is: a model, an adapter, a tokenizer or none of these; whether it runs here, and if not, why.
+    Inspect(cli::inspect::Inspect),
     /// How well a model predicts a text.
     Perplexity(Perplexity),
     /// Prefill and decode speed.
@@ -168,15 +168,6 @@ struct Logits {
 }
 
 #[derive(Args)]
-struct Inspect {
-    #[command(flatten)]
-    model: Model,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
 struct Perplexity {
     #[command(flatten)]
     model: Model,
@@ -221,7 +212,7 @@ fn main() -> ExitCode {
         Command::Chat(args) => cli::chat(args),
         Command::Tokenize(args) => cli::tokenize(args),
         Command::Logits(args) => cli::logits(args),
-        Command::Inspect(args) => cli::inspect(args),
+        Command::Inspect(args) => cli::inspect::inspect(args),
         Command::Perplexity(args) => cli::perplexity(args),
         Command::Bench(args) => cli::bench(args),
         Command::Quantize(args) => cli::quantize::quantize(args),

@@ -209,8 +209,13 @@ fn tokenizers() {
     unsupported(llama().set("tokenizer.ggml.pre", "unheard-of"), &["the pre-tokenizer `unheard-of`"]);
     malformed(llama().without("tokenizer.ggml.tokens"), &["tokenizer.ggml.tokens"]);
     let broken = llama().set("tokenizer.chat_template", "{% for %}");
-    let error = load(broken.checkpoint()).err().expect("an error");
+    let mut engine = load(broken.checkpoint()).expect("a model that completes texts");
+    let mut chat = json!({ "messages": [{ "role": "user", "content": "a" }], "max_tokens": 1 });
+    let error = block_on(engine.chat(&chat, &mut |_| (), &no_breathing)).unwrap_err();
     assert!(error.code() == "TEMPLATE" && error.to_string().contains("line 1"), "{error}");
+    chat["chat_template"] = json!("plain");
+    block_on(engine.chat(&chat, &mut |_| (), &no_breathing)).expect("an answer by another template");
+    block_on(engine.complete(&json!({ "prompt": "a" }), &mut |_| (), &no_breathing)).expect("an answer");
 }
 
 #[test]

@@ -149,6 +149,73 @@ fn inspect() {
     assert!(shown.contains("gpt2") && shown.contains("runs here     yes"), "{shown}");
 }
 
+/// `inspect` prints every one of `pieces` about what is at `path`, for people, and says for programs that it won't run.
+#[track_caller]
+fn explained(path: impl AsRef<Path>, pieces: &[&str]) {
+    let shown = ok("inspect", &path, &["--device", "cpu", "--metadata"]);
+    for piece in pieces {
+        assert!(shown.contains(piece), "{piece:?} is not in: {shown}");
+    }
+    let about = one_json(&ok("inspect", &path, &["--device", "cpu", "--json"]));
+    assert_eq!(about["fits"], json!(false), "{about}");
+    assert!(shown.contains(about["reason"].as_str().expect("a reason")), "{shown}");
+}
+
+#[test]
+fn inspect_explains_what_is_no_model() {
+    let golden = "tests/golden";
+    let adapter = ["LoRA adapter", "ranks 1 to 64", "runs here     no: this is an adapter", "--adapter"];
+    explained(&format!("{golden}/lora/ranks"), &[&adapter[..], &["PEFT", "q_proj", "31 tensors"]].concat());
+    explained(
+        &format!("{golden}/lora/ranks.gguf"),
+        &[&adapter[..], &["GGUF", "attn_q", "adapter.lora.alpha"]].concat(),
+    );
+    explained(&format!("{golden}/lora/mlx"), &["LoRA adapter", "MLX"]);
+    let tokenizer = ["tokenizer without a model", "byte-level BPE", "96 tokens", "without weights"];
+    explained(&format!("{golden}/llama-gqa/tokenizer.json"), &tokenizer);
+    explained(&format!("{golden}/llama-gqa/config.json"), &["architecture  llama", "configuration without"]);
+    explained("src", &["folder without a model", "lib.rs", "no: a .gguf or .safetensors file in src was not found"]);
+    explained("Cargo.toml", &["Cargo.toml", "neither a GGUF nor a safetensors file"]);
+    failed(run("inspect", "no-such-file.gguf", &[]), "MODEL_NOT_FOUND");
+}
+
+#[test]
+fn inspect_explains_what_is_damaged_or_incomplete() {
+    let whole = std::fs::read(MODEL).expect("a golden file");
+    let folder = tempfile::tempdir().expect("a folder");
+    let cut = folder.path().join("cut.gguf");
+    let cut = cut.to_str().expect("UTF-8");
+    for (bytes, what) in [(whole.len() - 9, "tensor \""), (2000, "needs"), (3, "truncated")] {
+        std::fs::write(cut, &whole[..bytes]).expect("a file");
+        explained(cut, &["no model that can be read", what, "truncated"]);
+    }
+    let mut bare = Variant::of("llama-gqa/f32.gguf");
+    bare.tensors.clear();
+    let (_folder, path) = file(&bare);
+    explained(path, &["a vocabulary without weights", "96 tokens", "0 tensors", "llama.block_count"]);
+    // Everything that stands in the way is said, not the first piece only.
+    let (_folder, path) =
+        file(&Variant::of("llama-gqa/f32.gguf").set("general.architecture", "new").set("tokenizer.ggml.pre", "odd"));
+    explained(path, &["no: the architecture new is not supported", "and: the pre-tokenizer `odd`"]);
+    let (_folder, path) = file(&Variant::of("llama-gqa/f32.gguf").set("tokenizer.chat_template", "{% for %}"));
+    let shown = ok("inspect", path, &["--device", "cpu"]);
+    assert!(shown.contains("chat          chat template, line 1") && shown.contains("runs here     yes"), "{shown}");
+    let config = folder.path().join("config.json");
+    std::fs::write(config, r#"{"model_type": "llama"}"#).expect("a file");
+    std::fs::remove_file(cut).expect("a file");
+    explained(folder.path(), &["architecture  llama", "config.json", "configuration without"]);
+}
+
+/// What a file says is printed, not obeyed.
+#[test]
+fn inspect_prints_no_control_characters() {
+    let hostile =
+        Variant::of("llama-gqa/f32.gguf").set("general.architecture", "\u{1b}[2J").set("a\u{7}", "\u{1b}]0;x");
+    let (_folder, path) = file(&hostile);
+    let shown = ok("inspect", path, &["--device", "cpu", "--metadata"]);
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+}
+
 #[test]
 fn a_model_without_a_name_is_called_as_its_file() {
     let (_folder, path) = file(&Variant::of("llama-gqa/f32.gguf").without("general.name"));
@@ -299,7 +366,7 @@ fn files_that_are_no_models() {
     let folder = tempfile::tempdir().expect("a folder");
     let bad = folder.path().join("bad.gguf");
     std::fs::write(&bad, b"GGUF\x03\0\0\0 and then nothing of sense").expect("a file");
-    for subcommand in ["generate --prompt a", "inspect", "tokenize --text a", "logits --ids 1", "bench", "chat"] {
+    for subcommand in ["generate --prompt a", "tokenize --text a", "logits --ids 1", "bench", "chat"] {
         let (subcommand, arguments) = subcommand.split_once(' ').unwrap_or((subcommand, ""));
         let line = failed(run(subcommand, &bad, &arguments.split_whitespace().collect::<Vec<_>>()), "MODEL_FORMAT");
         assert!(line.contains("bad.gguf"), "{line}");

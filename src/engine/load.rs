@@ -1,10 +1,11 @@
-//! A checkpoint and options → an engine; and what can be said before anything is loaded.
+//! A checkpoint and options → an engine.
 
 use super::adapters::Adapters;
+use super::probe::{check_size, device_bytes, quantization};
 use super::request::Fields;
 use super::{Engine, Work};
 use crate::chat::ChatTemplate;
-use crate::device::{Device, DeviceInfo, KvFormat};
+use crate::device::{Device, KvFormat};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
@@ -12,7 +13,7 @@ use crate::models::lora::Places;
 use crate::models::{self, Hyper, Loader, Model, Shape};
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, Kind, TensorInfo};
+use crate::weights::{Checkpoint, Kind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -132,18 +133,13 @@ pub async fn load(
     let shape = (architecture.shape)(&Hyper { checkpoint: &checkpoint, architecture: architecture.name })?;
     let context = context(options, &shape)?;
     let tokenizer = tokenizer(&checkpoint, &shape)?;
-    let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref())?;
+    // A model whose template is broken still completes texts: chats alone are refused.
+    let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref());
 
     let mut device = open_device(options.device).await?;
     let planned = device_bytes(&checkpoint, &shape, context, options, device.is_cpu());
+    check_size(&shape, planned, device.info())?;
     let most = device.info().limits.max_buffer_bytes;
-    if cfg!(target_arch = "wasm32") && device.is_cpu() && planned > WASM_MOST {
-        return Err(Error::OutOfMemory {
-            what: "the model".into(),
-            need_mb: planned >> 20,
-            have: format!("on the CPU a page has {} MB", WASM_MOST >> 20),
-        });
-    }
     log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
 
     let (model, places) = {
@@ -168,16 +164,16 @@ pub async fn load(
             Work::Embed(embedder)
         }
     };
-    let model = model_info(&checkpoint, &shape, context, options, template.is_some());
+    let model = model_info(&checkpoint, &shape, context, options, matches!(template, Ok(Some(_))));
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
     let adapters = Adapters::new(places);
     Ok(Engine { work, tokenizer, template, model, adapters, kv: options.kv, requests: 0, utc_offset: 0 })
 }
 
 /// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.
-const WASM_MOST: u64 = 3 << 30;
+pub(super) const WASM_MOST: u64 = 3 << 30;
 
-fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
+pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
     match options.context {
         None => Ok(shape.context.min(DEFAULT_CONTEXT)),
         Some(n) if n <= shape.context => Ok(n),
@@ -189,7 +185,7 @@ fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
 
 /// The checkpoint's tokenizer. One inside a GGUF file must not name ids that the embedding table has no row for. Beside
 /// safetensors, tokens that were added without a row are common: there only a prompt that uses one is refused.
-fn tokenizer(checkpoint: &Checkpoint, shape: &Shape) -> Result<Option<Tokenizer>> {
+pub(super) fn tokenizer(checkpoint: &Checkpoint, shape: &Shape) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::from_checkpoint(checkpoint)?;
     match &tokenizer {
         Some(t) if checkpoint.kind() != Kind::Safetensors && t.vocab_size() > shape.vocabulary => {
@@ -228,135 +224,4 @@ fn model_info(
         has_chat_template,
         file_bytes: checkpoint.file_bytes(),
     }
-}
-
-/// What a tensor will be once it is loaded; `None` for types that this build cannot load.
-fn loaded_format(checkpoint: &Checkpoint, tensor: &TensorInfo, options: &LoadOptions) -> Option<Format> {
-    let from = tensor.dtype.format()?;
-    let quantize = options.quantize.filter(|_| !from.is_quantized());
-    let to = quantize.and_then(|to| checkpoint.format_when_quantized(tensor, tensor.columns(), to));
-    Some(to.unwrap_or(from))
-}
-
-/// The format that most bytes are in, once they are loaded.
-fn quantization(checkpoint: &Checkpoint, options: &LoadOptions) -> String {
-    let mut bytes: Vec<(String, u64)> = Vec::new();
-    for tensor in checkpoint.tensors() {
-        let (name, n) = match loaded_format(checkpoint, tensor, options) {
-            Some(format) => (format.name().to_string(), file_bytes(tensor, format)),
-            None => (tensor.dtype.to_string(), tensor.bytes),
-        };
-        match bytes.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, sum)) => *sum += n,
-            None => bytes.push((name, n)),
-        }
-    }
-    bytes.into_iter().max_by_key(|(_, sum)| *sum).map(|(name, _)| name).unwrap_or_default()
-}
-
-/// Bytes of a tensor in a file if it were in `format`, whose blocks fit its rows.
-fn file_bytes(tensor: &TensorInfo, format: Format) -> u64 {
-    tensor.rows() as u64 * format.row_bytes(tensor.columns()).unwrap_or(0) as u64
-}
-
-/// Bytes on the device: weights in its layout, the KV cache, and an allowance for activations and logits.
-fn device_bytes(checkpoint: &Checkpoint, shape: &Shape, context: usize, options: &LoadOptions, cpu: bool) -> u64 {
-    let weights: u64 = checkpoint
-        .tensors()
-        .map(|t| match loaded_format(checkpoint, t, options) {
-            Some(format) if !cpu && t.shape.len() == 2 => {
-                t.rows() as u64 * 4 * format.device_row_words(t.columns()) as u64
-            }
-            Some(format) => file_bytes(t, format),
-            None => t.bytes,
-        })
-        .sum();
-    // A header may claim anything: what is too much stays too much.
-    let counts = [2, shape.n_layers, shape.n_kv_heads, shape.head_dim, options.kv.bytes(), context];
-    let cache = counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64));
-    let logits = 64 * 4 * shape.vocabulary as u64;
-    let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);
-    cache.saturating_add(weights + logits + activations)
-}
-
-/// What `Cresset.probe` and `inspect` say: no weights are loaded, headers are read and every tensor is looked for; with
-/// a measured estimate of the speed on the device that loading would get.
-///
-/// Errors: those of a file that is no model. A model that this build cannot run is an answer with `fits: false`.
-pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Value> {
-    let mut device = open_device(options.device).await?;
-    let mut answer = describe(checkpoint, options, device.info());
-    answer["estimatedTokensPerSecond"] = Value::Null;
-    if answer["fits"] == true {
-        match checked_shape(checkpoint, &mut device).await {
-            Ok(shape) => {
-                let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
-                let speed = super::estimate::tokens_per_second(&mut device, &shape, format).await?;
-                answer["estimatedTokensPerSecond"] = json!((speed * 10.0).round() / 10.0);
-            }
-            Err(error) => {
-                answer["fits"] = json!(false);
-                answer["reason"] = json!(error.to_string());
-            }
-        }
-    }
-    Ok(answer)
-}
-
-/// The model's shape, once every tensor that loading will ask for is there and of the right shape and type.
-async fn checked_shape(checkpoint: &Checkpoint, device: &mut Device) -> Result<Shape> {
-    let mut no_progress = |_, _| ();
-    let mut loader = Loader::new(checkpoint, device, 1, &mut no_progress);
-    loader.only_check = true;
-    let model = models::architecture_of(checkpoint)?.load(&mut loader).await?;
-    Ok(model.shape().clone())
-}
-
-/// What the headers say, and whether the device holds so much.
-fn describe(checkpoint: &Checkpoint, options: &LoadOptions, device: &DeviceInfo) -> Value {
-    let cpu = device.backend == "cpu";
-    let facts = || -> Result<(Shape, usize)> {
-        let architecture = models::architecture_of(checkpoint)?;
-        let shape = (architecture.shape)(&Hyper { checkpoint, architecture: architecture.name })?;
-        let context = context(options, &shape)?;
-        tokenizer(checkpoint, &shape)?;
-        Ok((shape, context))
-    };
-    let kind = match checkpoint.kind() {
-        Kind::Gguf { version } => format!("GGUF v{version}"),
-        Kind::Safetensors => "safetensors".to_string(),
-    };
-    let mut answer = json!({
-        "format": kind,
-        "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),
-        "quantization": quantization(checkpoint, options),
-        "downloadBytes": checkpoint.file_bytes(),
-        "device": device,
-    });
-    let reason = match facts() {
-        Ok((shape, context)) => {
-            let bytes = device_bytes(checkpoint, &shape, context, options, cpu);
-            answer["architecture"] = json!(shape.architecture);
-            answer["contextLength"] = json!(context);
-            answer["deviceBytes"] = json!(bytes);
-            answer["shape"] = json!(shape);
-            let widest = 4 * shape.d_model.max(shape.d_ffn) as u64;
-            let too_large = cfg!(target_arch = "wasm32") && cpu && bytes > WASM_MOST;
-            (too_large || widest > device.limits.max_binding_bytes)
-                .then(|| format!("needs about {} MB; this device cannot hold it", bytes >> 20))
-        }
-        Err(error) => {
-            let named = match checkpoint.config() {
-                Some(config) => config["model_type"].as_str().map(str::to_string),
-                None => checkpoint.metadata().str("general.architecture").ok().flatten().map(str::to_string),
-            };
-            answer["architecture"] = json!(named);
-            Some(error.to_string())
-        }
-    };
-    answer["fits"] = json!(reason.is_none());
-    if let Some(reason) = reason {
-        answer["reason"] = json!(reason);
-    }
-    answer
 }

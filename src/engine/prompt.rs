@@ -31,7 +31,7 @@ impl Engine {
     pub(super) fn chat_prompt(&self, messages: &[Value], fields: &Fields) -> Result<ChatPrompt> {
         let mut options = render_options(fields)?;
         options.now = self.now();
-        let own = self.template.as_ref();
+        let own = self.template.as_ref().ok().and_then(Option::as_ref);
         let brought;
         let template = match fields.text("chat_template")? {
             None => own,
@@ -44,7 +44,11 @@ impl Engine {
                 Some(&brought)
             }
         };
-        let template = template.ok_or_else(no_template)?;
+        let template = match (template, &self.template) {
+            (Some(template), _) => template,
+            (None, Err(broken)) => return Err(broken.clone()),
+            (None, Ok(_)) => return Err(no_template()),
+        };
         for (field, given) in [("tools", &options.tools), ("documents", &options.documents)] {
             if given.is_some() && !template.uses(field, &options)? {
                 return Err(Error::invalid(field, "the model's chat template has no place for them"));

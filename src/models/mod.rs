@@ -125,6 +125,14 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
         let reason = "this is an adapter, not a model; load the model it was trained on, and this as its adapter";
         return Err(Error::format(checkpoint.name(), reason));
     }
+    if checkpoint.tensors().len() == 0 {
+        let what =
+            if checkpoint.metadata().get("tokenizer.ggml.tokens").is_some() { "a vocabulary" } else { "headers" };
+        return Err(Error::format(
+            checkpoint.name(),
+            format!("the file has no tensors: this is {what} without weights"),
+        ));
+    }
     let name = architecture_name(checkpoint)?.unwrap_or_default();
     if name.is_empty() {
         let reason = match (checkpoint.kind(), checkpoint.config()) {

@@ -69,6 +69,11 @@ impl Array {
         self.len() == 0
     }
 
+    /// The first `most` elements.
+    fn first(&self, most: usize) -> serde_json::Value {
+        each_array!(self, v => v.iter().take(most).map(|x| serde_json::json!(x)).collect())
+    }
+
     fn type_name(&self) -> &'static str {
         match self {
             Array::F32(_) | Array::F64(_) => "an array of numbers",
@@ -165,6 +170,29 @@ into_value!(
     u32 => U32, i32 => I32, u64 => U64, f32 => F32, bool => Bool, &str => String, String => String;
     u32 => U32, i32 => I32, f32 => F32, String => String
 );
+
+impl Value {
+    /// For people and programs to read: of an array longer than `most` its length and first elements.
+    pub fn to_json(&self, most: usize) -> serde_json::Value {
+        use serde_json::json;
+        match self {
+            Value::U8(x) => json!(x),
+            Value::I8(x) => json!(x),
+            Value::U16(x) => json!(x),
+            Value::I16(x) => json!(x),
+            Value::U32(x) => json!(x),
+            Value::I32(x) => json!(x),
+            Value::U64(x) => json!(x),
+            Value::I64(x) => json!(x),
+            Value::F32(x) => json!(x),
+            Value::F64(x) => json!(x),
+            Value::Bool(x) => json!(x),
+            Value::String(x) => json!(x),
+            Value::Array(array) if array.len() > most => json!({ "length": array.len(), "first": array.first(most) }),
+            Value::Array(array) => array.first(most),
+        }
+    }
+}
 
 /// What a GGUF header says besides its tensors, by key. Empty for safetensors.
 ///

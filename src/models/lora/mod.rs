@@ -5,12 +5,15 @@
 //! |---|---|
 //! | `pairs` | which tensors of an adapter's file make pairs, and which base tensors they name |
 //! | `strength` | what a pair is multiplied by: PEFT's, MLX's and GGUF's settings; refuses what is more than LoRA |
+//! | `about` | what an adapter's files say of it |
 //! | `places` | the projections of a model by every name that adapters have for them |
 
+mod about;
 mod pairs;
 mod places;
 mod strength;
 
+pub use about::{About, about};
 pub use places::{Places, Projection, RowOrder, interleaved_halves};
 
 use crate::device::{BufferId, Corrections, Device, LowRank, Usage, Weight, WeightPiece};

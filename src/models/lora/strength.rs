@@ -46,17 +46,15 @@ const CHANGES_BASE: [&str; 3] = ["pissa", "olora", "corda"];
 impl Strength {
     /// `alpha`: the caller's, which comes before the files'.
     pub fn read(checkpoint: &Checkpoint, places: &Places, alpha: Option<f32>) -> Result<Strength> {
-        let mut strength = match (World::of(checkpoint), checkpoint.adapter_config()) {
-            (World::Gguf, _) => gguf(checkpoint, places)?,
-            (_, Some(config)) if config["lora_parameters"].is_object() => mlx(config)?,
-            (_, Some(config)) => peft(config)?,
-            (_, None) => {
-                let alpha = alpha.ok_or_else(|| {
-                    Error::invalid("alpha", "is needed: no adapter_config.json came with the adapter to say it")
-                })?;
-                Strength::of_alpha(alpha)
+        let mut strength = match (told(checkpoint)?, alpha) {
+            (Some(strength), _) => strength,
+            (None, Some(alpha)) => Strength::of_alpha(alpha),
+            (None, None) => {
+                let reason = "is needed: no adapter_config.json came with the adapter to say it";
+                return Err(Error::invalid("alpha", reason));
             }
         };
+        check_family(checkpoint, places)?;
         match (&mut strength.rule, alpha) {
             (Rule::Alpha { alpha, alphas, .. }, Some(given)) => {
                 *alpha = given;
@@ -86,6 +84,36 @@ impl Strength {
                 first_match(alphas, base).unwrap_or(*alpha) / if *root { rank.sqrt() } else { rank }
             }
         }
+    }
+}
+
+/// Whether the file alone is an adapter that this build can apply; errors as for [`Strength::read`].
+pub fn check(checkpoint: &Checkpoint) -> Result<()> {
+    told(checkpoint).map(drop)
+}
+
+/// Whether `adapter_config.json` is one of mlx-lm.
+pub fn is_mlx(config: &Value) -> bool {
+    config["lora_parameters"].is_object()
+}
+
+/// What the files say; `None` where they say nothing.
+fn told(checkpoint: &Checkpoint) -> Result<Option<Strength>> {
+    match (World::of(checkpoint), checkpoint.adapter_config()) {
+        (World::Gguf, _) => gguf(checkpoint).map(Some),
+        (_, Some(config)) if is_mlx(config) => mlx(config).map(Some),
+        (_, Some(config)) => peft(config).map(Some),
+        (_, None) => Ok(None),
+    }
+}
+
+/// A GGUF adapter names the architecture it is for.
+fn check_family(checkpoint: &Checkpoint, places: &Places) -> Result<()> {
+    let names = places.gguf_names();
+    let other = checkpoint.metadata().str("general.architecture")?.filter(|n| !names.is_empty() && !names.contains(n));
+    match other {
+        Some(name) => Err(places.mismatch(checkpoint.name(), format!("it is for the architecture {name}"))),
+        None => Ok(()),
     }
 }
 
@@ -185,7 +213,7 @@ fn mlx(config: &Value) -> Result<Strength> {
     Ok(Strength { rule, rank: r, ranks: Vec::new() })
 }
 
-fn gguf(checkpoint: &Checkpoint, places: &Places) -> Result<Strength> {
+fn gguf(checkpoint: &Checkpoint) -> Result<Strength> {
     let metadata = checkpoint.metadata();
     if !is_adapter(checkpoint) {
         return Err(Error::format(checkpoint.name(), "is no adapter: general.type is another"));
@@ -195,10 +223,6 @@ fn gguf(checkpoint: &Checkpoint, places: &Places) -> Result<Strength> {
     }
     if metadata.get("adapter.alora.invocation_tokens").is_some() {
         return Err(Error::unsupported("an activated LoRA (adapter.alora.invocation_tokens)"));
-    }
-    let names = places.gguf_names();
-    if let Some(name) = metadata.str("general.architecture")?.filter(|n| !names.is_empty() && !names.contains(n)) {
-        return Err(places.mismatch(checkpoint.name(), format!("it is for the architecture {name}")));
     }
     let alpha = metadata.f32("adapter.lora.alpha")?.filter(|alpha| alpha.is_finite());
     let alpha = alpha.ok_or_else(|| Error::format(checkpoint.name(), "says no adapter.lora.alpha"))?;

@@ -1,0 +1,166 @@
+//! What can be said of a model before anything is loaded: what it is, what it needs, and whether it runs here.
+
+use super::load::{LoadOptions, WASM_MOST, context, open_device, tokenizer};
+use crate::device::{Device, DeviceInfo};
+use crate::error::{Error, Result};
+use crate::models::{self, Architecture, Hyper, Loader, Shape};
+use crate::quant::Format;
+use crate::tokenizer::Tokenizer;
+use crate::weights::{Checkpoint, Kind, TensorInfo};
+use serde_json::{Value, json};
+
+/// What a tensor will be once it is loaded; `None` for types that this build cannot load.
+fn loaded_format(checkpoint: &Checkpoint, tensor: &TensorInfo, options: &LoadOptions) -> Option<Format> {
+    let from = tensor.dtype.format()?;
+    let quantize = options.quantize.filter(|_| !from.is_quantized());
+    let to = quantize.and_then(|to| checkpoint.format_when_quantized(tensor, tensor.columns(), to));
+    Some(to.unwrap_or(from))
+}
+
+/// The format that most bytes are in, once they are loaded.
+pub(super) fn quantization(checkpoint: &Checkpoint, options: &LoadOptions) -> String {
+    let mut bytes: Vec<(String, u64)> = Vec::new();
+    for tensor in checkpoint.tensors() {
+        let (name, n) = match loaded_format(checkpoint, tensor, options) {
+            Some(format) => (format.name().to_string(), file_bytes(tensor, format)),
+            None => (tensor.dtype.to_string(), tensor.bytes),
+        };
+        match bytes.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, sum)) => *sum += n,
+            None => bytes.push((name, n)),
+        }
+    }
+    bytes.into_iter().max_by_key(|(_, sum)| *sum).map(|(name, _)| name).unwrap_or_default()
+}
+
+/// Bytes of a tensor in a file if it were in `format`, whose blocks fit its rows.
+fn file_bytes(tensor: &TensorInfo, format: Format) -> u64 {
+    tensor.rows() as u64 * format.row_bytes(tensor.columns()).unwrap_or(0) as u64
+}
+
+/// Bytes on the device: weights in its layout, the KV cache, and an allowance for activations and logits.
+pub(super) fn device_bytes(
+    checkpoint: &Checkpoint,
+    shape: &Shape,
+    context: usize,
+    options: &LoadOptions,
+    cpu: bool,
+) -> u64 {
+    let weights: u64 = checkpoint
+        .tensors()
+        .map(|t| match loaded_format(checkpoint, t, options) {
+            Some(format) if !cpu && t.shape.len() == 2 => {
+                t.rows() as u64 * 4 * format.device_row_words(t.columns()) as u64
+            }
+            Some(format) => file_bytes(t, format),
+            None => t.bytes,
+        })
+        .sum();
+    // A header may claim anything: what is too much stays too much.
+    let counts = [2, shape.n_layers, shape.n_kv_heads, shape.head_dim, options.kv.bytes(), context];
+    let cache = counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64));
+    let logits = 64 * 4 * shape.vocabulary as u64;
+    let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);
+    cache.saturating_add(weights + logits + activations)
+}
+
+/// What `Cresset.probe` and `inspect` say: no weights are loaded, headers are read and every tensor is looked for; with
+/// a measured estimate of the speed on the device that loading would get.
+///
+/// Errors: those of a file that is no model. A model that this build cannot run is an answer with `fits: false`, in
+/// `reason` what loading would say, and in `problems` everything that stands in its way.
+pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Value> {
+    let mut device = open_device(options.device).await?;
+    let Findings { architecture, size, mut problems } = Findings::of(checkpoint, options, device.info());
+    if let Some(architecture) = architecture
+        && let Err(error) = check_tensors(architecture, checkpoint, &mut device).await
+        && !problems.contains(&error)
+    {
+        problems.push(error);
+    }
+    let mut answer = json!({
+        "format": match checkpoint.kind() {
+            Kind::Gguf { version } => format!("GGUF v{version}"),
+            Kind::Safetensors => "safetensors".to_string(),
+        },
+        "architecture": architecture.map(|a| a.name).or(models::architecture_name(checkpoint).ok().flatten()),
+        "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),
+        "quantization": quantization(checkpoint, options),
+        "downloadBytes": checkpoint.file_bytes(),
+        "device": device.info(),
+        "estimatedTokensPerSecond": null,
+        "fits": problems.is_empty(),
+    });
+    if let Some((shape, context, bytes)) = &size {
+        answer["contextLength"] = json!(context);
+        answer["deviceBytes"] = json!(bytes);
+        answer["shape"] = json!(shape);
+    }
+    if let Some(first) = problems.first() {
+        answer["reason"] = json!(first.to_string());
+        answer["problems"] = problems.iter().map(Error::to_string).collect();
+    } else if let Some((shape, ..)) = &size {
+        let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
+        let speed = super::estimate::tokens_per_second(&mut device, shape, format).await?;
+        answer["estimatedTokensPerSecond"] = json!((speed * 10.0).round() / 10.0);
+    }
+    Ok(answer)
+}
+
+/// What the headers say, in the order in which loading comes upon it.
+struct Findings {
+    architecture: Option<&'static Architecture>,
+    /// The shape, positions of the context, bytes on the device.
+    size: Option<(Shape, usize, u64)>,
+    problems: Vec<Error>,
+}
+
+impl Findings {
+    fn of(checkpoint: &Checkpoint, options: &LoadOptions, device: &DeviceInfo) -> Findings {
+        let mut problems = Vec::new();
+        let mut keep = |error: Error| problems.push(error);
+        let architecture = models::architecture_of(checkpoint).map_err(&mut keep).ok();
+        let shape = architecture.and_then(|architecture| {
+            (architecture.shape)(&Hyper { checkpoint, architecture: architecture.name }).map_err(&mut keep).ok()
+        });
+        let context = shape.as_ref().and_then(|shape| context(options, shape).map_err(&mut keep).ok());
+        let text = match &shape {
+            Some(shape) => tokenizer(checkpoint, shape),
+            None => Tokenizer::from_checkpoint(checkpoint),
+        };
+        let _ = text.map_err(&mut keep);
+        let size = shape.zip(context).map(|(shape, context)| {
+            let bytes = device_bytes(checkpoint, &shape, context, options, device.backend == "cpu");
+            (shape, context, bytes)
+        });
+        if let Some((shape, _, bytes)) = &size
+            && let Err(error) = check_size(shape, *bytes, device)
+        {
+            keep(error);
+        }
+        Findings { architecture, size, problems }
+    }
+}
+
+/// Whether the device holds so much.
+pub(super) fn check_size(shape: &Shape, bytes: u64, device: &DeviceInfo) -> Result<()> {
+    let widest = 4 * shape.d_model.max(shape.d_ffn) as u64;
+    let have = match device.backend.as_str() {
+        "cpu" if cfg!(target_arch = "wasm32") && bytes > WASM_MOST => {
+            format!("on the CPU a page has {} MB", WASM_MOST >> 20)
+        }
+        _ if widest > device.limits.max_binding_bytes => {
+            format!("this device takes at most {} MB in one piece", device.limits.max_binding_bytes >> 20)
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::OutOfMemory { what: "the model".into(), need_mb: bytes >> 20, have })
+}
+
+/// Looks for every tensor that loading will ask for, with its shape and type.
+async fn check_tensors(architecture: &Architecture, checkpoint: &Checkpoint, device: &mut Device) -> Result<()> {
+    let mut no_progress = |_, _| ();
+    let mut loader = Loader::new(checkpoint, device, 1, &mut no_progress);
+    loader.only_check = true;
+    architecture.load(&mut loader).await.map(drop)
+}
