@@ -42,6 +42,8 @@ fn same_prompts_as_transformers() {
         let given = &case["options"];
         let options = RenderOptions {
             add_generation_prompt: given["add_generation_prompt"].as_bool().unwrap_or(false),
+            continue_final_message: given["continue_final_message"].as_bool().unwrap_or(false),
+            documents: given.get("documents").cloned(),
             tools: given.get("tools").filter(|tools| !tools.is_null()).cloned(),
             extra: given["extra"].as_object().cloned().unwrap_or_default(),
             now: golden["now"].as_i64(),

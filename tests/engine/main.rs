@@ -31,6 +31,7 @@ mod answers;
 mod cost;
 mod endings;
 mod sampling;
+mod tools;
 
 /// A chat template of characters that the golden vocabulary has.
 const TEMPLATE: &str = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]";

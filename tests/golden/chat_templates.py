@@ -67,6 +67,11 @@ CALLS = [
     {"role": "tool", "content": "rain"},
     {"role": "tool", "content": "sun"},
 ]
+DOCUMENTS = [
+    {"title": "Zürich & Ulm", "text": "Two <old> cities."},
+    {"doc_id": 2, "title": "Rain", "text": "It \"rains\"."},
+]
+BEGUN = [*TURNS, {"role": "assistant", "content": "\nMy name is "}]
 PARTS = [
     {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": " What is this? "}]},
 ]
@@ -94,6 +99,8 @@ SMALL = {
     "{{ messages[1:] | length }} {{ none | default('d', true) }} {{ 'A' | lower }} {{ [3, 1] | sort | first }}",
     "set": "{% set a, b = 1, 'x=%}y' %}{% set c = 'q' if false %}{%- set d = 7 % 4 -%}{% set e %}[{{ a }}]{% endset %}"
     "{% set f = {'k': \"%'\"} %}{{ a }}{{ b }}{{ c is defined }}{{ d }}{{ e }}{{ f.k }}",
+    "documents": "{% for d in documents or [] %}[{{ loop.index }}] {{ d.title }}: {{ d['text'] }} {{ d.doc_id is defined }}\n{% endfor %}"
+    "{{ documents | tojson }}{% for m in messages %}{{ m.content }}{% endfor %}",
     "raise": "line one\n{{ raise_exception('only user turns, please') }}",
 }
 
@@ -116,6 +123,7 @@ def cases():
         yield case(f"{model} system", SYSTEM, file=file, add_generation_prompt=True)
         yield case(f"{model} several turns", LONG, file=file)
         yield case(f"{model} thoughts", THOUGHT, file=file, add_generation_prompt=True)
+        yield case(f"{model} goes on", BEGUN, file=file, continue_final_message=True)
         yield case(f"{model} no thinking", LONG, file=file, add_generation_prompt=True, extra={"enable_thinking": False})
     for model in ["qwen2.5", "qwen3", "smollm3"]:
         yield case(f"{model} tools", SYSTEM, file=FILES[model], tools=TOOLS, add_generation_prompt=True)
@@ -126,6 +134,8 @@ def cases():
     yield case("gemma-3 roles do not alternate", [*TURNS, *TURNS], file=FILES["gemma-3"])
     for name, template in SMALL.items():
         options = {"tools": TOOLS} if name in ("tojson", "python_text") else {}
+        if name == "documents":
+            options["documents"] = DOCUMENTS
         if name == "tojson":
             options["extra"] = {"numbers": [1e-7, 0.0001, 1e15, 1e16, 1.5e300, -0.0, 2**63, -5]}
         yield case(name, LONG, template=template, **options)
@@ -144,6 +154,8 @@ def main(folder):
             rendered, _ = chat_template_utils.render_jinja_template(
                 conversations=[entry["messages"]],
                 tools=options.get("tools"),
+                documents=options.get("documents"),
+                continue_final_message=options.get("continue_final_message", False),
                 chat_template=template,
                 add_generation_prompt=options.get("add_generation_prompt", False),
                 **extra,
