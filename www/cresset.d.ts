@@ -92,12 +92,16 @@ export interface Fit {
   fits: boolean;
   /** Why it does not fit. */
   reason?: string;
-  architecture: string;
+  /** Everything that stands in the way; the first is the reason. */
+  problems?: string[];
+  /** Null where the file does not say. */
+  architecture: string | null;
   parameters: number;
   quantization: string;
-  contextLength: number;
   downloadBytes: number;
-  deviceBytes: number;
+  /** Absent where the file does not say enough. */
+  contextLength?: number;
+  deviceBytes?: number;
   /** Null where it cannot be told. */
   estimatedTokensPerSecond: number | null;
   device: DeviceFacts;
@@ -151,14 +155,67 @@ export interface CompletionRequest extends SamplingOptions {
   stream?: boolean;
 }
 
-export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant' | 'tool';
-  content: string;
+export interface ToolCall {
+  id: string;
+  type: 'function';
+  /** `arguments` is the text of a JSON object. */
+  function: { name: string; arguments: string };
 }
 
-export interface ChatRequest extends SamplingOptions {
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool' | string;
+  /** Null where an assistant only calls tools. */
+  content: string | null | { type: 'text'; text: string }[];
+  tool_calls?: ToolCall[];
+  /** Which call a message of the role `tool` answers. */
+  tool_call_id?: string;
+  /** What the assistant thought, for templates that show it. */
+  reasoning_content?: string;
+}
+
+export interface Tool {
+  type: 'function';
+  /** `parameters` is a JSON schema. */
+  function: { name: string; description?: string; parameters?: Record<string, unknown> };
+}
+
+/** What a chat's prompt is made from besides its messages. */
+export interface TemplateOptions {
+  /** Shown to the model, if its template has a place for them; calls come back as `tool_calls`. */
+  tools?: Tool[];
+  tool_choice?: 'auto' | 'none';
+  /** Texts to answer from, for templates that know retrieval. */
+  documents?: Record<string, unknown>[];
+  /** One of the model's templates, one of ours (`chatml`, `llama-3`, …), or Jinja. */
+  chat_template?: string;
+  /** Further variables of the template. */
+  chat_template_kwargs?: Record<string, unknown>;
+  /** For models that think aloud, or don't, as their template is told. */
+  enable_thinking?: boolean;
+  reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
+  /** Default true: the prompt ends with the beginning of the assistant's turn. */
+  add_generation_prompt?: boolean;
+  /** The answer goes on with the last message's own words. */
+  continue_final_message?: boolean;
+}
+
+export interface ChatRequest extends SamplingOptions, TemplateOptions {
   messages: ChatMessage[];
   stream?: boolean;
+}
+
+/** An answer's message. */
+export interface AssistantMessage {
+  role: 'assistant';
+  content: string | null;
+  tool_calls?: ToolCall[];
+}
+
+/** What is new in a stream. A tool call comes in one piece. */
+export interface Delta {
+  role?: 'assistant';
+  content?: string;
+  tool_calls?: (ToolCall & { index: number })[];
 }
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'abort';
@@ -190,7 +247,7 @@ export interface ChatCompletion {
   object: 'chat.completion';
   created: number;
   model: string;
-  choices: { index: number; message: ChatMessage; finish_reason: FinishReason; token_ids?: number[] }[];
+  choices: { index: number; message: AssistantMessage; finish_reason: FinishReason; token_ids?: number[] }[];
   usage: Usage;
 }
 
@@ -199,7 +256,7 @@ export interface ChatCompletionChunk {
   object: 'chat.completion.chunk';
   created: number;
   model: string;
-  choices: { index: number; delta: Partial<ChatMessage>; finish_reason: FinishReason | null; token_ids?: number[] }[];
+  choices: { index: number; delta: Delta; finish_reason: FinishReason | null; token_ids?: number[] }[];
   usage?: Usage;
 }
 
@@ -241,7 +298,7 @@ export interface Engine {
   readonly adapters: Adapters;
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;
-  applyChatTemplate(messages: ChatMessage[], options?: { add_generation_prompt?: boolean }): Promise<string>;
+  applyChatTemplate(messages: ChatMessage[], options?: TemplateOptions): Promise<string>;
   stats(): Promise<Record<string, unknown>>;
   /** Ends the running request normally, with `finish_reason: 'abort'`. */
   interrupt(): Promise<void>;
