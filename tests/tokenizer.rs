@@ -226,6 +226,19 @@ const FAMILIES: [&str; 22] = [
     "minicpm5",
 ];
 
+/// A merge about what is no token changes nothing.
+#[test]
+fn merges_of_a_pruned_vocabulary() {
+    let tokens = ["a", "b", "c", "ab"].map(String::from);
+    let ids = |merges: &[&str]| {
+        let merges: Vec<String> = merges.iter().map(|merge| merge.to_string()).collect();
+        let vocab = GgufVocab { model: "gpt2", tokens: &tokens, merges: Some(&merges), ..Default::default() };
+        Tokenizer::from_vocab(&vocab).expect("a tokenizer").encode("abcab", false, false).expect("ids")
+    };
+    assert_eq!(ids(&["a b"]), [3, 2, 3]);
+    assert_eq!(ids(&["b c", "d e", "a b", "ab c"]), [3, 2, 3]);
+}
+
 /// A byte-level vocabulary of the bytes and a few merges, which needs no file.
 fn small_byte_level(pre: &str) -> Tokenizer {
     let mut tokens: Vec<String> = byte_alphabet().map(String::from).collect();
@@ -485,7 +498,7 @@ fn json_beginnings_and_endings() {
 #[test]
 fn gguf_claims_are_checked() {
     let tokens: Vec<String> = byte_alphabet().map(String::from).collect();
-    let merges = ["a b".to_owned()];
+    let merges = ["ab".to_owned()];
     let good = GgufVocab { model: "gpt2", tokens: &tokens, merges: Some(&[]), ..Default::default() };
     assert!(Tokenizer::from_vocab(&good).is_ok());
     let nan = vec![f32::NAN; tokens.len()];

@@ -76,7 +76,8 @@ pub(super) fn byte_pair(vocab: &Vocabulary) -> Result<Parts> {
     vocab.parts(if pre.sentencepiece { "BPE" } else { "byte-level BPE" }, [bos, eos], made)
 }
 
-/// The file's merge rules, `left right`, in order. The first of two rules for the same pair counts.
+/// The file's merge rules, `left right`, in order. The first of two rules for the same pair counts. A rule about what is
+/// no token is passed over, as llama.cpp does: vocabularies are pruned without their rules, and it could make no token.
 fn ranked_merges(vocab: &Vocabulary, control: &HashSet<u32>) -> Result<Vec<(String, String)>> {
     let rules = vocab.file.merges.ok_or_else(|| malformed("tokenizer.ggml.merges is missing"))?;
     let mut seen = HashSet::with_capacity(rules.len());
@@ -89,7 +90,10 @@ fn ranked_merges(vocab: &Vocabulary, control: &HashSet<u32>) -> Result<Vec<(Stri
             Some((left, right, [id(left)?, id(right)?, id(&[left, right].concat())?]))
         });
         let Some((left, right, ids)) = joined else {
-            return Err(malformed(format!("merge {rank} ({rule:?}) does not join two tokens to a third")));
+            match rule.trim().contains(' ') {
+                true => continue,
+                false => return Err(malformed(format!("merge {rank} ({rule:?}) is not two texts"))),
+            }
         };
         if !ids.iter().any(|id| control.contains(id)) && seen.insert((ids[0], ids[1])) {
             merges.push((left.to_owned(), right.to_owned()));
