@@ -1,11 +1,14 @@
 // y [T, H, head_dim] = attention of each row over its slot's cache and its own key and value, which join the cache:
 // QK-norm, rotary positions, cache write, scores, softmax and gather in one dispatch. The rows are of different slots.
-// One workgroup a (head, row). Keys come in tiles of 64: first a thread scores one key, then a thread gathers four
-// dimensions of every n-th value.
+//
+// One workgroup a (SHARE heads of one KV head, row, chunk of keys): each key and value is read once for all of them.
+// Keys come in tiles of 64: first a thread scores one key, then a thread gathers four dimensions of every n-th value.
+// SPLIT: several chunks share a row's keys. Each then leaves, for attend_merge, what it gathered, the maximum of its
+// scores and the sum of its weights.
 struct Params {
-    n_heads: u32, n_kv_heads: u32, head_dim: u32, stride: u32,
-    page: u32, scale: f32, soft_cap: f32, window: u32,
-    rope_dims: u32, q_epsilon: f32, k_epsilon: f32, unused: u32,
+    n_heads: u32, n_kv_heads: u32, stride: u32, page: u32,
+    scale: f32, soft_cap: f32, window: u32, rope_dims: u32,
+    q_epsilon: f32, k_epsilon: f32, chunks: u32, unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -16,18 +19,22 @@ struct Params {
 @group(0) @binding(5) var<storage, read> norms: array<f32>;        // weights of the norm of q, then of k
 @group(0) @binding(6) var<storage, read_write> keys: array<vec2u>; // [pages, Hkv, page, head_dim]: four f16, or half of four f32
 @group(0) @binding(7) var<storage, read_write> values: array<vec2u>;
-@group(0) @binding(8) var<storage, read_write> y: array<vec4f>;    // [T, H × head_dim / 4]
+@group(0) @binding(8) var<storage, read_write> y: array<vec4f>;    // [T, H × DIMS4], SPLIT: [T, H, chunks, DIMS4 + 1]
 
 // Low enough to lose every comparison, high enough that a difference of two is still a number for fast-math compilers.
 const LOWEST: f32 = -1e30;
+const DIMS4: u32 = HEAD_DIM / 4u;
+// Groups of threads that share a tile's values.
+const GATHERERS: u32 = 64u / DIMS4;
 
-var<workgroup> raw: array<f32, 512>; // the head of q, then of k, before they turn
-var<workgroup> squares: array<vec2f, 64>;
-var<workgroup> query: array<vec4f, 64>;
-var<workgroup> own_key: array<vec4f, 64>;
-var<workgroup> own_value: array<vec4f, 64>;
-var<workgroup> scores: array<f32, 64>;
-var<workgroup> weights: array<f32, 64>;
+var<workgroup> raw: array<f32, (SHARE + 1u) * HEAD_DIM>; // the heads of q, then that of k, before they turn
+var<workgroup> query: array<vec4f, SHARE * DIMS4>;
+var<workgroup> own_key: array<vec4f, DIMS4>;
+var<workgroup> own_value: array<vec4f, DIMS4>;
+var<workgroup> scores: array<f32, (SHARE + 1u) * 64u>; // of a tile; before, sums of squares; after, weights
+var<workgroup> maxima: array<f32, SHARE>;
+var<workgroup> corrections: array<f32, SHARE>;
+var<workgroup> sums: array<f32, SHARE>;
 var<workgroup> gathers: array<vec4f, 64>;
 
 // What a number becomes in the cache.
@@ -49,7 +56,7 @@ fn load_value(cell: u32) -> vec4f {
 // Where a position's head begins in the cache, in cells of four.
 fn cell_at(slot: u32, position: u32, kv_head: u32) -> u32 {
     let at = cache_position(slot, position, params.page);
-    return ((at / params.page * params.n_kv_heads + kv_head) * params.page + at % params.page) * (params.head_dim / 4u);
+    return ((at / params.page * params.n_kv_heads + kv_head) * params.page + at % params.page) * DIMS4;
 }
 
 // A dimension of the head at `base` of `raw`, turned by its position.
@@ -76,57 +83,82 @@ fn turned4(base: u32, position: u32, d: u32) -> vec4f {
     );
 }
 
+// q and k of the row into `raw`, normalised, once all threads are through.
+fn load_heads(local: u32, row_at: u32, head: u32, kv_head: u32) {
+    let k_first = params.n_heads * HEAD_DIM;
+    for (var g = 0u; g <= SHARE; g++) { // the last is the key
+        let first = row_at + select(k_first + kv_head * HEAD_DIM, (head + g) * HEAD_DIM, g < SHARE);
+        var sum = 0.0;
+        for (var d = local; d < HEAD_DIM; d += 64u) {
+            let x = qkv[first + d];
+            raw[g * HEAD_DIM + d] = x;
+            sum += x * x;
+        }
+        if (QK_NORM == 1u) { scores[g * 64u + local] = sum; }
+    }
+    if (QK_NORM == 2u) { // over all heads of the row
+        var sum = vec2f();
+        for (var i = local; i < k_first; i += 64u) { let x = qkv[row_at + i]; sum.x += x * x; }
+        for (var i = local; i < params.n_kv_heads * HEAD_DIM; i += 64u) {
+            let x = qkv[row_at + k_first + i];
+            sum.y += x * x;
+        }
+        scores[local] = sum.x;
+        scores[64u + local] = sum.y;
+    }
+    workgroupBarrier();
+    if (QK_NORM == 0u) { return; }
+    for (var g = 0u; g <= SHARE; g++) {
+        let is_key = g == SHARE;
+        var sums_at = g * 64u;
+        var count = HEAD_DIM;
+        var weight_at = select(0u, HEAD_DIM, is_key);
+        if (QK_NORM == 2u) {
+            sums_at = select(0u, 64u, is_key);
+            count = select(params.n_heads, params.n_kv_heads, is_key) * HEAD_DIM;
+            weight_at = select(head + g, params.n_heads + kv_head, is_key) * HEAD_DIM;
+        }
+        var sum = 0.0;
+        for (var i = 0u; i < 64u; i++) { sum += scores[sums_at + i]; }
+        let scale = inverseSqrt(sum / f32(count) + select(params.q_epsilon, params.k_epsilon, is_key));
+        for (var d = local; d < HEAD_DIM; d += 64u) { raw[g * HEAD_DIM + d] *= scale * norms[weight_at + d]; }
+    }
+    workgroupBarrier();
+}
+
 @compute @workgroup_size(64)
 fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
     if (group.y >= rows_in_use()) { return; }
     let row = row_at(group.y);
     if (row.position >= context()) { return; }
-    let head_dim = params.head_dim;
-    let dims4 = head_dim / 4u;
     let heads_a_key = params.n_heads / params.n_kv_heads;
-    let kv_head = group.x / heads_a_key;
-    let q_at = group.y * params.stride + group.x * head_dim;
-    let k_at = group.y * params.stride + (params.n_heads + kv_head) * head_dim;
-    let v_at = k_at + params.n_kv_heads * head_dim;
+    let head = group.x * SHARE;
+    let kv_head = head / heads_a_key;
+    let end_of_keys = row.position + 1u;
+    let first_key = end_of_keys - min(end_of_keys, params.window);
+    var begin = first_key;
+    var end = end_of_keys;
+    if (SPLIT == 1u) {
+        let length = keys_a_chunk(end_of_keys - first_key, params.chunks);
+        begin = first_key + group.z * length;
+        end = min(end_of_keys, begin + length);
+        if (begin >= end) { return; }
+    }
 
-    // 1 / rms of q and k, over the head or over all heads of the row.
-    var norm = vec2f(1.0);
-    if (QK_NORM > 0u) {
-        var sums = vec2f();
-        var counts = vec2u(head_dim);
-        var firsts = vec2u(q_at, k_at);
-        if (QK_NORM == 2u) {
-            counts = vec2u(params.n_heads, params.n_kv_heads) * head_dim;
-            firsts = vec2u(group.y * params.stride, group.y * params.stride + params.n_heads * head_dim);
-        }
-        for (var i = local; i < counts.x; i += 64u) { let x = qkv[firsts.x + i]; sums.x += x * x; }
-        for (var i = local; i < counts.y; i += 64u) { let x = qkv[firsts.y + i]; sums.y += x * x; }
-        squares[local] = sums;
-        workgroupBarrier();
-        sums = vec2f();
-        for (var i = 0u; i < 64u; i++) { sums += squares[i]; }
-        norm = inverseSqrt(sums / vec2f(counts) + vec2f(params.q_epsilon, params.k_epsilon));
+    let qkv_at = group.y * params.stride;
+    load_heads(local, qkv_at, head, kv_head);
+    let v_at = qkv_at + (params.n_heads + params.n_kv_heads + kv_head) * HEAD_DIM;
+    for (var i = local; i < SHARE * DIMS4; i += 64u) {
+        query[i] = turned4(i / DIMS4 * HEAD_DIM, row.position, i % DIMS4 * 4u);
     }
-    for (var d = local; d < head_dim; d += 64u) {
-        var weight = vec2f(1.0);
-        if (QK_NORM == 1u) { weight = vec2f(norms[d], norms[head_dim + d]); }
-        if (QK_NORM == 2u) {
-            weight.x = norms[group.x * head_dim + d];
-            weight.y = norms[(params.n_heads + kv_head) * head_dim + d];
-        }
-        raw[d] = qkv[q_at + d] * norm.x * weight.x;
-        raw[256u + d] = qkv[k_at + d] * norm.y * weight.y;
-    }
-    workgroupBarrier();
-    if (local < dims4) {
+    if (local < DIMS4 && end == end_of_keys) {
         let d = local * 4u;
-        query[local] = turned4(0u, row.position, d);
-        let key = turned4(256u, row.position, d);
+        let key = turned4(SHARE * HEAD_DIM, row.position, d);
         let value = vec4f(qkv[v_at + d], qkv[v_at + d + 1u], qkv[v_at + d + 2u], qkv[v_at + d + 3u]);
         own_key[local] = kept(key);
         own_value[local] = kept(value);
-        // The first of the heads that share them writes; nobody reads this position of the cache in this dispatch.
-        if (group.x % heads_a_key == 0u) {
+        // The first of those that share them writes; nobody reads this position of the cache in this dispatch.
+        if (head % heads_a_key == 0u) {
             let cell = cell_at(row.slot, row.position, kv_head) + local;
             if (KV_F32 == 1u) {
                 keys[cell * 2u] = bitcast<vec2u>(key.xy);
@@ -139,57 +171,77 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
             }
         }
     }
+    if (local < SHARE) {
+        maxima[local] = LOWEST;
+        sums[local] = 0.0;
+    }
     workgroupBarrier();
 
-    // In the second half, `gatherers` groups of threads share the tile's values.
-    let gatherers = 64u / dims4;
-    let dim4 = local % dims4;
-    let gatherer = local / dims4;
-    let n_keys = row.position + 1u;
-    let first_key = n_keys - min(n_keys, params.window);
-
-    var running_max = LOWEST;
-    var running_sum = 0.0;
-    var gathered = vec4f();
-    for (var tile = first_key; tile < n_keys; tile += 64u) {
-        let in_tile = min(64u, n_keys - tile);
-        var score = LOWEST;
+    let dim4 = local % DIMS4;
+    let gatherer = local / DIMS4;
+    var gathered: array<vec4f, SHARE>;
+    for (var tile = begin; tile < end; tile += 64u) {
+        let in_tile = min(64u, end - tile);
         if (local < in_tile) {
-            var sum = vec4f();
-            if (tile + local == row.position) {
-                for (var d = 0u; d < dims4; d++) { sum += query[d] * own_key[d]; }
-            } else {
-                let cell = cell_at(row.slot, tile + local, kv_head);
-                for (var d = 0u; d < dims4; d++) { sum += query[d] * load_key(cell + d); }
+            let is_own = tile + local == row.position;
+            let cell = cell_at(row.slot, tile + local, kv_head);
+            var dots: array<f32, SHARE>;
+            for (var d = 0u; d < DIMS4; d++) {
+                var key = own_key[d];
+                if (!is_own) { key = load_key(cell + d); }
+                for (var g = 0u; g < SHARE; g++) { dots[g] += dot(query[g * DIMS4 + d], key); }
             }
-            score = (sum.x + sum.y + sum.z + sum.w) * params.scale;
-            // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
-            if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
+            for (var g = 0u; g < SHARE; g++) {
+                var score = dots[g] * params.scale;
+                // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
+                if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
+                scores[g * 64u + local] = score;
+            }
         }
-        scores[local] = score;
         workgroupBarrier();
-        // Every thread finds the maximum itself: cheaper than a tree of barriers.
-        var new_max = running_max;
-        for (var i = 0u; i < in_tile; i++) { new_max = max(new_max, scores[i]); }
-        let correction = exp(max(running_max - new_max, -80.0));
-        running_max = new_max;
-        weights[local] = select(0.0, exp(score - new_max), local < in_tile);
+        if (local < SHARE) {
+            let before = maxima[local];
+            var highest = before;
+            for (var i = 0u; i < in_tile; i++) { highest = max(highest, scores[local * 64u + i]); }
+            maxima[local] = highest;
+            corrections[local] = exp(max(before - highest, -80.0));
+        }
         workgroupBarrier();
-        running_sum *= correction;
-        for (var i = 0u; i < in_tile; i++) { running_sum += weights[i]; }
-        gathered *= correction;
-        if (gatherer < gatherers) {
-            for (var i = gatherer; i < in_tile; i += gatherers) {
+        if (local < in_tile) {
+            for (var g = 0u; g < SHARE; g++) { scores[g * 64u + local] = exp(scores[g * 64u + local] - maxima[g]); }
+        }
+        workgroupBarrier();
+        if (local < SHARE) {
+            var sum = sums[local] * corrections[local];
+            for (var i = 0u; i < in_tile; i++) { sum += scores[local * 64u + i]; }
+            sums[local] = sum;
+        }
+        for (var g = 0u; g < SHARE; g++) { gathered[g] *= corrections[g]; }
+        if (gatherer < GATHERERS) {
+            for (var i = gatherer; i < in_tile; i += GATHERERS) {
                 var value = own_value[dim4];
                 if (tile + i != row.position) { value = load_value(cell_at(row.slot, tile + i, kv_head) + dim4); }
-                gathered += weights[i] * value;
+                for (var g = 0u; g < SHARE; g++) { gathered[g] += scores[g * 64u + i] * value; }
             }
         }
+        workgroupBarrier(); // the next tile's scores take the place of these weights
     }
-    gathers[local] = gathered;
-    workgroupBarrier();
-    if (local < dims4) {
-        for (var g = 1u; g < gatherers; g++) { gathered += gathers[g * dims4 + local]; }
-        y[group.y * (params.n_heads * dims4) + group.x * dims4 + local] = gathered / running_sum;
+
+    for (var g = 0u; g < SHARE; g++) {
+        gathers[local] = gathered[g];
+        workgroupBarrier();
+        if (local < DIMS4) {
+            var all = gathers[local];
+            for (var i = 1u; i < GATHERERS; i++) { all += gathers[i * DIMS4 + local]; }
+            let index = group.y * params.n_heads + head + g;
+            if (SPLIT == 1u) {
+                let at = (index * params.chunks + group.z) * (DIMS4 + 1u);
+                y[at + local] = all;
+                if (local == 0u) { y[at + DIMS4] = vec4f(maxima[g], sums[g], 0.0, 0.0); }
+            } else {
+                y[index * DIMS4 + local] = all / sums[g];
+            }
+        }
+        workgroupBarrier();
     }
 }

@@ -21,6 +21,11 @@ const LOGIT_ROWS: usize = 64;
 /// Positions in a page of the KV cache.
 const PAGE: usize = 32;
 
+/// Keys above which a single row's attention is cut into chunks, and how many keys a chunk has in a full context.
+const SPLIT_ABOVE: usize = 256;
+/// Chunks at most: a workgroup each for every KV head, and a merge over all.
+const MOST_CHUNKS: usize = 32;
+
 /// Added to a logit, it leaves the token no probability.
 const FORBIDDEN: f32 = -1e30;
 
@@ -41,6 +46,8 @@ struct PlanKey {
     rows: usize,
     head: Head,
     adapter: Option<AdapterId>,
+    /// Of a single row with many keys.
+    key_chunks: usize,
 }
 
 /// An adapter that the generator holds; no number comes twice.
@@ -173,9 +180,10 @@ impl Generator {
     ///
     /// The largest comes first: its activations serve all others, and if they don't fit, loading is when to say so.
     pub async fn warm_up(&mut self) -> Result<()> {
-        self.plan(*BUCKETS.last().expect("there are buckets"), Head::Sample).await?;
-        self.plan(BUCKETS[1], Head::Sample).await?;
-        self.plan(1, Head::Sample).await
+        self.plan(*BUCKETS.last().expect("there are buckets"), Head::Sample, 1).await?;
+        self.plan(BUCKETS[1], Head::Sample, 1).await?;
+        self.plan(1, Head::Sample, 1).await?;
+        self.plan(1, Head::Sample, self.context()).await
     }
 
     /// Keeps an adapter; from then on it can be selected.
@@ -208,13 +216,17 @@ impl Generator {
         }
     }
 
-    fn key(&self, rows: usize, head: Head) -> PlanKey {
-        PlanKey { rows, head, adapter: self.adapter }
+    /// The key of the plan for `rows` rows, the last of which attends to `keys` keys.
+    fn key(&self, rows: usize, head: Head, keys: usize) -> PlanKey {
+        // The CPU executor has no use for more workgroups.
+        let split = rows == 1 && keys > SPLIT_ABOVE && !self.device.is_cpu();
+        let key_chunks = if split { self.context().div_ceil(SPLIT_ABOVE).min(MOST_CHUNKS) } else { 1 };
+        PlanKey { rows, head, adapter: self.adapter, key_chunks }
     }
 
     /// Makes sure that the plan for `rows` rows exists.
-    async fn plan(&mut self, rows: usize, head: Head) -> Result<()> {
-        let key = self.key(rows, head);
+    async fn plan(&mut self, rows: usize, head: Head, keys: usize) -> Result<()> {
+        let key = self.key(rows, head, keys);
         if self.plans.contains_key(&key) {
             return Ok(());
         }
@@ -223,6 +235,7 @@ impl Generator {
         let logit_rows = if head == Head::All { rows.min(LOGIT_ROWS) } else { 1 };
         let logits = Tensor::new(self.logits, logit_rows, self.model.shape().vocabulary);
         let mut pass = Pass::new(&mut self.device, &self.pool, rows, layout, io);
+        pass.key_chunks = key.key_chunks;
         pass.corrections = self.adapter.map(|id| self.adapters[&id].corrections.clone());
         self.model.forward(&mut pass, &self.caches, (head != Head::None).then_some(&logits))?;
         if head == Head::Sample {
@@ -235,19 +248,20 @@ impl Generator {
     }
 
     /// Runs a plan that [`Self::plan`] has made.
-    fn run(&self, rows: usize, head: Head) -> Result<Ticket> {
-        self.device.run(&self.plans[&self.key(rows, head)], self.state, self.control.layout.result_bytes())
+    fn run(&self, rows: usize, head: Head, keys: usize) -> Result<Ticket> {
+        self.device.run(&self.plans[&self.key(rows, head, keys)], self.state, self.control.layout.result_bytes())
     }
 
     /// Runs one chunk of `ids` at `position`; logit rows are those of `gather`.
     async fn chunk(&mut self, ids: &[u32], position: usize, gather: &[u32], head: Head) -> Result<Ticket> {
         let rows = *BUCKETS.iter().find(|&&rows| rows >= ids.len()).expect("chunks fit the largest bucket");
-        self.plan(rows, head).await?;
+        let keys = position + ids.len();
+        self.plan(rows, head, keys).await?;
         let table: Vec<Row> =
             (position as u32..).zip(ids).map(|(position, &token)| Row { slot: 0, position, token }).collect();
         self.control.set_rows(&table, gather);
         self.device.write(self.control_buffer, 0, self.control.bytes());
-        self.run(rows, head)
+        self.run(rows, head, keys)
     }
 
     /// Runs all of `ids` from `position` on; the last row is sampled. `None`: interrupted.
@@ -312,7 +326,9 @@ impl Generator {
         }
         self.set_sampling(request, 0);
         self.cached.truncate(cached_tokens);
-        self.plan(1, Head::Sample).await?; // before prefill, so that decode starts without a pause
+        // Before prefill, so that decode starts, and goes on, without a pause.
+        self.plan(1, Head::Sample, prompt_tokens).await?;
+        self.plan(1, Head::Sample, prompt_tokens + most).await?;
         let prefilled = self.prefill(&request.prompt[cached_tokens..], cached_tokens, breathe).await;
         let first = match prefilled {
             Ok(Some(first)) => first,
@@ -360,7 +376,7 @@ impl Generator {
                     self.set_sampling(request, decode.submitted);
                     self.device.write(self.control_buffer, 0, self.control.bytes());
                 }
-                decode.in_flight.push_back(self.run(1, Head::Sample)?);
+                decode.in_flight.push_back(self.run(1, Head::Sample, request.prompt.len() + decode.submitted)?);
                 decode.submitted += 1;
             }
             let Some(ticket) = decode.in_flight.pop_front() else { return Ok(Finish::Length) };

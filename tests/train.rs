@@ -241,7 +241,7 @@ fn gradients_match_finite_differences() {
         let _guard = generator();
         let device = Device::flex().autodiff();
         device.seed(3);
-        config.init(&device).materialize()
+        config.init(&device)
     };
     // Weights of 0.02 make a nearly linear model: scale them up until every part matters.
     struct Scale;
@@ -454,7 +454,7 @@ fn exported_files_hold_the_weights() {
     assert_eq!(own.iter().map(|w| w.values.len()).sum::<usize>(), model.parameters());
     let dir = tempfile::tempdir().unwrap();
     let about = About { name: "tiny".into(), license: Some("MIT".into()), description: None };
-    for (format, tolerance) in [(Format::F32, 0.0), (Format::F16, 1e-3), (Format::Q8_0, 0.0041)] {
+    for (format, tolerance) in [(Format::F32, 0.0), (Format::F16, 1e-3), (Format::Q8_0, 0.0045)] {
         let path = dir.path().join("model.gguf");
         write_gguf(&path, trainer.decoder(), model, &tokenizer, &about, format).unwrap();
         let file = block_on(Checkpoint::open(open_path(&path).unwrap())).unwrap();
@@ -467,7 +467,7 @@ fn exported_files_hold_the_weights() {
             };
             let (shape, got) = read(&file, &weight.gguf);
             assert_eq!(shape, weight.shape, "{}", weight.gguf);
-            // Half a step of a block's scale is 1/254 of its largest weight.
+            // Half a step of a block's scale is 1/254 of its largest weight; the scale itself is rounded by 2⁻¹¹ at most.
             let largest = want.iter().fold(0f32, |m, x| m.max(x.abs()));
             for (want, got) in want.iter().zip(&got) {
                 assert!((want - got).abs() <= tolerance * largest, "{}: {got}, not {want}", weight.gguf);

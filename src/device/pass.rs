@@ -69,6 +69,8 @@ pub struct Pass<'d> {
     pub state: BufferId,
     /// Rows are those that get logits, not those in use: set once the rows have been gathered.
     pub logit_rows: bool,
+    /// Into how many chunks a decoded token's attention cuts its keys: 1 where they are few.
+    pub key_chunks: usize,
     /// The adapter that the plan is recorded with.
     pub corrections: Option<Rc<Corrections>>,
     pool: Rc<Pool>,
@@ -84,6 +86,7 @@ impl<'d> Pass<'d> {
             control: io.0,
             state: io.1,
             logit_rows: false,
+            key_chunks: 1,
             corrections: None,
             pool: pool.clone(),
             plan: Plan::default(),

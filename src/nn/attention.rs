@@ -72,7 +72,7 @@ impl Attention {
             && self.qk_norm.is_none_or(|norm| norm.on_the_way().is_some())
     }
 
-    /// x [1, D] → [1, H × head_dim]: the same as [`Self::forward`] in two dispatches.
+    /// x [1, D] → [1, H × head_dim]: the same as [`Self::forward`] in two dispatches, or three where keys are many.
     fn decode(&self, pass: &mut Pass, x: Input, cache: &KvCache) -> Result<Tensor> {
         let (x, prologue) = x.with_prologue(pass)?; // [1, D]
         let weights = [&self.q.weight, &self.k.weight, &self.v.weight];
@@ -81,7 +81,7 @@ impl Attention {
         let norms = self.qk_norm.and_then(|norm| norm.on_the_way());
         let rotation = self.rope.map(|rope| (rope.table, rope.dims, rope.pairing));
         let y = pass.tensor(1, self.q.weight.rows)?; // [1, H × head_dim]
-        attend(pass, &qkv, self.n_heads, norms, rotation, cache, self.scores, &y);
+        attend(pass, &qkv, self.n_heads, norms, rotation, cache, self.scores, &y)?;
         Ok(y)
     }
 }

@@ -1,19 +1,25 @@
 //! y [T, H, head_dim] = attention of rows of different slots, one row a slot: QK-norm, rotary positions, the write of
 //! the row's own key and value and attention over the slot's cache, in one dispatch. What a decoded token needs between
 //! its projections; `attention.rs` says what is computed.
+//!
+//! Where the keys are many, a pass may cut them into chunks (`Pass::key_chunks`): workgroups of their own, in which all
+//! heads of a KV head share each key they read, and a second dispatch that merges (Flash-Decoding, Dao et al. 2023,
+//! <https://pytorch.org/blog/flash-decoding/>).
 
 use super::attention::Scores;
 use super::kv_write::{KvCache, cache_at};
 use super::rope::Pairing;
-use super::{MOST_HEAD_DIM, dot};
+use super::{MOST_HEAD_DIM, attend_merge, dot};
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
+use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
 use half::f16;
+use std::ops::Range;
 
 pub static ATTEND: Kernel = kernel!(
     attend,
     [Uniform, Read, Read, Read, Read, Read, Write, Write, Write],
-    shared: ["control", "rows"]
+    shared: ["control", "rows", "chunks"]
 );
 
 #[repr(C)]
@@ -21,7 +27,6 @@ pub static ATTEND: Kernel = kernel!(
 struct Params {
     n_heads: u32,
     n_kv_heads: u32,
-    head_dim: u32,
     stride: u32,
     page: u32,
     scale: f32,
@@ -30,7 +35,31 @@ struct Params {
     rope_dims: u32,
     q_epsilon: f32,
     k_epsilon: f32,
+    chunks: u32,
     unused: u32,
+}
+
+/// Keys that are scored at once; a chunk is whole tiles of them.
+const TILE: u32 = 64;
+/// Heads that share keys at most: each takes registers.
+const MOST_SHARE: usize = 8;
+/// WebGPU's default limit, less what the compiler may want itself.
+const MOST_WORKGROUP_BYTES: usize = 15 << 10;
+
+/// Keys of a chunk, as `shaders/shared/chunks.wgsl` has it.
+pub(super) fn keys_a_chunk(n_keys: u32, chunks: u32) -> u32 {
+    n_keys.div_ceil(chunks).next_multiple_of(TILE)
+}
+
+/// How many of the `group` heads of a KV head a workgroup can take at once: a divisor, as large as its memory allows.
+fn share(group: usize, head_dim: usize) -> usize {
+    // Of each head: raw and turned numbers, and a tile's scores; beside them the key and what threads gather.
+    let bytes =
+        |heads: usize| 4 * (2 * heads * head_dim + 3 * head_dim + (heads + 1) * TILE as usize + 256 + 3 * heads);
+    (1..=group.min(MOST_SHARE))
+        .rev()
+        .find(|&heads| group.is_multiple_of(heads) && bytes(heads) <= MOST_WORKGROUP_BYTES)
+        .unwrap_or(1)
 }
 
 /// RMSNorm of queries and keys, over each head or over a row's heads together.
@@ -56,7 +85,7 @@ pub fn attend(
     cache: &KvCache,
     scores: Scores,
     y: &Tensor,
-) {
+) -> Result<()> {
     let head_dim = cache.head_dim;
     assert_eq!(qkv.columns, (n_heads + 2 * cache.n_kv_heads) * head_dim, "attend: columns of qkv");
     assert_eq!((y.rows, y.columns), (qkv.rows, n_heads * head_dim), "attend: shape of y");
@@ -65,7 +94,6 @@ pub fn attend(
     let params = Params {
         n_heads: n_heads as u32,
         n_kv_heads: cache.n_kv_heads as u32,
-        head_dim: head_dim as u32,
         stride: qkv.stride() as u32,
         page: pass.layout.page as u32,
         scale: scores.scale,
@@ -74,9 +102,16 @@ pub fn attend(
         rope_dims: rotation.map_or(0, |(_, dims, _)| dims as u32),
         q_epsilon: norms.map_or(0.0, |norms| norms.epsilons[0]),
         k_epsilon: norms.map_or(0.0, |norms| norms.epsilons[1]),
+        chunks: pass.key_chunks as u32,
         unused: 0,
     };
+    let split = pass.key_chunks > 1;
+    // Few keys are soon read; then it is more workgroups that count.
+    let share = if split { share(n_heads / cache.n_kv_heads, head_dim) } else { 1 };
     let options = Options::default()
+        .set("HEAD_DIM", head_dim as u32)
+        .set("SHARE", share as u32)
+        .set("SPLIT", split.into())
         .set("KV_F32", (cache.format == KvFormat::F32).into())
         .set("SOFT_CAP", scores.soft_cap.is_some().into())
         .set("QK_NORM", norms.map_or(0, |norms| if norms.whole_row { 2 } else { 1 }))
@@ -84,8 +119,23 @@ pub fn attend(
     // What is not there still needs a buffer that nobody reads: control.
     let table = rotation.map_or(pass.control, |(table, ..)| table);
     let norms = norms.map_or(pass.control, |norms| norms.weights);
-    let bindings = [pass.control, pass.state, qkv.buffer, table, norms, cache.keys, cache.values, y.buffer];
-    pass.record(&ATTEND, options, params, &bindings, [n_heads as u32, qkv.rows as u32, 1]);
+    let parts = match split {
+        true => Some(pass.tensor(qkv.rows, n_heads * pass.key_chunks * (head_dim + 4))?), // [T, H, chunks, head_dim + 4]
+        false => None,
+    };
+    let to = parts.as_ref().unwrap_or(y).buffer;
+    let bindings = [pass.control, pass.state, qkv.buffer, table, norms, cache.keys, cache.values, to];
+    pass.record(
+        &ATTEND,
+        options,
+        params,
+        &bindings,
+        [(n_heads / share) as u32, qkv.rows as u32, pass.key_chunks as u32],
+    );
+    if let Some(parts) = parts {
+        attend_merge::attend_merge(pass, &parts, n_heads, head_dim, params.window, y); // [T, H × head_dim]
+    }
+    Ok(())
 }
 
 /// x / √(mean(x²) + ε) over `over`, of the head at `at`, times weights.
@@ -110,7 +160,7 @@ fn twin(t: &Twin) {
     let (control, state, qkv) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
     let (table, norms) = (t.read::<f32>(4), t.read::<f32>(5));
     let mut y = t.write::<f32>(8);
-    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
+    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
     let rope_dims = p.rope_dims as usize;
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
@@ -150,8 +200,22 @@ fn twin(t: &Twin) {
         }
         for i in 0..heads {
             let (q, kv_head) = (head(0, heads, i, p.q_epsilon), i / (heads / kv_heads));
-            let y = &mut y[(r * heads + i) * head_dim..][..head_dim];
-            attend_head(t, &p, &q, row.position, |position| cache(kv_head, position), y);
+            let keys = (row.position + 1).saturating_sub(p.window)..row.position + 1;
+            let index = r * heads + i;
+            if t.constant("SPLIT") == 0 {
+                let y = &mut y[index * head_dim..][..head_dim];
+                let (_, sum) = gather(t, &p, &q, keys, |position| cache(kv_head, position), y);
+                y.iter_mut().for_each(|y| *y /= sum);
+                continue;
+            }
+            let length = keys_a_chunk(keys.len() as u32, p.chunks);
+            for (chunk, begin) in keys.clone().step_by(length as usize).enumerate() {
+                let part = &mut y[(index * p.chunks as usize + chunk) * (head_dim + 4)..][..head_dim + 4];
+                let (gathered, rest) = part.split_at_mut(head_dim);
+                let keys = begin..keys.end.min(begin + length);
+                let (max, sum) = gather(t, &p, &q, keys, |position| cache(kv_head, position), gathered);
+                rest.copy_from_slice(&[max, sum, 0.0, 0.0]);
+            }
         }
     }
 }
@@ -166,15 +230,22 @@ fn write(t: &Twin, binding: usize, at: usize, x: &[f32]) {
     }
 }
 
-/// y [head_dim] = softmax(q · keys) · values over the positions up to `position`, whose cells lie where `cell` says.
-fn attend_head(t: &Twin, p: &Params, q: &[f32], position: u32, cell: impl Fn(u32) -> usize, y: &mut [f32]) {
+/// y [head_dim] = Σ weight · value over the keys at `positions`, whose cells lie where `cell` says; gives the maximum of
+/// the scores, which the weights are relative to, and the sum of the weights.
+fn gather(
+    t: &Twin,
+    p: &Params,
+    q: &[f32],
+    positions: Range<u32>,
+    cell: impl Fn(u32) -> usize,
+    y: &mut [f32],
+) -> (f32, f32) {
     let read = |binding: usize, at: usize| -> Vec<f32> {
         if t.constant("KV_F32") == 1 {
             return t.read::<f32>(binding)[at..at + q.len()].to_vec();
         }
         t.read::<u16>(binding)[at..at + q.len()].iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
     };
-    let positions = (position + 1).saturating_sub(p.window)..position + 1;
     let score = |position| {
         let score = dot(q, &read(6, cell(position))) * p.scale;
         if t.constant("SOFT_CAP") == 1 { p.soft_cap * (score / p.soft_cap).tanh() } else { score }
@@ -182,9 +253,9 @@ fn attend_head(t: &Twin, p: &Params, q: &[f32], position: u32, cell: impl Fn(u32
     let scores: Vec<f32> = positions.clone().map(score).collect();
     let max = scores.iter().copied().fold(f32::MIN, f32::max);
     let weights: Vec<f32> = scores.iter().map(|score| (score - max).exp()).collect();
-    let sum: f32 = weights.iter().sum();
     y.fill(0.0);
-    for (position, weight) in positions.zip(weights) {
-        y.iter_mut().zip(read(7, cell(position))).for_each(|(y, v)| *y += weight / sum * v);
+    for (position, weight) in positions.zip(&weights) {
+        y.iter_mut().zip(read(7, cell(position))).for_each(|(y, v)| *y += weight * v);
     }
+    (max, weights.iter().sum())
 }

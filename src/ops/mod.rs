@@ -8,6 +8,7 @@ mod activation;
 mod add;
 mod argmax;
 mod attend;
+mod attend_merge;
 mod attention;
 mod bidirectional;
 mod cpu;

@@ -6,7 +6,7 @@
 //! positions, D = `d_model`, H query heads and K key/value heads of size d, V = vocabulary.
 
 use burn::config::Config;
-use burn::module::{Initializer, Module};
+use burn::module::{Initializer, Module, ModuleVisitor, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, RmsNorm, RmsNormConfig};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -81,12 +81,24 @@ impl DecoderConfig {
     /// square root of their number (Radford et al. 2019, "GPT-2"), so that the stream starts with the same size at any
     /// depth. Draws from the device's generator: seed it first.
     pub fn init(&self, device: &Device) -> Decoder {
-        Decoder {
+        let decoder = Decoder {
             embed: EmbeddingConfig::new(self.vocab, self.d_model).with_initializer(normal(0.02)).init(device),
             blocks: (0..self.n_layers).map(|_| Block::init(self, device)).collect(),
             norm: norm(self, device),
             rope: Rope::init(self, device),
-        }
+        };
+        decoder.visit(&mut Draw);
+        decoder
+    }
+}
+
+/// Draws the weights now: burn does so when one is first used, and by then others may have drawn from its generator,
+/// which is one for the whole process.
+struct Draw;
+
+impl ModuleVisitor for Draw {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let _ = param.val();
     }
 }
 

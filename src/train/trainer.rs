@@ -125,14 +125,7 @@ impl Trainer {
             adamw.with_weight_decay(0.0).build(),
             None,
         );
-        Ok(Trainer {
-            decoder: config.model.init(&device).materialize(),
-            optimizer,
-            device,
-            step: 0,
-            best: None,
-            config,
-        })
+        Ok(Trainer { decoder: config.model.init(&device), optimizer, device, step: 0, best: None, config })
     }
 
     /// Steps done.

@@ -7,6 +7,7 @@ on_both_devices! {
     every_row_bucket_gives_the_logits_of_single_steps,
     a_decoded_token_costs_the_same_and_makes_nothing,
     a_decoded_token_takes_few_dispatches,
+    many_keys_take_one_dispatch_more,
     two_engines_at_once,
 }
 
@@ -95,6 +96,29 @@ fn a_decoded_token_costs_the_same_and_makes_nothing(case: Case) {
         assert_eq!((few("maps"), most("maps")), (4, 30));
         assert_eq!((few("bytesRead"), most("bytesRead")), (16, 120), "one id a token");
     }
+}
+
+/// Past 256 keys a layer's attention is cut into chunks, which takes a dispatch more, and makes nothing on the way there.
+fn many_keys_take_one_dispatch_more(case: Case) {
+    let mut engine = engine(case);
+    let on_gpu = engine.info()["device"]["backend"] != "cpu";
+    let prompt: Vec<u32> = (0..250).map(|i| (i * 31) % 95).collect();
+    let mut count = |tokens: usize| {
+        let request = json!({ "prompt": prompt, "max_tokens": tokens, "temperature": 0, "ignore_eos": true });
+        let before = engine.stats()["counters"].clone();
+        complete(&mut engine, request).expect("an answer");
+        let after = engine.stats()["counters"].clone();
+        ["dispatches", "buffers", "bindGroups", "pipelines"]
+            .map(|key| after[key].as_u64().expect("a count") - before[key].as_u64().expect("a count"))
+    };
+    let _ = count(2);
+    // The first token comes of the prompt; the sixth and later ones of a row that knows 256 keys before it.
+    let costs = [2, 7, 8, 9].map(&mut count);
+    let dispatches = costs.map(|cost| cost[0]);
+    assert_eq!(dispatches[1] - dispatches[0], 5 * (5 * 2 + 5));
+    let more = if on_gpu { 2 } else { 0 };
+    assert_eq!((dispatches[2] - dispatches[1], dispatches[3] - dispatches[2]), (15 + more, 15 + more));
+    assert!(costs.iter().all(|cost| cost[1..] == [0, 0, 0]), "{costs:?}");
 }
 
 /// A layer: norm + q, k, v; attention; output; norm + gate, up; down. Beside them: embedding, norm + logits, and the

@@ -146,7 +146,7 @@ fn attend_grid() {
     let shapes =
         [(1, 1, 4, 0), (2, 1, 8, 8), (6, 2, 20, 12), (8, 2, 64, 64), (3, 3, 80, 20), (4, 1, 128, 64), (2, 2, 256, 256)];
     for (i, (n_heads, n_kv_heads, head_dim, rope_dims)) in shapes.into_iter().enumerate() {
-        for format in [KvFormat::F32, KvFormat::F16] {
+        for (format, chunks) in [(KvFormat::F32, 1), (KvFormat::F16, 1), (KvFormat::F32, 2), (KvFormat::F16, 9)] {
             for norms in [None, Some(false), Some(true)] {
                 let scale = 1.0 / (head_dim as f32).sqrt();
                 let scores = match i % 3 {
@@ -155,7 +155,8 @@ fn attend_grid() {
                     _ => Scores { scale, soft_cap: None, window: Some(1) },
                 };
                 let pairing = if i % 2 == 0 { Pairing::Adjacent } else { Pairing::HalfSplit };
-                let what = format!("attend {format:?} {n_heads}/{n_kv_heads} × {head_dim}, {norms:?}, {scores:?}");
+                let what =
+                    format!("attend {format:?} {n_heads}/{n_kv_heads} × {head_dim}, {norms:?}, {scores:?}, {chunks}");
                 // Where the cache is f16, a key that rounds up here and down there moves a score by 2⁻¹¹ of its size.
                 let absolute = if format == KvFormat::F16 { 2e-3 } else { 1e-5 };
                 check(&mut bench, &what, &setting(), Tolerance { absolute, relative: 1e-5 }, |case| {
@@ -171,7 +172,8 @@ fn attend_grid() {
                         let weights = case.randoms(groups * head_dim);
                         HeadNorms { weights: case.floats(&weights), epsilons: [1e-3, 2e-3], whole_row }
                     });
-                    attend(&mut case.pass, &qkv, n_heads, norms, rotation, &cache, scores, &y);
+                    case.pass.key_chunks = chunks;
+                    attend(&mut case.pass, &qkv, n_heads, norms, rotation, &cache, scores, &y).expect("room");
                     let mut outputs = vec![Output::Rows { tensor: y, used: USED - 1 }];
                     for buffer in [cache.keys, cache.values] {
                         outputs.push(match format {
@@ -181,6 +183,33 @@ fn attend_grid() {
                     }
                     outputs
                 });
+            }
+        }
+    }
+}
+
+/// However the keys are cut into chunks, and however many heads share them, it is the same attention.
+#[test]
+fn chunks_of_keys_change_nothing() {
+    let mut bench = Bench::open();
+    for (n_heads, n_kv_heads, head_dim) in [(1, 1, 8), (7, 1, 64), (14, 2, 64), (16, 1, 128), (8, 2, 256)] {
+        for window in [None, Some(70)] {
+            let mut whole: Option<Vec<Vec<f32>>> = None;
+            for chunks in [1, 2, 3, 4, 16] {
+                let what = format!("{n_heads}/{n_kv_heads} × {head_dim}, {chunks} chunks, window {window:?}");
+                let tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
+                let ran = check(&mut bench, &what, &setting(), tolerance, |case| {
+                    let qkv = case.tensor(ROWS, (n_heads + 2 * n_kv_heads) * head_dim);
+                    let y = case.tensor(ROWS, n_heads * head_dim);
+                    let cache = cache(case, KvFormat::F32, n_kv_heads, head_dim).0;
+                    let scores = Scores { window, ..Scores::scaled(head_dim) };
+                    case.pass.key_chunks = chunks;
+                    attend(&mut case.pass, &qkv, n_heads, None, None, &cache, scores, &y).expect("room");
+                    vec![Output::Rows { tensor: y, used: USED - 1 }]
+                });
+                let rows: Vec<Vec<f32>> = (0..USED - 1).map(|row| ran.row(0, row).to_vec()).collect();
+                let whole = whole.get_or_insert_with(|| rows.clone());
+                rows.iter().zip(whole.iter()).for_each(|(row, whole)| close(row, whole, tolerance, &what));
             }
         }
     }
