@@ -19,6 +19,9 @@ use support::{Case, close, cpu, golden, gpu, open, open_with};
 /// Logits in f32 throughout agree to rounding; f16 keys and values lose about three digits.
 const F32_TOLERANCE: f32 = 1e-3;
 const F16_KV_TOLERANCE: f32 = 2e-2;
+/// One row at a time and all at once are the same sums; the CPU rounds activations to 16 bits where rows are few.
+const SAME_SUMS: f32 = 1e-5;
+const ROUNDED_SUMS: f32 = 3e-4;
 
 /// Checks one group of files that hold the same weights; → the largest error of a logit.
 fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, tolerance: f32) -> f32 {
@@ -41,7 +44,9 @@ fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, toleran
         }
         let mut last = Vec::new();
         block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
-        close(&last, rows.last().expect("a row"), 1e-5, &format!("{name}/{file}: the last position alone"));
+        let rounds = engine.info()["device"]["backend"] == "cpu";
+        let tolerance = if rounds { ROUNDED_SUMS } else { SAME_SUMS };
+        close(&last, rows.last().expect("a row"), tolerance, &format!("{name}/{file}: the last position alone"));
     }
     let (prompt, want) = (support::ids(&case["greedy"]["prompt"]), support::ids(&case["greedy"]["ids"]));
     assert_eq!(support::greedy(engine, &prompt, want.len()), want, "{name}/{file}: greedy");

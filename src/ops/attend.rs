@@ -6,7 +6,9 @@
 //! heads of a KV head share each key they read, and a second dispatch that merges (Flash-Decoding, Dao et al. 2023,
 //! <https://pytorch.org/blog/flash-decoding/>).
 
-use super::attention::Scores;
+use super::attention::{Scores, WORTH_A_THREAD};
+use super::cpu::attention::{Cached, Head, Query, attention};
+use super::cpu::in_parallel;
 use super::kv_write::{KvCache, cache_at};
 use super::rope::Pairing;
 use super::{MOST_HEAD_DIM, attend_merge, dot};
@@ -19,7 +21,8 @@ use std::ops::Range;
 pub static ATTEND: Kernel = kernel!(
     attend,
     [Uniform, Read, Read, Read, Read, Read, Write, Write, Write],
-    shared: ["control", "rows", "chunks"]
+    shared: ["control", "rows", "chunks"],
+    fast: fast
 );
 
 #[repr(C)]
@@ -155,39 +158,53 @@ fn turn(head: &mut [f32], angles: &[f32], half_split: bool) {
     }
 }
 
+/// The heads of a row's query or key, ready for scores.
+struct Heads<'a> {
+    t: &'a Twin<'a>,
+    qkv: &'a [f32],
+    norms: &'a [f32],
+    table: &'a [f32],
+    head_dim: usize,
+}
+
+impl Heads<'_> {
+    /// Head `i` of `all`, of which the row at `at` has the first at `first`: normalised and turned.
+    fn head(&self, at: usize, first: usize, all: usize, i: usize, epsilon: f32, position: u32) -> Vec<f32> {
+        let Heads { t, qkv, norms, table, head_dim } = *self;
+        let head_at = at + (first + i) * head_dim;
+        let mut x = match t.constant("QK_NORM") {
+            0 => qkv[head_at..head_at + head_dim].to_vec(),
+            1 => {
+                let weights = &norms[usize::from(first > 0) * head_dim..][..head_dim];
+                normed(qkv, head_at..head_at + head_dim, head_at, epsilon, weights)
+            }
+            _ => {
+                let row = at + first * head_dim..at + (first + all) * head_dim;
+                normed(qkv, row, head_at, epsilon, &norms[(first + i) * head_dim..][..head_dim])
+            }
+        };
+        if t.constant("ROPE") > 0 {
+            let rope_dims = t.params::<Params>().rope_dims as usize;
+            let angles = &table[position as usize * rope_dims..][..rope_dims];
+            turn(&mut x[..rope_dims], angles, t.constant("ROPE") == 2);
+        }
+        x
+    }
+}
+
 fn twin(t: &Twin) {
     let p: Params = t.params();
     let (control, state, qkv) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
     let (table, norms) = (t.read::<f32>(4), t.read::<f32>(5));
     let mut y = t.write::<f32>(8);
     let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
-    let rope_dims = p.rope_dims as usize;
+    let ready = Heads { t, qkv: &qkv, norms: &norms, table: &table, head_dim };
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
         if row.position >= Slot::context(&control) {
             continue;
         }
         let at = r * p.stride as usize;
-        // A head of q (`first` 0) or of k, normalised and turned.
-        let head = |first: usize, all: usize, i: usize, epsilon: f32| {
-            let head_at = at + (first + i) * head_dim;
-            let mut x = match t.constant("QK_NORM") {
-                0 => qkv[head_at..head_at + head_dim].to_vec(),
-                1 => {
-                    let weights = &norms[usize::from(first > 0) * head_dim..][..head_dim];
-                    normed(&qkv, head_at..head_at + head_dim, head_at, epsilon, weights)
-                }
-                _ => {
-                    let row = at + first * head_dim..at + (first + all) * head_dim;
-                    normed(&qkv, row, head_at, epsilon, &norms[(first + i) * head_dim..][..head_dim])
-                }
-            };
-            if t.constant("ROPE") > 0 {
-                let angles = &table[row.position as usize * rope_dims..][..rope_dims];
-                turn(&mut x[..rope_dims], angles, t.constant("ROPE") == 2);
-            }
-            x
-        };
         let cache = |kv_head: usize, position: u32| {
             let at = Slot::cache_position(&control, row.slot, position, p.page);
             cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
@@ -195,11 +212,12 @@ fn twin(t: &Twin) {
         for kv_head in 0..kv_heads {
             let v_at = at + (heads + kv_heads + kv_head) * head_dim;
             let to = cache(kv_head, row.position);
-            write(t, 6, to, &head(heads, kv_heads, kv_head, p.k_epsilon));
+            write(t, 6, to, &ready.head(at, heads, kv_heads, kv_head, p.k_epsilon, row.position));
             write(t, 7, to, &qkv[v_at..v_at + head_dim]);
         }
         for i in 0..heads {
-            let (q, kv_head) = (head(0, heads, i, p.q_epsilon), i / (heads / kv_heads));
+            let q = ready.head(at, 0, heads, i, p.q_epsilon, row.position);
+            let kv_head = i / (heads / kv_heads);
             let keys = (row.position + 1).saturating_sub(p.window)..row.position + 1;
             let index = r * heads + i;
             if t.constant("SPLIT") == 0 {
@@ -217,6 +235,58 @@ fn twin(t: &Twin) {
                 rest.copy_from_slice(&[max, sum, 0.0, 0.0]);
             }
         }
+    }
+}
+
+/// The twin of a single chunk of keys, made for speed.
+fn fast(t: &Twin) {
+    if t.constant("SPLIT") == 1 {
+        return twin(t); // no plan of this executor's has it
+    }
+    let p: Params = t.params();
+    let (control, state, qkv) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
+    let (table, norms) = (t.read::<f32>(4), t.read::<f32>(5));
+    let mut y = t.write::<f32>(8);
+    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
+    let (group, width) = (heads / kv_heads, heads * head_dim);
+    let ready = Heads { t, qkv: &qkv, norms: &norms, table: &table, head_dim };
+    let format = if t.constant("KV_F32") == 1 { KvFormat::F32 } else { KvFormat::F16 };
+    for (r, y) in y.chunks_exact_mut(width).enumerate().take(Slot::rows(&control)) {
+        let row = Slot::row(&control, &state, r);
+        if row.position >= Slot::context(&control) {
+            continue;
+        }
+        let at = r * p.stride as usize;
+        let control = &control[..];
+        let cell = |kv_head: usize, position: u32| {
+            let at = Slot::cache_position(control, row.slot, position, p.page);
+            cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
+        };
+        for kv_head in 0..kv_heads {
+            let v_at = at + (heads + kv_heads + kv_head) * head_dim;
+            let to = cell(kv_head, row.position);
+            write(t, 6, to, &ready.head(at, heads, kv_heads, kv_head, p.k_epsilon, row.position));
+            write(t, 7, to, &qkv[v_at..v_at + head_dim]);
+        }
+        let q: Vec<Vec<f32>> = (0..heads).map(|i| ready.head(at, 0, heads, i, p.q_epsilon, row.position)).collect();
+        let (keys, values) = (Cached::of(t, 6, format), Cached::of(t, 7, format));
+        let head = Head {
+            keys: keys.numbers(),
+            values: values.numbers(),
+            head_dim,
+            scale: p.scale,
+            soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
+        };
+        let positions = (row.position + 1).saturating_sub(p.window)..row.position + 1;
+        let least = WORTH_A_THREAD / (positions.len() * group * head_dim);
+        in_parallel(y, group * head_dim, least.max(1), |first, y| {
+            for (i, y) in y.chunks_exact_mut(group * head_dim).enumerate() {
+                let kv_head = first + i;
+                let heads = q[kv_head * group..].iter().zip(y.chunks_exact_mut(head_dim));
+                let mut queries: Vec<_> = heads.map(|(q, y)| Query { q, positions: positions.clone(), y }).collect();
+                attention(head, &mut queries, &|position| cell(kv_head, position));
+            }
+        });
     }
 }
 

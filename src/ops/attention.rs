@@ -1,6 +1,8 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the slot's cached positions up to the row's own: causal,
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
+use super::cpu::attention::{Cached, Head, Query, attention as attention_of};
+use super::cpu::in_parallel;
 use super::dot;
 use super::kv_write::{KvCache, cache_at};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
@@ -8,7 +10,7 @@ use bytemuck::{Pod, Zeroable};
 use half::f16;
 
 pub static ATTENTION: Kernel =
-    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows"]);
+    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows"], fast: fast);
 
 /// The largest head a workgroup of 64 threads covers, four dimensions a thread.
 pub const MOST_HEAD_DIM: usize = 256;
@@ -113,4 +115,54 @@ fn twin(t: &Twin) {
             }
         }
     }
+}
+
+/// Rows that share what is read of the cache.
+const BLOCK: usize = 16;
+/// Multiply-adds that are worth a thread of their own.
+pub(super) const WORTH_A_THREAD: usize = 1 << 16;
+
+/// The twin, made for speed.
+fn fast(t: &Twin) {
+    let p: Params = t.params();
+    let (control, state, q) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
+    let mut y = t.write::<f32>(6);
+    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
+    let (group, stride) = (heads / kv_heads, p.stride as usize);
+    let format = if t.constant("KV_F32") == 1 { KvFormat::F32 } else { KvFormat::F16 };
+    let (keys, values) = (Cached::of(t, 4, format), Cached::of(t, 5, format));
+    let head = Head {
+        keys: keys.numbers(),
+        values: values.numbers(),
+        head_dim,
+        scale: p.scale,
+        soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
+    };
+    let rows: Vec<_> = (0..Slot::rows(&control)).map(|r| Slot::row(&control, &state, r)).collect();
+    let context = Slot::context(&control);
+    let seen = |position: u32| (position + 1).saturating_sub(p.window)..(position + 1).min(context);
+    let (control, q) = (&control[..], &q[..]);
+    let work = rows.iter().map(|row| seen(row.position).len() * heads * head_dim).sum::<usize>() / rows.len().max(1);
+    in_parallel(&mut y[..rows.len() * stride], stride, WORTH_A_THREAD / work.max(1), |first, y| {
+        let (mut at, mut y) = (first, y);
+        let here = &rows[first..first + y.len() / stride];
+        for block in here.chunk_by(|a, b| a.slot == b.slot).flat_map(|rows| rows.chunks(BLOCK)) {
+            let (own, rest) = y.split_at_mut(block.len() * stride);
+            let mut of_heads: Vec<_> = own.chunks_exact_mut(stride).map(|y| y.chunks_exact_mut(head_dim)).collect();
+            for kv_head in 0..kv_heads {
+                let mut queries = Vec::with_capacity(block.len() * group);
+                for (r, (row, y)) in block.iter().zip(&mut of_heads).enumerate() {
+                    for (i, y) in y.by_ref().take(group).enumerate() {
+                        let q_at = (at + r) * stride + (kv_head * group + i) * head_dim;
+                        queries.push(Query { q: &q[q_at..q_at + head_dim], positions: seen(row.position), y });
+                    }
+                }
+                attention_of(head, &mut queries, &|position| {
+                    let at = Slot::cache_position(control, block[0].slot, position, p.page);
+                    cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
+                });
+            }
+            (at, y) = (at + block.len(), rest);
+        }
+    });
 }

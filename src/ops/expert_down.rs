@@ -99,9 +99,7 @@ fn twin(t: &Twin) {
 fn fast(t: &Twin) {
     run(t, |t, p, expert, x| {
         let bytes = p.n as usize * t.format().row_bytes(p.k as usize).expect("whole blocks");
-        let mut out = vec![0f32; p.n as usize];
-        products(t.format(), &t.read::<u8>(4)[expert * bytes..][..bytes], &[x], &mut out);
-        out
+        products(t.format(), &t.read::<u8>(4)[expert * bytes..][..bytes], &[x])
     });
 }
 

@@ -55,9 +55,7 @@ fn fast(t: &Twin) {
     run(t, |t, p, operand, expert, x| {
         let format = t.formats()[operand];
         let bytes = p.n as usize * format.row_bytes(p.k as usize).expect("whole blocks");
-        let mut out = vec![0f32; p.n as usize];
-        products(format, &t.read::<u8>(4 + operand)[expert * bytes..][..bytes], &[x], &mut out);
-        out
+        products(format, &t.read::<u8>(4 + operand)[expert * bytes..][..bytes], &[x])
     });
 }
 

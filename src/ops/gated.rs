@@ -64,13 +64,13 @@ fn fast(t: &Twin) {
     if x.is_empty() {
         return;
     }
-    let (gates, ups) = (operand_products(t, &p, 0, &x), operand_products(t, &p, 1, &x)); // [N, T] each
+    let (gates, ups) = (operand_products(t, &p, 0, &x), operand_products(t, &p, 1, &x)); // [T, N] each
     let mut y = t.write::<f32>(7);
     let kind = Activation::of(t.constant("KIND"));
     let n = p.n[0] as usize;
-    for (i, (gates, ups)) in gates.chunks_exact(x.len()).zip(ups.chunks_exact(x.len())).enumerate() {
-        let bias = if t.constant("BIAS") == 1 { [bias[i], bias[n + i]] } else { [0.0; 2] };
-        for (r, (gate, up)) in gates.iter().zip(ups).enumerate() {
+    for (r, (gates, ups)) in gates.chunks_exact(n).zip(ups.chunks_exact(n)).enumerate() {
+        for (i, (gate, up)) in gates.iter().zip(ups).enumerate() {
+            let bias = if t.constant("BIAS") == 1 { [bias[i], bias[n + i]] } else { [0.0; 2] };
             y[r * p.y_stride as usize + i] = kind.apply(gate + bias[0]) * (up + bias[1]);
         }
     }

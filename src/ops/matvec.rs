@@ -2,7 +2,7 @@
 //!
 //! `LANES` threads share an output and meet once, at one barrier; with one lane there is none.
 
-use super::cpu::{in_parallel, products};
+use super::cpu::products;
 use super::{Epilogue, dot};
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel};
 use crate::quant::DEVICE_BLOCK;
@@ -113,9 +113,6 @@ pub(super) fn twin(t: &Twin) {
     }
 }
 
-/// Multiply-adds that are worth a thread of their own.
-pub(super) const WORTH_A_THREAD: usize = 1 << 18;
-
 /// The twin of matvec and matmul alike, made for speed.
 pub(super) fn fast(t: &Twin) {
     let p: LinearParams = t.params();
@@ -130,17 +127,12 @@ pub(super) fn fast(t: &Twin) {
     }
     let row_bytes = format.row_bytes(k).expect("whole blocks");
     let x: Vec<&[f32]> = (0..rows).map(|r| &x[r * p.x_stride4 as usize * 4..][..k]).collect();
-    let weight = &weight[..n * row_bytes];
-    let mut sums = vec![0f32; n * rows]; // [N, T]
-    in_parallel(&mut sums, rows, (WORTH_A_THREAD / (k * rows)).max(4), |first, sums| {
-        let weight = &weight[first * row_bytes..][..sums.len() / rows * row_bytes];
-        products(format, weight, &x, sums);
-    });
-    for (i, sums) in sums.chunks_exact(rows).enumerate() {
-        let column = p.n_offset as usize + i;
-        let bias = bias.as_ref().map_or(0.0, |b| b[column]);
-        for (r, sum) in sums.iter().enumerate() {
-            let out = &mut y[r * p.y_stride as usize + column];
+    let sums = products(format, &weight[..n * row_bytes], &x); // [T, N]
+    let first = p.n_offset as usize;
+    for (r, sums) in sums.chunks_exact(n).enumerate() {
+        let out = &mut y[r * p.y_stride as usize + first..][..n];
+        for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
+            let bias = bias.as_ref().map_or(0.0, |b| b[first + i]);
             *out = (sum + bias) * p.scale + if accumulate { *out } else { 0.0 };
         }
     }

@@ -1,8 +1,8 @@
 //! y [T, ΣN] = (norm(x [T, K]) · [W0; W1; W2]ᵀ + b) × scale for few rows: up to three projections that share their
 //! input, and the RMSNorm before them, in one dispatch. The formats of the weights may differ.
 
-use super::cpu::{in_parallel, products};
-use super::matvec::{MOST_ROWS, WORKGROUP, WORTH_A_THREAD, fold};
+use super::cpu::products;
+use super::matvec::{MOST_ROWS, WORKGROUP, fold};
 use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, Weight, kernel};
 use crate::quant::DEVICE_BLOCK;
 use bytemuck::{Pod, Zeroable};
@@ -153,26 +153,21 @@ fn fast(t: &Twin) {
     let mut y = t.write::<f32>(8);
     let mut first = 0;
     for i in 0..t.formats().len() {
-        let sums = operand_products(t, &p, i, &x); // [N, T]
-        for (n, sums) in sums.chunks_exact(x.len()).enumerate() {
-            let bias = if t.constant("BIAS") == 1 { bias[first + n] } else { 0.0 };
-            for (r, sum) in sums.iter().enumerate() {
-                y[r * p.y_stride as usize + first + n] = (sum + bias) * p.scale;
+        let n = p.n[i] as usize;
+        let sums = operand_products(t, &p, i, &x); // [T, N]
+        for (r, sums) in sums.chunks_exact(n).enumerate() {
+            for (j, sum) in sums.iter().enumerate() {
+                let bias = if t.constant("BIAS") == 1 { bias[first + j] } else { 0.0 };
+                y[r * p.y_stride as usize + first + j] = (sum + bias) * p.scale;
             }
         }
-        first += p.n[i] as usize;
+        first += n;
     }
 }
 
-/// [N, T] = the `i`-th weight · xᵀ.
+/// [T, N] = x · the `i`-th weightᵀ.
 pub(super) fn operand_products(t: &Twin, p: &NormedParams, i: usize, x: &[Vec<f32>]) -> Vec<f32> {
-    let (format, weight, rows) = (t.formats()[i], t.read::<u8>(5 + i), x.len());
-    let row_bytes = format.row_bytes(p.k as usize).expect("whole blocks");
-    let weight = &weight[..p.n[i] as usize * row_bytes];
-    let x: Vec<&[f32]> = x.iter().map(Vec::as_slice).collect();
-    let mut sums = vec![0f32; p.n[i] as usize * rows];
-    in_parallel(&mut sums, rows, (WORTH_A_THREAD / (p.k as usize * rows)).max(4), |first, sums| {
-        products(format, &weight[first * row_bytes..][..sums.len() / rows * row_bytes], &x, sums);
-    });
-    sums
+    let (format, weight) = (t.formats()[i], t.read::<u8>(5 + i));
+    let bytes = p.n[i] as usize * format.row_bytes(p.k as usize).expect("whole blocks");
+    products(format, &weight[..bytes], &x.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }

@@ -11,7 +11,6 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/bf16.wgsl"),
     device_vec4s: |blocks| 4 * blocks,
     repack: repack_halves,
-    dequantize,
     quantize: Some(|src, dst| dst.extend(src.iter().flat_map(|&x| Half::from_f32(x).to_le_bytes()))),
 };
 

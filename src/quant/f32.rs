@@ -14,7 +14,6 @@ pub const SPEC: Spec = Spec {
             *dst = u32::from_le_bytes([src[0], src[1], src[2], src[3]]);
         }
     },
-    dequantize,
     quantize: Some(|src, dst| dst.extend(src.iter().flat_map(|x| x.to_le_bytes()))),
 };
 

@@ -5,7 +5,7 @@
 
 use super::Spec;
 use super::q4_0::pack_nibbles_and_scale;
-use super::shared::{IQ4_VALUES, fit, half_at, pack, to_nibbles};
+use super::shared::{IQ4_VALUES, fit, half_at, nibbles, pack, to_nibbles};
 use half::f16;
 
 const BLOCK_BYTES: usize = 18;
@@ -18,7 +18,6 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/iq4_nl.wgsl"),
     device_vec4s: |blocks| blocks + pack::halves(blocks),
     repack: pack_nibbles_and_scale,
-    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let scale = f16::from_f32(fit::scale(block, value(0), |x| value(nearest_code(x))));
@@ -31,14 +30,10 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-        let scale = half_at(block);
-        let (low, high) = dst.split_at_mut(16);
-        for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[2..]) {
-            *low = scale * value(byte & 15);
-            *high = scale * value(byte >> 4);
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    for ((block, codes), scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
+        *scale = half_at(block);
+        nibbles(&block[2..], |code| IQ4_VALUES[usize::from(code)], codes);
     }
 }
 

@@ -22,31 +22,26 @@ pub const SPEC: Spec = Spec {
         let mut codes = [0; 32];
         for (s, (block, words)) in src.chunks_exact(BLOCK_BYTES).zip(words.chunks_exact_mut(32)).enumerate() {
             for (bytes, words) in block[8..].chunks_exact(16).zip(words.chunks_exact_mut(4)) {
-                nibbles(bytes, &mut codes);
+                nibbles(bytes, |code| code, &mut codes);
                 pack::bits::<4>(&codes, 0, words);
             }
-            for (i, scale) in scales(block).into_iter().enumerate() {
+            for (i, scale) in scales_of(block).into_iter().enumerate() {
                 pack::set_byte(scale_bytes, 8 * s + i, scale as u8);
             }
             pack::set_half(ds, s, u16::from_le_bytes([block[0], block[1]]));
         }
     },
-    dequantize,
     quantize: None,
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    let mut codes = [0; 32];
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER));
+    for ((block, codes), to_scales) in blocks.zip(scales.chunks_exact_mut(8)) {
         let d = half_at(block);
-        let parts = dst.chunks_exact_mut(32).zip(block[8..].chunks_exact(16));
-        for ((dst, bytes), scale) in parts.zip(scales(block)) {
-            let scale = d * f32::from(scale);
-            nibbles(bytes, &mut codes);
-            for (x, &code) in dst.iter_mut().zip(&codes) {
-                *x = scale * f32::from(IQ4_VALUES[usize::from(code)]);
-            }
+        to_scales.iter_mut().zip(scales_of(block)).for_each(|(to, scale)| *to = d * f32::from(scale));
+        for (bytes, codes) in block[8..].chunks_exact(16).zip(codes.chunks_exact_mut(32)) {
+            nibbles(bytes, |code| IQ4_VALUES[usize::from(code)], codes);
         }
     }
 }
@@ -57,7 +52,7 @@ fn sections(blocks: usize) -> [usize; 3] {
 }
 
 #[inline(always)]
-fn scales(block: &[u8]) -> [i8; 8] {
+fn scales_of(block: &[u8]) -> [i8; 8] {
     let high = u16::from_le_bytes([block[2], block[3]]);
     std::array::from_fn(|i| {
         let low = block[4 + i / 2] >> (4 * (i % 2)) & 15;

@@ -34,11 +34,33 @@ mod shared;
 /// Weights → file rows, appended to `dst`.
 pub type Quantize = fn(src: &[::core::primitive::f32], dst: &mut Vec<u8>);
 
-/// A format as a type: for code that is compiled anew for each, around its inlined `dequantize`.
+/// A format as a type: for code that is compiled anew for each, around what is inlined of it.
 pub trait Codec {
     const FORMAT: Format;
+    /// Weights that share a scale; 0 for the plain floating-point formats.
+    const GROUP: usize;
     /// File row → weights.
     fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]);
+    /// File row → codes, with a scale and a min for each group: weight = scale × code − min. Mins are left as they were
+    /// where the format has none. Only of formats with groups.
+    fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [::core::primitive::f32], mins: &mut [::core::primitive::f32]);
+}
+
+/// [`Codec::dequantize`] of a format with groups, block by block.
+#[inline(always)]
+fn unpacked<C: Codec>(src: &[u8], dst: &mut [::core::primitive::f32]) {
+    let (len, bytes) = (C::FORMAT.block_len(), C::FORMAT.block_bytes());
+    let (mut codes, mut scales, mut mins) = ([0i8; shared::SUPER], [0.0; 16], [0.0; 16]);
+    for (src, dst) in src.chunks_exact(bytes).zip(dst.chunks_exact_mut(len)) {
+        let groups = len / C::GROUP;
+        C::unpack(src, &mut codes[..len], &mut scales[..groups], &mut mins[..groups]);
+        let codes = codes.chunks_exact(C::GROUP);
+        for ((dst, codes), (scale, min)) in dst.chunks_exact_mut(C::GROUP).zip(codes).zip(scales.iter().zip(&mins)) {
+            for (x, &code) in dst.iter_mut().zip(codes) {
+                *x = scale * ::core::primitive::f32::from(code) - min;
+            }
+        }
+    }
 }
 
 /// Work that is compiled anew for every format.
@@ -62,14 +84,12 @@ pub struct Spec {
     pub device_vec4s: fn(blocks: usize) -> usize,
     /// File row → device row; `dst` is zeroed and [`Format::device_row_words`] long.
     pub repack: fn(src: &[u8], dst: &mut [u32]),
-    /// File row → weights.
-    pub dequantize: fn(src: &[u8], dst: &mut [::core::primitive::f32]),
     /// `None` for formats that are only read.
     pub quantize: Option<Quantize>,
 }
 
 macro_rules! formats {
-    ($($variant:ident => $module:ident),* $(,)?) => {
+    ($($variant:ident => $module:ident, $group:tt;)*) => {
         /// How the numbers of a tensor are stored.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[allow(non_camel_case_types)]
@@ -91,35 +111,61 @@ macro_rules! formats {
         #[allow(non_camel_case_types)]
         mod codecs {
             $(pub struct $variant;
-
-            impl super::Codec for $variant {
-                const FORMAT: super::Format = super::Format::$variant;
-                #[inline(always)]
-                fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]) {
-                    super::$module::dequantize(src, dst);
-                }
-            })*
+            formats!(codec $variant $module $group);)*
+        }
+    };
+    (codec $variant:ident $module:ident 0) => {
+        impl super::Codec for $variant {
+            const FORMAT: super::Format = super::Format::$variant;
+            const GROUP: usize = 0;
+            #[inline(always)]
+            fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]) {
+                super::$module::dequantize(src, dst);
+            }
+            fn unpack(_: &[u8], _: &mut [i8], _: &mut [::core::primitive::f32], _: &mut [::core::primitive::f32]) {
+                unreachable!("numbers that stand for themselves");
+            }
+        }
+    };
+    (codec $variant:ident $module:ident $group:tt) => {
+        impl super::Codec for $variant {
+            const FORMAT: super::Format = super::Format::$variant;
+            const GROUP: usize = $group;
+            #[inline(always)]
+            fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]) {
+                super::unpacked::<Self>(src, dst);
+            }
+            #[inline(always)]
+            fn unpack(
+                src: &[u8],
+                codes: &mut [i8],
+                scales: &mut [::core::primitive::f32],
+                mins: &mut [::core::primitive::f32],
+            ) {
+                super::$module::unpack(src, codes, scales, mins);
+            }
         }
     };
 }
 
+// Name, module, weights that share a scale.
 formats! {
-    F32 => f32,
-    F16 => f16,
-    BF16 => bf16,
-    Q8_0 => q8_0,
-    Q4_0 => q4_0,
-    Q4_1 => q4_1,
-    Q5_0 => q5_0,
-    Q5_1 => q5_1,
-    Q2_K => q2_k,
-    Q3_K => q3_k,
-    Q4_K => q4_k,
-    Q5_K => q5_k,
-    Q6_K => q6_k,
-    IQ4_NL => iq4_nl,
-    IQ4_XS => iq4_xs,
-    MXFP4 => mxfp4,
+    F32 => f32, 0;
+    F16 => f16, 0;
+    BF16 => bf16, 0;
+    Q8_0 => q8_0, 32;
+    Q4_0 => q4_0, 32;
+    Q4_1 => q4_1, 32;
+    Q5_0 => q5_0, 32;
+    Q5_1 => q5_1, 32;
+    Q2_K => q2_k, 16;
+    Q3_K => q3_k, 16;
+    Q4_K => q4_k, 32;
+    Q5_K => q5_k, 32;
+    Q6_K => q6_k, 16;
+    IQ4_NL => iq4_nl, 32;
+    IQ4_XS => iq4_xs, 32;
+    MXFP4 => mxfp4, 32;
 }
 
 /// Pieces of WGSL that the formats' `dequant` functions call.
@@ -176,7 +222,7 @@ impl Format {
 
     /// File bytes → weights. `src` holds whole blocks for `dst`.
     pub fn dequantize(self, src: &[u8], dst: &mut [::core::primitive::f32]) {
-        (self.spec().dequantize)(src, dst);
+        self.run(Dequantize { src, dst });
     }
 
     /// Whether [`Format::quantize`] is there for it.
@@ -200,6 +246,17 @@ impl Format {
         let mut dst = Vec::with_capacity(self.row_bytes(src.len()).expect("whole blocks"));
         self.spec().quantize.expect("a writable format")(src, &mut dst);
         dst
+    }
+}
+
+struct Dequantize<'a> {
+    src: &'a [u8],
+    dst: &'a mut [::core::primitive::f32],
+}
+
+impl ForCodec for Dequantize<'_> {
+    fn run<C: Codec>(self) {
+        C::dequantize(self.src, self.dst);
     }
 }
 

@@ -23,24 +23,19 @@ pub const SPEC: Spec = Spec {
         let [words, exponents] = pack::sections(dst, [blocks, pack::bytes(blocks)]);
         let mut codes = [0; 32];
         for (b, (block, words)) in src.chunks_exact(BLOCK_BYTES).zip(words.chunks_exact_mut(4)).enumerate() {
-            nibbles(&block[1..], &mut codes);
+            nibbles(&block[1..], |code| code, &mut codes);
             pack::bits::<4>(&codes, 0, words);
             pack::set_byte(exponents, b, block[0]);
         }
     },
-    dequantize,
     quantize: None,
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-        let scale = scale(block[0]);
-        let (low, high) = dst.split_at_mut(16);
-        for ((low, high), &byte) in low.iter_mut().zip(high).zip(&block[1..]) {
-            *low = scale * f32::from(VALUES[usize::from(byte & 15)]);
-            *high = scale * f32::from(VALUES[usize::from(byte >> 4)]);
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    for ((block, codes), to_scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
+        *to_scale = scale(block[0]);
+        nibbles(&block[1..], |code| VALUES[usize::from(code)], codes);
     }
 }
 

@@ -28,21 +28,18 @@ pub const SPEC: Spec = Spec {
             ds[s] = u32::from_le_bytes([block[80], block[81], block[82], block[83]]);
         }
     },
-    dequantize,
     quantize: None,
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    let mut codes = [0; SUPER];
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
+    let parts = scales.chunks_exact_mut(16).zip(mins.chunks_exact_mut(16));
+    for ((block, codes), (scales, mins)) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)).zip(parts)
+    {
         let (d, dmin) = (half_at(&block[80..]), half_at(&block[82..]));
-        pairs(&block[16..80], &mut codes);
-        for ((dst, codes), byte) in dst.chunks_exact_mut(16).zip(codes.chunks_exact(16)).zip(&block[..16]) {
-            let (scale, min) = (d * f32::from(byte & 15), dmin * f32::from(byte >> 4));
-            for (x, &code) in dst.iter_mut().zip(codes) {
-                *x = scale * f32::from(code) - min;
-            }
+        pairs(&block[16..80], bytemuck::cast_slice_mut(codes));
+        for ((scale, min), byte) in scales.iter_mut().zip(mins).zip(&block[..16]) {
+            (*scale, *min) = (d * f32::from(byte & 15), dmin * f32::from(byte >> 4));
         }
     }
 }

@@ -19,31 +19,26 @@ pub const SPEC: Spec = Spec {
         let [low, third, scale_bytes, ds] = pack::sections(dst, sections(src.len() / BLOCK_BYTES));
         for (s, block) in src.chunks_exact(BLOCK_BYTES).enumerate() {
             let (low, third) = (&mut low[16 * s..], &mut third[8 * s..]);
-            for (i, codes) in codes(block).chunks_exact(32).enumerate() {
+            for (i, codes) in codes_of(block).chunks_exact(32).enumerate() {
                 pack::bits::<2>(codes, 0, &mut low[2 * i..]);
                 pack::bits::<1>(codes, 2, &mut third[i..]);
             }
-            for (i, scale) in scales(&block[96..108]).into_iter().enumerate() {
+            for (i, scale) in scales_of(&block[96..108]).into_iter().enumerate() {
                 pack::set_byte(scale_bytes, 16 * s + i, scale as u8);
             }
             pack::set_half(ds, s, u16::from_le_bytes([block[108], block[109]]));
         }
     },
-    dequantize,
     quantize: None,
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-        let (d, codes) = (half_at(&block[108..]), codes(block));
-        let parts = dst.chunks_exact_mut(16).zip(codes.chunks_exact(16));
-        for ((dst, codes), scale) in parts.zip(scales(&block[96..108])) {
-            let scale = d * f32::from(scale);
-            for (x, &code) in dst.iter_mut().zip(codes) {
-                *x = scale * (f32::from(code) - 4.0);
-            }
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER));
+    for ((block, to), to_scales) in blocks.zip(scales.chunks_exact_mut(16)) {
+        let d = half_at(&block[108..]);
+        to.iter_mut().zip(codes_of(block)).for_each(|(to, code)| *to = code as i8 - 4);
+        to_scales.iter_mut().zip(scales_of(&block[96..108])).for_each(|(to, scale)| *to = d * f32::from(scale));
     }
 }
 
@@ -54,7 +49,7 @@ fn sections(blocks: usize) -> [usize; 4] {
 
 /// The third bits of weights `32 i..32 (i + 1)` are the bits `i` of the first 32 bytes.
 #[inline(always)]
-fn codes(block: &[u8]) -> [u8; SUPER] {
+fn codes_of(block: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     pairs(&block[32..96], &mut codes);
     for (i, codes) in codes.chunks_exact_mut(32).enumerate() {
@@ -67,7 +62,7 @@ fn codes(block: &[u8]) -> [u8; SUPER] {
 
 /// Sixteen scales: the low four bits in bytes 0..8 (scales 8.. above), the high two in bytes 8..12, four a byte.
 #[inline(always)]
-fn scales(bytes: &[u8]) -> [i8; 16] {
+fn scales_of(bytes: &[u8]) -> [i8; 16] {
     std::array::from_fn(|i| {
         let low = bytes[i % 8] >> (4 * (i / 8)) & 15;
         let high = bytes[8 + i % 4] >> (2 * (i / 4)) & 3;

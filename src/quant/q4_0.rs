@@ -17,7 +17,6 @@ pub const SPEC: Spec = Spec {
     wgsl: include_str!("../../shaders/quant/q4_0.wgsl"),
     device_vec4s: |blocks| blocks + pack::halves(blocks),
     repack: pack_nibbles_and_scale,
-    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             // The weight of largest magnitude, with its sign, maps to code 0: scale × (0 − 8).
@@ -32,14 +31,10 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-        let scale = half_at(block);
-        let (low, high) = dst.split_at_mut(16);
-        for ((low, high), &code) in low.iter_mut().zip(high).zip(&block[2..]) {
-            *low = scale * (f32::from(code & 15) - 8.0);
-            *high = scale * (f32::from(code >> 4) - 8.0);
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    for ((block, codes), scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
+        *scale = half_at(block);
+        nibbles(&block[2..], |code| code as i8 - 8, codes);
     }
 }
 
@@ -49,7 +44,7 @@ pub fn pack_nibbles_and_scale(src: &[u8], dst: &mut [u32]) {
     let [words, scales] = pack::sections(dst, [blocks, pack::halves(blocks)]);
     let mut codes = [0; 32];
     for (b, (block, words)) in src.chunks_exact(BLOCK_BYTES).zip(words.chunks_exact_mut(4)).enumerate() {
-        nibbles(&block[2..], &mut codes);
+        nibbles(&block[2..], |code| code, &mut codes);
         pack::bits::<4>(&codes, 0, words);
         pack::set_half(scales, b, u16::from_le_bytes([block[0], block[1]]));
     }

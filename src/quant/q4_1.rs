@@ -21,12 +21,11 @@ pub const SPEC: Spec = Spec {
         let [words, pairs] = pack::sections(dst, [blocks, pack::words(blocks)]);
         let mut codes = [0; 32];
         for (b, (block, words)) in src.chunks_exact(BLOCK_BYTES).zip(words.chunks_exact_mut(4)).enumerate() {
-            nibbles(&block[4..], &mut codes);
+            nibbles(&block[4..], |code| code, &mut codes);
             pack::bits::<4>(&codes, 0, words);
             pairs[b] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let (scale, min, codes) = scale_min_codes(block, 15);
@@ -38,14 +37,11 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-        let (scale, min) = (half_at(block), half_at(&block[2..]));
-        let (low, high) = dst.split_at_mut(16);
-        for ((low, high), &code) in low.iter_mut().zip(high).zip(&block[4..]) {
-            *low = scale * f32::from(code & 15) + min;
-            *high = scale * f32::from(code >> 4) + min;
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
+    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32));
+    for ((block, codes), (scale, min)) in blocks.zip(scales.iter_mut().zip(mins)) {
+        (*scale, *min) = (half_at(block), -half_at(&block[2..]));
+        nibbles(&block[4..], |code| code as i8, codes);
     }
 }
 

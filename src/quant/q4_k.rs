@@ -20,14 +20,13 @@ pub const SPEC: Spec = Spec {
     repack: |src, dst| {
         let [words, scale_bytes, ds] = pack::sections(dst, sections(src.len() / BLOCK_BYTES));
         for (s, (block, words)) in src.chunks_exact(BLOCK_BYTES).zip(words.chunks_exact_mut(32)).enumerate() {
-            for (codes, words) in codes(&block[16..]).chunks_exact(32).zip(words.chunks_exact_mut(4)) {
+            for (codes, words) in four_bits(&block[16..]).chunks_exact(32).zip(words.chunks_exact_mut(4)) {
                 pack::bits::<4>(codes, 0, words);
             }
             set_scales_and_mins(scale_bytes, s, &block[4..16]);
             ds[s] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize,
     quantize: Some(|src, dst| {
         for x in src.chunks_exact(SUPER) {
             let fit = fit::min_block(x, 15.0);
@@ -39,9 +38,11 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-        block_weights(block, &codes(&block[16..]), dst);
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
+    let parts = scales.chunks_exact_mut(8).zip(mins.chunks_exact_mut(8));
+    for ((block, to), (scales, mins)) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)).zip(parts) {
+        to.copy_from_slice(bytemuck::cast_slice(&four_bits(&block[16..])));
+        scales_and_mins(block, scales, mins);
     }
 }
 
@@ -52,7 +53,7 @@ fn sections(blocks: usize) -> [usize; 3] {
 
 /// The low four bits of 256 codes, from 128 bytes.
 #[inline(always)]
-pub fn codes(bytes: &[u8]) -> [u8; SUPER] {
+pub fn four_bits(bytes: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     for (bytes, codes) in bytes.chunks_exact(32).zip(codes.chunks_exact_mut(64)) {
         let (low, high) = codes.split_at_mut(32);
@@ -63,7 +64,7 @@ pub fn codes(bytes: &[u8]) -> [u8; SUPER] {
     codes
 }
 
-/// The inverse of [`codes`].
+/// The inverse of [`four_bits`].
 pub fn to_bytes(codes: &[u8; SUPER]) -> [u8; SUPER / 2] {
     std::array::from_fn(|i| {
         let low = i / 32 * 64 + i % 32;
@@ -80,15 +81,12 @@ pub fn set_scales_and_mins(words: &mut [u32], s: usize, bytes: &[u8]) {
     }
 }
 
-/// Q4_K's and Q5_K's weights: both begin with d, dmin and the scales and mins.
+/// Q4_K's and Q5_K's scales and mins: both begin with d, dmin and the six bits of each.
 #[inline(always)]
-pub fn block_weights(block: &[u8], codes: &[u8; SUPER], dst: &mut [f32]) {
+pub fn scales_and_mins(block: &[u8], scales: &mut [f32], mins: &mut [f32]) {
     let (d, dmin) = (half_at(block), half_at(&block[2..]));
-    let (scales, mins) = six_bit::unpack(&block[4..16]);
-    for (i, (dst, codes)) in dst.chunks_exact_mut(32).zip(codes.chunks_exact(32)).enumerate() {
-        let (scale, min) = (d * f32::from(scales[i]), dmin * f32::from(mins[i]));
-        for (x, &code) in dst.iter_mut().zip(codes) {
-            *x = scale * f32::from(code) - min;
-        }
+    let (six_scales, six_mins) = six_bit::unpack(&block[4..16]);
+    for i in 0..8 {
+        (scales[i], mins[i]) = (d * f32::from(six_scales[i]), dmin * f32::from(six_mins[i]));
     }
 }

@@ -20,13 +20,12 @@ pub const SPEC: Spec = Spec {
         let blocks = src.len() / BLOCK_BYTES;
         let [low, fifth, scales] = pack::sections(dst, [blocks, pack::words(blocks), pack::halves(blocks)]);
         for (b, (block, low)) in src.chunks_exact(BLOCK_BYTES).zip(low.chunks_exact_mut(4)).enumerate() {
-            let codes = codes(&block[2..]);
+            let codes = five_bits(&block[2..]);
             pack::bits::<4>(&codes, 0, low);
             pack::bits::<1>(&codes, 4, &mut fifth[b..=b]);
             pack::set_half(scales, b, u16::from_le_bytes([block[0], block[1]]));
         }
     },
-    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             // The weight of largest magnitude, with its sign, maps to code 0: scale × (0 − 16).
@@ -42,21 +41,19 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-        let scale = half_at(block);
-        for (x, code) in dst.iter_mut().zip(codes(&block[2..])) {
-            *x = scale * (f32::from(code) - 16.0);
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    for ((block, to), scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
+        *scale = half_at(block);
+        to.iter_mut().zip(five_bits(&block[2..])).for_each(|(to, code)| *to = code as i8 - 16);
     }
 }
 
 /// Q5_0's and Q5_1's codes, from the fifth bits and the nibbles after them.
 #[inline(always)]
-pub fn codes(bytes: &[u8]) -> [u8; 32] {
+pub fn five_bits(bytes: &[u8]) -> [u8; 32] {
     let fifth = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let mut codes = [0; 32];
-    nibbles(&bytes[4..], &mut codes);
+    nibbles(&bytes[4..], |code| code, &mut codes);
     for (i, code) in codes.iter_mut().enumerate() {
         *code |= ((fifth >> i & 1) as u8) << 4;
     }

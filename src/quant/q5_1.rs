@@ -6,7 +6,7 @@
 
 use super::Spec;
 use super::q4_1::scale_min_codes;
-use super::q5_0::{codes, fifth_bits};
+use super::q5_0::{fifth_bits, five_bits};
 use super::shared::{half_at, pack, to_nibbles};
 use half::f16;
 
@@ -23,13 +23,12 @@ pub const SPEC: Spec = Spec {
         let blocks = src.len() / BLOCK_BYTES;
         let [low, fifth, pairs] = pack::sections(dst, [blocks, pack::words(blocks), pack::words(blocks)]);
         for (b, (block, low)) in src.chunks_exact(BLOCK_BYTES).zip(low.chunks_exact_mut(4)).enumerate() {
-            let codes = codes(&block[4..]);
+            let codes = five_bits(&block[4..]);
             pack::bits::<4>(&codes, 0, low);
             pack::bits::<1>(&codes, 4, &mut fifth[b..=b]);
             pairs[b] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let (scale, min, codes) = scale_min_codes(block, 31);
@@ -42,11 +41,10 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-        let (scale, min) = (half_at(block), half_at(&block[2..]));
-        for (x, code) in dst.iter_mut().zip(codes(&block[4..])) {
-            *x = scale * f32::from(code) + min;
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
+    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32));
+    for ((block, to), (scale, min)) in blocks.zip(scales.iter_mut().zip(mins)) {
+        (*scale, *min) = (half_at(block), -half_at(&block[2..]));
+        to.iter_mut().zip(five_bits(&block[4..])).for_each(|(to, code)| *to = code as i8);
     }
 }

@@ -5,7 +5,7 @@
 //! Device row: low bits, one vec4<u32> for 32 weights; fifth bits, one word; scale and min, a byte each; (d, dmin) pairs.
 
 use super::Spec;
-use super::q4_k::{block_weights, set_scales_and_mins, to_bytes};
+use super::q4_k::{scales_and_mins, set_scales_and_mins, to_bytes};
 use super::shared::{SUPER, fit, pack, six_bit};
 
 const BLOCK_BYTES: usize = 176;
@@ -21,7 +21,7 @@ pub const SPEC: Spec = Spec {
         let [low, fifth, scale_bytes, ds] = pack::sections(dst, sections(src.len() / BLOCK_BYTES));
         for (s, block) in src.chunks_exact(BLOCK_BYTES).enumerate() {
             let (low, fifth) = (&mut low[32 * s..], &mut fifth[8 * s..]);
-            for (i, codes) in codes(&block[16..]).chunks_exact(32).enumerate() {
+            for (i, codes) in five_bits(&block[16..]).chunks_exact(32).enumerate() {
                 pack::bits::<4>(codes, 0, &mut low[4 * i..]);
                 pack::bits::<1>(codes, 4, &mut fifth[i..]);
             }
@@ -29,7 +29,6 @@ pub const SPEC: Spec = Spec {
             ds[s] = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         }
     },
-    dequantize,
     quantize: Some(|src, dst| {
         for x in src.chunks_exact(SUPER) {
             let fit = fit::min_block(x, 31.0);
@@ -42,9 +41,11 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-        block_weights(block, &codes(&block[16..]), dst);
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
+    let parts = scales.chunks_exact_mut(8).zip(mins.chunks_exact_mut(8));
+    for ((block, to), (scales, mins)) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)).zip(parts) {
+        to.copy_from_slice(bytemuck::cast_slice(&five_bits(&block[16..])));
+        scales_and_mins(block, scales, mins);
     }
 }
 
@@ -55,8 +56,8 @@ fn sections(blocks: usize) -> [usize; 4] {
 
 /// The fifth bits of weights `32 i..32 (i + 1)` are the bits `i` of the first 32 bytes.
 #[inline(always)]
-fn codes(bytes: &[u8]) -> [u8; SUPER] {
-    let mut codes = super::q4_k::codes(&bytes[32..]);
+fn five_bits(bytes: &[u8]) -> [u8; SUPER] {
+    let mut codes = super::q4_k::four_bits(&bytes[32..]);
     for (i, codes) in codes.chunks_exact_mut(32).enumerate() {
         for (code, fifth) in codes.iter_mut().zip(&bytes[..32]) {
             *code |= (fifth >> i & 1) << 4;

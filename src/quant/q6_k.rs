@@ -21,7 +21,7 @@ pub const SPEC: Spec = Spec {
         let [low, high, scales, ds] = pack::sections(dst, sections(src.len() / BLOCK_BYTES));
         for (s, block) in src.chunks_exact(BLOCK_BYTES).enumerate() {
             let (low, high) = (&mut low[32 * s..], &mut high[16 * s..]);
-            for (i, codes) in codes(block).chunks_exact(32).enumerate() {
+            for (i, codes) in six_bits(block).chunks_exact(32).enumerate() {
                 pack::bits::<4>(codes, 0, &mut low[4 * i..]);
                 pack::bits::<2>(codes, 4, &mut high[2 * i..]);
             }
@@ -29,21 +29,16 @@ pub const SPEC: Spec = Spec {
             pack::set_half(ds, s, u16::from_le_bytes([block[208], block[209]]));
         }
     },
-    dequantize,
     quantize: Some(|src, dst| src.chunks_exact(SUPER).for_each(|x| quantize(x, dst))),
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(SUPER)) {
-        let (d, codes) = (half_at(&block[208..]), codes(block));
-        let parts = dst.chunks_exact_mut(16).zip(codes.chunks_exact(16));
-        for ((dst, codes), &scale) in parts.zip(&block[192..208]) {
-            let scale = d * f32::from(scale as i8);
-            for (x, &code) in dst.iter_mut().zip(codes) {
-                *x = scale * (i32::from(code) - 32) as f32;
-            }
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER));
+    for ((block, to), scales) in blocks.zip(scales.chunks_exact_mut(16)) {
+        let d = half_at(&block[208..]);
+        to.iter_mut().zip(six_bits(block)).for_each(|(to, code)| *to = code as i8 - 32);
+        scales.iter_mut().zip(&block[192..208]).for_each(|(to, &scale)| *to = d * f32::from(scale as i8));
     }
 }
 
@@ -53,7 +48,7 @@ fn sections(blocks: usize) -> [usize; 4] {
 }
 
 #[inline(always)]
-fn codes(block: &[u8]) -> [u8; SUPER] {
+fn six_bits(block: &[u8]) -> [u8; SUPER] {
     let mut codes = [0; SUPER];
     pairs(&block[128..192], &mut codes);
     for (low, codes) in block[..128].chunks_exact(64).zip(codes.chunks_exact_mut(128)) {

@@ -25,7 +25,6 @@ pub const SPEC: Spec = Spec {
             }
         }
     },
-    dequantize,
     quantize: Some(|src, dst| {
         for block in src.chunks_exact(32) {
             let max = block.iter().fold(0f32, |max, x| max.max(x.abs()));
@@ -38,12 +37,9 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn dequantize(src: &[u8], dst: &mut [f32]) {
-    for (block, dst) in src.chunks_exact(BLOCK_BYTES).zip(dst.chunks_exact_mut(32)) {
-        let scale = half_at(block);
-        let codes: [u8; 32] = block[2..].try_into().expect("32 codes"); // a copy, which `dst` cannot overlap
-        for (x, code) in dst.iter_mut().zip(codes) {
-            *x = scale * f32::from(code as i8);
-        }
+pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
+    for ((block, codes), scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
+        *scale = half_at(block);
+        codes.copy_from_slice(bytemuck::cast_slice(&block[2..]));
     }
 }

@@ -88,7 +88,7 @@ fn attention_grid() {
                 let scores = Scores { scale, soft_cap, window };
                 let what = format!("attention {} {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}", format.name());
                 // A score's error, times the scale, is the relative error of its weight.
-                let tolerance = Tolerance { absolute: 2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), relative: 2e-6 };
+                let tolerance = Tolerance::new(2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), 2e-6);
                 check(&mut bench, &what, &setting(), tolerance, |case| {
                     let q = case.tensor(ROWS, n_heads * head_dim);
                     let y = case.tensor(ROWS, n_heads * head_dim);
@@ -120,7 +120,7 @@ fn attention_of_prompt(window: Option<u32>) {
     let what = &format!("attention of a prompt, window {window:?}");
     let mut setting = Setting::rows(100, 97);
     setting.layout.page = 64;
-    let ran = check(&mut bench, what, &setting, Tolerance { absolute: 5e-6, relative: 5e-6 }, |case| {
+    let ran = check(&mut bench, what, &setting, Tolerance::new(5e-6, 5e-6), |case| {
         let (q, k) = (case.tensor(100, 4 * 16), case.tensor(100, 2 * 16));
         // The value of position p is p + 1 in every dimension.
         let v: Vec<Vec<f32>> = (0..100).map(|p| vec![p as f32 + 1.0; 32]).collect();
@@ -135,7 +135,7 @@ fn attention_of_prompt(window: Option<u32>) {
     for p in 0..97u32 {
         let first = (p + 1).saturating_sub(window.unwrap_or(1000)) + 1;
         let want = vec![(first + p + 1) as f32 / 2.0; 64];
-        close(ran.row(0, p as usize), &want, Tolerance { absolute: 0.0, relative: 1e-5 }, what);
+        close(ran.row(0, p as usize), &want, Tolerance::new(0.0, 1e-5), what);
     }
 }
 
@@ -159,7 +159,7 @@ fn attend_grid() {
                     format!("attend {format:?} {n_heads}/{n_kv_heads} × {head_dim}, {norms:?}, {scores:?}, {chunks}");
                 // Where the cache is f16, a key that rounds up here and down there moves a score by 2⁻¹¹ of its size.
                 let absolute = if format == KvFormat::F16 { 2e-3 } else { 1e-5 };
-                check(&mut bench, &what, &setting(), Tolerance { absolute, relative: 1e-5 }, |case| {
+                check(&mut bench, &what, &setting(), Tolerance::new(absolute, 1e-5), |case| {
                     let qkv = case.tensor(ROWS, (n_heads + 2 * n_kv_heads) * head_dim);
                     let y = case.tensor(ROWS, n_heads * head_dim);
                     let (cache, count) = cache(case, format, n_kv_heads, head_dim);
@@ -197,7 +197,7 @@ fn chunks_of_keys_change_nothing() {
             let mut whole: Option<Vec<Vec<f32>>> = None;
             for chunks in [1, 2, 3, 4, 16] {
                 let what = format!("{n_heads}/{n_kv_heads} × {head_dim}, {chunks} chunks, window {window:?}");
-                let tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
+                let tolerance = Tolerance::new(1e-5, 1e-5);
                 let ran = check(&mut bench, &what, &setting(), tolerance, |case| {
                     let qkv = case.tensor(ROWS, (n_heads + 2 * n_kv_heads) * head_dim);
                     let y = case.tensor(ROWS, n_heads * head_dim);

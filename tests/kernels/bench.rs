@@ -96,17 +96,30 @@ pub enum Output {
 pub struct Tolerance {
     pub absolute: f32,
     pub relative: f32,
+    /// More of the absolute, for the CPU executor alone.
+    pub cpu: f32,
 }
 
 impl Tolerance {
-    pub const EXACT: Tolerance = Tolerance { absolute: 0.0, relative: 0.0 };
+    pub const EXACT: Tolerance = Tolerance::new(0.0, 0.0);
 
     /// A few f32 roundings.
-    pub const ROUNDING: Tolerance = Tolerance { absolute: 1e-6, relative: 1e-6 };
+    pub const ROUNDING: Tolerance = Tolerance::new(1e-6, 1e-6);
 
     /// A sum of `n` products of numbers below `size`, in any order: roundings add like a random walk.
     pub fn sum(n: usize, size: f32) -> Tolerance {
-        Tolerance { absolute: 1e-6 * size * (n as f32).sqrt(), relative: 2e-6 }
+        Tolerance::new(1e-6 * size * (n as f32).sqrt(), 2e-6)
+    }
+
+    pub const fn new(absolute: f32, relative: f32) -> Tolerance {
+        Tolerance { absolute, relative, cpu: 0.0 }
+    }
+
+    /// For products with weights of these formats: the CPU multiplies the codes of quantised ones with numbers rounded to
+    /// 16 bits, `n` of them below `size`.
+    pub fn rounded(self, formats: &[Format], n: usize, size: f32) -> Tolerance {
+        let rounds = formats.iter().any(|format| format.is_quantized());
+        Tolerance { cpu: if rounds { 3e-5 * size * (n as f32).sqrt() } else { 0.0 }, ..self }
     }
 }
 
@@ -293,7 +306,8 @@ pub fn check(
 ) -> Ran {
     let plain = run(&mut bench.plain, setting, &record);
     plain.expect_untouched(&format!("{what}, twins"));
-    for (name, device) in [("cpu", Some(&mut bench.cpu)), ("gpu", bench.gpu.as_mut())] {
+    let for_cpu = Tolerance { absolute: tolerance.absolute + tolerance.cpu, ..tolerance };
+    for (name, device, tolerance) in [("cpu", Some(&mut bench.cpu), for_cpu), ("gpu", bench.gpu.as_mut(), tolerance)] {
         let Some(device) = device else { continue };
         let ran = run(device, setting, &record);
         ran.expect_untouched(&format!("{what}, {name}"));
@@ -345,7 +359,7 @@ impl Output {
                     let (first, half) = (row * tensor.stride(), tensor.columns / 2);
                     assert_eq!(got[first..first + half], want[first..first + half], "{what}, row {row}");
                     let weights = first + half..first + 2 * half;
-                    let tolerance = Tolerance { absolute: 1e-7, relative: 1e-5 };
+                    let tolerance = Tolerance::new(1e-7, 1e-5);
                     close(&floats(&got[weights.clone()]), &floats(&want[weights]), tolerance, what);
                 }
             }
@@ -354,7 +368,7 @@ impl Output {
                     bytemuck::cast_slice(words).iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
                 };
                 // One unit in the last place of 11 bits, or the smallest subnormal.
-                let one_place = Tolerance { absolute: 6e-8, relative: 1e-3 };
+                let one_place = Tolerance::new(6e-8, 1e-3);
                 close(&halves(got), &halves(want), one_place, what);
             }
             Output::Rows { tensor, used } => {

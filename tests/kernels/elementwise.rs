@@ -34,7 +34,7 @@ fn grid(what: &str, tolerance: Tolerance, record: impl Fn(&mut Case, usize, usiz
 #[test]
 fn rms_norm_grid() {
     // A mean of up to 1027 squares, a root, two products.
-    grid("rms_norm", Tolerance { absolute: 2e-6, relative: 4e-6 }, |case, rows, columns| {
+    grid("rms_norm", Tolerance::new(2e-6, 4e-6), |case, rows, columns| {
         let (x, y) = (case.tensor_of(rows, columns, 3.0), case.tensor(rows, columns));
         let weight = case.randoms(columns);
         let weight = case.floats(&weight);
@@ -46,7 +46,7 @@ fn rms_norm_grid() {
 #[test]
 fn layer_norm_grid() {
     // Two means of up to 1027 numbers; the deviations are small where a row is short, so ε keeps the scale moderate.
-    grid("layer_norm", Tolerance { absolute: 5e-6, relative: 5e-6 }, |case, rows, columns| {
+    grid("layer_norm", Tolerance::new(5e-6, 5e-6), |case, rows, columns| {
         let (x, y) = (case.tensor_of(rows, columns, 3.0), case.tensor(rows, columns));
         let (weight, bias) = (case.randoms(columns), case.randoms(columns));
         let (weight, bias) = (case.floats(&weight), case.floats(&bias));
@@ -61,7 +61,7 @@ fn grouped_norms() {
     for groups in [1, 3, 8] {
         for (weight_per_group, accumulate) in [(false, false), (true, false), (false, true), (true, true)] {
             let what = format!("norms of {groups} groups, own weights: {weight_per_group}, accumulate: {accumulate}");
-            let tolerance = Tolerance { absolute: 5e-6, relative: 5e-6 };
+            let tolerance = Tolerance::new(5e-6, 5e-6);
             for layer in [false, true] {
                 grid(&what, tolerance, |case, rows, columns| {
                     let how = Normalisation { epsilon: 1e-3, groups, weight_per_group, accumulate };
@@ -82,7 +82,7 @@ fn grouped_norms() {
 #[test]
 fn soft_cap_grid() {
     // WGSL allows tanh an error of a few units in the sixth digit.
-    grid("soft_cap", Tolerance { absolute: 3e-5, relative: 1e-5 }, |case, rows, columns| {
+    grid("soft_cap", Tolerance::new(3e-5, 1e-5), |case, rows, columns| {
         let x = case.tensor_of(rows, columns, 20.0);
         soft_cap(&mut case.pass, &x, 5.0);
         x
@@ -92,7 +92,7 @@ fn soft_cap_grid() {
 #[test]
 fn soft_cap_of_extremes() {
     let row = vec![0.0, 1e-3, 30.0, -30.0, 1e4, -1e4, 3e38, -3e38];
-    let tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
+    let tolerance = Tolerance::new(1e-5, 1e-5);
     let ran = check(&mut Bench::open(), "soft_cap", &Setting::rows(1, 1), tolerance, |case| {
         let x = case.tensor_with(&[row.clone()]);
         soft_cap(&mut case.pass, &x, 30.0);
@@ -123,7 +123,7 @@ fn activation_grid() {
     for kind in KINDS {
         for gated in [false, true] {
             // WGSL allows exp and tanh an error of a few units in the sixth digit.
-            let tolerance = Tolerance { absolute: 1e-5, relative: 1e-5 };
+            let tolerance = Tolerance::new(1e-5, 1e-5);
             grid(&format!("{kind:?}, gated: {gated}"), tolerance, |case, rows, columns| {
                 let (gate, up) = (case.tensor_of(rows, columns, 6.0), case.tensor(rows, columns));
                 let y = case.tensor(rows, columns);
@@ -139,7 +139,7 @@ fn activations_of_extremes() {
     let row = vec![0.0, -0.0, 1e-30, 20.0, -20.0, 89.0, -89.0, 1e4, -1e4, 1e15, -1e15, 1e30, -1e30];
     let mut bench = Bench::open();
     for kind in KINDS {
-        let tolerance = Tolerance { absolute: 1e-6, relative: 1e-6 };
+        let tolerance = Tolerance::new(1e-6, 1e-6);
         let ran = check(&mut bench, &format!("{kind:?}"), &Setting::rows(1, 1), tolerance, |case| {
             let (gate, y) = (case.tensor_with(&[row.clone()]), case.tensor(1, row.len()));
             activation(&mut case.pass, &gate, None, kind, &y);

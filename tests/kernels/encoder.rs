@@ -16,7 +16,7 @@ fn bidirectional_grid() {
             for window in [None, Some(0), Some(1), Some(40), Some(64)] {
                 let scale = 1.0 / (head_dim as f32).sqrt();
                 let what = format!("bidirectional {lengths:?} {n_heads} × {head_dim}, {window:?}");
-                check(&mut bench, &what, &setting, Tolerance { absolute: 5e-6, relative: 5e-6 }, |case| {
+                check(&mut bench, &what, &setting, Tolerance::new(5e-6, 5e-6), |case| {
                     let [q, k, v, y] = std::array::from_fn(|_| case.tensor(used + 3, n_heads * head_dim));
                     bidirectional(&mut case.pass, [&q, &k, &v], n_heads, scale, window, &y);
                     vec![Output::Rows { tensor: y, used }]
@@ -35,7 +35,7 @@ fn pool_grid() {
             for (pooling, normalize) in [(Pooling::Mean, true), (Pooling::Cls, false), (Pooling::Last, true)] {
                 let what = format!("pool {lengths:?} × {columns}, {pooling:?}");
                 let setting = Setting::sequences(lengths, rows);
-                check(&mut bench, &what, &setting, Tolerance { absolute: 2e-6, relative: 4e-6 }, |case| {
+                check(&mut bench, &what, &setting, Tolerance::new(2e-6, 4e-6), |case| {
                     let (x, y) = (case.tensor(rows, columns), case.tensor(lengths.len() + 1, columns));
                     pool(&mut case.pass, &x, pooling, normalize, &y);
                     vec![Output::Rows { tensor: y, used: lengths.len() }]

@@ -78,7 +78,7 @@ fn each(run: impl Fn(&mut Bench, Format, (usize, usize, usize, usize, usize, usi
 fn expert_gated_grid() {
     each(|bench, format, (t, experts, top_k, n, k, pieces)| {
         let what = format!("expert_gated {} {t} × {top_k} of {experts} × {n} × {k}", format.name());
-        let tolerance = Tolerance { absolute: 2e-5 * (k as f32).sqrt(), relative: 2e-5 };
+        let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format], k, 40.0);
         check(bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
             let (x, y) = (case.tensor_of(t, k, 0.3), case.tensor(t * top_k, n));
             let routes = routes(case, t, experts, top_k);
@@ -93,7 +93,8 @@ fn expert_gated_grid() {
 fn expert_down_grid() {
     each(|bench, format, (t, experts, top_k, n, k, pieces)| {
         let what = format!("expert_down {} {t} × {top_k} of {experts} × {n} × {k}", format.name());
-        check(bench, &what, &Setting::rows(t, t.max(2) - 1), Tolerance::sum(k * top_k, 1.0), |case| {
+        let tolerance = Tolerance::sum(k * top_k, 1.0).rounded(&[format], k * top_k, 1.0);
+        check(bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
             let (x, y) = (case.tensor(t * top_k, k), case.tensor(t, n));
             let routes = routes(case, t, experts, top_k);
             let down = case.experts(format, experts, n, k, pieces);

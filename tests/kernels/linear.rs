@@ -46,7 +46,8 @@ fn linear_grid(format: Format, software: bool) {
             for used in [t, t - 1] {
                 let what = format!("{} {used} of {t} × {n} × {k}, {bias} {accumulate}", format.name());
                 let setting = Setting::rows(t, used);
-                check(&mut bench, &what, &setting, Tolerance::sum(k, 1.0), |case| {
+                let tolerance = Tolerance::sum(k, 1.0).rounded(&[format], k, 1.0);
+                check(&mut bench, &what, &setting, tolerance, |case| {
                     let (x, y) = (case.tensor(t, k), case.tensor(t, n));
                     let weight = case.weight(format, n, k, pieces);
                     let values = case.randoms(n);
@@ -103,7 +104,8 @@ fn linear_large() {
     for (t, n, k) in [(1, 1000, 4096), (64, 260, 1024)] {
         for &format in Format::ALL {
             let what = format!("{} {t} × {n} × {k}", format.name());
-            check(&mut bench, &what, &Setting::rows(t, t), Tolerance::sum(k, 1.0), |case| {
+            let tolerance = Tolerance::sum(k, 1.0).rounded(&[format], k, 1.0);
+            check(&mut bench, &what, &Setting::rows(t, t), tolerance, |case| {
                 let (x, y) = (case.tensor(t, k), case.tensor(t, n));
                 let weight = case.weight(format, n, k, 1);
                 linear(&mut case.pass, &x, &weight, Epilogue::default(), &y);
@@ -169,7 +171,7 @@ fn embed_reads_every_block() {
             let what = format!("{} row {i}", format.name());
             // The executors may round a product and a difference once or twice.
             let largest = want.iter().fold(0f32, |m, x| m.max(x.abs()));
-            let rounding = Tolerance { absolute: 3e-7 * largest, relative: 0.0 };
+            let rounding = Tolerance::new(3e-7 * largest, 0.0);
             let setting = Setting::slots(&[0], &[0], 32, 16);
             let ran = check(&mut bench, &what, &setting, rounding, |case| {
                 let table = case.weight_of(format, row, 1, want.len(), 1);
@@ -236,7 +238,8 @@ fn project_grid() {
             for (norm, biased) in [(false, false), (true, false), (true, true)] {
                 let what = format!("project {} {} {t} × {outputs:?} × {k}, {norm}", format.name(), other.name());
                 // Normalised columns are near 1, some a few times that.
-                check(&mut bench, &what, &Setting::rows(t, t.max(2) - 1), Tolerance::sum(k, 4.0), |case| {
+                let tolerance = Tolerance::sum(k, 4.0).rounded(&formats, k, 4.0);
+                check(&mut bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
                     let n: usize = outputs.iter().sum();
                     let (x, y) = (case.tensor(t, k), case.tensor(t, n));
                     let with: Vec<_> = outputs.into_iter().zip(formats).filter(|(rows, _)| *rows > 0).collect();
@@ -270,7 +273,7 @@ fn gated_grid() {
             for (norm, biased) in [(false, false), (true, true)] {
                 let what = format!("gated {} {} {t} × {n} × {k}, {activation:?}, {norm}", format.name(), other.name());
                 // Two sums times each other, each up to tens.
-                let tolerance = Tolerance { absolute: 2e-5 * (k as f32).sqrt(), relative: 2e-5 };
+                let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format, other], k, 40.0);
                 check(&mut bench, &what, &Setting::rows(t, t), tolerance, |case| {
                     let (x, y) = (case.tensor_of(t, k, 0.2), case.tensor(t, n));
                     let (gate, up) = (case.weight(format, n, k, 1), case.weight(other, n, k, 1));

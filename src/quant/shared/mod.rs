@@ -28,12 +28,14 @@ pub fn half_value(bits: u16) -> f32 {
     f32::from_bits(value | (bits & 0x8000) << 16)
 }
 
-/// The codes of 16 bytes: low nibbles are weights 0..16, high ones 16..32.
+/// What 16 bytes' nibbles stand for: low ones are weights 0..16, high ones 16..32.
 #[inline(always)]
-pub fn nibbles(bytes: &[u8], codes: &mut [u8]) {
-    let (low, high) = codes.split_at_mut(16);
-    for ((low, high), byte) in low.iter_mut().zip(high).zip(bytes) {
-        (*low, *high) = (byte & 15, byte >> 4);
+pub fn nibbles<T>(bytes: &[u8], of: impl Fn(u8) -> T, to: &mut [T]) {
+    // Arrays by value: the loops over them become vector code.
+    let bytes: [u8; 16] = bytes[..16].try_into().expect("16 bytes");
+    let (low, high) = to[..32].split_at_mut(16);
+    for (to, nibbles) in [(low, bytes.map(|byte| byte & 15)), (high, bytes.map(|byte| byte >> 4))] {
+        to.iter_mut().zip(nibbles).for_each(|(to, nibble)| *to = of(nibble));
     }
 }
 
