@@ -179,13 +179,13 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
 
     let dim4 = local % DIMS4;
     let gatherer = local / DIMS4;
-    var gathered: array<vec4f, SHARE>;
+    var gathered = array<vec4f, SHARE>();
     for (var tile = begin; tile < end; tile += 64u) {
         let in_tile = min(64u, end - tile);
         if (local < in_tile) {
             let is_own = tile + local == row.position;
             let cell = cell_at(row.slot, tile + local, kv_head);
-            var dots: array<f32, SHARE>;
+            var dots = array<f32, SHARE>();
             for (var d = 0u; d < DIMS4; d++) {
                 var key = own_key[d];
                 if (!is_own) { key = load_key(cell + d); }

@@ -11,7 +11,7 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     let thread_n = local % 8u; // outputs thread_n, thread_n + 8, …: neighbours read neighbouring rows of w_tile
     let blocks = (params.k + 31u) / 32u;
     let rows = rows_wanted();
-    var sums: array<vec4f, 8>; // [8 outputs] × 4 rows
+    var sums = array<vec4f, 8>(); // [8 outputs] × 4 rows
     for (var block = 0u; block < blocks; block++) {
         for (var i = local; i < 256u; i += 64u) {
             let row = first_row + i / 8u;

@@ -118,3 +118,19 @@ fn every_kernel_has_its_shader_and_every_format_its_dequant() {
     assert_eq!(stems("src/ops", "rs"), stems("shaders", "wgsl"));
     assert_eq!(stems("src/quant", "rs"), stems("shaders/quant", "wgsl"));
 }
+
+/// WGSL makes such a variable zero each time it comes to it; SwiftShader, in a loop, does so only the first time.
+#[test]
+fn variables_of_shaders_say_what_they_begin_with() {
+    let mut checked = 0;
+    for folder in ["shaders", "shaders/shared", "shaders/quant"] {
+        for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            for line in text.lines().map(str::trim_start).filter(|line| line.starts_with("var ")) {
+                assert!(line.contains('='), "{}: {line}", path.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 50, "only {checked} variables were seen");
+}
