@@ -1,22 +1,20 @@
 //! What each subcommand does.
 
+pub mod bench;
 pub mod embed;
 pub mod inspect;
 pub mod quantize;
 
-use super::{Adapter, Bench, Chat, Generate, Logits, Model, Perplexity, Sampling, Tokenize};
+use super::{Adapter, Chat, Generate, Logits, Model, Perplexity, Sampling, Tokenize};
 use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress, no_breathing};
 use cresset::error::{Error, Result};
-use cresset::generate::Request;
 use cresset::tokenizer::Tokenizer;
 use cresset::weights::{Checkpoint, open_path};
 use indicatif::{ProgressBar, ProgressStyle};
 use pollster::block_on;
 use serde_json::{Map, Value, json};
 use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
 
 fn checkpoint(path: &Path) -> Result<Checkpoint> {
     block_on(Checkpoint::open(open_path(path)?))
@@ -218,94 +216,6 @@ pub fn perplexity(args: Perplexity) -> Result<()> {
     } else {
         let (perplexity, bits, tokens) = (score.perplexity, score.bits_per_byte, score.scored_tokens);
         print(&format!("perplexity {perplexity:.4}, {bits:.4} bits per byte, {tokens} tokens scored\n"));
-    }
-    Ok(())
-}
-
-/// One run of `bench`: tokens per second, and what a token cost.
-struct BenchRun {
-    prefill: f64,
-    decode: f64,
-    dispatches: f64,
-    bytes_read: f64,
-    /// Buffers, bind groups and pipelines made in the whole run.
-    made: f64,
-}
-
-pub fn bench(args: Bench) -> Result<()> {
-    let started = Instant::now();
-    let mut engine = args.model.load()?;
-    let load_s = started.elapsed().as_secs_f64();
-    let info = engine.info();
-    let vocabulary = engine.model().vocabulary_size as u32;
-    let generator = engine.generator()?;
-    let mut seed = 1u32;
-    let mut runs = Vec::new();
-    for run in 0..args.repeat.max(1) + 1 {
-        // Other ids each time, so that no prefix of the cache serves; the first run warms up.
-        let prompt = (0..args.prompt.max(1)).map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 8) % vocabulary
-        });
-        let request = Request {
-            prompt: prompt.collect(),
-            max_tokens: Some(args.generate.max(2)),
-            sampling: cresset::sampler::SamplingParams { temperature: 0.0, ..Default::default() },
-            ..Request::default()
-        };
-        let before = generator.device.counters();
-        let start = Instant::now();
-        let mut at = Vec::new();
-        let mut on_token = |_: cresset::generate::Sampled| {
-            at.push(start.elapsed().as_secs_f64());
-            ControlFlow::Continue(())
-        };
-        block_on(generator.generate(&request, &mut on_token, &no_breathing))?;
-        let after = generator.device.counters();
-        if run == 0 || at.len() < 2 {
-            continue;
-        }
-        let (first, last) = (at[0], at[at.len() - 1]);
-        let per_token = |count: u64| count as f64 / at.len() as f64;
-        runs.push(BenchRun {
-            prefill: request.prompt.len() as f64 / first,
-            decode: (at.len() - 1) as f64 / (last - first),
-            dispatches: per_token(after.dispatches - before.dispatches),
-            bytes_read: per_token(after.bytes_read - before.bytes_read),
-            made: (after.buffers + after.bind_groups + after.pipelines) as f64
-                - (before.buffers + before.bind_groups + before.pipelines) as f64,
-        });
-    }
-    if runs.is_empty() {
-        return Err(Error::invalid("-n", "the context leaves no room for two tokens after the prompt"));
-    }
-    let median = |pick: fn(&BenchRun) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(pick).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    let (prefill, decode) = (median(|r| r.prefill), median(|r| r.decode));
-    let (dispatches, read, made) = (median(|r| r.dispatches), median(|r| r.bytes_read), median(|r| r.made));
-    if args.json {
-        print_json(&json!({
-            "model": info["model"], "device": info["device"], "load_s": load_s,
-            "prompt_tokens": args.prompt, "generated_tokens": args.generate, "runs": runs.len(),
-            "prefill_tokens_per_s": prefill, "decode_tokens_per_s": decode,
-            "dispatches_per_token": dispatches, "bytes_read_per_token": read, "objects_made": made,
-        }));
-    } else {
-        let name = |v: &Value| v.as_str().unwrap_or_default().to_string();
-        print(&format!(
-            "{} on {} ({})\nload     {load_s:.2} s\nprefill  {prefill:.1} tok/s ({} tokens)\n\
-             decode   {decode:.1} tok/s ({} tokens)\na token  {dispatches:.1} dispatches, {read:.0} bytes read back, \
-             {made:.0} objects made a run\nmedians of {} runs\n",
-            name(&info["model"]["name"]),
-            name(&info["device"]["description"]),
-            name(&info["device"]["backend"]),
-            args.prompt,
-            args.generate,
-            runs.len(),
-        ));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod answer;
+mod bench;
 mod embeddings;
 mod estimate;
 mod load;
@@ -11,6 +12,7 @@ mod request;
 mod stop;
 
 pub use adapters::AdapterOptions;
+pub use bench::{BenchOptions, BenchReport};
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device};
 pub use probe::probe;
 
@@ -173,6 +175,7 @@ impl Engine {
             sampling: options.sampling.clone(),
             seed,
             want_logits: options.logprobs.is_some(),
+            recompute: !options.cache_prompt,
         };
         let (mut choices, mut outcomes, mut times) = (Vec::new(), Vec::new(), Times::default());
         for index in 0..options.n {

@@ -1,7 +1,7 @@
 //! Ids in, ids out: prefill, the decode loop that runs ahead of its read-backs, the cached prefix. Sees no string.
 
 pub use crate::device::Breathe;
-use crate::device::{BufferId, SamplingSlot, Ticket, Usage};
+use crate::device::{BufferId, KernelTime, Plan, SamplingSlot, Ticket, Usage, profile};
 use crate::device::{Compiled, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor};
 use crate::error::{Error, Result};
 use crate::models::Decoder;
@@ -79,6 +79,8 @@ pub struct Request {
     pub seed: u64,
     /// Hand the logits to the callback as well: the loop then runs at depth 1.
     pub want_logits: bool,
+    /// Compute the whole prompt, whatever the cache holds of it.
+    pub recompute: bool,
 }
 
 /// How it went.
@@ -230,21 +232,37 @@ impl Generator {
         if self.plans.contains_key(&key) {
             return Ok(());
         }
-        let layout = self.control.layout;
-        let io = (self.control_buffer, self.state);
-        let logit_rows = if head == Head::All { rows.min(LOGIT_ROWS) } else { 1 };
-        let logits = Tensor::new(self.logits, logit_rows, self.model.shape().vocabulary);
-        let mut pass = Pass::new(&mut self.device, &self.pool, rows, layout, io);
-        pass.key_chunks = key.key_chunks;
-        pass.corrections = self.adapter.map(|id| self.adapters[&id].corrections.clone());
-        self.model.forward(&mut pass, &self.caches, (head != Head::None).then_some(&logits))?;
-        if head == Head::Sample {
-            sample_token(&mut pass, &logits, self.bias)?;
-        }
-        let plan = pass.finish();
+        let plan = self.record(key)?;
         let compiled = self.device.compile(plan).await?;
         self.plans.insert(key, compiled);
         Ok(())
+    }
+
+    fn record(&mut self, key: PlanKey) -> Result<Plan> {
+        let layout = self.control.layout;
+        let io = (self.control_buffer, self.state);
+        let logit_rows = if key.head == Head::All { key.rows.min(LOGIT_ROWS) } else { 1 };
+        let logits = Tensor::new(self.logits, logit_rows, self.model.shape().vocabulary);
+        let mut pass = Pass::new(&mut self.device, &self.pool, key.rows, layout, io);
+        pass.key_chunks = key.key_chunks;
+        pass.corrections = self.adapter.map(|id| self.adapters[&id].corrections.clone());
+        self.model.forward(&mut pass, &self.caches, (key.head != Head::None).then_some(&logits))?;
+        if key.head == Head::Sample {
+            sample_token(&mut pass, &logits, self.bias)?;
+        }
+        Ok(pass.finish())
+    }
+
+    /// Where the time goes of a run of as many `rows` as a bucket has, the last of which attends to `keys` keys.
+    pub async fn profile(&mut self, rows: usize, keys: usize) -> Result<Vec<KernelTime>> {
+        self.cached.clear();
+        let rows = *BUCKETS.iter().find(|&&bucket| bucket >= rows).unwrap_or(&BUCKETS[0]);
+        let first = keys.clamp(rows, self.context()) - rows;
+        let table: Vec<Row> = (first..first + rows).map(|at| Row { slot: 0, position: at as u32, token: 0 }).collect();
+        self.control.set_rows(&table, &[rows as u32 - 1]);
+        self.device.write(self.control_buffer, 0, self.control.bytes());
+        let plan = self.record(self.key(rows, Head::Sample, keys))?;
+        profile(&self.device, &plan, self.state).await
     }
 
     /// Runs a plan that [`Self::plan`] has made.
@@ -316,7 +334,7 @@ impl Generator {
         self.check_prompt(&request.prompt)?;
         request.sampling.validate(self.model.shape().vocabulary)?;
         let prompt_tokens = request.prompt.len();
-        let cached_tokens = self.reusable(&request.prompt);
+        let cached_tokens = if request.recompute { 0 } else { self.reusable(&request.prompt) };
         let outcome = |finish, tokens| Outcome { finish, prompt_tokens, cached_tokens, tokens };
         // Each position of the context holds one token; the last sampled one needs none.
         let room = self.context() - prompt_tokens + 1;

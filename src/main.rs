@@ -31,7 +31,7 @@ enum Command {
     /// How well a model predicts a text.
     Perplexity(Perplexity),
     /// Prefill and decode speed.
-    Bench(Bench),
+    Bench(cli::bench::Bench),
     /// Write a GGUF file with fewer bits a weight.
     Quantize(cli::quantize::Quantize),
     /// Turn texts into vectors, with a model made for that.
@@ -184,24 +184,6 @@ struct Perplexity {
     json: bool,
 }
 
-#[derive(Args)]
-struct Bench {
-    #[command(flatten)]
-    model: Model,
-    /// Prompt tokens.
-    #[arg(short = 'p', value_name = "N", default_value_t = 128)]
-    prompt: usize,
-    /// Tokens to generate.
-    #[arg(short = 'n', value_name = "N", default_value_t = 64)]
-    generate: usize,
-    /// Runs; the median is reported.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    repeat: usize,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-}
-
 fn main() -> ExitCode {
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
@@ -214,7 +196,7 @@ fn main() -> ExitCode {
         Command::Logits(args) => cli::logits(args),
         Command::Inspect(args) => cli::inspect::inspect(args),
         Command::Perplexity(args) => cli::perplexity(args),
-        Command::Bench(args) => cli::bench(args),
+        Command::Bench(args) => cli::bench::bench(args),
         Command::Quantize(args) => cli::quantize::quantize(args),
         Command::Embed(args) => cli::embed::embed(args),
         #[cfg(feature = "train")]

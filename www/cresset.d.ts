@@ -143,6 +143,8 @@ export interface SamplingOptions {
   /** Name of a loaded adapter; null is the model as it is, absent the one it was loaded with. */
   adapter?: string | null;
   min_tokens?: number;
+  /** False computes the whole prompt anew, whatever the cache holds of it; for measuring. */
+  cache_prompt?: boolean;
   /** Adds `token_ids` to each choice. */
   return_token_ids?: boolean;
   stream_options?: { include_usage?: boolean };

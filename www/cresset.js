@@ -107,6 +107,11 @@ class Engine {
     return this.#channel.call('applyChatTemplate', params).answer;
   }
 
+  /** Measures the loaded model: speeds, what a token costs, and with `profile` where the time goes. */
+  async bench(options = {}) {
+    return this.#channel.call('bench', { options: encodeRequest(options, 'options') }).answer;
+  }
+
   /** Counters of the running engine. */
   async stats() {
     return this.#channel.call('stats', {}).answer;

@@ -70,6 +70,15 @@ const methods = {
     }
   },
 
+  async bench({ options }, _report, id) {
+    running = id;
+    try {
+      return JSON.parse(await engine.bench(options));
+    } finally {
+      running = null;
+    }
+  },
+
   async tokenize({ text }) {
     return Array.from(await engine.tokenize(text));
   },

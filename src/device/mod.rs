@@ -15,6 +15,7 @@ mod low_rank;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod pass;
+mod profile;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
@@ -26,6 +27,7 @@ pub(crate) use kernel::kernel;
 pub use kernel::{Access, Kernel, KvFormat, Options, Twin};
 pub use low_rank::{Corrections, LowRank, ProjectionId};
 pub use pass::{Pass, Plan, Pool, Step, Tensor};
+pub use profile::{KernelTime, profile};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
 

@@ -19,6 +19,8 @@ pub struct Options {
     /// How many alternatives to report for each token; `None`: no log-probabilities.
     pub logprobs: Option<usize>,
     pub sampling: SamplingParams,
+    /// Start from what the cache holds of the prompt.
+    pub cache_prompt: bool,
     pub adapter: AdapterChoice,
 }
 
@@ -186,6 +188,7 @@ impl<'a> Fields<'a> {
             return_token_ids: self.flag("return_token_ids")?,
             logprobs,
             sampling,
+            cache_prompt: self.get("cache_prompt").is_none() || self.flag("cache_prompt")?,
             adapter: self.adapter()?,
         })
     }

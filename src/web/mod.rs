@@ -3,7 +3,7 @@
 
 mod source;
 
-use crate::engine::{AdapterOptions, LoadOptions, probe as probe_model};
+use crate::engine::{AdapterOptions, BenchOptions, LoadOptions, probe as probe_model};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect};
@@ -143,6 +143,17 @@ impl Engine {
             let mut rows = Vec::new();
             engine.logits(&ids, all, &mut |row| rows.extend_from_slice(row), &yield_to_events).await?;
             Ok(rows)
+        };
+        run.await.map_err(thrown)
+    }
+
+    /// Measures generation; options and report are JSON.
+    pub async fn bench(&self, options: String) -> Result<String, JsValue> {
+        let run = async {
+            let options = BenchOptions::parse(&parse(&options, "options")?)?;
+            let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+            let report = engine.bench(&options, &yield_to_events).await?;
+            Ok(serde_json::to_string(&report).expect("plain data"))
         };
         run.await.map_err(thrown)
     }

@@ -1,0 +1,145 @@
+//! How fast a loaded model is here, and where its time goes: what the command line and the bench page print.
+
+use super::Engine;
+use super::request::Fields;
+use crate::device::KernelTime;
+use crate::error::{Error, Result};
+use crate::generate::{Breathe, Request, Sampled};
+use crate::sampler::SamplingParams;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::ops::ControlFlow;
+use web_time::Instant;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct BenchOptions {
+    /// Tokens of the prompt.
+    pub prompt: usize,
+    /// Tokens to generate; two at least.
+    pub generate: usize,
+    /// Runs that count, beside one that warms up.
+    pub repeat: usize,
+    /// Time each kernel as well.
+    pub profile: bool,
+}
+
+impl BenchOptions {
+    pub fn parse(options: &Value) -> Result<Self> {
+        let empty = json!({});
+        let fields = Fields::of(if options.is_null() { &empty } else { options })?;
+        let count = |field, least, default| Ok(fields.count(field, least..=1 << 24)?.unwrap_or(default));
+        Ok(BenchOptions {
+            prompt: count("prompt", 1, 128)?,
+            generate: count("generate", 2, 64)?,
+            repeat: count("repeat", 1, 5)?,
+            profile: fields.flag("profile")?,
+        })
+    }
+}
+
+/// Medians over the runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct BenchReport {
+    pub prompt_tokens: usize,
+    pub generated_tokens: usize,
+    pub runs: usize,
+    pub prefill_tokens_per_s: f64,
+    pub decode_tokens_per_s: f64,
+    pub time_to_first_token_s: f64,
+    pub dispatches_per_token: f64,
+    pub submits_per_token: f64,
+    pub bytes_read_per_token: f64,
+    /// Buffers, bind groups and pipelines made in a whole run.
+    pub objects_made: f64,
+    /// Where the time of a prompt of up to 256 tokens goes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefill_kernels: Vec<KernelTime>,
+    /// Where the time of a decoded token goes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decode_kernels: Vec<KernelTime>,
+}
+
+/// One run.
+struct Run {
+    first: f64,
+    decode: f64,
+    dispatches: f64,
+    submits: f64,
+    bytes_read: f64,
+    made: f64,
+}
+
+impl Engine {
+    /// Measures greedy generation. Errors: as of a request.
+    pub async fn bench(&mut self, options: &BenchOptions, breathe: &Breathe) -> Result<BenchReport> {
+        let vocabulary = self.model.vocabulary_size as u32;
+        let generator = self.work.generator()?;
+        generator.interrupted.set(false);
+        let mut random = 1u32;
+        let mut runs = Vec::new();
+        for run in 0..options.repeat + 1 {
+            let prompt = (0..options.prompt).map(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 8) % vocabulary
+            });
+            let request = Request {
+                prompt: prompt.collect(),
+                max_tokens: Some(options.generate),
+                sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
+                recompute: true,
+                ..Request::default()
+            };
+            let (start, mut at) = (Instant::now(), Vec::new());
+            let before = generator.device.counters();
+            let mut on_token = |_: Sampled| {
+                at.push(start.elapsed().as_secs_f64());
+                ControlFlow::Continue(())
+            };
+            generator.generate(&request, &mut on_token, breathe).await?;
+            let after = generator.device.counters();
+            let [first, .., last] = at[..] else {
+                return Err(Error::invalid("generate", "the context leaves no room for two tokens after the prompt"));
+            };
+            if run == 0 {
+                continue;
+            }
+            let per_token = |count: u64| count as f64 / at.len() as f64;
+            runs.push(Run {
+                first,
+                decode: (at.len() - 1) as f64 / (last - first),
+                dispatches: per_token(after.dispatches - before.dispatches),
+                submits: per_token(after.submits - before.submits),
+                bytes_read: per_token(after.bytes_read - before.bytes_read),
+                made: (after.buffers + after.bind_groups + after.pipelines) as f64
+                    - (before.buffers + before.bind_groups + before.pipelines) as f64,
+            });
+        }
+        let (mut prefill_kernels, mut decode_kernels) = (Vec::new(), Vec::new());
+        if options.profile {
+            prefill_kernels = generator.profile(options.prompt, options.prompt).await?;
+            decode_kernels = generator.profile(1, options.prompt + options.generate / 2).await?;
+        }
+        let first = median(&runs, |run| run.first);
+        Ok(BenchReport {
+            prompt_tokens: options.prompt,
+            generated_tokens: options.generate,
+            runs: runs.len(),
+            prefill_tokens_per_s: options.prompt as f64 / first,
+            decode_tokens_per_s: median(&runs, |run| run.decode),
+            time_to_first_token_s: first,
+            dispatches_per_token: median(&runs, |run| run.dispatches),
+            submits_per_token: median(&runs, |run| run.submits),
+            bytes_read_per_token: median(&runs, |run| run.bytes_read),
+            objects_made: median(&runs, |run| run.made),
+            prefill_kernels,
+            decode_kernels,
+        })
+    }
+}
+
+fn median(runs: &[Run], pick: fn(&Run) -> f64) -> f64 {
+    let mut values: Vec<f64> = runs.iter().map(pick).collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
