@@ -17,8 +17,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read> qkv: array<f32>;          // [T, (H + 2 Hkv) × head_dim]
 @group(0) @binding(4) var<storage, read> table: array<vec2f>;      // [context, rope_dims / 2] of (cos, sin)
 @group(0) @binding(5) var<storage, read> norms: array<f32>;        // weights of the norm of q, then of k
-@group(0) @binding(6) var<storage, read_write> keys: array<vec2u>; // [pages, Hkv, page, head_dim]: four f16, or half of four f32
-@group(0) @binding(7) var<storage, read_write> values: array<vec2u>;
+@group(0) @binding(6) var<storage, read_write> keys: array<Stored>; // [pages, Hkv, page, head_dim]
+@group(0) @binding(7) var<storage, read_write> values: array<Stored>;
 @group(0) @binding(8) var<storage, read_write> y: array<vec4f>;    // [T, H × DIMS4], SPLIT: [T, H, chunks, DIMS4 + 1]
 
 // Low enough to lose every comparison, high enough that a difference of two is still a number for fast-math compilers.
@@ -36,28 +36,6 @@ var<workgroup> maxima: array<f32, SHARE>;
 var<workgroup> corrections: array<f32, SHARE>;
 var<workgroup> sums: array<f32, SHARE>;
 var<workgroup> gathers: array<vec4f, 64>;
-
-// What a number becomes in the cache.
-fn kept(x: vec4f) -> vec4f {
-    if (KV_F32 == 1u) { return x; }
-    return vec4f(unpack2x16float(pack2x16float(x.xy)), unpack2x16float(pack2x16float(x.zw)));
-}
-
-fn load_key(cell: u32) -> vec4f {
-    if (KV_F32 == 1u) { return bitcast<vec4f>(vec4u(keys[cell * 2u], keys[cell * 2u + 1u])); }
-    return vec4f(unpack2x16float(keys[cell].x), unpack2x16float(keys[cell].y));
-}
-
-fn load_value(cell: u32) -> vec4f {
-    if (KV_F32 == 1u) { return bitcast<vec4f>(vec4u(values[cell * 2u], values[cell * 2u + 1u])); }
-    return vec4f(unpack2x16float(values[cell].x), unpack2x16float(values[cell].y));
-}
-
-// Where a position's head begins in the cache, in cells of four.
-fn cell_at(slot: u32, position: u32, kv_head: u32) -> u32 {
-    let at = cache_position(slot, position, params.page);
-    return ((at / params.page * params.n_kv_heads + kv_head) * params.page + at % params.page) * DIMS4;
-}
 
 // A dimension of the head at `base` of `raw`, turned by its position.
 fn turned(base: u32, position: u32, d: u32) -> f32 {
@@ -151,24 +129,25 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     for (var i = local; i < SHARE * DIMS4; i += 64u) {
         query[i] = turned4(i / DIMS4 * HEAD_DIM, row.position, i % DIMS4 * 4u);
     }
-    if (local < DIMS4 && end == end_of_keys) {
-        let d = local * 4u;
-        let key = turned4(SHARE * HEAD_DIM, row.position, d);
-        let value = vec4f(qkv[v_at + d], qkv[v_at + d + 1u], qkv[v_at + d + 2u], qkv[v_at + d + 3u]);
-        own_key[local] = kept(key);
-        own_value[local] = kept(value);
-        // The first of those that share them writes; nobody reads this position of the cache in this dispatch.
-        if (head % heads_a_key == 0u) {
-            let cell = cell_at(row.slot, row.position, kv_head) + local;
-            if (KV_F32 == 1u) {
-                keys[cell * 2u] = bitcast<vec2u>(key.xy);
-                keys[cell * 2u + 1u] = bitcast<vec2u>(key.zw);
-                values[cell * 2u] = bitcast<vec2u>(value.xy);
-                values[cell * 2u + 1u] = bitcast<vec2u>(value.zw);
+    // A thread keeps up to 32 dimensions of the key, another those of the value.
+    let block = local % 32u;
+    if (end == end_of_keys && block * 8u < DIMS4) {
+        let is_value = local >= 32u;
+        var numbers = array<vec4f, 8>();
+        for (var i = 0u; i < min(8u, DIMS4 - block * 8u); i++) {
+            let d = (block * 8u + i) * 4u;
+            if (is_value) {
+                numbers[i] = vec4f(qkv[v_at + d], qkv[v_at + d + 1u], qkv[v_at + d + 2u], qkv[v_at + d + 3u]);
             } else {
-                keys[cell] = vec2u(pack2x16float(key.xy), pack2x16float(key.zw));
-                values[cell] = vec2u(pack2x16float(value.xy), pack2x16float(value.zw));
+                numbers[i] = turned4(SHARE * HEAD_DIM, row.position, d);
             }
+        }
+        // The first of those that share them writes; nobody reads this position of the cache in this dispatch.
+        let writes = head % heads_a_key == 0u;
+        let to = cache_row(row.slot, row.position, kv_head);
+        if (is_value) { numbers = store_value(to, block, numbers, writes); } else { numbers = store_key(to, block, numbers, writes); }
+        for (var i = 0u; i < min(8u, DIMS4 - block * 8u); i++) {
+            if (is_value) { own_value[block * 8u + i] = numbers[i]; } else { own_key[block * 8u + i] = numbers[i]; }
         }
     }
     if (local < SHARE) {
@@ -184,11 +163,11 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         let in_tile = min(64u, end - tile);
         if (local < in_tile) {
             let is_own = tile + local == row.position;
-            let cell = cell_at(row.slot, tile + local, kv_head);
+            let key_row = cache_row(row.slot, tile + local, kv_head);
             var dots = array<f32, SHARE>();
             for (var d = 0u; d < DIMS4; d++) {
                 var key = own_key[d];
-                if (!is_own) { key = load_key(cell + d); }
+                if (!is_own) { key = key_numbers(key_row, d); }
                 for (var g = 0u; g < SHARE; g++) { dots[g] += dot(query[g * DIMS4 + d], key); }
             }
             for (var g = 0u; g < SHARE; g++) {
@@ -220,7 +199,7 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         if (gatherer < GATHERERS) {
             for (var i = gatherer; i < in_tile; i += GATHERERS) {
                 var value = own_value[dim4];
-                if (tile + i != row.position) { value = load_value(cell_at(row.slot, tile + i, kv_head) + dim4); }
+                if (tile + i != row.position) { value = value_numbers(cache_row(row.slot, tile + i, kv_head), dim4); }
                 for (var g = 0u; g < SHARE; g++) { gathered[g] += scores[g * 64u + i] * value; }
             }
         }

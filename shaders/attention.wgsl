@@ -1,95 +1,150 @@
-// y [T, H, head_dim] = softmax(q kᵀ × scale) v, causal, grouped-query, online softmax. One workgroup a (head, row).
-// Keys come in tiles of 64: first a thread scores one key, then a thread gathers four dimensions of every n-th value.
+// y [T, H, head_dim] = softmax(q kᵀ × scale) v over the cache: causal, grouped-query, online softmax, in tiles (Flash
+// Attention). One workgroup of 64 threads a (KV head, 16 queries): the heads of its group in consecutive rows, so that
+// each key and value is read once for all of them. Keys come KEYS at a time through workgroup memory, then their values.
 struct Params {
-    n_heads: u32, n_kv_heads: u32, head_dim: u32, stride: u32,
-    page: u32, scale: f32, soft_cap: f32, window: u32,
+    n_heads: u32, n_kv_heads: u32, stride4: u32, page: u32,
+    scale: f32, soft_cap: f32, window: u32, unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> control: array<u32>;
 @group(0) @binding(2) var<storage, read> state: array<u32>;
-@group(0) @binding(3) var<storage, read> q: array<vec4f>;         // [T, H × head_dim / 4]
-@group(0) @binding(4) var<storage, read> keys: array<vec2u>;      // [pages, Hkv, page, head_dim]: four f16, or half of four f32
-@group(0) @binding(5) var<storage, read> values: array<vec2u>;
-@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;   // [T, H × head_dim / 4]
+@group(0) @binding(3) var<storage, read> q: array<vec4f>;       // [T, H × DIMS4]
+@group(0) @binding(4) var<storage, read> keys: array<Stored>;   // [pages, Hkv, page, head_dim]
+@group(0) @binding(5) var<storage, read> values: array<Stored>;
+@group(0) @binding(6) var<storage, read_write> y: array<vec4f>; // [T, H × DIMS4]
 
 // Low enough to lose every comparison, high enough that a difference of two is still a number for fast-math compilers.
 const LOWEST: f32 = -1e30;
+const DIMS4: u32 = HEAD_DIM / 4u;
+const QUERIES: u32 = 16u;
+// Four queries a thread, and every 16th key or cell.
+const KEYS_A_THREAD: u32 = (KEYS + 15u) / 16u;
+const CELLS_A_THREAD: u32 = (DIMS4 + 15u) / 16u;
+// One more than keys: the cells of a key lie in different banks.
+const KEY_STRIDE: u32 = KEYS + 1u;
 
-var<workgroup> query: array<vec4f, 64>;
-var<workgroup> scores: array<f32, 64>;
-var<workgroup> weights: array<f32, 64>;
-var<workgroup> gathers: array<vec4f, 64>;
-
-fn load_key(cell: u32) -> vec4f {
-    if (KV_F32 == 1u) { return bitcast<vec4f>(vec4u(keys[cell * 2u], keys[cell * 2u + 1u])); }
-    return vec4f(unpack2x16float(keys[cell].x), unpack2x16float(keys[cell].y));
-}
-
-fn load_value(cell: u32) -> vec4f {
-    if (KV_F32 == 1u) { return bitcast<vec4f>(vec4u(values[cell * 2u], values[cell * 2u + 1u])); }
-    return vec4f(unpack2x16float(values[cell].x), unpack2x16float(values[cell].y));
-}
-
-// Where a position's head begins in the cache, in cells of four.
-fn cell_at(slot: u32, position: u32, kv_head: u32) -> u32 {
-    let at = cache_position(slot, position, params.page);
-    return ((at / params.page * params.n_kv_heads + kv_head) * params.page + at % params.page) * (params.head_dim / 4u);
-}
+var<workgroup> tile: array<Cell, KEY_STRIDE * DIMS4>;   // [DIMS4, KEYS], then values [KEYS, DIMS4]
+var<workgroup> scores: array<f32, QUERIES * KEYS>;      // then weights
+var<workgroup> corrections: array<f32, QUERIES>;
+var<workgroup> sums: array<f32, 64>;
 
 @compute @workgroup_size(64)
 fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-    if (group.y >= rows_in_use()) { return; }
-    let row = row_at(group.y);
-    let n_keys = min(row.position + 1u, context());
-    let first_key = row.position + 1u - min(row.position + 1u, params.window);
-    let kv_head = group.x / (params.n_heads / params.n_kv_heads);
-    let dims4 = params.head_dim / 4u;
-    let at = group.y * (params.stride / 4u) + group.x * dims4;
-    if (local < dims4) { query[local] = q[at + local]; }
-    workgroupBarrier();
+    let kv_head = group.x;
+    let heads_a_key = params.n_heads / params.n_kv_heads;
+    let queries = rows_in_use() * heads_a_key;
+    let first_query = group.y * QUERIES;
+    if (first_query >= queries) { return; }
+    let last_query = min(first_query + QUERIES, queries) - 1u;
 
-    // In the second half, `gatherers` groups of threads share the tile's values.
-    let gatherers = 64u / dims4;
-    let dim4 = local % dims4;
-    let gatherer = local / dims4;
+    // Scores and values: queries own, own + 1, …, own + 3. Softmax: query `mine`, a quarter of the keys.
+    let own = local / 16u * 4u;
+    let column = local % 16u;
+    let mine = local / 4u;
+    let quarter = local % 4u;
+    var q_at = array<u32, 4>();
+    var rows = array<Row, 4>();
+    for (var i = 0u; i < 4u; i++) {
+        let query = min(first_query + own + i, last_query);
+        rows[i] = row_at(query / heads_a_key);
+        q_at[i] = query / heads_a_key * params.stride4 + (kv_head * heads_a_key + query % heads_a_key) * DIMS4;
+    }
+    var highest = LOWEST;
+    var sum = 0.0;
+    var gathered = array<vec4f, 4u * CELLS_A_THREAD>();
 
-    var running_max = LOWEST;
-    var running_sum = 0.0;
-    var gathered = vec4f();
-    for (var tile = first_key; tile < n_keys; tile += 64u) {
-        let in_tile = min(64u, n_keys - tile);
-        var score = LOWEST;
-        if (local < in_tile) {
-            let cell = cell_at(row.slot, tile + local, kv_head);
-            var sum = vec4f();
-            for (var d = 0u; d < dims4; d++) { sum += query[d] * load_key(cell + d); }
-            score = (sum.x + sum.y + sum.z + sum.w) * params.scale;
-            // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
-            if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
+    // Rows that follow each other are mostly of one slot; those of each are done by themselves.
+    var row = first_query / heads_a_key;
+    let last_row = last_query / heads_a_key;
+    while (row <= last_row) {
+        let slot = row_at(row).slot;
+        var begin = context();
+        var end = 0u;
+        while (row <= last_row && row_at(row).slot == slot) {
+            let keys_end = min(row_at(row).position + 1u, context());
+            begin = min(begin, keys_end - min(keys_end, params.window));
+            end = max(end, keys_end);
+            row++;
         }
-        scores[local] = score;
-        workgroupBarrier();
-        // Every thread finds the maximum itself: cheaper than a tree of barriers.
-        var new_max = running_max;
-        for (var i = 0u; i < in_tile; i++) { new_max = max(new_max, scores[i]); }
-        let correction = exp(max(running_max - new_max, -80.0));
-        running_max = new_max;
-        weights[local] = select(0.0, exp(score - new_max), local < in_tile);
-        workgroupBarrier();
-        running_sum *= correction;
-        for (var i = 0u; i < in_tile; i++) { running_sum += weights[i]; }
-        gathered *= correction;
-        if (gatherer < gatherers) {
-            for (var i = gatherer; i < in_tile; i += gatherers) {
-                gathered += weights[i] * load_value(cell_at(row.slot, tile + i, kv_head) + dim4);
+        for (var first = begin; first < end; first += KEYS) {
+            let in_tile = min(KEYS, end - first);
+            for (var i = local; i < in_tile * DIMS4; i += 64u) {
+                let cell = key_cell(cache_row(slot, first + i / DIMS4, kv_head), i % DIMS4);
+                tile[i % DIMS4 * KEY_STRIDE + i / DIMS4] = cell;
             }
+            workgroupBarrier();
+            var dots = array<vec4f, KEYS_A_THREAD>(); // of each key, with four queries
+            for (var d = 0u; d < DIMS4; d++) {
+                let q0 = q[q_at[0] + d];
+                let q1 = q[q_at[1] + d];
+                let q2 = q[q_at[2] + d];
+                let q3 = q[q_at[3] + d];
+                for (var i = 0u; i < KEYS_A_THREAD; i++) {
+                    let key = numbers_of(tile[d * KEY_STRIDE + min(column + i * 16u, KEYS - 1u)]);
+                    dots[i] += vec4f(dot(q0, key), dot(q1, key), dot(q2, key), dot(q3, key));
+                }
+            }
+            for (var i = 0u; i < KEYS_A_THREAD; i++) {
+                let key = column + i * 16u;
+                if (key >= KEYS) { break; }
+                for (var j = 0u; j < 4u; j++) {
+                    var score = dots[i][j] * params.scale;
+                    // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
+                    if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
+                    let ago = rows[j].position - (first + key); // wraps for keys of the future
+                    let seen = rows[j].slot == slot && key < in_tile && ago < params.window && ago <= rows[j].position;
+                    scores[(own + j) * KEYS + key] = select(LOWEST, score, seen);
+                }
+            }
+            workgroupBarrier();
+            for (var i = local; i < in_tile * DIMS4; i += 64u) {
+                tile[i] = value_cell(cache_row(slot, first + i / DIMS4, kv_head), i % DIMS4);
+            }
+            let before = highest;
+            for (var key = 0u; key < KEYS; key++) { highest = max(highest, scores[mine * KEYS + key]); }
+            let correction = exp(max(before - highest, -80.0));
+            sum *= correction;
+            workgroupBarrier(); // all scores have been seen
+            for (var key = quarter; key < KEYS; key += 4u) {
+                let score = scores[mine * KEYS + key];
+                var weight = 0.0;
+                if (score > LOWEST) { weight = exp(max(score - highest, -80.0)); }
+                scores[mine * KEYS + key] = weight;
+                sum += weight;
+            }
+            if (quarter == 0u) { corrections[mine] = correction; }
+            workgroupBarrier();
+            for (var c = 0u; c < CELLS_A_THREAD; c++) {
+                let cell = min(column + c * 16u, DIMS4 - 1u);
+                var g0 = gathered[c * 4u] * corrections[own];
+                var g1 = gathered[c * 4u + 1u] * corrections[own + 1u];
+                var g2 = gathered[c * 4u + 2u] * corrections[own + 2u];
+                var g3 = gathered[c * 4u + 3u] * corrections[own + 3u];
+                for (var key = 0u; key < in_tile; key++) {
+                    let value = numbers_of(tile[key * DIMS4 + cell]);
+                    g0 += scores[own * KEYS + key] * value;
+                    g1 += scores[(own + 1u) * KEYS + key] * value;
+                    g2 += scores[(own + 2u) * KEYS + key] * value;
+                    g3 += scores[(own + 3u) * KEYS + key] * value;
+                }
+                gathered[c * 4u] = g0;
+                gathered[c * 4u + 1u] = g1;
+                gathered[c * 4u + 2u] = g2;
+                gathered[c * 4u + 3u] = g3;
+            }
+            workgroupBarrier(); // the next tile's keys take the place of these values
         }
     }
-    gathers[local] = gathered;
+    sums[local] = sum;
     workgroupBarrier();
-    if (local < dims4) {
-        for (var g = 1u; g < gatherers; g++) { gathered += gathers[g * dims4 + local]; }
-        y[at + local] = gathered / running_sum;
+    for (var i = 0u; i < 4u; i++) {
+        if (first_query + own + i > last_query) { break; }
+        let at = (own + i) * 4u;
+        let all = sums[at] + sums[at + 1u] + sums[at + 2u] + sums[at + 3u];
+        for (var c = 0u; c < CELLS_A_THREAD; c++) {
+            let cell = column + c * 16u;
+            if (cell < DIMS4) { y[q_at[i] + cell] = gathered[c * 4u + i] / all; }
+        }
     }
 }

@@ -1,5 +1,5 @@
-// x [T, D] = scale × table [V, D] at each row's token (or += at its position). A thread dequantises 8 columns of a row.
-struct Params { columns: u32, stride: u32, weight_stride4: u32, first: u32, count: u32, scale: f32, unused0: u32, unused1: u32 }
+// x [T, D] = scale × table [V, D] at each row's token (or += at its position). A thread dequantises 32 columns of a row.
+struct Params { columns: u32, stride: u32, base: u32, weight_stride4: u32, first: u32, count: u32, scale: f32, unused: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> control: array<u32>;
@@ -18,13 +18,13 @@ fn embed(@builtin(global_invocation_id) id: vec3u) {
     if (BY == 1u) { index = row.position; }
     if (BY == 2u) { index = 0u; }
     index -= params.first;
-    let column = id.x * 8u;
-    if (index >= params.count || column >= params.columns) { return; }
     let blocks = (params.columns + 31u) / 32u;
-    var values = dequant(index * params.weight_stride4, blocks, id.x >> 2u, id.x & 3u);
-    for (var i = 0u; i < 8u; i++) {
-        if (column + i >= params.columns) { break; }
-        let at = id.y * params.stride + column + i;
+    if (index >= params.count || id.x >= blocks) { return; }
+    var values = dequant(params.base + index * params.weight_stride4, blocks, id.x);
+    for (var i = 0u; i < 32u; i++) {
+        let column = id.x * 32u + i;
+        if (column >= params.columns) { break; }
+        let at = id.y * params.stride + column;
         let value = values[i >> 2u][i & 3u] * params.scale;
         if (BY == 0u) { x[at] = value; } else { x[at] += value; }
     }

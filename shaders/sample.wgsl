@@ -10,6 +10,8 @@ const DIGITS: u32 = 15u; // digits 1..15: 0 is what remains
 
 var<workgroup> sums: array<f32, 3840>; // [THREADS, DIGITS]
 var<workgroup> totals: array<f32, 15>;
+var<workgroup> best_key: atomic<u32>;
+var<workgroup> best_key_id: atomic<u32>; // inverted, likewise
 var<workgroup> best_score: atomic<u32>;
 var<workgroup> best_id: atomic<u32>; // inverted: the largest is the lowest id
 
@@ -99,10 +101,15 @@ fn sample(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     let sampling = sampling_of(slot);
     let position = row_at(index).position;
     var best = Best(0u, 0u);
-    for (var i = 0u; i < params.chunks; i++) {
+    for (var i = local; i < params.chunks; i += THREADS) {
         let pair = partials[group.x * params.partial_stride2 + i];
         best = better(best, Best(pair.x, pair.y));
     }
+    atomicMax(&best_key, best.key);
+    workgroupBarrier();
+    if (best.key == atomicLoad(&best_key)) { atomicMax(&best_key_id, ~best.id); }
+    workgroupBarrier();
+    best = Best(atomicLoad(&best_key), ~atomicLoad(&best_key_id));
     var token = best.id;
     if (sampling.temperature >= LEAST_TEMPERATURE) {
         let source = Source(group.x, slot, sampling.flags, number_of(best.key), 1.0 / sampling.temperature);

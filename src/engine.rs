@@ -343,7 +343,7 @@ impl Engine {
             "memory": by_kind,
             "adapters": self.adapters(),
             "tokenizer": self.tokenizer.as_ref().map(|t| t.info()),
-            "variants": { "kv": self.kv.name(), "matvecLanes": device.tuning().matvec_lanes },
+            "variants": { "kv": self.kv.name() },
         })
     }
 

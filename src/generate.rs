@@ -4,9 +4,9 @@ pub use crate::device::Breathe;
 use crate::device::{BufferId, KernelTime, Plan, SamplingSlot, Ticket, Usage, profile};
 use crate::device::{Compiled, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor};
 use crate::error::{Error, Result};
-use crate::models::Decoder;
 use crate::models::lora::Adapter;
-use crate::ops::{KvCache, sample_token};
+use crate::models::{Decoder, Wanted};
+use crate::ops::{KvCache, candidates, penalize, sample};
 use crate::sampler::SamplingParams;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -34,8 +34,8 @@ const FORBIDDEN: f32 = -1e30;
 enum Head {
     /// Nothing: the keys and values are what is wanted.
     None,
-    /// Logits of one row, and a token from them.
-    Sample,
+    /// Logits of one row, and a token from them; with penalties, the logits are changed before they are ranked.
+    Sample { penalties: bool },
     /// Logits of every row.
     All,
 }
@@ -137,10 +137,10 @@ impl Generator {
         let shape = model.shape().clone();
         let rows = *BUCKETS.last().expect("there are buckets");
         let layout = Layout { rows, logit_rows: LOGIT_ROWS, slots: 1, context, page: PAGE };
-        let elements = (layout.pages() * PAGE) as u64 * (shape.n_kv_heads * shape.head_dim) as u64;
+        let bytes = (layout.pages() * PAGE * shape.n_kv_heads) as u64 * 4 * kv.row_words(shape.head_dim) as u64;
         let mut caches = Vec::with_capacity(shape.n_layers);
         for _ in 0..shape.n_layers {
-            let mut buffer = || device.create_buffer("the KV cache", elements * kv.bytes() as u64, Usage::Kv);
+            let mut buffer = || device.create_buffer("the KV cache", bytes, Usage::Kv);
             let (keys, values) = (buffer()?, buffer()?);
             caches.push(KvCache { keys, values, format: kv, n_kv_heads: shape.n_kv_heads, head_dim: shape.head_dim });
         }
@@ -182,10 +182,11 @@ impl Generator {
     ///
     /// The largest comes first: its activations serve all others, and if they don't fit, loading is when to say so.
     pub async fn warm_up(&mut self) -> Result<()> {
-        self.plan(*BUCKETS.last().expect("there are buckets"), Head::Sample, 1).await?;
-        self.plan(BUCKETS[1], Head::Sample, 1).await?;
-        self.plan(1, Head::Sample, 1).await?;
-        self.plan(1, Head::Sample, self.context()).await
+        let head = Head::Sample { penalties: false };
+        self.plan(*BUCKETS.last().expect("there are buckets"), head, 1).await?;
+        self.plan(BUCKETS[1], head, 1).await?;
+        self.plan(1, head, 1).await?;
+        self.plan(1, head, self.context()).await
     }
 
     /// Keeps an adapter; from then on it can be selected.
@@ -246,9 +247,18 @@ impl Generator {
         let mut pass = Pass::new(&mut self.device, &self.pool, key.rows, layout, io);
         pass.key_chunks = key.key_chunks;
         pass.corrections = self.adapter.map(|id| self.adapters[&id].corrections.clone());
-        self.model.forward(&mut pass, &self.caches, (key.head != Head::None).then_some(&logits))?;
-        if key.head == Head::Sample {
-            sample_token(&mut pass, &logits, self.bias)?;
+        let wanted = match key.head {
+            Head::None => Wanted::Cache,
+            Head::All | Head::Sample { penalties: true } => Wanted::Logits(&logits),
+            Head::Sample { penalties: false } => Wanted::Ranked(&logits, self.bias),
+        };
+        let mut ranked = self.model.forward(&mut pass, &self.caches, wanted)?;
+        if let Head::Sample { penalties: true } = key.head {
+            penalize(&mut pass, &logits);
+            ranked = Some(candidates(&mut pass, &logits, self.bias)?);
+        }
+        if let Some(candidates) = ranked {
+            sample(&mut pass, &logits, self.bias, &candidates);
         }
         Ok(pass.finish())
     }
@@ -261,7 +271,7 @@ impl Generator {
         let table: Vec<Row> = (first..first + rows).map(|at| Row { slot: 0, position: at as u32, token: 0 }).collect();
         self.control.set_rows(&table, &[rows as u32 - 1]);
         self.device.write(self.control_buffer, 0, self.control.bytes());
-        let plan = self.record(self.key(rows, Head::Sample, keys))?;
+        let plan = self.record(self.key(rows, Head::Sample { penalties: false }, keys))?;
         profile(&self.device, &plan, self.state).await
     }
 
@@ -283,7 +293,7 @@ impl Generator {
     }
 
     /// Runs all of `ids` from `position` on; the last row is sampled. `None`: interrupted.
-    async fn prefill(&mut self, ids: &[u32], position: usize, breathe: &Breathe) -> Result<Option<Ticket>> {
+    async fn prefill(&mut self, ids: &[u32], position: usize, head: Head, breathe: &Breathe) -> Result<Option<Ticket>> {
         let most = *BUCKETS.last().expect("there are buckets");
         let mut at = 0;
         while ids.len() - at > most {
@@ -297,7 +307,7 @@ impl Generator {
             }
         }
         let rest = &ids[at..];
-        let ticket = self.chunk(rest, position + at, &[rest.len() as u32 - 1], Head::Sample).await?;
+        let ticket = self.chunk(rest, position + at, &[rest.len() as u32 - 1], head).await?;
         self.cached.extend_from_slice(rest);
         Ok(Some(ticket))
     }
@@ -345,9 +355,10 @@ impl Generator {
         self.set_sampling(request, 0);
         self.cached.truncate(cached_tokens);
         // Before prefill, so that decode starts, and goes on, without a pause.
-        self.plan(1, Head::Sample, prompt_tokens).await?;
-        self.plan(1, Head::Sample, prompt_tokens + most).await?;
-        let prefilled = self.prefill(&request.prompt[cached_tokens..], cached_tokens, breathe).await;
+        let head = Head::Sample { penalties: request.sampling.has_penalties() };
+        self.plan(1, head, prompt_tokens).await?;
+        self.plan(1, head, prompt_tokens + most).await?;
+        let prefilled = self.prefill(&request.prompt[cached_tokens..], cached_tokens, head, breathe).await;
         let first = match prefilled {
             Ok(Some(first)) => first,
             Ok(None) => return Ok(outcome(Finish::Abort, 0)),
@@ -384,6 +395,7 @@ impl Generator {
     ) -> Result<Finish> {
         // The CPU executor computes within `run`: to run ahead would only be to compute in vain.
         let depth = if request.want_logits || self.device.is_cpu() { 1 } else { RUN_AHEAD };
+        let head = Head::Sample { penalties: request.sampling.has_penalties() };
         loop {
             // Interrupted by the callback: nothing more is submitted.
             if self.interrupted.get() {
@@ -394,7 +406,7 @@ impl Generator {
                     self.set_sampling(request, decode.submitted);
                     self.device.write(self.control_buffer, 0, self.control.bytes());
                 }
-                decode.in_flight.push_back(self.run(1, Head::Sample, request.prompt.len() + decode.submitted)?);
+                decode.in_flight.push_back(self.run(1, head, request.prompt.len() + decode.submitted)?);
                 decode.submitted += 1;
             }
             let Some(ticket) = decode.in_flight.pop_front() else { return Ok(Finish::Length) };

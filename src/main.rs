@@ -52,8 +52,8 @@ struct Model {
     /// Tokens the context holds (default: the model's own, up to 4096).
     #[arg(long, value_name = "N")]
     context: Option<u64>,
-    /// How attention's keys and values are stored: f16 takes half the memory, f32 is exact.
-    #[arg(long, value_name = "FORMAT", default_value = "f16", value_parser = ["f16", "f32"])]
+    /// How attention's keys and values are stored: f16, q8 takes little more than half of its memory, f32 is exact.
+    #[arg(long, value_name = "FORMAT", default_value = "f16", value_parser = ["f16", "f32", "q8"])]
     kv: String,
     /// Quantise the matrices of an unquantised model (f32, f16, bf16) while loading: q8_0, q4_k, q4_0 and others.
     #[arg(long, value_name = "FORMAT")]

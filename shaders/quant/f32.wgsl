@@ -1,5 +1,10 @@
-// F32: 32 weights a block, eight vec4; `part` 0..3 selects 8 of them.
-fn dequant(row: u32, blocks: u32, block: u32, part: u32) -> array<vec4f, 2> {
-    let at = row + block * 8u + part * 2u;
-    return array(bitcast<vec4f>(weight[at]), bitcast<vec4f>(weight[at + 1u]));
+// F32: 32 weights a block, eight vec4.
+fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+    let at = row + block * 8u;
+    return array(
+        bitcast<vec4f>(weight[at]), bitcast<vec4f>(weight[at + 1u]),
+        bitcast<vec4f>(weight[at + 2u]), bitcast<vec4f>(weight[at + 3u]),
+        bitcast<vec4f>(weight[at + 4u]), bitcast<vec4f>(weight[at + 5u]),
+        bitcast<vec4f>(weight[at + 6u]), bitcast<vec4f>(weight[at + 7u]),
+    );
 }

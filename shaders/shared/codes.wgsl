@@ -1,25 +1,58 @@
-// Taking apart what src/quant/shared/pack.rs puts together. The eight codes of a part come as two words of four bytes.
+// Taking apart what src/quant/shared/pack.rs puts together. The 32 codes of a block come as eight words of four bytes,
+// in order.
 
-// Four bits a code; `word` is the part's own.
-fn code_nibbles(word: u32) -> vec2u {
-    return vec2u(word, word >> 4u) & vec2u(0x0f0f0f0fu);
+// Four bits a code; two vec4 of weights share a word.
+fn codes_of_4(words: vec4u) -> array<u32, 8> {
+    let even = words & vec4u(0x0f0f0f0fu);
+    let odd = (words >> vec4u(4u)) & vec4u(0x0f0f0f0fu);
+    return array(even.x, odd.x, even.y, odd.y, even.z, odd.z, even.w, odd.w);
 }
 
-// Two bits a code; two parts share a word.
-fn code_pairs(word: u32, part: u32) -> vec2u {
-    let bits = word >> ((part & 1u) * 4u);
-    return vec2u(bits, bits >> 2u) & vec2u(0x03030303u);
+// Two bits a code; four vec4 of weights share a word.
+fn codes_of_2(words: vec2u) -> array<u32, 8> {
+    let first = (vec4u(words.x) >> vec4u(0u, 2u, 4u, 6u)) & vec4u(0x03030303u);
+    let second = (vec4u(words.y) >> vec4u(0u, 2u, 4u, 6u)) & vec4u(0x03030303u);
+    return array(first.x, first.y, first.z, first.w, second.x, second.y, second.z, second.w);
 }
 
-// One bit a code; the block's four parts share a word.
-fn code_bits(word: u32, part: u32) -> vec2u {
-    let bits = word >> (part * 2u);
-    return vec2u(bits, bits >> 1u) & vec2u(0x01010101u);
+// One bit a code; the whole block shares a word.
+fn codes_of_1(word: u32) -> array<u32, 8> {
+    let first = (vec4u(word) >> vec4u(0u, 1u, 2u, 3u)) & vec4u(0x01010101u);
+    let second = (vec4u(word) >> vec4u(4u, 5u, 6u, 7u)) & vec4u(0x01010101u);
+    return array(first.x, first.y, first.z, first.w, second.x, second.y, second.z, second.w);
+}
+
+// Codes whose higher bits are kept apart from their lower ones.
+fn joined(low: array<u32, 8>, high: array<u32, 8>, shift: u32) -> array<u32, 8> {
+    return array(
+        low[0] | (high[0] << shift), low[1] | (high[1] << shift), low[2] | (high[2] << shift), low[3] | (high[3] << shift),
+        low[4] | (high[4] << shift), low[5] | (high[5] << shift), low[6] | (high[6] << shift), low[7] | (high[7] << shift),
+    );
 }
 
 // Four bytes as numbers.
 fn code_floats(word: u32) -> vec4f {
     return vec4f((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u));
+}
+
+// scale × (code − middle); the block's halves have scales of their own.
+fn around(codes: array<u32, 8>, scale: vec2f, middle: f32) -> array<vec4f, 8> {
+    return array(
+        scale.x * (code_floats(codes[0]) - middle), scale.x * (code_floats(codes[1]) - middle),
+        scale.x * (code_floats(codes[2]) - middle), scale.x * (code_floats(codes[3]) - middle),
+        scale.y * (code_floats(codes[4]) - middle), scale.y * (code_floats(codes[5]) - middle),
+        scale.y * (code_floats(codes[6]) - middle), scale.y * (code_floats(codes[7]) - middle),
+    );
+}
+
+// scale × code + least; the block's halves have theirs.
+fn above(codes: array<u32, 8>, scale: vec2f, least: vec2f) -> array<vec4f, 8> {
+    return array(
+        scale.x * code_floats(codes[0]) + least.x, scale.x * code_floats(codes[1]) + least.x,
+        scale.x * code_floats(codes[2]) + least.x, scale.x * code_floats(codes[3]) + least.x,
+        scale.y * code_floats(codes[4]) + least.y, scale.y * code_floats(codes[5]) + least.y,
+        scale.y * code_floats(codes[6]) + least.y, scale.y * code_floats(codes[7]) + least.y,
+    );
 }
 
 // The f16 number that a row keeps as its `index`-th, from the word it shares with a neighbour.
@@ -38,4 +71,11 @@ fn iq4_values(word: u32) -> vec4f {
     let c = code_floats(word) - 7.5;
     let p = ((((1.44791394e-4 * c + 1.08435767e-3) * c + 6.97852645e-2) * c - 0.113498156) * c + 11.6164499) * c;
     return floor(p - 3.917675);
+}
+
+fn iq4_scaled(codes: array<u32, 8>, scale: f32) -> array<vec4f, 8> {
+    return array(
+        scale * iq4_values(codes[0]), scale * iq4_values(codes[1]), scale * iq4_values(codes[2]), scale * iq4_values(codes[3]),
+        scale * iq4_values(codes[4]), scale * iq4_values(codes[5]), scale * iq4_values(codes[6]), scale * iq4_values(codes[7]),
+    );
 }

@@ -62,9 +62,11 @@ pub struct Weight {
     pub pieces: Vec<WeightPiece>,
 }
 
-/// Consecutive rows of a [`Weight`] in a buffer of their own.
+/// Consecutive rows of a [`Weight`] in one buffer.
 #[derive(Debug, Clone)]
 pub struct WeightPiece {
     pub buffer: BufferId,
+    /// The row of the buffer at which they begin: others may lie before them.
+    pub at: usize,
     pub rows: Range<usize>,
 }

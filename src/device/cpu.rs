@@ -1,6 +1,6 @@
 //! The CPU executor: runs each step's twin, or its faster version, at once and in order.
 
-use super::{BufferId, Counters, DeviceInfo, Memory, Plan, Ticket, Twin, Usage};
+use super::{BufferId, Counters, DeviceInfo, Memory, Plan, Ticket, Tuning, Twin, Usage};
 use crate::error::{Error, Result};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 pub struct Cpu {
     pub info: DeviceInfo,
     pub memory: Memory,
+    pub tuning: Tuning,
     pub counters: Cell<Counters>,
     /// Runs twins even where a faster version is there: the oracle of tests.
     pub plain: bool,
@@ -31,6 +32,7 @@ impl Cpu {
         Cpu {
             info,
             memory: Memory::default(),
+            tuning: Tuning::unmeasured(true),
             counters: Cell::default(),
             plain: false,
             buffers: Vec::new(),

@@ -4,7 +4,7 @@
 use super::native as backend;
 #[cfg(target_arch = "wasm32")]
 use super::web as backend;
-use super::{BufferId, Counters, DeviceInfo, Limits, Memory, Plan, RUN_AHEAD, Ticket, Usage};
+use super::{BufferId, Counters, DeviceInfo, Limits, Memory, Plan, RUN_AHEAD, Ticket, Tuning, Usage};
 use crate::error::{Error, Result};
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
@@ -19,6 +19,7 @@ const RING_BYTES: u64 = 256;
 pub struct Gpu {
     pub info: DeviceInfo,
     pub memory: Memory,
+    pub tuning: Tuning,
     pub counters: Cell<Counters>,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -92,6 +93,7 @@ impl Gpu {
         };
         let info = backend::describe(&adapter, &device, limits);
         Ok(Gpu {
+            tuning: Tuning::unmeasured(info.software),
             info,
             memory: Memory::default(),
             counters: Cell::default(),

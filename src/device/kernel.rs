@@ -21,63 +21,66 @@ pub struct Kernel {
     pub source: &'static str,
     /// Pieces from `shaders/shared/`.
     pub shared: &'static [&'static str],
+    /// Pieces that call `dequant`: there is one of each for every weight.
+    pub each_weight: &'static [&'static str],
     /// The specification: tests hold the shader to it, and the CPU executor runs it where nothing faster is there.
     pub twin: fn(&Twin),
     /// The same, made for speed, where a twin would carry the CPU path's time; tests hold it to the twin.
     pub fast: Option<fn(&Twin)>,
 }
 
+/// A piece of WGSL from `shaders/shared/`.
+macro_rules! piece {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/", $name, ".wgsl"))
+    };
+}
+pub(crate) use piece;
+
 /// `kernel!(rms_norm, [Uniform, Read, Write], shared: ["control"])`: the kernel of `shaders/rms_norm.wgsl`, whose twin
-/// is the function `twin` in scope; `fast: function` gives the CPU executor another version.
+/// is the function `twin` in scope.
 macro_rules! kernel {
     ($name:ident, [$($access:ident),* $(,)?], shared: [$($shared:literal),* $(,)?]) => {
-        $crate::device::kernel!($name, [$($access),*], shared: [$($shared),*], as: None)
-    };
-    ($name:ident, [$($access:ident),* $(,)?], shared: [$($shared:literal),* $(,)?], fast: $fast:expr) => {
-        $crate::device::kernel!($name, [$($access),*], shared: [$($shared),*], as: Some($fast))
-    };
-    ($name:ident, [$($access:ident),* $(,)?], shared: [$($shared:literal),* $(,)?], as: $fast:expr) => {
         $crate::device::Kernel {
             name: stringify!($name),
             bindings: &[$($crate::device::Access::$access),*],
-            source: include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
-            shared: &[$(include_str!(concat!("../../shaders/shared/", $shared, ".wgsl"))),*],
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", stringify!($name), ".wgsl")),
+            shared: &[$($crate::device::piece!($shared)),*],
+            each_weight: &[],
             twin,
-            fast: $fast,
+            fast: None,
         }
     };
 }
 pub(crate) use kernel;
 
-/// How keys and values are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum KvFormat {
-    #[default]
-    F16,
-    F32,
-}
-
-impl KvFormat {
-    pub fn name(self) -> &'static str {
-        match self {
-            KvFormat::F16 => "f16",
-            KvFormat::F32 => "f32",
-        }
+impl Kernel {
+    /// With a version of its twin for the CPU executor.
+    pub const fn fast(self, fast: fn(&Twin)) -> Kernel {
+        Kernel { fast: Some(fast), ..self }
     }
 
-    pub fn bytes(self) -> usize {
-        match self {
-            KvFormat::F16 => 2,
-            KvFormat::F32 => 4,
-        }
+    pub const fn each_weight(self, pieces: &'static [&'static str]) -> Kernel {
+        Kernel { each_weight: pieces, ..self }
     }
 }
 
-/// What is compiled into a kernel's text: the formats of its weights and named constants.
+/// What is compiled into a kernel's text: the formats of its weights, named constants, and pieces of WGSL where there are
+/// several ways to do the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     pub weights: Vec<Format>,
     pub constants: Vec<(&'static str, u32)>,
+    pub pieces: Vec<&'static str>,
+    /// What the text needs beyond what every device has.
+    pub features: Features,
+}
+
+/// Optional features of WGSL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Features {
+    pub f16: bool,
+    pub subgroups: bool,
 }
 
 impl Options {
@@ -87,11 +90,16 @@ impl Options {
 
     /// For kernels that read several weights.
     pub fn weights(formats: &[Format]) -> Self {
-        Options { weights: formats.to_vec(), constants: Vec::new() }
+        Options { weights: formats.to_vec(), ..Options::default() }
     }
 
     pub fn set(mut self, name: &'static str, value: u32) -> Self {
         self.constants.push((name, value));
+        self
+    }
+
+    pub fn piece(mut self, text: &'static str) -> Self {
+        self.pieces.push(text);
         self
     }
 
@@ -102,31 +110,33 @@ impl Options {
 }
 
 impl Kernel {
-    /// The whole WGSL text: constants, shared pieces, the format's `dequant`, the kernel.
+    /// The whole WGSL text: constants, shared pieces, what reads each weight, the kernel. `prologue`: the target's lines
+    /// for the features that the text needs.
     pub fn wgsl(&self, options: &Options, prologue: &str) -> String {
         let mut text = String::from(prologue);
         for (name, value) in &options.constants {
             text.push_str(&format!("const {name}: u32 = {value}u;\n"));
         }
-        for piece in self.shared {
+        for piece in self.shared.iter().chain(&options.pieces) {
             text.push_str(piece);
         }
         if !options.weights.is_empty() {
             text.push_str(quant::SHARED_WGSL);
         }
         for (i, format) in options.weights.iter().enumerate() {
-            text.push_str(&operand(format.spec().wgsl, i));
+            let reads: Vec<_> = [format.spec().wgsl].iter().chain(self.each_weight).copied().collect();
+            text.push_str(&operand(&reads.concat(), i));
         }
-        if self.source.contains("dequant_of(") {
-            text.push_str(&dequant_of(options.weights.len()));
+        for piece in self.each_weight {
+            text.push_str(&choice(piece, options.weights.len()));
         }
         text.push_str(self.source);
         text
     }
 }
 
-/// A format's text for the `i`-th weight: that of the first as it is, later ones with `_i` behind their names, since no
-/// WGSL function takes a storage buffer.
+/// What reads the `i`-th weight: the text for the first as it is, for later ones with `_i` behind its names, since no WGSL
+/// function takes a storage buffer.
 fn operand(wgsl: &str, i: usize) -> String {
     if i == 0 {
         return wgsl.to_string();
@@ -138,15 +148,19 @@ fn operand(wgsl: &str, i: usize) -> String {
     renamed
 }
 
-/// `dequant_of`: the `dequant` of one of `n` weights, told by its number.
-fn dequant_of(n: usize) -> String {
-    let mut text = String::from(
-        "fn dequant_of(operand: u32, row: u32, blocks: u32, block: u32, part: u32) -> array<vec4f, 2> {\n",
-    );
+/// For the function `f(a: A) -> B` of a piece, `f_of(operand: u32, a: A) -> B`: that of one of `n` weights, told by its
+/// number.
+fn choice(piece: &str, n: usize) -> String {
+    let line = piece.lines().find_map(|line| line.strip_prefix("fn ")).expect("a piece with a function");
+    let (name, rest) = line.split_once('(').expect("parameters");
+    let (parameters, rest) = rest.split_once(')').expect("parameters");
+    let arguments: Vec<_> = parameters.split(", ").filter_map(|p| p.split(':').next()).collect();
+    let arguments = arguments.join(", ");
+    let mut text = format!("fn {name}_of(operand: u32, {parameters}){rest}\n");
     for i in 1..n {
-        text.push_str(&format!("    if (operand == {i}u) {{ return dequant_{i}(row, blocks, block, part); }}\n"));
+        text.push_str(&format!("    if (operand == {i}u) {{ return {name}_{i}({arguments}); }}\n"));
     }
-    text + "    return dequant(row, blocks, block, part);\n}\n"
+    text + &format!("    return {name}({arguments});\n}}\n")
 }
 
 /// What a twin sees of its step: the same parameters, constants and bindings as the shader.

@@ -11,11 +11,13 @@ mod control;
 mod cpu;
 mod gpu;
 mod kernel;
+mod kv;
 mod low_rank;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod pass;
 mod profile;
+mod tuning;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
@@ -23,11 +25,13 @@ pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
 pub use cpu::Cpu;
 pub use gpu::Gpu;
-pub(crate) use kernel::kernel;
-pub use kernel::{Access, Kernel, KvFormat, Options, Twin};
+pub use kernel::{Access, Features, Kernel, Options, Twin};
+pub(crate) use kernel::{kernel, piece};
+pub use kv::KvFormat;
 pub use low_rank::{Corrections, LowRank, ProjectionId};
 pub use pass::{Pass, Plan, Pool, Step, Tensor};
 pub use profile::{KernelTime, profile};
+pub use tuning::{MatmulShape, MatvecShape, Meet, Tuning};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
 
@@ -81,13 +85,6 @@ pub struct Counters {
     pub maps: u64,
     pub bytes_written: u64,
     pub bytes_read: u64,
-}
-
-/// How kernels are shaped for this device. The speed work measures these; here they follow the kind of device.
-#[derive(Debug, Clone, Copy)]
-pub struct Tuning {
-    /// Threads that share one output of a matvec: 1 needs no barrier, which software adapters prefer.
-    pub matvec_lanes: u32,
 }
 
 /// Lets other work happen between runs: the browser's event loop, natively nothing.
@@ -157,7 +154,12 @@ impl Device {
     }
 
     pub fn tuning(&self) -> Tuning {
-        Tuning { matvec_lanes: if self.info().software || matches!(self, Device::Cpu(_)) { 1 } else { 16 } }
+        each!(self, d => d.tuning)
+    }
+
+    /// What plans recorded from now on are shaped by.
+    pub fn set_tuning(&mut self, tuning: Tuning) {
+        each!(self, d => d.tuning = tuning)
     }
 
     /// A zeroed buffer of `bytes` (rounded up to 16). Error: `OUT_OF_MEMORY` past the device's limits.

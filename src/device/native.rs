@@ -1,14 +1,16 @@
 //! The native executor: pipelines, bind groups and replay through wgpu.
 
 use super::gpu::{Gpu, PARAMS_STRIDE, params_arena};
-use super::{Access, DeviceInfo, Kernel, Limits, Plan};
+use super::{Access, DeviceInfo, Features, Kernel, Limits, Plan};
 use crate::error::Result;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 
-/// naga takes no `enable` lines for what it always accepts.
-const PROLOGUE: &str = "";
+/// The lines that a text needs which uses these features. naga has no line for subgroups.
+fn prologue(features: Features) -> &'static str {
+    if features.f16 { "enable f16;\n" } else { "" }
+}
 
 pub type Submission = wgpu::SubmissionIndex;
 
@@ -77,7 +79,8 @@ pub async fn compile(gpu: &Gpu, plan: Plan) -> Result<Compiled> {
     let mut steps = Vec::with_capacity(plan.steps.len());
     for (i, step) in plan.steps.iter().enumerate() {
         let layout = layout(gpu, step.kernel.bindings);
-        let pipeline = pipeline(gpu, step.kernel, &step.kernel.wgsl(&step.options, PROLOGUE), &layout);
+        let pipeline =
+            pipeline(gpu, step.kernel, &step.kernel.wgsl(&step.options, prologue(step.options.features)), &layout);
         let uniform = wgpu::BindGroupEntry {
             binding: 0,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {

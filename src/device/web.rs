@@ -3,14 +3,17 @@
 //! With `web/`, the only place that knows `JsValue`.
 
 use super::gpu::{Gpu, PARAMS_STRIDE, params_arena};
-use super::{Access, DeviceInfo, Limits, Plan};
+use super::{Access, DeviceInfo, Features, Limits, Plan};
 use crate::error::{Error, Result};
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-/// Chrome wants an `enable` line for what naga takes without one; no kernel uses any yet.
-const PROLOGUE: &str = "";
+/// The lines that a text needs which uses these features.
+fn prologue(Features { f16, subgroups }: Features) -> String {
+    let lines = [(f16, "enable f16;\n"), (subgroups, "enable subgroups;\n")];
+    lines.iter().filter(|(uses, _)| *uses).map(|(_, line)| *line).collect()
+}
 
 #[wasm_bindgen(module = "/src/device/web.js")]
 extern "C" {
@@ -93,7 +96,7 @@ pub async fn compile(gpu: &Gpu, plan: Plan) -> Result<Compiled> {
         let grid: Array = step.grid.iter().map(|&n| JsValue::from(n)).collect();
         let object = Object::new();
         set(&object, "name", step.kernel.name.into());
-        set(&object, "code", step.kernel.wgsl(&step.options, PROLOGUE).into());
+        set(&object, "code", step.kernel.wgsl(&step.options, &prologue(step.options.features)).into());
         set(&object, "accesses", accesses.into());
         set(&object, "buffers", buffers.into());
         set(&object, "grid", grid.into());

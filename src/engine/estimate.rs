@@ -34,9 +34,9 @@ fn weights_per_token(shape: &Shape) -> f64 {
     n_layers as f64 * (attention + mlp) + vocabulary as f64 * d_model as f64
 }
 
-/// About as many dispatches as the forward of `models/transformer.rs` records for one row.
+/// About as many dispatches as the forward of `models/decoder.rs` records for one row.
 fn dispatches(shape: &Shape) -> f64 {
-    (14 * shape.n_layers + 7) as f64
+    (5 * shape.n_layers + 3) as f64
 }
 
 /// Seconds of the fastest of a few runs of `steps` matvecs [rows, COLUMNS].
@@ -46,7 +46,7 @@ async fn seconds(device: &mut Device, format: Format, rows: usize, steps: usize)
         false => 4 * format.device_row_words(COLUMNS),
     };
     let buffer = device.create_buffer("probe", (rows * row_bytes) as u64, Usage::Other)?;
-    let weight = Weight { format, rows, columns: COLUMNS, pieces: vec![WeightPiece { buffer, rows: 0..rows }] };
+    let weight = Weight { format, rows, columns: COLUMNS, pieces: vec![WeightPiece { buffer, at: 0, rows: 0..rows }] };
     let layout = Layout { rows: 1, logit_rows: 1, slots: 1, context: 32, page: 32 };
     let mut control = Control::new(layout);
     control.set_rows(&[Row { slot: 0, position: 0, token: 0 }], &[0]);
@@ -57,7 +57,7 @@ async fn seconds(device: &mut Device, format: Format, rows: usize, steps: usize)
     device.write(control_buffer, 0, control.bytes());
     let mut pass = Pass::new(device, &Rc::default(), 1, layout, (control_buffer, state));
     for _ in 0..steps {
-        matvec(&mut pass, &x, &weight, Epilogue::default(), &y);
+        matvec(&mut pass, &x, None, &[&weight], Epilogue::default(), &y);
     }
     let plan = pass.finish();
     let plan = device.compile(plan).await?;

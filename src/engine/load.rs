@@ -53,11 +53,9 @@ impl LoadOptions {
             Some(other) => return Err(Error::invalid("device", format!("must be auto, webgpu or cpu, not {other}"))),
         };
         let kv = match fields.text("kv")? {
-            None | Some("f16") => KvFormat::F16,
-            Some("f32") => KvFormat::F32,
-            Some(other) => {
-                return Err(Error::invalid("kv", format!("must be f16 or f32 in this version, not {other}")));
-            }
+            None => KvFormat::default(),
+            Some(name) => KvFormat::from_name(name)
+                .ok_or_else(|| Error::invalid("kv", format!("must be f16, f32 or q8, not {name}")))?,
         };
         let quantize = match fields.text("quantize")? {
             None => None,

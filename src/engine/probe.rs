@@ -57,7 +57,7 @@ pub(super) fn device_bytes(
         })
         .sum();
     // A header may claim anything: what is too much stays too much.
-    let counts = [2, shape.n_layers, shape.n_kv_heads, shape.head_dim, options.kv.bytes(), context];
+    let counts = [2 * 4, shape.n_layers, shape.n_kv_heads, options.kv.row_words(shape.head_dim), context];
     let cache = counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64));
     let logits = 64 * 4 * shape.vocabulary as u64;
     let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);

@@ -1,10 +1,10 @@
 //! The decoder-only Transformer: what every architecture's file fills with its own parts.
 
-use super::{Decoder, Shape};
+use super::{Decoder, Shape, Wanted};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::nn::{Block, Embedding, Input, Linear, Norm};
-use crate::ops::{KvCache, gather, soft_cap};
+use crate::ops::{KvCache, candidates, gather, soft_cap};
 
 pub struct Transformer {
     pub shape: Shape,
@@ -21,12 +21,16 @@ impl Decoder for Transformer {
         &self.shape
     }
 
-    fn forward(&self, pass: &mut Pass, caches: &[KvCache], logits: Option<&Tensor>) -> Result<()> {
+    fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>> {
         let x = self.embed.forward(pass)?; // [T, D]
         for (block, cache) in self.blocks.iter().zip(caches) {
             block.forward(pass, &x, cache)?; // [T, D]
         }
-        let Some(logits) = logits else { return Ok(()) };
+        let (logits, bias) = match wanted {
+            Wanted::Cache => return Ok(None),
+            Wanted::Logits(logits) => (logits, None),
+            Wanted::Ranked(logits, bias) => (logits, Some(bias)),
+        };
         let last = match pass.rows {
             1 => x,
             _ => {
@@ -37,10 +41,15 @@ impl Decoder for Transformer {
         };
         pass.logit_rows = true;
         let last = Input { x: &last, norm: Some(&self.norm) }; // [L, D]
+        if let Some(bias) = bias
+            && let Some(ranked) = self.lm_head.rank(pass, last, self.logit_cap, (logits, bias))?
+        {
+            return Ok(Some(ranked)); // [L, 2n]
+        }
         self.lm_head.forward_input_into(pass, last, logits)?; // [L, V]
         if let Some(cap) = self.logit_cap {
             soft_cap(pass, logits, cap); // [L, V]
         }
-        Ok(())
+        bias.map(|bias| candidates(pass, logits, bias)).transpose() // [L, 2n]
     }
 }

@@ -316,10 +316,10 @@ impl<'a> Loader<'a> {
             Error::format(&first.name, format!("{columns} columns are no whole blocks of {}", format.name()))
         })?;
         let to = self.format_on_device(first, format, columns);
-        if self.only_check {
-            return Ok(Weight { format: to, rows: e * out, columns, pieces: Vec::new() });
-        }
         let weight = self.allocate_units(&first.name, to, e * out, columns, out)?;
+        if self.only_check {
+            return Ok(weight);
+        }
         let step = (CHUNK / row_bytes).max(1);
         let mut at = 0;
         for (info, _) in tensors {
@@ -336,28 +336,41 @@ impl<'a> Loader<'a> {
 
     /// The rows `runs` of a matrix [rows, columns], in that order.
     async fn matrix_rows(&mut self, name: &str, layer: usize, shape: [usize; 2], runs: &Rows) -> Result<Weight> {
-        let (info, format) = self.find(name, layer, &shape)?;
-        let n = count(runs);
-        let row_bytes = format.row_bytes(shape[1]).ok_or_else(|| {
-            Error::format(&info.name, format!("{} columns are no whole blocks of {}", shape[1], format.name()))
-        })?;
+        let (info, format) = self.find_matrix(name, layer, shape)?;
         let to = self.format_on_device(info, format, shape[1]);
-        if self.only_check {
-            return Ok(Weight { format: to, rows: n, columns: shape[1], pieces: Vec::new() });
+        let weight = self.allocate(&info.name, to, count(runs), shape[1])?;
+        self.fill(&weight, info, format, runs).await?;
+        Ok(weight)
+    }
+
+    /// A matrix [rows, columns] of the file, of whole blocks.
+    fn find_matrix(&self, name: &str, layer: usize, shape: [usize; 2]) -> Result<(&'a TensorInfo, Format)> {
+        let (info, format) = self.find(name, layer, &shape)?;
+        if format.row_bytes(shape[1]).is_none() {
+            let why = format!("{} columns are no whole blocks of {}", shape[1], format.name());
+            return Err(Error::format(&info.name, why));
         }
-        let weight = self.allocate(&info.name, to, n, shape[1])?;
+        Ok((info, format))
+    }
+
+    /// Reads the rows `runs` of a tensor into a weight that has room for them.
+    async fn fill(&mut self, weight: &Weight, info: &TensorInfo, format: Format, runs: &Rows) -> Result<()> {
+        if self.only_check {
+            return Ok(());
+        }
+        let row_bytes = format.row_bytes(weight.columns).expect("checked when the tensor was found");
         let step = (CHUNK / row_bytes).max(1);
         let mut at = 0;
         for run in runs {
             for first in run.clone().step_by(step) {
                 let rows = first..(first + step).min(run.end);
                 let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
-                self.upload(&weight, at..at + rows.len(), &converted(info, format, &bytes, &weight)?).await;
+                self.upload(weight, at..at + rows.len(), &converted(info, format, &bytes, weight)?).await;
                 self.count(bytes.len() as u64);
                 at += rows.len();
             }
         }
-        Ok(weight)
+        Ok(())
     }
 
     /// The rows of each of `parts` of the transpose of a file's matrix [columns, rows]: GPT-2's `Conv1D`, which
@@ -375,14 +388,12 @@ impl<'a> Loader<'a> {
             return Err(Error::unsupported(format!("{}: a transposed matrix in {}", info.name, format.name())));
         }
         let to = self.format_on_device(info, format, columns);
+        let weights = self.allocate_together(&info.name, to, &parts.iter().map(count).collect::<Vec<_>>(), columns)?;
         if self.only_check {
-            let weight = |part: &Rows| Weight { format: to, rows: count(part), columns, pieces: Vec::new() };
-            return Ok(parts.iter().map(weight).collect());
+            return Ok(weights);
         }
         let bytes = self.checkpoint.read_all(info).await?;
-        let mut weights = Vec::with_capacity(parts.len());
-        for part in parts {
-            let weight = self.allocate(&info.name, to, count(part), columns)?;
+        for (part, weight) in parts.iter().zip(&weights) {
             let mut turned = Vec::with_capacity(count(part) * columns * size);
             for row in part.iter().cloned().flatten() {
                 for column in 0..columns {
@@ -390,8 +401,7 @@ impl<'a> Loader<'a> {
                     turned.extend_from_slice(&bytes[at..at + size]);
                 }
             }
-            self.upload(&weight, 0..count(part), &converted(info, format, &turned, &weight)?).await;
-            weights.push(weight);
+            self.upload(weight, 0..count(part), &converted(info, format, &turned, weight)?).await;
         }
         self.count(info.bytes);
         Ok(weights)
@@ -400,9 +410,39 @@ impl<'a> Loader<'a> {
     /// A projection [out, in]; its bias, if the file has one, is named `{name}.bias`.
     pub async fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
         let weight = self.matrix(name, layer, shape).await?;
+        self.finish_linear(name, layer, shape, weight).await
+    }
+
+    async fn finish_linear(&mut self, name: &str, layer: usize, shape: [usize; 2], weight: Weight) -> Result<Linear> {
         let bias = self.optional_vector(&format!("{name}.bias"), layer, shape[0]).await?;
         let id = self.register(name, layer, shape, &vec![0..shape[0]], (0, 1));
         Ok(Linear { id: Some(id), ..Linear::new(weight, bias) })
+    }
+
+    /// Projections that read the same input, in one dispatch where they can: those that follow each other in one format
+    /// lie in one buffer.
+    pub async fn linears<const N: usize>(
+        &mut self,
+        named: [(&str, [usize; 2]); N],
+        layer: usize,
+    ) -> Result<[Linear; N]> {
+        let mut found = Vec::with_capacity(N);
+        for (name, shape) in named {
+            let (info, format) = self.find_matrix(name, layer, shape)?;
+            found.push((info, format, self.format_on_device(info, format, shape[1]), shape));
+        }
+        let mut linears = Vec::with_capacity(N);
+        for alike in found.chunk_by(|a, b| (a.2, a.3[1]) == (b.2, b.3[1])) {
+            let (info, _, to, [_, columns]) = alike[0];
+            let rows: Vec<_> = alike.iter().map(|(.., shape)| shape[0]).collect();
+            let weights = self.allocate_together(&info.name, to, &rows, columns)?;
+            for ((info, format, _, shape), weight) in alike.iter().zip(weights) {
+                let (name, _) = named[linears.len()];
+                self.fill(&weight, info, *format, &vec![0..shape[0]]).await?;
+                linears.push(self.finish_linear(name, layer, *shape, weight).await?);
+            }
+        }
+        Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one projection a name")))
     }
 
     /// Several projections that the file keeps as one [out, in]: each has the rows of one of `parts`.
@@ -413,9 +453,11 @@ impl<'a> Loader<'a> {
         shape: [usize; 2],
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
-        let mut weights = Vec::with_capacity(N);
-        for part in &parts {
-            weights.push(self.matrix_rows(name, layer, shape, part).await?);
+        let (info, format) = self.find_matrix(name, layer, shape)?;
+        let to = self.format_on_device(info, format, shape[1]);
+        let weights = self.allocate_together(&info.name, to, &parts.each_ref().map(count), shape[1])?;
+        for (part, weight) in parts.iter().zip(&weights) {
+            self.fill(weight, info, format, part).await?;
         }
         self.with_biases(name, layer, shape, weights, parts).await
     }
@@ -462,6 +504,30 @@ impl<'a> Loader<'a> {
         Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one projection a part")))
     }
 
+    /// Weights of so many rows each, in one buffer where it can hold them all.
+    fn allocate_together(
+        &mut self,
+        label: &str,
+        format: Format,
+        rows: &[usize],
+        columns: usize,
+    ) -> Result<Vec<Weight>> {
+        let whole = self.allocate(label, format, rows.iter().sum(), columns);
+        let Ok(Weight { pieces, .. }) = whole else { return Err(whole.expect_err("it is none")) };
+        let [piece] = &pieces[..] else {
+            // Nothing is in it yet: its buffers go, and each weight gets its own.
+            pieces.iter().for_each(|piece| self.device.free(piece.buffer, Usage::Weights));
+            return rows.iter().map(|&rows| self.allocate(label, format, rows, columns)).collect();
+        };
+        let mut at = 0;
+        let part = |&rows: &usize| {
+            at += rows;
+            let pieces = vec![WeightPiece { buffer: piece.buffer, at: at - rows, rows: 0..rows }];
+            Weight { format, rows, columns, pieces }
+        };
+        Ok(rows.iter().map(part).collect())
+    }
+
     /// Buffers for [rows, columns], as many as the device's largest binding makes necessary.
     fn allocate(&mut self, label: &str, format: Format, rows: usize, columns: usize) -> Result<Weight> {
         self.allocate_units(label, format, rows, columns, 1)
@@ -484,8 +550,11 @@ impl<'a> Loader<'a> {
         let mut pieces = Vec::new();
         for first in (0..rows).step_by(most) {
             let rows = first..(first + most).min(rows);
-            let buffer = self.device.create_buffer(label, (rows.len() * row_bytes) as u64, Usage::Weights)?;
-            pieces.push(WeightPiece { buffer, rows });
+            let buffer = match self.only_check {
+                true => BufferId::default(),
+                false => self.device.create_buffer(label, (rows.len() * row_bytes) as u64, Usage::Weights)?,
+            };
+            pieces.push(WeightPiece { buffer, at: 0, rows });
         }
         Ok(Weight { format, rows, columns, pieces })
     }
@@ -507,7 +576,7 @@ impl<'a> Loader<'a> {
                 continue;
             }
             let bytes = &bytes[(first - rows.start) * file_row..(last - rows.start) * file_row];
-            let offset = ((first - piece.rows.start) * device_row) as u64;
+            let offset = ((piece.at + first - piece.rows.start) * device_row) as u64;
             if self.device.is_cpu() {
                 self.device.write(piece.buffer, offset, bytes);
             } else {

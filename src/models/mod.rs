@@ -34,7 +34,7 @@ pub use hyper::Hyper;
 pub use loader::{Loader, Progress};
 pub use shape::Shape;
 
-use crate::device::{Pass, Tensor};
+use crate::device::{BufferId, Pass, Tensor};
 use crate::error::{Error, Result};
 use crate::ops::KvCache;
 use crate::weights::{Checkpoint, Kind, LocalBoxFuture};
@@ -43,9 +43,20 @@ use crate::weights::{Checkpoint, Kind, LocalBoxFuture};
 pub trait Decoder {
     fn shape(&self) -> &Shape;
 
-    /// Records the way from the pass's rows to the logits [L, V] of the gathered ones. One forward for T ≥ 1 rows:
-    /// prefill and decode are the same.
-    fn forward(&self, pass: &mut Pass, caches: &[KvCache], logits: Option<&Tensor>) -> Result<()>;
+    /// Records the way from the pass's rows to what is wanted of the gathered ones; → the candidates, where logits are
+    /// [`Wanted::Ranked`]. One forward for T ≥ 1 rows: prefill and decode are the same.
+    fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>>;
+}
+
+/// What a forward computes after the last block.
+#[derive(Clone, Copy)]
+pub enum Wanted<'a> {
+    /// Nothing: the keys and values are what is wanted.
+    Cache,
+    /// Logits [L, V].
+    Logits(&'a Tensor),
+    /// Logits [L, V], and the best of them with the requests' bias [slots, V], for the sampler.
+    Ranked(&'a Tensor, BufferId),
 }
 
 /// Reads an architecture's weights onto the device.

@@ -160,12 +160,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// Attention with projections of their own for queries, keys and values.
     pub async fn attention(&mut self, layer: usize, rope: Option<Rope>) -> Result<Attention> {
         let (d_model, q_dim, kv_dim) = (self.shape.d_model, self.shape.q_dim(), self.shape.kv_dim());
-        let linears = [
-            self.loader.linear("attn.q", layer, [q_dim, d_model]).await?,
-            self.loader.linear("attn.k", layer, [kv_dim, d_model]).await?,
-            self.loader.linear("attn.v", layer, [kv_dim, d_model]).await?,
-            self.loader.linear("attn.o", layer, [d_model, q_dim]).await?,
-        ];
+        let qkv = [("attn.q", [q_dim, d_model]), ("attn.k", [kv_dim, d_model]), ("attn.v", [kv_dim, d_model])];
+        let [q, k, v] = self.loader.linears(qkv, layer).await?;
+        let linears = [q, k, v, self.loader.linear("attn.o", layer, [d_model, q_dim]).await?];
         let joined_bias = match linears[..3].iter().all(|linear| linear.bias.is_some()) {
             true => {
                 let biases = [("attn.q.bias", q_dim), ("attn.k.bias", kv_dim), ("attn.v.bias", kv_dim)];
@@ -185,9 +182,11 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// down(act(gate(x)) × up(x)).
     pub async fn gated(&mut self, layer: usize, activation: Activation) -> Result<Mlp> {
         let Shape { d_model, d_ffn, .. } = self.shape;
+        let both = [("ffn.gate", [d_ffn, d_model]), ("ffn.up", [d_ffn, d_model])];
+        let [gate, up] = self.loader.linears(both, layer).await?;
         Ok(Mlp {
-            gate: Some(self.loader.linear("ffn.gate", layer, [d_ffn, d_model]).await?),
-            up: self.loader.linear("ffn.up", layer, [d_ffn, d_model]).await?,
+            gate: Some(gate),
+            up,
             down: self.loader.linear("ffn.down", layer, [d_model, d_ffn]).await?,
             activation,
         })

@@ -3,7 +3,7 @@
 use super::{Input, Linear, Norm, QkNorm, Rope};
 use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
-use crate::ops::{KvCache, Scores, attend, attention, kv_write, project};
+use crate::ops::{Epilogue, KvCache, Scores, attend, attention, kv_write, matvec};
 
 pub struct Attention {
     pub q: Linear,
@@ -77,7 +77,8 @@ impl Attention {
         let (x, prologue) = x.with_prologue(pass)?; // [1, D]
         let weights = [&self.q.weight, &self.k.weight, &self.v.weight];
         let qkv = pass.tensor(1, weights.iter().map(|weight| weight.rows).sum())?; // [1, (H + 2 Hkv) × head_dim]
-        project(pass, &x, prologue, &weights, self.joined_bias, 1.0, &qkv);
+        let epilogue = Epilogue { bias: self.joined_bias, ..Epilogue::default() };
+        matvec(pass, &x, prologue, &weights, epilogue, &qkv);
         let norms = self.qk_norm.and_then(|norm| norm.on_the_way());
         let rotation = self.rope.map(|rope| (rope.table, rope.dims, rope.pairing));
         let y = pass.tensor(1, self.q.weight.rows)?; // [1, H × head_dim]

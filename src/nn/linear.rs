@@ -3,7 +3,7 @@
 use super::Input;
 use crate::device::{BufferId, Pass, ProjectionId, Tensor, Weight};
 use crate::error::Result;
-use crate::ops::{self, Epilogue};
+use crate::ops::{self, Epilogue, LogitEpilogue};
 
 /// A projection from `weight.columns` to `weight.rows` features.
 #[derive(Clone)]
@@ -37,13 +37,30 @@ impl Linear {
 
     /// x [T, in] → y [T, out], for few rows with the norm before it in the same dispatch.
     pub fn forward_input_into(&self, pass: &mut Pass, x: Input, y: &Tensor) -> Result<()> {
-        if self.is_corrected(pass) || !ops::can_share(y.rows, &[&self.weight]) {
+        if self.is_corrected(pass) || y.rows > ops::MOST_ROWS {
             let x = x.rows(pass)?; // [T, in]
             return self.forward_into(pass, &x, y); // [T, out]
         }
         let (x, prologue) = x.with_prologue(pass)?; // [T, in]
-        ops::project(pass, &x, prologue, &[&self.weight], self.bias, self.scale, y); // [T, out]
+        let epilogue = Epilogue { bias: self.bias, accumulate: false, scale: self.scale };
+        ops::matvec(pass, &x, prologue, &[&self.weight], epilogue, y); // [T, out]
         Ok(())
+    }
+
+    /// Logits [L, V] of x [L, in] and the candidates among them, in one dispatch; `None` where that cannot be.
+    pub fn rank(
+        &self,
+        pass: &mut Pass,
+        x: Input,
+        cap: Option<f32>,
+        (logits, bias): (&Tensor, BufferId),
+    ) -> Result<Option<Tensor>> {
+        if self.is_corrected(pass) || logits.rows > ops::MOST_ROWS {
+            return Ok(None);
+        }
+        let (x, prologue) = x.with_prologue(pass)?; // [L, in]
+        let epilogue = LogitEpilogue { bias: self.bias, scale: self.scale, cap };
+        Ok(Some(ops::lm_head(pass, &x, prologue, &self.weight, epilogue, bias, logits)?)) // [L, V]
     }
 
     /// x [T, in] → [T, out].

@@ -3,7 +3,7 @@
 use super::{Experts, Input, Linear, Norm};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
-use crate::ops::{Activation, activation, gated};
+use crate::ops::{Activation, activation, can_gate, gated};
 
 /// What follows attention in a block.
 pub enum FeedForward {
@@ -34,11 +34,17 @@ pub struct Mlp {
 }
 
 impl Mlp {
+    /// Few rows, and nothing in the way of computing gate and up in one kernel.
+    fn can_gate(&self, pass: &Pass, gate: &Linear, rows: usize) -> bool {
+        [gate, &self.up].iter().all(|linear| linear.bias.is_none() && linear.can_share(pass, rows))
+            && can_gate(rows, &gate.weight, &self.up.weight)
+    }
+
     /// residual [T, D] += norm(mlp(x [T, D])).
     pub fn add_to(&self, pass: &mut Pass, x: Input, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
         let hidden = pass.tensor(x.x.rows, self.up.weight.rows)?; // [T, F]
         match &self.gate {
-            Some(gate) if [gate, &self.up].iter().all(|l| l.bias.is_none() && l.can_share(pass, x.x.rows)) => {
+            Some(gate) if self.can_gate(pass, gate, x.x.rows) => {
                 let (x, prologue) = x.with_prologue(pass)?; // [T, D]
                 gated(pass, &x, prologue, [&gate.weight, &self.up.weight], None, self.activation, &hidden);
             }

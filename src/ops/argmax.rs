@@ -5,7 +5,7 @@ use crate::device::{BufferId, Kernel, Options, Pass, SamplingSlot, Slot, Tensor,
 use bytemuck::{Pod, Zeroable};
 
 pub static ARGMAX: Kernel =
-    kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "logits"]);
+    kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "keys", "logits"]);
 
 /// Logits of one workgroup; `shaders/argmax.wgsl` has the same.
 const CHUNK: usize = 1024;
@@ -27,7 +27,6 @@ pub fn partial_columns(vocab: usize) -> usize {
 
 pub(super) fn logit_params(logits: &Tensor, partial: &Tensor) -> LogitParams {
     assert_eq!(logits.rows, partial.rows, "argmax: rows");
-    assert_eq!(partial.columns, partial_columns(logits.columns), "argmax: columns of partial");
     LogitParams {
         vocab: logits.columns as u32,
         stride: logits.stride() as u32,
@@ -38,18 +37,25 @@ pub(super) fn logit_params(logits: &Tensor, partial: &Tensor) -> LogitParams {
 
 /// Records the chunks' maxima. `bias` holds [slots, V] f32, rows not padded; a slot's counts if its flags say so.
 pub fn argmax(pass: &mut Pass, logits: &Tensor, bias: BufferId, partial: &Tensor) {
+    assert_eq!(partial.columns, partial_columns(logits.columns), "argmax: columns of partial");
     let params = logit_params(logits, partial);
     let bindings = [pass.control, logits.buffer, bias, partial.buffer];
     pass.record(&ARGMAX, Options::default(), params, &bindings, [params.chunks, logits.rows as u32, 1]);
 }
 
 /// Infinities become the largest finite numbers, NaN the lowest.
-fn finite(z: f32) -> f32 {
+pub(super) fn finite(z: f32) -> f32 {
     match z {
         z if z.is_finite() => z,
         f32::INFINITY => 3.0e38,
         _ => -3.0e38,
     }
+}
+
+/// A logit with the slot's bias for it, finite.
+pub(super) fn ranked(z: f32, bias: f32, sampling: &SamplingSlot) -> f32 {
+    let z = finite(z);
+    if sampling.flags & SamplingSlot::BIAS != 0 { finite(z + bias) } else { z }
 }
 
 /// A row's logits with the slot's bias, all of them finite.

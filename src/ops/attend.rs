@@ -7,23 +7,22 @@
 //! <https://pytorch.org/blog/flash-decoding/>).
 
 use super::attention::{Scores, WORTH_A_THREAD};
-use super::cpu::attention::{Cached, Head, Query, attention};
+use super::cpu::attention::{Head, Query, attention};
 use super::cpu::in_parallel;
-use super::kv_write::{KvCache, cache_at};
+use super::kv_write::{KvCache, cache_row, kv_piece, kv_store_piece};
 use super::rope::Pairing;
 use super::{MOST_HEAD_DIM, attend_merge, dot};
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
-use half::f16;
 use std::ops::Range;
 
 pub static ATTEND: Kernel = kernel!(
     attend,
     [Uniform, Read, Read, Read, Read, Read, Write, Write, Write],
-    shared: ["control", "rows", "chunks"],
-    fast: fast
-);
+    shared: ["control", "rows", "chunks", "cache"]
+)
+.fast(fast);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -115,10 +114,12 @@ pub fn attend(
         .set("HEAD_DIM", head_dim as u32)
         .set("SHARE", share as u32)
         .set("SPLIT", split.into())
-        .set("KV_F32", (cache.format == KvFormat::F32).into())
+        .set("KV", cache.format as u32)
         .set("SOFT_CAP", scores.soft_cap.is_some().into())
         .set("QK_NORM", norms.map_or(0, |norms| if norms.whole_row { 2 } else { 1 }))
-        .set("ROPE", rotation.map_or(0, |(_, _, pairing)| if pairing == Pairing::Adjacent { 1 } else { 2 }));
+        .set("ROPE", rotation.map_or(0, |(_, _, pairing)| if pairing == Pairing::Adjacent { 1 } else { 2 }))
+        .piece(kv_piece(cache.format))
+        .piece(kv_store_piece(cache.format));
     // What is not there still needs a buffer that nobody reads: control.
     let table = rotation.map_or(pass.control, |(table, ..)| table);
     let norms = norms.map_or(pass.control, |norms| norms.weights);
@@ -160,7 +161,10 @@ fn turn(head: &mut [f32], angles: &[f32], half_split: bool) {
 
 /// The heads of a row's query or key, ready for scores.
 struct Heads<'a> {
-    t: &'a Twin<'a>,
+    /// The options QK_NORM and ROPE.
+    qk_norm: u32,
+    rope: u32,
+    rope_dims: usize,
     qkv: &'a [f32],
     norms: &'a [f32],
     table: &'a [f32],
@@ -170,9 +174,9 @@ struct Heads<'a> {
 impl Heads<'_> {
     /// Head `i` of `all`, of which the row at `at` has the first at `first`: normalised and turned.
     fn head(&self, at: usize, first: usize, all: usize, i: usize, epsilon: f32, position: u32) -> Vec<f32> {
-        let Heads { t, qkv, norms, table, head_dim } = *self;
+        let Heads { qk_norm, rope, rope_dims, qkv, norms, table, head_dim } = *self;
         let head_at = at + (first + i) * head_dim;
-        let mut x = match t.constant("QK_NORM") {
+        let mut x = match qk_norm {
             0 => qkv[head_at..head_at + head_dim].to_vec(),
             1 => {
                 let weights = &norms[usize::from(first > 0) * head_dim..][..head_dim];
@@ -183,12 +187,18 @@ impl Heads<'_> {
                 normed(qkv, row, head_at, epsilon, &norms[(first + i) * head_dim..][..head_dim])
             }
         };
-        if t.constant("ROPE") > 0 {
-            let rope_dims = t.params::<Params>().rope_dims as usize;
+        if rope > 0 {
             let angles = &table[position as usize * rope_dims..][..rope_dims];
-            turn(&mut x[..rope_dims], angles, t.constant("ROPE") == 2);
+            turn(&mut x[..rope_dims], angles, rope == 2);
         }
         x
+    }
+}
+
+impl<'a> Heads<'a> {
+    fn of(t: &Twin, rope_dims: u32, qkv: &'a [f32], norms: &'a [f32], table: &'a [f32]) -> Self {
+        let [qk_norm, rope, head_dim] = ["QK_NORM", "ROPE", "HEAD_DIM"].map(|name| t.constant(name));
+        Heads { qk_norm, rope, rope_dims: rope_dims as usize, qkv, norms, table, head_dim: head_dim as usize }
     }
 }
 
@@ -198,7 +208,7 @@ fn twin(t: &Twin) {
     let (table, norms) = (t.read::<f32>(4), t.read::<f32>(5));
     let mut y = t.write::<f32>(8);
     let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
-    let ready = Heads { t, qkv: &qkv, norms: &norms, table: &table, head_dim };
+    let ready = Heads::of(t, p.rope_dims, &qkv, &norms, &table);
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
         if row.position >= Slot::context(&control) {
@@ -207,7 +217,7 @@ fn twin(t: &Twin) {
         let at = r * p.stride as usize;
         let cache = |kv_head: usize, position: u32| {
             let at = Slot::cache_position(&control, row.slot, position, p.page);
-            cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
+            cache_row(at, p.page as usize, kv_heads, kv_head)
         };
         for kv_head in 0..kv_heads {
             let v_at = at + (heads + kv_heads + kv_head) * head_dim;
@@ -249,8 +259,7 @@ fn fast(t: &Twin) {
     let mut y = t.write::<f32>(8);
     let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
     let (group, width) = (heads / kv_heads, heads * head_dim);
-    let ready = Heads { t, qkv: &qkv, norms: &norms, table: &table, head_dim };
-    let format = if t.constant("KV_F32") == 1 { KvFormat::F32 } else { KvFormat::F16 };
+    let ready = Heads::of(t, p.rope_dims, &qkv, &norms, &table);
     for (r, y) in y.chunks_exact_mut(width).enumerate().take(Slot::rows(&control)) {
         let row = Slot::row(&control, &state, r);
         if row.position >= Slot::context(&control) {
@@ -260,7 +269,7 @@ fn fast(t: &Twin) {
         let control = &control[..];
         let cell = |kv_head: usize, position: u32| {
             let at = Slot::cache_position(control, row.slot, position, p.page);
-            cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
+            cache_row(at, p.page as usize, kv_heads, kv_head)
         };
         for kv_head in 0..kv_heads {
             let v_at = at + (heads + kv_heads + kv_head) * head_dim;
@@ -269,10 +278,11 @@ fn fast(t: &Twin) {
             write(t, 7, to, &qkv[v_at..v_at + head_dim]);
         }
         let q: Vec<Vec<f32>> = (0..heads).map(|i| ready.head(at, 0, heads, i, p.q_epsilon, row.position)).collect();
-        let (keys, values) = (Cached::of(t, 6, format), Cached::of(t, 7, format));
+        let (keys, values) = (t.read::<u32>(6), t.read::<u32>(7));
         let head = Head {
-            keys: keys.numbers(),
-            values: values.numbers(),
+            keys: &keys,
+            values: &values,
+            format: format_of(t),
             head_dim,
             scale: p.scale,
             soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
@@ -290,34 +300,34 @@ fn fast(t: &Twin) {
     }
 }
 
-fn write(t: &Twin, binding: usize, at: usize, x: &[f32]) {
-    if t.constant("KV_F32") == 1 {
-        t.write::<f32>(binding)[at..at + x.len()].copy_from_slice(x);
-        return;
-    }
-    for (to, x) in t.write::<u16>(binding)[at..].iter_mut().zip(x) {
-        *to = f16::from_f32(*x).to_bits();
-    }
+fn format_of(t: &Twin) -> KvFormat {
+    KvFormat::ALL[t.constant("KV") as usize]
 }
 
-/// y [head_dim] = Σ weight · value over the keys at `positions`, whose cells lie where `cell` says; gives the maximum of
+/// Numbers of a head into a row of the cache.
+fn write(t: &Twin, binding: usize, row: usize, x: &[f32]) {
+    let words = format_of(t).row_words(x.len());
+    format_of(t).write(x, &mut t.write::<u32>(binding)[row * words..][..words]);
+}
+
+/// y [head_dim] = Σ weight · value over the keys at `positions`, whose rows of the cache `row` names; gives the maximum of
 /// the scores, which the weights are relative to, and the sum of the weights.
 fn gather(
     t: &Twin,
     p: &Params,
     q: &[f32],
     positions: Range<u32>,
-    cell: impl Fn(u32) -> usize,
+    row: impl Fn(u32) -> usize,
     y: &mut [f32],
 ) -> (f32, f32) {
-    let read = |binding: usize, at: usize| -> Vec<f32> {
-        if t.constant("KV_F32") == 1 {
-            return t.read::<f32>(binding)[at..at + q.len()].to_vec();
-        }
-        t.read::<u16>(binding)[at..at + q.len()].iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
+    let read = |binding: usize, row: usize| -> Vec<f32> {
+        let (format, mut numbers) = (format_of(t), vec![0f32; q.len()]);
+        let words = format.row_words(q.len());
+        format.read(&t.read::<u32>(binding)[row * words..][..words], &mut numbers);
+        numbers
     };
     let score = |position| {
-        let score = dot(q, &read(6, cell(position))) * p.scale;
+        let score = dot(q, &read(6, row(position))) * p.scale;
         if t.constant("SOFT_CAP") == 1 { p.soft_cap * (score / p.soft_cap).tanh() } else { score }
     };
     let scores: Vec<f32> = positions.clone().map(score).collect();
@@ -325,7 +335,7 @@ fn gather(
     let weights: Vec<f32> = scores.iter().map(|score| (score - max).exp()).collect();
     y.fill(0.0);
     for (position, weight) in positions.zip(&weights) {
-        y.iter_mut().zip(read(7, cell(position))).for_each(|(y, v)| *y += weight * v);
+        y.iter_mut().zip(read(7, row(position))).for_each(|(y, v)| *y += weight * v);
     }
     (max, weights.iter().sum())
 }

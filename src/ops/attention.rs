@@ -1,31 +1,42 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the slot's cached positions up to the row's own: causal,
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
-use super::cpu::attention::{Cached, Head, Query, attention as attention_of};
+use super::cpu::attention::{Head, Query, attention as attention_of};
 use super::cpu::in_parallel;
 use super::dot;
-use super::kv_write::{KvCache, cache_at};
+use super::kv_write::{KvCache, cache_row, kv_piece};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
-use half::f16;
 
 pub static ATTENTION: Kernel =
-    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows"], fast: fast);
+    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows", "cache"]).fast(fast);
 
-/// The largest head a workgroup of 64 threads covers, four dimensions a thread.
+/// The largest head that `attend` covers with 64 threads, four dimensions a thread.
 pub const MOST_HEAD_DIM: usize = 256;
+
+/// Queries of a workgroup.
+const QUERIES: usize = 16;
+/// Bytes of workgroup memory for a tile of keys or values: half of what every device has.
+const TILE_BYTES: usize = 9 << 10;
+
+/// Keys that fit a tile.
+fn keys_a_tile(format: KvFormat, head_dim: usize) -> u32 {
+    let cell = if format == KvFormat::F32 { 16 } else { 8 };
+    let fits = |keys: &u32| (*keys as usize + 1) * head_dim / 4 * cell <= TILE_BYTES + 512;
+    [32, 16, 8].into_iter().find(fits).unwrap_or(8)
+}
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     n_heads: u32,
     n_kv_heads: u32,
-    head_dim: u32,
-    stride: u32,
+    stride4: u32,
     page: u32,
     scale: f32,
     soft_cap: f32,
     window: u32,
+    unused: u32,
 }
 
 /// How scores come from queries and keys.
@@ -56,51 +67,49 @@ pub fn attention(pass: &mut Pass, q: &Tensor, n_heads: usize, cache: &KvCache, s
     let params = Params {
         n_heads: n_heads as u32,
         n_kv_heads: cache.n_kv_heads as u32,
-        head_dim: head_dim as u32,
-        stride: q.stride() as u32,
+        stride4: (q.stride() / 4) as u32,
         page: pass.layout.page as u32,
         scale: scores.scale,
         soft_cap: scores.soft_cap.unwrap_or(0.0),
         window: scores.window.unwrap_or(u32::MAX),
+        unused: 0,
     };
     assert!(params.window > 0, "attention: window");
     let options = Options::default()
-        .set("KV_F32", (cache.format == KvFormat::F32).into())
-        .set("SOFT_CAP", scores.soft_cap.is_some().into());
+        .set("HEAD_DIM", head_dim as u32)
+        .set("KEYS", keys_a_tile(cache.format, head_dim))
+        .set("KV", cache.format as u32)
+        .set("SOFT_CAP", scores.soft_cap.is_some().into())
+        .piece(kv_piece(cache.format));
     let bindings = [pass.control, pass.state, q.buffer, cache.keys, cache.values, y.buffer];
-    pass.record(&ATTENTION, options, params, &bindings, [n_heads as u32, q.rows as u32, 1]);
+    let queries = q.rows * (n_heads / cache.n_kv_heads);
+    pass.record(&ATTENTION, options, params, &bindings, [cache.n_kv_heads as u32, queries.div_ceil(QUERIES) as u32, 1]);
 }
 
 fn twin(t: &Twin) {
     let p: Params = t.params();
     let (control, state, q) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
+    let (keys, values) = (t.read::<u32>(4), t.read::<u32>(5));
     let mut y = t.write::<f32>(6);
-    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
+    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
+    let format = KvFormat::ALL[t.constant("KV") as usize];
+    let words = format.row_words(head_dim);
     let capped = t.constant("SOFT_CAP") == 1;
     let mut cell = vec![0f32; head_dim];
-    let load = |binding: usize, at: usize, cell: &mut [f32]| {
-        if t.constant("KV_F32") == 1 {
-            cell.copy_from_slice(&t.read::<f32>(binding)[at..at + cell.len()]);
-        } else {
-            for (x, bits) in cell.iter_mut().zip(&t.read::<u16>(binding)[at..]) {
-                *x = f16::from_bits(*bits).to_f32();
-            }
-        }
-    };
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
-        let keys = (row.position + 1).min(Slot::context(&control));
+        let end = (row.position + 1).min(Slot::context(&control));
         let first = (row.position + 1).saturating_sub(p.window);
         for head in 0..heads {
             let kv_head = head / (heads / kv_heads);
-            let at = r * p.stride as usize + head * head_dim;
+            let at = r * p.stride4 as usize * 4 + head * head_dim;
             let cache = |position: u32| {
                 let at = Slot::cache_position(&control, row.slot, position, p.page);
-                cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
+                words * cache_row(at, p.page as usize, kv_heads, kv_head)
             };
-            let mut scores = Vec::with_capacity(keys as usize);
-            for position in first..keys {
-                load(4, cache(position), &mut cell);
+            let mut scores = Vec::with_capacity(end as usize);
+            for position in first..end {
+                format.read(&keys[cache(position)..][..words], &mut cell);
                 let score = dot(&q[at..at + head_dim], &cell) * p.scale;
                 scores.push(if capped { p.soft_cap * (score / p.soft_cap).tanh() } else { score });
             }
@@ -110,7 +119,7 @@ fn twin(t: &Twin) {
             let y = &mut y[at..at + head_dim];
             y.fill(0.0);
             for (position, score) in (first..).zip(&scores) {
-                load(5, cache(position), &mut cell);
+                format.read(&values[cache(position)..][..words], &mut cell);
                 y.iter_mut().zip(&cell).for_each(|(y, v)| *y += score / sum * v);
             }
         }
@@ -127,13 +136,13 @@ fn fast(t: &Twin) {
     let p: Params = t.params();
     let (control, state, q) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
     let mut y = t.write::<f32>(6);
-    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, p.head_dim as usize);
-    let (group, stride) = (heads / kv_heads, p.stride as usize);
-    let format = if t.constant("KV_F32") == 1 { KvFormat::F32 } else { KvFormat::F16 };
-    let (keys, values) = (Cached::of(t, 4, format), Cached::of(t, 5, format));
+    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
+    let (group, stride) = (heads / kv_heads, p.stride4 as usize * 4);
+    let (keys, values) = (t.read::<u32>(4), t.read::<u32>(5));
     let head = Head {
-        keys: keys.numbers(),
-        values: values.numbers(),
+        keys: &keys,
+        values: &values,
+        format: KvFormat::ALL[t.constant("KV") as usize],
         head_dim,
         scale: p.scale,
         soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
@@ -159,7 +168,7 @@ fn fast(t: &Twin) {
                 }
                 attention_of(head, &mut queries, &|position| {
                     let at = Slot::cache_position(control, block[0].slot, position, p.page);
-                    cache_at(at, p.page as usize, kv_heads, kv_head, head_dim)
+                    cache_row(at, p.page as usize, kv_heads, kv_head)
                 });
             }
             (at, y) = (at + block.len(), rest);

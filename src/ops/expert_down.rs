@@ -1,12 +1,14 @@
 //! y [T, D] += Σ of weight × (x [T × K, F] · downᵀ) over the K experts that a row goes to.
 
 use super::cpu::products;
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel};
-use crate::quant::DEVICE_BLOCK;
+use super::few::{self, Shape};
+use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel};
 use bytemuck::{Pod, Zeroable};
 
 pub static EXPERT_DOWN: Kernel =
-    kernel!(expert_down, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "experts"], fast: fast);
+    kernel!(expert_down, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "experts", "columns", "sums"])
+        .each_weight(few::EACH_WEIGHT)
+        .fast(fast);
 
 /// Shared with expert_gated; `shaders/shared/experts.wgsl` has the same struct.
 #[repr(C)]
@@ -42,10 +44,10 @@ pub fn expert_down(pass: &mut Pass, x: &Tensor, routes: &Tensor, down: &Weight, 
     assert!(down.rows.is_multiple_of(n), "expert_down: experts");
     for piece in &down.pieces {
         let params = expert_params(x, routes, down, piece, n, y);
-        let options = expert_options(pass, x, &[down]);
+        let shape = Shape::of(pass, n * y.rows, false);
+        let options = shape.options(&[down.format], 1, x.columns, false);
         let bindings = [pass.control, x.buffer, routes.buffer, piece.buffer, y.buffer];
-        let outputs = 64 / pass.device.tuning().matvec_lanes as usize;
-        pass.record(&EXPERT_DOWN, options, params, &bindings, [n.div_ceil(outputs) as u32, y.rows as u32, 1]);
+        pass.record(&EXPERT_DOWN, options, params, &bindings, [shape.groups(n) as u32, y.rows as u32, 1]);
     }
 }
 
@@ -58,12 +60,13 @@ pub(super) fn expert_params(
     y: &Tensor,
 ) -> ExpertParams {
     assert!(piece.rows.start.is_multiple_of(n) && piece.rows.len().is_multiple_of(n), "whole experts in a piece");
+    assert_eq!(piece.at, 0, "experts have a buffer of their own");
     ExpertParams {
         n: n as u32,
         k: weight.columns as u32,
         x_stride4: (x.stride() / 4) as u32,
         y_stride: y.stride() as u32,
-        weight_stride4: (weight.format.device_row_words(weight.columns) / 4) as u32,
+        weight_stride4: few::stride4(weight.format, weight.columns),
         weight_1_stride4: 0,
         first: (piece.rows.start / n) as u32,
         count: (piece.rows.len() / n) as u32,
@@ -73,49 +76,26 @@ pub(super) fn expert_params(
     }
 }
 
-pub(super) fn expert_options(pass: &Pass, x: &Tensor, weights: &[&Weight]) -> Options {
-    let formats: Vec<_> = weights.iter().map(|weight| weight.format).collect();
-    Options::weights(&formats)
-        .set("LANES", pass.device.tuning().matvec_lanes)
-        // A ragged K leaves part of the last block past the end of x's row.
-        .set("RAGGED", (!x.columns.is_multiple_of(DEVICE_BLOCK)).into())
-}
-
 fn twin(t: &Twin) {
-    run(t, |t, p, expert, x| {
-        let format = t.format();
-        let row_bytes = format.row_bytes(p.k as usize).expect("whole blocks");
-        let weight = t.read::<u8>(4);
-        let mut w = vec![0f32; p.k as usize];
-        let row = |n: usize| {
-            format.dequantize(&weight[(expert * p.n as usize + n) * row_bytes..][..row_bytes], &mut w);
-            super::dot(&w, x)
-        };
-        (0..p.n as usize).map(row).collect()
-    });
+    run(t, few::plain_products);
 }
 
-/// The twin, made for speed.
 fn fast(t: &Twin) {
-    run(t, |t, p, expert, x| {
-        let bytes = p.n as usize * t.format().row_bytes(p.k as usize).expect("whole blocks");
-        products(t.format(), &t.read::<u8>(4)[expert * bytes..][..bytes], &[x])
-    });
+    run(t, products);
 }
 
-/// `multiply(twin, params, expert of the piece, x)` → [D].
-fn run(t: &Twin, multiply: impl Fn(&Twin, &ExpertParams, usize, &[f32]) -> Vec<f32>) {
+fn run(t: &Twin, products: few::Products) {
     let p: ExpertParams = t.params();
-    let (control, x, routes) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u32>(3));
+    let (control, x, routes, weight) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u32>(3), t.read::<u8>(4));
     let mut y = t.write::<f32>(5);
-    let top_k = p.top_k as usize;
+    let (top_k, n, columns) = (p.top_k as usize, p.n as usize, p.k as usize);
     for r in 0..Slot::rows(&control) {
         let routes = &routes[r * p.routes_stride as usize..][..2 * top_k];
         for k in 0..top_k {
             let Some(expert) = p.local(routes[k]) else { continue };
-            let x = &x[(r * top_k + k) * p.x_stride4 as usize * 4..][..p.k as usize];
+            let x = &x[(r * top_k + k) * p.x_stride4 as usize * 4..][..columns];
             let share = f32::from_bits(routes[top_k + k]);
-            let out = multiply(t, &p, expert, x);
+            let out = products(t.format(), few::rows_of(t.format(), &weight, columns, expert * n, n), &[x]); // [D]
             y[r * p.y_stride as usize..].iter_mut().zip(out).for_each(|(y, out)| *y += share * out);
         }
     }

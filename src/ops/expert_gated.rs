@@ -2,15 +2,17 @@
 
 use super::Activation;
 use super::cpu::products;
-use super::expert_down::{ExpertParams, expert_options, expert_params};
+use super::expert_down::{ExpertParams, expert_params};
+use super::few::{self, Shape};
 use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, kernel};
 
 pub static EXPERT_GATED: Kernel = kernel!(
     expert_gated,
     [Uniform, Read, Read, Read, Read, Read, Write],
-    shared: ["control", "experts", "activate"],
-    fast: fast
-);
+    shared: ["control", "experts", "columns", "sums", "activate"]
+)
+.each_weight(few::EACH_WEIGHT)
+.fast(fast);
 
 /// Records the first half of a gated feed-forward layer for the experts in `routes` [T, 2K]; `gate` and `up` hold the
 /// experts' matrices [F, D] one behind the other, in pieces of whole experts.
@@ -28,48 +30,37 @@ pub fn expert_gated(
     for (piece, piece_up) in gate.pieces.iter().zip(&up.pieces) {
         assert_eq!(piece.rows, piece_up.rows, "expert_gated: pieces of gate and up");
         let mut params = expert_params(x, routes, gate, piece, n, y);
-        params.weight_1_stride4 = (up.format.device_row_words(up.columns) / 4) as u32;
-        let options = expert_options(pass, x, &[gate, up]).set("KIND", activation as u32);
+        params.weight_1_stride4 = few::stride4(up.format, up.columns);
+        let shape = Shape::of(pass, n * y.rows, false);
+        let options = shape.options(&[gate.format, up.format], 1, x.columns, false).set("KIND", activation as u32);
         let bindings = [pass.control, x.buffer, routes.buffer, piece.buffer, piece_up.buffer, y.buffer];
-        let outputs = 64 / pass.device.tuning().matvec_lanes as usize;
-        pass.record(&EXPERT_GATED, options, params, &bindings, [n.div_ceil(outputs) as u32, y.rows as u32, 1]);
+        pass.record(&EXPERT_GATED, options, params, &bindings, [shape.groups(n) as u32, y.rows as u32, 1]);
     }
 }
 
 fn twin(t: &Twin) {
-    run(t, |t, p, operand, expert, x| {
-        let format = t.formats()[operand];
-        let row_bytes = format.row_bytes(p.k as usize).expect("whole blocks");
-        let weight = t.read::<u8>(4 + operand);
-        let mut w = vec![0f32; p.k as usize];
-        let row = |n: usize| {
-            format.dequantize(&weight[(expert * p.n as usize + n) * row_bytes..][..row_bytes], &mut w);
-            super::dot(&w, x)
-        };
-        (0..p.n as usize).map(row).collect()
-    });
+    run(t, few::plain_products);
 }
 
-/// The twin, made for speed.
 fn fast(t: &Twin) {
-    run(t, |t, p, operand, expert, x| {
-        let format = t.formats()[operand];
-        let bytes = p.n as usize * format.row_bytes(p.k as usize).expect("whole blocks");
-        products(format, &t.read::<u8>(4 + operand)[expert * bytes..][..bytes], &[x])
-    });
+    run(t, products);
 }
 
-/// `multiply(twin, params, operand, expert of the piece, x)` → [F].
-fn run(t: &Twin, multiply: impl Fn(&Twin, &ExpertParams, usize, usize, &[f32]) -> Vec<f32>) {
+fn run(t: &Twin, products: few::Products) {
     let p: ExpertParams = t.params();
     let (control, x, routes) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u32>(3));
+    let weights = [t.read::<u8>(4), t.read::<u8>(5)];
     let mut y = t.write::<f32>(6);
     let kind = Activation::of(t.constant("KIND"));
+    let (n, columns) = (p.n as usize, p.k as usize);
     for r in 0..Slot::rows(&control) {
-        let x = &x[r * p.x_stride4 as usize * 4..][..p.k as usize];
+        let x = &x[r * p.x_stride4 as usize * 4..][..columns];
         for k in 0..p.top_k as usize {
             let Some(expert) = p.local(routes[r * p.routes_stride as usize + k]) else { continue };
-            let [gate, up] = [0, 1].map(|operand| multiply(t, &p, operand, expert, x));
+            let [gate, up] = [0, 1].map(|i| {
+                let format = t.formats()[i];
+                products(format, few::rows_of(format, &weights[i], columns, expert * n, n), &[x]) // [F]
+            });
             let y = &mut y[(r * p.top_k as usize + k) * p.y_stride as usize..];
             for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
                 *y = kind.apply(gate) * up;

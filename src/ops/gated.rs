@@ -1,17 +1,39 @@
 //! y [T, N] = act(norm(x [T, K]) · gateᵀ + b) × (norm(x) · upᵀ + b) for few rows: a gated feed-forward layer (Shazeer
 //! 2020, <https://arxiv.org/abs/2002.05202>) up to its last projection, and the RMSNorm before it, in one dispatch.
 
-use super::matvec::{WORKGROUP, fold};
-use super::project::{NormedParams, can_share, normed_options, normed_params, normed_rows, operand_products};
-use super::{Activation, Prologue, dot};
-use crate::device::{BufferId, Kernel, Pass, Tensor, Twin, Weight, kernel};
+use super::Activation;
+use super::cpu::{activate, products};
+use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
+use crate::device::{BufferId, Kernel, Pass, Slot, Tensor, Twin, Weight, kernel};
+use bytemuck::{Pod, Zeroable};
 
 pub static GATED: Kernel = kernel!(
     gated,
-    [Uniform, Read, Read, Read, Read, Read, Read, Write],
-    shared: ["control", "normed", "activate"],
-    fast: fast
-);
+    [Uniform, Read, Read, Read, Read, Read, Write],
+    shared: ["control", "columns", "sums", "activate"]
+)
+.each_weight(few::EACH_WEIGHT)
+.fast(fast);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    n: u32,
+    k: u32,
+    x_stride4: u32,
+    y_stride: u32,
+    /// Where the weight begins, and from one row to the next, in vec4<u32>.
+    base: u32,
+    stride: u32,
+    /// Rows from gate to up.
+    jump: u32,
+    epsilon: f32,
+}
+
+/// Whether [`gated`] can do it for so many rows: gate and up lie one behind the other.
+pub fn can_gate(rows: usize, gate: &Weight, up: &Weight) -> bool {
+    few::can_share(rows, &[gate, up]) && few::operands(&[gate, up]).len() == 1
+}
 
 /// Records y = act(norm(x) · gateᵀ) × (norm(x) · upᵀ); `bias` holds the f32 biases of gate, then of up.
 pub fn gated(
@@ -23,55 +45,63 @@ pub fn gated(
     activation: Activation,
     y: &Tensor,
 ) {
-    assert!(can_share(x.rows, &[gate, up]), "gated: weights");
+    assert!(can_gate(x.rows, gate, up), "gated: weights");
     assert_eq!((gate.rows, gate.columns), (up.rows, up.columns), "gated: shapes of gate and up");
     assert_eq!((x.rows, x.columns, y.columns), (y.rows, gate.columns, gate.rows), "gated: shapes of x and y");
-    let params = normed_params(pass, x, norm, &[gate, up], 1.0, y);
-    let options = normed_options(pass, x, norm, &[gate, up], bias).set("KIND", activation as u32);
-    let lanes = pass.device.tuning().matvec_lanes as usize;
-    let [grid_x, grid_y] = fold(gate.rows.div_ceil(WORKGROUP / lanes));
-    let norm = norm.map_or(pass.control, |norm| norm.weight);
-    let bias = bias.unwrap_or(pass.control);
-    let bindings = [pass.control, x.buffer, norm, bias, gate.pieces[0].buffer, up.pieces[0].buffer, y.buffer];
-    pass.record(&GATED, options, params, &bindings, [grid_x, grid_y, 1]);
+    let stride = few::stride4(gate.format, gate.columns);
+    let params = Params {
+        n: gate.rows as u32,
+        k: gate.columns as u32,
+        x_stride4: (x.stride() / 4) as u32,
+        y_stride: y.stride() as u32,
+        base: gate.pieces[0].at as u32 * stride,
+        stride,
+        jump: gate.rows as u32,
+        epsilon: norm.map_or(0.0, |norm| norm.epsilon),
+    };
+    let shape = Shape::of(pass, gate.rows, true);
+    let options = shape
+        .options(&[gate.format], x.rows, x.columns, norm.is_some())
+        .set("BIAS", bias.is_some().into())
+        .set("KIND", activation as u32);
+    let (norm, bias) = (or_control(pass, norm.map(|norm| norm.weight)), or_control(pass, bias));
+    let bindings = [pass.control, x.buffer, norm, bias, gate.pieces[0].buffer, y.buffer];
+    pass.record(&GATED, options, params, &bindings, fold(shape.groups(gate.rows)));
 }
 
 fn twin(t: &Twin) {
-    let p: NormedParams = t.params();
-    let (x, bias) = (normed_rows(t, &p), t.read::<f32>(4));
-    let mut y = t.write::<f32>(7);
-    let kind = Activation::of(t.constant("KIND"));
-    let (k, n) = (p.k as usize, p.n[0] as usize);
-    let mut weights = [vec![0f32; k], vec![0f32; k]];
-    for i in 0..n {
-        for (operand, w) in weights.iter_mut().enumerate() {
-            let format = t.formats()[operand];
-            let row_bytes = format.row_bytes(k).expect("whole blocks");
-            format.dequantize(&t.read::<u8>(5 + operand)[i * row_bytes..][..row_bytes], w);
-        }
-        let bias = if t.constant("BIAS") == 1 { [bias[i], bias[n + i]] } else { [0.0; 2] };
-        for (r, x) in x.iter().enumerate() {
-            let [gate, up] = [dot(&weights[0], x) + bias[0], dot(&weights[1], x) + bias[1]];
-            y[r * p.y_stride as usize + i] = kind.apply(gate) * up;
-        }
-    }
+    run(t, few::plain_products, |kind, gate, up| {
+        gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = kind.apply(*gate) * *up);
+    });
 }
 
-/// The twin, made for speed.
 fn fast(t: &Twin) {
-    let p: NormedParams = t.params();
-    let (x, bias) = (normed_rows(t, &p), t.read::<f32>(4));
-    if x.is_empty() {
+    run(t, products, |kind, gate, up| activate(kind, gate, Some(up)));
+}
+
+/// `activate(kind, gate, up)`: gate becomes act(gate) × up.
+fn run(t: &Twin, products: Products, activate: fn(Activation, &mut [f32], &mut [f32])) {
+    let p: Params = t.params();
+    let (control, x, bias) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<f32>(4));
+    let (n, columns, rows) = (p.n as usize, p.k as usize, Slot::rows(&control));
+    if rows == 0 {
         return;
     }
-    let (gates, ups) = (operand_products(t, &p, 0, &x), operand_products(t, &p, 1, &x)); // [T, N] each
-    let mut y = t.write::<f32>(7);
-    let kind = Activation::of(t.constant("KIND"));
-    let n = p.n[0] as usize;
-    for (r, (gates, ups)) in gates.chunks_exact(n).zip(ups.chunks_exact(n)).enumerate() {
-        for (i, (gate, up)) in gates.iter().zip(ups).enumerate() {
-            let bias = if t.constant("BIAS") == 1 { [bias[i], bias[n + i]] } else { [0.0; 2] };
-            y[r * p.y_stride as usize + i] = kind.apply(gate + bias[0]) * (up + bias[1]);
+    let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
+    let x = few::normed_rows(t, &x, 3, p.epsilon);
+    let weight = t.read::<u8>(5);
+    let at = (p.base / p.stride.max(1)) as usize;
+    let weight = few::rows_of(t.format(), &weight, columns, at, 2 * n);
+    let mut sums = products(t.format(), weight, &few::slices(&x)); // [T, 2N]
+    let mut y = t.write::<f32>(6);
+    let (kind, biased) = (Activation::of(t.constant("KIND")), t.constant("BIAS") == 1);
+    for (r, sums) in sums.chunks_exact_mut(2 * n).enumerate() {
+        let (gate, up) = sums.split_at_mut(n);
+        if biased {
+            gate.iter_mut().zip(&bias[..n]).for_each(|(x, bias)| *x += bias);
+            up.iter_mut().zip(&bias[n..]).for_each(|(x, bias)| *x += bias);
         }
+        activate(kind, gate, up);
+        y[r * p.y_stride as usize..][..n].copy_from_slice(gate);
     }
 }

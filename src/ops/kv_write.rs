@@ -1,13 +1,12 @@
 //! Each row's key and value [T, Hkv × head_dim] go to their place in the layer's cache.
 //!
-//! The cache is [pages, Hkv, page positions, head_dim], in f16 or f32: the keys of one head lie together.
+//! The cache is [pages, Hkv, page positions, head_dim], as [`KvFormat`] has it: the keys of one head lie together.
 
-use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
+use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, piece};
 use bytemuck::{Pod, Zeroable};
-use half::f16;
 
 pub static KV_WRITE: Kernel =
-    kernel!(kv_write, [Uniform, Read, Read, Read, Read, Write, Write], shared: ["control", "rows"]);
+    kernel!(kv_write, [Uniform, Read, Read, Read, Read, Write, Write], shared: ["control", "rows", "cache"]);
 
 /// One layer's keys and values.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +22,27 @@ pub struct KvCache {
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     n_kv_heads: u32,
-    head_dim: u32,
-    stride: u32,
+    stride4: u32,
     page: u32,
+    unused: u32,
+}
+
+/// Reads the cache.
+pub(super) fn kv_piece(format: KvFormat) -> &'static str {
+    match format {
+        KvFormat::F16 => piece!("kv_f16"),
+        KvFormat::F32 => piece!("kv_f32"),
+        KvFormat::Q8 => piece!("kv_q8"),
+    }
+}
+
+/// Writes it.
+pub(super) fn kv_store_piece(format: KvFormat) -> &'static str {
+    match format {
+        KvFormat::F16 => piece!("kv_store_f16"),
+        KvFormat::F32 => piece!("kv_store_f32"),
+        KvFormat::Q8 => piece!("kv_store_q8"),
+    }
 }
 
 /// Records the write of `k` and `v` [T, Hkv × head_dim] at their rows' positions.
@@ -35,26 +52,33 @@ pub fn kv_write(pass: &mut Pass, k: &Tensor, v: &Tensor, cache: &KvCache) {
     assert!(cache.head_dim.is_multiple_of(4), "kv_write: head_dim");
     let params = Params {
         n_kv_heads: cache.n_kv_heads as u32,
-        head_dim: cache.head_dim as u32,
-        stride: k.stride() as u32,
+        stride4: (k.stride() / 4) as u32,
         page: pass.layout.page as u32,
+        unused: 0,
     };
-    let options = Options::default().set("KV_F32", (cache.format == KvFormat::F32).into());
+    let options = Options::default()
+        .set("HEAD_DIM", cache.head_dim as u32)
+        .set("KV", cache.format as u32)
+        .piece(kv_piece(cache.format))
+        .piece(kv_store_piece(cache.format));
+    let blocks = cache.n_kv_heads * cache.head_dim.div_ceil(32);
     let bindings = [pass.control, pass.state, k.buffer, v.buffer, cache.keys, cache.values];
-    pass.record(&KV_WRITE, options, params, &bindings, [(k.columns / 4).div_ceil(64) as u32, k.rows as u32, 1]);
+    pass.record(&KV_WRITE, options, params, &bindings, [blocks.div_ceil(64) as u32, k.rows as u32, 1]);
 }
 
-/// The element at which head `head` of `position` begins.
-pub(super) fn cache_at(at: usize, page: usize, heads: usize, head: usize, head_dim: usize) -> usize {
-    ((at / page * heads + head) * page + at % page) * head_dim
+/// The head's row of the cache for the position that lies at `at`.
+pub(super) fn cache_row(at: usize, page: usize, heads: usize, head: usize) -> usize {
+    (at / page * heads + head) * page + at % page
 }
 
 fn twin(t: &Twin) {
     let p: Params = t.params();
     let (control, state) = (t.read::<u32>(1), t.read::<u32>(2));
-    let (heads, head_dim, page) = (p.n_kv_heads as usize, p.head_dim as usize, p.page as usize);
+    let (heads, head_dim, page) = (p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize, p.page as usize);
+    let format = KvFormat::ALL[t.constant("KV") as usize];
+    let words = format.row_words(head_dim);
     for (input, output) in [(3, 5), (4, 6)] {
-        let x = t.read::<f32>(input);
+        let (x, mut cache) = (t.read::<f32>(input), t.write::<u32>(output));
         for r in 0..Slot::rows(&control) {
             let row = Slot::row(&control, &state, r);
             if row.position >= Slot::context(&control) {
@@ -62,15 +86,8 @@ fn twin(t: &Twin) {
             }
             let at = Slot::cache_position(&control, row.slot, row.position, p.page);
             for head in 0..heads {
-                let from = &x[r * p.stride as usize + head * head_dim..][..head_dim];
-                let to = cache_at(at, page, heads, head, head_dim);
-                if t.constant("KV_F32") == 1 {
-                    t.write::<f32>(output)[to..to + head_dim].copy_from_slice(from);
-                } else {
-                    for (to, from) in t.write::<u16>(output)[to..to + head_dim].iter_mut().zip(from) {
-                        *to = f16::from_f32(*from).to_bits();
-                    }
-                }
+                let from = &x[r * p.stride4 as usize * 4 + head * head_dim..][..head_dim];
+                format.write(from, &mut cache[words * cache_row(at, page, heads, head)..][..words]);
             }
         }
     }

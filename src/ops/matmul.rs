@@ -1,20 +1,101 @@
-//! y [T, N] = x [T, K] · weightᵀ [N, K] for many rows: 32 × 64 tiles, weights dequantised once into workgroup memory.
+//! y [T, N] = (x [T, K] · weightᵀ [N, K] + b) × scale (+ y) for many rows: tiles of up to 64 × 64, weights dequantised
+//! once into workgroup memory.
 
 use super::Epilogue;
-use super::matvec::{fast, linear_options, record, twin};
-use crate::device::{Kernel, Pass, Tensor, Weight, kernel};
+use super::cpu::products;
+use super::few::{self, Products, Tensor2, or_control};
+use crate::device::{Kernel, MatmulShape, Options, Pass, Tensor, Twin, Weight, kernel, piece};
+use crate::quant::DEVICE_BLOCK;
+use bytemuck::{Pod, Zeroable};
 
 pub static MATMUL: Kernel =
-    kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "linear"], fast: fast);
+    kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "columns"]).fast(fast);
 
-/// Rows and columns of y that one workgroup computes; `shaders/matmul.wgsl` has the same.
-const TILE: [usize; 2] = [32, 64];
+/// Outputs that one workgroup computes, and rows for each of a thread's; `shaders/matmul.wgsl` has the same.
+const TILE: [usize; 2] = [64, 8];
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    n: u32,
+    k: u32,
+    x_stride4: u32,
+    y_stride: u32,
+    /// Where the weight begins, and from one row to the next, in vec4<u32>.
+    base: u32,
+    stride: u32,
+    n_offset: u32,
+    /// 0: rows in use; 1: logit rows in use.
+    rows_kind: u32,
+    scale: f32,
+    unused: [u32; 3],
+}
 
 /// Records y = x · weightᵀ for any number of rows.
 pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, y: &Tensor) {
+    few::check_columns("matmul", x, weight);
+    assert_eq!((y.rows, y.columns), (x.rows, weight.rows), "matmul: shape of y");
+    let MatmulShape { tall, f16 } = pass.device.tuning().matmul;
+    let stride = few::stride4(weight.format, weight.columns);
     for piece in &weight.pieces {
-        let grid = [piece.rows.len().div_ceil(TILE[1]) as u32, x.rows.div_ceil(TILE[0]) as u32, 1];
-        let options = linear_options(x, weight, epilogue);
-        record(pass, &MATMUL, options, x, weight, piece, epilogue, y, grid);
+        let params = Params {
+            n: piece.rows.len() as u32,
+            k: weight.columns as u32,
+            x_stride4: (x.stride() / 4) as u32,
+            y_stride: y.stride() as u32,
+            base: piece.at as u32 * stride,
+            stride,
+            n_offset: piece.rows.start as u32,
+            rows_kind: pass.logit_rows.into(),
+            scale: epilogue.scale,
+            unused: [0; 3],
+        };
+        let mut options = Options::weight(weight.format)
+            .set("BIAS", epilogue.bias.is_some().into())
+            .set("ACCUMULATE", epilogue.accumulate.into())
+            // A ragged K leaves part of the last block past the end of x's row.
+            .set("RAGGED", (!x.columns.is_multiple_of(DEVICE_BLOCK)).into())
+            .set("TALL", tall)
+            .piece(if f16 { piece!("numbers_f16") } else { piece!("numbers_f32") });
+        options.features.f16 = f16;
+        let bindings = [pass.control, x.buffer, piece.buffer, or_control(pass, epilogue.bias), y.buffer];
+        let rows = x.rows.div_ceil(TILE[1] * tall as usize);
+        pass.record(&MATMUL, options, params, &bindings, [piece.rows.len().div_ceil(TILE[0]) as u32, rows as u32, 1]);
+    }
+}
+
+fn twin(t: &Twin) {
+    run(t, few::plain_products);
+}
+
+fn fast(t: &Twin) {
+    run(t, products);
+}
+
+fn run(t: &Twin, products: Products) {
+    let p: Params = t.params();
+    let (control, x, weight) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u8>(3));
+    let rows = few::rows_wanted(&control, p.rows_kind);
+    if rows == 0 {
+        return;
+    }
+    let (n, columns) = (p.n as usize, p.k as usize);
+    let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
+    let x: Vec<&[f32]> = (0..rows).map(|r| &x.numbers[r * x.stride..][..columns]).collect();
+    let weight = few::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
+    let sums = products(t.format(), weight, &x); // [T, N]
+    let (bias, mut y) = (t.read::<f32>(4), t.write::<f32>(5));
+    let first = p.n_offset as usize;
+    for (r, sums) in sums.chunks_exact(n).enumerate() {
+        finish(t, sums, &bias, first, p.scale, &mut y[r * p.y_stride as usize + first..][..n]);
+    }
+}
+
+/// out [N] = (sums + bias) × scale (+ out), where the options BIAS and ACCUMULATE say so.
+pub(super) fn finish(t: &Twin, sums: &[f32], bias: &[f32], first: usize, scale: f32, out: &mut [f32]) {
+    let (biased, accumulate) = (t.constant("BIAS") == 1, t.constant("ACCUMULATE") == 1);
+    for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
+        let bias = if biased { bias[first + i] } else { 0.0 };
+        *out = (sum + bias) * scale + if accumulate { *out } else { 0.0 };
     }
 }

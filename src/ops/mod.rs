@@ -15,15 +15,16 @@ mod cpu;
 mod embed;
 mod expert_down;
 mod expert_gated;
+mod few;
 mod gated;
 mod gather;
 mod kv_write;
 mod layer_norm;
+mod lm_head;
 mod matmul;
 mod matvec;
 mod penalize;
 mod pool;
-mod project;
 mod rms_norm;
 mod rope;
 mod route;
@@ -39,19 +40,20 @@ pub use bidirectional::bidirectional;
 pub use embed::{By, embed};
 pub use expert_down::expert_down;
 pub use expert_gated::expert_gated;
-pub use gated::gated;
+pub use few::{MOST_ROWS, Prologue, can_share};
+pub use gated::{can_gate, gated};
 pub use gather::gather;
 pub use kv_write::{KvCache, kv_write};
 pub use layer_norm::layer_norm;
+pub use lm_head::{LogitEpilogue, lm_head};
 pub use matmul::matmul;
 pub use matvec::matvec;
 pub use penalize::penalize;
 pub use pool::{Pooling, pool};
-pub use project::{Prologue, can_share, project};
 pub use rms_norm::rms_norm;
 pub use rope::{Pairing, rope};
 pub use route::{MOST_EXPERTS, route};
-pub use sample::{sample, sample_token};
+pub use sample::{candidates, sample};
 pub use soft_cap::soft_cap;
 
 use crate::device::{BufferId, Pass, Tensor, Weight};
@@ -114,8 +116,8 @@ impl Normalisation {
 
 /// y [T, N] = x [T, K] · weightᵀ [N, K] (+ bias) (+ y): a matvec for few rows, a tiled matmul for many.
 pub fn linear(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, y: &Tensor) {
-    if x.rows <= matvec::MOST_ROWS {
-        matvec(pass, x, weight, epilogue, y);
+    if x.rows <= MOST_ROWS {
+        matvec(pass, x, None, &[weight], epilogue, y);
     } else {
         matmul(pass, x, weight, epilogue, y);
     }

@@ -6,35 +6,32 @@
 //! largest logit / temperature + noise, where the noise is a pure function of (seed, position, token id).
 
 use super::argmax::{LogitParams, argmax, biased_logits, key_of, logit_params, partial_columns};
-use super::penalize;
 use crate::device::{BufferId, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 
 pub static SAMPLE: Kernel = kernel!(
     sample,
     [Uniform, Read, Read, Read, Read, Write],
-    shared: ["control", "rows", "sampling", "logits"]
+    shared: ["control", "rows", "sampling", "keys", "logits"]
 );
 
 /// Below it sampling is greedy; `shaders/sample.wgsl` has the same.
 const LEAST_TEMPERATURE: f32 = 1e-5;
 
-/// Records the draw from `logits` [L, V], of which `partial` holds argmax's results: the token and the position after
-/// the row's become the slot's in `state`, unless the row lies past the context. A slot has one logit row at most.
-pub fn sample(pass: &mut Pass, logits: &Tensor, bias: BufferId, partial: &Tensor) {
-    let params = logit_params(logits, partial);
-    let bindings = [pass.control, logits.buffer, bias, partial.buffer, pass.state];
+/// Records the draw from `logits` [L, V], of which `candidates` [L, 2n] holds the best (key, id) of n parts: the token and
+/// the position after the row's become the slot's in `state`, unless the row lies past the context. A slot has one logit
+/// row at most. `bias` holds [slots, V] f32, rows not padded.
+pub fn sample(pass: &mut Pass, logits: &Tensor, bias: BufferId, candidates: &Tensor) {
+    let params = logit_params(logits, candidates);
+    let bindings = [pass.control, logits.buffer, bias, candidates.buffer, pass.state];
     pass.record(&SAMPLE, Options::default(), params, &bindings, [logits.rows as u32, 1, 1]);
 }
 
-/// Records penalties, argmax and the draw: logits [L, V] (changed in place by penalties) → `state`.
-/// `bias` holds [slots, V] f32, rows not padded. Error: `OUT_OF_MEMORY`.
-pub fn sample_token(pass: &mut Pass, logits: &Tensor, bias: BufferId) -> Result<()> {
+/// Records the candidates of logits [L, V] that are there already. Error: `OUT_OF_MEMORY`.
+pub fn candidates(pass: &mut Pass, logits: &Tensor, bias: BufferId) -> Result<Tensor> {
     let partial = pass.tensor(logits.rows, partial_columns(logits.columns))?;
-    penalize(pass, logits);
     argmax(pass, logits, bias, &partial);
-    sample(pass, logits, bias, &partial);
-    Ok(())
+    Ok(partial)
 }
 
 fn twin(t: &Twin) {

@@ -5,8 +5,8 @@
 //! 16 bytes the low nibbles are 16 weights and the high ones the next 16.
 //! Device row: codes, one vec4<u32> for 32 weights; scales, a byte for 32 weights; the d.
 
-use super::Spec;
 use super::shared::{IQ4_VALUES, SUPER, half_at, nibbles, pack};
+use super::{Registers, Spec};
 
 const BLOCK_BYTES: usize = 136;
 
@@ -35,15 +35,28 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER));
-    for ((block, codes), to_scales) in blocks.zip(scales.chunks_exact_mut(8)) {
-        let d = half_at(block);
-        to_scales.iter_mut().zip(scales_of(block)).for_each(|(to, scale)| *to = d * f32::from(scale));
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)) {
         for (bytes, codes) in block[8..].chunks_exact(16).zip(codes.chunks_exact_mut(32)) {
             nibbles(bytes, |code| IQ4_VALUES[usize::from(code)], codes);
         }
     }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], _: &mut [f32]) {
+    for (block, scales) in src.chunks_exact(BLOCK_BYTES).zip(scales.chunks_exact_mut(8)) {
+        let d = half_at(block);
+        scales.iter_mut().zip(scales_of(block)).for_each(|(to, scale)| *to = d * f32::from(scale));
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe { R::lookup(row.add(block / 8 * BLOCK_BYTES + 8 + block % 8 * 16), &IQ4_VALUES) }
 }
 
 /// vec4<u32> of codes, scales and d for so many super-blocks.

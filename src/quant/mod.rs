@@ -29,7 +29,10 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod registers;
 mod shared;
+
+pub use registers::Registers;
 
 /// Weights → file rows, appended to `dst`.
 pub type Quantize = fn(src: &[::core::primitive::f32], dst: &mut Vec<u8>);
@@ -39,11 +42,22 @@ pub trait Codec {
     const FORMAT: Format;
     /// Weights that share a scale; 0 for the plain floating-point formats.
     const GROUP: usize;
+    /// Groups have a min as well.
+    const HAS_MINS: bool;
     /// File row → weights.
     fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]);
-    /// File row → codes, with a scale and a min for each group: weight = scale × code − min. Mins are left as they were
-    /// where the format has none. Only of formats with groups.
-    fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [::core::primitive::f32], mins: &mut [::core::primitive::f32]);
+    /// File row → codes. This and [`Codec::scales`] only of formats with groups.
+    fn codes(src: &[u8], codes: &mut [i8]);
+    /// File row → a scale and a min for each group: weight = scale × code − min. Mins are left as they were where the
+    /// format has none.
+    fn scales(src: &[u8], scales: &mut [::core::primitive::f32], mins: &mut [::core::primitive::f32]);
+    /// Each block of 32 begins with its scale, an f16 number, and has no other.
+    const HAS_PLAIN_SCALES: bool;
+    /// The codes of the `block`-th 32 weights of the file row at `row`.
+    ///
+    /// # Safety
+    /// The row has so many; the conditions of [`Registers`].
+    unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes;
 }
 
 /// [`Codec::dequantize`] of a format with groups, block by block.
@@ -53,7 +67,8 @@ fn unpacked<C: Codec>(src: &[u8], dst: &mut [::core::primitive::f32]) {
     let (mut codes, mut scales, mut mins) = ([0i8; shared::SUPER], [0.0; 16], [0.0; 16]);
     for (src, dst) in src.chunks_exact(bytes).zip(dst.chunks_exact_mut(len)) {
         let groups = len / C::GROUP;
-        C::unpack(src, &mut codes[..len], &mut scales[..groups], &mut mins[..groups]);
+        C::codes(src, &mut codes[..len]);
+        C::scales(src, &mut scales[..groups], &mut mins[..groups]);
         let codes = codes.chunks_exact(C::GROUP);
         for ((dst, codes), (scale, min)) in dst.chunks_exact_mut(C::GROUP).zip(codes).zip(scales.iter().zip(&mins)) {
             for (x, &code) in dst.iter_mut().zip(codes) {
@@ -89,7 +104,7 @@ pub struct Spec {
 }
 
 macro_rules! formats {
-    ($($variant:ident => $module:ident, $group:tt;)*) => {
+    ($($variant:ident => $module:ident, $group:tt $($scales:ident)?;)*) => {
         /// How the numbers of a tensor are stored.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[allow(non_camel_case_types)]
@@ -111,59 +126,77 @@ macro_rules! formats {
         #[allow(non_camel_case_types)]
         mod codecs {
             $(pub struct $variant;
-            formats!(codec $variant $module $group);)*
+            formats!(codec $variant $module $group $($scales)?);)*
         }
     };
+    (are_mins mins) => { true };
+    (are_mins $($other:ident)?) => { false };
+    (are_plain plain) => { true };
+    (are_plain $($other:ident)?) => { false };
     (codec $variant:ident $module:ident 0) => {
         impl super::Codec for $variant {
             const FORMAT: super::Format = super::Format::$variant;
             const GROUP: usize = 0;
+            const HAS_MINS: bool = false;
+            const HAS_PLAIN_SCALES: bool = false;
             #[inline(always)]
             fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]) {
                 super::$module::dequantize(src, dst);
             }
-            fn unpack(_: &[u8], _: &mut [i8], _: &mut [::core::primitive::f32], _: &mut [::core::primitive::f32]) {
+            fn codes(_: &[u8], _: &mut [i8]) {
+                unreachable!("numbers that stand for themselves");
+            }
+            fn scales(_: &[u8], _: &mut [::core::primitive::f32], _: &mut [::core::primitive::f32]) {
+                unreachable!("numbers that stand for themselves");
+            }
+            unsafe fn registers<R: super::Registers>(_: *const u8, _: usize) -> R::Codes {
                 unreachable!("numbers that stand for themselves");
             }
         }
     };
-    (codec $variant:ident $module:ident $group:tt) => {
+    (codec $variant:ident $module:ident $group:tt $($scales:ident)?) => {
         impl super::Codec for $variant {
             const FORMAT: super::Format = super::Format::$variant;
             const GROUP: usize = $group;
+            const HAS_MINS: bool = formats!(are_mins $($scales)?);
+            const HAS_PLAIN_SCALES: bool = formats!(are_plain $($scales)?);
             #[inline(always)]
             fn dequantize(src: &[u8], dst: &mut [::core::primitive::f32]) {
                 super::unpacked::<Self>(src, dst);
             }
             #[inline(always)]
-            fn unpack(
-                src: &[u8],
-                codes: &mut [i8],
-                scales: &mut [::core::primitive::f32],
-                mins: &mut [::core::primitive::f32],
-            ) {
-                super::$module::unpack(src, codes, scales, mins);
+            fn codes(src: &[u8], codes: &mut [i8]) {
+                super::$module::codes(src, codes);
+            }
+            #[inline(always)]
+            fn scales(src: &[u8], scales: &mut [::core::primitive::f32], mins: &mut [::core::primitive::f32]) {
+                super::$module::scales(src, scales, mins);
+            }
+            #[inline(always)]
+            unsafe fn registers<R: super::Registers>(row: *const u8, block: usize) -> R::Codes {
+                // SAFETY: as this function's.
+                unsafe { super::$module::registers::<R>(row, block) }
             }
         }
     };
 }
 
-// Name, module, weights that share a scale.
+// Name, module, weights that share a scale; whether they have a min, or a scale that is an f16 number before the codes.
 formats! {
     F32 => f32, 0;
     F16 => f16, 0;
     BF16 => bf16, 0;
-    Q8_0 => q8_0, 32;
-    Q4_0 => q4_0, 32;
-    Q4_1 => q4_1, 32;
-    Q5_0 => q5_0, 32;
-    Q5_1 => q5_1, 32;
-    Q2_K => q2_k, 16;
+    Q8_0 => q8_0, 32 plain;
+    Q4_0 => q4_0, 32 plain;
+    Q4_1 => q4_1, 32 mins;
+    Q5_0 => q5_0, 32 plain;
+    Q5_1 => q5_1, 32 mins;
+    Q2_K => q2_k, 16 mins;
     Q3_K => q3_k, 16;
-    Q4_K => q4_k, 32;
-    Q5_K => q5_k, 32;
+    Q4_K => q4_k, 32 mins;
+    Q5_K => q5_k, 32 mins;
     Q6_K => q6_k, 16;
-    IQ4_NL => iq4_nl, 32;
+    IQ4_NL => iq4_nl, 32 plain;
     IQ4_XS => iq4_xs, 32;
     MXFP4 => mxfp4, 32;
 }

@@ -3,8 +3,8 @@
 //! File block (17 bytes): an exponent byte (E8M0), 16 bytes whose low nibbles are weights 0..16 and high nibbles 16..32.
 //! Device row: the codes, one vec4<u32> a block; the exponents, a byte a block.
 
-use super::Spec;
 use super::shared::{nibbles, pack};
+use super::{Registers, Spec};
 
 const BLOCK_BYTES: usize = 17;
 
@@ -32,11 +32,25 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-    for ((block, codes), to_scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
-        *to_scale = scale(block[0]);
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)) {
         nibbles(&block[1..], |code| VALUES[usize::from(code)], codes);
     }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], _: &mut [f32]) {
+    for (block, to) in src.chunks_exact(BLOCK_BYTES).zip(scales) {
+        *to = scale(block[0]);
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe { R::lookup(row.add(BLOCK_BYTES * block + 1), &VALUES) }
 }
 
 /// 2^(exponent − 127), halved because the values are doubled; the two smallest are subnormal.

@@ -4,8 +4,8 @@
 //! File block (84 bytes): 16 bytes (scale below, min above), 64 bytes of codes, f16 d, f16 dmin.
 //! Device row: codes, two words for 32 weights; those bytes; the (d, dmin) pairs.
 
-use super::Spec;
 use super::shared::{SUPER, half_at, pack, pairs};
+use super::{Registers, Spec};
 
 const BLOCK_BYTES: usize = 84;
 
@@ -32,15 +32,31 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
-    let parts = scales.chunks_exact_mut(16).zip(mins.chunks_exact_mut(16));
-    for ((block, codes), (scales, mins)) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)).zip(parts)
-    {
-        let (d, dmin) = (half_at(&block[80..]), half_at(&block[82..]));
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)) {
         pairs(&block[16..80], bytemuck::cast_slice_mut(codes));
+    }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], mins: &mut [f32]) {
+    let parts = scales.chunks_exact_mut(16).zip(mins.chunks_exact_mut(16));
+    for (block, (scales, mins)) in src.chunks_exact(BLOCK_BYTES).zip(parts) {
+        let (d, dmin) = (half_at(&block[80..]), half_at(&block[82..]));
         for ((scale, min), byte) in scales.iter_mut().zip(mins).zip(&block[..16]) {
             (*scale, *min) = (d * f32::from(byte & 15), dmin * f32::from(byte >> 4));
         }
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe {
+        let (at, j) = (row.add(block / 8 * BLOCK_BYTES), block % 8);
+        R::fields(at.add(16 + j / 4 * 32), 2 * (j % 4) as u32, 3, 0)
     }
 }
 

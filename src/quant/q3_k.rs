@@ -3,8 +3,8 @@
 //! File block (110 bytes): 32 bytes of the codes' third bits, 64 bytes of their low bits, 12 bytes of scales, f16 d.
 //! Device row: low bits, two words for 32 weights; third bits, one word; scales, a byte for 16 weights; the d.
 
-use super::Spec;
 use super::shared::{SUPER, half_at, pack, pairs};
+use super::{Registers, Spec};
 
 const BLOCK_BYTES: usize = 110;
 
@@ -33,12 +33,29 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER));
-    for ((block, to), to_scales) in blocks.zip(scales.chunks_exact_mut(16)) {
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)) {
+        codes.iter_mut().zip(codes_of(block)).for_each(|(to, code)| *to = code as i8 - 4);
+    }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], _: &mut [f32]) {
+    for (block, scales) in src.chunks_exact(BLOCK_BYTES).zip(scales.chunks_exact_mut(16)) {
         let d = half_at(&block[108..]);
-        to.iter_mut().zip(codes_of(block)).for_each(|(to, code)| *to = code as i8 - 4);
-        to_scales.iter_mut().zip(scales_of(&block[96..108])).for_each(|(to, scale)| *to = d * f32::from(scale));
+        scales.iter_mut().zip(scales_of(&block[96..108])).for_each(|(to, scale)| *to = d * f32::from(scale));
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe {
+        let (at, j) = (row.add(block / 8 * BLOCK_BYTES), block % 8);
+        let low = R::fields(at.add(32 + j / 4 * 32), 2 * (j % 4) as u32, 3, 0);
+        R::offset(R::plus(low, R::fields(at, j as u32, 1, 2)), -4)
     }
 }
 

@@ -3,8 +3,8 @@
 //! File block (18 bytes): f16 scale, 16 bytes whose low nibbles are weights 0..16 and high nibbles weights 16..32.
 //! Device row: the codes, one vec4<u32> a block; the scales.
 
-use super::Spec;
 use super::shared::{half_at, nibbles, pack, to_nibbles};
+use super::{Registers, Spec};
 use half::f16;
 
 const BLOCK_BYTES: usize = 18;
@@ -31,11 +31,25 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-    for ((block, codes), scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
-        *scale = half_at(block);
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)) {
         nibbles(&block[2..], |code| code as i8 - 8, codes);
     }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], _: &mut [f32]) {
+    for (block, scale) in src.chunks_exact(BLOCK_BYTES).zip(scales) {
+        *scale = half_at(block);
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe { R::offset(R::nibbles(row.add(BLOCK_BYTES * block + 2)), -8) }
 }
 
 /// Q4_0's and IQ4_NL's blocks → codes, one vec4<u32> a block; scales.

@@ -3,8 +3,8 @@
 //! File block (20 bytes): f16 scale, f16 min, 16 bytes whose low nibbles are weights 0..16 and high nibbles 16..32.
 //! Device row: the codes, one vec4<u32> a block; the (scale, min) pairs.
 
-use super::Spec;
 use super::shared::{half_at, nibbles, pack, to_nibbles};
+use super::{Registers, Spec};
 use half::f16;
 
 const BLOCK_BYTES: usize = 20;
@@ -37,12 +37,25 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
-    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32));
-    for ((block, codes), (scale, min)) in blocks.zip(scales.iter_mut().zip(mins)) {
-        (*scale, *min) = (half_at(block), -half_at(&block[2..]));
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)) {
         nibbles(&block[4..], |code| code as i8, codes);
     }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], mins: &mut [f32]) {
+    for (block, (scale, min)) in src.chunks_exact(BLOCK_BYTES).zip(scales.iter_mut().zip(mins)) {
+        (*scale, *min) = (half_at(block), -half_at(&block[2..]));
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe { R::nibbles(row.add(BLOCK_BYTES * block + 4)) }
 }
 
 /// Lays the range of a block over the codes from 0 to `most`, as ggml's Q4_1 and Q5_1 do: (scale, min, codes).

@@ -5,8 +5,8 @@
 //! nibbles are 32 weights and the high ones the next 32.
 //! Device row: codes, one vec4<u32> for 32 weights; scale and min, a byte each; the (d, dmin) pairs.
 
-use super::Spec;
 use super::shared::{SUPER, fit, half_at, pack, six_bit};
+use super::{Registers, Spec};
 
 const BLOCK_BYTES: usize = 144;
 
@@ -38,11 +38,28 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)) {
+        codes.copy_from_slice(bytemuck::cast_slice(&four_bits(&block[16..])));
+    }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], mins: &mut [f32]) {
     let parts = scales.chunks_exact_mut(8).zip(mins.chunks_exact_mut(8));
-    for ((block, to), (scales, mins)) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)).zip(parts) {
-        to.copy_from_slice(bytemuck::cast_slice(&four_bits(&block[16..])));
+    for (block, (scales, mins)) in src.chunks_exact(BLOCK_BYTES).zip(parts) {
         scales_and_mins(block, scales, mins);
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe {
+        let (at, j) = (row.add(block / 8 * BLOCK_BYTES), block % 8);
+        R::fields(at.add(16 + j / 2 * 32), 4 * (j % 2) as u32, 15, 0)
     }
 }
 

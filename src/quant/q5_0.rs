@@ -3,8 +3,8 @@
 //! File block (22 bytes): f16 scale, u32 of the codes' fifth bits, 16 bytes whose low nibbles are weights 0..16 and high
 //! nibbles 16..32. Device row: low bits, one vec4<u32> a block; fifth bits, one word a block; the scales.
 
-use super::Spec;
 use super::shared::{half_at, nibbles, pack, to_nibbles};
+use super::{Registers, Spec};
 use half::f16;
 
 const BLOCK_BYTES: usize = 22;
@@ -41,10 +41,27 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-    for ((block, to), scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)) {
+        codes.iter_mut().zip(five_bits(&block[2..])).for_each(|(to, code)| *to = code as i8 - 16);
+    }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], _: &mut [f32]) {
+    for (block, scale) in src.chunks_exact(BLOCK_BYTES).zip(scales) {
         *scale = half_at(block);
-        to.iter_mut().zip(five_bits(&block[2..])).for_each(|(to, code)| *to = code as i8 - 16);
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe {
+        let at = row.add(BLOCK_BYTES * block + 2);
+        R::offset(R::plus(R::nibbles(at.add(4)), R::flags(at.cast::<u32>().read_unaligned())), -16)
     }
 }
 

@@ -4,10 +4,10 @@
 //! and high nibbles 16..32. Device row: low bits, one vec4<u32> a block; fifth bits, one word a block; the (scale, min)
 //! pairs.
 
-use super::Spec;
 use super::q4_1::scale_min_codes;
 use super::q5_0::{fifth_bits, five_bits};
 use super::shared::{half_at, pack, to_nibbles};
+use super::{Registers, Spec};
 use half::f16;
 
 const BLOCK_BYTES: usize = 24;
@@ -41,10 +41,26 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], mins: &mut [f32]) {
-    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32));
-    for ((block, to), (scale, min)) in blocks.zip(scales.iter_mut().zip(mins)) {
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)) {
+        codes.iter_mut().zip(five_bits(&block[4..])).for_each(|(to, code)| *to = code as i8);
+    }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], mins: &mut [f32]) {
+    for (block, (scale, min)) in src.chunks_exact(BLOCK_BYTES).zip(scales.iter_mut().zip(mins)) {
         (*scale, *min) = (half_at(block), -half_at(&block[2..]));
-        to.iter_mut().zip(five_bits(&block[4..])).for_each(|(to, code)| *to = code as i8);
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe {
+        let at = row.add(BLOCK_BYTES * block + 4);
+        R::plus(R::nibbles(at.add(4)), R::flags(at.cast::<u32>().read_unaligned()))
     }
 }

@@ -4,8 +4,8 @@
 //! of low bits the low nibbles are 64 weights and the high ones the next 64.
 //! Device row: low bits, one vec4<u32> for 32 weights; high bits, two words; scales, a byte for 16 weights; the d.
 
-use super::Spec;
 use super::shared::{SUPER, fit, half_at, pack, pairs};
+use super::{Registers, Spec};
 use half::f16;
 
 const BLOCK_BYTES: usize = 210;
@@ -33,12 +33,29 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-    let blocks = src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER));
-    for ((block, to), scales) in blocks.zip(scales.chunks_exact_mut(16)) {
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(SUPER)) {
+        codes.iter_mut().zip(six_bits(block)).for_each(|(to, code)| *to = code as i8 - 32);
+    }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], _: &mut [f32]) {
+    for (block, scales) in src.chunks_exact(BLOCK_BYTES).zip(scales.chunks_exact_mut(16)) {
         let d = half_at(&block[208..]);
-        to.iter_mut().zip(six_bits(block)).for_each(|(to, code)| *to = code as i8 - 32);
         scales.iter_mut().zip(&block[192..208]).for_each(|(to, &scale)| *to = d * f32::from(scale as i8));
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe {
+        let (at, half, j) = (row.add(block / 8 * BLOCK_BYTES), block % 8 / 4, block % 4);
+        let low = R::fields(at.add(64 * half + j % 2 * 32), 4 * (j / 2) as u32, 15, 0);
+        R::offset(R::plus(low, R::fields(at.add(128 + 32 * half), 2 * j as u32, 3, 4)), -32)
     }
 }
 

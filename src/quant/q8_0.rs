@@ -2,8 +2,8 @@
 //!
 //! File block (34 bytes): f16 scale, 32 × i8. Device row: two vec4<u32> of codes a block; the scales.
 
-use super::Spec;
 use super::shared::{half_at, pack};
+use super::{Registers, Spec};
 use half::f16;
 
 const BLOCK_BYTES: usize = 34;
@@ -37,9 +37,23 @@ pub const SPEC: Spec = Spec {
 };
 
 #[inline(always)]
-pub fn unpack(src: &[u8], codes: &mut [i8], scales: &mut [f32], _: &mut [f32]) {
-    for ((block, codes), scale) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)).zip(scales) {
-        *scale = half_at(block);
+pub fn codes(src: &[u8], codes: &mut [i8]) {
+    for (block, codes) in src.chunks_exact(BLOCK_BYTES).zip(codes.chunks_exact_mut(32)) {
         codes.copy_from_slice(bytemuck::cast_slice(&block[2..]));
     }
+}
+
+#[inline(always)]
+pub fn scales(src: &[u8], scales: &mut [f32], _: &mut [f32]) {
+    for (block, scale) in src.chunks_exact(BLOCK_BYTES).zip(scales) {
+        *scale = half_at(block);
+    }
+}
+
+/// # Safety
+/// As [`super::Codec::registers`].
+#[inline(always)]
+pub unsafe fn registers<R: Registers>(row: *const u8, block: usize) -> R::Codes {
+    // SAFETY: as this function's.
+    unsafe { R::bytes(row.add(BLOCK_BYTES * block + 2)) }
 }

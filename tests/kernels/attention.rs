@@ -3,7 +3,6 @@
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use cresset::device::KvFormat;
 use cresset::ops::{HeadNorms, KvCache, Pairing, Scores, attend, attention, kv_write, rope};
-use half::f16;
 
 /// Five slots at positions around a page and a workgroup of keys; the last is past the context and stays as it is.
 fn setting() -> Setting {
@@ -35,39 +34,34 @@ fn rope_grid() {
     }
 }
 
-/// A cache full of random numbers; gives its size in numbers, too.
-fn cache(case: &mut Case, format: KvFormat, n_kv_heads: usize, head_dim: usize) -> (KvCache, usize) {
+/// A cache full of random numbers, and how it is compared.
+fn cache(case: &mut Case, format: KvFormat, n_kv_heads: usize, head_dim: usize) -> (KvCache, [Output; 2]) {
     let layout = case.pass.layout;
-    let count = layout.pages() * layout.page * n_kv_heads * head_dim;
+    let rows = layout.pages() * layout.page * n_kv_heads;
+    let words = rows * format.row_words(head_dim);
     let mut fill = || {
-        let values = case.randoms(count);
-        match format {
-            KvFormat::F32 => case.floats(&values),
-            KvFormat::F16 => {
-                let halves: Vec<u16> = values.iter().map(|v| f16::from_f32(*v).to_bits()).collect();
-                case.buffer(bytemuck::cast_slice(&halves))
-            }
+        let mut stored = vec![0; words];
+        for row in stored.chunks_exact_mut(format.row_words(head_dim)) {
+            format.write(&case.randoms(head_dim), row);
         }
+        case.buffer(bytemuck::cast_slice(&stored))
     };
     let (keys, values) = (fill(), fill());
-    (KvCache { keys, values, format, n_kv_heads, head_dim }, count)
+    let outputs = [keys, values].map(|buffer| Output::Cache { buffer, format, head_dim, words });
+    (KvCache { keys, values, format, n_kv_heads, head_dim }, outputs)
 }
 
 #[test]
 fn kv_write_grid() {
     let mut bench = Bench::open();
-    for format in [KvFormat::F32, KvFormat::F16] {
+    for format in KvFormat::ALL {
         for (heads, head_dim) in [(1, 4), (2, 8), (3, 20), (4, 64), (1, 256), (5, 128)] {
             let what = format!("kv_write {} {heads} × {head_dim}", format.name());
             check(&mut bench, &what, &setting(), Tolerance::EXACT, |case| {
                 let (k, v) = (case.tensor(ROWS, heads * head_dim), case.tensor(ROWS, heads * head_dim));
-                let (cache, count) = cache(case, format, heads, head_dim);
+                let (cache, outputs) = cache(case, format, heads, head_dim);
                 kv_write(&mut case.pass, &k, &v, &cache);
-                let output = |buffer| match format {
-                    KvFormat::F32 => Output::Words { buffer, count },
-                    KvFormat::F16 => Output::Halves { buffer, count },
-                };
-                vec![output(cache.keys), output(cache.values)]
+                outputs.into()
             });
         }
     }
@@ -78,7 +72,7 @@ fn attention_grid() {
     let mut bench = Bench::open();
     let shapes =
         [(1, 1, 4), (2, 1, 8), (6, 2, 20), (8, 2, 64), (3, 3, 80), (4, 1, 96), (4, 4, 128), (2, 1, 252), (2, 2, 256)];
-    for format in [KvFormat::F32, KvFormat::F16] {
+    for format in KvFormat::ALL {
         for (n_heads, n_kv_heads, head_dim) in shapes {
             // Scores are small, and large enough that some weights vanish.
             let usual = 1.0 / (head_dim as f32).sqrt();
@@ -88,7 +82,11 @@ fn attention_grid() {
                 let scores = Scores { scale, soft_cap, window };
                 let what = format!("attention {} {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}", format.name());
                 // A score's error, times the scale, is the relative error of its weight.
-                let tolerance = Tolerance::new(2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), 2e-6);
+                let mut tolerance = Tolerance::new(2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), 2e-6);
+                if format == KvFormat::Q8 {
+                    // Workgroup memory holds the cache's numbers, below 1, as f16.
+                    tolerance = Tolerance::new(1e-3 * (1.0 + scale * (head_dim as f32).sqrt()), 1e-3);
+                }
                 check(&mut bench, &what, &setting(), tolerance, |case| {
                     let q = case.tensor(ROWS, n_heads * head_dim);
                     let y = case.tensor(ROWS, n_heads * head_dim);
@@ -146,7 +144,14 @@ fn attend_grid() {
     let shapes =
         [(1, 1, 4, 0), (2, 1, 8, 8), (6, 2, 20, 12), (8, 2, 64, 64), (3, 3, 80, 20), (4, 1, 128, 64), (2, 2, 256, 256)];
     for (i, (n_heads, n_kv_heads, head_dim, rope_dims)) in shapes.into_iter().enumerate() {
-        for (format, chunks) in [(KvFormat::F32, 1), (KvFormat::F16, 1), (KvFormat::F32, 2), (KvFormat::F16, 9)] {
+        for (format, chunks) in [
+            (KvFormat::F32, 1),
+            (KvFormat::F16, 1),
+            (KvFormat::Q8, 1),
+            (KvFormat::F32, 2),
+            (KvFormat::F16, 9),
+            (KvFormat::Q8, 3),
+        ] {
             for norms in [None, Some(false), Some(true)] {
                 let scale = 1.0 / (head_dim as f32).sqrt();
                 let scores = match i % 3 {
@@ -157,12 +162,16 @@ fn attend_grid() {
                 let pairing = if i % 2 == 0 { Pairing::Adjacent } else { Pairing::HalfSplit };
                 let what =
                     format!("attend {format:?} {n_heads}/{n_kv_heads} × {head_dim}, {norms:?}, {scores:?}, {chunks}");
-                // Where the cache is f16, a key that rounds up here and down there moves a score by 2⁻¹¹ of its size.
-                let absolute = if format == KvFormat::F16 { 2e-3 } else { 1e-5 };
+                // A key that rounds up here and down there moves a score: by 2⁻¹¹ of its size in f16, by 2⁻⁷ in 8 bits.
+                let absolute = match format {
+                    KvFormat::F32 => 1e-5,
+                    KvFormat::F16 => 2e-3,
+                    KvFormat::Q8 => 3e-2,
+                };
                 check(&mut bench, &what, &setting(), Tolerance::new(absolute, 1e-5), |case| {
                     let qkv = case.tensor(ROWS, (n_heads + 2 * n_kv_heads) * head_dim);
                     let y = case.tensor(ROWS, n_heads * head_dim);
-                    let (cache, count) = cache(case, format, n_kv_heads, head_dim);
+                    let (cache, kept) = cache(case, format, n_kv_heads, head_dim);
                     let rotation = (rope_dims > 0).then(|| {
                         let angles = case.randoms(case.pass.layout.context * rope_dims);
                         (case.floats(&angles), rope_dims, pairing)
@@ -175,12 +184,7 @@ fn attend_grid() {
                     case.pass.key_chunks = chunks;
                     attend(&mut case.pass, &qkv, n_heads, norms, rotation, &cache, scores, &y).expect("room");
                     let mut outputs = vec![Output::Rows { tensor: y, used: USED - 1 }];
-                    for buffer in [cache.keys, cache.values] {
-                        outputs.push(match format {
-                            KvFormat::F32 => Output::Floats { buffer, count },
-                            KvFormat::F16 => Output::Halves { buffer, count },
-                        });
-                    }
+                    outputs.extend(kept);
                     outputs
                 });
             }

@@ -2,11 +2,10 @@
 
 use crate::blocks::Blocks;
 use cresset::device::{
-    Access, BufferId, Control, Device, FROM_STATE, Layout, Pass, Pool, Row, SamplingSlot, Step, Tensor, Usage, Weight,
-    WeightPiece,
+    Access, BufferId, Control, Device, FROM_STATE, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Pass, Pool, Row,
+    SamplingSlot, Step, Tensor, Tuning, Usage, Weight, WeightPiece,
 };
 use cresset::quant::Format;
-use half::f16;
 use pollster::block_on;
 use std::rc::Rc;
 
@@ -27,6 +26,46 @@ impl Bench {
             Some(block_on(Device::gpu()).expect("a graphics adapter; NO_GPU=1 says that there is none"))
         };
         Bench { plain: Device::plain_cpu(), cpu: Device::cpu(), gpu }
+    }
+}
+
+impl Bench {
+    /// Shapes the GPU's kernels, until the next call.
+    pub fn tune(&mut self, matvec: MatvecShape, matmul: MatmulShape) {
+        if let Some(gpu) = &mut self.gpu {
+            // As many outputs to a group as the shape says, however small the weight.
+            gpu.set_tuning(Tuning { matvec, matmul, least_groups: 1 });
+        }
+    }
+
+    /// Whether the GPU has an optional feature, by WebGPU's name.
+    fn has(&self, feature: &str) -> bool {
+        self.gpu.as_ref().is_some_and(|gpu| gpu.info().features.iter().any(|f| f == feature))
+    }
+
+    /// Every kind of shape for few rows: alone, in workgroup memory, in subgroups where there are some.
+    pub fn matvec_shapes(&self) -> Vec<MatvecShape> {
+        let shape = |lanes, outputs, meet| MatvecShape { lanes, outputs, meet };
+        let mut shapes = vec![
+            shape(1, 4, Meet::Alone),
+            shape(1, 8, Meet::Alone),
+            shape(4, 2, Meet::Workgroup),
+            shape(16, 4, Meet::Workgroup),
+            shape(32, 8, Meet::Workgroup),
+        ];
+        if self.has("subgroups") {
+            shapes.extend([shape(2, 4, Meet::Subgroup), shape(8, 4, Meet::Subgroup)]);
+        }
+        shapes
+    }
+
+    /// Every kind of tile.
+    pub fn matmul_shapes(&self) -> Vec<MatmulShape> {
+        let mut shapes = vec![MatmulShape { tall: 4, f16: false }, MatmulShape { tall: 8, f16: false }];
+        if self.has("shader-f16") {
+            shapes.extend([4, 8].map(|tall| MatmulShape { tall, f16: true }));
+        }
+        shapes
     }
 }
 
@@ -83,12 +122,10 @@ pub enum Output {
     Rows { tensor: Tensor, used: usize },
     /// Rows of which the first half are words, equal, and the second half numbers, within rounding.
     Routes { tensor: Tensor, used: usize },
-    /// Numbers of a buffer.
-    Floats { buffer: BufferId, count: usize },
     /// Words of a buffer, equal.
     Words { buffer: BufferId, count: usize },
-    /// f16 numbers, which GPUs may round up or down.
-    Halves { buffer: BufferId, count: usize },
+    /// Rows of a cache, so many words of it; what they keep may have been rounded up or down.
+    Cache { buffer: BufferId, format: KvFormat, head_dim: usize, words: usize },
 }
 
 /// |got − want| ≤ absolute + relative × |want|.
@@ -196,7 +233,7 @@ impl Case<'_> {
         for first in (0..experts).step_by(step) {
             let some = (first * rows)..((first + step).min(experts) * rows);
             let part = self.weight(format, some.len(), columns, 1);
-            whole.pieces.push(WeightPiece { buffer: part.pieces[0].buffer, rows: some });
+            whole.pieces.push(WeightPiece { buffer: part.pieces[0].buffer, at: 0, rows: some });
         }
         whole
     }
@@ -214,9 +251,21 @@ impl Case<'_> {
             } else {
                 self.buffer(bytemuck::cast_slice(&format.repack_rows(bytes, columns)))
             };
-            weight.pieces.push(WeightPiece { buffer, rows });
+            weight.pieces.push(WeightPiece { buffer, at: 0, rows });
         }
         weight
+    }
+
+    /// Random weights of so many rows each, one behind the other in one buffer.
+    pub fn weights_together(&mut self, format: Format, rows: &[usize], columns: usize) -> Vec<Weight> {
+        let whole = self.weight(format, rows.iter().sum(), columns, 1);
+        let mut at = 0;
+        let part = |&rows: &usize| {
+            at += rows;
+            let pieces = vec![WeightPiece { at: at - rows, rows: 0..rows, ..whole.pieces[0].clone() }];
+            Weight { rows, pieces, ..whole.clone() }
+        };
+        rows.iter().map(part).collect()
     }
 }
 
@@ -277,12 +326,19 @@ fn validate(step: &Step) {
         let alone = step.bindings.iter().enumerate().all(|(j, other)| j == i || other != buffer);
         assert!(*access == Access::Read || alone, "{name}: a buffer is written and bound twice");
     }
-    let text = step.kernel.wgsl(&step.options, "");
+    let features = step.options.features;
+    let text = step.kernel.wgsl(&step.options, if features.f16 { "enable f16;\n" } else { "" });
     let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
     let flags = naga::valid::ValidationFlags::all();
     // naga's name for `unpack2x16float`, which every WebGPU has.
-    let capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let mut capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    capabilities.set(naga::valid::Capabilities::SHADER_FLOAT16, features.f16);
+    capabilities.set(naga::valid::Capabilities::SUBGROUP, features.subgroups);
     let mut validator = naga::valid::Validator::new(flags, capabilities);
+    if features.subgroups {
+        validator.subgroup_stages(naga::valid::ShaderStages::COMPUTE);
+        validator.subgroup_operations(naga::valid::SubgroupOperationSet::all());
+    }
     let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).unwrap();
@@ -344,8 +400,8 @@ impl Output {
             Output::Rows { tensor, .. } | Output::Routes { tensor, .. } => {
                 (tensor.buffer, (tensor.rows * tensor.stride() * 4) as u64)
             }
-            Output::Words { buffer, count } | Output::Floats { buffer, count } => (*buffer, 4 * *count as u64),
-            Output::Halves { buffer, count } => (*buffer, 2 * *count as u64),
+            Output::Words { buffer, count } => (*buffer, 4 * *count as u64),
+            Output::Cache { buffer, words, .. } => (*buffer, 4 * *words as u64),
         }
     }
 
@@ -353,7 +409,6 @@ impl Output {
         let floats = |words: &[u32]| -> Vec<f32> { bytemuck::cast_slice(words).to_vec() };
         match self {
             Output::Words { .. } => assert_eq!(got, want, "{what}"),
-            Output::Floats { .. } => close(&floats(got), &floats(want), tolerance, what),
             Output::Routes { tensor, used } => {
                 for row in 0..*used {
                     let (first, half) = (row * tensor.stride(), tensor.columns / 2);
@@ -363,13 +418,20 @@ impl Output {
                     close(&floats(&got[weights.clone()]), &floats(&want[weights]), tolerance, what);
                 }
             }
-            Output::Halves { .. } => {
-                let halves = |words: &[u32]| -> Vec<f32> {
-                    bytemuck::cast_slice(words).iter().map(|bits| f16::from_bits(*bits).to_f32()).collect()
+            Output::Cache { format, head_dim, .. } => {
+                let numbers = |words: &[u32]| -> Vec<f32> {
+                    let mut numbers = vec![0f32; words.len() / format.row_words(*head_dim) * head_dim];
+                    let rows = words.chunks_exact(format.row_words(*head_dim));
+                    rows.zip(numbers.chunks_exact_mut(*head_dim)).for_each(|(row, x)| format.read(row, x));
+                    numbers
                 };
-                // One unit in the last place of 11 bits, or the smallest subnormal.
-                let one_place = Tolerance::new(6e-8, 1e-3);
-                close(&halves(got), &halves(want), one_place, what);
+                // One unit in the last place of 11 bits, or the smallest subnormal; of 8 bits, of numbers up to 8 or so.
+                let one_place = match format {
+                    KvFormat::F32 => Tolerance::new(tolerance.absolute, tolerance.relative),
+                    KvFormat::F16 => Tolerance::new(6e-8, 1e-3),
+                    KvFormat::Q8 => Tolerance::new(0.08, 0.0),
+                };
+                close(&numbers(got), &numbers(want), one_place, what);
             }
             Output::Rows { tensor, used } => {
                 let (got, want) = (floats(got), floats(want));

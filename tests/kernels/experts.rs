@@ -1,7 +1,7 @@
 //! A mixture of experts: the router's choice, and projections by the experts chosen.
 
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check};
-use cresset::device::Tensor;
+use cresset::device::{MatmulShape, Tensor};
 use cresset::ops::{Activation, expert_down, expert_gated, route};
 use cresset::quant::Format;
 
@@ -60,11 +60,10 @@ const SHAPES: [(usize, usize, usize, usize, usize, usize); 4] =
 
 fn each(run: impl Fn(&mut Bench, Format, (usize, usize, usize, usize, usize, usize))) {
     let mut bench = Bench::open();
-    for software in [true, false] {
-        if let Some(gpu) = &mut bench.gpu {
-            gpu.info_mut().software = software;
-        }
-        for &format in Format::ALL {
+    for (i, matvec) in bench.matvec_shapes().into_iter().enumerate() {
+        bench.tune(matvec, MatmulShape { tall: 4, f16: false });
+        // Two ways for every format, the others for some.
+        for &format in Format::ALL.iter().filter(|&&f| i % 3 == 0 || [Format::F32, Format::Q4_K].contains(&f)) {
             for shape in SHAPES {
                 if format.row_bytes(shape.4).is_some() {
                     run(&mut bench, format, shape);

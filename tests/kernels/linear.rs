@@ -2,8 +2,8 @@
 
 use crate::bench::{Bench, Output, Setting, Tolerance, check};
 use crate::blocks::Blocks;
-use cresset::device::{FROM_STATE, Row};
-use cresset::ops::{Activation, By, Epilogue, Prologue, embed, gated, linear, project};
+use cresset::device::{FROM_STATE, MatmulShape, Row, SamplingSlot};
+use cresset::ops::{Activation, By, Epilogue, LogitEpilogue, Prologue, embed, gated, linear, lm_head, matvec, sample};
 use cresset::quant::Format;
 
 /// (rows, outputs, columns, pieces of the weight): around 4 rows (matvec's most), 32 × 64 (matmul's tile), 64 threads.
@@ -33,11 +33,7 @@ const SHAPES: [(usize, usize, usize, usize); 21] = [
     (33, 65, 100, 2),
 ];
 
-fn linear_grid(format: Format, software: bool) {
-    let mut bench = Bench::open();
-    if let Some(gpu) = &mut bench.gpu {
-        gpu.info_mut().software = software;
-    }
+fn linear_grid(bench: &mut Bench, format: Format) {
     for (t, n, k, pieces) in SHAPES {
         if format.row_bytes(k).is_none() {
             continue;
@@ -47,7 +43,7 @@ fn linear_grid(format: Format, software: bool) {
                 let what = format!("{} {used} of {t} × {n} × {k}, {bias} {accumulate}", format.name());
                 let setting = Setting::rows(t, used);
                 let tolerance = Tolerance::sum(k, 1.0).rounded(&[format], k, 1.0);
-                check(&mut bench, &what, &setting, tolerance, |case| {
+                check(bench, &what, &setting, tolerance, |case| {
                     let (x, y) = (case.tensor(t, k), case.tensor(t, n));
                     let weight = case.weight(format, n, k, pieces);
                     let values = case.randoms(n);
@@ -63,38 +59,64 @@ fn linear_grid(format: Format, software: bool) {
 
 #[test]
 fn linear_f32() {
-    linear_grid(Format::F32, true);
+    linear_grid(&mut Bench::open(), Format::F32);
 }
 
 #[test]
 fn linear_f16() {
-    linear_grid(Format::F16, true);
+    linear_grid(&mut Bench::open(), Format::F16);
 }
 
 #[test]
 fn linear_bf16() {
-    linear_grid(Format::BF16, true);
+    linear_grid(&mut Bench::open(), Format::BF16);
 }
 
 #[test]
 fn linear_blocks() {
     for format in Format::ALL.iter().filter(|f| f.block_len() == 32) {
-        linear_grid(*format, true);
+        linear_grid(&mut Bench::open(), *format);
     }
 }
 
 #[test]
 fn linear_super_blocks() {
     for format in Format::ALL.iter().filter(|f| f.block_len() == 256) {
-        linear_grid(*format, true);
+        linear_grid(&mut Bench::open(), *format);
     }
 }
 
-/// As graphics cards run it: several threads share an output of the matvec.
+/// However products of few rows are shared out, they are the same.
 #[test]
-fn linear_lanes() {
-    for format in [Format::F32, Format::Q4_0, Format::Q6_K] {
-        linear_grid(format, false);
+fn linear_shapes() {
+    let mut bench = Bench::open();
+    for matvec in bench.matvec_shapes() {
+        bench.tune(matvec, MatmulShape { tall: 8, f16: false });
+        for format in [Format::F32, Format::Q4_0, Format::Q6_K] {
+            linear_grid(&mut bench, format);
+        }
+    }
+}
+
+/// Tiles of f16 numbers round what they multiply.
+#[test]
+fn linear_in_f16() {
+    let mut bench = Bench::open();
+    let matvec = bench.matvec_shapes()[0];
+    for matmul in bench.matmul_shapes().into_iter().filter(|shape| shape.f16) {
+        bench.tune(matvec, matmul);
+        for &format in Format::ALL {
+            for (t, n, k) in [(5, 66, 256), (33, 65, 1024), (70, 200, 768)] {
+                let what = format!("{} {t} × {n} × {k} in {matmul:?}", format.name());
+                let tolerance = Tolerance::new(1e-3 * (k as f32).sqrt(), 1e-3);
+                check(&mut bench, &what, &Setting::rows(t, t - 1), tolerance, |case| {
+                    let (x, y) = (case.tensor(t, k), case.tensor(t, n));
+                    let weight = case.weight(format, n, k, 1);
+                    linear(&mut case.pass, &x, &weight, Epilogue::default(), &y);
+                    vec![Output::Rows { tensor: y, used: t - 1 }]
+                });
+            }
+        }
     }
 }
 
@@ -221,36 +243,50 @@ const SHARED: [(usize, usize, [usize; 3]); 8] = [
     (4, 288, [96, 48, 48]),
 ];
 
-/// Projections that share their input and norm; formats by themselves and mixed.
+/// Which shapes a format is tried with: two for each, all for some.
+fn tried(i: usize, format: Format) -> bool {
+    i % 3 == 0 || [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
+}
+
+/// Projections that share their input and norm; formats by themselves and mixed, apart and one behind the other.
 #[test]
-fn project_grid() {
+fn matvec_grid() {
     let mut bench = Bench::open();
+    let shapes = bench.matvec_shapes();
     for (i, &format) in Format::ALL.iter().enumerate() {
         let other = Format::ALL[(i + 3) % Format::ALL.len()];
-        for (software, (t, k, outputs)) in [true, false].into_iter().flat_map(|s| SHARED.map(|shape| (s, shape))) {
-            if let Some(gpu) = &mut bench.gpu {
-                gpu.info_mut().software = software;
-            }
-            let formats = [format, format, other];
-            if formats.iter().any(|format| format.row_bytes(k).is_none()) {
-                continue;
-            }
-            for (norm, biased) in [(false, false), (true, false), (true, true)] {
-                let what = format!("project {} {} {t} × {outputs:?} × {k}, {norm}", format.name(), other.name());
-                // Normalised columns are near 1, some a few times that.
-                let tolerance = Tolerance::sum(k, 4.0).rounded(&formats, k, 4.0);
-                check(&mut bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
-                    let n: usize = outputs.iter().sum();
-                    let (x, y) = (case.tensor(t, k), case.tensor(t, n));
-                    let with: Vec<_> = outputs.into_iter().zip(formats).filter(|(rows, _)| *rows > 0).collect();
-                    let weights: Vec<_> = with.iter().map(|(rows, f)| case.weight(*f, *rows, k, 1)).collect();
-                    let (biases, norms) = (case.randoms(n), case.randoms(k.next_multiple_of(4)));
-                    let bias = biased.then(|| case.floats(&biases));
-                    let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
-                    let weights: Vec<_> = weights.iter().collect();
-                    project(&mut case.pass, &x, norm, &weights, bias, if biased { 0.5 } else { 1.0 }, &y);
-                    vec![Output::Rows { tensor: y, used: t.max(2) - 1 }]
-                });
+        for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
+            bench.tune(shape, MatmulShape { tall: 4, f16: false });
+            for (j, (t, k, outputs)) in SHARED.into_iter().enumerate() {
+                let formats = [format, format, other];
+                if formats.iter().any(|format| format.row_bytes(k).is_none()) {
+                    continue;
+                }
+                for (norm, biased) in [(false, false), (true, false), (true, true)] {
+                    let together = (s + j) % 2 == 0;
+                    let names = (format.name(), other.name());
+                    let what = format!("matvec {names:?} {t} × {outputs:?} × {k}, {norm}, {together}, {shape:?}");
+                    // Normalised columns are near 1, some a few times that.
+                    let tolerance = Tolerance::sum(k, 4.0).rounded(&formats, k, 4.0);
+                    check(&mut bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
+                        let n: usize = outputs.iter().sum();
+                        let (x, y) = (case.tensor(t, k), case.tensor(t, n));
+                        let mut weights = match together {
+                            true => case.weights_together(format, &outputs[..2], k),
+                            false => outputs[..2].iter().map(|&rows| case.weight(format, rows.max(1), k, 1)).collect(),
+                        };
+                        weights.push(case.weight(other, outputs[2].max(1), k, 1));
+                        let weights: Vec<_> =
+                            weights.iter().zip(outputs).filter(|(_, rows)| *rows > 0).map(|(w, _)| w).collect();
+                        let (biases, norms) = (case.randoms(n), case.randoms(k.next_multiple_of(4)));
+                        let bias = biased.then(|| case.floats(&biases));
+                        let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
+                        let epilogue =
+                            Epilogue { bias, accumulate: biased && t == 1, scale: if biased { 0.5 } else { 1.0 } };
+                        matvec(&mut case.pass, &x, norm, &weights, epilogue, &y);
+                        vec![Output::Rows { tensor: y, used: t.max(2) - 1 }]
+                    });
+                }
             }
         }
     }
@@ -259,31 +295,72 @@ fn project_grid() {
 #[test]
 fn gated_grid() {
     let mut bench = Bench::open();
+    let shapes = bench.matvec_shapes();
     for (i, &format) in Format::ALL.iter().enumerate() {
-        let other = Format::ALL[(i + 5) % Format::ALL.len()];
-        for (software, (t, k, [n, ..])) in [true, false].into_iter().flat_map(|s| SHARED.map(|shape| (s, shape))) {
-            if let Some(gpu) = &mut bench.gpu {
-                gpu.info_mut().software = software;
+        for (_, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
+            bench.tune(shape, MatmulShape { tall: 4, f16: false });
+            for (t, k, [n, ..]) in SHARED {
+                if format.row_bytes(k).is_none() {
+                    continue;
+                }
+                let all = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
+                let activation = all[i % all.len()];
+                for (norm, biased) in [(false, false), (true, true)] {
+                    let what = format!("gated {} {t} × {n} × {k}, {activation:?}, {norm}, {shape:?}", format.name());
+                    // Two sums times each other, each up to tens.
+                    let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format], k, 40.0);
+                    check(&mut bench, &what, &Setting::rows(t, t), tolerance, |case| {
+                        let (x, y) = (case.tensor_of(t, k, 0.2), case.tensor(t, n));
+                        let weights = case.weights_together(format, &[n, n], k);
+                        let (biases, norms) = (case.randoms(2 * n), case.randoms(k.next_multiple_of(4)));
+                        let norms: Vec<f32> = norms.iter().map(|w| w * 0.2).collect();
+                        let bias = biased.then(|| case.floats(&biases));
+                        let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
+                        gated(&mut case.pass, &x, norm, [&weights[0], &weights[1]], bias, activation, &y);
+                        vec![Output::Rows { tensor: y, used: t }]
+                    });
+                }
             }
-            if format.row_bytes(k).is_none() || other.row_bytes(k).is_none() {
-                continue;
-            }
-            let all = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
-            let activation = all[i % all.len()];
-            for (norm, biased) in [(false, false), (true, true)] {
-                let what = format!("gated {} {} {t} × {n} × {k}, {activation:?}, {norm}", format.name(), other.name());
-                // Two sums times each other, each up to tens.
-                let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format, other], k, 40.0);
-                check(&mut bench, &what, &Setting::rows(t, t), tolerance, |case| {
-                    let (x, y) = (case.tensor_of(t, k, 0.2), case.tensor(t, n));
-                    let (gate, up) = (case.weight(format, n, k, 1), case.weight(other, n, k, 1));
-                    let (biases, norms) = (case.randoms(2 * n), case.randoms(k.next_multiple_of(4)));
-                    let norms: Vec<f32> = norms.iter().map(|w| w * 0.2).collect();
-                    let bias = biased.then(|| case.floats(&biases));
+        }
+    }
+}
+
+/// Logits and the best of each workgroup's: their largest is that of all.
+#[test]
+fn lm_head_grid() {
+    let mut bench = Bench::open();
+    let shapes = bench.matvec_shapes();
+    for (i, &format) in Format::ALL.iter().enumerate() {
+        for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
+            bench.tune(shape, MatmulShape { tall: 4, f16: false });
+            for (t, k, vocab, pieces) in [(1, 256, 1000, 1), (1, 33, 65, 2), (3, 768, 300, 2), (4, 512, 7, 1)] {
+                if format.row_bytes(k).is_none() {
+                    continue;
+                }
+                let what = format!("lm_head {} {t} × {vocab} × {k}, {shape:?}", format.name());
+                let mut setting = Setting::slots(&vec![3; t], &vec![1; t], 32, 16);
+                setting.gather.truncate(t.max(2) - 1);
+                let used = setting.gather.len();
+                let biased = SamplingSlot { flags: SamplingSlot::BIAS, ..SamplingSlot::default() };
+                setting.sampling = (0..t).map(|slot| if slot % 2 == 0 { biased } else { <_>::default() }).collect();
+                let tolerance = Tolerance::sum(k, 4.0).rounded(&[format], k, 4.0);
+                let ran = check(&mut bench, &what, &setting, tolerance, |case| {
+                    let (x, logits) = (case.tensor(t, k), case.tensor(t, vocab));
+                    let weight = case.weight(format, vocab, k, pieces);
+                    let (norms, biases) = (case.randoms(k.next_multiple_of(4)), case.randoms(vocab));
+                    let own: Vec<f32> = case.randoms(t * vocab).iter().map(|x| 5.0 * x).collect();
+                    let (norm, bias) = ((i + s) % 2 == 0, s % 2 == 0);
                     let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
-                    gated(&mut case.pass, &x, norm, [&gate, &up], bias, activation, &y);
-                    vec![Output::Rows { tensor: y, used: t }]
+                    let bias = bias.then(|| case.floats(&biases));
+                    let cap = (s % 3 == 0).then_some(2.0);
+                    let (scale, own) = (if i % 3 == 0 { 0.5 } else { 1.0 }, case.floats(&own));
+                    case.pass.logit_rows = true;
+                    let epilogue = LogitEpilogue { bias, scale, cap };
+                    let ranked = lm_head(&mut case.pass, &x, norm, &weight, epilogue, own, &logits).expect("room");
+                    sample(&mut case.pass, &logits, own, &ranked);
+                    vec![Output::Rows { tensor: logits, used }]
                 });
+                assert_eq!(ran.state[1], 4, "{what}: the sampler has advanced");
             }
         }
     }

@@ -1,8 +1,8 @@
 //! From logits to the next token: penalties, argmax, thresholds, the draw.
 
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check, close, run};
-use cresset::device::{Device, SamplingSlot};
-use cresset::ops::{argmax, partial_columns, penalize, sample_token};
+use cresset::device::{BufferId, Device, SamplingSlot, Tensor};
+use cresset::ops::{argmax, candidates, partial_columns, penalize, sample};
 
 /// Around a vec4, a workgroup of 64 or 256 threads, and argmax's chunk.
 const VOCABS: [usize; 9] = [1, 3, 64, 257, 1023, 1024, 1025, 5000, 50257];
@@ -18,7 +18,14 @@ fn slots(sampling: Vec<SamplingSlot>) -> Setting {
     Setting { sampling, ..Setting::slots(&vec![3; n], &vec![1; n], 8, 8) }
 }
 
-/// The tokens that a plan of `sample_token` leaves in `state`.
+/// Penalties, candidates and the draw, as they follow logits that are there already.
+fn sample_token(case: &mut Case, logits: &Tensor, bias: BufferId) {
+    penalize(&mut case.pass, logits);
+    let ranked = candidates(&mut case.pass, logits, bias).expect("room");
+    sample(&mut case.pass, logits, bias, &ranked);
+}
+
+/// The tokens that a plan of the whole sampler leaves in `state`.
 fn tokens(state: &[u32], slots: usize) -> Vec<u32> {
     (0..slots).map(|slot| state[4 * slot]).collect()
 }
@@ -29,7 +36,7 @@ fn draw(device: &mut Device, setting: &Setting, z: &[f32]) -> Vec<u32> {
     let ran = run(device, setting, |case| {
         let logits = case.tensor_with(&vec![z.to_vec(); n]);
         let bias = case.floats(&[0.0]);
-        sample_token(&mut case.pass, &logits, bias).unwrap();
+        sample_token(case, &logits, bias);
         vec![]
     });
     tokens(&ran.state, n)
@@ -142,7 +149,7 @@ fn greedy_is_the_largest() {
         let ran = check(&mut bench, &format!("greedy {vocab}"), &setting, Tolerance::EXACT, |case| {
             let rows = logits(case, 3, vocab, 5.0);
             let (logits, bias) = (case.tensor_with(&rows), case.floats(&[0.0]));
-            sample_token(&mut case.pass, &logits, bias).unwrap();
+            sample_token(case, &logits, bias);
             vec![Output::Rows { tensor: logits, used: 3 }]
         });
         for (slot, id) in tokens(&ran.state, 3).into_iter().enumerate() {
@@ -160,7 +167,7 @@ fn nothing_past_the_context() {
     let ran = check(&mut Bench::open(), "context", &setting, Tolerance::EXACT, |case| {
         let logits = case.tensor_with(&vec![vec![0.0, 1.0, 5.0]; 3]);
         let bias = case.floats(&[0.0]);
-        sample_token(&mut case.pass, &logits, bias).unwrap();
+        sample_token(case, &logits, bias);
         vec![]
     });
     // The first slot's token is the last that fits; the others' state is as it was.
@@ -179,7 +186,7 @@ fn bias_masks_and_prefers() {
             bias.extend([300.0, 0.0, 0.0, 0.0, 0.0]); // 0 is preferred
             bias.extend([no; 5]); // does not count
             let bias = case.floats(&bias);
-            sample_token(&mut case.pass, &logits, bias).unwrap();
+            sample_token(case, &logits, bias);
             vec![]
         });
         assert_eq!(tokens(&ran.state, 3), [2, 0, 3], "temperature {temperature}");

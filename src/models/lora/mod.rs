@@ -171,7 +171,7 @@ impl Uploads<'_> {
         self.buffers.push(buffer);
         self.bytes += laid_out.len() as u64;
         self.device.write(buffer, 0, laid_out);
-        Ok(Weight { format, rows: out, columns, pieces: vec![WeightPiece { buffer, rows: 0..out }] })
+        Ok(Weight { format, rows: out, columns, pieces: vec![WeightPiece { buffer, at: 0, rows: 0..out }] })
     }
 }
 

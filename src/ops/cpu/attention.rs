@@ -3,8 +3,8 @@
 
 use super::dispatch::{Vectorized, vectorized};
 use super::lanes::Lanes;
-use crate::device::{KvFormat, Twin};
-use std::cell::Ref;
+use super::math::exp;
+use crate::device::KvFormat;
 use std::ops::Range;
 
 /// Keys in a tile: with their values they fit the nearest cache.
@@ -12,40 +12,13 @@ const TILE: usize = 32;
 /// The widest register; rows are padded to a whole number of them.
 const WIDEST: usize = 16;
 
-/// Keys or values of a layer, as the cache keeps them.
-pub enum Cached<'a> {
-    F32(Ref<'a, [f32]>),
-    F16(Ref<'a, [u16]>),
-}
-
-impl<'a> Cached<'a> {
-    pub fn of(t: &'a Twin, binding: usize, format: KvFormat) -> Self {
-        match format {
-            KvFormat::F32 => Cached::F32(t.read(binding)),
-            KvFormat::F16 => Cached::F16(t.read(binding)),
-        }
-    }
-
-    /// What threads may share.
-    pub fn numbers(&self) -> Numbers<'_> {
-        match self {
-            Cached::F32(x) => Numbers::F32(x),
-            Cached::F16(x) => Numbers::F16(x),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-pub enum Numbers<'a> {
-    F32(&'a [f32]),
-    F16(&'a [u16]),
-}
-
 /// What all queries of a block have in common: a KV head of a slot.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
-    pub keys: Numbers<'a>,
-    pub values: Numbers<'a>,
+    /// Of the whole layer, as the cache keeps them.
+    pub keys: &'a [u32],
+    pub values: &'a [u32],
+    pub format: KvFormat,
     pub head_dim: usize,
     pub scale: f32,
     pub soft_cap: Option<f32>,
@@ -58,21 +31,22 @@ pub struct Query<'a> {
     pub y: &'a mut [f32],
 }
 
-/// Answers all queries. `cell` says where a position's numbers begin in the cache.
-pub fn attention(head: Head, queries: &mut [Query], cell: &dyn Fn(u32) -> usize) {
-    vectorized(Job { head, queries, cell });
+/// Answers all queries. `row` says which of the cache's rows is that of a position.
+pub fn attention(head: Head, queries: &mut [Query], row: &dyn Fn(u32) -> usize) {
+    vectorized(Job { head, queries, row });
 }
 
 struct Job<'a, 'q> {
     head: Head<'a>,
     queries: &'a mut [Query<'q>],
-    cell: &'a dyn Fn(u32) -> usize,
+    row: &'a dyn Fn(u32) -> usize,
 }
 
 impl Vectorized for Job<'_, '_> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Job { head, queries, cell } = self;
+        let Job { head, queries, row } = self;
+        let words = head.format.row_words(head.head_dim);
         let padded = head.head_dim.next_multiple_of(WIDEST);
         let first = queries.iter().map(|query| query.positions.start).min().unwrap_or(0);
         let end = queries.iter().map(|query| query.positions.end).max().unwrap_or(0);
@@ -86,11 +60,11 @@ impl Vectorized for Job<'_, '_> {
         for tile in (first..end).step_by(TILE) {
             let tile = tile..end.min(tile + TILE as u32);
             for (i, position) in tile.clone().enumerate() {
-                let (at, to) = (cell(position), i * padded..i * padded + head.head_dim);
+                let (at, to) = (words * row(position), i * padded..i * padded + head.head_dim);
                 // SAFETY: as this function's.
                 unsafe {
-                    load_row::<V>(head.keys, at, &mut keys[to.clone()]);
-                    load_row::<V>(head.values, at, &mut values[to]);
+                    load_row::<V>(head.format, &head.keys[at..at + words], &mut keys[to.clone()]);
+                    load_row::<V>(head.format, &head.values[at..at + words], &mut values[to]);
                 }
             }
             let rows = q.chunks_exact(padded).zip(gathered.chunks_exact_mut(padded));
@@ -110,6 +84,20 @@ impl Vectorized for Job<'_, '_> {
     }
 }
 
+/// A tile's numbers joined two by two: loops over fixed counts become vector code.
+#[inline(always)]
+fn folded(numbers: &[f32; TILE], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut left = *numbers;
+    let mut n = TILE / 2;
+    while n > 0 {
+        for i in 0..n {
+            left[i] = join(left[i], left[i + n]);
+        }
+        n /= 2;
+    }
+    left[0]
+}
+
 #[derive(Clone, Copy)]
 struct Softmax {
     max: f32,
@@ -118,20 +106,19 @@ struct Softmax {
 
 /// A position's row → f32.
 #[inline(always)]
-unsafe fn load_row<V: Lanes>(from: Numbers, at: usize, to: &mut [f32]) {
-    match from {
-        Numbers::F32(x) => to.copy_from_slice(&x[at..at + to.len()]),
-        Numbers::F16(x) => {
-            let x = &x[at..at + to.len()];
-            let whole = to.len() / V::N * V::N;
-            for i in (0..whole).step_by(V::N) {
-                // SAFETY: both have `whole` numbers, and the processor has the instruction set of `V`.
-                unsafe { V::load_halves(x.as_ptr().add(i)).store(to.as_mut_ptr().add(i)) };
-            }
-            for (to, bits) in to[whole..].iter_mut().zip(&x[whole..]) {
-                *to = half::f16::from_bits(*bits).to_f32();
-            }
-        }
+unsafe fn load_row<V: Lanes>(format: KvFormat, from: &[u32], to: &mut [f32]) {
+    if format != KvFormat::F16 {
+        return format.read(from, to);
+    }
+    let from: &[u16] = bytemuck::cast_slice(from);
+    let whole = to.len() / V::N * V::N;
+    assert_eq!(from.len(), to.len());
+    for i in (0..whole).step_by(V::N) {
+        // SAFETY: both have `whole` numbers, and the processor has the instruction set of `V`.
+        unsafe { V::load_halves(from.as_ptr().add(i)).store(to.as_mut_ptr().add(i)) };
+    }
+    for (to, bits) in to[whole..].iter_mut().zip(&from[whole..]) {
+        *to = half::f16::from_bits(*bits).to_f32();
     }
 }
 
@@ -166,14 +153,16 @@ unsafe fn step<V: Lanes>(
             }
         }
     }
-    let scores = &mut scores[..n];
     if let Some(cap) = head.soft_cap {
-        scores.iter_mut().for_each(|score| *score = cap * (*score / cap).tanh());
+        scores[..n].iter_mut().for_each(|score| *score = cap * (*score / cap).tanh());
     }
-    let max = scores.iter().copied().fold(softmax.max, f32::max);
+    let max = folded(&scores, |a, b| if b > a { b } else { a });
+    let max = if max > softmax.max { max } else { softmax.max };
     let correction = exp(softmax.max - max);
     scores.iter_mut().for_each(|score| *score = exp(*score - max));
-    *softmax = Softmax { max, sum: softmax.sum * correction + scores.iter().sum::<f32>() };
+    scores[n..].fill(0.0);
+    *softmax = Softmax { max, sum: softmax.sum * correction + folded(&scores, |a, b| a + b) };
+    let scores = &scores[..n];
     // SAFETY: as above.
     unsafe {
         const D: usize = 4; // registers of sums
@@ -195,32 +184,5 @@ unsafe fn step<V: Lanes>(
             }
             d += registers * V::N;
         }
-    }
-}
-
-/// eˣ to within two units in the last place, for x ≤ 0 and without a branch, so that loops over it become vector code.
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 × 2²³: adding it leaves no digits behind the point
-    let x = x.max(-87.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    let f = (x - n * 0.693_359_4) - n * -2.121_944_4e-4; // ln 2 in two parts
-    let series = 1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0)));
-    let power = f32::from_bits(((n as i32 + 127) as u32) << 23);
-    power * (1.0 + f * (1.0 + f * (0.5 + f * series)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::exp;
-
-    #[test]
-    fn exponentials() {
-        for i in 0..=86_000 {
-            let x = -(i as f32) / 1000.0;
-            let want = f64::from(x).exp();
-            assert!((f64::from(exp(x)) - want).abs() <= 3e-7 * want, "{x}");
-        }
-        assert!(exp(f32::MIN) < 1e-37 && exp(0.0) == 1.0);
     }
 }

@@ -4,11 +4,34 @@
 pub mod attention;
 mod dispatch;
 mod lanes;
+mod math;
 mod products;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 
 pub use products::products;
+
+use super::Activation;
+use dispatch::{Vectorized, vectorized};
+use lanes::Lanes;
+
+/// gate becomes act(gate) × up, or act(gate).
+pub fn activate(kind: Activation, gate: &mut [f32], up: Option<&[f32]>) {
+    vectorized(Activate { kind, gate, up });
+}
+
+struct Activate<'a> {
+    kind: Activation,
+    gate: &'a mut [f32],
+    up: Option<&'a [f32]>,
+}
+
+impl Vectorized for Activate<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes>(self) {
+        math::activate(self.kind, self.gate, self.up);
+    }
+}
 
 /// How many of `items` a thread takes at a time, if fewer than `least` are not worth it.
 pub fn items_a_part(items: usize, least: usize) -> usize {

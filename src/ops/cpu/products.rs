@@ -1,9 +1,9 @@
 //! Products of weight rows and activation rows, made for speed: what matvec and matmul are on the CPU.
 //!
 //! One body, compiled for several instruction sets and for every weight format. For few activation rows the codes are
-//! multiplied as they are, as integers, with activations rounded to 16 bits, and each group's sum by its scale. For many,
-//! weights are dequantised to f32 a few hundred at a time, into memory that stays in the nearest cache, and multiplied
-//! from there.
+//! multiplied as they come into registers, as integers, with activations rounded to 16 bits, and each group's sum by its
+//! scale. For many, weights are dequantised to f32 some hundred at a time, into memory that stays in the nearest cache,
+//! and multiplied from there.
 
 use super::dispatch::{Vectorized, vectorized};
 use super::lanes::Lanes;
@@ -51,24 +51,34 @@ pub fn products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
 
 /// An activation row in 16-bit integers, each 32 with a scale of their own: rounded by 2⁻¹⁶ of the largest of them.
 struct Rounded {
-    numbers: Vec<i16>,
+    numbers: Vec<Numbers>,
     scales: Vec<f32>,
-    /// Of each 16: what a group's min is multiplied with.
-    sums: Vec<f32>,
+    /// Of each 16, what a group's min is multiplied with; and of each 32.
+    sums: [Vec<f32>; 2],
 }
+
+/// 32 of them, where a register of any width finds them in one line of the cache.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Numbers([i16; 32]);
 
 impl Rounded {
     /// Of a row of whole blocks.
     fn of(x: &[f32]) -> Rounded {
-        let mut rounded = Rounded { numbers: vec![0; x.len()], scales: Vec::new(), sums: Vec::new() };
-        for (x, numbers) in x.chunks_exact(32).zip(rounded.numbers.chunks_exact_mut(32)) {
+        // Added, it leaves a whole number in the lowest bits, rounded to the nearest.
+        const ROUND: f32 = 12_582_912.0; // 1.5 × 2²³
+        let mut rounded =
+            Rounded { numbers: vec![Numbers([0; 32]); x.len() / 32], scales: Vec::new(), sums: Default::default() };
+        for (x, numbers) in x.chunks_exact(32).zip(&mut rounded.numbers) {
             let largest = x.iter().fold(0f32, |largest, x| largest.max(x.abs()));
             let inverse = if largest == 0.0 { 0.0 } else { 32767.0 / largest };
-            for (number, x) in numbers.iter_mut().zip(x) {
-                *number = (x * inverse).round_ties_even() as i16;
+            for (number, x) in numbers.0.iter_mut().zip(x) {
+                *number = (x * inverse + ROUND).to_bits() as i16;
             }
             rounded.scales.push(largest / 32767.0);
-            rounded.sums.extend(x.chunks_exact(16).map(|x| x.iter().sum::<f32>()));
+            let [low, high] = [0, 16].map(|at| x[at..at + 16].iter().sum::<f32>());
+            rounded.sums[0].extend([low, high]);
+            rounded.sums[1].push(low + high);
         }
         rounded
     }
@@ -107,27 +117,37 @@ impl<C: Codec> Vectorized for OfFormat<'_, C> {
     }
 }
 
-/// A chunk's codes, and its groups' scales and mins.
-struct Unpacked {
-    codes: [i8; CHUNK],
+/// The scales and mins of a chunk's groups.
+struct Scales {
     scales: [f32; GROUPS],
     mins: [f32; GROUPS],
 }
 
-impl Unpacked {
+impl Scales {
     fn new() -> Self {
-        Unpacked { codes: [0; CHUNK], scales: [0.0; GROUPS], mins: [0.0; GROUPS] }
+        Scales { scales: [0.0; GROUPS], mins: [0.0; GROUPS] }
     }
 
     #[inline(always)]
     fn fill<C: Codec>(&mut self, src: &[u8], columns: usize) {
         let groups = columns / C::GROUP;
-        C::unpack(src, &mut self.codes[..columns], &mut self.scales[..groups], &mut self.mins[..groups]);
+        C::scales(src, &mut self.scales[..groups], &mut self.mins[..groups]);
+    }
+
+    /// Those of a block of 32.
+    #[inline(always)]
+    fn of<C: Codec>(values: &[f32; GROUPS], block: usize) -> [f32; 2] {
+        match C::GROUP {
+            32 => [values[block]; 2],
+            _ => [values[2 * block], values[2 * block + 1]],
+        }
     }
 }
 
+/// Of whole blocks.
+#[inline(always)]
 fn row_bytes<C: Codec>(columns: usize) -> usize {
-    C::FORMAT.row_bytes(columns).expect("whole blocks")
+    columns / C::FORMAT.spec().block_len * C::FORMAT.spec().block_bytes
 }
 
 /// Few activation rows: each weight row is taken apart once and multiplied with all of them.
@@ -145,43 +165,98 @@ unsafe fn few<C: Codec, V: Lanes>(Products { weight, x, rounded, out }: Products
         }
         return;
     }
-    let mut unpacked = Unpacked::new();
-    for (i, row) in weight.chunks_exact(bytes).enumerate() {
+    let mut scales: [Scales; W] = std::array::from_fn(|_| Scales::new());
+    for (group, weights) in weight.chunks(W * bytes).enumerate() {
+        let in_group = weights.len() / bytes;
         for first in (0..k).step_by(CHUNK) {
             let columns = first..(first + CHUNK).min(k);
-            unpacked.fill::<C>(&row[row_bytes::<C>(first)..row_bytes::<C>(columns.end)], columns.len());
+            let at = row_bytes::<C>(first)..row_bytes::<C>(columns.end);
+            // What is missing of the last group is computed as well, and thrown away.
+            let rows: [&[u8]; W] = std::array::from_fn(|w| &weights[w.min(in_group - 1) * bytes..][at.clone()]);
+            if !C::HAS_PLAIN_SCALES {
+                rows.iter().zip(&mut scales).for_each(|(row, scales)| scales.fill::<C>(row, columns.len()));
+            }
             for (t, x) in rounded.iter().enumerate() {
                 // SAFETY: as this function's.
-                out[t * n + i] += unsafe { dot_of_codes::<C, V>(&unpacked, x, columns.clone()) };
+                let sums = unsafe { dots_of_codes::<C, V>(rows, &scales, x, columns.clone()) };
+                for (out, sum) in out[t * n + group * W..][..in_group].iter_mut().zip(sums) {
+                    *out += sum;
+                }
             }
         }
     }
 }
 
-/// Σ (scale × code − min) × x over a chunk.
+/// Σ (scale × code − min) × x over a chunk of W rows, which begins with a whole block.
 #[inline(always)]
-unsafe fn dot_of_codes<C: Codec, V: Lanes>(unpacked: &Unpacked, x: &Rounded, columns: Range<usize>) -> f32 {
-    let (numbers, blocks) = (&x.numbers[columns.clone()], columns.start / 32..columns.end / 32);
-    assert!(numbers.len() <= CHUNK && numbers.len().is_multiple_of(32));
-    let sums = &x.sums[2 * blocks.start..2 * blocks.end];
-    let groups = &unpacked.scales[..numbers.len() / C::GROUP];
-    let mut mins = 0f32;
-    // SAFETY: numbers and codes are as many as are read, and the processor has the instruction set of `V`.
+unsafe fn dots_of_codes<C: Codec, V: Lanes>(
+    rows: [&[u8]; W],
+    scales: &[Scales; W],
+    x: &Rounded,
+    columns: Range<usize>,
+) -> [f32; W] {
+    let blocks = columns.start / 32..columns.end / 32;
+    let bytes = row_bytes::<C>(columns.len());
+    assert!(columns.len() <= CHUNK && rows.iter().all(|row| row.len() == bytes));
+    let x_blocks = x.numbers[blocks.clone()].iter().zip(&x.scales[blocks.clone()]);
+    // SAFETY: there are as many codes and numbers as are read, and the processor has the instruction set of `V`.
     unsafe {
-        let mut totals = [V::zero(); 4];
-        for (block, scale) in x.scales[blocks].iter().enumerate() {
-            let scales = match C::GROUP {
-                32 => [groups[block] * scale; 2],
-                _ => [groups[2 * block] * scale, groups[2 * block + 1] * scale],
+        let mut totals = [V::zero(); W];
+        for (block, (numbers, x_scale)) in x_blocks.enumerate() {
+            for w in 0..W {
+                totals[w] = add_block::<C, V>(rows[w], &scales[w], *x_scale, numbers, block, totals[w]);
+            }
+        }
+        let mut sums = V::sums(totals);
+        if C::HAS_MINS {
+            let x_sums = match C::GROUP {
+                32 => &x.sums[1][blocks],
+                _ => &x.sums[0][2 * blocks.start..2 * blocks.end],
             };
-            let (codes, x) = (unpacked.codes.as_ptr().add(32 * block), numbers.as_ptr().add(32 * block));
-            totals[block % 4] = V::dot_codes(codes, x, scales, totals[block % 4]);
+            for (sum, scales) in sums.iter_mut().zip(scales) {
+                *sum -= dot::<V>(&scales.mins[..x_sums.len()], x_sums);
+            }
         }
-        match C::GROUP {
-            32 => unpacked.mins.iter().zip(sums.chunks_exact(2)).for_each(|(min, s)| mins += min * (s[0] + s[1])),
-            _ => unpacked.mins.iter().zip(sums).for_each(|(min, sum)| mins += min * sum),
+        sums
+    }
+}
+
+/// Σ a × b.
+#[inline(always)]
+unsafe fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let whole = a.len() / V::N * V::N;
+    let tail: f32 = a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum();
+    // SAFETY: `whole` numbers lie at both, and the processor has the instruction set of `V`.
+    unsafe {
+        let mut sum = V::zero();
+        for at in (0..whole).step_by(V::N) {
+            sum = V::load(a.as_ptr().add(at)).mul_add(V::load(b.as_ptr().add(at)), sum);
         }
-        totals[0].add(totals[1]).add(totals[2].add(totals[3])).sum() - mins
+        sum.sum() + tail
+    }
+}
+
+/// total + scale × code × x of a block. A function, not a closure: those are not always inlined, and then lack the
+/// instruction set.
+#[inline(always)]
+unsafe fn add_block<C: Codec, V: Lanes>(
+    src: &[u8],
+    scales: &Scales,
+    x_scale: f32,
+    numbers: &Numbers,
+    block: usize,
+    total: V,
+) -> V {
+    // SAFETY: as this function's: there are so many blocks of codes and numbers.
+    unsafe {
+        let of_block = match C::HAS_PLAIN_SCALES {
+            true => [V::half(src.as_ptr().add(row_bytes::<C>(32 * block))); 2],
+            false => Scales::of::<C>(&scales.scales, block),
+        };
+        let codes = C::registers::<V>(src.as_ptr(), block);
+        let of_block = of_block.map(|scale| scale * x_scale);
+        V::dot_codes(codes, numbers.0.as_ptr(), of_block, C::GROUP == 32, total)
     }
 }
 
@@ -221,27 +296,53 @@ unsafe fn load<V: Lanes>(format: Format, at: *const u8) -> V {
     }
 }
 
+/// Numbers where a register of any width finds its own in one line of the cache.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+fn flattened(lines: &mut [Line]) -> &mut [f32] {
+    // SAFETY: a line is sixteen numbers and nothing else.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), 16 * lines.len()) }
+}
+
+/// Lines of a chunk.
+const LINES: usize = CHUNK / 16;
+
 /// Many activation rows, T of them with W weight rows at a time.
 #[inline(always)]
 unsafe fn many<C: Codec, V: Lanes, const T: usize>(Products { weight, x, out, .. }: Products) {
     let (k, rows) = (x[0].len(), x.len());
     let bytes = row_bytes::<C>(k);
-    let mut unpacked = Unpacked::new();
-    let mut scratch = [[0f32; CHUNK]; W];
+    let mut scales = Scales::new();
+    let mut scratch = [[Line([0.0; 16]); LINES]; W];
     let n = weight.len() / bytes;
-    for (group, weights) in weight.chunks(W * bytes).enumerate() {
-        let in_group = weights.len() / bytes;
-        for first in (0..k).step_by(CHUNK) {
-            let columns = first..(first + CHUNK).min(k);
-            let at = row_bytes::<C>(first)..row_bytes::<C>(columns.end);
-            for (w, scratch) in weights.chunks_exact(bytes).zip(&mut scratch) {
-                // SAFETY: as this function's.
-                unsafe { dequantize::<C, V>(&w[at.clone()], &mut unpacked, &mut scratch[..columns.len()]) };
+    let lines_a_row = CHUNK.min(k).div_ceil(16);
+    let mut packed = vec![Line([0.0; 16]); rows * lines_a_row];
+    for first in (0..k).step_by(CHUNK) {
+        let columns = first..(first + CHUNK).min(k);
+        let at = row_bytes::<C>(first)..row_bytes::<C>(columns.end);
+        let lines = columns.len().div_ceil(16);
+        // Past the last column both are zero.
+        for (x, packed) in x.iter().zip(packed.chunks_exact_mut(lines_a_row)) {
+            packed[lines - 1] = Line([0.0; 16]);
+            for (x, line) in x[columns.clone()].chunks(16).zip(packed) {
+                line.0[..x.len()].copy_from_slice(x);
             }
-            let w: [&[f32]; W] = std::array::from_fn(|w| &scratch[w][..columns.len()]);
+        }
+        for (group, weights) in weight.chunks(W * bytes).enumerate() {
+            let in_group = weights.len() / bytes;
+            for (w, scratch) in weights.chunks_exact(bytes).zip(&mut scratch) {
+                scratch[lines - 1] = Line([0.0; 16]);
+                let numbers = flattened(&mut scratch[..lines]);
+                // SAFETY: as this function's.
+                unsafe { dequantize::<C, V>(&w[at.clone()], &mut scales, &mut numbers[..columns.len()]) };
+            }
+            let w: [&[Line]; W] = std::array::from_fn(|w| &scratch[w][..lines]);
             for t in (0..rows).step_by(T) {
                 // What is missing of the last tile is computed as well, and thrown away.
-                let of_tile: [&[f32]; T] = std::array::from_fn(|i| &x[(t + i).min(rows - 1)][columns.clone()]);
+                let row = |i: usize| (t + i).min(rows - 1) * lines_a_row;
+                let of_tile: [&[Line]; T] = std::array::from_fn(|i| &packed[row(i)..row(i) + lines]);
                 // SAFETY: as this function's.
                 let sums = unsafe { tile::<V, T>(w, of_tile) };
                 for (w, sums) in sums.iter().enumerate().take(in_group) {
@@ -256,7 +357,7 @@ unsafe fn many<C: Codec, V: Lanes, const T: usize>(Products { weight, x, out, ..
 
 /// A chunk of a weight row → f32.
 #[inline(always)]
-unsafe fn dequantize<C: Codec, V: Lanes>(src: &[u8], unpacked: &mut Unpacked, dst: &mut [f32]) {
+unsafe fn dequantize<C: Codec, V: Lanes>(src: &[u8], scales: &mut Scales, dst: &mut [f32]) {
     if C::GROUP == 0 {
         let size = C::FORMAT.block_bytes();
         let whole = dst.len() / V::N * V::N;
@@ -267,51 +368,48 @@ unsafe fn dequantize<C: Codec, V: Lanes>(src: &[u8], unpacked: &mut Unpacked, ds
         }
         return C::dequantize(&src[whole * size..], &mut dst[whole..]);
     }
-    unpacked.fill::<C>(src, dst.len());
-    let scales = unpacked.scales.iter().zip(&unpacked.mins);
-    for ((dst, codes), (scale, min)) in
-        dst.chunks_exact_mut(C::GROUP).zip(unpacked.codes.chunks_exact(C::GROUP)).zip(scales)
-    {
-        // SAFETY: both have C::GROUP numbers, and the processor the instruction set of `V`.
+    scales.fill::<C>(src, dst.len());
+    assert_eq!(src.len(), row_bytes::<C>(dst.len()));
+    for block in 0..dst.len() / 32 {
+        let (of_block, mins) = (Scales::of::<C>(&scales.scales, block), Scales::of::<C>(&scales.mins, block));
+        // SAFETY: both have so many blocks, and the processor the instruction set of `V`.
         unsafe {
-            let (scale, min) = (V::splat(*scale), V::splat(-min));
-            for at in (0..C::GROUP).step_by(16) {
-                for (i, code) in V::load_codes(codes.as_ptr().add(at)).as_ref().iter().enumerate() {
-                    code.mul_add(scale, min).store(dst.as_mut_ptr().add(at + i * V::N));
-                }
-            }
-        }
+            V::store_codes(C::registers::<V>(src.as_ptr(), block), of_block, mins, dst.as_mut_ptr().add(32 * block))
+        };
     }
 }
 
 /// Every one of W weight rows times every one of T activation rows, with W × T sums in registers.
 #[inline(always)]
-unsafe fn tile<V: Lanes, const T: usize>(w: [&[f32]; W], x: [&[f32]; T]) -> [[f32; T]; W] {
-    let columns = x[0].len();
-    assert!(w.iter().chain(&x).all(|row| row.len() == columns));
-    let whole = columns / V::N * V::N;
-    let tail = |w: &[f32], x: &[f32]| -> f32 { w[whole..].iter().zip(&x[whole..]).map(|(w, x)| w * x).sum() };
-    // SAFETY: every row has `columns` numbers, and the processor the instruction set of `V`.
+unsafe fn tile<V: Lanes, const T: usize>(w: [&[Line]; W], x: [&[Line]; T]) -> [[f32; T]; W] {
+    let lines = x[0].len();
+    assert!(w.iter().chain(&x).all(|row| row.len() == lines));
+    // SAFETY: every row has so many lines, and the processor the instruction set of `V`.
     unsafe {
         let mut sums = [[V::zero(); T]; W];
         let mut at = 0;
-        while at < whole {
+        while at < 16 * lines {
             let mut column = [V::zero(); T]; // of x, loaded once for all weights
             for (column, x) in column.iter_mut().zip(&x) {
-                *column = V::load(x.as_ptr().add(at));
+                *column = V::load(x.as_ptr().cast::<f32>().add(at));
             }
             for (w, sums) in w.iter().zip(&mut sums) {
-                let w = V::load(w.as_ptr().add(at));
+                let w = V::load(w.as_ptr().cast::<f32>().add(at));
                 for (x, sum) in column.iter().zip(sums) {
                     *sum = w.mul_add(*x, *sum);
                 }
             }
             at += V::N;
         }
+        // Four registers at a time, in the order of the sums.
         let mut totals = [[0f32; T]; W];
-        for i in 0..W {
-            for t in 0..T {
-                totals[i][t] = sums[i][t].sum() + tail(w[i], x[t]);
+        for at in (0..W * T).step_by(4) {
+            let mut four = [V::zero(); 4];
+            for (i, one) in four.iter_mut().enumerate() {
+                *one = sums[(at + i) / T][(at + i) % T];
+            }
+            for (i, sum) in V::sums(four).into_iter().enumerate() {
+                totals[(at + i) / T][(at + i) % T] = sum;
             }
         }
         totals

@@ -1,0 +1,181 @@
+//! Products of few rows: what matvec, gated, lm_head and the experts' kernels have in common. Each weight is read once and
+//! used for all rows; lanes of threads share outputs as `device::MatvecShape` says (`shaders/shared/row_sums.wgsl`).
+
+use crate::device::{BufferId, Meet, Options, Pass, Slot, Tensor, Twin, Weight, piece};
+use crate::quant::{DEVICE_BLOCK, Format};
+
+/// Rows up to which these kernels are preferred to the tiled matmul.
+pub const MOST_ROWS: usize = 4;
+
+/// Threads of a workgroup.
+const WORKGROUP: usize = 64;
+
+/// The RMSNorm before a projection: weights [K] and ε.
+#[derive(Clone, Copy)]
+pub struct Prologue {
+    pub weight: BufferId,
+    pub epsilon: f32,
+}
+
+/// Consecutive rows of one buffer that are multiplied as one weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Operand {
+    pub format: Format,
+    pub buffer: BufferId,
+    /// The row of the buffer at which they begin.
+    pub at: usize,
+    pub rows: usize,
+}
+
+/// The weights, each in one piece, those that follow each other in a buffer as one.
+pub fn operands(weights: &[&Weight]) -> Vec<Operand> {
+    let mut joined: Vec<Operand> = Vec::new();
+    for weight in weights {
+        let [piece] = &weight.pieces[..] else { panic!("a weight in one piece") };
+        let (format, buffer, at, rows) = (weight.format, piece.buffer, piece.at, weight.rows);
+        match joined.last_mut() {
+            Some(last) if (last.buffer, last.format, last.at + last.rows) == (buffer, format, at) => last.rows += rows,
+            _ => joined.push(Operand { format, buffer, at, rows }),
+        }
+    }
+    joined
+}
+
+/// Whether weights can share a dispatch of this many rows: few rows, and no weight split over several bindings.
+pub fn can_share(rows: usize, weights: &[&Weight]) -> bool {
+    rows <= MOST_ROWS && weights.iter().all(|weight| weight.pieces.len() == 1)
+}
+
+/// vec4<u32> from one row of a weight to the next.
+pub fn stride4(format: Format, columns: usize) -> u32 {
+    (format.device_row_words(columns) / 4) as u32
+}
+
+/// How a dispatch of such a kernel is laid out.
+pub struct Shape {
+    lanes: u32,
+    outputs: u32,
+    meet: Meet,
+    pairs: bool,
+}
+
+impl Shape {
+    /// For the least number of results that a dispatch has of one weight; `pairs`: of two weight rows each.
+    pub fn of(pass: &Pass, results: usize, pairs: bool) -> Shape {
+        let tuning = pass.device.tuning();
+        let mut shape = Shape { lanes: tuning.matvec.lanes, outputs: 0, meet: tuning.matvec.meet, pairs };
+        shape.outputs = tuning.matvec.outputs;
+        // Small weights are shared out among more workgroups.
+        while shape.outputs > 1 + u32::from(pairs) && shape.groups(results) < tuning.least_groups {
+            shape.outputs /= 2;
+        }
+        shape
+    }
+
+    /// Workgroups for so many results.
+    pub fn groups(&self, results: usize) -> usize {
+        results.div_ceil(self.results_a_group())
+    }
+
+    /// Results of one workgroup.
+    pub fn results_a_group(&self) -> usize {
+        WORKGROUP / self.lanes as usize * self.outputs as usize / (1 + usize::from(self.pairs))
+    }
+
+    /// What is compiled in: `rows` rows of x of so many `columns`.
+    pub fn options(&self, formats: &[Format], rows: usize, columns: usize, norm: bool) -> Options {
+        let options = Options::weights(formats)
+            .set("ROWS", rows as u32)
+            .set("LANES", self.lanes)
+            .set("OUTPUTS", self.outputs)
+            .set("PAIRS", self.pairs.into())
+            // A ragged K leaves part of the last block past the end of x's row.
+            .set("RAGGED", (!columns.is_multiple_of(DEVICE_BLOCK)).into())
+            .set("NORMED", norm.into())
+            .piece(if norm { piece!("rms_prologue") } else { piece!("no_norm") });
+        let mut options = options.piece(match self.meet {
+            Meet::Alone => piece!("meet_alone"),
+            Meet::Workgroup => piece!("meet_workgroup"),
+            Meet::Subgroup => piece!("meet_subgroup"),
+        });
+        options.features.subgroups = self.meet == Meet::Subgroup;
+        options
+    }
+}
+
+/// Workgroups in x, folded into y where one dimension would be too long.
+pub fn fold(groups: usize) -> [u32; 3] {
+    const MOST: usize = 32768;
+    [groups.min(MOST) as u32, groups.div_ceil(MOST) as u32, 1]
+}
+
+/// Pieces that these kernels' texts share, to be named after their own.
+pub const EACH_WEIGHT: &[&str] = &[piece!("row_sums")];
+
+/// For twins: rows of x [T, K] `stride` floats apart, normalised where there is a norm, whose weights binding `norm` holds.
+pub fn normed_rows(t: &Twin, x: &Tensor2, norm: usize, epsilon: f32) -> Vec<Vec<f32>> {
+    let weights = t.read::<f32>(norm);
+    let row = |r: usize| {
+        let x = &x.numbers[r * x.stride..][..x.columns];
+        if t.constant("NORMED") == 0 {
+            return x.to_vec();
+        }
+        let mean = super::dot(x, x) / x.len() as f32;
+        let scale = 1.0 / (mean + epsilon).sqrt();
+        x.iter().zip(weights.iter()).map(|(x, w)| x * scale * w).collect()
+    };
+    (0..x.rows).map(row).collect()
+}
+
+/// Rows of numbers as a twin sees them.
+pub struct Tensor2<'a> {
+    pub numbers: &'a [f32],
+    pub rows: usize,
+    pub columns: usize,
+    pub stride: usize,
+}
+
+/// The rows that a twin works on, of those in use or those that get logits.
+pub fn rows_wanted(control: &[u32], rows_kind: u32) -> usize {
+    if rows_kind == 1 { Slot::logit_rows(control) } else { Slot::rows(control) }
+}
+
+/// For twins: the bytes of `rows` rows of a weight in the file's layout, from row `at` of its buffer on.
+pub fn rows_of(format: Format, buffer: &[u8], columns: usize, at: usize, rows: usize) -> &[u8] {
+    let bytes = format.row_bytes(columns).expect("whole blocks");
+    &buffer[at * bytes..][..rows * bytes]
+}
+
+/// For plain twins: [T, N] = x · weightᵀ, by the specification.
+pub fn plain_products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
+    let columns = x.first().map_or(0, |x| x.len());
+    let bytes = format.row_bytes(columns).expect("whole blocks");
+    let n = if bytes == 0 { 0 } else { weight.len() / bytes };
+    let mut w = vec![0f32; columns];
+    let mut out = vec![0f32; x.len() * n];
+    for (i, row) in weight.chunks_exact(bytes.max(1)).enumerate() {
+        format.dequantize(row, &mut w);
+        for (t, x) in x.iter().enumerate() {
+            out[t * n + i] = super::dot(&w, x);
+        }
+    }
+    out
+}
+
+/// Multiplies rows of a weight with rows of x: the specification, or what is made for speed.
+pub type Products = fn(Format, &[u8], &[&[f32]]) -> Vec<f32>;
+
+/// As a list of slices.
+pub fn slices(rows: &[Vec<f32>]) -> Vec<&[f32]> {
+    rows.iter().map(Vec::as_slice).collect()
+}
+
+/// What a linear kernel binds where it has no norm or bias: a buffer that nobody reads.
+pub fn or_control(pass: &Pass, buffer: Option<BufferId>) -> BufferId {
+    buffer.unwrap_or(pass.control)
+}
+
+/// The checks that all of them make.
+pub fn check_columns(kernel: &str, x: &Tensor, weight: &Weight) {
+    assert_eq!(x.columns, weight.columns, "{kernel}: columns of x and weight");
+}

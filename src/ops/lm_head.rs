@@ -1,0 +1,185 @@
+//! Logits [L, V] = cap(norm(x [L, K]) · Wᵀ + b) for few rows, and the best (key, id) of each workgroup's logits: the
+//! projection to the vocabulary with the norm before it and the first of the sampler's two stages, in one dispatch.
+
+use super::argmax::{finite, key_of, ranked};
+use super::cpu::products;
+use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
+use crate::device::{BufferId, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel};
+use crate::error::Result;
+use bytemuck::{Pod, Zeroable};
+
+pub static LM_HEAD: Kernel = kernel!(
+    lm_head,
+    [Uniform, Read, Read, Read, Read, Read, Read, Write, Write],
+    shared: ["control", "columns", "sums", "sampling", "keys"]
+)
+.each_weight(few::EACH_WEIGHT)
+.fast(fast);
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    n: u32,
+    k: u32,
+    x_stride4: u32,
+    vocab: u32,
+    /// Where this piece of the weight begins, and from one row to the next, in vec4<u32>.
+    base: u32,
+    stride: u32,
+    /// Its first logit.
+    n_offset: u32,
+    logits_stride: u32,
+    epsilon: f32,
+    scale: f32,
+    cap: f32,
+    /// In (key, id) pairs.
+    partial_stride2: u32,
+    partial_offset: u32,
+    unused: [u32; 3],
+}
+
+/// What is done to a logit before the request's own bias.
+#[derive(Clone, Copy)]
+pub struct LogitEpilogue {
+    /// The projection's bias [V].
+    pub bias: Option<BufferId>,
+    pub scale: f32,
+    /// Logits become cap × tanh(logits / cap).
+    pub cap: Option<f32>,
+}
+
+/// Records the logits; → the candidates [L, 2 × groups] for [`super::sample`]. `logit_bias` holds [slots, V] f32, rows not
+/// padded; a slot's counts if its flags say so. Error: `OUT_OF_MEMORY`.
+pub fn lm_head(
+    pass: &mut Pass,
+    x: &Tensor,
+    norm: Option<Prologue>,
+    weight: &Weight,
+    epilogue: LogitEpilogue,
+    logit_bias: BufferId,
+    logits: &Tensor,
+) -> Result<Tensor> {
+    few::check_columns("lm_head", x, weight);
+    assert!(x.rows <= few::MOST_ROWS && pass.logit_rows, "lm_head: rows");
+    assert_eq!((x.rows, weight.rows), (logits.rows, logits.columns), "lm_head: shape of logits");
+    let smallest = weight.pieces.iter().map(|piece| piece.rows.len()).min().unwrap_or(0);
+    let shape = Shape::of(pass, smallest, false);
+    let groups: usize = weight.pieces.iter().map(|piece| shape.groups(piece.rows.len())).sum();
+    let partial = pass.tensor(x.rows, 2 * groups)?; // [L, 2 × groups]
+    let stride = few::stride4(weight.format, weight.columns);
+    let mut before = 0;
+    for piece in &weight.pieces {
+        let params = Params {
+            n: piece.rows.len() as u32,
+            k: weight.columns as u32,
+            x_stride4: (x.stride() / 4) as u32,
+            vocab: weight.rows as u32,
+            base: piece.at as u32 * stride,
+            stride,
+            n_offset: piece.rows.start as u32,
+            logits_stride: logits.stride() as u32,
+            epsilon: norm.map_or(0.0, |norm| norm.epsilon),
+            scale: epilogue.scale,
+            cap: epilogue.cap.unwrap_or(0.0),
+            partial_stride2: (partial.stride() / 2) as u32,
+            partial_offset: before as u32,
+            unused: [0; 3],
+        };
+        let options = shape
+            .options(&[weight.format], x.rows, x.columns, norm.is_some())
+            .set("BIAS", epilogue.bias.is_some().into())
+            .set("CAP", epilogue.cap.is_some().into())
+            .set("GROUP", shape.results_a_group() as u32);
+        let (norm, bias) = (or_control(pass, norm.map(|norm| norm.weight)), or_control(pass, epilogue.bias));
+        let bindings = [pass.control, x.buffer, norm, bias, piece.buffer, logit_bias, logits.buffer, partial.buffer];
+        let groups = shape.groups(piece.rows.len());
+        pass.record(&LM_HEAD, options, params, &bindings, fold(groups));
+        before += groups;
+    }
+    Ok(partial)
+}
+
+fn twin(t: &Twin) {
+    run(t, few::plain_products);
+}
+
+fn fast(t: &Twin) {
+    run(t, products);
+}
+
+fn run(t: &Twin, products: Products) {
+    let p: Params = t.params();
+    let (control, x, bias) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<f32>(4));
+    let (n, columns, rows) = (p.n as usize, p.k as usize, Slot::logit_rows(&control));
+    if rows == 0 {
+        return;
+    }
+    let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
+    let x = few::normed_rows(t, &x, 3, p.epsilon);
+    let weight = t.read::<u8>(5);
+    let weight = few::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
+    let sums = products(t.format(), weight, &few::slices(&x)); // [L, N]
+    let logit_bias = t.read::<f32>(6);
+    let (mut logits, mut partial) = (t.write::<f32>(7), t.write::<u32>(8));
+    let first = p.n_offset as usize;
+    let (biased, capped) = (t.constant("BIAS") == 1, t.constant("CAP") == 1);
+    for (r, sums) in sums.chunks_exact(n).enumerate() {
+        let out = &mut logits[r * p.logits_stride as usize + first..][..n];
+        for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
+            let bias = if biased { bias[first + i] } else { 0.0 };
+            let z = (sum + bias) * p.scale;
+            *out = if capped { p.cap * (z / p.cap).tanh() } else { z };
+        }
+        let slot = Slot::slot(&control, Slot::gathered(&control, r));
+        let sampling = Slot::sampling(&control, slot);
+        let bias = &logit_bias[slot as usize * p.vocab as usize..][..p.vocab as usize];
+        let pairs = partial[2 * (r * p.partial_stride2 as usize + p.partial_offset as usize)..].chunks_exact_mut(2);
+        let group = t.constant("GROUP") as usize;
+        for (i, (group_logits, pair)) in out.chunks(group).zip(pairs).enumerate() {
+            let begin = first + i * group;
+            let best = if sampling.flags & SamplingSlot::BIAS == 0 {
+                largest(group_logits)
+            } else {
+                let biased: Vec<f32> =
+                    group_logits.iter().zip(&bias[begin..]).map(|(z, bias)| ranked(*z, *bias, &sampling)).collect();
+                largest(&biased)
+            };
+            let best = [best.0, (begin + best.1) as u32];
+            pair.copy_from_slice(&best);
+        }
+    }
+}
+
+/// The key of the largest logit, and where it is; the first of equals. NaN is below every number.
+fn largest(z: &[f32]) -> (u32, usize) {
+    // Sixteen at a time, so that the compiler can use vectors.
+    let (chunks, rest) = z.as_chunks::<16>();
+    let mut lanes = [f32::MIN; 16];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, z)| *lane = if *z > *lane { *z } else { *lane });
+    }
+    let most = lanes.iter().chain(rest).fold(f32::MIN, |most, z| if *z > most { *z } else { most });
+    let at = z.iter().position(|z| finite(*z) == finite(most)).unwrap_or(0);
+    (key_of(finite(z[at])), at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_is_the_first_of_those_with_the_highest_key() {
+        let numbers = [1.0, -2.5, f32::NAN, f32::INFINITY, 3.0e38, f32::NEG_INFINITY, -3.0e38, 0.0, -0.0, 1.0];
+        for n in 1..40 {
+            for start in 0..numbers.len() {
+                let z: Vec<f32> = (0..n).map(|i| numbers[(start + i * 7) % numbers.len()]).collect();
+                let keys: Vec<u32> = z.iter().map(|z| key_of(finite(*z))).collect();
+                let most = *keys.iter().max().expect("some");
+                let want = keys.iter().position(|key| *key == most).expect("it is there");
+                let got = largest(&z);
+                // Zeros of both signs are equal as numbers, not as keys.
+                assert!(got == (most, want) || z[got.1] == 0.0 && z[want] == 0.0, "{z:?}: {got:?}, not {want}");
+            }
+        }
+    }
+}
