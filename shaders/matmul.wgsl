@@ -32,7 +32,7 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     let thread_n = local % 8u;
     let blocks = (params.k + 31u) / 32u;
     let rows = select(rows_in_use(), logit_rows_in_use(), params.rows_kind == 1u);
-    var sums = array<vec4f, 8u * QUARTERS>(); // of each output, four rows at a time
+    var sums = array<vec4f, 8u * QUARTERS>(); // of four rows with each output, then of the next four
     for (var block = 0u; block < blocks; block++) {
         for (var i = local; i < 64u * TALL; i += 64u) {
             let row = i / 8u;
@@ -45,15 +45,14 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         for (var c = 0u; c < 8u; c++) { w_tile[c * 64u + local] = number4(weights[c]); }
         workgroupBarrier();
         for (var c = 0u; c < 8u; c++) {
-            var columns = array<Number4, TALL>();
-            for (var i = 0u; i < TALL; i++) { columns[i] = x_tile[x_cell(c, thread_row + i * 8u)]; }
-            for (var j = 0u; j < 8u; j++) {
-                let w = w_tile[c * 64u + thread_n + j * 8u];
-                for (var q = 0u; q < QUARTERS; q++) {
-                    sums[j * QUARTERS + q] += vec4f(
-                        product4(columns[q * 4u], w), product4(columns[q * 4u + 1u], w),
-                        product4(columns[q * 4u + 2u], w), product4(columns[q * 4u + 3u], w),
-                    );
+            for (var q = 0u; q < QUARTERS; q++) {
+                let x0 = x_tile[x_cell(c, thread_row + q * 32u)];
+                let x1 = x_tile[x_cell(c, thread_row + q * 32u + 8u)];
+                let x2 = x_tile[x_cell(c, thread_row + q * 32u + 16u)];
+                let x3 = x_tile[x_cell(c, thread_row + q * 32u + 24u)];
+                for (var j = 0u; j < 8u; j++) {
+                    let w = w_tile[c * 64u + thread_n + j * 8u];
+                    sums[q * 8u + j] += vec4f(product4(x0, w), product4(x1, w), product4(x2, w), product4(x3, w));
                 }
             }
         }
@@ -66,7 +65,7 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         for (var i = 0u; i < TALL; i++) {
             let row = first_row + thread_row + i * 8u;
             if (row >= rows) { continue; }
-            var out = sums[j * QUARTERS + i / 4u][i % 4u];
+            var out = sums[i / 4u * 8u + j][i % 4u];
             if (BIAS == 1u) { out += bias[column]; }
             out *= params.scale;
             let at = row * params.y_stride + column;
