@@ -10,6 +10,7 @@ use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
 use pollster::block_on;
 use serde_json::json;
 use std::time::{Duration, Instant};
+use support::folder::Folder;
 use support::variant::{Variant, checkpoint};
 
 fn llama() -> Variant {
@@ -93,6 +94,76 @@ fn tensors_that_are_not_there_or_not_so() {
     malformed(llama().zeros("output.weight", &[95, 64], Format::F32), &["output.weight", "[96, 64]", "[95, 64]"]);
     malformed(llama().set("llama.block_count", 3u32), &["no tensor named blk.2."]);
     malformed(llama().set("llama.block_count", 1u32 << 20), &["no tensor named blk.2."]);
+}
+
+/// One tensor of many that make a layer, and of a model that embeds.
+#[test]
+fn experts_and_encoders_that_are_not_whole() {
+    let refused = |folder: Folder, want: &[&str]| {
+        let error = load(folder.checkpoint()).err().expect("an error");
+        assert_eq!(error.code(), "MODEL_FORMAT", "{error}");
+        for piece in want {
+            assert!(error.to_string().contains(piece), "{error}");
+        }
+    };
+    let moe = || Folder::of("qwen3-moe");
+    let expert = "model.layers.1.mlp.experts.4.up_proj.weight";
+    refused(moe().without_tensor(expert), &["no tensor named", expert, "qwen3moe"]);
+    let with = |shape: [usize; 2], dtype: &str, bytes: usize| {
+        let mut folder = moe();
+        folder.tensors.insert(expert.into(), (shape.to_vec(), dtype.into(), vec![0; bytes]));
+        folder
+    };
+    refused(with([31, 32], "BF16", 2 * 31 * 32), &[expert, "expected shape [32, 32]", "[31, 32]"]);
+    refused(with([32, 32], "F32", 4 * 32 * 32), &[expert, "another type than the first"]);
+    refused(moe().without_tensor("model.layers.0.mlp.gate.weight"), &["model.layers.0.mlp.gate.weight"]);
+    let experts = "blk.1.ffn_down_exps.weight";
+    malformed(Variant::of("olmoe/f32.gguf").without_tensor(experts), &[experts, "olmoe"]);
+    malformed(Variant::of("olmoe/f32.gguf").zeros(experts, &[7, 32, 32], Format::F32), &[experts, "[8, 32, 32]"]);
+    let encoders = [
+        ("bert-mean", "encoder.layer.0.output.dense.bias", "blk.0.attn_q.bias"),
+        ("nomic-bert", "encoder.layers.0.norm2.weight", "blk.0.attn_qkv.weight"),
+        ("modern-bert", "final_norm.weight", "blk.0.ffn_up.weight"),
+    ];
+    for (name, of_folder, of_gguf) in encoders {
+        let path = format!("encoders/{name}");
+        refused(Folder::of(&path).without_tensor(of_folder), &["no tensor named", of_folder]);
+        malformed(Variant::of(&format!("{path}/f32.gguf")).without_tensor(of_gguf), &["no tensor named", of_gguf]);
+    }
+}
+
+/// A model in several files whose index and configuration disagree.
+#[test]
+fn an_index_without_the_output() {
+    let read = |name: &str| std::fs::read(format!("tests/golden/llama-gqa/{name}")).expect("a golden file");
+    let open = |change: &dyn Fn(&mut serde_json::Value)| {
+        let name = "model.safetensors.index.json";
+        let mut index: serde_json::Value = serde_json::from_slice(&read(name)).expect("JSON");
+        change(&mut index["weight_map"]);
+        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "config.json"];
+        let mut files: Vec<Box<dyn Source>> = vec![Box::new(MemorySource::new(name, index.to_string()))];
+        let shards = shards.map(|name| Box::new(MemorySource::new(name, read(name))) as Box<dyn Source>);
+        files.extend(shards);
+        load(block_on(Checkpoint::open(Files::new(files))))
+    };
+    open(&|_| ()).expect("a model");
+    let error = open(&|map| map["lm_head.bias"] = json!("model-00002-of-00002.safetensors")).err().expect("an error");
+    assert!(error.code() == "MODEL_FORMAT" && error.to_string().contains("lm_head.bias"), "{error}");
+    let error = open(&|map| map["lm_head.weight"] = json!("model-00001-of-00002.safetensors")).err();
+    let error = error.expect("the output is in the other file");
+    assert!(error.code() == "MODEL_FORMAT" && error.to_string().contains("lm_head.weight"), "{error}");
+    // Neither the index nor a shard has it, though the configuration says that it is no copy of the embeddings.
+    let whole = Folder::of("llama-gqa").without_tensor("lm_head.weight");
+    let map: serde_json::Map<_, _> =
+        whole.tensors.keys().map(|name| (name.clone(), json!("model-00001-of-00001.safetensors"))).collect();
+    let index = json!({ "metadata": {}, "weight_map": map }).to_string();
+    let files: Vec<Box<dyn Source>> = vec![
+        Box::new(MemorySource::new("model.safetensors.index.json", index)),
+        Box::new(MemorySource::new("model-00001-of-00001.safetensors", whole.safetensors())),
+        Box::new(MemorySource::new("config.json", whole.config.to_string())),
+    ];
+    let error = load(block_on(Checkpoint::open(Files::new(files)))).err().expect("an error");
+    assert_eq!(error.details()["tensor"], "lm_head.weight", "{error}");
 }
 
 /// A type number that this build does not read, in the place of one that it does.

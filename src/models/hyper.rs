@@ -1,12 +1,16 @@
 //! Hyperparameters by name, from GGUF metadata or config.json, checked for sense.
 
+use super::REGISTRY;
 use crate::error::{Error, Result};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Value};
 
 /// A larger count than any model has, except of tokens. So bounded, a width times a workgroup's share of it fits a grid.
 const MOST: usize = 1 << 20;
 /// A larger vocabulary than any model has.
 const MOST_TOKENS: usize = 1 << 21;
+
+/// Which layers' windows slide: every layer but each n-th, or a list.
+pub const PATTERN: &str = "attention.sliding_window_pattern";
 
 /// Reads one architecture's numbers from a checkpoint. Names are (GGUF key without prefix, config.json keys: `|` between
 /// those that mean the same).
@@ -26,6 +30,15 @@ impl<'a> Hyper<'a> {
     /// The first of config.json's keys that is there, with its value.
     fn in_config<'k>(&self, config: &'a serde_json::Value, keys: &'k str) -> Option<(&'k str, &'a serde_json::Value)> {
         keys.split('|').map(|key| (key, &config[key])).find(|(_, value)| !value.is_null())
+    }
+
+    /// What a number is that config.json leaves out. One that it says is null is not left out.
+    fn left_out(&self, config: &serde_json::Value, keys: &str) -> Option<f64> {
+        if keys.split('|').any(|key| config.get(key).is_some()) {
+            return None;
+        }
+        let defaults = REGISTRY.iter().find(|row| row.name == self.architecture)?.defaults;
+        keys.split('|').find_map(|key| defaults.iter().find(|(name, _)| *name == key).map(|(_, value)| *value))
     }
 
     /// A key of the metadata, with the file's own prefix.
@@ -53,7 +66,7 @@ impl<'a> Hyper<'a> {
     pub fn optional_integer(&self, gguf: &str, hf: &str, least: usize) -> Result<Option<usize>> {
         let (name, value) = match self.config() {
             Some(config) => match self.in_config(config, hf) {
-                None => return Ok(None),
+                None => return Ok(self.left_out(config, hf).map(|n| n as usize)),
                 Some((key, value)) => (key.to_string(), value.as_u64().and_then(|n| usize::try_from(n).ok())),
             },
             None => {
@@ -74,7 +87,7 @@ impl<'a> Hyper<'a> {
     pub fn optional_number(&self, gguf: &str, hf: &str) -> Result<Option<f64>> {
         let (name, value) = match self.config() {
             Some(config) => match self.in_config(config, hf) {
-                None => return Ok(None),
+                None => return Ok(self.left_out(config, hf)),
                 Some((key, value)) => (key.to_string(), value.as_f64()),
             },
             None => {
@@ -122,8 +135,14 @@ impl<'a> Hyper<'a> {
         number.filter(|x| x.is_finite() && *x > 0.0)
     }
 
-    /// Which of `n` layers have a sliding window, where config.json lists them.
+    /// Which of `n` layers have a sliding window, where the file lists them.
     pub fn listed_sliding_layers(&self, n: usize) -> Result<Option<Vec<bool>>> {
+        let key = self.key(PATTERN);
+        if let Some(Value::Array(_)) = self.checkpoint.metadata().get(&key) {
+            let listed = self.checkpoint.metadata().bools(&key)?.unwrap_or_default();
+            let wrong = || self.wrong(&key, &format!("must have a value for each of {n} layers"));
+            return listed.get(..n).map(|listed| Some(listed.to_vec())).ok_or_else(wrong);
+        }
         let Some(kinds) = self.config().and_then(|config| config["layer_types"].as_array()) else { return Ok(None) };
         let sliding = |kind: &serde_json::Value| match kind.as_str() {
             Some("sliding_attention") => Some(true),
@@ -155,21 +174,29 @@ impl<'a> Hyper<'a> {
         if let Some(listed) = self.listed_sliding_layers(n)? {
             return Ok(listed);
         }
-        let pattern = match self.optional_count("attention.sliding_window_pattern", "sliding_window_pattern")? {
-            None => pattern,
-            pattern => pattern,
-        };
+        let pattern = self.optional_count(PATTERN, "sliding_window_pattern")?.or(pattern);
         Ok((0..n).map(|i| pattern.is_some_and(|pattern| !(i + 1).is_multiple_of(pattern))).collect())
     }
 
     /// Error: `MODEL_UNSUPPORTED` if the file asks for another activation than the architecture's own.
     pub fn activation_is(&self, name: &str) -> Result<()> {
+        self.activation_among(&[name])
+    }
+
+    /// The same, of an activation with several names.
+    pub fn activation_among(&self, names: &[&str]) -> Result<()> {
         match self.text("activation", "hidden_act|hidden_activation|activation_function")? {
-            Some(other) if other != name => {
+            Some(other) if !names.contains(&other) => {
                 Err(Error::unsupported(format!("the activation {other} in a {} model", self.architecture)))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether config.json says that the way to logits is not the embedding table once more.
+    pub fn is_untied(&self) -> bool {
+        let of = |config: Option<&serde_json::Value>| config.and_then(|config| config["tie_word_embeddings"].as_bool());
+        of(self.config()).or(of(self.checkpoint.config())) == Some(false)
     }
 
     /// Rows of the embedding table: what the vocabulary really is.

@@ -62,8 +62,10 @@ pub struct Loader<'a> {
     /// Positions to make tables for.
     pub context: usize,
     pub architecture: &'static str,
-    /// The architecture's own names, then those it shares. A bias among its own must be there; others may.
+    /// The architecture's own names, then those it shares.
     pub names: [&'static [Name]; 2],
+    /// Our names of the biases that must be there; others may.
+    pub required: Vec<&'static str>,
     /// Prefixes of Hugging Face's names that stand for each other; the first is the one in `names`.
     pub prefixes: &'static [&'static str],
     /// Finds and checks every tensor, but reads and uploads none of the large ones: for saying beforehand whether a
@@ -93,6 +95,7 @@ impl<'a> Loader<'a> {
             context,
             architecture: "",
             names: [&[]; 2],
+            required: Vec::new(),
             prefixes: &["model.", ""],
             only_check: false,
             quantize: None,
@@ -163,7 +166,7 @@ impl<'a> Loader<'a> {
 
     /// Whether an optional tensor is there, or has to be.
     fn expects(&self, name: &str, layer: usize) -> bool {
-        self.has(name, layer) || self.names[0].iter().any(|row| row.0 == name)
+        self.has(name, layer) || self.required.contains(&name)
     }
 
     fn find(&self, name: &str, layer: usize, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
@@ -197,7 +200,7 @@ impl<'a> Loader<'a> {
         self.vector_plus(name, layer, n, 0.0).await
     }
 
-    /// A vector [n], if the file has it; an error if it has not, though the architecture's own names list it.
+    /// A vector [n], if the file has it; an error if it has not, though it must.
     pub async fn optional_vector(&mut self, name: &str, layer: usize, n: usize) -> Result<Option<BufferId>> {
         match self.expects(name, layer) {
             true => Ok(Some(self.vector(name, layer, n).await?)),

@@ -11,6 +11,16 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "mistral",
     gguf: &[],
     hf: &["mistral"],
+    defaults: &[
+        ("hidden_size", 4096.0),
+        ("intermediate_size", 14_336.0),
+        ("num_hidden_layers", 32.0),
+        ("num_attention_heads", 32.0),
+        ("num_key_value_heads", 8.0),
+        ("max_position_embeddings", 131_072.0),
+        ("sliding_window", 4096.0),
+        ("rms_norm_eps", 1e-6),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };

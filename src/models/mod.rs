@@ -91,6 +91,8 @@ pub struct Architecture {
     pub gguf: &'static [&'static str],
     /// `model_type` in config.json; empty where GGUF alone tells it apart.
     pub hf: &'static [&'static str],
+    /// What config.json means by leaving a number out, if anything: as transformers' class for it has it.
+    pub defaults: &'static [(&'static str, f64)],
     pub shape: fn(&Hyper) -> Result<Shape>,
     pub load: Load,
 }
@@ -109,6 +111,7 @@ pub static REGISTRY: &[&Architecture] = &[
     &gemma2::ARCHITECTURE,
     &gemma3::ARCHITECTURE,
     &olmo2::ARCHITECTURE,
+    &olmo2::OLMO3,
     &gpt2::ARCHITECTURE,
     &gpt_neo::ARCHITECTURE,
     &gpt_neox::ARCHITECTURE,

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: devices, fixtures, comparisons.
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod folder;
 pub mod variant;
 
 use cresset::device::KvFormat;
