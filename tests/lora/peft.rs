@@ -27,7 +27,7 @@ fn adapters_give_the_logits_of_peft(device: Case) {
             }
         }
     }
-    assert_eq!(checked, 18);
+    assert_eq!(checked, 30);
 }
 
 fn check(engine: &mut Engine, case: &Value, what: &str) {
