@@ -134,7 +134,7 @@ fn nothing_is_made_twice(device: Case) {
 /// all-MiniLM-L6-v2 itself: `CRESSET_MINILM` names the folder that holds it.
 fn minilm(device: Case) {
     let Some(folder) = std::env::var_os("CRESSET_MINILM") else {
-        eprintln!("SKIPPED: CRESSET_MINILM does not say where all-MiniLM-L6-v2 is");
+        support::skip::skipped("all-MiniLM-L6-v2 (CRESSET_MINILM does not say where it is)");
         return;
     };
     let expected = support::json(Path::new("tests/golden/encoders/minilm.json"));
