@@ -264,6 +264,46 @@ fn perplexity() {
 }
 
 #[test]
+fn embed() {
+    const ENCODER: &str = "tests/golden/encoders/bert-cls/f32.gguf";
+    let expected = support::json(Path::new("tests/golden/encoders/bert-cls/expected.json"));
+    let case =
+        |i: usize| (expected["texts"][i]["text"].as_str().expect("text"), floats(&expected["texts"][i]["vector"]));
+    let ((first, first_vector), (second, second_vector)) = (case(0), case(1));
+    let texts = ["--device", "cpu", "--text", first, "--text", second];
+    let answer = one_json(&ok("embed", ENCODER, &[&texts[..], &["--json"]].concat()));
+    assert_eq!((&answer["object"], answer["data"].as_array().map(Vec::len)), (&json!("list"), Some(2)));
+    assert_eq!(answer["usage"]["prompt_tokens"], 9 + 5);
+    let vector = |answer: &Value, i: usize| floats(&answer["data"][i]["embedding"]);
+    support::close(&vector(&answer, 0), &first_vector, 2e-5, first);
+    support::close(&vector(&answer, 1), &second_vector, 2e-5, second);
+
+    let shown = ok("embed", ENCODER, &texts);
+    let cosine: f32 = first_vector.iter().zip(&second_vector).map(|(a, b)| a * b).sum();
+    for piece in
+        [format!("[{:.4}, ", first_vector[0]), format!("  {cosine:.4}  {second}\n"), "32 numbers]  1.0000".into()]
+    {
+        assert!(shown.contains(&piece), "{piece:?} is not in {shown}");
+    }
+    // A line of a file is a text.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("texts.txt");
+    std::fs::write(&path, format!("{second}\n\n{first}\n")).expect("a file");
+    let arguments = ["--device", "cpu", "--file", path.to_str().expect("UTF-8"), "--dimensions", "8", "--json"];
+    let answer = one_json(&ok("embed", ENCODER, &arguments));
+    let short = vector(&answer, 1);
+    let length = first_vector[..8].iter().map(|x| x * x).sum::<f32>().sqrt();
+    let want: Vec<f32> = first_vector[..8].iter().map(|x| x / length).collect();
+    support::close(&short, &want, 5e-5, "the first numbers of a vector");
+
+    failed(run("embed", ENCODER, &["--device", "cpu"]), "INVALID_REQUEST");
+    let line = failed(run("embed", MODEL, &["--device", "cpu", "--text", "a"]), "INVALID_REQUEST");
+    assert!(line.contains("generates text"), "{line}");
+    let line = failed(run("embed", ENCODER, &["--device", "cpu", "--file", "nowhere.txt"]), "STORAGE");
+    assert!(line.contains("nowhere.txt"), "{line}");
+}
+
+#[test]
 fn an_adapter_counts_in_every_subcommand_that_computes() {
     let expected = support::golden("lora");
     let case = &expected["cases"][0];
