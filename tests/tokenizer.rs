@@ -1,6 +1,7 @@
 //! Tokenizers against published ids, against the `tokenizers` crate, and against themselves.
 
 mod shared;
+mod support;
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use cresset::weights::{Checkpoint, Files, GgufWriter, MemorySource};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::{read, shared, skipped};
+use support::variant::Variant;
 
 /// The tokenizer of a GGUF file in the shared data.
 fn gguf(path: &str) -> Option<Tokenizer> {
@@ -159,6 +161,46 @@ fn beginnings_and_endings() {
         let plain = tokenizer.encode("the king", false, false).expect("encodes");
         let whole = tokenizer.encode("the king", true, false).expect("encodes");
         assert_eq!(whole, [prefix, &plain, suffix].concat(), "{name}");
+    }
+}
+
+/// What a GGUF file says of beginnings and endings, against what its kind does where the file is silent.
+#[test]
+fn files_decide_about_beginnings_and_endings() {
+    const SAID: [Option<bool>; 3] = [None, Some(true), Some(false)];
+    // The file, the ids and whether they are added by default, the key of the ending, a pre-tokenizer.
+    let grid = [
+        ("bpe.gguf", (0, true), (1, false), "add_eos_token", Some("llama-bpe")),
+        ("bpe.gguf", (0, false), (1, false), "add_eos_token", Some("gpt-2")),
+        ("spm.gguf", (1, true), (2, false), "add_eos_token", None),
+        ("unigram.gguf", (0, false), (1, true), "add_eos_token", None),
+        ("wordpiece.gguf", (2, true), (3, true), "add_sep_token", None),
+    ];
+    for (name, (bos, bos_usual), (eos, eos_usual), ending, pre) in grid {
+        for (add_bos, add_eos) in SAID.into_iter().flat_map(|bos| SAID.map(|eos| (bos, eos))) {
+            let mut file = Variant::of(&format!("../tokenizers/{name}"));
+            for (key, said) in [("add_bos_token", add_bos), (ending, add_eos)] {
+                let key = format!("tokenizer.ggml.{key}");
+                file.metadata.remove(&key);
+                if let Some(said) = said {
+                    file = file.set(&key, said);
+                }
+            }
+            if let Some(pre) = pre {
+                file = file.set("tokenizer.ggml.pre", pre);
+            }
+            let tokenizer = from_gguf(file.set("tokenizer.ggml.bos_token_id", bos).bytes());
+            let plain = tokenizer.encode("the king", false, false).expect("encodes");
+            let mut want = plain.clone();
+            if add_bos.unwrap_or(bos_usual) {
+                want.insert(0, bos);
+            }
+            if add_eos.unwrap_or(eos_usual) {
+                want.push(eos);
+            }
+            let got = tokenizer.encode("the king", true, false).expect("encodes");
+            assert_eq!(got, want, "{name}, {pre:?}: add_bos {add_bos:?}, {ending} {add_eos:?}");
+        }
     }
 }
 

@@ -155,6 +155,11 @@ impl ChatTemplate {
         Ok(self.choose(options)?.undeclared_variables(false).contains(variable))
     }
 
+    /// How an answer begins that calls a tool; see [`tool_calls::opening`].
+    pub fn call_opening(&self, name: Option<&str>, options: &RenderOptions) -> Result<Option<String>> {
+        Ok(tool_calls::opening(self.choose(options)?.source(), name))
+    }
+
     /// The template for a request, chosen as transformers does.
     fn choose(&self, options: &RenderOptions) -> Result<Template<'_, '_>> {
         let known = |name: &str| self.names.iter().any(|known| known == name);
