@@ -2,7 +2,7 @@
 // folder, texts to vectors, chats with tools, the visitor's clock and adapters. Needs dist/: run build.sh first.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { DEVICES, GOLDEN, filesOf, gap, newEnginePage, readJson, serveEngine } from './engine.mjs';
 import { startBrowser } from './harness.mjs';
@@ -38,16 +38,18 @@ test('quantize: the same smaller model on both devices, as close to the whole on
   const { cases } = readJson(`${GOLDEN}/llama-gqa/expected.json`);
   const { ids, logits } = cases[0].sequences.at(-1);
   const errors = {};
-  for (const [quantize, says] of [['q8_0', 'q8_0'], ['q4_0', 'q4_0'], ['q4_k', 'q4_k']]) {
+  // Its rows are no whole blocks of 256 weights, where Q4_K gives way to Q5_0.
+  for (const [quantize, says] of [['q8_0', 'q8_0'], ['q4_0', 'q4_0'], ['q4_k', 'q5_0']]) {
     const [cpu, webgpu] = [await quantized('cpu', quantize, ids), await quantized('webgpu', quantize, ids)];
     assert.deepEqual([cpu.backend, webgpu.backend], DEVICES);
     assert.deepEqual([cpu.quantization, webgpu.quantization], [says, says]);
     assert.ok(gap(cpu.logits, webgpu.logits) <= 1e-3, `${quantize}: ${gap(cpu.logits, webgpu.logits)}`);
-    errors[quantize] = gap(cpu.logits, logits.flat());
+    const squares = logits.flat().map((value, i) => (value - cpu.logits[i]) ** 2);
+    errors[quantize] = Math.sqrt(squares.reduce((sum, x) => sum + x, 0) / squares.length);
   }
-  assert.ok(errors.q8_0 > 1e-3 && errors.q8_0 < 0.2, `q8_0: ${errors.q8_0}`);
-  assert.ok(errors.q4_0 > errors.q8_0 && errors.q4_0 < 3, `q4_0: ${errors.q4_0}`);
-  assert.ok(errors.q4_k > errors.q8_0 && errors.q4_k < 3, `q4_k: ${errors.q4_k}`);
+  // The logits themselves spread by 2.
+  const { q8_0: eight, q4_0: four, q4_k: five } = errors;
+  assert.ok(0 < eight && 2 * eight < five && 1.2 * five < four && four < 2, JSON.stringify(errors));
   // The very rounding of the file that the reference package wrote.
   const written = cases.find(({ files }) => files.includes('q8_0.gguf')).sequences.at(-1);
   const { logits: got } = await quantized('cpu', 'q8_0', written.ids);
@@ -99,14 +101,27 @@ test('all-MiniLM-L6-v2 makes the reference’s vectors', { skip: existsSync(MINI
   }
 });
 
+/** llama-gqa/f32.gguf with logits that are all zero, so that a request's biases alone say what is written. */
+function silent() {
+  const folder = `${GOLDEN}/llama-gqa`;
+  const bytes = readFileSync(`${folder}/f32.gguf`);
+  const shard = readFileSync(`${folder}/${readJson(`${folder}/model.safetensors.index.json`).weight_map['lm_head.weight']}`);
+  const data = 8 + Number(shard.readBigUInt64LE());
+  const [start, end] = JSON.parse(shard.toString('utf8', 8, data))['lm_head.weight'].data_offsets;
+  const at = bytes.indexOf(shard.subarray(data + start, data + end));
+  assert.ok(at > 0 && at % 32 === 0);
+  return bytes.fill(0, at, at + end - start);
+}
+
 // In the golden vocabulary's characters; a call is [TOOL_CALLS], its name, [ARGS] and its arguments.
 const TEMPLATE = "{# [TOOL_CALLS] [ARGS] #}{{ strftime_now('%H:%M') }}{% for t in tools or [] %} {{ t.function.name }}{% endfor %}"
   + '{% for m in messages %} {{ m.role }}: {{ m.content }}{% endfor %}{% if add_generation_prompt %} me:{% endif %}';
 
 for (const device of DEVICES) {
   test(`${device}: a chat has a template, tools, the visitor’s clock, and an adapter`, async () => {
-    const { prompt, clock, called, adapted, plain, same, refused } = await page.evaluate(async ({ device, template, adapter }) => {
-      const engine = await Cresset.load('/golden/llama-gqa/f32.gguf', { device, cache: false });
+    const model = silent().toString('base64');
+    const { prompt, clock, called, adapted, plain, same, refused } = await page.evaluate(async ({ model, device, template, adapter }) => {
+      const engine = await Cresset.load(Uint8Array.from(atob(model), (c) => c.charCodeAt(0)), { device });
       const messages = [{ role: 'user', content: 'the hen' }];
       const tools = ['now', 'then'].map((name) => ({ type: 'function', function: { name, parameters: { type: 'object' } } }));
       const chat = { messages, tools, chat_template: template };
@@ -129,7 +144,7 @@ for (const device of DEVICES) {
       const refused = await outcome(engine.chat.completions.create({ ...chat, chat_template: '{{ tools }}', tool_choice: 'required' }));
       await engine.unload();
       return { prompt, clock, called, adapted, plain, same: completion.choices[0].token_ids, refused };
-    }, { device, template: TEMPLATE, adapter: '/golden/lora/ranks' });
+    }, { model, device, template: TEMPLATE, adapter: '/golden/lora/ranks' });
     assert.equal(prompt.slice(5), ' now then user: the hen me:');
     assert.ok(clock.includes(prompt.slice(0, 5)), `${prompt.slice(0, 5)} at ${clock[0]}`);
     const [whole, ...chunks] = called;
