@@ -2,6 +2,8 @@
 
 mod adapters;
 mod answer;
+#[cfg(not(target_arch = "wasm32"))]
+mod convert;
 mod embeddings;
 mod estimate;
 mod load;
@@ -11,6 +13,8 @@ mod request;
 mod stop;
 
 pub use adapters::AdapterOptions;
+#[cfg(not(target_arch = "wasm32"))]
+pub use convert::Conversion;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device};
 pub use probe::probe;
 

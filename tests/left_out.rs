@@ -128,7 +128,12 @@ fn a_pattern_of_windows_is_a_number_or_a_list() {
 /// A window in a file whose architecture has none: it counts where the context is longer.
 #[test]
 fn a_window_that_no_layer_has() {
-    for (path, key) in [("llama-gqa", "llama"), ("qwen3-moe", "qwen3moe"), ("gpt-neox", "gptneox")] {
+    // Mistral is a llama in GGUF.
+    let key = "llama.attention.sliding_window";
+    let mistral = |window: u32| logits(Variant::of("mistral/f32.gguf").set(key, window).checkpoint());
+    close(&mistral(8), &logits(Folder::of("mistral").checkpoint()), 1e-4, "a llama with a window");
+    assert!(differ(&mistral(8), &mistral(0)));
+    for (path, key) in [("granite", "granite"), ("qwen3-moe", "qwen3moe"), ("gpt-neox", "gptneox")] {
         let key = format!("{key}.attention.sliding_window");
         let file = |window: u32| Variant::of(&format!("{path}/f32.gguf")).set(&key, window).checkpoint();
         let error = load(file(8)).err().expect("an error");

@@ -98,6 +98,11 @@ impl ChatTemplate {
         Ok(Some(ChatTemplate { fallback: Some(family.name), ..template }))
     }
 
+    /// The sources of a checkpoint's templates, by name.
+    pub fn sources(checkpoint: &Checkpoint) -> Result<Vec<(String, &str)>> {
+        find::sources(checkpoint)
+    }
+
     /// A template that a request brings along: one of our own by its name (`chatml`, `llama-3`, …), or Jinja.
     /// `checkpoint` is what the model has, where it has one. Another name is `INVALID_REQUEST`.
     pub fn from_request(template: &str, model: Option<&Self>, tokenizer: Option<&Tokenizer>) -> Result<Self> {

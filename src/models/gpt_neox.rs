@@ -66,6 +66,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
     let activation = activation(&hyper)?;
     let parallel = hyper.flag("use_parallel_residual", "use_parallel_residual")?.unwrap_or(true);
+    hyper.note("use_parallel_residual", parallel);
     let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, NormStyle::Layer { epsilon });
     if hyper.flag("", "attention_bias")? == Some(false) {
         parts.loader.required.retain(|name| !name.starts_with("attn.") || name.starts_with("attn.norm"));

@@ -2,7 +2,9 @@
 
 use super::REGISTRY;
 use crate::error::{Error, Result};
-use crate::weights::{Checkpoint, Value};
+use crate::weights::{Array, Checkpoint, Value};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// A larger count than any model has, except of tokens. So bounded, a width times a workgroup's share of it fits a grid.
 const MOST: usize = 1 << 20;
@@ -18,9 +20,25 @@ pub const PATTERN: &str = "attention.sliding_window_pattern";
 pub struct Hyper<'a> {
     pub checkpoint: &'a Checkpoint,
     pub architecture: &'static str,
+    /// Where what is read is taken down, under GGUF's keys.
+    pub notes: Option<&'a Notes>,
 }
 
+/// Numbers and switches by GGUF's keys, without the architecture's prefix.
+pub type Notes = RefCell<BTreeMap<&'static str, Value>>;
+
 impl<'a> Hyper<'a> {
+    pub fn new(checkpoint: &'a Checkpoint, architecture: &'static str) -> Self {
+        Hyper { checkpoint, architecture, notes: None }
+    }
+
+    /// Takes down what the model has for a key of GGUF's.
+    pub fn note(&self, gguf: &'static str, value: impl Into<Value>) {
+        if let Some(notes) = self.notes.filter(|_| !gguf.is_empty()) {
+            notes.borrow_mut().insert(gguf, value.into());
+        }
+    }
+
     /// config.json, or the part of it that is about the language model in a model that also sees.
     pub fn config(&self) -> Option<&'a serde_json::Value> {
         let config = self.checkpoint.config()?;
@@ -48,11 +66,11 @@ impl<'a> Hyper<'a> {
     }
 
     /// An integer in 1 ..= 2²⁰ that must be there.
-    pub fn count(&self, gguf: &str, hf: &str) -> Result<usize> {
+    pub fn count(&self, gguf: &'static str, hf: &str) -> Result<usize> {
         self.optional_count(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
-    pub fn optional_count(&self, gguf: &str, hf: &str) -> Result<Option<usize>> {
+    pub fn optional_count(&self, gguf: &'static str, hf: &str) -> Result<Option<usize>> {
         self.optional_integer(gguf, hf, 1)
     }
 
@@ -63,7 +81,13 @@ impl<'a> Hyper<'a> {
     }
 
     /// An integer in `least` ..= 2²⁰, if it is there.
-    pub fn optional_integer(&self, gguf: &str, hf: &str, least: usize) -> Result<Option<usize>> {
+    pub fn optional_integer(&self, gguf: &'static str, hf: &str, least: usize) -> Result<Option<usize>> {
+        let found = self.integer(gguf, hf, least)?;
+        found.inspect(|n| self.note(gguf, *n as u32)); // at most 2²⁰
+        Ok(found)
+    }
+
+    fn integer(&self, gguf: &str, hf: &str, least: usize) -> Result<Option<usize>> {
         let (name, value) = match self.config() {
             Some(config) => match self.in_config(config, hf) {
                 None => return Ok(self.left_out(config, hf).map(|n| n as usize)),
@@ -84,7 +108,13 @@ impl<'a> Hyper<'a> {
     }
 
     /// A finite number greater than zero, if it is there.
-    pub fn optional_number(&self, gguf: &str, hf: &str) -> Result<Option<f64>> {
+    pub fn optional_number(&self, gguf: &'static str, hf: &str) -> Result<Option<f64>> {
+        let found = self.real(gguf, hf)?;
+        found.inspect(|x| self.note(gguf, *x as f32));
+        Ok(found)
+    }
+
+    fn real(&self, gguf: &str, hf: &str) -> Result<Option<f64>> {
         let (name, value) = match self.config() {
             Some(config) => match self.in_config(config, hf) {
                 None => return Ok(self.left_out(config, hf)),
@@ -104,16 +134,18 @@ impl<'a> Hyper<'a> {
         }
     }
 
-    pub fn number(&self, gguf: &str, hf: &str) -> Result<f64> {
+    pub fn number(&self, gguf: &'static str, hf: &str) -> Result<f64> {
         self.optional_number(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
     /// Text, if it is there.
-    pub fn text(&self, gguf: &str, hf: &str) -> Result<Option<&str>> {
-        match self.config() {
-            Some(config) => Ok(self.in_config(config, hf).and_then(|(_, value)| value.as_str())),
-            None => self.checkpoint.metadata().str(&self.key(gguf)),
-        }
+    pub fn text(&self, gguf: &'static str, hf: &str) -> Result<Option<&str>> {
+        let found = match self.config() {
+            Some(config) => self.in_config(config, hf).and_then(|(_, value)| value.as_str()),
+            None => self.checkpoint.metadata().str(&self.key(gguf))?,
+        };
+        found.inspect(|text| self.note(gguf, *text));
+        Ok(found)
     }
 
     /// A whole number of the metadata, 0 included.
@@ -122,11 +154,13 @@ impl<'a> Hyper<'a> {
     }
 
     /// A switch, if it is there.
-    pub fn flag(&self, gguf: &str, hf: &str) -> Result<Option<bool>> {
-        match self.config() {
-            Some(config) => Ok(self.in_config(config, hf).and_then(|(_, value)| value.as_bool())),
-            None => self.checkpoint.metadata().bool(&self.key(gguf)),
-        }
+    pub fn flag(&self, gguf: &'static str, hf: &str) -> Result<Option<bool>> {
+        let found = match self.config() {
+            Some(config) => self.in_config(config, hf).and_then(|(_, value)| value.as_bool()),
+            None => self.checkpoint.metadata().bool(&self.key(gguf))?,
+        };
+        found.inspect(|on| self.note(gguf, *on));
+        Ok(found)
     }
 
     /// A number of one of config.json's several sets of `rope_parameters`.
@@ -151,7 +185,9 @@ impl<'a> Hyper<'a> {
         };
         let wrong = || self.wrong("layer_types", "must say sliding_attention or full_attention for each layer");
         let kinds: Option<Vec<bool>> = kinds.iter().take(n).map(sliding).collect();
-        kinds.filter(|kinds| kinds.len() == n).ok_or_else(wrong).map(Some)
+        let kinds = kinds.filter(|kinds| kinds.len() == n).ok_or_else(wrong)?;
+        self.note(PATTERN, Value::Array(Array::Bool(kinds.clone())));
+        Ok(Some(kinds))
     }
 
     /// Each layer's window where `use_sliding_window` of config.json switches it on, in the layers listed or else those

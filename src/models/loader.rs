@@ -2,7 +2,9 @@
 //! be transposed is read whole.
 
 use super::Hyper;
+use super::hyper::Notes;
 use super::lora::{Projection, RowOrder};
+use super::rope::RopeSpec;
 use crate::device::{BufferId, Device, ProjectionId, Usage, Weight, WeightPiece};
 use crate::error::{Error, Result};
 use crate::nn::Linear;
@@ -26,6 +28,29 @@ pub type Name = (&'static str, &'static str, &'static str);
 /// The row of `names` that is called `name` in our words; an architecture's own come first.
 pub(super) fn find_name(names: &[&'static [Name]; 2], name: &str) -> Option<&'static Name> {
     names.iter().copied().flatten().find(|row| row.0 == name)
+}
+
+/// A tensor that a model is made of.
+pub struct Use {
+    /// Our name of it.
+    pub name: &'static str,
+    pub layer: usize,
+    /// In GGUF.
+    pub shape: Vec<usize>,
+    pub how: How,
+}
+
+/// What Hugging Face's tensor is to GGUF's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum How {
+    /// The same rows, or in another order.
+    Rows,
+    /// Its transpose.
+    Turned,
+    /// A vector, less this offset.
+    Vector { offset: f32 },
+    /// One of several in GGUF's.
+    Stacked,
 }
 
 /// Rows of a matrix, as runs that follow each other.
@@ -77,6 +102,11 @@ pub struct Loader<'a> {
     pub gguf_order: RowOrder,
     /// The projections loaded so far, by their ids: where adapters find their places.
     pub projections: Vec<Projection>,
+    /// Where numbers of the configuration are taken down, and what tensors and rotations were asked for: so that the
+    /// model can be written in another kind of file.
+    pub notes: Option<&'a Notes>,
+    pub uses: Vec<Use>,
+    pub ropes: Vec<RopeSpec>,
     uploaded: u64,
     unflushed: usize,
     progress: &'a mut Progress<'a>,
@@ -101,6 +131,9 @@ impl<'a> Loader<'a> {
             quantize: None,
             gguf_order: |_, _| None,
             projections: Vec::new(),
+            notes: None,
+            uses: Vec::new(),
+            ropes: Vec::new(),
             uploaded: 0,
             unflushed: 0,
             progress,
@@ -112,11 +145,19 @@ impl<'a> Loader<'a> {
     }
 
     pub fn hyper(&self, architecture: &'static str) -> Hyper<'a> {
-        Hyper { checkpoint: self.checkpoint, architecture }
+        Hyper { notes: self.notes, ..Hyper::new(self.checkpoint, architecture) }
+    }
+
+    /// Takes down that a tensor is used.
+    fn note(&mut self, name: &str, layer: usize, shape: &[usize], how: How) {
+        let Some((name, ..)) = self.name(name).filter(|_| self.notes.is_some()) else { return };
+        if !self.uses.iter().rev().take_while(|used| used.layer == layer).any(|used| used.name == *name) {
+            self.uses.push(Use { name, layer, shape: shape.to_vec(), how });
+        }
     }
 
     /// The file's name of one of our tensors.
-    fn file_name(&self, name: &str, layer: usize) -> String {
+    pub(super) fn file_name(&self, name: &str, layer: usize) -> String {
         let row = self.name(name);
         let &(_, gguf, hf) = row.unwrap_or_else(|| panic!("{}: no name for {name}", self.architecture));
         if self.is_gguf() {
@@ -128,7 +169,7 @@ impl<'a> Loader<'a> {
         others.find(|name| self.checkpoint.tensor(name).is_some()).unwrap_or(full)
     }
 
-    fn name(&self, name: &str) -> Option<&'static Name> {
+    pub(super) fn name(&self, name: &str) -> Option<&'static Name> {
         find_name(&self.names, name)
     }
 
@@ -210,6 +251,7 @@ impl<'a> Loader<'a> {
 
     /// A vector [n] with `offset` added to each number.
     pub async fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
+        self.note(name, layer, &[n], How::Vector { offset });
         if self.only_check {
             self.find(name, layer, &[n])?;
             return Ok(BufferId::default());
@@ -256,6 +298,7 @@ impl<'a> Loader<'a> {
     /// `n` vectors of `columns` after each other, as f32 on the device: one tensor [n, columns] in GGUF, a tensor for each
     /// in safetensors.
     pub async fn stacked_vectors(&mut self, name: &str, layer: usize, [n, columns]: [usize; 2]) -> Result<BufferId> {
+        self.note(name, layer, &[n, columns], How::Stacked);
         let mut values = Vec::new();
         let file_name = self.file_name(name, layer);
         let (tensors, shape) = match self.is_gguf() {
@@ -302,6 +345,7 @@ impl<'a> Loader<'a> {
     /// The matrices [out, in] of `shape`'s experts one behind the other, [E × out, in]: one tensor [E, out, in] in GGUF, a
     /// tensor for each (`{j}` in its name) in safetensors.
     pub async fn experts(&mut self, name: &str, layer: usize, [e, out, columns]: [usize; 3]) -> Result<Weight> {
+        self.note(name, layer, &[e, out, columns], How::Stacked);
         let mut tensors = Vec::new();
         if self.is_gguf() {
             tensors.push(self.find(name, layer, &[e, out, columns])?);
@@ -339,6 +383,7 @@ impl<'a> Loader<'a> {
 
     /// The rows `runs` of a matrix [rows, columns], in that order.
     async fn matrix_rows(&mut self, name: &str, layer: usize, shape: [usize; 2], runs: &Rows) -> Result<Weight> {
+        self.note(name, layer, &shape, How::Rows);
         let (info, format) = self.find(name, layer, &shape)?;
         let n = count(runs);
         let row_bytes = format.row_bytes(shape[1]).ok_or_else(|| {
@@ -372,6 +417,7 @@ impl<'a> Loader<'a> {
         [rows, columns]: [usize; 2],
         parts: &[Rows],
     ) -> Result<Vec<Weight>> {
+        self.note(name, layer, &[rows, columns], How::Turned);
         let (info, format) = self.find(name, layer, &[columns, rows])?;
         let size = format.block_bytes();
         if format.block_len() != 1 {
@@ -445,6 +491,9 @@ impl<'a> Loader<'a> {
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
         let bias_name = format!("{name}.bias");
+        if self.expects(&bias_name, layer) {
+            self.note(&bias_name, layer, &shape[..1], How::Vector { offset: 0.0 });
+        }
         let values = match self.expects(&bias_name, layer) {
             true if self.only_check => self.find(&bias_name, layer, &shape[..1]).map(|_| None)?,
             true => Some(self.values(&bias_name, layer, &shape[..1]).await?),

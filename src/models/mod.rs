@@ -1,6 +1,8 @@
 //! Architectures: one file each, and the registry that finds them.
 
 mod bert;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod convert;
 mod decoder;
 mod encoder;
 mod gemma;
@@ -19,6 +21,8 @@ mod modern_bert;
 mod moe;
 mod nomic_bert;
 mod olmo2;
+#[cfg(not(target_arch = "wasm32"))]
+mod outline;
 mod parts;
 mod phi3;
 mod qwen2;
@@ -38,6 +42,7 @@ use crate::device::{Pass, Tensor};
 use crate::error::{Error, Result};
 use crate::ops::KvCache;
 use crate::weights::{Checkpoint, Kind, LocalBoxFuture};
+use std::collections::BTreeSet;
 
 /// A model whose weights are on the device.
 pub trait Decoder {
@@ -46,6 +51,10 @@ pub trait Decoder {
     /// Records the way from the pass's rows to the logits [L, V] of the gathered ones. One forward for T ≥ 1 rows:
     /// prefill and decode are the same.
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], logits: Option<&Tensor>) -> Result<()>;
+
+    /// What it is, but for its weights; see [`Model::outline`].
+    #[cfg(not(target_arch = "wasm32"))]
+    fn outline(&self) -> Vec<String>;
 }
 
 /// Reads an architecture's weights onto the device.
@@ -87,7 +96,7 @@ impl Architecture {
 pub struct Architecture {
     /// What it is called in messages.
     pub name: &'static str,
-    /// `general.architecture` in GGUF; empty where no such files exist.
+    /// `general.architecture` in GGUF; empty where no such files exist. The first row of a name reads its files.
     pub gguf: &'static [&'static str],
     /// `model_type` in config.json; empty where GGUF alone tells it apart.
     pub hf: &'static [&'static str],
@@ -146,10 +155,10 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
         return Err(Error::format(checkpoint.name(), reason));
     }
     let names = |a: &Architecture| if checkpoint.config().is_some() { a.hf } else { a.gguf };
-    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<Vec<_>>().join(", ");
+    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<BTreeSet<_>>();
     REGISTRY.iter().find(|a| names(a).contains(&name)).copied().ok_or_else(|| Error::Unsupported {
         what: format!("the architecture {name}"),
-        hint: format!("; this build runs {}", known()).into(),
+        hint: format!("; this build runs {}", known().into_iter().collect::<Vec<_>>().join(", ")).into(),
     })
 }
 

@@ -69,7 +69,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
             (0..n_layers).map(|i| !i.is_multiple_of(every)).collect()
         }
     };
-    let base = |section: &str, gguf: &str, hf: &str| match hyper.rope_section(section, "rope_theta") {
+    let base = |section: &str, gguf: &'static str, hf: &str| match hyper.rope_section(section, "rope_theta") {
         Some(base) => Ok(Some(base)),
         None => hyper.optional_number(gguf, hf),
     };

@@ -79,6 +79,7 @@ async fn load(loader: &mut Loader<'_>, name: &'static str, over: NormOver) -> Re
     // GGUF's metadata leave it to the architecture; left out of config.json, it is off.
     let usual = name == "qwen3moe" && hyper.config().is_none();
     let normalize = hyper.flag("expert_weights_norm", "norm_topk_prob")?.unwrap_or(usual);
+    hyper.note("expert_weights_norm", normalize);
     let dense = dense_layers(&hyper)?;
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Rms { epsilon, offset: 0.0 });
     let Shape { d_model, d_ffn, n_layers, head_dim, .. } = parts.shape;

@@ -28,7 +28,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
 
 pub static OLMO3: Architecture = Architecture {
     name: "olmo3",
-    gguf: &[],
+    gguf: &["olmo2"],
     hf: &["olmo3"],
     defaults: &[
         ("hidden_size", 4096.0),

@@ -110,6 +110,7 @@ impl<'p, 'a> Parts<'p, 'a> {
 
     /// The table of `spec`'s angles on the device.
     pub fn rope_table(&mut self, spec: &RopeSpec, pairing: Pairing) -> Result<Rope> {
+        self.loader.ropes.push(spec.clone());
         let angles = Angles::new(spec.dims, spec.base, spec.scaling.as_ref());
         let table = self.loader.upload_rows("the rotary positions", spec.dims, |positions| angles.table(positions))?;
         Ok(Rope { table, dims: spec.dims, pairing })
@@ -239,17 +240,21 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// more than its architecture means: transformers passes over it too.)
     fn check_window(&self, blocks: &[Block]) -> Result<()> {
         let windowed = |block: &Block| block.attn.scores.window.is_some();
+        if !self.loader.is_gguf() || blocks.iter().any(windowed) {
+            return Ok(());
+        }
         match self.hyper.window()? {
-            Some(window) if self.loader.is_gguf() && !blocks.iter().any(windowed) => {
-                if self.loader.context <= window as usize {
-                    return Ok(()); // all that the context holds is within it
+            Some(window) => {
+                let listed = self.hyper.listed_sliding_layers(blocks.len())?;
+                if listed.is_some_and(|listed| !listed.contains(&true)) || self.loader.context <= window as usize {
+                    return Ok(()); // no layer is to have one, or all that the context holds is within it
                 }
                 Err(Error::Unsupported {
                     what: format!("a sliding window in a {} model", self.shape.architecture),
                     hint: format!("; with a context of {window} or less it runs").into(),
                 })
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
