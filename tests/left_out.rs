@@ -6,7 +6,7 @@ use cresset::device::KvFormat;
 use cresset::engine::{Engine, LoadOptions, no_breathing};
 use cresset::models::REGISTRY;
 use cresset::quant::Format;
-use cresset::weights::{Array, Checkpoint, Value};
+use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
 use pollster::block_on;
 use serde_json::json;
 use std::path::Path;
@@ -161,6 +161,40 @@ fn an_output_that_is_not_tied_must_be_there() {
     // The part about the language model comes first, then the whole.
     let whole = Folder::of("gemma3-whole").set("tie_word_embeddings", json!(false));
     missing(whole, "lm_head.weight");
+}
+
+/// A model in several files whose index and configuration disagree.
+#[test]
+fn an_index_without_the_output() {
+    let read = |name: &str| std::fs::read(format!("tests/golden/llama-gqa/{name}")).expect("a golden file");
+    let open = |change: &dyn Fn(&mut serde_json::Value)| {
+        let name = "model.safetensors.index.json";
+        let mut index: serde_json::Value = serde_json::from_slice(&read(name)).expect("JSON");
+        change(&mut index["weight_map"]);
+        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "config.json"];
+        let mut files: Vec<Box<dyn Source>> = vec![Box::new(MemorySource::new(name, index.to_string()))];
+        let shards = shards.map(|name| Box::new(MemorySource::new(name, read(name))) as Box<dyn Source>);
+        files.extend(shards);
+        load(block_on(Checkpoint::open(Files::new(files))))
+    };
+    open(&|_| ()).expect("a model");
+    let error = open(&|map| map["lm_head.bias"] = json!("model-00002-of-00002.safetensors")).err().expect("an error");
+    assert!(error.code() == "MODEL_FORMAT" && error.to_string().contains("lm_head.bias"), "{error}");
+    let error = open(&|map| map["lm_head.weight"] = json!("model-00001-of-00002.safetensors")).err();
+    let error = error.expect("the output is in the other file");
+    assert!(error.code() == "MODEL_FORMAT" && error.to_string().contains("lm_head.weight"), "{error}");
+    // Neither the index nor a shard has it, though the configuration says that it is no copy of the embeddings.
+    let whole = Folder::of("llama-gqa").without_tensor("lm_head.weight");
+    let map: serde_json::Map<_, _> =
+        whole.tensors.keys().map(|name| (name.clone(), json!("model-00001-of-00001.safetensors"))).collect();
+    let index = json!({ "metadata": {}, "weight_map": map }).to_string();
+    let files: Vec<Box<dyn Source>> = vec![
+        Box::new(MemorySource::new("model.safetensors.index.json", index)),
+        Box::new(MemorySource::new("model-00001-of-00001.safetensors", whole.safetensors())),
+        Box::new(MemorySource::new("config.json", whole.config.to_string())),
+    ];
+    let error = load(block_on(Checkpoint::open(Files::new(files)))).err().expect("an error");
+    assert_eq!(error.details()["tensor"], "lm_head.weight", "{error}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! or less is in memory at a time.
 
 use super::hyper::Notes;
-use super::loader::{How, Use};
 use super::rope::{RopeSpec, long_factors};
+use super::uses::{How, Use};
 use super::{Architecture, Hyper, Loader, architecture_of};
 use crate::device::Device;
 use crate::error::{Error, Result};

@@ -5,6 +5,7 @@ use super::Hyper;
 use super::hyper::Notes;
 use super::lora::{Projection, RowOrder};
 use super::rope::RopeSpec;
+use super::uses::{How, Use};
 use crate::device::{BufferId, Device, ProjectionId, Usage, Weight, WeightPiece};
 use crate::error::{Error, Result};
 use crate::nn::Linear;
@@ -28,29 +29,6 @@ pub type Name = (&'static str, &'static str, &'static str);
 /// The row of `names` that is called `name` in our words; an architecture's own come first.
 pub(super) fn find_name(names: &[&'static [Name]; 2], name: &str) -> Option<&'static Name> {
     names.iter().copied().flatten().find(|row| row.0 == name)
-}
-
-/// A tensor that a model is made of.
-pub struct Use {
-    /// Our name of it.
-    pub name: &'static str,
-    pub layer: usize,
-    /// In GGUF.
-    pub shape: Vec<usize>,
-    pub how: How,
-}
-
-/// What Hugging Face's tensor is to GGUF's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum How {
-    /// The same rows, or in another order.
-    Rows,
-    /// Its transpose.
-    Turned,
-    /// A vector, less this offset.
-    Vector { offset: f32 },
-    /// One of several in GGUF's.
-    Stacked,
 }
 
 /// Rows of a matrix, as runs that follow each other.

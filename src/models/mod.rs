@@ -31,6 +31,7 @@ mod rope;
 mod shape;
 mod smollm3;
 mod stablelm;
+mod uses;
 
 pub use decoder::Transformer;
 pub use encoder::Encoder;
