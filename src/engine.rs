@@ -3,6 +3,8 @@
 mod adapters;
 mod answer;
 mod bench;
+#[cfg(not(target_arch = "wasm32"))]
+mod convert;
 mod embeddings;
 mod estimate;
 mod load;
@@ -13,6 +15,8 @@ mod stop;
 
 pub use adapters::AdapterOptions;
 pub use bench::{BenchOptions, BenchReport};
+#[cfg(not(target_arch = "wasm32"))]
+pub use convert::Conversion;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device};
 pub use probe::probe;
 
@@ -136,7 +140,8 @@ impl Engine {
         let prompt = self.chat_prompt(fields.messages()?, &fields)?;
         let ids = self.tokenizer()?.encode(&prompt.text, false, true)?;
         let in_thought = ToolCallParser::begins_thought(&prompt.text);
-        let calling = (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought });
+        let calling =
+            (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought, opening: prompt.opening });
         let kind = Asked { kind: Kind::Chat, continues: prompt.continues, calling };
         self.answer(kind, ids, options, on_chunk, breathe).await
     }
@@ -232,7 +237,7 @@ impl Engine {
             stop: StopMatcher::new(options.stop.clone()),
             stopped: false,
         };
-        let mut calls = asked.calling.as_ref().map(|c| ToolCallParser::new(c.tools.clone(), c.in_thought));
+        let mut calls = asked.calling.as_ref().map(Calling::parser);
         let mut n_calls = 0;
         let mut whole = Piece::default();
         let mut first_token = None;
@@ -392,6 +397,17 @@ struct Asked {
 struct Calling {
     tools: Vec<String>,
     in_thought: bool,
+    /// What the prompt has of a call already.
+    opening: String,
+}
+
+impl Calling {
+    /// Which has seen what the prompt says of a call.
+    fn parser(&self) -> ToolCallParser {
+        let mut parser = ToolCallParser::new(self.tools.clone(), self.in_thought);
+        parser.push(&self.opening);
+        parser
+    }
 }
 
 impl Asked {

@@ -10,6 +10,7 @@ use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
 use pollster::block_on;
 use serde_json::json;
 use std::time::{Duration, Instant};
+use support::folder::Folder;
 use support::variant::{Variant, checkpoint};
 
 fn llama() -> Variant {
@@ -93,6 +94,42 @@ fn tensors_that_are_not_there_or_not_so() {
     malformed(llama().zeros("output.weight", &[95, 64], Format::F32), &["output.weight", "[96, 64]", "[95, 64]"]);
     malformed(llama().set("llama.block_count", 3u32), &["no tensor named blk.2."]);
     malformed(llama().set("llama.block_count", 1u32 << 20), &["no tensor named blk.2."]);
+}
+
+/// One tensor of many that make a layer, and of a model that embeds.
+#[test]
+fn experts_and_encoders_that_are_not_whole() {
+    let refused = |folder: Folder, want: &[&str]| {
+        let error = load(folder.checkpoint()).err().expect("an error");
+        assert_eq!(error.code(), "MODEL_FORMAT", "{error}");
+        for piece in want {
+            assert!(error.to_string().contains(piece), "{error}");
+        }
+    };
+    let moe = || Folder::of("qwen3-moe");
+    let expert = "model.layers.1.mlp.experts.4.up_proj.weight";
+    refused(moe().without_tensor(expert), &["no tensor named", expert, "qwen3moe"]);
+    let with = |shape: [usize; 2], dtype: &str, bytes: usize| {
+        let mut folder = moe();
+        folder.tensors.insert(expert.into(), (shape.to_vec(), dtype.into(), vec![0; bytes]));
+        folder
+    };
+    refused(with([31, 32], "BF16", 2 * 31 * 32), &[expert, "expected shape [32, 32]", "[31, 32]"]);
+    refused(with([32, 32], "F32", 4 * 32 * 32), &[expert, "another type than the first"]);
+    refused(moe().without_tensor("model.layers.0.mlp.gate.weight"), &["model.layers.0.mlp.gate.weight"]);
+    let experts = "blk.1.ffn_down_exps.weight";
+    malformed(Variant::of("olmoe/f32.gguf").without_tensor(experts), &[experts, "olmoe"]);
+    malformed(Variant::of("olmoe/f32.gguf").zeros(experts, &[7, 32, 32], Format::F32), &[experts, "[8, 32, 32]"]);
+    let encoders = [
+        ("bert-mean", "encoder.layer.0.output.dense.bias", "blk.0.attn_q.bias"),
+        ("nomic-bert", "encoder.layers.0.norm2.weight", "blk.0.attn_qkv.weight"),
+        ("modern-bert", "final_norm.weight", "blk.0.ffn_up.weight"),
+    ];
+    for (name, of_folder, of_gguf) in encoders {
+        let path = format!("encoders/{name}");
+        refused(Folder::of(&path).without_tensor(of_folder), &["no tensor named", of_folder]);
+        malformed(Variant::of(&format!("{path}/f32.gguf")).without_tensor(of_gguf), &["no tensor named", of_gguf]);
+    }
 }
 
 /// A type number that this build does not read, in the place of one that it does.

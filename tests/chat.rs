@@ -185,8 +185,16 @@ fn where_a_template_is_looked_for() {
     assert_eq!(render(&several, None).as_deref(), Some("plain"));
     assert_eq!(render(&several, Some(json!([]))).as_deref(), Some("plain"));
     assert_eq!(render(&several, Some(json!([{"type": "function"}]))).as_deref(), Some("with tools"));
-    let file = ("chat_template.jinja", b"from the file".to_vec());
-    assert_eq!(render(&checkpoint(vec![weights(), config(list), file]), None).as_deref(), Some("from the file"));
+    let older = |template: Value| ("chat_template.json", json!({ "chat_template": template }).to_string().into_bytes());
+    let with_older = |template| checkpoint(vec![weights(), config(list.clone()), older(template)]);
+    assert_eq!(render(&with_older(json!("older")), None).as_deref(), Some("older"));
+    let named = json!([{"name": "tool_use", "template": "b"}, {"name": "default", "template": "a"}]);
+    assert_eq!(render(&with_older(named.clone()), None).as_deref(), Some("a"));
+    assert_eq!(render(&with_older(named), Some(json!([{"type": "function"}]))).as_deref(), Some("b"));
+    assert_eq!(render(&checkpoint(vec![weights(), older(json!("alone"))]), None).as_deref(), Some("alone"));
+    let file = || ("chat_template.jinja", b"from the file".to_vec());
+    let all = checkpoint(vec![weights(), config(list), older(json!("older")), file()]);
+    assert_eq!(render(&all, None).as_deref(), Some("from the file"));
     assert_eq!(render(&checkpoint(vec![weights(), config(Value::Null)]), None), None);
 }
 

@@ -1,6 +1,7 @@
 //! The command line as a stranger would use it: what goes to stdout, what to stderr, and the exit status.
 #![cfg(feature = "cli")]
 
+mod shared;
 mod support;
 
 use cresset::device::KvFormat;
@@ -8,6 +9,7 @@ use cresset::engine::{Engine, no_breathing};
 use cresset::sampler::log_softmax;
 use pollster::block_on;
 use serde_json::{Value, json};
+use shared::shared;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -171,6 +173,19 @@ fn inspect_explains_what_is_no_model() {
         &[&adapter[..], &["GGUF", "attn_q", "adapter.lora.alpha"]].concat(),
     );
     explained(&format!("{golden}/lora/mlx"), &["LoRA adapter", "MLX"]);
+    // Alone, without the configuration that belongs to it: its tensors tell.
+    let folder = tempfile::tempdir().expect("a folder");
+    let bare = |from: &str, to: &str| {
+        std::fs::copy(format!("{golden}/lora/{from}"), folder.path().join(to)).expect("a copy");
+        folder.path().join(to)
+    };
+    let alone = ["LoRA adapter", "made for      a model that is not named", "--adapter-alpha N"];
+    let peft = bare("scaled/adapter_model.safetensors", "model.safetensors");
+    explained(peft, &[&alone[..], &["PEFT, rank 4", "down_proj"]].concat());
+    explained(
+        bare("mlx/adapters.safetensors", "x.safetensors"),
+        &[&alone[..], &["MLX, rank 8", "q_proj, v_proj"]].concat(),
+    );
     let tokenizer = ["tokenizer without a model", "byte-level BPE", "96 tokens", "without weights"];
     explained(&format!("{golden}/llama-gqa/tokenizer.json"), &tokenizer);
     explained(&format!("{golden}/llama-gqa/config.json"), &["architecture  llama", "configuration without"]);
@@ -204,6 +219,21 @@ fn inspect_explains_what_is_damaged_or_incomplete() {
     std::fs::write(config, r#"{"model_type": "llama"}"#).expect("a file");
     std::fs::remove_file(cut).expect("a file");
     explained(folder.path(), &["architecture  llama", "config.json", "configuration without"]);
+}
+
+/// Files that others published: not for this, or for a build that knows more.
+#[test]
+fn inspect_explains_odd_files() {
+    let Some(folder) = shared("weights/odd") else { return };
+    let discollama = ["LoRA adapter", "MLX, rank 8, 4 pairs", "corrects      q_proj, v_proj", "--adapter-alpha N"];
+    explained(folder.join("discollama-adapters.safetensors"), &discollama);
+    let nanochat =
+        ["GGUF v3", "architecture  nanochat", "no: the architecture nanochat is not supported", "105 tensors"];
+    explained(folder.join("nanochat-q8_0-step800.gguf"), &nanochat);
+    explained(
+        folder.join("mnist-cnn.safetensors"),
+        &["no: mnist-cnn.safetensors: there is no config.json", "conv1.weight"],
+    );
 }
 
 /// What a file says is printed, not obeyed.
@@ -261,6 +291,46 @@ fn perplexity() {
     std::fs::write(path, [0xff, 0xfe]).expect("a file");
     let line = failed(run("perplexity", MODEL, &["--device", "cpu", "--file", path]), "STORAGE");
     assert!(line.contains("UTF-8"), "{line}");
+}
+
+#[test]
+fn embed() {
+    const ENCODER: &str = "tests/golden/encoders/bert-cls/f32.gguf";
+    let expected = support::json(Path::new("tests/golden/encoders/bert-cls/expected.json"));
+    let case =
+        |i: usize| (expected["texts"][i]["text"].as_str().expect("text"), floats(&expected["texts"][i]["vector"]));
+    let ((first, first_vector), (second, second_vector)) = (case(0), case(1));
+    let texts = ["--device", "cpu", "--text", first, "--text", second];
+    let answer = one_json(&ok("embed", ENCODER, &[&texts[..], &["--json"]].concat()));
+    assert_eq!((&answer["object"], answer["data"].as_array().map(Vec::len)), (&json!("list"), Some(2)));
+    assert_eq!(answer["usage"]["prompt_tokens"], 9 + 5);
+    let vector = |answer: &Value, i: usize| floats(&answer["data"][i]["embedding"]);
+    support::close(&vector(&answer, 0), &first_vector, 2e-5, first);
+    support::close(&vector(&answer, 1), &second_vector, 2e-5, second);
+
+    let shown = ok("embed", ENCODER, &texts);
+    let cosine: f32 = first_vector.iter().zip(&second_vector).map(|(a, b)| a * b).sum();
+    for piece in
+        [format!("[{:.4}, ", first_vector[0]), format!("  {cosine:.4}  {second}\n"), "32 numbers]  1.0000".into()]
+    {
+        assert!(shown.contains(&piece), "{piece:?} is not in {shown}");
+    }
+    // A line of a file is a text.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("texts.txt");
+    std::fs::write(&path, format!("{second}\n\n{first}\n")).expect("a file");
+    let arguments = ["--device", "cpu", "--file", path.to_str().expect("UTF-8"), "--dimensions", "8", "--json"];
+    let answer = one_json(&ok("embed", ENCODER, &arguments));
+    let short = vector(&answer, 1);
+    let length = first_vector[..8].iter().map(|x| x * x).sum::<f32>().sqrt();
+    let want: Vec<f32> = first_vector[..8].iter().map(|x| x / length).collect();
+    support::close(&short, &want, 5e-5, "the first numbers of a vector");
+
+    failed(run("embed", ENCODER, &["--device", "cpu"]), "INVALID_REQUEST");
+    let line = failed(run("embed", MODEL, &["--device", "cpu", "--text", "a"]), "INVALID_REQUEST");
+    assert!(line.contains("generates text"), "{line}");
+    let line = failed(run("embed", ENCODER, &["--device", "cpu", "--file", "nowhere.txt"]), "STORAGE");
+    assert!(line.contains("nowhere.txt"), "{line}");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 mod support;
 
-use cresset::engine::{Engine, no_breathing};
+use cresset::engine::{Engine, LoadOptions, no_breathing};
 use pollster::block_on;
 use serde_json::{Value, json};
 use std::path::Path;
+use support::folder::Folder;
 use support::{Case, close, cpu, gpu};
 
 const FOLDERS: [&str; 4] = ["bert-mean", "bert-cls", "nomic-bert", "modern-bert"];
@@ -51,6 +52,11 @@ fn vectors_are_the_references(device: Case) {
             let usual = expected["pooling"].as_str().expect("a kind");
             let got = embed(&mut engine, json!({ "input": input }));
             close(&got[2], &support::floats(&sequences[2][usual]), 2e-5, &format!("{folder}/{file}: its own pooling"));
+            // Texts, where the files have a vocabulary.
+            for case in expected["texts"].as_array().into_iter().flatten() {
+                let got = embed(&mut engine, json!({ "input": case["text"] }));
+                close(&got[0], &support::floats(&case["vector"]), 2e-5, &format!("{folder}/{file}: {}", case["text"]));
+            }
         }
     }
 }
@@ -117,6 +123,35 @@ fn requests_are_openais(device: Case) {
     refused(&mut decoder, json!({ "input": [5] }), "INVALID_REQUEST", "generates text");
 }
 
+/// Nomic's own configuration has GPT-2's keys for most things, and says at length what it does not have.
+#[test]
+fn nomic_bert_in_the_hubs_spelling() {
+    let mut folder = Folder::of("encoders/nomic-bert");
+    let said = folder.config.clone();
+    folder.config = json!({
+        "model_type": "nomic_bert", "architectures": ["NomicBertModel"], "activation_function": "swiglu",
+        "n_embd": said["hidden_size"], "n_head": said["num_attention_heads"], "n_inner": said["intermediate_size"],
+        "n_layer": said["num_hidden_layers"], "n_positions": said["max_position_embeddings"],
+        "max_trained_positions": 2048, "vocab_size": said["vocab_size"], "type_vocab_size": said["type_vocab_size"],
+        "layer_norm_epsilon": said["layer_norm_eps"], "rotary_emb_base": said["rope_parameters"]["rope_theta"],
+        "rotary_emb_fraction": 1.0, "rotary_emb_interleaved": false, "rotary_emb_scale_base": null,
+        "rotary_scaling_factor": null, "qkv_proj_bias": false, "mlp_fc1_bias": false, "mlp_fc2_bias": false,
+        "prenorm": false, "parallel_block": false, "use_rms_norm": false, "causal": false, "dense_seq_output": true,
+        "scale_attn_weights": true, "scale_attn_by_inverse_layer_idx": false, "bos_token_id": null,
+    });
+    let options = LoadOptions { device: cpu(), ..LoadOptions::default() };
+    let load = |folder: &Folder| block_on(Engine::load(folder.checkpoint()?, &options, &mut |_| ()));
+    let mut engine = load(&folder).expect("an encoder");
+    let expected = support::json(Path::new("tests/golden/encoders/nomic-bert/expected.json"));
+    for sequence in expected["sequences"].as_array().expect("sequences") {
+        let got = embed(&mut engine, json!({ "input": [sequence["ids"]] }));
+        close(&got[0], &support::floats(&sequence["mean"]), 2e-5, "the hub's spelling");
+    }
+    // Its width of the feed-forward layer may be null: four times the model's.
+    let error = load(&folder.set("n_inner", json!(null))).err().expect("another width");
+    assert!(error.to_string().contains("[128, 32]"), "{error}");
+}
+
 fn nothing_is_made_twice(device: Case) {
     let mut engine = bert(device);
     let counters = |engine: &Engine| engine.stats()["counters"].clone();
@@ -134,7 +169,7 @@ fn nothing_is_made_twice(device: Case) {
 /// all-MiniLM-L6-v2 itself: `CRESSET_MINILM` names the folder that holds it.
 fn minilm(device: Case) {
     let Some(folder) = std::env::var_os("CRESSET_MINILM") else {
-        eprintln!("SKIPPED: CRESSET_MINILM does not say where all-MiniLM-L6-v2 is");
+        support::skip::skipped("all-MiniLM-L6-v2 (CRESSET_MINILM does not say where it is)");
         return;
     };
     let expected = support::json(Path::new("tests/golden/encoders/minilm.json"));

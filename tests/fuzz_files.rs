@@ -4,15 +4,17 @@
 //! `CRESSET_FUZZ_SECONDS` bounds the time of each target (10 by default). A failure names its case;
 //! `CRESSET_FUZZ_CASE` runs that one alone.
 
+mod shared;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cresset::quant::Format;
 use cresset::weights::{Checkpoint, Files, GgufWriter, MemorySource, Source};
 use pollster::block_on;
+use shared::shared;
 
 /// The system's allocator, counting the bytes each thread holds.
 struct Counting;
@@ -206,14 +208,8 @@ fn fuzz(models: &[Vec<Named>]) {
 }
 
 /// A file of the shared data, or nothing, said aloud.
-fn shared(path: &str) -> Option<Vec<u8>> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let file = std::env::var_os("CRESSET_SHARED").map_or_else(beside, PathBuf::from).join("data").join(path);
-    let bytes = std::fs::read(file).ok();
-    if bytes.is_none() {
-        eprintln!("SKIPPED: the shared data has no {path} here (CRESSET_SHARED names its folder)");
-    }
-    bytes
+fn read_shared(path: &str) -> Option<Vec<u8>> {
+    Some(std::fs::read(shared(path)?).expect("a readable file"))
 }
 
 fn small_gguf() -> Vec<u8> {
@@ -247,7 +243,7 @@ fn gguf() {
         "tokenizers/ggml-vocab-gpt-2.gguf",
         "tokenizers/ggml-vocab-llama-spm.gguf",
     ] {
-        models.extend(shared(path).map(|bytes| vec![("real.gguf", bytes)]));
+        models.extend(read_shared(path).map(|bytes| vec![("real.gguf", bytes)]));
     }
     fuzz(&models);
 }
@@ -256,7 +252,7 @@ fn gguf() {
 fn safetensors() {
     let mut models = vec![vec![("small.safetensors", small_safetensors("w"))]];
     for path in ["weights/odd/mnist-cnn.safetensors", "weights/odd/discollama-adapters.safetensors"] {
-        models.extend(shared(path).map(|bytes| vec![("real.safetensors", bytes)]));
+        models.extend(read_shared(path).map(|bytes| vec![("real.safetensors", bytes)]));
     }
     fuzz(&models);
 }

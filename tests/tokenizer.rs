@@ -1,14 +1,16 @@
 //! Tokenizers against published ids, against the `tokenizers` crate, and against themselves.
 
 mod shared;
+mod support;
 
 use std::time::{Duration, Instant};
 
 use cresset::tokenizer::{GgufVocab, Tokenizer};
-use cresset::weights::{Checkpoint, Files, MemorySource};
+use cresset::weights::{Checkpoint, Files, GgufWriter, MemorySource};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::{read, shared};
+use shared::{read, shared, skipped};
+use support::variant::Variant;
 
 /// The tokenizer of a GGUF file in the shared data.
 fn gguf(path: &str) -> Option<Tokenizer> {
@@ -48,12 +50,54 @@ fn check_suite(name: &str, tokenizer: &Tokenizer) {
     assert!(wrong.is_empty(), "{name}: {} of {} texts differ: {wrong:#?}", wrong.len(), suite.len());
 }
 
+/// The `tokenizer.json` of a family whose suite the shared data has, but not its vocabulary: `CRESSET_VOCABULARIES` names
+/// the folder that has it.
+fn published(family: &str) -> Option<String> {
+    let Some(folder) = std::env::var_os("CRESSET_VOCABULARIES") else {
+        skipped(&format!("the vocabulary of {family} (CRESSET_VOCABULARIES does not say where it is)"));
+        return None;
+    };
+    let path = std::path::Path::new(&folder).join(format!("{family}.json"));
+    Some(std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+}
+
+/// The same vocabulary as GGUF keeps it.
+fn as_gguf(source: &str, pre: &str) -> Tokenizer {
+    let source: Value = serde_json::from_str(source).expect("JSON");
+    let mut tokens: Vec<(u64, &str, i32)> = Vec::new();
+    for (text, id) in source["model"]["vocab"].as_object().expect("a vocabulary") {
+        tokens.push((id.as_u64().expect("an id"), text, 1));
+    }
+    for token in source["added_tokens"].as_array().expect("added tokens") {
+        let kind = if token["special"] == true { 3 } else { 4 };
+        tokens.push((token["id"].as_u64().expect("an id"), token["content"].as_str().expect("text"), kind));
+    }
+    tokens.sort();
+    tokens.dedup_by_key(|(id, ..)| *id);
+    let merge = |merge: &Value| match merge {
+        Value::String(merge) => merge.clone(),
+        pair => format!("{} {}", pair[0].as_str().expect("text"), pair[1].as_str().expect("text")),
+    };
+    let merges: Vec<String> = source["model"]["merges"].as_array().expect("merges").iter().map(merge).collect();
+    let mut bytes = Vec::new();
+    let writer = GgufWriter::new().set("general.architecture", "llama").set("tokenizer.ggml.model", "gpt2");
+    let writer = writer.set("tokenizer.ggml.pre", pre).set("tokenizer.ggml.merges", merges);
+    let writer = writer.set("tokenizer.ggml.token_type", tokens.iter().map(|(.., kind)| *kind).collect::<Vec<_>>());
+    let texts: Vec<String> = tokens.iter().map(|(_, text, _)| (*text).to_owned()).collect();
+    writer.set("tokenizer.ggml.tokens", texts).write(&mut bytes).expect("a file in memory");
+    from_gguf(bytes)
+}
+
 #[test]
 fn published_ids() {
-    // Of llama-bpe and qwen2 the shared data has the strings and ids, but no vocabulary: that is said aloud.
-    for name in ["gpt-2", "llama-spm", "bert-bge", "phi-3", "llama-bpe", "qwen2"] {
+    for name in ["gpt-2", "llama-spm", "bert-bge", "phi-3"] {
         let Some(tokenizer) = gguf(&format!("tokenizers/ggml-vocab-{name}.gguf")) else { continue };
         check_suite(name, &tokenizer);
+    }
+    for (name, family) in [("llama-bpe", "llama3"), ("qwen2", "qwen3")] {
+        let Some(source) = published(family) else { continue };
+        check_suite(name, &Tokenizer::from_json(&source, None, None, None).expect("a tokenizer"));
+        check_suite(name, &as_gguf(&source, name));
     }
 }
 
@@ -120,6 +164,46 @@ fn beginnings_and_endings() {
     }
 }
 
+/// What a GGUF file says of beginnings and endings, against what its kind does where the file is silent.
+#[test]
+fn files_decide_about_beginnings_and_endings() {
+    const SAID: [Option<bool>; 3] = [None, Some(true), Some(false)];
+    // The file, the ids and whether they are added by default, the key of the ending, a pre-tokenizer.
+    let grid = [
+        ("bpe.gguf", (0, true), (1, false), "add_eos_token", Some("llama-bpe")),
+        ("bpe.gguf", (0, false), (1, false), "add_eos_token", Some("gpt-2")),
+        ("spm.gguf", (1, true), (2, false), "add_eos_token", None),
+        ("unigram.gguf", (0, false), (1, true), "add_eos_token", None),
+        ("wordpiece.gguf", (2, true), (3, true), "add_sep_token", None),
+    ];
+    for (name, (bos, bos_usual), (eos, eos_usual), ending, pre) in grid {
+        for (add_bos, add_eos) in SAID.into_iter().flat_map(|bos| SAID.map(|eos| (bos, eos))) {
+            let mut file = Variant::of(&format!("../tokenizers/{name}"));
+            for (key, said) in [("add_bos_token", add_bos), (ending, add_eos)] {
+                let key = format!("tokenizer.ggml.{key}");
+                file.metadata.remove(&key);
+                if let Some(said) = said {
+                    file = file.set(&key, said);
+                }
+            }
+            if let Some(pre) = pre {
+                file = file.set("tokenizer.ggml.pre", pre);
+            }
+            let tokenizer = from_gguf(file.set("tokenizer.ggml.bos_token_id", bos).bytes());
+            let plain = tokenizer.encode("the king", false, false).expect("encodes");
+            let mut want = plain.clone();
+            if add_bos.unwrap_or(bos_usual) {
+                want.insert(0, bos);
+            }
+            if add_eos.unwrap_or(eos_usual) {
+                want.push(eos);
+            }
+            let got = tokenizer.encode("the king", true, false).expect("encodes");
+            assert_eq!(got, want, "{name}, {pre:?}: add_bos {add_bos:?}, {ending} {add_eos:?}");
+        }
+    }
+}
+
 /// A visitor's words never become control tokens, whatever the model could make of them.
 #[test]
 fn words_are_never_control_tokens() {
@@ -161,8 +245,12 @@ fn json_and_gguf_agree() {
 fn same_ids_as_the_tokenizers_crate() {
     let texts = ["text/tinyshakespeare.txt", "text/wikitext-2/valid.txt"].map(read);
     let suite: String = suite("gpt-2").unwrap_or_default().into_iter().map(|(text, _)| text + "\n").collect();
-    for name in ["gpt2", "smollm2"] {
-        let Some(source) = read(&format!("tokenizers/{name}/tokenizer.json")) else { return };
+    let here = |name: &str| match name {
+        "gpt2" | "smollm2" => read(&format!("tokenizers/{name}/tokenizer.json")),
+        name => published(name),
+    };
+    for name in ["gpt2", "smollm2", "llama3", "qwen3"] {
+        let Some(source) = here(name) else { continue };
         let ours = Tokenizer::from_json(&source, None, None, None).expect("a tokenizer");
         let theirs = tokenizers::Tokenizer::from_bytes(source).expect("a tokenizer");
         let odd = "<|im_start|>user\n\tif (x) {  y  }\r\n\r\n  <|endoftext|> é e\u{301} \u{a0}\u{3000}x 1234 ２３ ٣ ½ ﬁ 한국어";

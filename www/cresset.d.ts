@@ -22,7 +22,10 @@ export interface Progress {
 export interface ProbeOptions {
   signal?: AbortSignal;
   device?: Device;
-  /** Tokens; the model's own limit if absent. */
+  /**
+   * Tokens; the model's own limit, or 4096, if absent. Models with LongRoPE (Phi 3, 3.5 and 4 mini) have two sets of factors:
+   * this length, not a prompt's, decides which of them is used.
+   */
   contextLength?: number;
   /** Number format of the KV cache. */
   kv?: 'f16' | 'f32' | 'q8';
@@ -185,7 +188,8 @@ export interface Tool {
 export interface TemplateOptions {
   /** Shown to the model, if its template has a place for them; calls come back as `tool_calls`. */
   tools?: Tool[];
-  tool_choice?: 'auto' | 'none';
+  /** `'required'` and a function by name begin the answer with a call, for models whose way of calling is known. */
+  tool_choice?: 'auto' | 'none' | 'required' | { type: 'function'; function: { name: string } };
   /** Texts to answer from, for templates that know retrieval. */
   documents?: Record<string, unknown>[];
   /** One of the model's templates, one of ours (`chatml`, `llama-3`, …), or Jinja. */

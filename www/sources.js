@@ -14,7 +14,7 @@ export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...
 /**
  * A model as it is sent to the worker: its name for people and for the cache, and where it lies.
  * `adapter`: it is a LoRA adapter, whose files have other names.
- * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], adapter?: boolean }} Source
+ * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], names?: string[], adapter?: boolean }} Source
  *
  * One file of a model; `key` names it in the cache.
  * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, optional?: boolean }} ModelFile
@@ -44,7 +44,9 @@ function parseBytes(model, field) {
   if (model instanceof URL) return { name: model.href, url: model.href };
   if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: field, blobs: [new Blob([model])] };
   const blobs = model instanceof Blob ? [model] : isListOfBlobs(model) ? [...model] : [];
-  if (blobs.length > 0) return { name: blobs[0].name ?? field, blobs };
+  // Of a chosen folder, files of one name may lie in several folders. The way to them is lost when a File is sent on.
+  const names = blobs.map(({ name, webkitRelativePath }) => webkitRelativePath || name);
+  if (blobs.length > 0) return { name: blobs[0].name ?? field, blobs, names };
   throw new CressetError('INVALID_REQUEST', `${field}: expected a ${field === 'model' ? 'name, a ' : ''}URL, or one or more files`, { field });
 }
 
@@ -90,7 +92,7 @@ function isListOfBlobs(model) {
  * @returns {Promise<ModelFile[]>} weights first
  */
 export async function resolve(source, access) {
-  if (source.blobs) return source.blobs.map((blob) => ({ name: blob.name ?? (source.adapter ? 'adapter' : 'model'), blob }));
+  if (source.blobs) return source.blobs.map((blob, i) => ({ name: source.names?.[i] ?? (source.adapter ? 'adapter' : 'model'), blob }));
   if (source.id) return bundled(models.find(({ id }) => id === source.id));
   const kind = source.adapter ? ADAPTER : MODEL;
   if (source.hub) return hubFiles(source.hub, access, kind);
@@ -115,7 +117,7 @@ function bundled({ file, sha256 }) {
 
 async function urlFiles(url, access, kind) {
   const path = new URL(url).pathname.toLowerCase();
-  if (path.endsWith('.gguf')) return [remote(url)];
+  if (path.endsWith('.gguf')) return parts(url).map(remote);
   if (path.endsWith('.index.json')) return sharded(url, access);
   if (path.endsWith('.safetensors')) return [remote(url), ...kind.siblings(url)];
   if (path.endsWith('/')) return kind.folder(url, access);
@@ -125,6 +127,17 @@ async function urlFiles(url, access, kind) {
     if (!isAbsent(error)) throw error;
     return kind.folder(`${url}/`, access).catch(() => { throw error; });
   }
+}
+
+/** All parts of a split GGUF, of which `url` is any; a whole one alone. */
+function parts(url) {
+  const [end, part, count] = /-(\d{5})-of-(\d{5})\.gguf$/i.exec(new URL(url).pathname) ?? [];
+  if (!(Number(part) >= 1 && Number(part) <= Number(count))) return [url];
+  return Array.from({ length: Number(count) }, (_, i) => {
+    const address = new URL(url);
+    address.pathname = address.pathname.slice(0, -end.length) + end.replace(part, String(i + 1).padStart(5, '0'));
+    return address.href;
+  });
 }
 
 async function folder(url, access) {
@@ -154,7 +167,7 @@ function siblings(url) {
   const beside = (name, optional) => ({ ...remote(new URL(name, url).href), optional });
   return [
     beside('config.json', false), beside('tokenizer.json', true), beside('tokenizer_config.json', true),
-    beside('generation_config.json', true), beside('chat_template.jinja', true),
+    beside('generation_config.json', true), beside('chat_template.jinja', true), beside('chat_template.json', true),
     // How sentence-transformers makes a vector of a text; by its whole name, since config.json is another file.
     { ...beside('1_Pooling/config.json', true), name: '1_Pooling/config.json' },
   ];
@@ -178,7 +191,9 @@ async function hubFiles({ repo, revision }, access, kind) {
 
 /** The file a person most likely means: good and small enough for a browser first. */
 export function bestFile(names) {
-  const ggufs = names.filter((name) => /\.gguf$/i.test(name) && !/mmproj|-of-\d+/i.test(name)).sort();
+  const all = names.filter((name) => /\.gguf$/i.test(name) && !/mmproj/i.test(name)).sort();
+  const whole = all.filter((name) => !/-of-\d+/i.test(name));
+  const ggufs = whole.length > 0 ? whole : all.filter((name) => /-00001-of-\d+/.test(name));
   const wanted = [/q8_0/i, /q4_0/i, /(?<!b)f16/i, /bf16/i, /f32/i, /q4_k_m/i, /./];
   for (const pattern of wanted) {
     const match = ggufs.find((name) => pattern.test(name));

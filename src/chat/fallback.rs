@@ -65,9 +65,11 @@ static FAMILIES: &[Family] = &[
     Family {
         name: "gpt-oss",
         markers: &["<|start|>", "<|message|>", "<|channel|>"],
-        source: "{% for m in messages %}{{ '<|start|>' + m.role }}\
-                 {% if m.role == 'assistant' %}{{ '<|channel|>final' }}{% endif %}\
-                 {{ '<|message|>' + (m.content or '') + '<|end|>' }}{% endfor %}\
+        // What the caller calls the system is the developer here, whose words are instructions.
+        source: "{% for m in messages %}{% if m.role == 'system' %}\
+                 {{ '<|start|>developer<|message|># Instructions\\n\\n' + m.content + '<|end|>' }}{% else %}\
+                 {{ '<|start|>' + m.role }}{% if m.role == 'assistant' %}{{ '<|channel|>final' }}{% endif %}\
+                 {{ '<|message|>' + (m.content or '') + '<|end|>' }}{% endif %}{% endfor %}\
                  {% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}",
     },
     Family {
@@ -96,7 +98,9 @@ static FAMILIES: &[Family] = &[
     Family {
         name: "exaone",
         markers: &["[|assistant|]", "[|endofturn|]"],
-        source: "{% for m in messages %}{{ '[|' + m.role + '|]' + (m.content or '') \
+        source: "{% for m in messages %}\
+                 {% if loop.first and m.role != 'system' %}{{ '[|system|][|endofturn|]\\n' }}{% endif %}\
+                 {{ '[|' + m.role + '|]' + (m.content or '') \
                  + ('\\n' if m.role == 'user' else '[|endofturn|]\\n') }}{% endfor %}\
                  {% if add_generation_prompt %}{{ '[|assistant|]' }}{% endif %}",
     },
@@ -105,6 +109,14 @@ static FAMILIES: &[Family] = &[
         markers: &["[gMASK]", "<sop>", "<|user|>"],
         source: "{{ '[gMASK]<sop>' }}{% for m in messages %}{{ '<|' + m.role + '|>\\n' + (m.content or '') }}{% endfor %}\
                  {% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}",
+    },
+    Family {
+        name: "mistral-v7",
+        markers: &["[SYSTEM_PROMPT]", "[INST]", "[/INST]", "Ġthe"],
+        source: "{{ bos_token }}{% for m in messages %}\
+                 {% if m.role == 'system' %}{{ '[SYSTEM_PROMPT]' + m.content + '[/SYSTEM_PROMPT]' }}\
+                 {% elif m.role == 'user' %}{{ '[INST]' + m.content + '[/INST]' }}\
+                 {% else %}{{ (m.content or '') + eos_token }}{% endif %}{% endfor %}",
     },
     // Byte-level vocabularies (`Ġ` is a space) take no space around turns.
     Family { name: "mistral-tekken", markers: &["[INST]", "[/INST]", "Ġthe"], source: MISTRAL_TEKKEN },

@@ -13,7 +13,8 @@ pub(super) fn sources(checkpoint: &Checkpoint) -> Result<Vec<(String, &str)>> {
     if let Some(source) = checkpoint.chat_template_file() {
         return Ok(vec![(DEFAULT.into(), source)]);
     }
-    if let Some(template) = checkpoint.tokenizer_config().and_then(|config| config.get("chat_template")) {
+    let in_json = [checkpoint.chat_template_json(), checkpoint.tokenizer_config()].into_iter().flatten();
+    if let Some(template) = in_json.filter_map(|file| file.get("chat_template")).next() {
         return Ok(in_config(template));
     }
     let metadata = checkpoint.metadata();

@@ -98,6 +98,11 @@ impl ChatTemplate {
         Ok(Some(ChatTemplate { fallback: Some(family.name), ..template }))
     }
 
+    /// The sources of a checkpoint's templates, by name.
+    pub fn sources(checkpoint: &Checkpoint) -> Result<Vec<(String, &str)>> {
+        find::sources(checkpoint)
+    }
+
     /// A template that a request brings along: one of our own by its name (`chatml`, `llama-3`, …), or Jinja.
     /// `checkpoint` is what the model has, where it has one. Another name is `INVALID_REQUEST`.
     pub fn from_request(template: &str, model: Option<&Self>, tokenizer: Option<&Tokenizer>) -> Result<Self> {
@@ -153,6 +158,11 @@ impl ChatTemplate {
     /// Whether the template that `options` choose looks at a variable, such as `tools`.
     pub fn uses(&self, variable: &str, options: &RenderOptions) -> Result<bool> {
         Ok(self.choose(options)?.undeclared_variables(false).contains(variable))
+    }
+
+    /// How an answer begins that calls a tool; see [`tool_calls::opening`].
+    pub fn call_opening(&self, name: Option<&str>, options: &RenderOptions) -> Result<Option<String>> {
+        Ok(tool_calls::opening(self.choose(options)?.source(), name))
     }
 
     /// The template for a request, chosen as transformers does.

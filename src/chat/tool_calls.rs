@@ -3,6 +3,10 @@
 //! Models write calls as JSON behind a marker, each family behind its own ([`FORMATS`]); some write the bare JSON. A
 //! call comes out as soon as its JSON is complete. What begins like a call and is none stays text: nothing is lost.
 
+mod opening;
+
+pub use opening::{end_of_thought, opening};
+
 use serde_json::Value;
 
 /// A call of a tool, as OpenAI's `function`.

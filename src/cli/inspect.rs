@@ -94,10 +94,12 @@ fn adapter(checkpoint: &Checkpoint) -> Value {
     });
     match lora::about(checkpoint) {
         Ok(adapter) => {
+            let strength = if adapter.says_strength { "" } else { " --adapter-alpha N, since nothing here says it" };
+            about["reason"] = json!(format!(
+                "this is an adapter: it runs on top of the model it was trained on (--model MODEL --adapter \
+                 THIS{strength})"
+            ));
             about["adapter"] = json!(adapter);
-            let reason =
-                "this is an adapter: it runs on top of the model it was trained on (--model MODEL --adapter THIS)";
-            about["reason"] = json!(reason);
         }
         Err(error) => about["reason"] = json!(error.to_string()),
     }

@@ -1,10 +1,11 @@
-//! `cresset quantize`: a GGUF file → a smaller one.
+//! `cresset quantize`: a GGUF file → a smaller one; a folder of safetensors → a GGUF file.
 
 use super::{checkpoint, print};
 use clap::Args;
+use cresset::engine::Conversion;
 use cresset::error::{Error, Result};
 use cresset::quant::Format;
-use cresset::weights::{Checkpoint, Quantization};
+use cresset::weights::{Checkpoint, Kind, Quantization};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Quantize {
-    /// A .gguf file.
+    /// A .gguf file, or a folder of safetensors with config.json and tokenizer.json, which becomes one GGUF file.
     #[arg(long, value_name = "PATH")]
     model: PathBuf,
     /// What the matrices become: q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, iq4_nl, q4_1, q4_0, bf16 or f16.
@@ -31,23 +32,50 @@ pub fn quantize(args: Quantize) -> Result<()> {
         .ok_or_else(|| Error::invalid("--to", format!("{} is not one of {}", args.to, Format::writable_names())))?;
     let checkpoint = checkpoint(&args.model)?;
     refuse_input(&checkpoint, &args.model, &args.output)?;
-    let plan = Quantization::plan(&checkpoint, to, args.allow_requantize)?;
-
-    let bar = ProgressBar::new(checkpoint.tensors().map(|t| t.bytes).sum());
-    let style = ProgressStyle::with_template("quantize {bar:32} {bytes}/{total_bytes} {eta}");
-    bar.set_style(style.expect("a valid template"));
-    let written = write_whole(&args.output, |file| plan.write(file, &|bytes| bar.inc(bytes)))?;
-    bar.finish_and_clear();
-    let counts = plan.summary().into_iter().map(|(format, count)| format!("{count} in {}", format.name()));
+    let (written, counts) = match checkpoint.kind() {
+        Kind::Gguf { .. } => {
+            let plan = Quantization::plan(&checkpoint, to, args.allow_requantize)?;
+            let bar = bar(checkpoint.tensors().map(|t| t.bytes).sum());
+            let written = write_whole(&args.output, |file, _| plan.write(file, &|bytes| bar.inc(bytes)))?;
+            bar.finish_and_clear();
+            (written, plan.summary())
+        }
+        Kind::Safetensors => {
+            let plan = Conversion::plan(&checkpoint, to)?;
+            let bar = bar(plan.bytes());
+            let name = model_name(&args.model);
+            let written = write_whole(&args.output, |file, part| {
+                plan.write(&name, file, &|bytes| bar.inc(bytes))?;
+                plan.check(&super::checkpoint(part)?)
+            })?;
+            bar.finish_and_clear();
+            (written, plan.summary())
+        }
+    };
+    let of: usize = counts.iter().map(|(_, count)| count).sum();
+    let counts: Vec<String> = counts.iter().map(|(format, count)| format!("{count} in {}", format.name())).collect();
     print(&format!(
-        "{}: {:.1} MB from {:.1} MB; of {} tensors {}\n",
+        "{}: {:.1} MB from {:.1} MB; of {of} tensors {}\n",
         args.output.display(),
         written as f64 / 1e6,
         checkpoint.file_bytes() as f64 / 1e6,
-        checkpoint.tensors().len(),
-        counts.collect::<Vec<_>>().join(", ")
+        counts.join(", ")
     ));
     Ok(())
+}
+
+fn bar(bytes: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("quantize {bar:32} {bytes}/{total_bytes} {eta}");
+    let bar = ProgressBar::new(bytes);
+    bar.set_style(style.expect("a valid template"));
+    bar
+}
+
+/// What a folder's model is called: as the folder.
+fn model_name(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = if whole.is_dir() { Some(whole.as_path()) } else { whole.parent() };
+    folder.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Refuses an output that is one of the files being read.
@@ -61,14 +89,15 @@ fn refuse_input(checkpoint: &Checkpoint, model: &Path, output: &Path) -> Result<
     }
 }
 
-/// Writes a file under another name and renames it when it is complete; nothing is left of a failure. Gives its length.
-fn write_whole(path: &Path, write: impl FnOnce(&File) -> Result<()>) -> Result<u64> {
+/// Writes a file under another name, which `write` is told, and renames it when it is complete; nothing is left of a
+/// failure. Gives its length.
+fn write_whole(path: &Path, write: impl FnOnce(&File, &Path) -> Result<()>) -> Result<u64> {
     let refused = |error: io::Error| Error::Storage { reason: format!("{}: {error}", path.display()) };
     let mut name = path.file_name().ok_or_else(|| Error::invalid("--output", "is no file name"))?.to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
     let file = File::create(&part).map_err(refused)?;
-    let done = write(&file).and_then(|()| {
+    let done = write(&file, &part).and_then(|()| {
         let length = file.sync_all().and_then(|()| file.metadata()).map_err(refused)?.len();
         fs::rename(&part, path).map_err(refused)?;
         Ok(length)

@@ -128,7 +128,7 @@ pub async fn load(
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Engine> {
     let architecture = models::architecture_of(&checkpoint)?;
-    let shape = (architecture.shape)(&Hyper { checkpoint: &checkpoint, architecture: architecture.name })?;
+    let shape = (architecture.shape)(&Hyper::new(&checkpoint, architecture.name))?;
     let context = context(options, &shape)?;
     let tokenizer = tokenizer(&checkpoint, &shape)?;
     // A model whose template is broken still completes texts: chats alone are refused.

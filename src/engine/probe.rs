@@ -73,7 +73,8 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
     let mut device = open_device(options.device).await?;
     let Findings { architecture, size, mut problems } = Findings::of(checkpoint, options, device.info());
     if let Some(architecture) = architecture
-        && let Err(error) = check_tensors(architecture, checkpoint, &mut device).await
+        && let context = size.as_ref().map_or(1, |(_, context, _)| *context)
+        && let Err(error) = check_tensors(architecture, checkpoint, context, &mut device).await
         && !problems.contains(&error)
     {
         problems.push(error);
@@ -121,7 +122,7 @@ impl Findings {
         let mut keep = |error: Error| problems.push(error);
         let architecture = models::architecture_of(checkpoint).map_err(&mut keep).ok();
         let shape = architecture.and_then(|architecture| {
-            (architecture.shape)(&Hyper { checkpoint, architecture: architecture.name }).map_err(&mut keep).ok()
+            (architecture.shape)(&Hyper::new(checkpoint, architecture.name)).map_err(&mut keep).ok()
         });
         let context = shape.as_ref().and_then(|shape| context(options, shape).map_err(&mut keep).ok());
         let text = match &shape {
@@ -158,9 +159,14 @@ pub(super) fn check_size(shape: &Shape, bytes: u64, device: &DeviceInfo) -> Resu
 }
 
 /// Looks for every tensor that loading will ask for, with its shape and type.
-async fn check_tensors(architecture: &Architecture, checkpoint: &Checkpoint, device: &mut Device) -> Result<()> {
+async fn check_tensors(
+    architecture: &Architecture,
+    checkpoint: &Checkpoint,
+    context: usize,
+    device: &mut Device,
+) -> Result<()> {
     let mut no_progress = |_, _| ();
-    let mut loader = Loader::new(checkpoint, device, 1, &mut no_progress);
+    let mut loader = Loader::new(checkpoint, device, context, &mut no_progress);
     loader.only_check = true;
     architecture.load(&mut loader).await.map(drop)
 }

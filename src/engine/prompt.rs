@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::request::Fields;
-use crate::chat::{ChatTemplate, RenderOptions, no_template};
+use crate::chat::{ChatTemplate, RenderOptions, no_template, tool_calls};
 use crate::error::{Error, Result};
 use serde_json::{Map, Value, json};
 use web_time::SystemTime;
@@ -15,8 +15,19 @@ pub struct ChatPrompt {
     pub text: String,
     /// The names of the tools that the model was told about.
     pub tools: Vec<String>,
-    /// The prompt ends within the last message.
+    /// The prompt ends within the last message, or within a call.
     pub continues: bool,
+    /// The end of the prompt that is the beginning of a call, where the answer must be one.
+    pub opening: String,
+}
+
+/// Whether the answer may, must or must not call a tool.
+#[derive(Debug, PartialEq)]
+enum ToolChoice<'a> {
+    Auto,
+    None,
+    Required,
+    Named(&'a str),
 }
 
 impl Engine {
@@ -55,9 +66,26 @@ impl Engine {
             }
         }
         let tools = options.tools.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let tools = tools.iter().filter_map(|tool| tool["function"]["name"].as_str().map(str::to_string)).collect();
-        let text = template.render_request(messages, &options)?;
-        Ok(ChatPrompt { text, tools, continues: options.continue_final_message })
+        let names = tools.iter().filter_map(|tool| tool["function"]["name"].as_str());
+        let tools: Vec<String> = names.map(str::to_string).collect();
+        let mut text = template.render_request(messages, &options)?;
+        let mut opening = String::new();
+        let wanted = match tool_choice(fields)? {
+            ToolChoice::Auto | ToolChoice::None => None,
+            ToolChoice::Required => Some(Some(tools[0].as_str()).filter(|_| tools.len() == 1)),
+            ToolChoice::Named(name) => Some(Some(name)),
+        };
+        if let Some(name) = wanted {
+            opening = template.call_opening(name, &options)?.ok_or_else(|| {
+                let reason = "the model's chat template teaches no way of calling tools that this version knows, so \
+                              that it cannot be made to call one; leave it to the model with \"auto\"";
+                Error::invalid("tool_choice", reason)
+            })?;
+            text.push_str(&tool_calls::end_of_thought(&text));
+            text.push_str(&opening);
+        }
+        let continues = options.continue_final_message || !opening.is_empty();
+        Ok(ChatPrompt { text, tools, continues, opening })
     }
 
     /// Seconds since 1970 by the clock on the wall.
@@ -107,17 +135,47 @@ fn render_options(fields: &Fields) -> Result<RenderOptions> {
     })
 }
 
-/// The tools to show; `None` if there are none, or none is to be called.
-fn tools(fields: &Fields) -> Result<Option<Value>> {
-    let shown = match fields.get("tool_choice") {
-        None => true,
-        Some(Value::String(choice)) if choice == "auto" => true,
-        Some(Value::String(choice)) if choice == "none" => false,
-        Some(_) => {
-            let reason = "must be \"auto\" or \"none\": this version cannot force a model to call a tool";
+/// Which tool the answer calls, if the request says.
+fn tool_choice<'a>(fields: &Fields<'a>) -> Result<ToolChoice<'a>> {
+    let wrong = || {
+        let reason =
+            "must be \"auto\", \"none\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": …}}";
+        Error::invalid("tool_choice", reason)
+    };
+    let choice = match fields.get("tool_choice") {
+        None => ToolChoice::Auto,
+        Some(Value::String(choice)) => match choice.as_str() {
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            "required" => ToolChoice::Required,
+            _ => return Err(wrong()),
+        },
+        Some(choice) if choice["type"] == "function" => {
+            ToolChoice::Named(choice["function"]["name"].as_str().ok_or_else(wrong)?)
+        }
+        Some(_) => return Err(wrong()),
+    };
+    if matches!(choice, ToolChoice::Required | ToolChoice::Named(_)) {
+        let names = fields.get("tools").and_then(Value::as_array).into_iter().flatten();
+        let mut names = names.filter_map(|tool| tool["function"]["name"].as_str());
+        let known = match choice {
+            ToolChoice::Named(wanted) => names.any(|name| name == wanted),
+            _ => names.next().is_some(),
+        };
+        if !known {
+            return Err(Error::invalid("tool_choice", "calls for a tool that is not among the request's tools"));
+        }
+        if fields.flag("continue_final_message")? || fields.get("add_generation_prompt") == Some(&Value::Bool(false)) {
+            let reason = "begins the assistant's answer, so that the prompt must leave off where one begins";
             return Err(Error::invalid("tool_choice", reason));
         }
-    };
+    }
+    Ok(choice)
+}
+
+/// The tools to show; `None` if there are none, or none is to be called.
+fn tools(fields: &Fields) -> Result<Option<Value>> {
+    let shown = tool_choice(fields)? != ToolChoice::None;
     let Some(tools) = fields.get("tools") else { return Ok(None) };
     let list = tools.as_array().ok_or_else(|| Error::invalid("tools", "must be a list"))?;
     for (i, tool) in list.iter().enumerate() {
@@ -197,6 +255,9 @@ mod tests {
         assert_eq!(shown(json!({ "tools": [tool] })), Some(json!([tool])));
         assert_eq!(shown(json!({ "tools": [tool], "tool_choice": "auto" })), Some(json!([tool])));
         assert_eq!(shown(json!({ "tools": [tool], "tool_choice": "none" })), None);
+        for choice in [json!("required"), tool.clone()] {
+            assert_eq!(shown(json!({ "tools": [tool], "tool_choice": choice })), Some(json!([tool])));
+        }
         assert_eq!(shown(json!({ "tools": [], "documents": [] })), None);
     }
 
@@ -206,8 +267,15 @@ mod tests {
         for (field, request) in [
             ("tools", json!({ "tools": {} })),
             ("tools[1]", json!({ "tools": [named, { "type": "function", "function": {} }] })),
-            ("tool_choice", json!({ "tools": [named], "tool_choice": "required" })),
-            ("tool_choice", json!({ "tools": [named], "tool_choice": named })),
+            ("tool_choice", json!({ "tools": [named], "tool_choice": "always" })),
+            ("tool_choice", json!({ "tools": [named], "tool_choice": { "type": "function" } })),
+            ("tool_choice", json!({ "tools": [], "tool_choice": "required" })),
+            ("tool_choice", json!({ "tool_choice": named })),
+            (
+                "tool_choice",
+                json!({ "tools": [named], "tool_choice": { "type": "function", "function": { "name": "x" } } }),
+            ),
+            ("tool_choice", json!({ "tools": [named], "tool_choice": named, "continue_final_message": true })),
             ("documents", json!({ "documents": ["text"] })),
             ("chat_template_kwargs", json!({ "chat_template_kwargs": [] })),
             ("enable_thinking", json!({ "enable_thinking": "no" })),

@@ -12,6 +12,15 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "bert",
     gguf: &["bert"],
     hf: &["bert"],
+    defaults: &[
+        ("hidden_size", 768.0),
+        ("intermediate_size", 3072.0),
+        ("num_hidden_layers", 12.0),
+        ("num_attention_heads", 12.0),
+        ("max_position_embeddings", 512.0),
+        ("type_vocab_size", 2.0),
+        ("layer_norm_eps", 1e-12),
+    ],
     shape,
     load: Load::Encoder(|loader| Box::pin(load(loader))),
 };

@@ -21,6 +21,11 @@ impl Decoder for Transformer {
         &self.shape
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
+    fn outline(&self) -> Vec<String> {
+        self.outline_lines()
+    }
+
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>> {
         let x = self.embed.forward(pass)?; // [T, D]
         for (block, cache) in self.blocks.iter().zip(caches) {

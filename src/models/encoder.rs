@@ -3,7 +3,7 @@
 use super::parts::Parts;
 use super::{Hyper, Shape};
 use crate::device::{Pass, Tensor};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{Embedding, EncoderBlock, Norm};
 use crate::ops::{Pooling, pool};
 use serde_json::Value;
@@ -39,9 +39,20 @@ impl Encoder {
 /// How the file pools: GGUF's metadata, or sentence-transformers' `1_Pooling/config.json`; else `usual`.
 /// Error: `MODEL_UNSUPPORTED` for a way that this build does not know.
 pub fn pooling(hyper: &Hyper<'_>, usual: Pooling) -> Result<Pooling> {
-    use crate::error::Error;
+    let found = find_pooling(hyper, usual)?;
+    // llama.cpp's numbers.
+    let number = match found {
+        Pooling::Mean => 1u32,
+        Pooling::Cls => 2,
+        Pooling::Last => 3,
+    };
+    hyper.note("pooling_type", number);
+    Ok(found)
+}
+
+fn find_pooling(hyper: &Hyper<'_>, usual: Pooling) -> Result<Pooling> {
     if hyper.config().is_none() {
-        // llama.cpp's numbers; 0 is none, which is for a caller to choose.
+        // 0 is none, which is for a caller to choose.
         return match hyper.metadata_u64("pooling_type")? {
             None | Some(0) => Ok(usual),
             Some(1) => Ok(Pooling::Mean),

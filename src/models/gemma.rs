@@ -10,9 +10,26 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "gemma",
     gguf: &["gemma"],
     hf: &["gemma"],
-    shape: |hyper| Shape::read(hyper, None),
+    defaults: &[
+        ("hidden_size", 3072.0),
+        ("intermediate_size", 24_576.0),
+        ("num_hidden_layers", 28.0),
+        ("num_attention_heads", 16.0),
+        ("num_key_value_heads", 16.0),
+        ("head_dim", 256.0),
+        ("max_position_embeddings", 8192.0),
+        ("rms_norm_eps", 1e-6),
+    ],
+    shape: |hyper| {
+        // The first configurations say `gelu` and mean its approximation.
+        hyper.activation_among(&["gelu", GELU[0], GELU[1]])?;
+        Shape::read(hyper, None)
+    },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
+
+/// Names of the activation that all Gemmas have.
+pub const GELU: [&str; 2] = ["gelu_pytorch_tanh", "gelu_new"];
 
 /// Safetensors keep w − 1; GGUF's converter has added the one.
 pub fn norms(loader: &Loader<'_>, hyper: &Hyper<'_>) -> Result<NormStyle> {

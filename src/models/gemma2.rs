@@ -1,7 +1,7 @@
 //! Gemma 2 (2024, <https://arxiv.org/abs/2408.00118>): norms before and behind each sublayer, soft caps, and every other
 //! layer with a sliding window.
 
-use super::gemma::norms;
+use super::gemma::{GELU, norms};
 use super::loader::Name;
 use super::parts::Parts;
 use super::{Architecture, Decoder, Hyper, Load, Loader, Shape, Transformer};
@@ -13,7 +13,24 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "gemma2",
     gguf: &["gemma2"],
     hf: &["gemma2"],
-    shape: |hyper| Shape::read(hyper, None),
+    defaults: &[
+        ("hidden_size", 2304.0),
+        ("intermediate_size", 9216.0),
+        ("num_hidden_layers", 26.0),
+        ("num_attention_heads", 8.0),
+        ("num_key_value_heads", 4.0),
+        ("head_dim", 256.0),
+        ("max_position_embeddings", 8192.0),
+        ("rms_norm_eps", 1e-6),
+        ("query_pre_attn_scalar", 256.0),
+        ("sliding_window", 4096.0),
+        ("attn_logit_softcapping", 50.0),
+        ("final_logit_softcapping", 30.0),
+    ],
+    shape: |hyper| {
+        hyper.activation_among(&GELU)?;
+        Shape::read(hyper, None)
+    },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
@@ -39,18 +56,21 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let hyper = loader.hyper("gemma2");
     let norms = norms(loader, &hyper)?;
     let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, norms);
-    let cap = |gguf, hf| -> Result<Option<f32>> { Ok(hyper.optional_number(gguf, hf)?.map(|cap| cap as f32)) };
-    let soft_cap = cap("attn_logit_softcapping", "attn_logit_softcapping")?;
-    let logit_cap = cap("final_logit_softcapping", "final_logit_softcapping")?;
+    // The first GGUF files left all three out.
+    let usual = |value| parts.loader.is_gguf().then_some(value);
+    let cap = |key, default| hyper.optional_number(key, key).map(|cap| cap.or(usual(default)).map(|cap| cap as f32));
+    let soft_cap = cap("attn_logit_softcapping", 50.0)?;
+    let logit_cap = cap("final_logit_softcapping", 30.0)?;
     let scale = attention_scale(&hyper, &parts.shape, 46)?;
-    let window = hyper.count("attention.sliding_window", "sliding_window")? as u32;
+    let window = hyper.optional_count("attention.sliding_window", "sliding_window")?;
+    let window = window.or(parts.loader.is_gguf().then_some(4096)).map(|window| window as u32);
     let sliding = hyper.sliding_layers(parts.shape.n_layers, Some(2))?;
 
     let rope = parts.rope(Pairing::HalfSplit).await?;
     let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
     let mut blocks = parts.blocks();
     for (i, &sliding) in sliding.iter().enumerate() {
-        let scores = Scores { scale, soft_cap, window: sliding.then_some(window) };
+        let scores = Scores { scale, soft_cap, window: window.filter(|_| sliding) };
         blocks.push(Block {
             attn_norm: Some(parts.norm("attn.norm", i).await?),
             attn: Attention { scores, ..parts.attention(i, Some(rope)).await? },

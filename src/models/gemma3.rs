@@ -1,7 +1,7 @@
 //! Gemma 3 (2025, <https://arxiv.org/abs/2503.19786>): Gemma 2 with QK-norm instead of soft caps, and five layers with a
 //! sliding window to one without; the two kinds turn by different angles. Of files that also see, the language model.
 
-use super::gemma::norms;
+use super::gemma::{GELU, norms};
 use super::gemma2::{NAMES, attention_scale};
 use super::parts::Parts;
 use super::rope::RopeSpec;
@@ -14,7 +14,23 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "gemma3",
     gguf: &["gemma3"],
     hf: &["gemma3", "gemma3_text"],
-    shape: |hyper| Shape::read(hyper, None),
+    defaults: &[
+        ("hidden_size", 2304.0),
+        ("intermediate_size", 9216.0),
+        ("num_hidden_layers", 26.0),
+        ("num_attention_heads", 8.0),
+        ("num_key_value_heads", 4.0),
+        ("head_dim", 256.0),
+        ("max_position_embeddings", 131_072.0),
+        ("rms_norm_eps", 1e-6),
+        ("rope_theta", 1e6),
+        ("query_pre_attn_scalar", 256.0),
+        ("sliding_window", 4096.0),
+    ],
+    shape: |hyper| {
+        hyper.activation_among(&GELU)?;
+        Shape::read(hyper, None)
+    },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 

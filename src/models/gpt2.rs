@@ -11,6 +11,13 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "gpt2",
     gguf: &["gpt2"],
     hf: &["gpt2"],
+    defaults: &[
+        ("n_embd", 768.0),
+        ("n_layer", 12.0),
+        ("n_head", 12.0),
+        ("n_positions", 1024.0),
+        ("layer_norm_epsilon", 1e-5),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };

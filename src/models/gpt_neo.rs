@@ -13,6 +13,14 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "gpt_neo",
     gguf: &[],
     hf: &["gpt_neo"],
+    defaults: &[
+        ("hidden_size", 2048.0),
+        ("num_layers", 24.0),
+        ("num_heads", 16.0),
+        ("max_position_embeddings", 2048.0),
+        ("window_size", 256.0),
+        ("layer_norm_epsilon", 1e-5),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -42,13 +50,15 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, Some(4 * d_model))
 }
 
-/// Which layers are local: `attention_layers` lists them, `attention_types` as [[kinds, times], …].
+/// Which layers are local: `attention_layers` lists them, `attention_types` as [[kinds, times], …]; else every other.
 fn local_layers(hyper: &Hyper<'_>, n_layers: usize) -> Result<Vec<bool>> {
     let wrong = || hyper.wrong("attention_layers", "must say global or local for each layer");
     let config = hyper.config().ok_or_else(wrong)?;
     let mut kinds: Vec<&Value> = Vec::new();
     if let Some(list) = config["attention_layers"].as_array() {
         kinds.extend(list.iter().take(n_layers));
+    } else if config.get("attention_types").is_none() {
+        return Ok((0..n_layers).map(|i| i % 2 == 1).collect());
     } else {
         for pair in config["attention_types"].as_array().ok_or_else(wrong)? {
             let (list, times) = (pair[0].as_array().ok_or_else(wrong)?, pair[1].as_u64().ok_or_else(wrong)?);

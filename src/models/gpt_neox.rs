@@ -12,6 +12,15 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "gptneox",
     gguf: &["gptneox"],
     hf: &["gpt_neox"],
+    defaults: &[
+        ("hidden_size", 6144.0),
+        ("intermediate_size", 24_576.0),
+        ("num_hidden_layers", 44.0),
+        ("num_attention_heads", 64.0),
+        ("max_position_embeddings", 2048.0),
+        ("layer_norm_eps", 1e-5),
+        ("rotary_pct", 0.25),
+    ],
     shape: |hyper| Shape::read(hyper, None),
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -45,13 +54,23 @@ fn qkv_rows(shape: &Shape, is_gguf: bool) -> [Rows; 3] {
     [rows(0), rows(1), rows(2)]
 }
 
+/// For each of GGUF's rows of queries, keys and values Hugging Face's: for adapters of the other kind of file.
+fn gguf_order(shape: &Shape, name: &str) -> Option<Vec<usize>> {
+    (name == "attn.qkv").then(|| qkv_rows(shape, false).into_iter().flatten().flatten().collect())
+}
+
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     loader.prefixes = &["gpt_neox.", ""];
+    loader.gguf_order = gguf_order;
     let hyper = loader.hyper("gptneox");
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
     let activation = activation(&hyper)?;
     let parallel = hyper.flag("use_parallel_residual", "use_parallel_residual")?.unwrap_or(true);
+    hyper.note("use_parallel_residual", parallel);
     let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, NormStyle::Layer { epsilon });
+    if hyper.flag("", "attention_bias")? == Some(false) {
+        parts.loader.required.retain(|name| !name.starts_with("attn.") || name.starts_with("attn.norm"));
+    }
     let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
     let rows = qkv_rows(&parts.shape, parts.loader.is_gguf());
     let q_dim = parts.shape.q_dim();

@@ -10,6 +10,14 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "granite",
     gguf: &["granite"],
     hf: &["granite"],
+    defaults: &[
+        ("hidden_size", 4096.0),
+        ("intermediate_size", 11_008.0),
+        ("num_hidden_layers", 32.0),
+        ("num_attention_heads", 32.0),
+        ("max_position_embeddings", 2048.0),
+        ("rms_norm_eps", 1e-6),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };

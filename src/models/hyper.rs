@@ -1,12 +1,18 @@
 //! Hyperparameters by name, from GGUF metadata or config.json, checked for sense.
 
+use super::REGISTRY;
 use crate::error::{Error, Result};
-use crate::weights::Checkpoint;
+use crate::weights::{Array, Checkpoint, Value};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// A larger count than any model has, except of tokens. So bounded, a width times a workgroup's share of it fits a grid.
 const MOST: usize = 1 << 20;
 /// A larger vocabulary than any model has.
 const MOST_TOKENS: usize = 1 << 21;
+
+/// Which layers' windows slide: every layer but each n-th, or a list.
+pub const PATTERN: &str = "attention.sliding_window_pattern";
 
 /// Reads one architecture's numbers from a checkpoint. Names are (GGUF key without prefix, config.json keys: `|` between
 /// those that mean the same).
@@ -14,9 +20,25 @@ const MOST_TOKENS: usize = 1 << 21;
 pub struct Hyper<'a> {
     pub checkpoint: &'a Checkpoint,
     pub architecture: &'static str,
+    /// Where what is read is taken down, under GGUF's keys.
+    pub notes: Option<&'a Notes>,
 }
 
+/// Numbers and switches by GGUF's keys, without the architecture's prefix.
+pub type Notes = RefCell<BTreeMap<&'static str, Value>>;
+
 impl<'a> Hyper<'a> {
+    pub fn new(checkpoint: &'a Checkpoint, architecture: &'static str) -> Self {
+        Hyper { checkpoint, architecture, notes: None }
+    }
+
+    /// Takes down what the model has for a key of GGUF's.
+    pub fn note(&self, gguf: &'static str, value: impl Into<Value>) {
+        if let Some(notes) = self.notes.filter(|_| !gguf.is_empty()) {
+            notes.borrow_mut().insert(gguf, value.into());
+        }
+    }
+
     /// config.json, or the part of it that is about the language model in a model that also sees.
     pub fn config(&self) -> Option<&'a serde_json::Value> {
         let config = self.checkpoint.config()?;
@@ -28,6 +50,15 @@ impl<'a> Hyper<'a> {
         keys.split('|').map(|key| (key, &config[key])).find(|(_, value)| !value.is_null())
     }
 
+    /// What a number is that config.json leaves out. One that it says is null is not left out.
+    fn left_out(&self, config: &serde_json::Value, keys: &str) -> Option<f64> {
+        if keys.split('|').any(|key| config.get(key).is_some()) {
+            return None;
+        }
+        let defaults = REGISTRY.iter().find(|row| row.name == self.architecture)?.defaults;
+        keys.split('|').find_map(|key| defaults.iter().find(|(name, _)| *name == key).map(|(_, value)| *value))
+    }
+
     /// A key of the metadata, with the file's own prefix.
     fn key(&self, gguf: &str) -> String {
         let named = self.checkpoint.metadata().str("general.architecture").ok().flatten();
@@ -35,11 +66,11 @@ impl<'a> Hyper<'a> {
     }
 
     /// An integer in 1 ..= 2²⁰ that must be there.
-    pub fn count(&self, gguf: &str, hf: &str) -> Result<usize> {
+    pub fn count(&self, gguf: &'static str, hf: &str) -> Result<usize> {
         self.optional_count(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
-    pub fn optional_count(&self, gguf: &str, hf: &str) -> Result<Option<usize>> {
+    pub fn optional_count(&self, gguf: &'static str, hf: &str) -> Result<Option<usize>> {
         self.optional_integer(gguf, hf, 1)
     }
 
@@ -50,10 +81,16 @@ impl<'a> Hyper<'a> {
     }
 
     /// An integer in `least` ..= 2²⁰, if it is there.
-    pub fn optional_integer(&self, gguf: &str, hf: &str, least: usize) -> Result<Option<usize>> {
+    pub fn optional_integer(&self, gguf: &'static str, hf: &str, least: usize) -> Result<Option<usize>> {
+        let found = self.integer(gguf, hf, least)?;
+        found.inspect(|n| self.note(gguf, *n as u32)); // at most 2²⁰
+        Ok(found)
+    }
+
+    fn integer(&self, gguf: &str, hf: &str, least: usize) -> Result<Option<usize>> {
         let (name, value) = match self.config() {
             Some(config) => match self.in_config(config, hf) {
-                None => return Ok(None),
+                None => return Ok(self.left_out(config, hf).map(|n| n as usize)),
                 Some((key, value)) => (key.to_string(), value.as_u64().and_then(|n| usize::try_from(n).ok())),
             },
             None => {
@@ -71,10 +108,16 @@ impl<'a> Hyper<'a> {
     }
 
     /// A finite number greater than zero, if it is there.
-    pub fn optional_number(&self, gguf: &str, hf: &str) -> Result<Option<f64>> {
+    pub fn optional_number(&self, gguf: &'static str, hf: &str) -> Result<Option<f64>> {
+        let found = self.real(gguf, hf)?;
+        found.inspect(|x| self.note(gguf, *x as f32));
+        Ok(found)
+    }
+
+    fn real(&self, gguf: &str, hf: &str) -> Result<Option<f64>> {
         let (name, value) = match self.config() {
             Some(config) => match self.in_config(config, hf) {
-                None => return Ok(None),
+                None => return Ok(self.left_out(config, hf)),
                 Some((key, value)) => (key.to_string(), value.as_f64()),
             },
             None => {
@@ -91,16 +134,18 @@ impl<'a> Hyper<'a> {
         }
     }
 
-    pub fn number(&self, gguf: &str, hf: &str) -> Result<f64> {
+    pub fn number(&self, gguf: &'static str, hf: &str) -> Result<f64> {
         self.optional_number(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
     /// Text, if it is there.
-    pub fn text(&self, gguf: &str, hf: &str) -> Result<Option<&str>> {
-        match self.config() {
-            Some(config) => Ok(self.in_config(config, hf).and_then(|(_, value)| value.as_str())),
-            None => self.checkpoint.metadata().str(&self.key(gguf)),
-        }
+    pub fn text(&self, gguf: &'static str, hf: &str) -> Result<Option<&str>> {
+        let found = match self.config() {
+            Some(config) => self.in_config(config, hf).and_then(|(_, value)| value.as_str()),
+            None => self.checkpoint.metadata().str(&self.key(gguf))?,
+        };
+        found.inspect(|text| self.note(gguf, *text));
+        Ok(found)
     }
 
     /// A whole number of the metadata, 0 included.
@@ -109,11 +154,13 @@ impl<'a> Hyper<'a> {
     }
 
     /// A switch, if it is there.
-    pub fn flag(&self, gguf: &str, hf: &str) -> Result<Option<bool>> {
-        match self.config() {
-            Some(config) => Ok(self.in_config(config, hf).and_then(|(_, value)| value.as_bool())),
-            None => self.checkpoint.metadata().bool(&self.key(gguf)),
-        }
+    pub fn flag(&self, gguf: &'static str, hf: &str) -> Result<Option<bool>> {
+        let found = match self.config() {
+            Some(config) => self.in_config(config, hf).and_then(|(_, value)| value.as_bool()),
+            None => self.checkpoint.metadata().bool(&self.key(gguf))?,
+        };
+        found.inspect(|on| self.note(gguf, *on));
+        Ok(found)
     }
 
     /// A number of one of config.json's several sets of `rope_parameters`.
@@ -122,8 +169,14 @@ impl<'a> Hyper<'a> {
         number.filter(|x| x.is_finite() && *x > 0.0)
     }
 
-    /// Which of `n` layers have a sliding window, where config.json lists them.
+    /// Which of `n` layers have a sliding window, where the file lists them.
     pub fn listed_sliding_layers(&self, n: usize) -> Result<Option<Vec<bool>>> {
+        let key = self.key(PATTERN);
+        if let Some(Value::Array(_)) = self.checkpoint.metadata().get(&key) {
+            let listed = self.checkpoint.metadata().bools(&key)?.unwrap_or_default();
+            let wrong = || self.wrong(&key, &format!("must have a value for each of {n} layers"));
+            return listed.get(..n).map(|listed| Some(listed.to_vec())).ok_or_else(wrong);
+        }
         let Some(kinds) = self.config().and_then(|config| config["layer_types"].as_array()) else { return Ok(None) };
         let sliding = |kind: &serde_json::Value| match kind.as_str() {
             Some("sliding_attention") => Some(true),
@@ -132,7 +185,9 @@ impl<'a> Hyper<'a> {
         };
         let wrong = || self.wrong("layer_types", "must say sliding_attention or full_attention for each layer");
         let kinds: Option<Vec<bool>> = kinds.iter().take(n).map(sliding).collect();
-        kinds.filter(|kinds| kinds.len() == n).ok_or_else(wrong).map(Some)
+        let kinds = kinds.filter(|kinds| kinds.len() == n).ok_or_else(wrong)?;
+        self.note(PATTERN, Value::Array(Array::Bool(kinds.clone())));
+        Ok(Some(kinds))
     }
 
     /// Each layer's window where `use_sliding_window` of config.json switches it on, in the layers listed or else those
@@ -155,21 +210,29 @@ impl<'a> Hyper<'a> {
         if let Some(listed) = self.listed_sliding_layers(n)? {
             return Ok(listed);
         }
-        let pattern = match self.optional_count("attention.sliding_window_pattern", "sliding_window_pattern")? {
-            None => pattern,
-            pattern => pattern,
-        };
+        let pattern = self.optional_count(PATTERN, "sliding_window_pattern")?.or(pattern);
         Ok((0..n).map(|i| pattern.is_some_and(|pattern| !(i + 1).is_multiple_of(pattern))).collect())
     }
 
     /// Error: `MODEL_UNSUPPORTED` if the file asks for another activation than the architecture's own.
     pub fn activation_is(&self, name: &str) -> Result<()> {
+        self.activation_among(&[name])
+    }
+
+    /// The same, of an activation with several names.
+    pub fn activation_among(&self, names: &[&str]) -> Result<()> {
         match self.text("activation", "hidden_act|hidden_activation|activation_function")? {
-            Some(other) if other != name => {
+            Some(other) if !names.contains(&other) => {
                 Err(Error::unsupported(format!("the activation {other} in a {} model", self.architecture)))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether config.json says that the way to logits is not the embedding table once more.
+    pub fn is_untied(&self) -> bool {
+        let of = |config: Option<&serde_json::Value>| config.and_then(|config| config["tie_word_embeddings"].as_bool());
+        of(self.config()).or(of(self.checkpoint.config())) == Some(false)
     }
 
     /// Rows of the embedding table: what the vocabulary really is.

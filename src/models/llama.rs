@@ -4,13 +4,21 @@
 use super::parts::{NormStyle, Parts};
 use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::{Error, Result};
-use crate::nn::Block;
-use crate::ops::Activation;
+use crate::nn::{Attention, Block};
+use crate::ops::{Activation, Scores};
 
 pub static ARCHITECTURE: Architecture = Architecture {
     name: "llama",
     gguf: &["llama"],
     hf: &["llama"],
+    defaults: &[
+        ("hidden_size", 4096.0),
+        ("intermediate_size", 11_008.0),
+        ("num_hidden_layers", 32.0),
+        ("num_attention_heads", 32.0),
+        ("max_position_embeddings", 2048.0),
+        ("rms_norm_eps", 1e-6),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -27,6 +35,9 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let hyper = loader.hyper("llama");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
+    // Mistral's, where a GGUF file keeps it; config.json says mistral then.
+    let window = if parts.loader.is_gguf() { hyper.window()? } else { None };
+    let scores = Scores { window, ..Scores::scaled(parts.shape.head_dim) };
     let pairing = parts.permuted_pairing();
     let rope = parts.rope(pairing).await?;
     let embed = parts.embedding(1.0).await?;
@@ -34,7 +45,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     for i in 0..parts.shape.n_layers {
         blocks.push(Block {
             attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: parts.attention(i, Some(rope)).await?,
+            attn: Attention { scores, ..parts.attention(i, Some(rope)).await? },
             attn_post_norm: None,
             ffn_norm: Some(parts.norm("ffn.norm", i).await?),
             ffn: parts.gated_mlp(i, Activation::Silu).await?,

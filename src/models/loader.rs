@@ -2,7 +2,10 @@
 //! be transposed is read whole.
 
 use super::Hyper;
+use super::hyper::Notes;
 use super::lora::{Projection, RowOrder};
+use super::rope::RopeSpec;
+use super::uses::{How, Use};
 use crate::device::{BufferId, Device, ProjectionId, Usage, Weight, WeightPiece};
 use crate::error::{Error, Result};
 use crate::nn::Linear;
@@ -62,8 +65,10 @@ pub struct Loader<'a> {
     /// Positions to make tables for.
     pub context: usize,
     pub architecture: &'static str,
-    /// The architecture's own names, then those it shares. A bias among its own must be there; others may.
+    /// The architecture's own names, then those it shares.
     pub names: [&'static [Name]; 2],
+    /// Our names of the biases that must be there; others may.
+    pub required: Vec<&'static str>,
     /// Prefixes of Hugging Face's names that stand for each other; the first is the one in `names`.
     pub prefixes: &'static [&'static str],
     /// Finds and checks every tensor, but reads and uploads none of the large ones: for saying beforehand whether a
@@ -75,6 +80,11 @@ pub struct Loader<'a> {
     pub gguf_order: RowOrder,
     /// The projections loaded so far, by their ids: where adapters find their places.
     pub projections: Vec<Projection>,
+    /// Where numbers of the configuration are taken down, and what tensors and rotations were asked for: so that the
+    /// model can be written in another kind of file.
+    pub notes: Option<&'a Notes>,
+    pub uses: Vec<Use>,
+    pub ropes: Vec<RopeSpec>,
     uploaded: u64,
     unflushed: usize,
     progress: &'a mut Progress<'a>,
@@ -93,11 +103,15 @@ impl<'a> Loader<'a> {
             context,
             architecture: "",
             names: [&[]; 2],
+            required: Vec::new(),
             prefixes: &["model.", ""],
             only_check: false,
             quantize: None,
             gguf_order: |_, _| None,
             projections: Vec::new(),
+            notes: None,
+            uses: Vec::new(),
+            ropes: Vec::new(),
             uploaded: 0,
             unflushed: 0,
             progress,
@@ -109,11 +123,19 @@ impl<'a> Loader<'a> {
     }
 
     pub fn hyper(&self, architecture: &'static str) -> Hyper<'a> {
-        Hyper { checkpoint: self.checkpoint, architecture }
+        Hyper { notes: self.notes, ..Hyper::new(self.checkpoint, architecture) }
+    }
+
+    /// Takes down that a tensor is used.
+    fn note(&mut self, name: &str, layer: usize, shape: &[usize], how: How) {
+        let Some((name, ..)) = self.name(name).filter(|_| self.notes.is_some()) else { return };
+        if !self.uses.iter().rev().take_while(|used| used.layer == layer).any(|used| used.name == *name) {
+            self.uses.push(Use { name, layer, shape: shape.to_vec(), how });
+        }
     }
 
     /// The file's name of one of our tensors.
-    fn file_name(&self, name: &str, layer: usize) -> String {
+    pub(super) fn file_name(&self, name: &str, layer: usize) -> String {
         let row = self.name(name);
         let &(_, gguf, hf) = row.unwrap_or_else(|| panic!("{}: no name for {name}", self.architecture));
         if self.is_gguf() {
@@ -125,7 +147,7 @@ impl<'a> Loader<'a> {
         others.find(|name| self.checkpoint.tensor(name).is_some()).unwrap_or(full)
     }
 
-    fn name(&self, name: &str) -> Option<&'static Name> {
+    pub(super) fn name(&self, name: &str) -> Option<&'static Name> {
         find_name(&self.names, name)
     }
 
@@ -163,7 +185,7 @@ impl<'a> Loader<'a> {
 
     /// Whether an optional tensor is there, or has to be.
     fn expects(&self, name: &str, layer: usize) -> bool {
-        self.has(name, layer) || self.names[0].iter().any(|row| row.0 == name)
+        self.has(name, layer) || self.required.contains(&name)
     }
 
     fn find(&self, name: &str, layer: usize, shape: &[usize]) -> Result<(&'a TensorInfo, Format)> {
@@ -197,7 +219,7 @@ impl<'a> Loader<'a> {
         self.vector_plus(name, layer, n, 0.0).await
     }
 
-    /// A vector [n], if the file has it; an error if it has not, though the architecture's own names list it.
+    /// A vector [n], if the file has it; an error if it has not, though it must.
     pub async fn optional_vector(&mut self, name: &str, layer: usize, n: usize) -> Result<Option<BufferId>> {
         match self.expects(name, layer) {
             true => Ok(Some(self.vector(name, layer, n).await?)),
@@ -207,6 +229,7 @@ impl<'a> Loader<'a> {
 
     /// A vector [n] with `offset` added to each number.
     pub async fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
+        self.note(name, layer, &[n], How::Vector { offset });
         if self.only_check {
             self.find(name, layer, &[n])?;
             return Ok(BufferId::default());
@@ -253,6 +276,7 @@ impl<'a> Loader<'a> {
     /// `n` vectors of `columns` after each other, as f32 on the device: one tensor [n, columns] in GGUF, a tensor for each
     /// in safetensors.
     pub async fn stacked_vectors(&mut self, name: &str, layer: usize, [n, columns]: [usize; 2]) -> Result<BufferId> {
+        self.note(name, layer, &[n, columns], How::Stacked);
         let mut values = Vec::new();
         let file_name = self.file_name(name, layer);
         let (tensors, shape) = match self.is_gguf() {
@@ -299,6 +323,7 @@ impl<'a> Loader<'a> {
     /// The matrices [out, in] of `shape`'s experts one behind the other, [E × out, in]: one tensor [E, out, in] in GGUF, a
     /// tensor for each (`{j}` in its name) in safetensors.
     pub async fn experts(&mut self, name: &str, layer: usize, [e, out, columns]: [usize; 3]) -> Result<Weight> {
+        self.note(name, layer, &[e, out, columns], How::Stacked);
         let mut tensors = Vec::new();
         if self.is_gguf() {
             tensors.push(self.find(name, layer, &[e, out, columns])?);
@@ -336,6 +361,7 @@ impl<'a> Loader<'a> {
 
     /// The rows `runs` of a matrix [rows, columns], in that order.
     async fn matrix_rows(&mut self, name: &str, layer: usize, shape: [usize; 2], runs: &Rows) -> Result<Weight> {
+        self.note(name, layer, &shape, How::Rows);
         let (info, format) = self.find_matrix(name, layer, shape)?;
         let to = self.format_on_device(info, format, shape[1]);
         let weight = self.allocate(&info.name, to, count(runs), shape[1])?;
@@ -382,6 +408,7 @@ impl<'a> Loader<'a> {
         [rows, columns]: [usize; 2],
         parts: &[Rows],
     ) -> Result<Vec<Weight>> {
+        self.note(name, layer, &[rows, columns], How::Turned);
         let (info, format) = self.find(name, layer, &[columns, rows])?;
         let size = format.block_bytes();
         if format.block_len() != 1 {
@@ -428,6 +455,7 @@ impl<'a> Loader<'a> {
     ) -> Result<[Linear; N]> {
         let mut found = Vec::with_capacity(N);
         for (name, shape) in named {
+            self.note(name, layer, &shape, How::Rows);
             let (info, format) = self.find_matrix(name, layer, shape)?;
             found.push((info, format, self.format_on_device(info, format, shape[1]), shape));
         }
@@ -484,6 +512,9 @@ impl<'a> Loader<'a> {
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
         let bias_name = format!("{name}.bias");
+        if self.expects(&bias_name, layer) {
+            self.note(&bias_name, layer, &shape[..1], How::Vector { offset: 0.0 });
+        }
         let values = match self.expects(&bias_name, layer) {
             true if self.only_check => self.find(&bias_name, layer, &shape[..1]).map(|_| None)?,
             true => Some(self.values(&bias_name, layer, &shape[..1]).await?),

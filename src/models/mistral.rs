@@ -5,12 +5,22 @@ use super::parts::{NormStyle, Parts};
 use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::Result;
 use crate::nn::{Attention, Block};
-use crate::ops::{Activation, Pairing, Scores};
+use crate::ops::{Activation, Scores};
 
 pub static ARCHITECTURE: Architecture = Architecture {
     name: "mistral",
-    gguf: &[],
+    gguf: &["llama"],
     hf: &["mistral"],
+    defaults: &[
+        ("hidden_size", 4096.0),
+        ("intermediate_size", 14_336.0),
+        ("num_hidden_layers", 32.0),
+        ("num_attention_heads", 32.0),
+        ("num_key_value_heads", 8.0),
+        ("max_position_embeddings", 131_072.0),
+        ("sliding_window", 4096.0),
+        ("rms_norm_eps", 1e-6),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -26,7 +36,8 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
     let Shape { n_layers, head_dim, .. } = parts.shape;
     let scores = Scores { window: hyper.window()?, ..Scores::scaled(head_dim) };
-    let rope = parts.rope(Pairing::HalfSplit).await?;
+    let pairing = parts.permuted_pairing();
+    let rope = parts.rope(pairing).await?;
     let embed = parts.embedding(1.0).await?;
     let mut blocks = parts.blocks();
     for i in 0..n_layers {

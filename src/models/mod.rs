@@ -1,6 +1,8 @@
 //! Architectures: one file each, and the registry that finds them.
 
 mod bert;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod convert;
 mod decoder;
 mod encoder;
 mod gemma;
@@ -19,6 +21,8 @@ mod modern_bert;
 mod moe;
 mod nomic_bert;
 mod olmo2;
+#[cfg(not(target_arch = "wasm32"))]
+mod outline;
 mod parts;
 mod phi3;
 mod qwen2;
@@ -27,6 +31,7 @@ mod rope;
 mod shape;
 mod smollm3;
 mod stablelm;
+mod uses;
 
 pub use decoder::Transformer;
 pub use encoder::Encoder;
@@ -38,6 +43,7 @@ use crate::device::{BufferId, Pass, Tensor};
 use crate::error::{Error, Result};
 use crate::ops::KvCache;
 use crate::weights::{Checkpoint, Kind, LocalBoxFuture};
+use std::collections::BTreeSet;
 
 /// A model whose weights are on the device.
 pub trait Decoder {
@@ -46,6 +52,10 @@ pub trait Decoder {
     /// Records the way from the pass's rows to what is wanted of the gathered ones; → the candidates, where logits are
     /// [`Wanted::Ranked`]. One forward for T ≥ 1 rows: prefill and decode are the same.
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>>;
+
+    /// What it is, but for its weights; see [`Model::outline`].
+    #[cfg(not(target_arch = "wasm32"))]
+    fn outline(&self) -> Vec<String>;
 }
 
 /// What a forward computes after the last block.
@@ -98,10 +108,12 @@ impl Architecture {
 pub struct Architecture {
     /// What it is called in messages.
     pub name: &'static str,
-    /// `general.architecture` in GGUF; empty where no such files exist.
+    /// `general.architecture` in GGUF; empty where no such files exist. The first row of a name reads its files.
     pub gguf: &'static [&'static str],
     /// `model_type` in config.json; empty where GGUF alone tells it apart.
     pub hf: &'static [&'static str],
+    /// What config.json means by leaving a number out, if anything: as transformers' class for it has it.
+    pub defaults: &'static [(&'static str, f64)],
     pub shape: fn(&Hyper) -> Result<Shape>,
     pub load: Load,
 }
@@ -120,6 +132,7 @@ pub static REGISTRY: &[&Architecture] = &[
     &gemma2::ARCHITECTURE,
     &gemma3::ARCHITECTURE,
     &olmo2::ARCHITECTURE,
+    &olmo2::OLMO3,
     &gpt2::ARCHITECTURE,
     &gpt_neo::ARCHITECTURE,
     &gpt_neox::ARCHITECTURE,
@@ -154,10 +167,10 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
         return Err(Error::format(checkpoint.name(), reason));
     }
     let names = |a: &Architecture| if checkpoint.config().is_some() { a.hf } else { a.gguf };
-    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<Vec<_>>().join(", ");
+    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<BTreeSet<_>>();
     REGISTRY.iter().find(|a| names(a).contains(&name)).copied().ok_or_else(|| Error::Unsupported {
         what: format!("the architecture {name}"),
-        hint: format!("; this build runs {}", known()).into(),
+        hint: format!("; this build runs {}", known().into_iter().collect::<Vec<_>>().join(", ")).into(),
     })
 }
 

@@ -2,6 +2,7 @@
 //! attention in two of three layers.
 
 use super::encoder::pooling;
+use super::hyper::PATTERN;
 use super::loader::{Name, consecutive};
 use super::parts::{NormStyle, Parts};
 use super::rope::RopeSpec;
@@ -14,6 +15,14 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "modern-bert",
     gguf: &["modern-bert"],
     hf: &["modernbert"],
+    defaults: &[
+        ("hidden_size", 768.0),
+        ("intermediate_size", 1152.0),
+        ("num_hidden_layers", 22.0),
+        ("num_attention_heads", 12.0),
+        ("max_position_embeddings", 8192.0),
+        ("local_attention", 128.0),
+    ],
     shape,
     load: Load::Encoder(|loader| Box::pin(load(loader))),
 };
@@ -53,11 +62,14 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
     let Shape { d_model, n_heads, head_dim, d_ffn, n_layers, .. } = parts.shape;
     // The file counts both sides together.
     let window = hyper.count("attention.sliding_window", "local_attention")? as u32 / 2;
-    let local = match hyper.optional_count("attention.sliding_window_pattern", "global_attn_every_n_layers")? {
-        Some(every) => (0..n_layers).map(|i| !i.is_multiple_of(every)).collect(),
-        None => hyper.sliding_layers(n_layers, Some(3))?,
+    let local = match hyper.listed_sliding_layers(n_layers)? {
+        Some(listed) => listed,
+        None => {
+            let every = hyper.optional_count(PATTERN, "global_attn_every_n_layers")?.unwrap_or(3);
+            (0..n_layers).map(|i| !i.is_multiple_of(every)).collect()
+        }
     };
-    let base = |section: &str, gguf: &str, hf: &str| match hyper.rope_section(section, "rope_theta") {
+    let base = |section: &str, gguf: &'static str, hf: &str| match hyper.rope_section(section, "rope_theta") {
         Some(base) => Ok(Some(base)),
         None => hyper.optional_number(gguf, hf),
     };

@@ -6,12 +6,22 @@ use super::parts::{NormStyle, Parts};
 use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
 use crate::error::Result;
 use crate::nn::{Attention, Block, Experts, FeedForward, NormOver};
-use crate::ops::{Activation, MOST_EXPERTS, Pairing};
+use crate::ops::{Activation, MOST_EXPERTS, Pairing, Scores};
 
 pub static OLMOE: Architecture = Architecture {
     name: "olmoe",
     gguf: &["olmoe"],
     hf: &["olmoe"],
+    defaults: &[
+        ("hidden_size", 2048.0),
+        ("intermediate_size", 2048.0),
+        ("num_hidden_layers", 16.0),
+        ("num_attention_heads", 16.0),
+        ("max_position_embeddings", 4096.0),
+        ("num_experts", 64.0),
+        ("num_experts_per_tok", 8.0),
+        ("rms_norm_eps", 1e-5),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader, "olmoe", NormOver::Row))),
 };
@@ -20,6 +30,19 @@ pub static QWEN3_MOE: Architecture = Architecture {
     name: "qwen3moe",
     gguf: &["qwen3moe"],
     hf: &["qwen3_moe"],
+    defaults: &[
+        ("hidden_size", 2048.0),
+        ("intermediate_size", 6144.0),
+        ("num_hidden_layers", 24.0),
+        ("num_attention_heads", 32.0),
+        ("num_key_value_heads", 4.0),
+        ("max_position_embeddings", 32_768.0),
+        ("sliding_window", 4096.0),
+        ("moe_intermediate_size", 768.0),
+        ("num_experts", 128.0),
+        ("num_experts_per_tok", 8.0),
+        ("rms_norm_eps", 1e-6),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader, "qwen3moe", NormOver::Head))),
 };
@@ -53,18 +76,22 @@ async fn load(loader: &mut Loader<'_>, name: &'static str, over: NormOver) -> Re
         let what = format!("{top_k} of {experts} experts (this build: up to 32 of {MOST_EXPERTS})");
         return Err(crate::error::Error::unsupported(what));
     }
-    // GGUF's metadata leave it to the architecture.
-    let normalize = hyper.flag("expert_weights_norm", "norm_topk_prob")?.unwrap_or(name == "qwen3moe");
+    // GGUF's metadata leave it to the architecture; left out of config.json, it is off.
+    let usual = name == "qwen3moe" && hyper.config().is_none();
+    let normalize = hyper.flag("expert_weights_norm", "norm_topk_prob")?.unwrap_or(usual);
+    hyper.note("expert_weights_norm", normalize);
     let dense = dense_layers(&hyper)?;
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Rms { epsilon, offset: 0.0 });
-    let Shape { d_model, d_ffn, n_layers, .. } = parts.shape;
+    let Shape { d_model, d_ffn, n_layers, head_dim, .. } = parts.shape;
+    let windows = hyper.switched_windows(n_layers, |_| true)?;
     let rope = parts.rope(Pairing::HalfSplit).await?;
     let embed = parts.embedding(1.0).await?;
     let mut blocks = parts.blocks();
-    for i in 0..n_layers {
+    for (i, &window) in windows.iter().enumerate() {
+        let scores = Scores { window, ..Scores::scaled(head_dim) };
         let qk_norm = Some(parts.qk_norm(i, over).await?);
         let attn_norm = Some(parts.norm("attn.norm", i).await?);
-        let attn = Attention { qk_norm, ..parts.attention(i, Some(rope)).await? };
+        let attn = Attention { qk_norm, scores, ..parts.attention(i, Some(rope)).await? };
         let ffn_norm = Some(parts.norm("ffn.norm", i).await?);
         let ffn = match dense(i) {
             true => parts.dense_mlp(i, hyper.count("feed_forward_length", "intermediate_size")?).await?,

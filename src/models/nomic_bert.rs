@@ -13,6 +13,15 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "nomic-bert",
     gguf: &["nomic-bert"],
     hf: &["nomic_bert"],
+    defaults: &[
+        ("hidden_size", 768.0),
+        ("num_hidden_layers", 12.0),
+        ("num_attention_heads", 12.0),
+        ("max_position_embeddings", 2048.0),
+        ("type_vocab_size", 2.0),
+        ("layer_norm_eps", 1e-12),
+        ("rope_theta", 1000.0),
+    ],
     shape,
     load: Load::Encoder(|loader| Box::pin(load(loader))),
 };
@@ -33,12 +42,29 @@ const NAMES: &[Name] = &[
     ("ffn.out_norm.bias", "blk.{i}.layer_output_norm.bias", "encoder.layers.{i}.norm2.bias"),
 ];
 
+/// What config.json may switch on that this build does not compute.
+const SWITCHES: [&str; 8] = [
+    "prenorm",
+    "parallel_block",
+    "causal",
+    "use_rms_norm",
+    "qkv_proj_bias",
+    "mlp_fc1_bias",
+    "mlp_fc2_bias",
+    "rotary_emb_interleaved",
+];
+
 fn shape(hyper: &Hyper) -> Result<Shape> {
-    let unusual =
-        [("prenorm", true), ("use_rms_norm", true), ("qkv_proj_bias", true), ("rotary_emb_interleaved", true)];
-    for (key, value) in unusual {
-        if hyper.flag("", key)? == Some(value) {
-            return Err(Error::unsupported(format!("{key} in a nomic-bert model")));
+    let unusual = |key: &str| Err(Error::unsupported(format!("{key} in a nomic-bert model")));
+    for key in SWITCHES {
+        if hyper.flag("", key)? == Some(true) {
+            return unusual(key);
+        }
+    }
+    // Scaled rotary positions, by either name of them.
+    for key in ["rotary_scaling_factor", "rotary_emb_scale_base"] {
+        if hyper.optional_number("", key)?.is_some() {
+            return unusual(key);
         }
     }
     if hyper.optional_count("moe_every_n_layers", "moe_every_n_layers").ok().flatten().is_some() {

@@ -5,7 +5,7 @@ use super::lora::interleaved_halves;
 use super::rope::RopeSpec;
 use super::{Hyper, Loader, Shape, Transformer};
 use crate::device::Weight;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{Angles, Attention, Block, Embedding, FeedForward, Mlp, Norm, NormKind, NormOver, QkNorm, Rope};
 use crate::ops::{Activation, Pairing};
 
@@ -39,6 +39,13 @@ pub const NAMES: &[Name] = &[
     ("ffn.down.bias", "blk.{i}.ffn_down.bias", "model.layers.{i}.mlp.down_proj.bias"),
 ];
 
+/// config.json's switches for biases, with our names of them.
+const BIASES: &[(&str, &[&str])] = &[
+    ("attention_bias", &["attn.q.bias", "attn.k.bias", "attn.v.bias", "attn.o.bias"]),
+    ("use_qkv_bias", &["attn.q.bias", "attn.k.bias", "attn.v.bias"]),
+    ("mlp_bias", &["ffn.gate.bias", "ffn.up.bias", "ffn.down.bias"]),
+];
+
 /// Reads one decoder.
 pub struct Parts<'p, 'a> {
     pub loader: &'p mut Loader<'a>,
@@ -57,11 +64,14 @@ pub enum NormStyle {
 }
 
 impl<'p, 'a> Parts<'p, 'a> {
-    /// `own`: the names that differ from [`NAMES`].
+    /// `own`: the names that differ from [`NAMES`]. Biases among them must be there, and those that config.json speaks of.
     pub fn new(loader: &'p mut Loader<'a>, shape: Shape, own: &'static [Name], norm: NormStyle) -> Self {
         loader.architecture = shape.architecture;
         loader.names = [own, NAMES];
         let hyper = loader.hyper(shape.architecture);
+        let said = |(key, _): &&(&str, _)| hyper.flag("", key).ok().flatten() == Some(true);
+        let said = BIASES.iter().filter(said).flat_map(|(_, names)| names.iter().copied());
+        loader.required = own.iter().map(|row| row.0).filter(|name| name.ends_with(".bias")).chain(said).collect();
         Parts { loader, hyper, shape, norm }
     }
 
@@ -100,6 +110,7 @@ impl<'p, 'a> Parts<'p, 'a> {
 
     /// The table of `spec`'s angles on the device.
     pub fn rope_table(&mut self, spec: &RopeSpec, pairing: Pairing) -> Result<Rope> {
+        self.loader.ropes.push(spec.clone());
         let angles = Angles::new(spec.dims, spec.base, spec.scaling.as_ref());
         let table = self.loader.upload_rows("the rotary positions", spec.dims, |positions| angles.table(positions))?;
         Ok(Rope { table, dims: spec.dims, pairing })
@@ -211,15 +222,39 @@ impl<'p, 'a> Parts<'p, 'a> {
         }))
     }
 
-    /// The final norm and the projection to logits, the embedding table again where the file has none of its own.
+    /// The final norm and the projection to logits, the embedding table again where the file has none of its own and
+    /// does not say that it should have.
     pub async fn finish(&mut self, embed: Embedding, blocks: Vec<Block>) -> Result<Transformer> {
+        self.check_window(&blocks)?;
         let Shape { vocabulary, d_model, .. } = self.shape;
         let norm = self.norm("norm", 0).await?;
-        let lm_head = match self.loader.has("lm_head", 0) {
+        let lm_head = match self.loader.has("lm_head", 0) || self.hyper.is_untied() {
             true => self.loader.linear("lm_head", 0, [vocabulary, d_model]).await?,
             false => self.loader.tied("lm_head", embed.tokens.clone()),
         };
         Ok(Transformer { shape: self.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })
+    }
+
+    /// Error: `MODEL_UNSUPPORTED` where the metadata speak of a window, but no layer has one. (config.json may speak of
+    /// more than its architecture means: transformers passes over it too.)
+    fn check_window(&self, blocks: &[Block]) -> Result<()> {
+        let windowed = |block: &Block| block.attn.scores.window.is_some();
+        if !self.loader.is_gguf() || blocks.iter().any(windowed) {
+            return Ok(());
+        }
+        match self.hyper.window()? {
+            Some(window) => {
+                let listed = self.hyper.listed_sliding_layers(blocks.len())?;
+                if listed.is_some_and(|listed| !listed.contains(&true)) || self.loader.context <= window as usize {
+                    return Ok(()); // no layer is to have one, or all that the context holds is within it
+                }
+                Err(Error::Unsupported {
+                    what: format!("a sliding window in a {} model", self.shape.architecture),
+                    hint: format!("; with a context of {window} or less it runs").into(),
+                })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Room for the blocks; a header may claim any number of them.

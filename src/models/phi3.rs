@@ -12,6 +12,15 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "phi3",
     gguf: &["phi3"],
     hf: &["phi3"],
+    defaults: &[
+        ("hidden_size", 3072.0),
+        ("intermediate_size", 8192.0),
+        ("num_hidden_layers", 32.0),
+        ("num_attention_heads", 32.0),
+        ("max_position_embeddings", 4096.0),
+        ("original_max_position_embeddings", 4096.0),
+        ("rms_norm_eps", 1e-5),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };

@@ -11,6 +11,18 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "qwen3",
     gguf: &["qwen3"],
     hf: &["qwen3"],
+    defaults: &[
+        ("hidden_size", 4096.0),
+        ("intermediate_size", 22_016.0),
+        ("num_hidden_layers", 32.0),
+        ("num_attention_heads", 32.0),
+        ("num_key_value_heads", 32.0),
+        ("head_dim", 128.0),
+        ("max_position_embeddings", 32_768.0),
+        ("sliding_window", 4096.0),
+        ("max_window_layers", 28.0),
+        ("rms_norm_eps", 1e-6),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };

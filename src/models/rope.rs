@@ -110,6 +110,17 @@ impl Source<'_, '_> {
         self.number(key)?.ok_or_else(|| self.hyper.wrong(&format!("{object}.{key}"), "is missing"))
     }
 
+    /// LongRoPE's factors of one kind.
+    fn factors(&self, key: &str, dims: usize) -> Result<Vec<f32>> {
+        let list = self.value(key).and_then(|(_, list)| list.as_array());
+        let factors =
+            list.and_then(|list| list.iter().map(|x| x.as_f64().map(|x| x as f32)).collect::<Option<Vec<_>>>());
+        let wrong = || self.hyper.wrong(&format!("rope_scaling.{key}"), &format!("must be {} numbers", dims / 2));
+        let factors = factors.filter(|factors| factors.len() == dims / 2).ok_or_else(wrong)?;
+        check_divisors(self.hyper, key, &factors)?;
+        Ok(factors)
+    }
+
     /// The scaling config.json asks for.
     fn config_scaling(&self, dims: usize) -> Result<Option<RopeScaling>> {
         let kind = ["rope_type", "type"].into_iter().find_map(|key| self.value(key)?.1.as_str().map(str::to_string));
@@ -164,14 +175,7 @@ impl Source<'_, '_> {
                 let original =
                     original.ok_or_else(|| self.hyper.wrong("original_max_position_embeddings", "is missing"))?;
                 let key = if self.context > original { "long_factor" } else { "short_factor" };
-                let divisors: Option<Vec<f32>> = self
-                    .value(key)
-                    .and_then(|(_, list)| list.as_array())
-                    .and_then(|list| list.iter().map(|x| x.as_f64().map(|x| x as f32)).collect::<Option<Vec<f32>>>());
-                let wrong =
-                    || self.hyper.wrong(&format!("rope_scaling.{key}"), &format!("must be {} numbers", dims / 2));
-                let divisors = divisors.filter(|d| d.len() == dims / 2).ok_or_else(wrong)?;
-                check_divisors(self.hyper, key, &divisors)?;
+                let divisors = self.factors(key, dims)?;
                 let factor = match (positions, self.number("factor")?) {
                     (Some(positions), _) => positions / original,
                     (None, factor) => factor.unwrap_or(1.0),
@@ -185,6 +189,20 @@ impl Source<'_, '_> {
             Some(kind) => Err(Error::unsupported(format!("the RoPE scaling {kind}"))),
         }
     }
+}
+
+/// config.json's factors of LongRoPE, long and short, and the context from which on the long ones count; `None` where it
+/// says nothing of them.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn long_factors(hyper: &Hyper<'_>, dims: usize) -> Result<Option<([Vec<f32>; 2], f64)>> {
+    let source = Source { hyper, objects: objects(hyper, None), context: 0.0 };
+    if source.value("long_factor").is_none() {
+        return Ok(None);
+    }
+    let factors = [source.factors("long_factor", dims)?, source.factors("short_factor", dims)?];
+    let own = source.number("original_max_position_embeddings")?;
+    let original = own.or(hyper.optional_number("", "original_max_position_embeddings|max_position_embeddings")?);
+    Ok(original.map(|original| (factors, original)))
 }
 
 /// LongRoPE's sharpening of attention (Ding et al. 2024, <https://arxiv.org/abs/2402.13753>).

@@ -64,6 +64,7 @@ impl Shape {
             (Some(d_ffn), _) | (None, Some(d_ffn)) => d_ffn,
             (None, None) => hyper.count("feed_forward_length", "intermediate_size")?,
         };
+        hyper.note("feed_forward_length", d_ffn as u32); // at most four times 2²⁰
         Ok(Shape {
             architecture: hyper.architecture,
             d_model,

@@ -11,6 +11,16 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "smollm3",
     gguf: &["smollm3"],
     hf: &["smollm3"],
+    defaults: &[
+        ("hidden_size", 2048.0),
+        ("intermediate_size", 11_008.0),
+        ("num_hidden_layers", 36.0),
+        ("num_attention_heads", 16.0),
+        ("num_key_value_heads", 4.0),
+        ("max_position_embeddings", 32_768.0),
+        ("rms_norm_eps", 1e-6),
+        ("rope_theta", 2e6),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };

@@ -12,6 +12,16 @@ pub static ARCHITECTURE: Architecture = Architecture {
     name: "stablelm",
     gguf: &["stablelm"],
     hf: &["stablelm"],
+    defaults: &[
+        ("hidden_size", 2560.0),
+        ("intermediate_size", 6912.0),
+        ("num_hidden_layers", 32.0),
+        ("num_attention_heads", 32.0),
+        ("num_key_value_heads", 32.0),
+        ("max_position_embeddings", 4096.0),
+        ("layer_norm_eps", 1e-5),
+        ("partial_rotary_factor", 0.25),
+    ],
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -32,11 +42,15 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let hyper = loader.hyper("stablelm");
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
-    let parallel = hyper.flag("use_parallel_residual", "use_parallel_residual")?.unwrap_or(false);
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
     let normed = match hyper.config().is_some() {
         true => hyper.flag("", "qk_layernorm")?.unwrap_or(false),
         false => parts.loader.has("attn.q_norm", 0),
+    };
+    // GGUF's flag is no help: converters write `true` wherever config.json leaves it out. The norm is absent or not.
+    let parallel = match hyper.config().is_some() {
+        true => hyper.flag("", "use_parallel_residual")?.unwrap_or(false),
+        false => !parts.loader.has("ffn.norm", 0),
     };
     let rope = parts.rope(Pairing::HalfSplit).await?;
     let embed = parts.embedding(1.0).await?;

@@ -24,24 +24,24 @@ use crate::{Error, Result};
 const MAX_WORD: usize = 200;
 
 #[derive(Deserialize)]
-struct File {
+pub(super) struct File {
     #[serde(default)]
-    added_tokens: Vec<Added>,
+    pub(super) added_tokens: Vec<Added>,
     #[serde(default)]
-    normalizer: Value,
+    pub(super) normalizer: Value,
     #[serde(default)]
-    pre_tokenizer: Value,
+    pub(super) pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
     #[serde(default)]
     decoder: Value,
-    model: ModelFile,
+    pub(super) model: ModelFile,
 }
 
 #[derive(Deserialize)]
-struct Added {
-    id: u32,
-    content: String,
+pub(super) struct Added {
+    pub(super) id: u32,
+    pub(super) content: String,
     #[serde(default)]
     single_word: bool,
     #[serde(default)]
@@ -51,21 +51,21 @@ struct Added {
     #[serde(default)]
     normalized: bool,
     #[serde(default)]
-    special: bool,
+    pub(super) special: bool,
 }
 
 #[derive(Deserialize)]
-struct ModelFile {
+pub(super) struct ModelFile {
     #[serde(rename = "type")]
-    kind: Option<String>,
+    pub(super) kind: Option<String>,
     #[serde(default)]
-    vocab: Vocab,
+    pub(super) vocab: Vocab,
     #[serde(default)]
-    merges: Vec<Merge>,
-    unk_token: Option<String>,
+    pub(super) merges: Vec<Merge>,
+    pub(super) unk_token: Option<String>,
     unk_id: Option<u32>,
     dropout: Option<f64>,
-    continuing_subword_prefix: Option<String>,
+    pub(super) continuing_subword_prefix: Option<String>,
     end_of_word_suffix: Option<String>,
     max_input_chars_per_word: Option<usize>,
     #[serde(default)]
@@ -73,13 +73,13 @@ struct ModelFile {
     #[serde(default)]
     byte_fallback: Option<bool>,
     #[serde(default)]
-    ignore_merges: Option<bool>,
+    pub(super) ignore_merges: Option<bool>,
 }
 
 /// Tokens with their ids and, from Unigram's list, their scores.
 #[derive(Default)]
-struct Vocab {
-    tokens: Vec<(String, u32)>,
+pub(super) struct Vocab {
+    pub(super) tokens: Vec<(String, u32)>,
     scores: Vec<f64>,
 }
 
@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for Vocab {
 /// A merge rule: `"left right"` or `["left", "right"]`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Merge {
+pub(super) enum Merge {
     Pair(String, String),
     Line(String),
 }
@@ -283,7 +283,7 @@ fn model(
 }
 
 impl Merge {
-    fn sides(&self) -> (String, String) {
+    pub(super) fn sides(&self) -> (String, String) {
         match self {
             Merge::Pair(left, right) => (left.clone(), right.clone()),
             Merge::Line(line) => {

@@ -5,12 +5,14 @@
 //! text ─ added tokens cut out ─ normalized ─ split into words ─ BPE, WordPiece or Unigram ─► ids   (pipeline.rs)
 //! ids ─ bytes of each token, joined (table.rs) ─► text
 //! ```
-//! `json.rs` with `steps.rs`, and `gguf.rs` with `kinds.rs`, say what a file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the
+//! `json.rs` with `steps.rs` (and, the other way, `export.rs`), and `gguf.rs` with `kinds.rs`, say what a file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the
 //! crate would trust. Our own are the splitting by pattern (`split.rs`: the crate's loses text silently) and decoding
 //! (`table.rs`: the crate gives text, where log-probabilities and streams need the bytes of single tokens).
 
 mod build;
 mod bytes;
+#[cfg(not(target_arch = "wasm32"))]
+mod export;
 mod gguf;
 mod json;
 mod kinds;
@@ -114,6 +116,19 @@ impl Tokenizer {
             None | Some("none" | "no_vocab") => Ok(None),
             Some(_) => Self::from_gguf(checkpoint.metadata()).map(Some),
         }
+    }
+
+    /// The keys of a GGUF vocabulary that means the same as a checkpoint's `tokenizer.json`, of which this was made; each
+    /// of `rows` ids gets a token. [`Error::Unsupported`] where GGUF has no words for it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn gguf_keys(&self, tokenizer_json: &str, rows: usize) -> Result<Vec<(String, crate::weights::Value)>> {
+        export::keys(tokenizer_json, self, rows)
+    }
+
+    /// A text of which the two make different ids, if one is found among a few.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn differs_from(&self, other: &Tokenizer) -> Option<&'static str> {
+        export::difference(self, other)
     }
 
     fn new(parts: Parts) -> Result<Self> {

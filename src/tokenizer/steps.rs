@@ -42,7 +42,7 @@ pub(super) fn name(step: &Value) -> String {
 }
 
 /// The steps of a `Sequence`, or the step itself; none for `null`.
-fn flatten<'v>(step: &'v Value, list: &str) -> Result<Vec<&'v Value>> {
+pub(super) fn flatten<'v>(step: &'v Value, list: &str) -> Result<Vec<&'v Value>> {
     let mut steps = Vec::new();
     let mut open = vec![(step, 0)];
     while let Some((step, depth)) = open.pop() {

@@ -37,6 +37,7 @@ pub struct Checkpoint {
     tokenizer_config: Option<serde_json::Value>,
     generation_config: Option<serde_json::Value>,
     chat_template: Option<String>,
+    chat_template_json: Option<serde_json::Value>,
     adapter_config: Option<serde_json::Value>,
     pooling: Option<serde_json::Value>,
 }
@@ -54,6 +55,7 @@ impl Checkpoint {
             tokenizer_config,
             generation_config,
             chat_template,
+            chat_template_json,
             adapter_config,
             pooling,
             index,
@@ -76,6 +78,7 @@ impl Checkpoint {
             tokenizer_config: json(tokenizer_config.as_deref()).await?,
             generation_config: json(generation_config.as_deref()).await?,
             chat_template: text(chat_template.as_deref()).await?,
+            chat_template_json: json(chat_template_json.as_deref()).await?,
             adapter_config: json(adapter_config.as_deref()).await?,
             pooling: json(pooling.as_deref()).await?,
         })
@@ -128,6 +131,11 @@ impl Checkpoint {
     /// The text of `chat_template.jinja`.
     pub fn chat_template_file(&self) -> Option<&str> {
         self.chat_template.as_deref()
+    }
+
+    /// `chat_template.json`, an object.
+    pub fn chat_template_json(&self) -> Option<&serde_json::Value> {
+        self.chat_template_json.as_ref()
     }
 
     /// `adapter_config.json`, an object: PEFT's or MLX's, beside a LoRA adapter.

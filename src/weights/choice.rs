@@ -20,9 +20,9 @@ const KEPT: [&str; 10] = [
     "moe.gate.weight",
 ];
 
-/// The matrix that gives the logits; where the first two are absent, it is the table of embeddings.
-const OUTPUT: [&str; 2] = ["output.weight", "lm_head.weight"];
-const EMBEDDINGS: [&str; 3] = ["token_embd.weight", "embed_tokens.weight", "wte.weight"];
+/// The matrix that gives the logits; where none of these is there, it is the table of embeddings.
+const OUTPUT: [&str; 4] = ["output.weight", "lm_head.weight", "embed_out.weight", "language_model.lm_head.weight"];
+const EMBEDDINGS: [&str; 4] = ["token_embd.weight", "embed_tokens.weight", "wte.weight", "embed_in.weight"];
 
 impl Checkpoint {
     /// What a tensor becomes when the model is quantised to `to`, its rows (or, where it is used transposed, its

@@ -33,6 +33,7 @@ enum Role {
     TokenizerConfig,
     GenerationConfig,
     ChatTemplate,
+    ChatTemplateJson,
     AdapterConfig,
     Pooling,
     Index,
@@ -53,6 +54,7 @@ impl Role {
             "tokenizer_config.json" => Role::TokenizerConfig,
             "generation_config.json" => Role::GenerationConfig,
             "chat_template.jinja" => Role::ChatTemplate,
+            "chat_template.json" => Role::ChatTemplateJson,
             "adapter_config.json" => Role::AdapterConfig,
             _ if name.ends_with(".safetensors.index.json") => Role::Index,
             _ if name.ends_with(".gguf") => Role::Gguf,
@@ -60,6 +62,11 @@ impl Role {
             _ => Role::Other,
         }
     }
+}
+
+/// Folders that a name goes through.
+fn depth(name: &str) -> usize {
+    name.matches(['/', '\\']).count()
 }
 
 /// The name without folders.
@@ -84,6 +91,7 @@ pub(super) struct Sorted {
     pub tokenizer_config: Option<Box<dyn Source>>,
     pub generation_config: Option<Box<dyn Source>>,
     pub chat_template: Option<Box<dyn Source>>,
+    pub chat_template_json: Option<Box<dyn Source>>,
     pub adapter_config: Option<Box<dyn Source>>,
     pub pooling: Option<Box<dyn Source>>,
     pub index: Option<Box<dyn Source>>,
@@ -96,13 +104,21 @@ impl Files {
     pub(super) fn sort(self) -> Result<Sorted> {
         let mut sorted = Sorted::default();
         let (mut ggufs, mut safetensors, mut indexes, mut others) = (vec![], vec![], vec![], vec![]);
-        for source in self.sources {
+        // Of a folder with others in it, what lies deeper belongs to something else: of weights those at the top count,
+        // and of the other files of one name the last.
+        let mut sources = self.sources;
+        sources.sort_by_key(|source| std::cmp::Reverse(depth(source.name())));
+        let weights = |name: &str| matches!(Role::of(name), Role::Gguf | Role::Safetensors | Role::Index);
+        let top = sources.iter().map(|source| source.name()).filter(|name| weights(name)).map(depth).min();
+        for source in sources {
             match Role::of(source.name()) {
+                _ if weights(source.name()) && top.is_some_and(|top| depth(source.name()) > top) => {}
                 Role::Config => sorted.config = Some(source),
                 Role::Tokenizer => sorted.tokenizer = Some(source),
                 Role::TokenizerConfig => sorted.tokenizer_config = Some(source),
                 Role::GenerationConfig => sorted.generation_config = Some(source),
                 Role::ChatTemplate => sorted.chat_template = Some(source),
+                Role::ChatTemplateJson => sorted.chat_template_json = Some(source),
                 Role::AdapterConfig => sorted.adapter_config = Some(source),
                 Role::Pooling => sorted.pooling = Some(source),
                 Role::Index => indexes.push(source),

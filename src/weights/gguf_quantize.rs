@@ -30,8 +30,7 @@ impl<'a> Quantization<'a> {
     /// that this build does not know.
     pub fn plan(checkpoint: &'a Checkpoint, to: Format, requantize: bool) -> Result<Self> {
         if checkpoint.kind() == Kind::Safetensors {
-            let why = "is safetensors, and only GGUF files can be rewritten; convert it to GGUF first, or load it with \
-                       --quantize, which quantises while loading";
+            let why = "is safetensors, which are converted, not rewritten";
             return Err(Error::invalid("--model", why));
         }
         if !to.is_writable() {
@@ -125,7 +124,7 @@ impl<'a> Quantization<'a> {
 }
 
 /// `general.file_type`, llama.cpp's number for a model that is mostly in this format.
-fn file_type(format: Format) -> u32 {
+pub(crate) fn file_type(format: Format) -> u32 {
     match format {
         Format::F32 => 0,
         Format::F16 => 1,

@@ -281,6 +281,15 @@ impl Metadata {
         })
     }
 
+    /// An array of switches, also as integers.
+    pub fn bools(&self, key: &str) -> Result<Option<Cow<'_, [bool]>>> {
+        self.typed(key, "an array of booleans", |value| match value {
+            Value::Array(Array::Bool(x)) => Some(Cow::Borrowed(x.as_slice())),
+            Value::Array(array) => Some(array.integers()?.into_iter().map(|x| x != 0).collect()),
+            _ => None,
+        })
+    }
+
     /// An array of integers of any width, each of which must fit an `i32`.
     pub fn i32s(&self, key: &str) -> Result<Option<Cow<'_, [i32]>>> {
         self.typed(key, "an array of integers that fit 32 bits", |value| match value {

@@ -35,7 +35,11 @@ pub use files::Files;
 pub use files::open_path;
 #[cfg(not(target_arch = "wasm32"))]
 pub use gguf_quantize::Quantization;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use gguf_quantize::file_type;
 pub use gguf_write::GgufWriter;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use gguf_write::unwritable;
 pub use metadata::{Array, Metadata, Value};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;

@@ -8,7 +8,7 @@ import { Inked } from '../../www/page/inked.js';
 import { describeProgress, formatBytes } from '../../www/progress.js';
 import { encodeRequest } from '../../www/requests.js';
 import { Sha256 } from '../../www/sha256.js';
-import { bestAdapter, bestFile, parse, parseAdapter } from '../../www/sources.js';
+import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/sources.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
@@ -53,6 +53,29 @@ test('of a repository’s files, the one a person means is taken', () => {
   assert.equal(bestFile(['config.json', 'model.safetensors']), 'model.safetensors');
   assert.equal(bestFile(['model-00001-of-00002.safetensors', 'model.safetensors.index.json']), 'model.safetensors.index.json');
   assert.equal(bestFile(['README.md']), undefined);
+  const split = ['a-Q8_0-00002-of-00002.gguf', 'a-Q8_0-00001-of-00002.gguf', 'a-F16-00001-of-00009.gguf'];
+  assert.equal(bestFile(split), 'a-Q8_0-00001-of-00002.gguf');
+  assert.equal(bestFile([...split, 'a-Q4_K_M.gguf']), 'a-Q4_K_M.gguf');
+});
+
+test('a split GGUF is all its parts, whichever of them is named', async () => {
+  const files = async (model) => (await resolve(parse(model, 'https://site.example/'), {})).map(({ url }) => url);
+  const part = (n) => `https://a.example/models/m-0000${n}-of-00003.gguf?key=1`;
+  for (const n of [1, 2, 3]) assert.deepEqual(await files(part(n)), [1, 2, 3].map(part));
+  const hub = 'https://huggingface.co/o/r/resolve/main/q8/';
+  assert.deepEqual(await files('hf:o/r/q8/m-00001-of-00002.gguf'), [`${hub}m-00001-of-00002.gguf`, `${hub}m-00002-of-00002.gguf`]);
+  for (const whole of ['m.gguf', 'm-00000-of-00002.gguf', 'm-00003-of-00002.gguf', 'm-1-of-2.gguf']) {
+    assert.deepEqual(await files(`https://a.example/${whole}`), [`https://a.example/${whole}`]);
+  }
+});
+
+test('files of a chosen folder keep the way to them', async () => {
+  const file = (webkitRelativePath) => Object.assign(new File(['x'], webkitRelativePath.split('/').pop()), { webkitRelativePath });
+  const paths = ['m/config.json', 'm/model.safetensors', 'm/1_Pooling/config.json'];
+  const source = parse(paths.map(file), 'https://site.example/');
+  assert.deepEqual((await resolve(source, {})).map(({ name }) => name), paths);
+  assert.deepEqual((await resolve(parse([new File(['x'], 'a.gguf')], 'https://site.example/'), {})).map(({ name }) => name), ['a.gguf']);
+  assert.deepEqual((await resolve(parse(new Blob(['x']), 'https://site.example/'), {})).map(({ name }) => name), ['model']);
 });
 
 test('integrity is read in base64 and hexadecimal', () => {

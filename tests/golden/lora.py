@@ -66,13 +66,13 @@ def bases_of(tensors):
 def write_gguf(model, tensors, alpha, name, kind):
     """A GGUF adapter: B's rows in the order that the base's have in GGUF."""
     config = model.config
-    w = gguf.GGUFWriter(FOLDER / f"{name}.gguf", config["model_type"])
+    w = gguf.GGUFWriter(FOLDER / f"{name}.gguf", gguf.MODEL_ARCH_NAMES[model.arch.gguf])
     w.add_type(gguf.GGUFType.ADAPTER)
     w.add_string(gguf.Keys.Adapter.TYPE, "lora")
     w.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     for base, pair in bases_of(tensors).items():
         b = pair["B"].numpy()
-        if config["model_type"] == "llama":
+        if config["model_type"] != "gpt2":  # whose weights are turned, not their rows
             [(_, b)] = model.arch.rearranged(config, base, b)
         for half, array in (("a", pair["A"].numpy()), ("b", b)):
             tensor = model.arch.tensor_name(config, base + ".weight") + f".lora_{half}"
@@ -126,6 +126,14 @@ def group(base, files, config, seed):
     return files, adapted(loaded(base, files[0]), config, np.random.default_rng(seed)), loaded(base, files[0])
 
 
+def plain_case(base, config, seed, name, rng):
+    """An adapter of both kinds on both kinds of its base."""
+    groups = [group(base, ["model.safetensors", "f32.gguf"], config, seed)]
+    tensors = write_peft(groups[0][1], name, torch.float16)
+    write_gguf(BASES[base], tensors, float(config.lora_alpha), name, gguf.GGMLQuantizationType.F16)
+    return expected(base, groups, [f"{name}/adapter_model.safetensors", f"{name}.gguf"], rng)
+
+
 def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
@@ -171,6 +179,22 @@ def main():
     tensors = write_peft(groups[0][1], "conv1d", torch.float16)
     write_gguf(BASES["gpt2-small"], tensors, 16.0, "conv1d", gguf.GGMLQuantizationType.F16)
     cases += expected("gpt2-small", groups, ["conv1d/adapter_model.safetensors", "conv1d.gguf"], rng)
+
+    # Queries, keys and values fused head by head, which GGUF puts in another order.
+    by_head = peft.LoraConfig(
+        r=4, lora_alpha=6, task_type="CAUSAL_LM",
+        target_modules=["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"])
+    cases += plain_case("gpt-neox", by_head, 5, "by-head", rng)
+
+    # Fused one behind the other, and a fused gate.
+    fused = peft.LoraConfig(
+        r=4, lora_alpha=6, task_type="CAUSAL_LM", target_modules=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"])
+    cases += plain_case("phi3", fused, 6, "fused", rng)
+
+    # What o and down add is multiplied once more.
+    scaled = peft.LoraConfig(
+        r=4, lora_alpha=6, task_type="CAUSAL_LM", target_modules=["q_proj", "k_proj", "o_proj", "up_proj", "down_proj"])
+    cases += plain_case("granite", scaled, 7, "scaled", rng)
 
     made_by = f"tests/golden/lora.py with peft {peft.__version__} and transformers {transformers.__version__}"
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)

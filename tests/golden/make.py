@@ -34,7 +34,7 @@ GREEDY_TOKENS = 16
 # The chosen token leads by at least this much at each greedy step, so that f16 KV cannot change the ids.
 GREEDY_MARGIN = 0.15
 GGML = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0, "q4_0": Type.Q4_0}
-FILE_TYPE = {"f32": 0, "f16": 1, "bf16": 32, "q8_0": 7, "q4_0": 2}
+FILE_TYPE = {"f32": 0, "f16": 1, "bf16": 32, "q8_0": 7, "q4_0": 2, "mixed": 15}
 MODELS = {model.name: model for model in every_model()}
 
 # --- weights --------------------------------------------------------------------------------------------------------
@@ -68,7 +68,9 @@ def new_hf(config):
 
 def write_safetensors(model, hf, folder):
     """config.json and the weights as a hub has them: no tied output, optionally sharded with an index."""
-    (folder / "config.json").write_text(json.dumps(model.config, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(model.published or model.config, indent=2) + "\n")
+    if not model.safetensors:
+        return
     parts = [part for n, p in hf.named_parameters() for part in model.arch.stored(n, p.data.to(model.stored))]
     tensors = {n: tensor.contiguous() for n, tensor in parts}
     if model.bare_names:
@@ -136,6 +138,14 @@ def gguf_arrays(model, hf):
     return {tensor: (np.concatenate(arrays), f32) for tensor, (arrays, f32) in found.items()}
 
 
+def quantized(array, kind):
+    try:
+        return gguf.quants.quantize(array, kind)
+    except NotImplementedError:
+        import ggml  # needs llama-cpp-python
+        return ggml.quantize(array, kind)
+
+
 def write_gguf(model, hf, fmt, path):
     w = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[model.arch.gguf])
     # llama.cpp expects tokens of Phi 3's own in whatever is called phi3.
@@ -155,8 +165,8 @@ def write_gguf(model, hf, fmt, path):
     for name, array in model.arch.tensors(hf, lambda **fields: new_hf(model.config | fields)).items():
         w.add_tensor(name, array)
     for name, (array, f32) in gguf_arrays(model, hf).items():
-        kind = Type.F32 if f32 else GGML[fmt]
-        w.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
+        kind = Type.F32 if f32 else model.mixture[name] if fmt == "mixed" else GGML[fmt]
+        w.add_tensor(name, quantized(array, kind), raw_dtype=kind)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -330,7 +340,7 @@ def make(model):
     write_safetensors(model, hf, folder)
     write_tokenizer(model.config["vocab_size"], folder)
     main = "model.safetensors" if model.shards == 1 else "model.safetensors.index.json"
-    groups = [([main], load_safetensors(model, folder))]
+    groups = [([main], load_safetensors(model, folder))] if model.safetensors else []
     longest = list(range(max(max(case.lengths) for case in model.cases)))
     for fmt in model.gguf:
         path = folder / f"{fmt}.gguf"

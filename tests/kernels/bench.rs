@@ -1,6 +1,7 @@
 //! `check` records one plan on both executors, runs it, and compares what it wrote.
 
 use crate::blocks::Blocks;
+use crate::skip::skipped;
 use cresset::device::{
     Access, BufferId, Control, Device, FROM_STATE, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Pass, Pool, Row,
     SamplingSlot, Step, Tensor, Tuning, Usage, Weight, WeightPiece,
@@ -20,7 +21,7 @@ pub struct Bench {
 impl Bench {
     pub fn open() -> Bench {
         let gpu = if std::env::var_os("NO_GPU").is_some_and(|v| v == "1") {
-            eprintln!("SKIPPED: kernels run on the CPU only (NO_GPU=1)");
+            skipped("kernels on the GPU (NO_GPU=1)");
             None
         } else {
             Some(block_on(Device::gpu()).expect("a graphics adapter; NO_GPU=1 says that there is none"))

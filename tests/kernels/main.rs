@@ -10,3 +10,5 @@ mod encoder;
 mod experts;
 mod linear;
 mod sampling;
+#[path = "../support/skip.rs"]
+mod skip;

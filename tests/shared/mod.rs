@@ -3,17 +3,21 @@
 
 use std::path::PathBuf;
 
+#[path = "../support/skip.rs"]
+mod skip;
+pub use skip::skipped;
+
 /// A path in the shared data folder (`../shared/data`, or `$CRESSET_SHARED/data`); `None`, said aloud, where it is
 /// not present.
 pub fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("CRESSET_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = root.join("data").join(path);
-    if !path.exists() {
-        eprintln!("SKIPPED: {} is not present", path.display());
+    let file = root.join("data").join(path);
+    if !file.exists() {
+        skipped(&format!("shared data: there is no {path} (CRESSET_SHARED names the folder)"));
         return None;
     }
-    Some(path)
+    Some(file)
 }
 
 /// The text of a file in the shared data folder.

@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: devices, fixtures, comparisons.
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod folder;
+pub mod skip;
 pub mod variant;
 
 use cresset::device::KvFormat;
@@ -20,7 +22,7 @@ pub fn cpu() -> Case {
 /// The GPU; without one the test fails, unless `NO_GPU=1` says that this is known.
 pub fn gpu() -> Option<Case> {
     if std::env::var("NO_GPU").is_ok_and(|v| v == "1") {
-        eprintln!("skipped on the GPU: NO_GPU=1");
+        skip::skipped("models on the GPU (NO_GPU=1)");
         return None;
     }
     Some(DeviceChoice::Gpu)

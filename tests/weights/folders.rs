@@ -109,6 +109,32 @@ fn which_model() {
     refused(open_all(indexes), "INVALID_REQUEST", "several models");
 }
 
+/// As a browser gives a chosen folder: with everything in it, in any order.
+#[test]
+fn a_folder_with_others_in_it() {
+    let weights = |name| shard(name, [0; 4]);
+    let config = |n: u32| format!(r#"{{"n": {n}}}"#).into_bytes();
+    let mut files = vec![
+        ("m/config.json", config(1)),
+        ("m/1_Pooling/config.json", config(2)),
+        ("m/2_Dense/config.json", config(3)),
+        ("m/2_Dense/model.safetensors", weights("dense")),
+        ("m/model.safetensors", weights("a")),
+        ("m/onnx/config.json", config(4)),
+        ("m/onnx/model.onnx", vec![0; 4]),
+    ];
+    for _ in 0..2 {
+        let model = open_all(files.clone()).unwrap();
+        assert_eq!((&model.config().unwrap()["n"], &model.pooling().unwrap()["n"]), (&1.into(), &2.into()));
+        assert_eq!(model.tensors().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["a"]);
+        files.reverse();
+    }
+    let apart = open_all([("config.json", config(1)), ("m/model.safetensors", weights("a"))]).unwrap();
+    assert_eq!((&apart.config().unwrap()["n"], apart.tensors().len()), (&1.into(), 1));
+    let two = [("m/a.gguf", part(0, 1, "a")), ("m/b.gguf", part(0, 1, "a"))];
+    refused(open_all(two), "INVALID_REQUEST", "several models");
+}
+
 #[test]
 fn json_beside_the_weights() {
     let with = |name, text: &[u8]| open_all([("model.safetensors", shard("a", [0; 4])), (name, text.to_vec())]);

@@ -9,13 +9,7 @@ use crate::code;
 
 /// Opens a file of the shared data, or gives `None`, said aloud, where that is absent.
 fn shared(path: &str) -> Option<Checkpoint> {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let file = std::env::var_os("CRESSET_SHARED").map_or_else(beside, PathBuf::from).join("data").join(path);
-    if !file.exists() {
-        eprintln!("SKIPPED: the shared data has no {path} here (CRESSET_SHARED names its folder)");
-        return None;
-    }
-    Some(block_on(Checkpoint::open(open_path(file).unwrap())).unwrap())
+    Some(block_on(Checkpoint::open(open_path(crate::shared::shared(path)?).unwrap())).unwrap())
 }
 
 #[test]

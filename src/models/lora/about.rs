@@ -15,6 +15,8 @@ pub struct About {
     pub origin: &'static str,
     /// The model it was trained on, as the files name it.
     pub base: Option<String>,
+    /// Whether its files say how strong it is.
+    pub says_strength: bool,
     /// Pairs of small matrices, one for each projection of the model.
     pub pairs: usize,
     /// The lowest and the highest rank of the pairs.
@@ -26,9 +28,9 @@ pub struct About {
 /// Reads the headers. Errors: those of loading it that do not depend on the model.
 pub fn about(checkpoint: &Checkpoint) -> Result<About> {
     let config = checkpoint.adapter_config();
-    let is_mlx = config.is_some_and(strength::is_mlx);
-    strength::check(checkpoint)?;
+    let says_strength = strength::is_said(checkpoint)?;
     let pairs = pairs::read(checkpoint)?;
+    let is_mlx = config.map_or(pairs.iter().any(|pair| pair.turned), strength::is_mlx);
     let ranks = || pairs.iter().filter_map(|pair| if pair.turned { pair.a.shape.last() } else { pair.a.shape.first() });
     let named = match config {
         Some(config) => config["base_model_name_or_path"].as_str().or(config["model"].as_str()),
@@ -41,6 +43,7 @@ pub fn about(checkpoint: &Checkpoint) -> Result<About> {
             World::HuggingFace => "PEFT",
         },
         base: named.map(str::to_string),
+        says_strength,
         pairs: pairs.len(),
         ranks: [ranks().min(), ranks().max()].map(|rank| rank.copied().unwrap_or(0)),
         targets: pairs.iter().filter_map(|pair| pair.base.rsplit('.').next()).map(str::to_string).collect(),

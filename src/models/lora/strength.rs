@@ -87,9 +87,9 @@ impl Strength {
     }
 }
 
-/// Whether the file alone is an adapter that this build can apply; errors as for [`Strength::read`].
-pub fn check(checkpoint: &Checkpoint) -> Result<()> {
-    told(checkpoint).map(drop)
+/// Whether the files say how strong the adapter is; errors as for [`Strength::read`].
+pub fn is_said(checkpoint: &Checkpoint) -> Result<bool> {
+    told(checkpoint).map(|told| told.is_some())
 }
 
 /// Whether `adapter_config.json` is one of mlx-lm.

@@ -121,6 +121,9 @@ class Model:
     bare_names: bool = False  # gpt2: tensor names without the `transformer.` prefix
     cases: list = field(default_factory=lambda: [Case()])
     theirs: bool = True  # transformers' GGUF loader can read the file
+    published: dict | None = None  # config.json itself, where `config` is only the part about the language model
+    safetensors: bool = True
+    mixture: dict = field(default_factory=dict)  # {name in GGUF: type} for mixed.gguf
     agreed: int | None = None  # positions up to which llama.cpp computes the same; None: all
 
 

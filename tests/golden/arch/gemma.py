@@ -49,10 +49,21 @@ class Gemma3(Gemma):
             w.add_rope_scaling_factor(rope["factor"])
 
 
+class Gemma3Whole(Gemma3):
+    """Of a model that also sees, the language model."""
+
+    def stored(self, name, tensor):
+        return [(f"language_model.{name}", tensor)]
+
+
 def gemma(model_type, **fields):
     base = dict(model_type=model_type, hidden_activation="gelu_pytorch_tanh", rms_norm_eps=1e-6, head_dim=16)
     return {k: v for k, v in tiny(**base | fields).items() if k != "hidden_act"}
 
+
+GEMMA3_TEXT = dict(
+    model_type="gemma3_text", hidden_size=16, intermediate_size=32, num_hidden_layers=1, vocab_size=80,
+    layer_types=["full_attention"], rope_scaling=dict(rope_type="linear", factor=8.0))
 
 MODELS = [
     Model("gemma", Gemma(), gemma("gemma", num_hidden_layers=2)),
@@ -66,4 +77,7 @@ MODELS = [
         gemma("gemma3_text", num_hidden_layers=7, sliding_window=8, query_pre_attn_scalar=16, rope_theta=1000000.0,
               rope_local_base_freq=10000.0, rope_scaling=dict(rope_type="linear", factor=4.0)),
         cases=[Case(lengths=(1, 9, 48))], theirs=False),
+    Model(  # config.json as hubs have it: whatever is as transformers' class has it is left out
+        "gemma3-whole", Gemma3Whole(), GEMMA3_TEXT, gguf=(),
+        published=dict(architectures=["Gemma3ForConditionalGeneration"], model_type="gemma3", text_config=GEMMA3_TEXT)),
 ]

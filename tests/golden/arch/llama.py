@@ -3,6 +3,7 @@
 import gguf
 import numpy as np
 import torch
+from gguf import GGMLQuantizationType as Type
 
 from . import Case, Model, Permuted, tiny
 
@@ -37,6 +38,18 @@ def llama(**fields):
     return config | dict(bos_token_id=config["vocab_size"] - 1, eos_token_id=config["vocab_size"] - 1)
 
 
+# Every type of weight once, K-quants where rows are whole blocks of 256: what rows of q, k and v, or of gate and up, are
+# read together is of different types.
+MIXTURE = {
+    "token_embd.weight": Type.Q3_K, "output.weight": Type.Q6_K,
+    "blk.0.attn_q.weight": Type.Q4_K, "blk.0.attn_k.weight": Type.Q5_K, "blk.0.attn_v.weight": Type.Q2_K,
+    "blk.0.attn_output.weight": Type.IQ4_NL, "blk.0.ffn_gate.weight": Type.IQ4_XS, "blk.0.ffn_up.weight": Type.F32,
+    "blk.0.ffn_down.weight": Type.Q5_1,
+    "blk.1.attn_q.weight": Type.Q8_0, "blk.1.attn_k.weight": Type.F16, "blk.1.attn_v.weight": Type.BF16,
+    "blk.1.attn_output.weight": Type.MXFP4, "blk.1.ffn_gate.weight": Type.Q4_1, "blk.1.ffn_up.weight": Type.Q5_0,
+    "blk.1.ffn_down.weight": Type.Q4_0,
+}
+
 MODELS = [
     Model(  # grouped-query attention, untied output, every format, two shards
         "llama-gqa", Llama(),
@@ -62,6 +75,11 @@ MODELS = [
             vocab_size=80, num_hidden_layers=1,
             rope_parameters=dict(rope_type="linear", factor=4.0, rope_theta=20000.0)).items() if k != "rope_theta"},
         torch.float32, gguf_version=2, cases=[WHOLE]),
+    Model(  # a type of its own for every matrix
+        "llama-mixed", Llama(),
+        llama(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=16, intermediate_size=96,
+              vocab_size=80),
+        torch.float32, ("mixed",), safetensors=False, mixture=MIXTURE),
     Model(  # YaRN; the sequence goes past the original context
         "llama-yarn", Llama(),
         tiny(architectures=["LlamaForCausalLM"], model_type="llama", rms_norm_eps=1e-5, num_hidden_layers=2,

@@ -64,4 +64,10 @@ MODELS = [
              num_experts_per_tok=2, moe_intermediate_size=32, intermediate_size=64, norm_topk_prob=True,
              decoder_sparse_step=1, mlp_only_layers=[]),
         theirs=False),
+    Model(  # a window, and weights not normalised, as config.json means where it leaves that out; GGUF can say neither
+        "qwen3-moe-window", Qwen3Moe(),
+        tiny(model_type="qwen3_moe", rms_norm_eps=1e-6, num_hidden_layers=1, head_dim=16, num_experts=4,
+             num_experts_per_tok=2, moe_intermediate_size=32, intermediate_size=64, use_sliding_window=True,
+             sliding_window=8),
+        gguf=()),
 ]

@@ -12,7 +12,8 @@ class StableLm(Arch):
 
     def metadata(self, w, config, given):
         super().metadata(w, config, given)
-        w.add_parallel_residual(config.use_parallel_residual)
+        # The converter takes a switch that is left out for one that is on; what counts is whether there is a second norm.
+        w.add_parallel_residual(given.get("use_parallel_residual", True))
 
     def rearranged(self, config, name, array):
         """The norms of a layer's heads become one matrix."""
@@ -28,10 +29,10 @@ def stablelm(**fields):
 
 
 MODELS = [
-    Model(  # as 1.6B: biases on q, k and v
+    Model(  # as 1.6B: biases on q, k and v; one sublayer after the other, which GGUF's metadata deny
         "stablelm", StableLm(),
         stablelm(num_attention_heads=2, num_key_value_heads=2, partial_rotary_factor=0.25, use_qkv_bias=True,
-                 qk_layernorm=False, use_parallel_residual=False)),
+                 qk_layernorm=False)),
     Model(  # as 12B: sublayers side by side, a norm for each head, both of which transformers' GGUF loader leaves out
         "stablelm-parallel", StableLm(),
         stablelm(partial_rotary_factor=0.5, use_qkv_bias=False, qk_layernorm=True, use_parallel_residual=True),

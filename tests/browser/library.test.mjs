@@ -1,0 +1,159 @@
+// What pages ask of the library besides completions, with the real engine: models made smaller while they load, a chosen
+// folder, texts to vectors, chats with tools, the visitor's clock and adapters. Needs dist/: run build.sh first.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { DEVICES, GOLDEN, filesOf, gap, newEnginePage, readJson, serveEngine } from './engine.mjs';
+import { startBrowser } from './harness.mjs';
+
+const MINILM = process.env.CRESSET_MINILM;
+
+let browser, server, page;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await serveEngine([MINILM ?? '']);
+  // Half an hour from a whole one: an offset in hours, or of the wrong sign, would show.
+  page = await newEnginePage(browser, server, { timezoneId: 'Asia/Kolkata' });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Logits of all positions of `ids` from llama-gqa's safetensors, made smaller as `quantize` says. */
+async function quantized(device, quantize, ids) {
+  return page.evaluate(async ({ paths, options, ids }) => {
+    const engine = await loadBare(paths, options);
+    const logits = Array.from(await engine.logits(Uint32Array.from(ids), true));
+    const { model, device } = JSON.parse(engine.info());
+    engine.free();
+    return { logits, quantization: model.quantization, backend: device.backend };
+  }, { paths: filesOf('llama-gqa', 'model.safetensors.index.json'), options: { device, quantize, kv: 'f32' }, ids });
+}
+
+test('quantize: the same smaller model on both devices, as close to the whole one as its bits allow', async () => {
+  const { cases } = readJson(`${GOLDEN}/llama-gqa/expected.json`);
+  const { ids, logits } = cases[0].sequences.at(-1);
+  const errors = {};
+  // Its rows are no whole blocks of 256 weights, where Q4_K gives way to Q5_0.
+  for (const [quantize, says] of [['q8_0', 'q8_0'], ['q4_0', 'q4_0'], ['q4_k', 'q5_0']]) {
+    const [cpu, webgpu] = [await quantized('cpu', quantize, ids), await quantized('webgpu', quantize, ids)];
+    assert.deepEqual([cpu.backend, webgpu.backend], DEVICES);
+    assert.deepEqual([cpu.quantization, webgpu.quantization], [says, says]);
+    assert.ok(gap(cpu.logits, webgpu.logits) <= 1e-3, `${quantize}: ${gap(cpu.logits, webgpu.logits)}`);
+    const squares = logits.flat().map((value, i) => (value - cpu.logits[i]) ** 2);
+    errors[quantize] = Math.sqrt(squares.reduce((sum, x) => sum + x, 0) / squares.length);
+  }
+  // The logits themselves spread by 2.
+  const { q8_0: eight, q4_0: four, q4_k: five } = errors;
+  assert.ok(0 < eight && 2 * eight < five && 1.2 * five < four && four < 2, JSON.stringify(errors));
+  // The very rounding of the file that the reference package wrote.
+  const written = cases.find(({ files }) => files.includes('q8_0.gguf')).sequences.at(-1);
+  const { logits: got } = await quantized('cpu', 'q8_0', written.ids);
+  assert.ok(gap(got, written.logits.flat()) <= 1e-3, `q8_0.gguf: ${gap(got, written.logits.flat())}`);
+});
+
+test('a chosen folder keeps its folders: the way to pool is not another config.json', async () => {
+  const { pooling, texts } = readJson(`${GOLDEN}/encoders/bert-cls/expected.json`);
+  assert.equal(pooling, 'cls', 'the mean is what an encoder does that says nothing');
+  await page.evaluate(() => {
+    const input = Object.assign(document.createElement('input'), { type: 'file', id: 'folder', webkitdirectory: true });
+    document.body.replaceChildren(input);
+  });
+  await page.setInputFiles('#folder', `${GOLDEN}/encoders/bert-cls`, { timeout: 10_000 });
+  const vectors = await page.evaluate(async (input) => {
+    // The folder has a GGUF beside the safetensors, of which the person chooses one.
+    const files = [...document.querySelector('#folder').files].filter(({ name }) => !name.endsWith('.gguf'));
+    const engine = await Cresset.load(files, { device: 'cpu' });
+    const { data } = await engine.embeddings.create({ input });
+    await engine.unload();
+    return data.map(({ embedding }) => embedding);
+  }, texts.map(({ text }) => text));
+  for (const [i, { text, vector }] of texts.entries()) assert.ok(gap(vectors[i], vector) <= 5e-5, text);
+});
+
+test('a GGUF encoder with its vocabulary makes vectors of texts', async () => {
+  const { texts } = readJson(`${GOLDEN}/encoders/bert-cls/expected.json`);
+  const vectors = await page.evaluate(async (input) => {
+    const engine = await Cresset.load('/golden/encoders/bert-cls/f32.gguf', { device: 'cpu', cache: false });
+    const { data } = await engine.embeddings.create({ input });
+    await engine.unload();
+    return data.map(({ embedding }) => embedding);
+  }, texts.map(({ text }) => text));
+  for (const [i, { text, vector }] of texts.entries()) assert.ok(gap(vectors[i], vector) <= 5e-5, text);
+});
+
+test('all-MiniLM-L6-v2 makes the reference’s vectors', { skip: existsSync(MINILM ?? '') ? false : 'CRESSET_MINILM does not say where it is' }, async () => {
+  const { cases, most_tokens: most } = readJson(`${GOLDEN}/encoders/minilm.json`);
+  const vectors = await page.evaluate(async ({ input, most }) => {
+    const engine = await Cresset.load('/model.safetensors', { device: 'cpu', cache: false });
+    const { data } = await engine.embeddings.create({ input, truncate_prompt_tokens: most });
+    await engine.unload();
+    return data.map(({ embedding }) => embedding);
+  }, { input: cases.map(({ text }) => text), most });
+  for (const [i, { text, vector }] of cases.entries()) {
+    const dot = (a, b) => a.reduce((sum, x, k) => sum + x * b[k], 0);
+    const likeness = dot(vectors[i], vector) / Math.sqrt(dot(vectors[i], vectors[i]) * dot(vector, vector));
+    assert.ok(likeness >= 0.9999, `${text}: ${likeness}`);
+  }
+});
+
+/** llama-gqa/f32.gguf with logits that are all zero, so that a request's biases alone say what is written. */
+function silent() {
+  const folder = `${GOLDEN}/llama-gqa`;
+  const bytes = readFileSync(`${folder}/f32.gguf`);
+  const shard = readFileSync(`${folder}/${readJson(`${folder}/model.safetensors.index.json`).weight_map['lm_head.weight']}`);
+  const data = 8 + Number(shard.readBigUInt64LE());
+  const [start, end] = JSON.parse(shard.toString('utf8', 8, data))['lm_head.weight'].data_offsets;
+  const at = bytes.indexOf(shard.subarray(data + start, data + end));
+  assert.ok(at > 0 && at % 32 === 0);
+  return bytes.fill(0, at, at + end - start);
+}
+
+// In the golden vocabulary's characters; a call is [TOOL_CALLS], its name, [ARGS] and its arguments.
+const TEMPLATE = "{# [TOOL_CALLS] [ARGS] #}{{ strftime_now('%H:%M') }}{% for t in tools or [] %} {{ t.function.name }}{% endfor %}"
+  + '{% for m in messages %} {{ m.role }}: {{ m.content }}{% endfor %}{% if add_generation_prompt %} me:{% endif %}';
+
+for (const device of DEVICES) {
+  test(`${device}: a chat has a template, tools, the visitor’s clock, and an adapter`, async () => {
+    const model = silent().toString('base64');
+    const { prompt, clock, called, adapted, plain, same, refused } = await page.evaluate(async ({ model, device, template, adapter }) => {
+      const engine = await Cresset.load(Uint8Array.from(atob(model), (c) => c.charCodeAt(0)), { device });
+      const messages = [{ role: 'user', content: 'the hen' }];
+      const tools = ['now', 'then'].map((name) => ({ type: 'function', function: { name, parameters: { type: 'object' } } }));
+      const chat = { messages, tools, chat_template: template };
+      const prompt = await engine.applyChatTemplate(messages, { tools, chat_template: template });
+      const two = (n) => String(n).padStart(2, '0');
+      const date = new Date();
+      const clock = [date, new Date(date - 60_000)].map((d) => `${two(d.getHours())}:${two(d.getMinutes())}`);
+      // The call's arguments are all that is left to write: {} and the end.
+      const [[open], [close]] = [await engine.tokenize('{'), await engine.tokenize('}')];
+      const calling = {
+        ...chat, tool_choice: { type: 'function', function: { name: 'now' } }, temperature: 0, max_tokens: 4, presence_penalty: 2,
+        frequency_penalty: 2, logit_bias: { [open]: 100, [close]: 99, 95: 98 },
+      };
+      const called = [(await engine.chat.completions.create(calling)).choices[0]];
+      for await (const chunk of await engine.chat.completions.create({ ...calling, stream: true })) called.push(...chunk.choices);
+      await engine.adapters.load('it', adapter);
+      const write = async (request) => (await engine.chat.completions.create({ messages, chat_template: '{{ messages[0].content }}', temperature: 0, max_tokens: 12, ignore_eos: true, return_token_ids: true, ...request })).choices[0].token_ids;
+      const [adapted, plain] = [await write({ adapter: 'it' }), await write({})];
+      const completion = await engine.completions.create({ prompt: await engine.tokenize('the hen'), adapter: 'it', temperature: 0, max_tokens: 12, ignore_eos: true, return_token_ids: true });
+      const refused = await outcome(engine.chat.completions.create({ ...chat, chat_template: '{{ tools }}', tool_choice: 'required' }));
+      await engine.unload();
+      return { prompt, clock, called, adapted, plain, same: completion.choices[0].token_ids, refused };
+    }, { model, device, template: TEMPLATE, adapter: '/golden/lora/ranks' });
+    assert.equal(prompt.slice(5), ' now then user: the hen me:');
+    assert.ok(clock.includes(prompt.slice(0, 5)), `${prompt.slice(0, 5)} at ${clock[0]}`);
+    const [whole, ...chunks] = called;
+    assert.deepEqual([whole.finish_reason, whole.message.content], ['tool_calls', null]);
+    const streamed = chunks.flatMap(({ delta }) => delta.tool_calls ?? []);
+    for (const calls of [whole.message.tool_calls, streamed]) assert.deepEqual(calls.map((call) => call.function), [{ name: 'now', arguments: '{}' }]);
+    assert.deepEqual(adapted, same);
+    assert.notDeepEqual(adapted, plain);
+    assert.equal(refused.code, 'INVALID_REQUEST');
+    assert.match(refused.message, /^tool_choice: /);
+  });
+}
