@@ -481,6 +481,7 @@ impl<'a> Loader<'a> {
         shape: [usize; 2],
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
+        self.note(name, layer, &shape, How::Rows);
         let (info, format) = self.find_matrix(name, layer, shape)?;
         let to = self.format_on_device(info, format, shape[1]);
         let weights = self.allocate_together(&info.name, to, &parts.each_ref().map(count), shape[1])?;
