@@ -9,7 +9,7 @@
 
 import { Channel } from './channel.js';
 import { CressetError, aborted } from './errors.js';
-import { describeProgress } from './progress.js';
+import { Pace, describeProgress } from './progress.js';
 import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest } from './requests.js';
 import { models, parse, parseAdapter } from './sources.js';
 import * as store from './store.js';
@@ -44,21 +44,40 @@ async function probe(model, options = {}) {
   }
 }
 
+/** How much loading a model would download. Asks its host for sizes; nothing of the model travels. */
+async function measure(model, options = {}) {
+  const { signal, ...settings } = options;
+  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  const channel = new Channel();
+  try {
+    return await callAlone(channel, 'measure', params, { signal });
+  } finally {
+    channel.close(new CressetError('ABORTED', 'the question has been answered'));
+  }
+}
+
 /** A call on a channel that nothing else uses: aborting it ends the worker. */
 async function callAlone(channel, method, params, { onProgress, signal }) {
   const stop = () => channel.close(aborted(signal));
   if (signal?.aborted) throw aborted(signal);
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const listeners = { onProgress: (progress) => onProgress?.(describeProgress(progress)) };
-    return await channel.call(method, params, listeners).answer;
+    return await channel.call(method, params, { onProgress: listener(onProgress) }).answer;
   } finally {
     signal?.removeEventListener('abort', stop);
   }
 }
 
+/** `onProgress` as the worker's bare progress wants it. */
+function listener(onProgress) {
+  const pace = new Pace();
+  return (progress) => onProgress?.(describeProgress(progress, pace));
+}
+
 function pageAddress() {
-  return globalThis.document?.baseURI ?? globalThis.location?.href;
+  const base = globalThis.document?.baseURI;
+  // A form or an image called baseURI stands in for the address on such a page.
+  return typeof base === 'string' ? base : globalThis.location?.href;
 }
 
 /** A loaded model. Requests run one after another, in the order they were made. */
@@ -125,7 +144,7 @@ class Engine {
   async #loadAdapter(name, source, { onProgress, signal, ...settings } = {}) {
     const params = { name: checkName(name), source: parseAdapter(source, pageAddress()), options: checkAdapterOptions(settings) };
     if (signal?.aborted) throw aborted(signal);
-    const call = this.#channel.call('loadAdapter', params, { onProgress: (progress) => onProgress?.(describeProgress(progress)) });
+    const call = this.#channel.call('loadAdapter', params, { onProgress: listener(onProgress) });
     const stop = () => this.#channel.abort(call.id, aborted(signal));
     signal?.addEventListener('abort', stop, { once: true });
     return this.#changeAdapters(call).finally(() => signal?.removeEventListener('abort', stop));
@@ -165,6 +184,7 @@ class Engine {
 export const Cresset = Object.freeze({
   load,
   probe,
+  measure,
   /** Models that come with the library: `{ id, name, bytes, … }`; the first is 'default'. */
   models,
   /** Model files kept on this device. */
@@ -173,5 +193,6 @@ export const Cresset = Object.freeze({
     delete: (model) => store.deleteModel(model === 'default' ? models[0]?.id : String(model)),
     clear: store.clear,
     usage: store.usage,
+    persist: store.persist,
   }),
 });

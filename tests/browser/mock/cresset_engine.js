@@ -18,6 +18,13 @@ async function open(files) {
   return { name: files[0].name, bytes: files.reduce((sum, { size }) => sum + size, 0), traits: new Set(text.slice(4).trim().split(/[\s\0]+/)) };
 }
 
+/** Tells whether the bytes that were read are the file's; a test computes the same. */
+export function sum(start, bytes) {
+  let sum = start;
+  for (let at = 0; at < bytes.length; at += 61) sum = Math.imul(sum, 31) + bytes[at] >>> 0;
+  return sum;
+}
+
 const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', software: false, features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
 
 export async function probe(files, optionsJson) {
@@ -35,19 +42,20 @@ export class Engine {
     const options = JSON.parse(optionsJson);
     const { name, bytes, traits } = await open(files);
     if (traits.has('oom')) throw { code: 'OUT_OF_MEMORY', message: `${name} needs 90000 MB, but the device has 1000 MB`, details: {} };
+    let checksum = 0;
     for (const file of files) {
       for (let at = 0; at < file.size; at += 1 << 20) {
-        await file.read(at, 1 << 20);
+        checksum = sum(checksum, await file.read(at, 1 << 20));
         onProgress({ status: 'upload', loaded: Math.min(at + (1 << 20), file.size), total: file.size });
       }
     }
     for (let step = 1; step <= 4; step += 1) onProgress({ status: 'compile', loaded: step, total: 4 });
     onProgress({ status: 'self-test', loaded: 1, total: 1 });
-    return new Engine(name, bytes, traits, options);
+    return new Engine(name, bytes, traits, options, checksum);
   }
 
-  constructor(name, bytes, traits, options) {
-    Object.assign(this, { name, bytes, traits, options, interrupted: false, generated: 0, loaded: [] });
+  constructor(name, bytes, traits, options, checksum) {
+    Object.assign(this, { name, bytes, traits, options, checksum, interrupted: false, generated: 0, loaded: [] });
   }
 
   async loadAdapter(name, files, optionsJson) {
@@ -140,7 +148,7 @@ export class Engine {
       model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
       device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
       adapters: this.loaded,
-      memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups' },
+      memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups', checksum: this.checksum },
     });
   }
 }
