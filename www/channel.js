@@ -4,6 +4,7 @@
 //   worker → page   { id, progress | chunk | result | error }               { fatal: error }
 
 import { CressetError } from './errors.js';
+import { own } from './requests.js';
 import { startWorker } from './start-worker.js';
 
 const WORKER = new URL('./worker.js', import.meta.url);
@@ -64,15 +65,16 @@ export class Channel {
     this.#calls.clear();
   }
 
-  #receive(message) {
-    if (message.fatal) return this.close(CressetError.from(message.fatal));
-    const call = this.#calls.get(message.id);
+  #receive(data) {
+    const { id, progress, chunk, result, error, fatal } = own(data);
+    if (fatal) return this.close(CressetError.from(fatal));
+    const call = this.#calls.get(id);
     if (!call) return;
-    if (message.progress) return call.onProgress?.(message.progress);
-    if (message.chunk) return call.onChunk?.(message.chunk);
-    this.#calls.delete(message.id);
-    if (message.error) call.reject(CressetError.from(message.error));
-    else call.resolve(message.result);
+    if (progress) return call.onProgress?.(own(progress));
+    if (chunk) return call.onChunk?.(chunk);
+    this.#calls.delete(id);
+    if (error) call.reject(CressetError.from(error));
+    else call.resolve(result);
   }
 }
 

@@ -10,7 +10,7 @@
 import { Channel } from './channel.js';
 import { CressetError, aborted } from './errors.js';
 import { Pace, describeProgress } from './progress.js';
-import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest } from './requests.js';
+import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest, own } from './requests.js';
 import { models, parse, parseAdapter } from './sources.js';
 import * as store from './store.js';
 import { ChunkStream } from './stream.js';
@@ -19,9 +19,10 @@ export { CressetError };
 
 /** Loads a model, and the LoRA adapter that its requests use; see API.md for what `model` may be. */
 async function load(model, options = {}) {
-  const { onProgress, signal, ...settings } = options;
-  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
-  if (settings.adapter != null) params.adapter = parseAdapter(settings.adapter, pageAddress());
+  const { onProgress, signal, ...rest } = own(options);
+  const { adapter } = own(rest);
+  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(rest) };
+  if (adapter != null) params.adapter = parseAdapter(adapter, pageAddress());
   const channel = new Channel();
   try {
     const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
@@ -34,7 +35,7 @@ async function load(model, options = {}) {
 
 /** What a model is and whether it fits this device, from its header alone. */
 async function probe(model, options = {}) {
-  const { signal, ...settings } = options;
+  const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
   const channel = new Channel();
   try {
@@ -46,7 +47,7 @@ async function probe(model, options = {}) {
 
 /** How much loading a model would download. Asks its host for sizes; nothing of the model travels. */
 async function measure(model, options = {}) {
-  const { signal, ...settings } = options;
+  const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
   const channel = new Channel();
   try {
@@ -141,7 +142,8 @@ class Engine {
     this.#channel.close(new CressetError('ABORTED', 'the model was unloaded; load it again to go on'));
   }
 
-  async #loadAdapter(name, source, { onProgress, signal, ...settings } = {}) {
+  async #loadAdapter(name, source, options) {
+    const { onProgress, signal, ...settings } = own(options);
     const params = { name: checkName(name), source: parseAdapter(source, pageAddress()), options: checkAdapterOptions(settings) };
     if (signal?.aborted) throw aborted(signal);
     const call = this.#channel.call('loadAdapter', params, { onProgress: listener(onProgress) });

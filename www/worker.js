@@ -220,17 +220,25 @@ async function readingFrom(files, use) {
   }
 }
 
-/** Progress to the page: each status and each warning at once, amounts at most every 50 ms. */
+/** Progress to the page: each status and each warning at once, amounts at most every 50 ms and the last one always. */
 function reporter(id) {
   let last = { status: null, time: 0, warning: undefined };
-  return (progress) => {
-    const { status, warning } = progress;
-    const done = progress.total > 0 && progress.loaded >= progress.total;
-    const now = performance.now();
-    const same = status === last.status && warning?.message === last.warning?.message;
-    if (!done && same && now - last.time < PROGRESS_INTERVAL_MS) return;
-    last = { status, time: now, warning };
+  let late = null;
+  const send = (progress) => {
+    clearTimeout(late);
+    late = null;
+    last = { status: progress.status, time: performance.now(), warning: progress.warning };
     postMessage({ id, progress });
+  };
+  return (progress) => {
+    const { status, warning, loaded, total } = progress;
+    const done = total > 0 && loaded >= total;
+    const same = status === last.status && warning?.message === last.warning?.message;
+    const wait = last.time + PROGRESS_INTERVAL_MS - performance.now();
+    if (done || !same || wait <= 0) return send(progress);
+    clearTimeout(late);
+    // A download that stops here must not look as if it had stopped earlier. What comes after the answer goes nowhere.
+    late = setTimeout(() => calls.has(id) && send(progress), wait);
   };
 }
 

@@ -10,7 +10,10 @@ const STORY = 'there was a small lamp on a stone wall above the harbour, and eve
 export default async function init() {}
 export const version = () => '0.0.0-mock';
 
-/** `GGUF` begins a model; words after it change how it behaves: chat, slow, panic, oom, lost. */
+/**
+ * `GGUF` begins a model; words after it change how it behaves: chat, slow, panic, oom, lost, drowsy (loses its device in
+ * the middle of an answer, and can go on with it), echo (answers with the question), cpu, quick (writes without pauses).
+ */
 async function open(files) {
   const bytes = await files[0].read(0, 64);
   const text = new TextDecoder().decode(bytes);
@@ -101,8 +104,9 @@ export class Engine {
     if (request.temperature < 0) throw invalid('temperature', 'must be at least 0');
     if (request.top_p > 1 || request.top_p < 0) throw invalid('top_p', 'must be between 0 and 1');
     this.interrupted = false;
-    const words = STORY.split(' ');
-    const limit = request.max_tokens ?? words.length;
+    this.last = request;
+    const pieces = this.#pieces(request);
+    const limit = request.max_tokens ?? pieces.length;
     const start = performance.now();
     const used = request.adapter === undefined ? this.loaded.find((adapter) => adapter.default)
       : request.adapter === null ? undefined : this.#adapter(request.adapter);
@@ -110,16 +114,17 @@ export class Engine {
     let count = 0;
     let finish = 'length';
     while (count < limit) {
-      await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
+      if (!this.traits.has('quick') || count % 50 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
       if (this.interrupted) { finish = 'abort'; break; }
       if (this.traits.has('panic') && count === 3) {
         console.error("panicked at src/mock.rs:1:1:\nindex out of bounds\n\nStack: …");
         setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); });
         await new Promise(() => {});
       }
-      if (this.traits.has('lost') && count === 3) throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
-      if (count >= words.length && !request.ignore_eos) { finish = 'stop'; break; }
-      const piece = ` ${words[count % words.length]}`;
+      const drowsy = this.traits.has('drowsy') && !request.continue_final_message;
+      if ((this.traits.has('lost') || drowsy) && count === 3) throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
+      if (count >= pieces.length && !request.ignore_eos) { finish = 'stop'; break; }
+      const piece = pieces[count % pieces.length];
       text += piece;
       count += 1;
       this.generated += 1;
@@ -135,10 +140,17 @@ export class Engine {
     return { text, finish, usage };
   }
 
+  #pieces({ messages = [], continue_final_message: goesOn }) {
+    const last = messages.at(-1)?.content ?? '';
+    if (this.traits.has('echo')) return last.match(/[\s\S]{1,7}/gu) ?? [];
+    const words = STORY.split(' ').map((word) => ` ${word}`);
+    return goesOn ? words.slice(last.split(' ').length - 1) : words;
+  }
+
   tokenize(text) { return Uint32Array.from(new TextEncoder().encode(text)); }
   detokenize(ids) { return new TextDecoder().decode(Uint8Array.from(ids)); }
   applyChatTemplate(messagesJson) { return JSON.parse(messagesJson).map(({ role, content }) => `<${role}>${content}`).join(''); }
-  stats() { return JSON.stringify({ generated_tokens: this.generated }); }
+  stats() { return JSON.stringify({ generated_tokens: this.generated, last_request: this.last }); }
   interrupt() { this.interrupted = true; }
   free() {}
 
@@ -146,7 +158,7 @@ export class Engine {
     const chat = this.traits.has('chat');
     return JSON.stringify({
       model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
-      device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
+      device: this.options.device === 'cpu' || this.traits.has('cpu') ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
       adapters: this.loaded,
       memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups', checksum: this.checksum },
     });
