@@ -92,7 +92,7 @@ test('a broken connection is taken up where it stopped', async () => {
 });
 
 test('a tab that is closed in the middle leaves what is whole, and the next visit goes on behind it', async () => {
-  file.delayMs = 15;
+  file.delayMs = 8;
   await page.evaluate(() => start());
   await arrived(1.5 * MIB);
   const again = await visit(page.context());
@@ -105,7 +105,7 @@ test('a tab that is closed in the middle leaves what is whole, and the next visi
 });
 
 test('an aborted download is a pause: it is listed with what is here, and goes on when loaded again', async () => {
-  file.delayMs = 15;
+  file.delayMs = 8;
   await page.evaluate(() => {
     window.pause = new AbortController();
     start({ signal: pause.signal });
@@ -130,7 +130,7 @@ test('an aborted download is a pause: it is listed with what is here, and goes o
 });
 
 test('a paused download can be removed, and then begins anew', async () => {
-  file.delayMs = 15;
+  file.delayMs = 8;
   await page.evaluate(() => {
     window.pause = new AbortController();
     start({ signal: pause.signal });
@@ -213,7 +213,7 @@ test('integrity holds over breaks and visits; what does not match is not kept', 
 
 test('bytes of two versions that a server gave the same name are told apart by the hash, and fetched anew', async () => {
   const old = modelBytes(SIZE, '', 9);
-  file = Object.assign(new FlakyFile(old), { delayMs: 15 });
+  file = Object.assign(new FlakyFile(old), { delayMs: 8 });
   await page.evaluate(() => start());
   await arrived(1.5 * MIB);
   const again = await visit(page.context());
@@ -276,7 +276,7 @@ test('a copy that is cut short or has no hashes is downloaded again', async () =
 });
 
 test('two tabs share one download, and the one that waits shows it', async () => {
-  file.delayMs = 15;
+  file.delayMs = 8;
   const other = await visit(page.context());
   await page.evaluate(() => start());
   await arrived(MIB / 2);
@@ -288,7 +288,7 @@ test('two tabs share one download, and the one that waits shows it', async () =>
 });
 
 test('when the tab that downloads is closed, the one that waits goes on', async () => {
-  file.delayMs = 15;
+  file.delayMs = 8;
   const other = await visit(page.context());
   await page.evaluate(() => start());
   await arrived(MIB / 2);
@@ -404,7 +404,7 @@ test('pace and time left are told, and a slow connection only takes longer', asy
 });
 
 test('a tab that is frozen and thawed in the middle goes on', async () => {
-  file.delayMs = 15;
+  file.delayMs = 8;
   await page.evaluate(() => start());
   await arrived(MIB / 2);
   const devtools = await page.context().newCDPSession(page);

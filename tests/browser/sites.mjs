@@ -6,8 +6,10 @@ import { newPage, startServer } from './harness.mjs';
 export async function startSites({ headers, routes } = {}) {
   let html = '';
   const server = await startServer({
-    mock: true, headers,
-    routes: { '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(html), ...routes },
+    mock: true,
+    // The library stays in the browser's cache from one test to the next.
+    headers: { 'Cache-Control': 'max-age=600', ...headers },
+    routes: { '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' }).end(html), ...routes },
   });
   return {
     ...server,
@@ -33,7 +35,12 @@ function siteOf(body, head, lang, script) {
 async function inContext(context) {
   const page = await context.newPage();
   page.problems = [];
+  page.addresses = [];
   page.on('pageerror', (error) => page.problems.push(`uncaught: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') page.problems.push(message.text());
+  });
+  page.on('request', (request) => page.addresses.push(request.url()));
   return page;
 }
 

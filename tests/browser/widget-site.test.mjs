@@ -11,10 +11,12 @@ import { startSites, widgetOn } from './sites.mjs';
 const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));
 
 let browser, site, page;
+let common; // the context of visitors who need nothing of their own
 let server = null; // answers of the site's own server
 
 before(async () => {
   browser = await startBrowser();
+  common = await browser.newContext();
   const cors = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': '*' };
   site = await startSites({
     headers: cors,
@@ -36,13 +38,13 @@ after(async () => {
 });
 
 afterEach(async () => {
-  await page?.context().close();
+  await (page?.context() === common ? page.close() : page?.context().close());
   page = null;
   server = null;
 });
 
 async function visit(body, options = {}) {
-  page = await site.visit(browser, body, options);
+  page = await site.visit(browser, body, { context: common, ...options });
   return widgetOn(page);
 }
 
@@ -193,7 +195,7 @@ test('under a strict policy, from another origin, with trusted types', async (t)
 
 test('in a frame, and in one that may do next to nothing', async () => {
   site.serveSite(chat());
-  page = await site.visit(browser, chat(), {});
+  page = await site.visit(browser, chat(), { context: common });
   await page.setContent(`<iframe id="plain" src="${site.url}site.html" width="600" height="600"></iframe><iframe id="boxed" sandbox="allow-scripts" src="${site.url}site.html" width="600" height="600"></iframe>`);
   for (const id of ['plain', 'boxed']) {
     const widget = widgetOn(page.frameLocator(`#${id}`));
@@ -342,7 +344,7 @@ test('the site’s server answers where the device cannot, the visitor is told, 
     response.end();
   };
   const body = `<cresset-chat model="/files/oom.gguf" system="Be kind." endpoint="${site.url}v1" endpoint-model="big-one" consent></cresset-chat>`;
-  const widget = await visit(body, { head: '<script>window.fetch = () => { throw new Error("not this one"); };</script>' });
+  const widget = await visit(body, { context: undefined, head: '<script>window.fetch = () => { throw new Error("not this one"); };</script>' });
   await widget.open();
   await widget.state('asking');
   await widget.primary.click();

@@ -7,13 +7,15 @@ import { gguf, startBrowser } from './harness.mjs';
 import { startSites, widgetOn } from './sites.mjs';
 
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-const BIG = 37_400_000;
+const BIG = 12_400_000;
 
 let browser, site, page;
+let common; // the context of visitors who need nothing of their own
 let failing = {}; // routes that a test answers itself
 
 before(async () => {
   browser = await startBrowser();
+  common = await browser.newContext();
   const told = (path) => (request, response) => failing[path](request, response);
   site = await startSites({ routes: { '/files/told.gguf': told('told') } });
 });
@@ -25,17 +27,17 @@ after(async () => {
 
 afterEach(async () => {
   failing = {};
-  await page?.context().close();
+  await (page?.context() === common ? page.close() : page?.context().close());
   page = null;
 });
 
-async function visit(attributes, options = {}) {
+async function visit(attributes, options = { context: common }) {
   page = await site.visit(browser, `<cresset-chat ${attributes}></cresset-chat>`, options);
   return widgetOn(page);
 }
 
 /** A widget that is open and can answer. */
-async function chatWith(model = 'chat', attributes = '', options = {}) {
+async function chatWith(model = 'chat', attributes = '', options = { context: common }) {
   const widget = await visit(`model="/files/${model}.gguf" ${attributes}`, options);
   await widget.open();
   await widget.ready();
@@ -69,8 +71,8 @@ test('with consent nothing is downloaded before the visitor agrees to the megaby
   const widget = await visit('model="/files/told.gguf" consent');
   await widget.open();
   await widget.state('asking');
-  assert.match(await widget.card.textContent(), /runs in this browser.*downloaded once: 37 MB/);
-  assert.equal(await widget.primary.textContent(), 'Download 37 MB');
+  assert.match(await widget.card.textContent(), /runs in this browser.*downloaded once: 12 MB/);
+  assert.equal(await widget.primary.textContent(), 'Download 12 MB');
   assert.deepEqual(asked, ['HEAD'], 'only its size was asked for');
   assert.ok(!page.addresses.some((address) => /cresset_engine\.js|\.wasm/.test(address) && !address.endsWith('_bg.wasm')));
   await widget.input.fill('Already typed');
@@ -123,7 +125,7 @@ test('without consent, opening it starts the download, which shows how far it is
     }
     response.end(bytes.subarray(Math.max(from, from === 0 ? 3_000_000 : 0)));
   };
-  const widget = await visit('model="/files/told.gguf"');
+  const widget = await visit('model="/files/told.gguf?pause"');
   await widget.open();
   await widget.inside('.amount', { hasText: '3.0 MB of 6.0 MB' }).filter({ hasText: '3.0 MB of 6.0 MB' }).waitFor();
   assert.ok(Number(await widget.inside('[role=progressbar]').getAttribute('aria-valuenow')) >= 45);
@@ -338,7 +340,19 @@ test('a model without a chat template carries the text on, and says so', async (
   const { prompt, messages } = await page.evaluate(async () => (await document.querySelector('cresset-chat').engine.stats()).last_request);
   assert.equal(messages, undefined);
   assert.equal(prompt, 'Once there was a small. Then');
-  assert.match(await widget.inside('.foot').last().textContent(), /reached its greatest length/);
+  await widget.inside('.last .go-on').click();
+  await page.waitForFunction(() => document.querySelector('cresset-chat').messages[3]?.content === ' there was a small there was a small');
+  const { prompt: more } = await page.evaluate(async () => (await document.querySelector('cresset-chat').engine.stats()).last_request);
+  assert.equal(more, 'Once there was a small. Then there was a small');
+});
+
+test('an answer that was cut goes on: with its own words, or when asked to', async () => {
+  const widget = await chatWith('chat', 'max-tokens="3"');
+  await widget.say('A story');
+  await widget.answered();
+  await widget.inside('.last .go-on').click();
+  await page.waitForFunction(() => document.querySelector('cresset-chat').messages[1]?.content === ' there was a small lamp on');
+  assert.equal(await widget.answers.count(), 1);
 });
 
 test('a conversation that outgrows the context loses its beginning, and says so once', async () => {
@@ -372,7 +386,7 @@ for (const [what, model, title, code] of [
       const bytes = gguf(model === 'lost-chat' ? 'chat lost' : 'chat panic');
       response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length }).end(request.method === 'HEAD' ? undefined : bytes);
     };
-    const widget = await visit('model="/files/told.gguf"');
+    const widget = await visit(`model="/files/told.gguf?${model}"`);
     await widget.open();
     await widget.ready();
     await widget.say('Does it stay?');
@@ -387,40 +401,51 @@ for (const [what, model, title, code] of [
   });
 }
 
-for (const [what, answer, words, code] of [
-  ['a file that is not there', (request, response) => response.writeHead(404).end(), /not found.*not where this site says.*tell the owner/s, 'MODEL_NOT_FOUND'],
-  ['a page instead of a model', (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html>'), /file is damaged/, 'MODEL_FORMAT'],
-  ['a refusal', (request, response) => response.writeHead(403).end(), /refused.*not public/s, 'DOWNLOAD'],
-  ['a busy server', (request, response) => response.writeHead(503).end(), /busy.*Wait a little/s, 'DOWNLOAD'],
-  ['a broken connection', (request, response) => response.destroy(), /interrupted.*Check your connection/s, 'DOWNLOAD'],
-  ['a file with another hash', (request, response) => response.writeHead(200, { 'Content-Length': gguf('chat').length }).end(request.method === 'HEAD' ? undefined : gguf('chat')), /not the right one.*not used/s, 'INTEGRITY'],
-  ['a model too large', (request, response) => response.writeHead(200, { 'Content-Length': gguf('oom').length }).end(request.method === 'HEAD' ? undefined : gguf('oom')), /too little memory.*Close other tabs/s, 'OUT_OF_MEMORY'],
-]) {
-  test(`${what} is told in words that say what to do, and trying again works`, async () => {
+const whole = (traits) => (request, response) => response.writeHead(200, { 'Content-Length': gguf(traits).length }).end(request.method === 'HEAD' ? undefined : gguf(traits));
+
+test('whatever keeps it from loading is told in words that say what to do; nothing typed is lost, and trying again works', async () => {
+  const widget = await visit('model="/files/told.gguf"');
+  await page.evaluate(() => {
+    window.errors = [];
+    document.addEventListener('cresset-error', ({ detail }) => errors.push(detail.error.code));
+  });
+  for (const [i, [answer, words, code]] of [
+    [(request, response) => response.writeHead(404).end(), /not found.*not where this site says.*tell the owner/s, 'MODEL_NOT_FOUND'],
+    [(request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html>'), /file is damaged/, 'MODEL_FORMAT'],
+    [(request, response) => response.writeHead(403).end(), /refused.*not public/s, 'DOWNLOAD'],
+    [(request, response) => response.writeHead(503).end(), /busy.*Wait a little/s, 'DOWNLOAD'],
+    [(request, response) => response.destroy(), /interrupted.*Check your connection/s, 'DOWNLOAD'],
+    [whole('chat'), /not the right one.*not used/s, 'INTEGRITY'],
+    [whole('oom'), /too little memory.*Close other tabs/s, 'OUT_OF_MEMORY'],
+  ].entries()) {
     failing.told = answer;
-    const widget = await visit(`model="/files/told.gguf" ${code === 'INTEGRITY' ? `integrity="sha256-${'0'.repeat(64)}"` : ''}`);
-    await page.evaluate(() => {
-      window.errors = [];
-      document.addEventListener('cresset-error', ({ detail }) => errors.push(detail.error.code));
-    });
-    await widget.open();
+    await page.evaluate(([i, wrong]) => {
+      const chat = document.querySelector('cresset-chat');
+      errors.length = 0;
+      chat.clear();
+      chat.setAttribute('integrity', wrong ? `sha256-${'0'.repeat(64)}` : '');
+      chat.setAttribute('model', `/files/told.gguf?${i}`);
+      chat.open();
+    }, [i, code === 'INTEGRITY']);
     await widget.state('failed');
     assert.match(await widget.card.textContent(), words);
     assert.equal(await widget.inside('.owner code').textContent(), code);
     assert.deepEqual(await page.evaluate(() => errors), [code]);
-    await widget.say('Still here');
-    failing.told = (request, response) => response.writeHead(200, { 'Content-Length': gguf('chat').length }).end(request.method === 'HEAD' ? undefined : gguf('chat'));
-    await page.evaluate(() => document.querySelector('cresset-chat').removeAttribute('integrity'));
+    await widget.say(`Still here ${i}`);
+    failing.told = whole('chat');
     // What is too large here has been downloaded all the same.
-    await page.evaluate(async () => (await import('/cresset.js')).Cresset.cache.clear());
-    if (code !== 'INTEGRITY') await widget.primary.click();
+    if (code === 'OUT_OF_MEMORY') await page.evaluate(async () => (await import('/cresset.js')).Cresset.cache.clear());
+    if (code === 'INTEGRITY') await page.evaluate(() => document.querySelector('cresset-chat').removeAttribute('integrity'));
+    else await widget.primary.click();
     await widget.answered();
-    assert.deepEqual(await widget.questions.allTextContents(), ['Still here']);
-  });
-}
+    assert.deepEqual(await widget.questions.allTextContents(), [`Still here ${i}`]);
+  }
+});
 
 test('offline it says so, before it is there and after', async () => {
-  const widget = await visit('model="/files/chat.gguf" consent');
+  // A first visit: nothing of it is in any cache.
+  failing.told = whole('chat');
+  const widget = await visit('model="/files/told.gguf" consent', {});
   await page.context().setOffline(true);
   await widget.launcher.click();
   await widget.inside('.trouble:not([hidden])').waitFor();

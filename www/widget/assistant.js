@@ -108,16 +108,17 @@ export class Assistant extends EventTarget {
 
   /**
    * Writes an answer.
-   * @param {{ turns: object[], signal: AbortSignal, onPiece: (text: string) => void, onNote: (note: 'dropped' | 'lost') => void,
-   *   onRestart: () => void }} request   `onRestart`: the pieces so far are void
+   * @param {{ turns: object[], begun: string, signal: AbortSignal, onPiece: (text: string) => void, onNote: (note: 'dropped' | 'lost') => void,
+   *   onRestart: () => void }} request   `begun`: what is there of it already; `onRestart`: that and the pieces so far are void
    * @returns {Promise<{ finish: string | null }>}
    */
-  async answer({ turns, signal, onPiece, onNote, onRestart }) {
+  async answer({ turns, begun, signal, onPiece, onNote, onRestart }) {
     if (this.state.where === 'server') {
       const { answerRemotely } = await import('./remote.js');
+      // Servers begin a new answer: it is asked to go on.
+      if (begun) throw new CressetError('INVALID_REQUEST', 'the server cannot go on with an answer', { field: 'messages' });
       return answerRemotely(this.#settings.endpoint, this.#settings, { turns, signal, onPiece });
     }
-    let begun = '';
     const write = (piece) => {
       begun += piece;
       onPiece(piece);

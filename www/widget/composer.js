@@ -62,6 +62,7 @@ export class Composer {
 
   /** Whether an answer is being written: the button then stops it. */
   writing(writing) {
+    if (writing === this.#writing) return;
     this.#writing = writing;
     this.#changed();
   }

@@ -29,7 +29,7 @@ export class Conversation extends EventTarget {
 
   /** The whole turns as messages, without what the model only thought. */
   get messages() {
-    return this.turns.filter(isWhole).map(({ role, content }) => ({ role, content: role === 'assistant' ? partsOf(content).answer : content }));
+    return messagesOf(this.turns);
   }
 
   set messages(messages) {
@@ -55,6 +55,21 @@ export class Conversation extends EventTarget {
     return this.turns.length > 0 ? this.#answer() : null;
   }
 
+  /**
+   * More of an answer that ended at its greatest length.
+   * @param {string} request   what the visitor would write instead, where the model cannot go on with its own words
+   */
+  async goOn(request) {
+    const turn = this.turns.at(-1);
+    if (this.busy || turn?.role !== 'assistant') return null;
+    const { content } = turn;
+    const answer = await this.#write(turn);
+    if (turn.state !== 'failed' || !['TEMPLATE', 'INVALID_REQUEST'].includes(turn.error.code)) return answer;
+    Object.assign(turn, { content, state: 'done', error: undefined });
+    this.#tell('end', turn);
+    return this.send(request);
+  }
+
   stop() {
     this.#run?.abort();
   }
@@ -63,20 +78,29 @@ export class Conversation extends EventTarget {
     this.messages = [];
   }
 
-  async #answer() {
+  #answer() {
+    const turn = { role: 'assistant', content: '', state: 'waiting' };
+    this.#add(turn);
+    return this.#write(turn);
+  }
+
+  /** Writes a turn, or more of it. */
+  async #write(turn) {
     const controller = new AbortController();
     const { signal } = controller;
-    const turn = { role: 'assistant', content: '', state: 'waiting' };
     const mine = () => this.turns.includes(turn);
-    const asked = alternating(this.messages);
+    const asked = alternating(messagesOf(this.turns.slice(0, this.turns.indexOf(turn))));
+    const begun = turn.content;
     this.#run = controller;
-    this.#add(turn);
+    Object.assign(turn, { state: begun ? 'writing' : 'waiting', finish: null });
+    this.#tell('piece', turn);
     try {
       await this.#assistant.whenReady(signal);
       turn.state = 'writing';
       this.#tell('piece', turn);
       const { finish } = await this.#assistant.answer({
         turns: asked,
+        begun,
         signal,
         onPiece: (piece) => {
           turn.content += piece;
@@ -116,8 +140,9 @@ export class Conversation extends EventTarget {
   }
 }
 
-function isWhole({ content, state }) {
-  return content !== '' && state !== 'waiting' && state !== 'writing';
+function messagesOf(turns) {
+  const whole = turns.filter(({ content, state }) => content !== '' && state !== 'waiting' && state !== 'writing');
+  return whole.map(({ role, content }) => ({ role, content: role === 'assistant' ? partsOf(content).answer : content }));
 }
 
 /** Templates want visitor and assistant in turn: questions without an answer are asked together. */

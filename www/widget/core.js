@@ -46,6 +46,7 @@ export class Core {
   #composer;
   #panel;
   #speaker;
+  #spoken = null; // the turn that screen readers hear as it grows
   #problem = null; // of the last answer
   #trayShown = [];
   #noted = null; // the engine whose slowness was told
@@ -79,7 +80,9 @@ export class Core {
     const assistant = this.#assistant;
     const region = element('div', { class: 'unseen', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'false', 'aria-relevant': 'additions' });
     this.#speaker = new Speaker(region);
-    this.#transcript = new Transcript(this.#words, { onAgain: () => this.#again(), onSuggestion: (text) => this.send(text), onDrawn: (text) => this.#panel.shown && this.#conversation.busy && this.#speaker.grow(text) });
+    this.#transcript = new Transcript(this.#words, {
+      onAgain: () => this.#again(), onGoOn: () => conversation.goOn(this.#words.goOn), onSuggestion: (text) => this.send(text), onDrawn: (turn, text) => { if (turn === this.#spoken && this.#panel.shown) this.#speaker.grow(text); },
+    });
     this.#tray = new Tray({
       agree: () => assistant.agree(), decline: () => this.#context.close(), pause: () => assistant.pause(),
       resume: () => assistant.resume(), retry: () => this.#again(),
@@ -114,7 +117,9 @@ export class Core {
     });
     on(this.#conversation, 'turn', ({ detail: turn }) => this.#turnAdded(turn));
     on(this.#conversation, 'piece', ({ detail: turn }) => {
+      this.#spoken = turn;
       this.#transcript.grow(turn);
+      this.#composer.writing(true);
       this.#showTray();
     });
     on(this.#conversation, 'end', ({ detail: turn }) => this.#turnEnded(turn));
@@ -260,6 +265,7 @@ export class Core {
   #turnEnded(turn) {
     this.#composer.writing(false);
     this.#transcript.end(turn);
+    this.#spoken = null;
     this.#problem = turn.state === 'failed' ? turn.error : null;
     this.#showTray();
     if (this.#problem) {

@@ -82,6 +82,9 @@ export const PANEL = `
 .dots i { width: 7px; height: 7px; border-radius: 50%; background: var(--accent); opacity: .3; animation: dot 1.2s infinite; }
 .dots i:nth-child(2) { animation-delay: .16s; }
 .dots i:nth-child(3) { animation-delay: .32s; }
+/* What waits for the visitor does not look as if it were on its way. */
+[data-state="failed"] .waiting .dots { visibility: hidden; }
+[data-state="asking"] .dots i, [data-state="paused"] .dots i { animation: none; }
 @keyframes dot { 30% { opacity: 1; } 60% { opacity: .3; } }
 
 /* As tall while the answer is written as when its buttons are there: nothing moves when they come. */
@@ -92,6 +95,9 @@ export const PANEL = `
 .foot .again { display: none; }
 .last .foot .again { display: grid; }
 .foot .hint { margin-left: 7px; }
+.go-on { display: none; min-height: 28px; margin-left: 6px; padding: 2px 12px; border: 1px solid var(--line); border-radius: 99px; background: none; font-size: .8125em; }
+.go-on:hover { border-color: var(--accent-text); color: var(--accent-text); }
+.last .go-on { display: block; }
 .waiting .foot, .writing .foot { visibility: hidden; }
 
 .thought { margin: 0 0 8px; color: var(--soft); font-size: .875em; }

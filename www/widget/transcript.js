@@ -21,16 +21,18 @@ export class Transcript {
   #shown = new Map(); // by turn: its nodes
   #growing = null; // the turn that is to be drawn, until it is
   #onAgain;
+  #onGoOn;
   #onSuggestion;
   #onDrawn;
 
   /**
    * @param {Record<string, string>} words
-   * @param {{ onAgain: () => void, onSuggestion: (text: string) => void, onDrawn: (text: string) => void }} actions
+   * @param {{ onAgain: () => void, onGoOn: () => void, onSuggestion: (text: string) => void, onDrawn: (turn: object, text: string) => void }} actions
    *   `onDrawn` gets an answer as it reads, without marks, each time more of it is there
    */
-  constructor(words, { onAgain, onSuggestion, onDrawn }) {
+  constructor(words, { onAgain, onGoOn, onSuggestion, onDrawn }) {
     this.#onAgain = onAgain;
+    this.#onGoOn = onGoOn;
     this.#onDrawn = onDrawn;
     this.#onSuggestion = onSuggestion;
     this.#around = { words };
@@ -160,17 +162,18 @@ export class Transcript {
     shown.item.classList.toggle('empty', !unfinished);
     shown.text.set(unfinished.trimStart());
     this.#follower.grown();
-    this.#onDrawn(shown.words.textContent);
+    this.#onDrawn(turn, shown.words.textContent);
   }
 
   #finish(turn) {
     const { foot } = this.#shown.get(turn);
     const { words } = this.#around;
     this.#mark(turn);
-    const note = turn.state === 'stopped' ? words['note.stopped'] : turn.finish === 'length' ? words['note.length'] : turn.state === 'done' && !turn.content.trim() ? words['note.empty'] : null;
+    const note = turn.state === 'stopped' ? words['note.stopped'] : turn.state === 'done' && !turn.content.trim() ? words['note.empty'] : null;
+    const more = turn.finish === 'length' ? element('button', { type: 'button', class: 'go-on', part: 'go-on', text: words.goOn, onclick: this.#onGoOn }) : null;
     const copy = element('button', { type: 'button', class: 'tool', 'aria-label': words.copy, title: words.copy, onclick: () => this.#copy(copy, partsOf(turn.content).answer.trim()) }, icon(...COPY));
     const again = element('button', { type: 'button', class: 'tool again', 'aria-label': words.again, title: words.again, onclick: this.#onAgain }, icon(...AGAIN));
-    foot.replaceChildren(...(turn.content.trim() ? [copy] : []), again, ...(note ? [element('span', { class: 'hint', text: note })] : []));
+    foot.replaceChildren(...(turn.content.trim() ? [copy] : []), again, ...(more ? [more] : []), ...(note ? [element('span', { class: 'hint', text: note })] : []));
   }
 
   // Only the last answer can be asked for again.
