@@ -54,25 +54,21 @@ export class StoredFile {
     if (end <= offset) return new Uint8Array(0);
     const [first, last] = [Math.floor(offset / CHUNK), Math.floor((end - 1) / CHUNK)];
     if (this.#sound.subarray(first, last + 1).every((sound) => sound)) return readBlob(this.#blob, this.name, offset, length);
-    if (first === last) return (await this.#chunk(first)).subarray(offset - first * CHUNK, end - first * CHUNK);
-    const out = new Uint8Array(end - offset);
+    // Whole chunks in one buffer, of which the reader gets its part: nothing is copied.
+    const start = first * CHUNK;
+    const bytes = await readBlob(this.#blob, this.name, start, (last + 1) * CHUNK - start);
     for (let chunk = first; chunk <= last; chunk += 1) {
-      const start = chunk * CHUNK;
-      const bytes = await this.#chunk(chunk);
-      const from = Math.max(offset - start, 0);
-      out.set(bytes.subarray(from, Math.min(end - start, bytes.length)), start + from - offset);
+      const at = chunk * CHUNK - start;
+      const part = bytes.subarray(at, at + CHUNK);
+      if (!this.#sound[chunk] && !(await hasSum(part, this.#sums, chunk))) part.set(await this.#mended(chunk, part.length));
+      this.#sound[chunk] = 1;
     }
-    return out;
+    return bytes.subarray(offset - start, end - start);
   }
 
-  async #chunk(chunk) {
-    const bytes = await readBlob(this.#blob, this.name, chunk * CHUNK, CHUNK);
-    if (this.#sound[chunk] || await hasSum(bytes, this.#sums, chunk)) {
-      this.#sound[chunk] = 1;
-      return bytes;
-    }
-    // One after the other: the file changes under its readers.
-    const mended = this.#mending.then(() => this.#mend(chunk, bytes.length));
+  // One after the other: the file changes under its readers.
+  #mended(chunk, length) {
+    const mended = this.#mending.then(() => this.#mend(chunk, length));
     this.#mending = mended.catch(() => {});
     return mended;
   }
@@ -84,7 +80,6 @@ export class StoredFile {
       const bytes = await retried(async () => fetchRange(url, start, length));
       if (!(await hasSum(bytes, this.#sums, chunk))) throw downloadError(url, 'the file has changed since it was downloaded');
       this.#blob = await store.repair(key, start, bytes);
-      this.#sound[chunk] = 1;
       return bytes;
     } catch (error) {
       // Without the network it may be mended another time; else the next load begins anew.
@@ -95,13 +90,14 @@ export class StoredFile {
   }
 }
 
-async function fetchRange(url, start, length, { signal, etag } = {}) {
+/** Bytes of a file by a range request, into `into` if there is such a buffer. */
+async function fetchRange(url, start, length, { signal, etag, into } = {}) {
   const response = await request(url, { signal, range: [start, start + length - 1], store: false });
   if ((etag && response.headers.get('etag') !== etag) || response.status !== 206) {
     response.body?.cancel().catch(() => {});
     throw downloadError(url, 'the file was changed on its server while it was read; load it again');
   }
-  const bytes = await body(url, response, signal);
+  const bytes = await body(url, response, signal, into);
   if (bytes.length !== length) throw downloadError(url, 'the server sent another part of the file than it was asked for');
   return bytes;
 }
@@ -130,19 +126,27 @@ class RangedFile {
     if (end <= offset) return new Uint8Array(0);
     const first = Math.floor(offset / BLOCK);
     const last = Math.floor((end - 1) / BLOCK);
-    const parts = [];
-    for (let index = first; index <= last; index += 1) parts.push(this.#block(index));
-    // Weights are read in file order: the next block travels while this one is used.
+    if (last > first + 1) return this.#readLong(offset, end);
+    // Small reads follow each other closely: the next block travels while this one is used.
     const ahead = (last + 1) * BLOCK < this.size ? this.#block(last + 1) : null;
     ahead?.catch(() => {});
-    if (first === last) return (await parts[0]).subarray(offset - first * BLOCK, end - first * BLOCK);
+    const head = (await this.#block(first)).subarray(offset - first * BLOCK, end - first * BLOCK);
+    if (first === last) return head;
     const out = new Uint8Array(end - offset);
-    for (const [i, part] of (await Promise.all(parts)).entries()) {
-      const start = (first + i) * BLOCK;
-      const from = Math.max(offset - start, 0);
-      const piece = part.subarray(from, Math.min(end - start, part.length));
-      out.set(piece, start + from - offset);
+    out.set(head);
+    out.set((await this.#block(last)).subarray(0, end - last * BLOCK), head.length);
+    return out;
+  }
+
+  // Straight into the buffer that the reader gets.
+  async #readLong(offset, end) {
+    const out = new Uint8Array(end - offset);
+    const parts = [];
+    for (let at = offset; at < end; at += BLOCK) {
+      const into = out.subarray(at - offset, Math.min(at + BLOCK, end) - offset);
+      parts.push(retried(() => fetchRange(this.#url, at, into.length, { ...this.#options, into }), this.#options));
     }
+    await Promise.all(parts);
     return out;
   }
 
@@ -216,8 +220,8 @@ export async function openRemote(url, name, { rangesOnly = false, ...patience } 
   }, patience);
 }
 
-async function body(url, response, signal) {
-  const bytes = new Uint8Array(contentLength(response) ?? BLOCK);
+async function body(url, response, signal, into) {
+  const bytes = into ?? new Uint8Array(contentLength(response) ?? BLOCK);
   let length = 0;
   for await (const chunk of chunks(url, response, signal)) {
     if (length + chunk.length > bytes.length) throw downloadError(url, 'the server sent more than it was asked for');
