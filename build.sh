@@ -24,8 +24,9 @@ help() {
 ./build.sh pack          build an npm package, target/cresset-VERSION.tgz
 ./build.sh help          this text
 
-Environment: CARGO_TARGET_DIR moves cargo's output; CHROMIUM names the browser for tests; VK_ICD_FILENAMES names the
-Vulkan driver for tests (default: the software driver lavapipe); NO_GPU=1 lets tests pass without a Vulkan adapter.
+Environment: CARGO_TARGET_DIR moves cargo's output; CHROMIUM and FIREFOX name the browsers for tests; VK_ICD_FILENAMES
+names the Vulkan driver for tests (default: the software driver lavapipe); NO_GPU=1 lets tests pass without a Vulkan
+adapter; UPDATE_REFERENCE=1 takes the pictures in tests/browser/reference/ anew.
 HELP
 }
 
@@ -176,6 +177,12 @@ setup_minilm() {
   export CRESSET_MINILM=${CRESSET_MINILM:-$folder/${name//-/_}/model}
 }
 
+# Firefox, for what needs no WebGPU. Where it cannot be had, its tests say that they were skipped.
+setup_firefox() {
+  [ -z "${FIREFOX:-}" ] || return 0
+  have firefox-esr || have firefox || ! have apt-get || (apt_install firefox-esr) || say "Firefox cannot be had: its tests are skipped"
+}
+
 lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | grep .; }
 
 setup() {
@@ -270,6 +277,7 @@ run_tests() {
   build
   setup_test
   setup_minilm
+  setup_firefox
   SUMMARY+=("$(printf '%-10s %s' set-up "$(minutes $SECONDS)")")
   if cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt >/dev/null 2>&1; then
     part format cargo fmt --check

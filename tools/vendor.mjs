@@ -1,27 +1,39 @@
 #!/usr/bin/env node
-// Libraries that the page and the widget use, from node_modules to dist/vendor/, each with its licence.
+// Libraries that the page ships: files of npm packages, and their licences, → vendor/ of the page. Unchanged, so that they
+// can be compared with what their makers publish.
 //
-//   node tools/vendor.mjs [folder]        folder: dist
+//   node tools/vendor.mjs FOLDER
 
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const PACKAGES = fileURLToPath(new URL('../node_modules/', import.meta.url));
 
-/** Names in vendor/, and where the files are in node_modules. */
-export const LIBRARIES = { 'marked.esm.js': 'marked/lib/marked.esm.js' };
+/** By name in vendor/: where it lies below node_modules/. */
+export const VENDORED = {
+  'marked.esm.js': 'marked/lib/marked.esm.js', // MIT
+  'marked.LICENSE.txt': 'marked/LICENSE',
+  'purify.min.js': 'dompurify/dist/purify.min.js', // Apache-2.0 or MPL-2.0; taken under Apache-2.0
+  'purify.LICENSE.txt': 'dompurify/LICENSE',
+};
 
-export async function vendor(folder) {
-  const target = join(folder, 'vendor');
-  await mkdir(target, { recursive: true });
-  for (const [name, path] of Object.entries(LIBRARIES)) {
-    const from = join(root, 'node_modules', path);
-    await copyFile(from, join(target, name));
-    const [library] = path.split('/');
-    const licence = (await readdir(join(root, 'node_modules', library))).find((file) => /^licen[cs]e/i.test(file));
-    await copyFile(join(root, 'node_modules', library, licence), join(target, `${library}.LICENSE.txt`));
+/** The path of a vendored file. */
+export const pathOf = (name) => join(PACKAGES, VENDORED[name]);
+
+async function main([folder]) {
+  if (!folder) throw new Error('usage: node tools/vendor.mjs FOLDER');
+  await mkdir(join(folder, 'vendor'), { recursive: true });
+  for (const name of Object.keys(VENDORED)) {
+    const to = join(folder, 'vendor', name);
+    const [from, old] = await Promise.all([readFile(pathOf(name)), stat(to).then(() => readFile(to), () => null)]);
+    if (!old?.equals(from)) await copyFile(pathOf(name), to);
   }
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await vendor(resolve(process.argv[2] ?? join(root, 'dist')));
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  main(process.argv.slice(2)).catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

@@ -83,7 +83,7 @@ svg { display: block; fill: none; stroke: currentColor; stroke-width: 1.7; strok
 .launcher:hover { transform: translateY(-2px); box-shadow: 0 2px 3px var(--shadow), 0 12px 28px -4px var(--shadow); }
 .launcher:active { transform: none; }
 .launcher:focus-visible { outline-offset: 3px; }
-.launcher svg { grid-area: 1 / 1; width: 54%; height: 54%; transition: opacity .16s, transform .2s; }
+.launcher svg { grid-area: 1 / 1; width: 56%; height: 56%; transition: opacity .16s, transform .2s; }
 .launcher .mark path:first-child { fill: currentColor; stroke: none; }
 .launcher .down { width: 46%; height: 46%; stroke-width: 2; opacity: 0; transform: translateY(-4px); }
 .launcher[aria-expanded="true"] .mark { opacity: 0; transform: translateY(4px); }

@@ -4,8 +4,8 @@ import { attribute, element, icon, styleSheet } from './dom.js';
 import { LAUNCHER } from './launcher-style.js';
 import { fill } from './words.js';
 
-const FLAME = 'M12.4 2.2c.3 3 3.9 4.6 3.9 8.8 0 2.9-1.9 4.8-4.4 4.8S7.6 13.9 7.6 11.3c0-2 1-3.3 1.9-4.4.1 1.3.6 2.1 1.3 2.4-.4-2.5.3-5.2 1.6-7.1z';
-const BASKET = ['M3.8 12.6h16.4', 'M5.2 12.6c.3 4.1 3 6.7 6.8 6.7s6.5-2.6 6.8-6.7', 'M12 19.3v2.5M9.6 21.8h4.8'];
+const FLAME = 'M12.4 5.9c.2 2 2.6 3.1 2.6 6 0 2-1.3 3.3-3 3.3s-3-1.3-3-3.1c0-1.3.7-2.2 1.3-3 .1.9.4 1.4.9 1.7-.3-1.8.2-3.7 1.2-4.9z';
+const BUBBLE = 'M12 3c5.2 0 9.3 3.5 9.3 7.9s-4.1 7.9-9.3 7.9c-1.1 0-2.2-.2-3.2-.5L4.4 20.5l1-3.8c-1.7-1.4-2.7-3.5-2.7-5.8C2.7 6.5 6.8 3 12 3z';
 const DOWN = 'm6 9.5 6 6 6-6';
 
 let sheet;
@@ -22,7 +22,7 @@ export class Launcher {
     sheet ??= styleSheet(LAUNCHER);
     shadow.adoptedStyleSheets = [sheet];
     this.#badge = element('span', { class: 'badge', part: 'badge', 'aria-hidden': 'true', hidden: true });
-    const mark = icon(FLAME, ...BASKET);
+    const mark = icon(FLAME, BUBBLE);
     mark.setAttribute('class', 'mark');
     const down = icon(DOWN);
     down.setAttribute('class', 'down');
