@@ -24,8 +24,9 @@ help() {
 ./build.sh pack          build an npm package, target/cresset-VERSION.tgz
 ./build.sh help          this text
 
-Environment: CARGO_TARGET_DIR moves cargo's output; CHROMIUM names the browser for tests; VK_ICD_FILENAMES names the
-Vulkan driver for tests (default: the software driver lavapipe); NO_GPU=1 lets tests pass without a Vulkan adapter.
+Environment: CARGO_TARGET_DIR moves cargo's output; CHROMIUM and FIREFOX name the browsers for tests; VK_ICD_FILENAMES
+names the Vulkan driver for tests (default: the software driver lavapipe); NO_GPU=1 lets tests pass without a Vulkan
+adapter; UPDATE_REFERENCE=1 takes the pictures in tests/browser/reference/ anew.
 HELP
 }
 
@@ -196,6 +197,12 @@ setup_vocabularies() {
   export CRESSET_VOCABULARIES=${CRESSET_VOCABULARIES:-$folder}
 }
 
+# Firefox, for what needs no WebGPU. Where it cannot be had, its tests say that they were skipped.
+setup_firefox() {
+  [ -z "${FIREFOX:-}" ] || return 0
+  have firefox-esr || have firefox || ! have apt-get || (apt_install firefox-esr) || say "Firefox cannot be had: its tests are skipped"
+}
+
 lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | grep .; }
 
 setup() {
@@ -221,6 +228,8 @@ build_web() {
     echo "$stamp" >target/web.stamp
   fi
   copy_www
+  node tools/vendor.mjs dist
+  node tools/stamp.mjs dist
 }
 
 # The compiled engine → dist/cresset_engine{.js,.d.ts,_bg.wasm} and dist/snippets/.
@@ -244,7 +253,7 @@ copy_www() {
   local file copied
   while IFS= read -r file; do
     [ -e "www/$file" ] || rm -f "dist/$file"
-  done < <(cd dist && find . -type f ! -path './cresset_engine*' ! -path './snippets/*')
+  done < <(cd dist && find . -type f ! -path './cresset_engine*' ! -path './snippets/*' ! -path './vendor/*')
   copied=$(cp -ruv www/. dist/ | grep -c ' -> ' || true)
   [ "$copied" -eq 0 ] || say "copied $copied files of www/"
 }
@@ -300,6 +309,7 @@ run_tests() {
   setup_test
   setup_minilm
   setup_vocabularies
+  setup_firefox
   export CRESSET_SKIPS=$LOGS/skips.txt
   : >"$CRESSET_SKIPS"
   SUMMARY+=("$(printf '%-10s %s' set-up "$(minutes $SECONDS)")")

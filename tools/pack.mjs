@@ -6,7 +6,7 @@
 // The page itself, and what only it needs, stays out.
 
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,11 +16,9 @@ const folder = join(root, 'target', 'npm');
 const version = process.argv[2];
 if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pack.mjs VERSION');
 
-const exists = (path) => stat(path).then(() => true, () => false);
-const page = new Set(['app.js', 'index.html', 'logo.svg', 'page', 'style.css']);
+const page = new Set(['app.js', 'index.html', 'logo.svg', 'page', 'style.css', 'sw.js', 'offline.js']);
 const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
-const widget = await exists(join(dist, 'cresset-chat.js'));
 
 await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
@@ -37,7 +35,7 @@ await writeFile(join(folder, 'package.json'), `${JSON.stringify({
   types: './cresset.d.ts',
   exports: {
     '.': { types: './cresset.d.ts', default: './cresset.js' },
-    ...(widget && { './chat': './cresset-chat.js' }),
+    './chat': { types: './cresset-chat.d.ts', default: './cresset-chat.js' },
     './*': './*',
   },
   files: [...entries, ...papers],

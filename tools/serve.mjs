@@ -85,13 +85,17 @@ async function findFile(folder, path) {
   const full = join(folder, path.endsWith('/') ? `${path}index.html` : path);
   if (path.includes('\0') || !full.startsWith(folder + sep)) return null;
   const info = await stat(full).catch(() => null);
-  return info?.isFile() ? { full, size: info.size } : null;
+  return info?.isFile() ? { full, size: info.size, changed: info.mtimeMs } : null;
 }
 
-function sendFile({ full, size }, request, response) {
+function sendFile({ full, size, changed }, request, response) {
+  const etag = `"${size.toString(36)}-${Math.floor(changed).toString(36)}"`;
   response.setHeader('Content-Type', TYPES[extname(full)] ?? 'application/octet-stream');
   response.setHeader('Accept-Ranges', 'bytes');
-  const range = parseRange(request.headers.range, size);
+  response.setHeader('ETag', etag);
+  // What a client has part of may have changed since: then it gets all of it.
+  const current = [undefined, etag].includes(request.headers['if-range']);
+  const range = current ? parseRange(request.headers.range, size) : null;
   if (range === 'unsatisfiable') {
     response.setHeader('Content-Range', `bytes */${size}`);
     return plain(response, 416, 'range not satisfiable');

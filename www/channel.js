@@ -4,6 +4,10 @@
 //   worker → page   { id, progress | chunk | result | error }               { fatal: error }
 
 import { CressetError } from './errors.js';
+import { own } from './requests.js';
+import { startWorker } from './start-worker.js';
+
+const WORKER = new URL('./worker.js', import.meta.url);
 
 export class Channel {
   #worker;
@@ -12,15 +16,14 @@ export class Channel {
   #closed = null;
 
   constructor() {
-    this.#worker = startWorker();
+    this.#worker = startWorker(WORKER, 'cresset');
     this.#worker.onmessage = ({ data }) => this.#receive(data);
     this.#worker.onmessageerror = () => this.close(new CressetError('INTERNAL', 'internal error, please report it: the worker sent something unreadable'));
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      const reason = event.message
-        ? `the engine stopped: ${event.message}; load the model again`
-        : `the engine's worker could not be started from ${new URL('./worker.js', import.meta.url)}; is the file there, and does the page's Content-Security-Policy allow it (worker-src, script-src)?`;
-      this.close(new CressetError('INTERNAL', reason, { reload: true }));
+      this.close(event.message
+        ? new CressetError('INTERNAL', `the engine stopped: ${event.message}; load the model again`, { reload: true })
+        : startError());
     };
   }
 
@@ -62,42 +65,22 @@ export class Channel {
     this.#calls.clear();
   }
 
-  #receive(message) {
-    if (message.fatal) return this.close(CressetError.from(message.fatal));
-    const call = this.#calls.get(message.id);
+  #receive(data) {
+    const { id, progress, chunk, result, error, fatal } = own(data);
+    if (fatal) return this.close(CressetError.from(fatal));
+    const call = this.#calls.get(id);
     if (!call) return;
-    if (message.progress) return call.onProgress?.(message.progress);
-    if (message.chunk) return call.onChunk?.(message.chunk);
-    this.#calls.delete(message.id);
-    if (message.error) call.reject(CressetError.from(message.error));
-    else call.resolve(message.result);
+    if (progress) return call.onProgress?.(own(progress));
+    if (chunk) return call.onChunk?.(chunk);
+    this.#calls.delete(id);
+    if (error) call.reject(CressetError.from(error));
+    else call.resolve(result);
   }
 }
 
-// Workers start only from the page's own origin: from another one, a blob imports the module instead.
-function startWorker() {
-  const url = new URL('./worker.js', import.meta.url);
-  const options = { type: 'module', name: 'cresset' };
-  try {
-    if (url.origin === globalThis.location?.origin) return new Worker(url, options);
-    const blob = URL.createObjectURL(new Blob([bootstrap(url.href)], { type: 'text/javascript' }));
-    const worker = new Worker(blob, options);
-    // The worker has fetched its script by the time it answers anything; a minute is ample.
-    setTimeout(() => URL.revokeObjectURL(blob), 60_000);
-    return worker;
-  } catch (error) {
-    throw new CressetError('INTERNAL', `the engine's worker could not be started: ${error.message}`, {}, { cause: error });
+function startError() {
+  if (globalThis.navigator?.onLine === false) {
+    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url: WORKER.href, reload: true });
   }
-}
-
-// A dynamic import, because browsers hold a worker's static imports to worker-src, dynamic ones to script-src. What is
-// sent before the module listens is handed on to it.
-function bootstrap(url) {
-  return `const early = [];
-const keep = ({ data }) => early.push(data);
-addEventListener('message', keep);
-import(${JSON.stringify(url)}).then(() => {
-  removeEventListener('message', keep);
-  for (const data of early) dispatchEvent(new MessageEvent('message', { data }));
-}, (error) => setTimeout(() => { throw error; }));`;
+  return new CressetError('INTERNAL', `the engine's worker could not be started from ${WORKER}; is the file there, and does the page's Content-Security-Policy allow it (worker-src, script-src)?`, { reload: true });
 }

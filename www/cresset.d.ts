@@ -17,6 +17,14 @@ export interface Progress {
   fraction: number | null;
   /** One line for people. */
   text: string;
+  /** Of a download: its pace over the last seconds, and what is left of it at that pace; null while unknown. */
+  bytesPerSecond?: number | null;
+  secondsLeft?: number | null;
+  /**
+   * What a person should know meanwhile: `DOWNLOAD`, the connection broke and is tried again; `STORAGE`, the model
+   * runs, but cannot be kept for the next time.
+   */
+  warning?: { code: 'DOWNLOAD' | 'STORAGE'; message: string };
 }
 
 export interface ProbeOptions {
@@ -108,6 +116,16 @@ export interface Fit {
   /** Null where it cannot be told. */
   estimatedTokensPerSecond: number | null;
   device: DeviceFacts;
+}
+
+/** What loading a model would download. */
+export interface Measure {
+  /** Still to come; null where the server does not say. */
+  bytes: number | null;
+  /** On this device already: the whole model, or what an unfinished download left. */
+  kept: number;
+  /** The engine itself, as it travels; null where that cannot be told. */
+  engineBytes: number | null;
 }
 
 export interface EngineInfo {
@@ -324,21 +342,47 @@ export interface BundledModel {
 
 export interface StoredModel {
   model: string;
+  /** On this device. */
   bytes: number;
   stored: string;
   files: { key: string; model: string; url: string; name: string; bytes: number; sha256?: string; stored: string }[];
+  /** False where a download was paused or broke off: loading the model again goes on with it. */
+  complete: boolean;
+  /** Bytes of the whole, with `list({ partial: true })`; null where the server did not say. */
+  total?: number | null;
+}
+
+export interface StorageUsage {
+  /** Bytes of whole models. */
+  models: number;
+  /** Bytes of unfinished downloads. */
+  partial: number;
+  /** The browser's own account of this site; null where it gives none. */
+  origin: number | null;
+  quota: number | null;
+  /** The browser will not clear them by itself. */
+  persisted: boolean;
 }
 
 export declare const Cresset: {
+  /**
+   * Aborting `signal` during the download pauses it: what has arrived is kept, and loading the same model again goes on
+   * behind it. Breaks are waited out; several tabs share one download.
+   */
   load(model: Model, options?: LoadOptions): Promise<Engine>;
   probe(model: Model, options?: ProbeOptions): Promise<Fit>;
+  /** How much `load` would download. Asks the model's host for sizes, reads nothing of the model, starts no engine. */
+  measure(model: Model, options?: Pick<ProbeOptions, 'signal' | 'cache'>): Promise<Measure>;
   readonly models: readonly BundledModel[];
   readonly cache: {
-    list(): Promise<StoredModel[]>;
-    /** By the name the model was loaded with, or a file's URL; false when there was none. */
+    /** Whole models, newest first; with `partial` those too whose download is unfinished. */
+    list(options?: { partial?: boolean }): Promise<StoredModel[]>;
+    /** By the name the model was loaded with, or a file's URL; whole or unfinished. False when there was none. */
     delete(model: string): Promise<boolean>;
     clear(): Promise<void>;
-    usage(): Promise<{ models: number; origin: number | null; quota: number | null }>;
+    usage(): Promise<StorageUsage>;
+    /** Asks the browser not to clear models when the device runs short; some browsers ask the visitor. */
+    persist(): Promise<boolean>;
   };
 };
 

@@ -9,8 +9,8 @@
 
 import { Channel } from './channel.js';
 import { CressetError, aborted } from './errors.js';
-import { describeProgress } from './progress.js';
-import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest } from './requests.js';
+import { Pace, describeProgress } from './progress.js';
+import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest, own } from './requests.js';
 import { models, parse, parseAdapter } from './sources.js';
 import * as store from './store.js';
 import { ChunkStream } from './stream.js';
@@ -19,9 +19,10 @@ export { CressetError };
 
 /** Loads a model, and the LoRA adapter that its requests use; see API.md for what `model` may be. */
 async function load(model, options = {}) {
-  const { onProgress, signal, ...settings } = options;
-  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
-  if (settings.adapter != null) params.adapter = parseAdapter(settings.adapter, pageAddress());
+  const { onProgress, signal, ...rest } = own(options);
+  const { adapter } = own(rest);
+  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(rest) };
+  if (adapter != null) params.adapter = parseAdapter(adapter, pageAddress());
   const channel = new Channel();
   try {
     const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
@@ -34,7 +35,7 @@ async function load(model, options = {}) {
 
 /** What a model is and whether it fits this device, from its header alone. */
 async function probe(model, options = {}) {
-  const { signal, ...settings } = options;
+  const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
   const channel = new Channel();
   try {
@@ -44,21 +45,40 @@ async function probe(model, options = {}) {
   }
 }
 
+/** How much loading a model would download. Asks its host for sizes; nothing of the model travels. */
+async function measure(model, options = {}) {
+  const { signal, ...settings } = own(options);
+  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  const channel = new Channel();
+  try {
+    return await callAlone(channel, 'measure', params, { signal });
+  } finally {
+    channel.close(new CressetError('ABORTED', 'the question has been answered'));
+  }
+}
+
 /** A call on a channel that nothing else uses: aborting it ends the worker. */
 async function callAlone(channel, method, params, { onProgress, signal }) {
   const stop = () => channel.close(aborted(signal));
   if (signal?.aborted) throw aborted(signal);
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const listeners = { onProgress: (progress) => onProgress?.(describeProgress(progress)) };
-    return await channel.call(method, params, listeners).answer;
+    return await channel.call(method, params, { onProgress: listener(onProgress) }).answer;
   } finally {
     signal?.removeEventListener('abort', stop);
   }
 }
 
+/** `onProgress` as the worker's bare progress wants it. */
+function listener(onProgress) {
+  const pace = new Pace();
+  return (progress) => onProgress?.(describeProgress(progress, pace));
+}
+
 function pageAddress() {
-  return globalThis.document?.baseURI ?? globalThis.location?.href;
+  const base = globalThis.document?.baseURI;
+  // A form or an image called baseURI stands in for the address on such a page.
+  return typeof base === 'string' ? base : globalThis.location?.href;
 }
 
 /** A loaded model. Requests run one after another, in the order they were made. */
@@ -127,10 +147,11 @@ class Engine {
     this.#channel.close(new CressetError('ABORTED', 'the model was unloaded; load it again to go on'));
   }
 
-  async #loadAdapter(name, source, { onProgress, signal, ...settings } = {}) {
+  async #loadAdapter(name, source, options) {
+    const { onProgress, signal, ...settings } = own(options);
     const params = { name: checkName(name), source: parseAdapter(source, pageAddress()), options: checkAdapterOptions(settings) };
     if (signal?.aborted) throw aborted(signal);
-    const call = this.#channel.call('loadAdapter', params, { onProgress: (progress) => onProgress?.(describeProgress(progress)) });
+    const call = this.#channel.call('loadAdapter', params, { onProgress: listener(onProgress) });
     const stop = () => this.#channel.abort(call.id, aborted(signal));
     signal?.addEventListener('abort', stop, { once: true });
     return this.#changeAdapters(call).finally(() => signal?.removeEventListener('abort', stop));
@@ -170,6 +191,7 @@ class Engine {
 export const Cresset = Object.freeze({
   load,
   probe,
+  measure,
   /** Models that come with the library: `{ id, name, bytes, … }`; the first is 'default'. */
   models,
   /** Model files kept on this device. */
@@ -178,5 +200,6 @@ export const Cresset = Object.freeze({
     delete: (model) => store.deleteModel(model === 'default' ? models[0]?.id : String(model)),
     clear: store.clear,
     usage: store.usage,
+    persist: store.persist,
   }),
 });

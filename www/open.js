@@ -1,11 +1,15 @@
 // Files of a model → files the engine can read, through the cache or straight from the network.
 
 import { CressetError } from './errors.js';
-import { BlobFile, openRemote } from './files.js';
-import { chunks, contentLength, request } from './http.js';
+import { BlobFile, StoredFile, openRemote } from './files.js';
+import { askSize } from './http.js';
+import { announce, listen } from './neighbours.js';
+import { formatBytes } from './progress.js';
 import { Sha256 } from './sha256.js';
-import { isAbsent } from './sources.js';
+import { isAbsent, isWeights } from './sources.js';
 import * as store from './store.js';
+import { Tally } from './tally.js';
+import { openTransfer } from './transfer.js';
 
 // Bytes collected before they become a Blob, which the browser may keep out of memory.
 const BLOB_PIECE = 32 * 1024 * 1024;
@@ -17,26 +21,56 @@ const BLOB_PIECE = 32 * 1024 * 1024;
  * @property {boolean} cache       keep files on this device, and use those kept
  * @property {boolean} headersOnly only the beginning will be read: do not download what can be read by ranges
  * @property {AbortSignal} [signal]
- * @property {(progress: { status: 'download' | 'cache', loaded: number, total: number | null }) => void} report
+ * @property {Function} report     takes bare progress
  */
 
 /**
+ * What opening these files would download.
  * @param {import('./sources.js').ModelFile[]} files
+ * @param {Access} access
+ * @returns {Promise<(import('./sources.js').ModelFile & { size: number | null, kept: number, absent: boolean })[]>}
+ */
+export function survey(files, { cache, signal }) {
+  return Promise.all(files.map(async (file) => {
+    if (file.blob) return { ...file, size: file.blob.size, kept: file.blob.size, absent: false };
+    const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0 };
+    if (complete) return { ...file, size: kept, kept, absent: false };
+    const { bytes: size = null, absent = false } = file.bytes ? file : await askSize(file.url, signal);
+    return { ...file, size: size ?? total ?? null, kept, absent };
+  }));
+}
+
+/**
+ * @param {import('./sources.js').ModelFile[]} files   weights first
  * @param {Access} access
  */
 export async function openAll(files, access) {
   const tally = new Tally(access.report);
+  for (const { key, size } of files) if (key && size) tally.expect(key, size);
+  const complete = access.cache && await isComplete(files);
   const opened = [];
-  for (const file of files) {
+  // Weights last: when they are here, everything else has been found or missed, and a missing file costs no download.
+  for (const file of files.toReversed()) {
+    if (file.optional && (file.absent || (complete && !await isStored(file)))) continue;
     try {
-      opened.push(await openOne(file, access, tally));
+      opened.unshift(await openOne(file, access, tally));
     } catch (error) {
-      // Offline, a file that was never there cannot be told from one that was not reached.
-      const missing = isAbsent(error) || (error.code === 'DOWNLOAD' && tally.cachedOnly);
-      if (!(file.optional && missing)) throw error;
+      if (!(file.optional && isAbsent(error))) throw error;
     }
   }
   return opened;
+}
+
+// Everything that must be there is on this device, so what is not was not there: no need to ask the network again. Of an
+// adapter's files none must be there, but one with its weights.
+async function isComplete(files) {
+  const needed = files.filter(({ optional }) => !optional);
+  if (needed.length > 0) return (await Promise.all(needed.map(isStored))).every(Boolean);
+  return (await Promise.all(files.filter(isWeights).map(isStored))).some(Boolean);
+}
+
+async function isStored({ key }) {
+  return key !== undefined && (await store.kept(key)).complete;
 }
 
 /** The text of a small file, stored with its model. */
@@ -47,84 +81,189 @@ export async function readText(url, name, access) {
 
 async function openOne(file, access, tally) {
   if (file.blob) return verified(new BlobFile(file.blob, file.name), access.headersOnly ? undefined : file.sha256);
-  const stored = access.cache ? await openStored(file) : null;
-  if (stored) {
-    tally.cached(stored.size);
-    return stored;
-  }
+  const stored = () => (access.cache ? openStored(file, tally) : null);
+  const patience = { signal: access.signal, onWait: tally.onWait };
   if (access.headersOnly) {
-    return await openRemote(file.url, file.name, access) ?? download(file, { ...access, cache: false }, tally);
+    return await stored() ?? await openRemote(file.url, file.name, patience) ?? download(file, tally, patience);
   }
-  if (!access.cache && !file.sha256) {
-    const remote = await openRemote(file.url, file.name, { ...access, rangesOnly: true });
+  if (!access.cache) return openUnkept(file, tally, patience);
+  return await stored() ?? store.exclusively(file.key, async () => await stored() ?? downloadKept(file, access, tally, patience), {
+    signal: access.signal,
+    onWait: () => listen(file.key, (loaded, total) => tally.at(file.key, loaded, total)),
+  });
+}
+
+async function openStored({ key, name, sha256 }, tally) {
+  const found = await store.open(key);
+  if (!found) return null;
+  const file = new StoredFile(found, name);
+  if (sha256 && found.entry.sha256 !== sha256) {
+    // Stored without being checked against this hash: check now; a wrong one is downloaded again.
+    try {
+      await verified(file, sha256);
+    } catch (error) {
+      if (error.code !== 'INTEGRITY' && !error.details?.damaged) throw error;
+      await store.remove(key);
+      return null;
+    }
+    await store.noteHash(key, sha256);
+  }
+  tally.cached(key, file.size);
+  return file;
+}
+
+async function downloadKept(file, access, tally, patience) {
+  const part = await beginPart(file, tally);
+  if (part.refused) {
+    tally.warn('STORAGE', part.refused === 'busy'
+      ? 'another tab is writing this model, so it runs without being kept'
+      : 'this browser keeps no files for this page (a private window, perhaps), so the model is downloaded again next time');
+    return openUnkept(file, tally, patience);
+  }
+  const resumed = part.length > 0;
+  try {
+    return await receive(file, part, access, tally, patience);
+  } catch (error) {
+    if (error.code === 'INTEGRITY' && resumed) {
+      // The bytes of two visits need not belong together: once more, from the beginning.
+      await part.discard();
+      return downloadKept(file, access, tally, patience);
+    }
+    if (error instanceof CressetError) throw await left(error, part);
+    // The device refuses to store it, or more of it: go on without the cache.
+    await part.discard();
+    tally.warn('STORAGE', fullWarning(error));
+  }
+  return openUnkept(file, tally, patience);
+}
+
+/** An unfinished download's bytes, those of another hash forgotten. */
+async function beginPart(file, tally) {
+  const hash = file.sha256 ? new Sha256() : null;
+  const part = await store.begin(file.key, ({ bytes, length }) => {
+    hash?.update(bytes);
+    tally.cached(file.key, length);
+  });
+  return part.refused ? part : Object.assign(part, { hash });
+}
+
+async function receive(file, part, access, tally, patience) {
+  const { key, url, name, sha256 } = file;
+  const transfer = await openTransfer(url, { ...patience, from: part.length, seen: part.facts, checked: Boolean(sha256) });
+  const { bytes: total } = transfer.facts;
+  const room = await store.room();
+  if (total !== null && total - transfer.at > room) {
+    transfer.cancel();
+    throw new NoRoom(total, room);
+  }
+  if (transfer.at === 0) part.restart();
+  const describe = () => part.describe({ ...transfer.facts, url, name, model: access.model });
+  await describe().catch((error) => {
+    transfer.cancel();
+    throw error.name === 'QuotaExceededError' ? new NoRoom(total, null) : error;
+  });
+  let hash = transfer.at === 0 && sha256 ? new Sha256() : part.hash;
+  const neighbours = announce(key);
+  try {
+    for await (const { at, bytes } of transfer.pieces()) {
+      if (at !== part.length) {
+        part.restart();
+        hash &&= new Sha256();
+        await describe();
+      }
+      hash?.update(bytes);
+      await part.write(bytes);
+      tally.at(key, part.length, transfer.facts.bytes);
+      neighbours.tell(part.length, transfer.facts.bytes);
+    }
+  } finally {
+    neighbours.close();
+  }
+  if (hash) expectHash(name, hash.hex(), sha256);
+  await part.commit({ key, url, name, sha256, model: access.model });
+  const stored = await store.open(key);
+  if (!stored) throw new CressetError('STORAGE', `${name} could not be kept on this device; load it again`, { key });
+  return new StoredFile(stored, name);
+}
+
+/** What is to be said, and kept, of a download that ended with this error. */
+async function left(error, part) {
+  if (error.code !== 'DOWNLOAD' && error.code !== 'ABORTED') {
+    await part.discard();
+    return error;
+  }
+  const total = part.facts?.bytes;
+  const kept = part.keep();
+  if (error.code === 'ABORTED' || kept === 0) return error;
+  const amount = total ? `${formatBytes(kept)} of ${formatBytes(total)}` : formatBytes(kept);
+  return new CressetError(error.code, `${error.message} (${amount} are kept)`, { ...error.details, kept }, { cause: error });
+}
+
+class NoRoom extends Error {
+  constructor(need, room) {
+    super(`it needs ${formatBytes(need)}${room === null ? '' : `, and ${formatBytes(room)} are left`}`);
+  }
+}
+
+function fullWarning(error) {
+  const amounts = error instanceof NoRoom ? `: ${error.message}` : '';
+  return `this device has no room to keep the model${amounts}. It runs all the same, but is downloaded again next time; delete models that are no longer needed`;
+}
+
+/** Where nothing is to be kept, or can be: by ranges straight into the engine, which holds none of it in memory. */
+async function openUnkept(file, tally, patience) {
+  if (!file.sha256) {
+    const remote = await openRemote(file.url, file.name, { ...patience, rangesOnly: true });
     if (remote) return remote;
   }
-  return download(file, access, tally);
+  return download(file, tally, patience);
 }
 
-async function openStored(file) {
-  const found = await store.open(file.key);
-  if (!found) return null;
-  const blob = new BlobFile(found.file, file.name);
-  if (!file.sha256 || found.entry.sha256 === file.sha256) return blob;
-  // Stored without being checked against this hash: check now; a wrong one is downloaded again.
-  return verified(blob, file.sha256).catch(() => store.remove(file.key).then(() => null));
-}
-
-async function download(file, access, tally) {
-  const response = await request(file.url, { signal: access.signal, store: !access.cache });
-  const size = contentLength(response);
-  const writer = access.cache ? await store.create(file.key, size) : null;
-  if (!writer && access.cache && !file.sha256) {
-    // It cannot be kept, so reading it by ranges is better than holding all of it in memory.
-    await response.body?.cancel().catch(() => {});
-    return openOne(file, { ...access, cache: false }, tally);
+/** The last resort: the whole file in the browser's memory. */
+async function download({ key, url, name, sha256 }, tally, patience) {
+  const transfer = await openTransfer(url, patience);
+  let [hash, sink] = [null, null];
+  const begin = () => [hash, sink] = [sha256 ? new Sha256() : null, new MemorySink(name)];
+  begin();
+  for await (const { at, bytes } of transfer.pieces()) {
+    if (at !== sink.length) begin();
+    hash?.update(bytes);
+    sink.write(bytes);
+    tally.at(key, sink.length, transfer.facts.bytes);
   }
-  tally.expect(size);
-  const hash = file.sha256 ? new Sha256() : null;
-  const sink = writer ?? new MemorySink();
-  try {
-    for await (const chunk of chunks(response, access.signal)) {
-      hash?.update(chunk);
-      sink.write(chunk);
-      tally.add(chunk.length);
-    }
-    if (hash) expectHash(file.name, hash.hex(), file.sha256);
-    const { key, url, name, sha256 } = file;
-    return new BlobFile(await sink.commit({ key, url, name, sha256, model: access.model }), name);
-  } catch (error) {
-    await sink.abort();
-    if (error instanceof CressetError) throw error;
-    if (!writer) throw new CressetError('OUT_OF_MEMORY', `${file.name} does not fit into this browser's memory`, { reason: error.message }, { cause: error });
-    // The device refused to store more (quota, private mode): go on without the cache.
-    tally.restart();
-    return openOne(file, { ...access, cache: false }, tally);
-  }
+  if (hash) expectHash(name, hash.hex(), sha256);
+  return new BlobFile(sink.blob(), name);
 }
 
-/** Collects a download where it cannot be stored. Same shape as the store's writer. */
 class MemorySink {
+  length = 0;
+  #name;
   #blobs = [];
   #parts = [];
   #pending = 0;
 
-  write(chunk) {
-    this.#parts.push(chunk);
-    this.#pending += chunk.length;
+  constructor(name) {
+    this.#name = name;
+  }
+
+  write(bytes) {
+    this.#parts.push(bytes.slice());
+    this.#pending += bytes.length;
+    this.length += bytes.length;
     if (this.#pending >= BLOB_PIECE) this.#pack();
   }
 
-  async commit() {
+  blob() {
     this.#pack();
     return new Blob(this.#blobs);
   }
 
-  async abort() {
-    this.#blobs = this.#parts = [];
-  }
-
   #pack() {
-    this.#blobs.push(new Blob(this.#parts));
+    try {
+      this.#blobs.push(new Blob(this.#parts));
+    } catch (error) {
+      throw new CressetError('OUT_OF_MEMORY', `${this.#name} does not fit into this browser's memory; close other tabs, or choose a smaller model`, { reason: error.message }, { cause: error });
+    }
     this.#parts = [];
     this.#pending = 0;
   }
@@ -139,7 +278,8 @@ async function verified(file, sha256) {
 }
 
 function expectHash(name, got, want) {
-  if (got !== want) throw new CressetError('INTEGRITY', `${name} has SHA-256 ${got}, expected ${want}; the file was changed or damaged`, { got, want });
+  if (got === want) return;
+  throw new CressetError('INTEGRITY', `${name} has SHA-256 ${got}, expected ${want}; the file was changed or damaged: ask where the hash comes from, or load it without one if you trust the file`, { got, want });
 }
 
 /**
@@ -156,44 +296,4 @@ export function parseIntegrity(integrity) {
     // Not base64: falls through to the error.
   }
   throw new CressetError('INVALID_REQUEST', 'integrity: expected sha256- and the hash in base64 or hexadecimal', { field: 'integrity' });
-}
-
-/** Progress over all files of a model. */
-class Tally {
-  cachedOnly = true;
-  #loaded = 0;
-  #total = 0;
-  #report;
-
-  constructor(report) {
-    this.#report = report;
-  }
-
-  expect(bytes) {
-    this.cachedOnly = false;
-    this.#total = bytes === null || this.#total === null ? null : this.#total + bytes;
-    this.#tell('download');
-  }
-
-  add(bytes) {
-    this.#loaded += bytes;
-    this.#tell('download');
-  }
-
-  cached(bytes) {
-    this.#loaded += bytes;
-    if (this.#total !== null) this.#total += bytes;
-    this.#tell('cache');
-  }
-
-  restart() {
-    this.#loaded = 0;
-    this.#total = 0;
-  }
-
-  #tell(status) {
-    // A compressed transfer can give more bytes than it announced.
-    const total = this.#total !== null && this.#loaded <= this.#total ? this.#total : null;
-    this.#report({ status, loaded: this.#loaded, total });
-  }
 }

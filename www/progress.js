@@ -10,13 +10,44 @@ const TEXTS = {
   ready: 'Ready',
 };
 
-/** @param {{ status: string, loaded?: number, total?: number | null }} progress */
-export function describeProgress({ status, loaded = 0, total = null }) {
+/**
+ * @param {{ status: string, loaded?: number, total?: number | null, warning?: { code: string, message: string } }} progress
+ * @param {Pace} [pace]   of the download
+ */
+export function describeProgress({ status, loaded = 0, total = null, warning }, pace) {
   const fraction = status === 'ready' ? 1 : total > 0 ? Math.min(loaded / total, 1) : null;
   const text = TEXTS[status] ?? status;
-  if (status !== 'download') return { status, loaded, total, fraction, text };
+  const described = { status, loaded, total, fraction, text, ...(warning && { warning }) };
+  if (status !== 'download') return described;
+  const bytesPerSecond = pace?.at(loaded) ?? null;
+  const secondsLeft = bytesPerSecond > 0 && total !== null ? (total - loaded) / bytesPerSecond : null;
   const amount = total ? `${formatBytes(loaded)} of ${formatBytes(total)}` : formatBytes(loaded);
-  return { status, loaded, total, fraction, text: `${text} ${amount}` };
+  return { ...described, text: `${text} ${amount}`, bytesPerSecond, secondsLeft };
+}
+
+const PACE_MS = 8000; // of the download that count for its pace
+const PACE_LEAST_MS = 1000; // before which there is none
+
+/** Bytes a second over the last seconds. */
+export class Pace {
+  #samples = [];
+  #now;
+
+  /** @param {() => number} [now]   milliseconds */
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** The pace when so much is loaded; null while it cannot be told. */
+  at(loaded) {
+    const time = this.#now();
+    // What was here already did not travel; after a new beginning earlier samples are void.
+    if (this.#samples.length > 0 && loaded < this.#samples.at(-1).loaded) this.#samples = [];
+    this.#samples.push({ time, loaded });
+    while (this.#samples.length > 2 && time - this.#samples[1].time > PACE_MS) this.#samples.shift();
+    const [first] = this.#samples;
+    return time - first.time >= PACE_LEAST_MS ? 1000 * (loaded - first.loaded) / (time - first.time) : null;
+  }
 }
 
 /** Decimal units, as download pages use them: 999 bytes, 12 kB, 3.4 MB, 640 MB, 1.2 GB. */

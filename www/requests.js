@@ -7,10 +7,20 @@ const DEVICES = ['auto', 'webgpu', 'cpu'];
 const KV_FORMATS = ['f16', 'f32', 'q8'];
 
 /**
+ * Values that are an object's own: pages exist where every object seems to have more, because a library extended what all
+ * of them inherit.
+ */
+export function own(values) {
+  return Object.assign(Object.create(null), values);
+}
+
+/**
  * Options of `load` and `probe`, without `onProgress` and `signal`. The adapter goes its own way.
  * @returns {{ engine: object, cache: boolean, integrity?: string }}
  */
-export function checkLoadOptions({ cache = true, integrity, adapter: _, ...engine }) {
+export function checkLoadOptions(options) {
+  const { cache = true, integrity, adapter: _, ...rest } = own(options);
+  const engine = own(rest);
   const { device = 'auto', kv, contextLength } = engine;
   expect(DEVICES.includes(device), 'device', `expected one of ${DEVICES.join(', ')}`);
   expect(kv === undefined || KV_FORMATS.includes(kv), 'kv', `expected one of ${KV_FORMATS.join(', ')}`);
@@ -22,7 +32,8 @@ export function checkLoadOptions({ cache = true, integrity, adapter: _, ...engin
  * Options of `adapters.load`, without `onProgress` and `signal`.
  * @returns {{ engine: string, cache: boolean, integrity?: string }}
  */
-export function checkAdapterOptions({ cache = true, integrity, ...engine }) {
+export function checkAdapterOptions(options) {
+  const { cache = true, integrity, ...engine } = own(options);
   return { engine: encodeRequest(engine, 'options'), cache: Boolean(cache), integrity };
 }
 
@@ -35,17 +46,26 @@ export function checkName(name) {
 /** JSON text of a request. Numbers that JSON would turn into null, and values it cannot hold, are refused by name. */
 export function encodeRequest(value, name) {
   expect(typeof value === 'object' && value !== null, name, 'expected an object');
-  try {
-    return JSON.stringify(value, (field, item) => {
-      expect(typeof item !== 'number' || Number.isFinite(item), field, 'must be a finite number');
-      expect(typeof item !== 'bigint', field, 'is a BigInt; use a number');
-      expect(typeof item !== 'function' && typeof item !== 'symbol', field, `cannot be a ${typeof item}`);
-      return ArrayBuffer.isView(item) ? Array.from(item) : item;
-    });
-  } catch (error) {
-    if (error instanceof CressetError) throw error;
-    throw new CressetError('INVALID_REQUEST', `${name}: ${error.message}`, { field: name }, { cause: error });
+  return JSON.stringify(plain(value, name, []));
+}
+
+// A copy of own values only, without prototypes: pages exist whose libraries give every object and array a `toJSON` or
+// other properties.
+function plain(value, field, around) {
+  expect(typeof value !== 'number' || Number.isFinite(value), field, 'must be a finite number');
+  expect(typeof value !== 'bigint', field, 'is a BigInt; use a number');
+  expect(typeof value !== 'function' && typeof value !== 'symbol', field, `cannot be a ${typeof value}`);
+  if (typeof value !== 'object' || value === null) return value;
+  expect(!around.includes(value), field, 'contains itself');
+  if (value instanceof Date) return value.toISOString();
+  const inside = [...around, value];
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+    const list = Array.from(value, (item) => plain(item, field, inside));
+    return Object.setPrototypeOf(list, null);
   }
+  const object = Object.create(null);
+  for (const key of Object.keys(value)) object[key] = plain(value[key], key, inside);
+  return object;
 }
 
 function expect(holds, field, reason) {

@@ -5,6 +5,7 @@
 import catalogue from './models/catalogue.json' with { type: 'json' };
 import { CressetError } from './errors.js';
 import { baseName, request, requestText } from './http.js';
+import { retried } from './retry.js';
 
 const HUB = 'https://huggingface.co';
 
@@ -17,7 +18,7 @@ export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...
  * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], names?: string[], adapter?: boolean }} Source
  *
  * One file of a model; `key` names it in the cache.
- * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, optional?: boolean }} ModelFile
+ * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, bytes?: number, optional?: boolean }} ModelFile
  */
 
 /**
@@ -109,10 +110,10 @@ const ADAPTER = {
   bestFile: bestAdapter,
 };
 
-function bundled({ file, sha256 }) {
+function bundled({ file, sha256, bytes }) {
   const url = new URL(file, new URL('./models/', import.meta.url)).href;
   // The hash in the key lets a new version of the file replace the stored one.
-  return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256 }];
+  return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256, bytes }];
 }
 
 async function urlFiles(url, access, kind) {
@@ -177,7 +178,7 @@ async function hubFiles({ repo, revision }, access, kind) {
   const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}`;
   let names;
   try {
-    names = JSON.parse(await requestText(listing, access)).siblings.map(({ rfilename }) => rfilename);
+    names = JSON.parse(await retried(() => requestText(listing, access), access)).siblings.map(({ rfilename }) => rfilename);
   } catch (error) {
     if (error.details?.status === 401 || error.code === 'MODEL_NOT_FOUND') {
       throw new CressetError('MODEL_NOT_FOUND', `there is no public repository ${repo} with a revision ${revision}`, { repo, revision }, { cause: error });
@@ -220,11 +221,22 @@ function remote(url) {
 }
 
 async function isGguf(url, { signal }) {
-  const response = await request(url, { signal, range: [0, 3], store: false });
+  const response = await retried(() => request(url, { signal, range: [0, 3], store: false }), { signal });
   const reader = response.body.getReader();
   const { value = new Uint8Array(0) } = await reader.read();
   reader.cancel().catch(() => {});
   return new TextDecoder('latin1').decode(value.subarray(0, 4)) === 'GGUF';
+}
+
+/** Files of a model as they were stored under its name: what `resolve` would find, without the network. */
+export function storedFiles(stored) {
+  const files = stored.files.map(({ key, url, name, sha256 }) => ({ key, url, name, sha256 }));
+  return [...files.filter(isWeights), ...files.filter((file) => !isWeights(file))];
+}
+
+/** Not a small file beside the weights. */
+export function isWeights({ name }) {
+  return !/\.(json|jinja)$/i.test(name);
 }
 
 /** Nothing is there: a 404, or the page that many hosts give instead of one. */

@@ -1,119 +1,157 @@
 // Model files kept on this device, in the origin private file system.
 //
-// An entry is two files: `<hash>.bin`, the bytes, and `<hash>.json`, written last, so that an entry counts only when it
-// is whole; its size is compared again when it is opened. Every function works without the file system too: it
-// then finds nothing and stores nothing. `create` and its writer belong to a worker; the rest runs anywhere.
+// A file is kept as four, named by the SHA-256 of its key: `.bin`, its bytes; `.sums`, the SHA-256 of each chunk of them,
+// one after the other; `.json`, what is known about it, written last, so that an entry counts only when it is whole; and
+// until then `.part`, what a later download needs to go on (part.js writes them). Every function works without the file
+// system too: it then finds nothing and stores nothing. `begin` belongs to a worker; the rest runs anywhere.
 
+import { aborted } from './errors.js';
+import { openAccess, openFolder, readFile, readJson, write, writeJson } from './opfs.js';
+import { Part, removePart, sumsFit } from './part.js';
 import { sha256Text } from './sha256.js';
 
-const FOLDER = 'cresset-models';
-
 /**
- * What is known about a stored file.
- * @typedef {{ key: string, model: string, url: string, name: string, bytes: number, sha256?: string, stored: string }} Entry
+ * What is known about a file. `bytes` of a part are those that are here.
+ * @typedef {object} Entry
+ * @property {string} key
+ * @property {string} model      name for people
+ * @property {string} url
+ * @property {string} name
+ * @property {number} bytes
+ * @property {string} [sha256]   of the whole file, where that was checked
+ * @property {string} stored     a date
  */
 
-/** The stored file of this key with its entry, or null. */
+/**
+ * A whole file, or null.
+ * @param {string} key
+ * @returns {Promise<{ file: File, sums: Uint8Array, entry: Entry } | null>}
+ */
 export async function open(key) {
   try {
     const folder = await openFolder();
-    const entry = await readEntry(folder, `${sha256Text(key)}.json`);
+    const hash = sha256Text(key);
+    const entry = await readJson(folder, `${hash}.json`);
     if (entry?.key !== key) return null;
-    const file = await (await folder.getFileHandle(`${sha256Text(key)}.bin`)).getFile();
-    return file.size === entry.bytes ? { file, entry } : null;
+    const file = await readFile(folder, `${hash}.bin`);
+    const sums = new Uint8Array(await (await readFile(folder, `${hash}.sums`)).arrayBuffer());
+    return file.size === entry.bytes && sumsFit(sums, entry.bytes) ? { file, sums, entry } : null;
   } catch {
     return null;
   }
 }
 
 /**
- * Begins an entry, replacing one of the same key; null where it cannot be stored (no file system, no room, another
- * tab is writing it).
+ * Begins an entry, or goes on with one that was left unfinished.
  * @param {string} key
- * @param {number | null} bytes   expected size
+ * @param {(part: { bytes: Uint8Array, length: number }) => void} onKept   gets the bytes that are here, in order
+ * @returns {Promise<Part | { refused: 'unavailable' | 'busy', reason: string }>}
  */
-export async function create(key, bytes) {
+export async function begin(key, onKept) {
   try {
-    const { quota = Infinity, usage = 0 } = (await navigator.storage.estimate?.()) ?? {};
-    if (bytes !== null && bytes > quota - usage) return null;
+    return await Part.open(await openFolder(), sha256Text(key), key, onKept);
+  } catch (error) {
+    // Locked by a tab that does not know of locks, or not there at all.
+    const busy = error.name === 'NoModificationAllowedError';
+    return { refused: busy ? 'busy' : 'unavailable', reason: error.message };
+  }
+}
+
+/** Bytes that the browser would still let this site keep; Infinity where it does not say. */
+export async function room() {
+  const { quota = Infinity, usage = 0 } = (await navigator.storage?.estimate?.().catch(() => null)) ?? {};
+  return Math.max(quota - usage, 0);
+}
+
+/**
+ * Runs `use` while no other tab downloads this key.
+ * @template T
+ * @param {string} key
+ * @param {() => Promise<T>} use
+ * @param {{ signal?: AbortSignal, onWait: () => (() => void) }} options   `onWait`: another tab does; gives what ends the wait
+ * @returns {Promise<T>}
+ */
+export async function exclusively(key, use, { signal, onWait }) {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) return use();
+  const name = `cresset-model ${sha256Text(key)}`;
+  const none = Symbol('taken');
+  let entered = false;
+  const enter = (lock) => (entered = lock !== null) ? use() : none;
+  let endWait = () => {};
+  try {
+    const result = await locks.request(name, { ifAvailable: true }, enter);
+    if (result !== none) return result;
+    endWait = onWait();
+    return await locks.request(name, signal ? { signal } : {}, (lock) => {
+      endWait();
+      return enter(lock);
+    });
+  } catch (error) {
+    if (entered) throw error;
+    if (signal?.aborted) throw aborted(signal);
+    // A page that may not use locks (an opaque origin) has no file system to share either.
+    return use();
+  } finally {
+    endWait();
+  }
+}
+
+/** Writes down that a file's hash was checked. */
+export async function noteHash(key, sha256) {
+  try {
     const folder = await openFolder();
-    const hash = sha256Text(key);
-    await folder.removeEntry(`${hash}.json`).catch(() => {});
-    const handle = await folder.getFileHandle(`${hash}.bin`, { create: true });
-    const access = await handle.createSyncAccessHandle();
-    access.truncate(0);
-    return new Writer(folder, hash, handle, access);
+    const name = `${sha256Text(key)}.json`;
+    const entry = await readJson(folder, name);
+    if (entry) await writeJson(folder, name, { ...entry, sha256 });
   } catch {
-    return null;
+    // It is checked again next time.
   }
 }
 
-/** The bytes of an entry being written. `write` throws when the device refuses; call `abort` then. */
-class Writer {
-  #folder;
-  #hash;
-  #handle;
-  #access;
-  #written = 0;
-
-  constructor(folder, hash, handle, access) {
-    this.#folder = folder;
-    this.#hash = hash;
-    this.#handle = handle;
-    this.#access = access;
+/** Puts right bytes of a whole file; gives the file as it is then. */
+export async function repair(key, offset, bytes) {
+  const folder = await openFolder();
+  const name = `${sha256Text(key)}.bin`;
+  const access = await openAccess(folder, name);
+  try {
+    write(access, bytes, offset);
+    access.flush();
+  } finally {
+    access.close();
   }
-
-  /** @param {Uint8Array} chunk */
-  write(chunk) {
-    const count = this.#access.write(chunk, { at: this.#written });
-    if (count !== chunk.length) throw new Error('the device stored only part of the data');
-    this.#written += count;
-  }
-
-  /** Makes the entry valid, and gives its file. @param {Omit<Entry, 'bytes' | 'stored'>} facts */
-  async commit(facts) {
-    this.#access.flush();
-    this.#access.close();
-    const entry = { ...facts, bytes: this.#written, stored: new Date().toISOString() };
-    const handle = await this.#folder.getFileHandle(`${this.#hash}.json`, { create: true });
-    const access = await handle.createSyncAccessHandle();
-    try {
-      access.truncate(0);
-      access.write(new TextEncoder().encode(JSON.stringify(entry)), { at: 0 });
-      access.flush();
-    } finally {
-      access.close();
-    }
-    return this.#handle.getFile();
-  }
-
-  /** Drops what was written. */
-  async abort() {
-    try {
-      this.#access.close();
-      await this.#folder.removeEntry(`${this.#hash}.bin`);
-    } catch {
-      // Half-written bytes without an entry are never read, and `clear` and the next `create` remove them.
-    }
-  }
+  return readFile(folder, name);
 }
 
-/** Removes one key. */
+/** Removes one key, whole or in part. */
 export async function remove(key) {
-  await removeHash(await openFolder(), sha256Text(key)).catch(() => {});
+  const folder = await openFolder().catch(() => null);
+  if (folder) await removeHash(folder, sha256Text(key));
 }
 
-/** Stored models, newest first: `{ model, bytes, stored, files: Entry[] }`. */
-export async function list() {
+/**
+ * Stored models, newest first: `{ model, bytes, stored, files: Entry[], complete }`. Models whose download was not
+ * finished are among them on request: theirs have `total` too, null where the server did not say.
+ */
+export async function list({ partial = false } = {}) {
   const models = new Map();
-  for (const { entry } of await entries()) {
-    const model = models.get(entry.model) ?? { model: entry.model, bytes: 0, stored: entry.stored, files: [] };
+  for (const { entry, complete, total } of await entries()) {
+    if (!complete && !partial) continue;
+    const model = models.get(entry.model) ?? { model: entry.model, bytes: 0, stored: entry.stored, files: [], complete: true };
     model.bytes += entry.bytes;
     model.files.push(entry);
+    model.complete &&= complete;
+    if (partial) model.total = total === null || model.total === null ? null : (model.total ?? 0) + total;
     if (entry.stored > model.stored) model.stored = entry.stored;
     models.set(entry.model, model);
   }
   return [...models.values()].sort((a, b) => b.stored.localeCompare(a.stored));
+}
+
+/** Bytes of one key that are here: all of it, or what an unfinished download left. */
+export async function kept(key) {
+  const found = (await entries()).find(({ entry }) => entry.key === key);
+  return { bytes: found?.entry.bytes ?? 0, complete: found?.complete ?? false, total: found?.total ?? null };
 }
 
 /** Deletes a model by the name it was loaded with, or a file by its URL; says whether there was one. */
@@ -127,7 +165,7 @@ export async function deleteModel(model) {
   return found;
 }
 
-/** Deletes everything, half-written files too; a file that another tab is writing stays. */
+/** Deletes everything, unfinished files too; a file that another tab is writing stays. */
 export async function clear() {
   const folder = await openFolder().catch(() => null);
   if (!folder) return;
@@ -136,38 +174,51 @@ export async function clear() {
   for (const name of names) await folder.removeEntry(name).catch(() => {});
 }
 
-/** Bytes: of stored models, and the browser's own account of this origin (`quota` is null where it gives none). */
+/**
+ * Bytes of whole and of unfinished models, and the browser's own account of this site: `quota` and `origin` are null
+ * where it gives none; `persisted` says that it will not clear them by itself.
+ */
 export async function usage() {
-  const models = (await entries()).reduce((sum, { entry }) => sum + entry.bytes, 0);
-  const estimate = await globalThis.navigator?.storage?.estimate?.().catch(() => null);
-  return { models, origin: estimate?.usage ?? null, quota: estimate?.quota ?? null };
+  const sum = (some) => some.reduce((bytes, { entry }) => bytes + entry.bytes, 0);
+  const all = await entries();
+  const storage = globalThis.navigator?.storage;
+  const estimate = await storage?.estimate?.().catch(() => null);
+  return {
+    models: sum(all.filter(({ complete }) => complete)),
+    partial: sum(all.filter(({ complete }) => !complete)),
+    origin: estimate?.usage ?? null,
+    quota: estimate?.quota ?? null,
+    persisted: await storage?.persisted?.().catch(() => false) ?? false,
+  };
 }
 
-async function openFolder() {
-  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+/** Asks the browser not to clear this site's models when the device runs short; some browsers ask the visitor. */
+export async function persist() {
+  return await globalThis.navigator?.storage?.persist?.().catch(() => false) ?? false;
 }
 
 async function entries() {
   const folder = await openFolder().catch(() => null);
   const found = [];
   if (!folder) return found;
-  for await (const name of folder.keys()) {
-    const entry = name.endsWith('.json') ? await readEntry(folder, name) : null;
-    if (entry) found.push({ folder, hash: name.slice(0, -'.json'.length), entry });
+  const names = new Set();
+  for await (const name of folder.keys()) names.add(name);
+  for (const name of names) {
+    const [hash, kind] = name.split('.');
+    if (kind === 'json') {
+      const entry = await readJson(folder, name);
+      if (entry) found.push({ folder, hash, entry, complete: true, total: entry.bytes });
+    } else if (kind === 'part' && !names.has(`${hash}.json`)) {
+      const part = await readJson(folder, name);
+      const { bytes: total = null, ...facts } = part ?? {};
+      if (part) found.push({ folder, hash, entry: { ...facts, bytes: (await Part.length(folder, hash)) }, complete: false, total });
+    }
   }
   return found;
 }
 
-async function readEntry(folder, name) {
-  try {
-    return JSON.parse(await (await (await folder.getFileHandle(name)).getFile()).text());
-  } catch {
-    return null;
-  }
-}
-
 // The entry goes first: without it the bytes do not count, whatever happens next.
 async function removeHash(folder, hash) {
-  await folder.removeEntry(`${hash}.json`);
-  await folder.removeEntry(`${hash}.bin`);
+  await folder.removeEntry(`${hash}.json`).catch(() => {});
+  await removePart(folder, hash);
 }

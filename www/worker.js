@@ -2,41 +2,70 @@
 // module gives. One worker holds one model.
 
 import { CressetError } from './errors.js';
-import { openAll, parseIntegrity, readText } from './open.js';
-import { resolve } from './sources.js';
+import { openAll, parseIntegrity, readText, survey } from './open.js';
+import { isWeights, resolve, storedFiles } from './sources.js';
+import * as store from './store.js';
 import './subgroups.js';
 
 const PROGRESS_INTERVAL_MS = 50;
+// Larger downloads are looked at first: whether the device can run them shows in their first megabytes.
+const LOOK_FIRST_BYTES = 64_000_000;
 
 let engine = null;
 let running = null; // id of the generation that runs now
 let queue = Promise.resolve();
 let lastPanic = null;
-const abandoned = new Set(); // ids that the page no longer wants
+const calls = new Map(); // AbortControllers by id; aborted: the page no longer wants an answer
 
 const methods = {
-  async probe({ source, options }, report) {
+  async probe({ source, options }, report, { signal }) {
     report({ status: 'probe' });
-    const files = await open(source, options, true, report);
+    const access = accessTo(source, options, report, signal);
+    const files = await openAll(await find(source, options, access), { ...access, headersOnly: true });
     const { probe } = await wasm();
     return JSON.parse(await readingFrom(files, (readable) => probe(readable, options.engine)));
   },
 
-  async load({ source, options, adapter }, report) {
-    const { Engine } = await wasm();
-    const files = await open(source, options, false, report);
+  async measure({ source, options }, report, { signal }) {
+    const access = accessTo(source, options, report, signal);
+    const surveyed = await survey(await find(source, options, access), access);
+    const gone = surveyed.find(({ absent, optional }) => absent && !optional);
+    if (gone) throw new CressetError('MODEL_NOT_FOUND', `there is no file at ${gone.url}`, { url: gone.url });
+    const files = surveyed.filter(({ absent }) => !absent);
+    const unknown = files.some(({ size }) => size === null);
+    return {
+      bytes: unknown ? null : files.reduce((sum, { size, kept }) => sum + size - kept, 0),
+      kept: files.reduce((sum, { kept }) => sum + kept, 0),
+      engineBytes: await engineSize(signal),
+    };
+  },
+
+  async load({ source, options, adapter }, report, { signal }) {
+    const { Engine, probe } = await wasm();
+    const access = accessTo(source, options, report, signal);
     // An adapter that is not there is missed before the model is on the device.
-    const beside = adapter ? await open(adapter, { cache: options.cache }, false, report) : null;
-    engine = await readingFrom(files, (readable) => Engine.load(readable, options.engine, report));
+    const beside = adapter ? await openAdapter(adapter, options, report, signal) : null;
+    const load = async () => {
+      const files = await survey(await find(source, options, access), access);
+      if (files.reduce((sum, { size, kept }) => sum + (size ?? 0) - kept, 0) > LOOK_FIRST_BYTES) {
+        const headers = await openAll(files, { ...access, report: () => {}, headersOnly: true });
+        const { fits } = JSON.parse(await readingFrom(headers, (readable) => probe(readable, options.engine)));
+        // Loading says what the matter is, before it comes to the weights.
+        if (!fits) return readingFrom(headers, (readable) => Engine.load(readable, options.engine, report));
+      }
+      return readingFrom(await openAll(files, access), (readable) => Engine.load(readable, options.engine, report));
+    };
+    // A damaged copy was removed: once more, from the network.
+    engine = await load().catch((error) => (error.details?.damaged ? load() : Promise.reject(error)));
     if (beside) await addAdapter('default', beside, '{"default":true}');
     report({ status: 'ready' });
     return { info: JSON.parse(await engine.info()) };
   },
 
-  async loadAdapter({ name, source, options }, report, id) {
-    await addAdapter(name, await open(source, options, false, report), options.engine);
+  async loadAdapter({ name, source, options }, report, { signal }) {
+    await addAdapter(name, await openAdapter(source, options, report, signal), options.engine);
     // What the page no longer wants is not kept.
-    if (abandoned.has(id)) engine.unloadAdapter(name);
+    if (signal.aborted) engine.unloadAdapter(name);
     return { info: JSON.parse(await engine.info()) };
   },
 
@@ -49,11 +78,11 @@ const methods = {
     return { info: JSON.parse(await engine.info()) };
   },
 
-  async generate({ kind, request }, _report, id) {
+  async generate({ kind, request }, _report, { id, signal }) {
     running = id;
     try {
       const forward = (chunk) => {
-        if (!abandoned.has(id)) postMessage({ id, chunk: JSON.parse(chunk) });
+        if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
       };
       return JSON.parse(await engine[kind](request, forward));
     } finally {
@@ -61,7 +90,7 @@ const methods = {
     }
   },
 
-  async embed({ request }, _report, id) {
+  async embed({ request }, _report, { id }) {
     running = id;
     try {
       return JSON.parse(await engine.embeddings(request));
@@ -99,22 +128,24 @@ const methods = {
 addEventListener('message', ({ data: { id, method, params } }) => {
   if (method === 'interrupt') return running !== null && engine.interrupt();
   if (method === 'abort') {
-    abandoned.add(id);
+    calls.get(id)?.abort();
     return id === running && engine.interrupt();
   }
+  calls.set(id, new AbortController());
   queue = queue.then(() => run(id, method, params));
 });
 
 async function run(id, method, params) {
+  const { signal } = calls.get(id);
   try {
-    if (abandoned.has(id)) return;
-    const result = await methods[method](params, reporter(id), id);
-    if (!abandoned.has(id)) postMessage({ id, result });
+    if (signal.aborted) return;
+    const result = await methods[method](params, reporter(id), { id, signal });
+    if (!signal.aborted) postMessage({ id, result });
   } catch (error) {
     if (isPanic(error)) return stop(error);
-    if (!abandoned.has(id)) postMessage({ id, error: CressetError.from(error).toJSON() });
+    if (!signal.aborted) postMessage({ id, error: CressetError.from(error).toJSON() });
   } finally {
-    abandoned.delete(id);
+    calls.delete(id);
   }
 }
 
@@ -128,6 +159,9 @@ function wasm() {
 
 function startError(error) {
   const where = new URL('./cresset_engine.js', import.meta.url).href;
+  if (navigator.onLine === false) {
+    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url: where }, { cause: error });
+  }
   return new CressetError('INTERNAL', `the engine could not be started from ${where}: ${error.message}; are cresset_engine.js and cresset_engine_bg.wasm there, and does the page's Content-Security-Policy have 'wasm-unsafe-eval'?`, { url: where }, { cause: error });
 }
 
@@ -135,19 +169,42 @@ function addAdapter(name, files, options) {
   return readingFrom(files, (readable) => engine.loadAdapter(name, readable, options));
 }
 
-async function open(source, { cache, integrity }, headersOnly, report) {
-  const access = { model: source.name, cache, headersOnly, report };
-  const files = await resolve(source, { readText: (url) => readText(url, new URL(url).pathname.split('/').pop(), access) });
-  if (integrity !== undefined) demandIntegrity(files, parseIntegrity(integrity));
-  const opened = await openAll(files, access);
-  if (source.adapter && opened.every(({ name }) => name.endsWith('.json'))) {
+async function openAdapter(source, options, report, signal) {
+  const access = accessTo(source, options, report, signal);
+  const opened = await openAll(await find(source, options, access), access);
+  if (!opened.some(isWeights)) {
     throw new CressetError('MODEL_NOT_FOUND', `${source.name} has no adapter_model.safetensors, adapters.safetensors or GGUF file`, { model: source.name });
   }
   return opened;
 }
 
+/** @returns {import('./open.js').Access} */
+function accessTo({ name }, { cache }, report, signal) {
+  return { model: name, cache, headersOnly: false, report, signal };
+}
+
+/** The files of a model or adapter. Without the network: those that were stored under its name. */
+async function find(source, { integrity }, access) {
+  const { signal } = access;
+  const byName = (url) => readText(url, new URL(url).pathname.split('/').pop(), access);
+  const files = await resolve(source, { readText: byName, signal }).catch(async (error) => {
+    const stored = error.code === 'DOWNLOAD' && access.cache && (await store.list()).find(({ model }) => model === source.name);
+    if (!stored) throw error;
+    return storedFiles(stored);
+  });
+  if (integrity !== undefined) demandIntegrity(files, parseIntegrity(integrity));
+  return files;
+}
+
+async function engineSize(signal) {
+  const response = await fetch(new URL('./cresset_engine_bg.wasm', import.meta.url), { method: 'HEAD', signal }).catch(() => null);
+  // Compressed or not: what travels.
+  const length = Number.parseInt(response?.headers.get('content-length') ?? '', 10);
+  return response?.ok && Number.isSafeInteger(length) ? length : null;
+}
+
 function demandIntegrity(files, sha256) {
-  const weights = files.filter(({ name }) => !/\.(json|jinja)$/i.test(name));
+  const weights = files.filter(isWeights);
   if (weights.length !== 1) {
     throw new CressetError('INVALID_REQUEST', `integrity: one hash cannot cover a model of ${weights.length} weight files`, { field: 'integrity' });
   }
@@ -172,15 +229,25 @@ async function readingFrom(files, use) {
   }
 }
 
-/** Progress to the page: each status at once, amounts at most every 50 ms. */
+/** Progress to the page: each status and each warning at once, amounts at most every 50 ms and the last one always. */
 function reporter(id) {
-  let last = { status: null, time: 0 };
-  return (progress) => {
-    const done = progress.total > 0 && progress.loaded >= progress.total;
-    const now = performance.now();
-    if (!done && progress.status === last.status && now - last.time < PROGRESS_INTERVAL_MS) return;
-    last = { status: progress.status, time: now };
+  let last = { status: null, time: 0, warning: undefined };
+  let late = null;
+  const send = (progress) => {
+    clearTimeout(late);
+    late = null;
+    last = { status: progress.status, time: performance.now(), warning: progress.warning };
     postMessage({ id, progress });
+  };
+  return (progress) => {
+    const { status, warning, loaded, total } = progress;
+    const done = total > 0 && loaded >= total;
+    const same = status === last.status && warning?.message === last.warning?.message;
+    const wait = last.time + PROGRESS_INTERVAL_MS - performance.now();
+    if (done || !same || wait <= 0) return send(progress);
+    clearTimeout(late);
+    // A download that stops here must not look as if it had stopped earlier. What comes after the answer goes nowhere.
+    late = setTimeout(() => calls.has(id) && send(progress), wait);
   };
 }
 

@@ -2,9 +2,11 @@
 //
 // `mock: true` lays mock/ over www/: the client and the page without a model. Otherwise dist/ is served: run build.sh first.
 
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { serve } from '../../tools/serve.mjs';
+import { LIBRARIES } from '../../tools/vendor.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -21,6 +23,10 @@ export const MODELS = {
   }]),
   '/models/ember.gguf': ranged(gguf('', 2_097_152)),
   '/files/chat.gguf': ranged(gguf('chat')),
+  '/files/echo.gguf': ranged(gguf('chat echo')),
+  '/files/quick.gguf': ranged(gguf('chat echo quick')),
+  '/files/drowsy.gguf': ranged(gguf('chat drowsy')),
+  '/files/slow-chat.gguf': ranged(gguf('chat slow')),
   '/files/lora.gguf': ranged(gguf('')),
   '/files/lora/adapter_model.safetensors': ranged(gguf('')),
   '/files/lora/adapter_config.json': json({ r: 8, lora_alpha: 16 }),
@@ -52,7 +58,15 @@ export function gguf(traits, padding = 4096) {
 
 export async function startServer({ mock, headers, routes, extraRoots = [] } = {}) {
   const roots = [...(mock ? [`${ROOT}tests/browser/mock`, `${ROOT}www`] : [`${ROOT}dist`]), ...extraRoots];
-  return serve({ roots, headers, routes: { ...(mock ? MODELS : {}), '/blank.html': blank, '/favicon.ico': nothing, ...routes } });
+  const given = mock ? { ...MODELS, ...libraryRoutes() } : {};
+  return serve({ roots, headers, routes: { ...given, '/blank.html': blank, '/favicon.ico': nothing, ...routes } });
+}
+
+/** The libraries that dist/ has in vendor/, from where they are installed. */
+function libraryRoutes() {
+  return Object.fromEntries(Object.entries(LIBRARIES).map(([name, path]) => [`/vendor/${name}`, (request, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/javascript; charset=utf-8' }).end(readFileSync(`${ROOT}node_modules/${path}`));
+  }]));
 }
 
 export function startBrowser() {

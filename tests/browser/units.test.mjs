@@ -2,13 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseIntegrity } from '../../www/open.js';
 import { Inked } from '../../www/page/inked.js';
-import { describeProgress, formatBytes } from '../../www/progress.js';
+import { Pace, describeProgress, formatBytes } from '../../www/progress.js';
 import { encodeRequest } from '../../www/requests.js';
 import { Sha256 } from '../../www/sha256.js';
 import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/sources.js';
+import english from '../../www/widget/messages/en.js';
+import chinese from '../../www/widget/messages/zh-CN.js';
+import { EventParser } from '../../www/widget/sse.js';
+import { partsOf } from '../../www/widget/thought.js';
+import { LANGUAGES } from '../../www/widget/words.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
@@ -114,4 +120,51 @@ test('an edited text keeps who wrote each part', () => {
   assert.equal(inked.segments.filter(({ by }) => by === 'visitor').map(({ text }) => text).join(''), 'a');
   inked.truncate(2);
   assert.equal(inked.text, 'aa');
+});
+
+test('the widget says the same in every language, and nothing else', () => {
+  const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort().join();
+  assert.deepEqual(Object.keys(chinese), Object.keys(english));
+  for (const [key, text] of Object.entries(english)) {
+    assert.equal(places(chinese[key]), places(text), key);
+    assert.match(chinese[key], /[\u4e00-\u9fff]/, key);
+  }
+  const folder = new URL('../../www/widget/', import.meta.url);
+  const code = readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n');
+  const used = (key) => [`'${key}'`, `words.${key}`, `.${key};`, `.${key},`].some((text) => code.includes(text));
+  // Families of keys that code puts together.
+  const family = (key) => /^(greeting|placeholder|progress|warning|note|problem|status)\./.test(key) && code.includes(`\`${key.split('.')[0]}.\${`);
+  assert.deepEqual(Object.keys(english).filter((key) => !used(key) && !family(key)), []);
+  assert.deepEqual(LANGUAGES, ['en', 'zh-CN']);
+});
+
+test('events of a server are understood wherever they are cut', () => {
+  const stream = Buffer.from(': hello\n\ndata: {"a":1}\r\n\r\nevent: x\ndata: one\ndata:two 猫\n\n\ndata: [DONE]');
+  for (let size = 1; size <= stream.length; size += 1) {
+    const parser = new EventParser();
+    const events = [];
+    for (let at = 0; at < stream.length; at += size) events.push(...parser.push(stream.subarray(at, at + size)));
+    events.push(...parser.end());
+    assert.deepEqual(events, ['{"a":1}', 'one\ntwo 猫', '[DONE]'], `pieces of ${size}`);
+  }
+});
+
+test('what a model thinks is told apart from what it says, whole or not', () => {
+  assert.deepEqual(partsOf('<think>a\n</think>\n\nb'), { thought: 'a', thinking: false, answer: 'b' });
+  assert.deepEqual(partsOf('<think>a'), { thought: 'a', thinking: true, answer: '' });
+  assert.deepEqual(partsOf('<thi'), { thought: '', thinking: true, answer: '' });
+  assert.deepEqual(partsOf('a</think>b'), { thought: 'a', thinking: false, answer: 'b' });
+  assert.deepEqual(partsOf(' plain <b'), { thought: '', thinking: false, answer: ' plain <b' });
+});
+
+test('the pace of a download is that of its last seconds', () => {
+  let now = 0;
+  const pace = new Pace(() => now);
+  const at = (time, loaded) => { now = time; return pace.at(loaded); };
+  assert.equal(at(0, 100), null);
+  assert.equal(at(500, 600), null);
+  assert.equal(at(1000, 1100), 1000);
+  for (let time = 2000; time <= 20_000; time += 1000) at(time, 1100 + time);
+  assert.ok(Math.abs(at(21_000, 22_100) - 1000) < 1);
+  assert.equal(at(22_000, 5), null, 'it began anew');
 });

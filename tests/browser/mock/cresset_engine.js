@@ -10,12 +10,22 @@ const STORY = 'there was a small lamp on a stone wall above the harbour, and eve
 export default async function init() {}
 export const version = () => '0.0.0-mock';
 
-/** `GGUF` begins a model; words after it change how it behaves: chat, slow, panic, oom, lost. */
+/**
+ * `GGUF` begins a model; words after it change how it behaves: chat, slow, panic, oom, lost, drowsy (loses its device in
+ * the middle of an answer, and can go on with it), echo (answers with the question), cpu, quick (writes without pauses).
+ */
 async function open(files) {
   const bytes = await files[0].read(0, 64);
   const text = new TextDecoder().decode(bytes);
   if (!text.startsWith('GGUF')) throw { code: 'MODEL_FORMAT', message: `${files[0].name}: not a model file (it does not begin with GGUF)`, details: { file: files[0].name } };
   return { name: files[0].name, bytes: files.reduce((sum, { size }) => sum + size, 0), traits: new Set(text.slice(4).trim().split(/[\s\0]+/)) };
+}
+
+/** Tells whether the bytes that were read are the file's; a test computes the same. */
+export function sum(start, bytes) {
+  let sum = start;
+  for (let at = 0; at < bytes.length; at += 61) sum = Math.imul(sum, 31) + bytes[at] >>> 0;
+  return sum;
 }
 
 const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', software: false, features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
@@ -35,19 +45,20 @@ export class Engine {
     const options = JSON.parse(optionsJson);
     const { name, bytes, traits } = await open(files);
     if (traits.has('oom')) throw { code: 'OUT_OF_MEMORY', message: `${name} needs 90000 MB, but the device has 1000 MB`, details: {} };
+    let checksum = 0;
     for (const file of files) {
       for (let at = 0; at < file.size; at += 1 << 20) {
-        await file.read(at, 1 << 20);
+        checksum = sum(checksum, await file.read(at, 1 << 20));
         onProgress({ status: 'upload', loaded: Math.min(at + (1 << 20), file.size), total: file.size });
       }
     }
     for (let step = 1; step <= 4; step += 1) onProgress({ status: 'compile', loaded: step, total: 4 });
     onProgress({ status: 'self-test', loaded: 1, total: 1 });
-    return new Engine(name, bytes, traits, options);
+    return new Engine(name, bytes, traits, options, checksum);
   }
 
-  constructor(name, bytes, traits, options) {
-    Object.assign(this, { name, bytes, traits, options, interrupted: false, generated: 0, loaded: [] });
+  constructor(name, bytes, traits, options, checksum) {
+    Object.assign(this, { name, bytes, traits, options, checksum, interrupted: false, generated: 0, loaded: [] });
   }
 
   async loadAdapter(name, files, optionsJson) {
@@ -93,8 +104,9 @@ export class Engine {
     if (request.temperature < 0) throw invalid('temperature', 'must be at least 0');
     if (request.top_p > 1 || request.top_p < 0) throw invalid('top_p', 'must be between 0 and 1');
     this.interrupted = false;
-    const words = STORY.split(' ');
-    const limit = request.max_tokens ?? words.length;
+    this.last = request;
+    const pieces = this.#pieces(request);
+    const limit = request.max_tokens ?? pieces.length;
     const start = performance.now();
     const used = request.adapter === undefined ? this.loaded.find((adapter) => adapter.default)
       : request.adapter === null ? undefined : this.#adapter(request.adapter);
@@ -102,16 +114,17 @@ export class Engine {
     let count = 0;
     let finish = 'length';
     while (count < limit) {
-      await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
+      if (!this.traits.has('quick') || count % 50 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
       if (this.interrupted) { finish = 'abort'; break; }
       if (this.traits.has('panic') && count === 3) {
         console.error("panicked at src/mock.rs:1:1:\nindex out of bounds\n\nStack: …");
         setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); });
         await new Promise(() => {});
       }
-      if (this.traits.has('lost') && count === 3) throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
-      if (count >= words.length && !request.ignore_eos) { finish = 'stop'; break; }
-      const piece = ` ${words[count % words.length]}`;
+      const drowsy = this.traits.has('drowsy') && !request.continue_final_message;
+      if ((this.traits.has('lost') || drowsy) && count === 3) throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
+      if (count >= pieces.length && !request.ignore_eos) { finish = 'stop'; break; }
+      const piece = pieces[count % pieces.length];
       text += piece;
       count += 1;
       this.generated += 1;
@@ -127,10 +140,17 @@ export class Engine {
     return { text, finish, usage };
   }
 
+  #pieces({ messages = [], continue_final_message: goesOn }) {
+    const last = messages.at(-1)?.content ?? '';
+    if (this.traits.has('echo')) return last.match(/[\s\S]{1,7}/gu) ?? [];
+    const words = STORY.split(' ').map((word) => ` ${word}`);
+    return goesOn ? words.slice(last.split(' ').length - 1) : words;
+  }
+
   tokenize(text) { return Uint32Array.from(new TextEncoder().encode(text)); }
   detokenize(ids) { return new TextDecoder().decode(Uint8Array.from(ids)); }
   applyChatTemplate(messagesJson) { return JSON.parse(messagesJson).map(({ role, content }) => `<${role}>${content}`).join(''); }
-  stats() { return JSON.stringify({ generated_tokens: this.generated }); }
+  stats() { return JSON.stringify({ generated_tokens: this.generated, last_request: this.last }); }
   interrupt() { this.interrupted = true; }
   free() {}
 
@@ -138,9 +158,9 @@ export class Engine {
     const chat = this.traits.has('chat');
     return JSON.stringify({
       model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
-      device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
+      device: this.options.device === 'cpu' || this.traits.has('cpu') ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
       adapters: this.loaded,
-      memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups' },
+      memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups', checksum: this.checksum },
     });
   }
 }

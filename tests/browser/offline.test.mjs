@@ -1,0 +1,157 @@
+// The service worker: a second visit without a network, new builds, and what happens to pages of the old one.
+
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, afterEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { stampedWorker } from '../../tools/stamp.mjs';
+import { newPage, startBrowser, startServer } from './harness.mjs';
+import { widgetOn } from './sites.mjs';
+
+const WWW = fileURLToPath(new URL('../../www', import.meta.url));
+const MOCK = fileURLToPath(new URL('./mock', import.meta.url));
+const INDEX = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Offline</title><link rel="icon" href="data:,">
+  <script type="module">
+    import { registerOffline } from './offline.js';
+    window.updates = 0;
+    window.registered = registerOffline({ onUpdate: (apply) => { updates += 1; window.apply = apply; } });
+  </script>
+  <script type="module" src="cresset-chat.js"></script><cresset-chat model="default"></cresset-chat></html>`;
+
+let browser, server, page;
+let build; // what the server has: { stamp, files, lazy }
+let down = false;
+
+before(async () => {
+  browser = await startBrowser();
+  // The build's list is right, but for a page and a file that are the tests' own.
+  const { files } = await listOf([MOCK, WWW]);
+  const worker = readFileSync(`${WWW}/sw.js`, 'utf8');
+  const send = (type, text) => (request, response) => (down ? response.destroy() : response.writeHead(200, { 'Content-Type': type }).end(text()));
+  server = await startServer({
+    mock: true,
+    routes: {
+      '/': send('text/html', () => INDEX),
+      '/index.html': send('text/html', () => INDEX),
+      '/sw.js': send('text/javascript', () => worker.replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ stamp: build.stamp, files: [...files, 'vendor/marked.esm.js', 'lazy.js', ...(build.more ?? [])] })};`)),
+      '/lazy.js': send('text/javascript', () => `export default ${JSON.stringify(build.stamp)};`),
+    },
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+beforeEach(async () => {
+  build = { stamp: 'one' };
+  down = false;
+  page = await newPage(browser);
+  await page.goto(server.url);
+  await controlled();
+});
+
+afterEach(() => page.context().close());
+
+const controlled = (on = page) => until(on, async () => (await registered)?.active?.state === 'activated' && navigator.serviceWorker.controller !== null);
+const version = (on = page) => on.evaluate(async () => /"(.*)"/.exec(await (await fetch('/lazy.js')).text())[1]);
+const inCaches = () => page.evaluate(async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)))).flat());
+const update = () => page.evaluate(async () => { await (await registered).update().catch(() => {}); });
+const waiting = () => until(page, async () => (await registered).waiting !== null && updates > 0);
+
+/** Waits for what a page must look up; pages that are just being reloaded are asked again. */
+async function until(on, holds) {
+  for (let tries = 0; tries < 500; tries += 1) {
+    if (await on.evaluate(holds).catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail(`it never became true: ${holds}`);
+}
+
+async function listOf(folders) {
+  const text = await stampedWorker(folders);
+  return JSON.parse(/^const BUILD = (.*);$/m.exec(text)[1]);
+}
+
+test('the second visit needs no network: page, library, widget and model', async () => {
+  await page.evaluate(async () => {
+    const { Cresset } = await import('/cresset.js');
+    await (await Cresset.load('default')).unload();
+  });
+  await page.context().setOffline(true);
+  await page.goto(`${server.url}?model=anything#here`);
+  const widget = widgetOn(page);
+  await widget.open();
+  await widget.ready();
+  await widget.say('Once');
+  await widget.answered();
+  assert.match(await widget.answers.first().textContent(), /there was a small lamp/);
+  const kept = await inCaches();
+  assert.ok(kept.includes('/cresset_engine.js') && kept.includes('/widget/core.js'));
+  assert.deepEqual(kept.filter((path) => /\.gguf$/.test(path)), [], 'models are the library’s to keep');
+  assert.deepEqual(page.problems, []);
+});
+
+test('a new build waits while pages of the old one are open, which get nothing of it', async () => {
+  const other = await page.context().newPage();
+  await other.goto(server.url);
+  await controlled(other);
+  build = { stamp: 'two' };
+  await update();
+  await waiting();
+  assert.equal(await version(), 'one');
+  assert.equal(await page.evaluate(() => apply()), false, 'another tab is open');
+  await other.reload();
+  assert.equal(await version(other), 'one', 'a reload beside another tab keeps to the old build');
+  await other.close();
+  await Promise.all([page.waitForEvent('load'), page.evaluate(() => apply())]);
+  await controlled();
+  assert.equal(await version(), 'two');
+  assert.equal((await page.evaluate(() => caches.keys())).length, 1, 'the old build is gone');
+});
+
+test('a reload of the only page brings the new build', async () => {
+  build = { stamp: 'two' };
+  await update();
+  await waiting();
+  await page.reload();
+  await until(page, async () => window.registered && (await caches.keys()).every((name) => name.endsWith('two')));
+  await controlled();
+  assert.equal(await version(), 'two');
+});
+
+test('a build that cannot be fetched whole leaves the old one in place', async () => {
+  build = { stamp: 'broken', more: ['not-there.js'] };
+  await update();
+  await until(page, async () => (await registered).installing === null);
+  assert.equal(await page.evaluate(async () => (await registered).waiting), null);
+  assert.equal(await page.evaluate(() => updates), 0);
+  await page.context().setOffline(true);
+  await page.reload();
+  assert.equal(await version(), 'one');
+});
+
+test('without a service worker the page works, and says nothing', async (t) => {
+  const cdn = await startServer({ mock: true, headers: { 'Access-Control-Allow-Origin': '*' } });
+  t.after(() => cdn.close());
+  const plain = await newPage(browser);
+  t.after(() => plain.context().close());
+  await plain.goto(`${server.url}blank.html`);
+  assert.equal(await plain.evaluate(async (url) => (await import(`${url}offline.js`)).registerOffline(), cdn.url), null);
+  assert.deepEqual(plain.problems, []);
+});
+
+test('the stamp names what a build consists of, and changes with any of it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cresset-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  cpSync(WWW, folder, { recursive: true });
+  const first = await listOf([folder]);
+  for (const name of ['index.html', 'cresset.js', 'worker.js', 'cresset-chat.js', 'widget/messages/zh-CN.js', 'models/catalogue.json']) assert.ok(first.files.includes(name), name);
+  assert.deepEqual(first.files.filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)), []);
+  assert.deepEqual(await listOf([folder]), first);
+  writeFileSync(join(folder, 'errors.js'), '// changed');
+  assert.notEqual((await listOf([folder])).stamp, first.stamp);
+});

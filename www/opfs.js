@@ -1,0 +1,59 @@
+// Small helpers over the origin private file system. Writing needs a worker: only there files open synchronously.
+
+const FOLDER = 'cresset-models';
+const LOCKED_TRIES = 20;
+const LOCKED_WAIT_MS = 50;
+
+/** Where models are kept; throws where the browser has no such place for this page. */
+export async function openFolder() {
+  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+}
+
+/** @returns {Promise<File>} */
+export async function readFile(folder, name) {
+  return (await folder.getFileHandle(name)).getFile();
+}
+
+/** What a JSON file holds, or null. */
+export async function readJson(folder, name) {
+  try {
+    return JSON.parse(await (await readFile(folder, name)).text());
+  } catch {
+    return null;
+  }
+}
+
+export async function writeJson(folder, name, value) {
+  const access = await openAccess(folder, name);
+  try {
+    access.truncate(0);
+    write(access, new TextEncoder().encode(JSON.stringify(value)), 0);
+    access.flush();
+  } finally {
+    access.close();
+  }
+}
+
+/** A file open for reading and writing, made if need be. A tab that has just been closed may hold it for a moment more. */
+export async function openAccess(folder, name) {
+  const handle = await folder.getFileHandle(name, { create: true });
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await handle.createSyncAccessHandle();
+    } catch (error) {
+      if (error.name !== 'NoModificationAllowedError' || tries >= LOCKED_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_WAIT_MS));
+    }
+  }
+}
+
+/** Writes all of `bytes`, or throws. */
+export function write(access, bytes, at) {
+  if (access.write(bytes, { at }) !== bytes.length) throw new Error('the device stored only part of the data');
+}
+
+/** Room for a file of so many bytes, or a QuotaExceededError. Browsers need not throw when there is none. */
+export function reserve(access, bytes) {
+  access.truncate(bytes);
+  if (access.getSize() !== bytes) throw new DOMException('the browser gives this site no more room', 'QuotaExceededError');
+}

@@ -1,0 +1,57 @@
+// Progress over all files of a model, and what there is to warn of meanwhile.
+
+/** Bare progress, as progress.js takes it, goes to `report`. */
+export class Tally {
+  #files = new Map();
+  #report;
+  #lasting = null;
+  #passing = null;
+
+  constructor(report) {
+    this.#report = report;
+  }
+
+  /** A file of so many bytes is to come. */
+  expect(key, total) {
+    this.#files.set(key, { loaded: 0, total });
+  }
+
+  /** So much of a file was downloaded. */
+  at(key, loaded, total) {
+    this.#passing = null;
+    this.#set('download', key, loaded, total);
+  }
+
+  /** So much of a file was here already. */
+  cached(key, loaded) {
+    const total = this.#files.get(key)?.total ?? 0;
+    this.#set('cache', key, loaded, Math.max(loaded, total));
+  }
+
+  /** Something a person should know, from now on. */
+  warn(code, message) {
+    this.#lasting = { code, message };
+    this.#tell('download');
+  }
+
+  /** For retry.js: the connection broke, and is tried again. */
+  onWait = (error, milliseconds) => {
+    const when = milliseconds === null ? 'the download goes on when this device is online again' : 'trying again';
+    this.#passing = { code: 'DOWNLOAD', message: `${error.message.split(';')[0]}; ${when}` };
+    this.#tell('download');
+  };
+
+  #set(status, key, loaded, total) {
+    // A compressed transfer can give more bytes than it announced.
+    this.#files.set(key, { loaded, total: total !== null && loaded <= total ? total : null });
+    this.#tell(status);
+  }
+
+  #tell(status) {
+    const files = [...this.#files.values()];
+    const loaded = files.reduce((sum, file) => sum + file.loaded, 0);
+    const total = files.some((file) => file.total === null) ? null : files.reduce((sum, file) => sum + file.total, 0);
+    const warning = this.#passing ?? this.#lasting;
+    this.#report({ status, loaded, total, ...(warning && { warning }) });
+  }
+}

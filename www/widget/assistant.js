@@ -1,0 +1,256 @@
+// Who answers: an engine on this device, or the site's server where this device cannot. From asleep over consent and
+// download to ready, with every way back; knows no document.
+
+import { Cresset, CressetError } from '../cresset.js';
+import { join, keyOf } from './engines.js';
+import { answerLocally } from './local.js';
+
+// Beyond this a browser that saves data is asked, whether the site wants it or not.
+const SAVED_BYTES = 10_000_000;
+const agreed = new Set(); // downloads and servers that visitors of this page said yes to
+
+/**
+ * @typedef {{ kind: 'asleep' }
+ *   | { kind: 'asking', what: 'download', bytes: number | null, kept: number, saving: boolean }
+ *   | { kind: 'asking', what: 'server', host: string }
+ *   | { kind: 'loading', progress: object | null }
+ *   | { kind: 'paused', loaded: number, total: number | null }
+ *   | { kind: 'ready', where: 'device', engine: import('../cresset.js').Engine }
+ *   | { kind: 'ready', where: 'server', host: string }
+ *   | { kind: 'failed', error: CressetError }} State
+ */
+
+/** Dispatches `change` when its state does, `progress` with what `onProgress` gets. */
+export class Assistant extends EventTarget {
+  /** @type {State} */
+  state = { kind: 'asleep' };
+  #settings;
+  #given = null; // an engine that is the site's own
+  #part = null; // in a shared engine
+  #key = null;
+  #step = 0; // what an older step brings no longer counts
+  #waiting = new Set();
+
+  /** @param {import('./settings.js').Settings} settings */
+  constructor(settings) {
+    super();
+    this.#settings = settings;
+  }
+
+  get engine() {
+    return this.state.kind === 'ready' && this.state.where === 'device' ? this.state.engine : null;
+  }
+
+  get givenEngine() {
+    return this.#given;
+  }
+
+  /** Does what comes next, if there is anything to do without the visitor. */
+  wake() {
+    if (this.state.kind === 'asleep') this.#run(() => this.#begin());
+  }
+
+  /** Resolves when it can answer; a failure leaves it waiting, since the visitor may try again. @param {AbortSignal} signal */
+  whenReady(signal) {
+    if (this.state.kind === 'ready') return Promise.resolve();
+    this.wake();
+    let ready;
+    return new Promise((resolve, reject) => {
+      ready = resolve;
+      this.#waiting.add(ready);
+      signal.addEventListener('abort', () => reject(new CressetError('ABORTED', 'the request was aborted')), { once: true });
+    }).finally(() => this.#waiting.delete(ready));
+  }
+
+  /** The visitor says yes. */
+  agree() {
+    const { kind, what, host } = this.state;
+    if (kind !== 'asking') return;
+    agreed.add(what === 'server' ? `server ${host}` : this.#key);
+    this.#run(() => (what === 'server' ? this.#useServer() : this.#load()));
+  }
+
+  pause() {
+    if (this.state.kind !== 'loading') return;
+    const { loaded = 0, total = null } = this.state.progress ?? {};
+    this.#step += 1;
+    this.#part?.pause();
+    this.#set({ kind: 'paused', loaded, total });
+  }
+
+  resume() {
+    if (this.state.kind === 'paused' || this.state.kind === 'failed') this.#run(() => this.#begin());
+  }
+
+  /** Takes an engine of the site's own, or with null goes back to the model's. */
+  give(engine) {
+    this.#leave();
+    this.#given = engine;
+    if (engine) this.#set({ kind: 'ready', where: 'device', engine });
+  }
+
+  /** @param {import('./settings.js').Settings} settings */
+  change(settings) {
+    const before = this.#settings;
+    this.#settings = settings;
+    const same = before.model === settings.model && before.integrity === settings.integrity && before.device === settings.device;
+    const server = before.endpoint?.url === settings.endpoint?.url && before.endpoint?.model === settings.endpoint?.model;
+    if (this.#given) return;
+    const usesServer = (this.state.kind === 'ready' && this.state.where === 'server') || this.state.what === 'server';
+    if (!same || (usesServer && !server) || (before.consent !== settings.consent && this.state.kind === 'asking')) this.#leave();
+  }
+
+  /** Lets go of everything. */
+  dispose() {
+    this.#leave();
+    this.#waiting.clear();
+  }
+
+  /**
+   * Writes an answer.
+   * @param {{ turns: object[], begun: string, signal: AbortSignal, onPiece: (text: string) => void, onNote: (note: 'dropped' | 'lost') => void,
+   *   onRestart: () => void }} request   `begun`: what is there of it already; `onRestart`: that and the pieces so far are void
+   * @returns {Promise<{ finish: string | null }>}
+   */
+  async answer({ turns, begun, signal, onPiece, onNote, onRestart }) {
+    if (this.state.where === 'server') {
+      const { answerRemotely } = await import('./remote.js');
+      // Servers begin a new answer: it is asked to go on.
+      if (begun) throw new CressetError('INVALID_REQUEST', 'the server cannot go on with an answer', { field: 'messages' });
+      return answerRemotely(this.#settings.endpoint, this.#settings, { turns, signal, onPiece });
+    }
+    const write = (piece) => {
+      begun += piece;
+      onPiece(piece);
+    };
+    const request = { turns, signal, onPiece: write, onDropped: () => onNote('dropped') };
+    for (let renewed = false; ;) {
+      const { engine } = this;
+      try {
+        return await answerLocally(engine, this.#settings, { ...request, begun });
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (isBroken(error) && !renewed && !this.#given) {
+          renewed = true;
+          onNote('lost');
+          await this.#renew(engine, signal);
+        } else if (begun && renewed && ['TEMPLATE', 'INVALID_REQUEST'].includes(error.code)) {
+          // A template that cannot go on with an answer: from the beginning, then.
+          begun = '';
+          onRestart();
+        } else {
+          throw error;
+        }
+      }
+    }
+  }
+
+  async #begin() {
+    const { model, consent, integrity, device } = this.#settings;
+    this.#key = keyOf(model, [integrity, device]);
+    const step = this.#step;
+    const saving = globalThis.navigator?.connection?.saveData === true;
+    if ((consent || saving) && !agreed.has(this.#key)) {
+      const { bytes, kept } = await this.#size();
+      if (step !== this.#step) return;
+      if (bytes !== 0 && (consent || bytes === null || bytes > SAVED_BYTES)) return this.#set({ kind: 'asking', what: 'download', bytes, kept, saving });
+    }
+    await this.#load();
+  }
+
+  // Bytes to download, by the site's word if it gives one: then nobody is asked.
+  async #size() {
+    const { bytes, model } = this.#settings;
+    if (bytes !== null) {
+      const name = typeof model === 'string' ? model : '';
+      const stored = (await Cresset.cache.list()).some((each) => each.model === name);
+      return { bytes: stored ? 0 : bytes, kept: 0 };
+    }
+    try {
+      const measured = await Cresset.measure(model, { signal: undefined, cache: true });
+      const all = measured.bytes === null ? null : measured.bytes + (measured.bytes > 0 ? measured.engineBytes ?? 0 : 0);
+      return { bytes: all, kept: measured.kept };
+    } catch (error) {
+      if (error.code === 'MODEL_NOT_FOUND' || error.code === 'INVALID_REQUEST') throw error;
+      return { bytes: null, kept: 0 };
+    }
+  }
+
+  async #load() {
+    const { model, integrity, device } = this.#settings;
+    this.#key = keyOf(model, [integrity, device]);
+    const step = this.#step;
+    this.#set({ kind: 'loading', progress: null });
+    const start = ({ signal, onProgress }) => Cresset.load(model, { signal, onProgress, integrity, device, adapter: undefined, cache: true });
+    this.#part ??= join(this.#key, start, (progress) => this.#progress(progress));
+    let engine;
+    try {
+      engine = await this.#part.load();
+    } catch (error) {
+      if (step !== this.#step) return;
+      if (error.code === 'ABORTED') return this.#set({ kind: 'paused', loaded: 0, total: null });
+      if (!cannotRun(error) || !this.#settings.endpoint) throw error;
+      return this.#offerServer();
+    }
+    if (step === this.#step) this.#set({ kind: 'ready', where: 'device', engine });
+  }
+
+  #progress(progress) {
+    if (this.state.kind !== 'loading') return;
+    this.state = { kind: 'loading', progress };
+    this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
+  }
+
+  #offerServer() {
+    const { endpoint: { host }, consent } = this.#settings;
+    if (consent && !agreed.has(`server ${host}`)) this.#set({ kind: 'asking', what: 'server', host });
+    else this.#useServer();
+  }
+
+  #useServer() {
+    this.#set({ kind: 'ready', where: 'server', host: this.#settings.endpoint.host });
+  }
+
+  async #renew(broken, signal) {
+    const step = this.#step;
+    this.#set({ kind: 'loading', progress: null });
+    const engine = await this.#part.renew(broken).catch((error) => {
+      if (step === this.#step) this.#set({ kind: 'failed', error });
+      throw error;
+    });
+    signal.throwIfAborted();
+    if (step === this.#step) this.#set({ kind: 'ready', where: 'device', engine });
+  }
+
+  #run(task) {
+    this.#step += 1;
+    const step = this.#step;
+    if (this.state.kind !== 'loading') this.#set({ kind: 'loading', progress: null });
+    task().catch((error) => {
+      if (step === this.#step) this.#set({ kind: 'failed', error: CressetError.from(error) });
+    });
+  }
+
+  #leave() {
+    this.#step += 1;
+    this.#part?.leave();
+    this.#part = this.#given = null;
+    this.#set({ kind: 'asleep' });
+  }
+
+  #set(state) {
+    this.state = state;
+    if (state.kind === 'ready') this.#waiting.forEach((resolve) => resolve());
+    this.dispatchEvent(new Event('change'));
+  }
+}
+
+/** The device is the reason, not the model or the network. */
+function cannotRun({ code, details }) {
+  return code === 'WEBGPU_UNAVAILABLE' || code === 'OUT_OF_MEMORY' || (code === 'INTERNAL' && Boolean(details?.url));
+}
+
+/** The engine is of no more use, but another one may be. */
+function isBroken({ code, details }) {
+  return code === 'DEVICE_LOST' || details?.reload === true;
+}

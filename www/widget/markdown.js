@@ -1,0 +1,148 @@
+// Markdown of a model → nodes. marked only splits the text into tokens; every node is made here, of a few kinds and from
+// text, so nothing that a model writes becomes markup. Links say where they lead; images are links, never fetched.
+
+import { Lexer } from '../vendor/marked.esm.js';
+import { element, icon } from './dom.js';
+import { fill } from './words.js';
+
+const SAFE = ['http:', 'https:', 'mailto:'];
+const OUT = 'M8 5h11v11M18.5 5.5 6 18';
+const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', hellip: '…', ndash: '–', mdash: '—' };
+
+/** @typedef {{ words: Record<string, string> }} Surroundings */
+
+/** The tokens of a text's blocks; one that cannot be parsed is a block of plain text. */
+export function blocksOf(text) {
+  try {
+    return Lexer.lex(text, { gfm: true, breaks: true });
+  } catch {
+    return [{ type: 'plain', raw: text }];
+  }
+}
+
+/**
+ * @param {object} token   of a block
+ * @param {Surroundings} around
+ * @returns {Node | null}
+ */
+export function renderBlock(token, around) {
+  try {
+    return block(token, around);
+  } catch {
+    return paragraph(token.raw); // too deep for this browser's stack
+  }
+}
+
+function paragraph(text) {
+  return element('p', { dir: 'auto', text });
+}
+
+function block(token, around) {
+  switch (token.type) {
+    case 'paragraph': case 'text':
+      return element('p', { dir: 'auto' }, ...inline(within(token), around));
+    case 'heading':
+      // All on one level under the chat's title: a model begins with any depth, and leaves some out.
+      return element('h3', { class: token.depth > 2 ? 'lesser' : null, dir: 'auto' }, ...inline(token.tokens, around));
+    case 'code':
+      return code(token, around);
+    case 'list':
+      return element(token.ordered ? 'ol' : 'ul', { dir: 'auto', start: token.ordered && token.start !== 1 ? token.start : null },
+        ...token.items.map((item) => element('li', { dir: 'auto' }, ...listItem(item, token.loose, around))));
+    case 'blockquote':
+      return element('blockquote', { dir: 'auto' }, ...blocks(token.tokens, around));
+    case 'table':
+      return table(token, around);
+    case 'hr':
+      return element('hr');
+    case 'space': case 'def':
+      return null;
+    default:
+      // Raw HTML, above all: its characters.
+      return paragraph(token.raw.trim());
+  }
+}
+
+function blocks(tokens, around) {
+  return tokens.map((token) => block(token, around)).filter(Boolean);
+}
+
+function listItem({ tokens, task, checked }, loose, around) {
+  const mark = task ? [`${checked ? '☑' : '☐'} `] : [];
+  // In a tight list a line is no paragraph.
+  const rest = tokens.filter(({ type }) => type !== 'checkbox').flatMap((token) => (!loose && token.type === 'text' ? inline(within(token), around) : [block(token, around)]));
+  return [...mark, ...rest.filter(Boolean)];
+}
+
+function code({ text, lang }, { words }) {
+  const language = /^[\w+#.-]{1,24}/.exec(lang ?? '')?.[0] ?? '';
+  return element('div', { class: 'code', part: 'code' },
+    element('div', { class: 'code-head' }, element('span', { text: language }), element('button', { type: 'button', class: 'text-button copy-code', text: words.copy })),
+    element('pre', { tabindex: '0', dir: 'ltr', 'aria-label': language ? fill(words.language, { language }) : words.code, role: 'group' }, element('code', { text })));
+}
+
+function table({ header, rows, align }, around) {
+  const cell = (tag) => ({ tokens }, i) => element(tag, { dir: 'auto', class: align[i] ? `align-${align[i]}` : null, scope: tag === 'th' ? 'col' : null }, ...inline(tokens, around));
+  return element('div', { class: 'table', tabindex: '0', role: 'group', 'aria-label': around.words.table },
+    element('table', {},
+      element('thead', {}, element('tr', {}, ...header.map(cell('th')))),
+      element('tbody', {}, ...rows.map((row) => element('tr', {}, ...row.map(cell('td')))))));
+}
+
+/** What a token consists of, or itself. */
+function within(token) {
+  return Object.hasOwn(token, 'tokens') ? token.tokens : [token];
+}
+
+function inline(tokens, around) {
+  return tokens.flatMap((token) => {
+    switch (token.type) {
+      case 'text': case 'escape':
+        return Object.hasOwn(token, 'tokens') ? inline(token.tokens, around) : [decoded(token.text)];
+      case 'strong': case 'em': case 'del':
+        return [element(token.type, {}, ...inline(token.tokens, around))];
+      case 'codespan':
+        return [element('code', { dir: 'auto', text: token.text })];
+      case 'br':
+        return [element('br')];
+      case 'link':
+        return [link(token.href, inline(token.tokens, around), token.text, around)];
+      case 'image':
+        return [link(token.href, [fill(around.words.image, { text: token.text || token.href })], token.text, around)];
+      case 'html':
+        return /^<br\s*\/?>$/i.test(token.raw) ? [element('br')] : [token.raw];
+      default:
+        return [token.raw];
+    }
+  });
+}
+
+/** A link that says where it leads, or, where it leads nowhere safe, its words. */
+function link(href, children, text, { words }) {
+  const url = safeUrl(href);
+  if (!url) return element('span', {}, ...children);
+  const { host, protocol, pathname } = url;
+  const place = protocol === 'mailto:' ? decodeURIComponent(pathname) : host;
+  // Words may say anything: the host is shown unless they name it.
+  const named = text.toLowerCase().includes(place.toLowerCase());
+  return element('a', { href: url.href, target: '_blank', rel: 'noopener noreferrer nofollow ugc', title: url.href, part: 'link' },
+    ...children, named ? null : element('span', { class: 'place', text: ` (${place})` }), icon(OUT),
+    element('span', { class: 'unseen', text: ` (${fill(words.leads, { host: place })})` }));
+}
+
+function safeUrl(href) {
+  try {
+    const url = new URL(decoded(href), location.href);
+    return SAFE.includes(url.protocol) ? url : null;
+  } catch {
+    return null;
+  }
+}
+
+function decoded(text) {
+  return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w{2,8}));/gi, (whole, decimal, hex, name) => {
+    if (name) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : whole;
+    const code = decimal ? Number(decimal) : Number.parseInt(hex, 16);
+    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
+  });
+}

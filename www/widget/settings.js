@@ -1,0 +1,70 @@
+// Attributes of the element → what they mean.
+
+const ANSWER_TOKENS = 768;
+const STORY_TOKENS = 160;
+
+/**
+ * @typedef {object} Settings
+ * @property {import('../cresset.js').Model} model
+ * @property {string} [integrity]
+ * @property {number | null} bytes        of the download, where the site says it
+ * @property {string} system
+ * @property {{ url: string, host: string, model: string } | null} endpoint
+ * @property {boolean} consent
+ * @property {boolean} localOnly
+ * @property {boolean} thinking
+ * @property {'auto' | 'webgpu' | 'cpu'} device
+ * @property {number | undefined} temperature
+ * @property {(story: boolean) => number} maxTokens
+ * @property {string} title
+ * @property {string} greeting
+ * @property {string} placeholder
+ * @property {string[]} suggestions
+ */
+
+/**
+ * @param {HTMLElement} host
+ * @param {{ model: import('../cresset.js').Model, megabytes?: number, integrity?: string } | undefined} chosen   of `models`
+ * @returns {Settings}
+ */
+export function readSettings(host, chosen) {
+  const text = (name) => (host.getAttribute(name) ?? '').trim();
+  const number = (name) => (text(name) !== '' && Number(text(name)) >= 0 ? Number(text(name)) : undefined);
+  const localOnly = host.hasAttribute('local-only');
+  const model = chosen?.model ?? (text('model') || 'default');
+  const megabytes = chosen ? chosen.megabytes : number('megabytes');
+  return {
+    model: typeof model === 'string' ? address(model, host) : model,
+    integrity: (chosen ? chosen.integrity : text('integrity')) || undefined,
+    bytes: megabytes >= 0 ? 1_000_000 * megabytes : null,
+    system: text('system'),
+    endpoint: localOnly ? null : endpoint(text('endpoint'), text('endpoint-model') || (typeof model === 'string' ? model : 'default'), host),
+    consent: host.hasAttribute('consent') && text('consent') !== 'false',
+    localOnly,
+    thinking: host.hasAttribute('thinking'),
+    device: ['webgpu', 'cpu'].includes(text('device')) ? text('device') : 'auto',
+    temperature: number('temperature'),
+    maxTokens: (story) => Math.max(1, Math.round(number('max-tokens') ?? (story ? STORY_TOKENS : ANSWER_TOKENS))),
+    title: text('title'),
+    greeting: text('greeting'),
+    placeholder: text('placeholder'),
+    suggestions: text('suggestions').split('|').map((each) => each.trim()).filter(Boolean),
+  };
+}
+
+// The element's own base: the document's can be hidden by a form or an image of that name.
+function address(model, host) {
+  return /^(\.{0,2}\/|[^:]*\.(gguf|safetensors|json)$)/i.test(model) ? new URL(model, host.baseURI).href : model;
+}
+
+function endpoint(text, model, host) {
+  if (!text) return null;
+  let url;
+  try {
+    url = new URL(text, host.baseURI);
+  } catch {
+    return null;
+  }
+  if (!/\/chat\/completions\/?$/.test(url.pathname)) url.pathname = `${url.pathname.replace(/\/$/, '')}/chat/completions`;
+  return { url: url.href, host: url.host, model };
+}
