@@ -201,6 +201,7 @@ build_web() {
     echo "$stamp" >target/web.stamp
   fi
   copy_www
+  node tools/vendor.mjs dist
 }
 
 # The compiled engine → dist/cresset_engine{.js,.d.ts,_bg.wasm} and dist/snippets/.
@@ -224,7 +225,7 @@ copy_www() {
   local file copied
   while IFS= read -r file; do
     [ -e "www/$file" ] || rm -f "dist/$file"
-  done < <(cd dist && find . -type f ! -path './cresset_engine*' ! -path './snippets/*')
+  done < <(cd dist && find . -type f ! -path './cresset_engine*' ! -path './snippets/*' ! -path './vendor/*')
   copied=$(cp -ruv www/. dist/ | grep -c ' -> ' || true)
   [ "$copied" -eq 0 ] || say "copied $copied files of www/"
 }

@@ -17,7 +17,7 @@ const version = process.argv[2];
 if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pack.mjs VERSION');
 
 const exists = (path) => stat(path).then(() => true, () => false);
-const page = new Set(['app.js', 'index.html', 'logo.svg', 'page', 'style.css']);
+const page = new Set(['app.js', 'icons', 'index.html', 'logo.svg', 'manifest.webmanifest', 'page', 'style', 'style.css']);
 const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
 const widget = await exists(join(dist, 'cresset-chat.js'));

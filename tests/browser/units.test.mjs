@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { parseIntegrity } from '../../www/open.js';
-import { Inked } from '../../www/page/inked.js';
 import { describeProgress, formatBytes } from '../../www/progress.js';
 import { encodeRequest } from '../../www/requests.js';
 import { Sha256 } from '../../www/sha256.js';
@@ -77,18 +76,4 @@ test('progress has a fraction only where a total is known', () => {
   assert.equal(describeProgress({ status: 'upload', loaded: 5, total: 10 }).fraction, 0.5);
   assert.equal(describeProgress({ status: 'download', loaded: 3_100_000, total: 11_800_000 }).text, 'Downloading 3.1 MB of 12 MB');
   assert.deepEqual([0, 999, 999_600, 1_000_000, 9_960_000, 639_000_000].map(formatBytes), ['0 bytes', '999 bytes', '1.0 MB', '1.0 MB', '10 MB', '639 MB']);
-});
-
-test('an edited text keeps who wrote each part', () => {
-  const inked = new Inked([{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon a time' }]);
-  inked.edit('Once upon one time');
-  assert.deepEqual(inked.segments, [{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon ' }, { by: 'visitor', text: 'one' }, { by: 'model', text: ' time' }]);
-  inked.edit('');
-  assert.deepEqual(inked.segments, []);
-  inked.append('aaa', 'model');
-  inked.edit('aaaa');
-  assert.equal(inked.text, 'aaaa');
-  assert.equal(inked.segments.filter(({ by }) => by === 'visitor').map(({ text }) => text).join(''), 'a');
-  inked.truncate(2);
-  assert.equal(inked.text, 'aa');
 });

@@ -1,16 +1,15 @@
 // A stand-in for the wasm module with its contract and no model: tests of the client and of the page run on it.
 // It tells one story, word by word. A file's bytes choose its behaviour: see `open`.
 
-const STORY = 'there was a small lamp on a stone wall above the harbour, and every evening the keeper came up the steps '
-  + 'with a basket of dry wood. He lit the fire slowly, because he liked to watch the first flame climb. Ships far out '
-  + 'on the dark water saw it and turned for home. One night the wind was so strong that no one could stand on the '
-  + 'wall. The keeper took off his coat, held it around the iron basket and waited. In the morning three ships lay in '
-  + 'the harbour, and the coat had a hole in it the size of a hand. “It was a good coat,” he said, “but it was only a coat.”';
+import { logprobsOf, tell } from './answers.js';
 
 export default async function init() {}
 export const version = () => '0.0.0-mock';
 
-/** `GGUF` begins a model; words after it change how it behaves: chat, slow, panic, oom, lost. */
+/**
+ * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, oom, lost, loses-context,
+ * no-system, and what it says (see answers.js): markdown, long, hostile, thinks, seeded.
+ */
 async function open(files) {
   const bytes = await files[0].read(0, 64);
   const text = new TextDecoder().decode(bytes);
@@ -26,7 +25,8 @@ export async function probe(files, optionsJson) {
   const fits = !traits.has('oom');
   return JSON.stringify({
     architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: 1024, downloadBytes: bytes,
-    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), estimatedTokensPerSecond: 140, device: DEVICE,
+    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), device: DEVICE,
+    estimatedTokensPerSecond: /^yardstick/.test(files[0].name) ? (bytes > 3.2e7 ? 900 : 400) : 140,
   });
 }
 
@@ -72,8 +72,9 @@ export class Engine {
   async completion(requestJson, onChunk) {
     const request = JSON.parse(requestJson);
     if (request.prompt === undefined || request.prompt.length === 0) throw invalid('prompt', 'is empty');
-    const { text, ...rest } = await this.#write(request, (piece, finish) => onChunk(JSON.stringify({
-      id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [{ index: 0, text: piece, finish_reason: finish }],
+    const { text, ...rest } = await this.#write(request, (piece, finish, position) => onChunk(JSON.stringify({
+      id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name,
+      choices: [{ index: 0, text: piece, finish_reason: finish, logprobs: piece && request.logprobs ? logprobsOf(piece, position, request.logprobs) : null }],
     })), (usage) => onChunk(JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [], usage })));
     return JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [{ index: 0, text, finish_reason: rest.finish }], usage: rest.usage });
   }
@@ -82,6 +83,9 @@ export class Engine {
     const request = JSON.parse(requestJson);
     if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
+    const prompt = this.tokenize(this.applyChatTemplate(JSON.stringify(request.messages))).length;
+    const context = this.options.contextLength ?? 1024;
+    if (this.traits.has('loses-context') && prompt > context) throw { code: 'CONTEXT_OVERFLOW', message: `the prompt has ${prompt} tokens, but the context holds ${context}`, details: {} };
     const head = { id: 'chatcmpl-1', created: 0, model: this.name };
     const { text, finish, usage } = await this.#write(request, (piece, reason) => onChunk(JSON.stringify({
       ...head, object: 'chat.completion.chunk', choices: [{ index: 0, delta: piece ? { content: piece } : {}, finish_reason: reason }],
@@ -93,8 +97,8 @@ export class Engine {
     if (request.temperature < 0) throw invalid('temperature', 'must be at least 0');
     if (request.top_p > 1 || request.top_p < 0) throw invalid('top_p', 'must be between 0 and 1');
     this.interrupted = false;
-    const words = STORY.split(' ');
-    const limit = request.max_tokens ?? words.length;
+    const pieces = tell(this.traits, request);
+    const limit = request.max_tokens ?? pieces.length;
     const start = performance.now();
     const used = request.adapter === undefined ? this.loaded.find((adapter) => adapter.default)
       : request.adapter === null ? undefined : this.#adapter(request.adapter);
@@ -102,7 +106,7 @@ export class Engine {
     let count = 0;
     let finish = 'length';
     while (count < limit) {
-      await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
+      if (!this.traits.has('fast') || count % 8 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
       if (this.interrupted) { finish = 'abort'; break; }
       if (this.traits.has('panic') && count === 3) {
         console.error("panicked at src/mock.rs:1:1:\nindex out of bounds\n\nStack: …");
@@ -110,12 +114,12 @@ export class Engine {
         await new Promise(() => {});
       }
       if (this.traits.has('lost') && count === 3) throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
-      if (count >= words.length && !request.ignore_eos) { finish = 'stop'; break; }
-      const piece = ` ${words[count % words.length]}`;
+      if (count >= pieces.length && !request.ignore_eos) { finish = 'stop'; break; }
+      const piece = pieces[count % pieces.length];
       text += piece;
       count += 1;
       this.generated += 1;
-      if (request.stream) emit(piece, null);
+      if (request.stream) emit(piece, null, count);
     }
     if (request.stream) emit('', finish);
     const seconds = (performance.now() - start) / 1000;
@@ -129,7 +133,11 @@ export class Engine {
 
   tokenize(text) { return Uint32Array.from(new TextEncoder().encode(text)); }
   detokenize(ids) { return new TextDecoder().decode(Uint8Array.from(ids)); }
-  applyChatTemplate(messagesJson) { return JSON.parse(messagesJson).map(({ role, content }) => `<${role}>${content}`).join(''); }
+  applyChatTemplate(messagesJson) {
+    const messages = JSON.parse(messagesJson);
+    if (this.traits.has('no-system') && messages[0].role === 'system') throw { code: 'TEMPLATE', message: 'chat template, line 1: System role not supported', details: { line: 1 } };
+    return messages.map(({ role, content }) => `<${role}>${content}`).join('');
+  }
   stats() { return JSON.stringify({ generated_tokens: this.generated }); }
   interrupt() { this.interrupted = true; }
   free() {}
