@@ -44,7 +44,7 @@ test('Markdown comes as blocks, with a copy button on code, directions, and link
   await drop(page, 'tutor.gguf', 'chat markdown thinks');
   await say(page, 'Why is the sky blue?');
   const words = page.locator('.turn.assistant .words');
-  assert.deepEqual(await words.locator('h5, h4, h3').allTextContents(), ['What happens on the way']);
+  assert.deepEqual(await words.locator('h2.depth-3').allTextContents(), ['What happens on the way']);
   assert.equal(await words.locator('ol > li').count(), 3);
   assert.equal(await words.locator('ol ul > li').count(), 2);
   assert.equal(await words.locator('td[align=right]').first().textContent(), '700 nm');
@@ -294,7 +294,7 @@ test('the keyboard alone does it all', async () => {
   await page.keyboard.press('Control+/');
   assert.match(await page.textContent('#shortcuts'), /Search conversations.*Ctrl|Ctrl.*Search conversations/s);
   await page.keyboard.press('Escape');
-  assert.equal(await page.locator('#shortcuts').count(), 0);
+  await page.waitForFunction(() => !document.getElementById('shortcuts'));
 });
 
 test('a screen reader hears sentences, not tokens', async () => {
@@ -367,5 +367,5 @@ test('nothing jumps and nothing blocks while tokens arrive', async (t) => {
   // A line that turns out to be a table's head, or a link, may move by itself: nothing else does.
   assert.ok(shifts.reduce((sum, value) => sum + value, 0) < 0.002, `layout shifts: ${shifts.join(', ')}`);
   assert.ok(end < 2, 'the end stays in view');
-  assert.ok((await turns(page))[1].length > 8000);
+  assert.ok((await turns(page))[1].length > 4000);
 });

@@ -105,7 +105,6 @@ export async function discard({ model }) {
   if (active?.model === model) pause();
   forget(model);
   if (typeof model === 'string') await Cresset.cache.delete(model);
-  changed();
 }
 
 /** Seconds until a download is here, or null. @param {Transfer} transfer */
@@ -167,7 +166,9 @@ function remember(transfer) {
 }
 
 function forget(model) {
-  if (paused.delete(model)) memory.set('paused', Object.fromEntries(paused));
+  if (!paused.delete(model)) return;
+  memory.set('paused', Object.fromEntries(paused));
+  changed();
 }
 
 function changed() {

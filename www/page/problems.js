@@ -6,7 +6,6 @@ import { t } from './text.js';
 /** Which of several messages for a code the facts of this error call for. */
 const KINDS = {
   DOWNLOAD: ({ status }) => {
-    if (globalThis.navigator?.onLine === false) return 'offline';
     if (status === 401 || status === 403) return 'refused';
     if (status === 429) return 'busy';
     return status ? 'server' : 'broken';
@@ -19,8 +18,10 @@ const KINDS = {
  * @returns {{ title: string, advice: string }} in the page's language
  */
 export function explain(error) {
+  // Without a network more than downloads fails: parts of the page, say, that were never fetched.
+  const offline = globalThis.navigator?.onLine === false && ['DOWNLOAD', 'INTERNAL'].includes(error.code);
   const kind = KINDS[error.code]?.(error.details ?? {});
-  const key = `error.${error.code}${kind ? `.${kind}` : ''}`;
+  const key = offline ? 'error.DOWNLOAD.offline' : `error.${error.code}${kind ? `.${kind}` : ''}`;
   const known = t(`${key}.title`) !== `${key}.title` ? key : 'error.INTERNAL';
   return { title: t(`${known}.title`), advice: t(`${known}.advice`) };
 }

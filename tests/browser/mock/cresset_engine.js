@@ -19,13 +19,15 @@ async function open(files) {
 
 const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', software: false, features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
 
+const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' };
+
 export async function probe(files, optionsJson) {
-  JSON.parse(optionsJson);
+  const options = JSON.parse(optionsJson);
   const { bytes, traits } = await open(files);
   const fits = !traits.has('oom');
   return JSON.stringify({
     architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: 1024, downloadBytes: bytes,
-    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), device: DEVICE,
+    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), device: options.device === 'cpu' ? CPU : DEVICE,
     estimatedTokensPerSecond: /^yardstick/.test(files[0].name) ? (bytes > 3.2e7 ? 900 : 400) : 140,
   });
 }
@@ -146,7 +148,7 @@ export class Engine {
     const chat = this.traits.has('chat');
     return JSON.stringify({
       model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
-      device: this.options.device === 'cpu' ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
+      device: this.options.device === 'cpu' ? CPU : DEVICE,
       adapters: this.loaded,
       memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups' },
     });

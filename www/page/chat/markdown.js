@@ -7,14 +7,14 @@ import { Blocks } from './blocks.js';
 import { morph } from './morph.js';
 
 const ALLOWED = {
-  ALLOWED_TAGS: ['a', 'blockquote', 'br', 'code', 'del', 'em', 'h3', 'h4', 'h5', 'h6', 'hr', 'li', 'ol', 'p', 'pre', 'span', 'strong', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'],
+  ALLOWED_TAGS: ['a', 'blockquote', 'br', 'code', 'del', 'em', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'hr', 'li', 'ol', 'p', 'pre', 'span', 'strong', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'],
   ALLOWED_ATTR: ['align', 'class', 'href', 'start'],
   ADD_URI_SAFE_ATTR: ['align', 'start'], // no addresses: the next line is not about them
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
   RETURN_DOM_FRAGMENT: true,
 };
 // Each of these takes its direction from its own first letter.
-const OWN_DIRECTION = 'p, h3, h4, h5, h6, li, td, th, blockquote';
+const OWN_DIRECTION = 'p, h2, h3, h4, h5, h6, li, td, th, blockquote';
 
 let library = null;
 
@@ -35,6 +35,7 @@ export class MarkdownView {
   #tools = null;
   #blocks = null;
   #open = null; // the element of the block that may still change
+  #outline = []; // depths of the headings that the settled blocks stand below
   #plain = null;
 
   /** @param {HTMLElement} node @param {Awaited<ReturnType<typeof loadMarkdown>>} tools */
@@ -51,12 +52,13 @@ export class MarkdownView {
     if (restart) {
       this.#node.replaceChildren();
       this.#open = null;
+      this.#outline = [];
     }
     for (const token of settled) {
-      this.#render(token);
+      this.#render(token, this.#outline);
       this.#open = null;
     }
-    if (open) this.#render(open);
+    if (open) this.#render(open, [...this.#outline]);
   }
 
   /** The whole text, once nothing follows. */
@@ -65,19 +67,22 @@ export class MarkdownView {
     // A link may be explained after it was used: only the whole text has both.
     if (!this.#tools || !/^ {0,3}\[[^\]]+\]:/m.test(text)) return;
     const tokens = this.#tools.marked.lexer(text).filter(({ type }) => type !== 'space');
-    morph(this.#node, element('div', {}, ...tokens.map((token) => this.#block(token))));
+    const outline = [];
+    morph(this.#node, element('div', {}, ...tokens.map((token) => this.#block(token, outline))));
   }
 
-  #render(token) {
-    const block = this.#block(token);
+  #render(token, outline) {
+    const block = this.#block(token, outline);
     if (this.#open) return morph(this.#open, block);
     this.#open = block;
     this.#node.append(block);
   }
 
-  #block(token) {
+  /** @param {number[]} outline   is brought up to what follows the block */
+  #block(token, outline) {
     const { marked, purify } = this.#tools;
     const fragment = purify.sanitize(marked.parser([token]).trimEnd(), ALLOWED);
+    order(fragment, outline);
     dress(fragment);
     const block = element('div', { class: 'block' });
     block.append(fragment);
@@ -93,10 +98,6 @@ export class MarkdownView {
 function renderer() {
   return {
     html: ({ text }) => escape(text),
-    heading({ tokens, depth }) {
-      const level = Math.min(depth + 2, 6); // below the page's own
-      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
-    },
     image: ({ href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,
     checkbox: ({ checked }) => `<span class="box">${checked ? '☑' : '☐'}</span> `,
     code: ({ text, lang }) => `<pre><code class="language-${escape(lang?.match(/^[\w+#.-]+/)?.[0] ?? '')}">${escape(text)}\n</code></pre>`,
@@ -105,6 +106,18 @@ function renderer() {
 
 function escape(text) {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+/** Headings below the page's own, one level at a time, whatever levels the model skips; they look as it wrote them. */
+function order(fragment, outline) {
+  for (const heading of fragment.querySelectorAll('h1, h2, h3, h4, h5, h6')) {
+    const depth = Number(heading.nodeName[1]);
+    while (outline.at(-1) >= depth) outline.pop();
+    outline.push(depth);
+    const ordered = element(`h${Math.min(outline.length + 1, 6)}`, { class: `depth-${depth}` });
+    ordered.append(...heading.childNodes);
+    heading.replaceWith(ordered);
+  }
 }
 
 /** Adds what the page needs around a model's words: copy buttons, marks on links, directions, scroll boxes. */

@@ -70,11 +70,11 @@ export class Sheet {
     return node?.parentNode === this.#ink ? this.#indexOf(node) : -1;
   }
 
-  /** The index of the token that the caret is in or behind, or -1. */
+  /** The index of the token that the caret is in or before, or -1. At the end of the text it is in none. */
   tokenAtCaret() {
     const { selectionStart, selectionEnd } = this.#area;
     if (selectionStart !== selectionEnd || this.#writing) return -1;
-    const { index = -1 } = this.#inked.at(selectionStart) ?? this.#inked.at(selectionStart - 1) ?? {};
+    const { index = -1 } = this.#inked.at(selectionStart) ?? {};
     return this.#inked.pieces[index]?.logprob === undefined ? -1 : index;
   }
 

@@ -84,7 +84,7 @@ export function createWrite(section) {
         cut = fitted.cut;
         return { ...options, prompt: fitted.prompt, ...(inspect ? { logprobs: ALTERNATIVES } : {}) };
       }, (choice) => {
-        readout.add(choice.token_ids?.length ?? 0);
+        readout.add(choice.token_ids?.length ?? (choice.text ? 1 : 0));
         const piece = tokens.add(choice);
         if (piece) sheet.add(piece);
       });
