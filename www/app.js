@@ -15,6 +15,8 @@ import { describeTransfer, deviceNotice } from './page/state.js';
 import { LANGUAGES, say, t, useLanguage, words } from './page/text.js';
 import { registerOffline } from './page/offline.js';
 
+let toldAbout = null; // the engine that the visitor knows of
+
 byId('outdated').remove();
 byId('brand').prepend(flame('head'));
 byId('settings-button').append(icon('settings'));
@@ -61,8 +63,6 @@ async function openSearch() {
   await go('chat');
   (await viewOf('chat')).search();
 }
-
-let toldAbout = null;
 
 /** The chip in the head, and the line of progress below it. */
 function showModel() {

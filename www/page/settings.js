@@ -12,7 +12,6 @@ const CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32768];
 export function setUpSettings() {
   const panel = byId('settings');
   panel.append(
-    element('h2', { class: 'sr-only', text: 'settings.title' }),
     row('settings.language', choice('language', Object.entries(LANGUAGES).map(([value, name]) => ({ value, name })), currentLanguage(), chooseLanguage)),
     row('settings.theme', look('theme', ['auto', 'light', 'dark'])),
     row('settings.contrast', look('contrast', ['auto', 'usual', 'more'])),

@@ -17,10 +17,8 @@ import { formatOf, integrityOf, pageOf } from './catalogue.js';
 export function catalogueRow(row, verdict, { stored, current, busy }) {
   const get = current ? element('span', { class: 'badge', text: 'models.inUse' }) : element('button', {
     type: 'button', class: 'outline small get', disabled: verdict.kind === 'no' || busy,
-    ...(stored ? { text: 'models.load' } : { text: ['models.get', { size: bytes(row.downloadBytes) }] }),
-    'aria-label': t(stored ? 'models.load.name' : 'models.get.name', { name: row.name, size: bytes(row.downloadBytes) }),
     onclick: () => load(row.model, row.name, { integrity: integrityOf(row), check: !stored }),
-  });
+  }, ...named(stored ? 'models.load' : ['models.get', { size: bytes(row.downloadBytes) }], row.name));
   return element('li', { class: `model ${verdict.kind}` },
     element('div', { class: 'model-what' },
       element('h3', { textContent: row.name }),
@@ -30,6 +28,11 @@ export function catalogueRow(row, verdict, { stored, current, busy }) {
         ...row.languages.map((language) => element('span', { class: 'tag soft', text: `language.${language}` })))),
     element('div', { class: 'model-fit' }, verdictLine(verdict)),
     element('div', { class: 'model-get' }, get));
+}
+
+/** What a button does, and for whoever hears it out of its row, with what. */
+function named(text, name) {
+  return [element('span', { text }), element('span', { class: 'sr-only', textContent: ` ${name}` })];
 }
 
 /** @param {import('./verdict.js').Verdict} verdict */
@@ -48,7 +51,7 @@ export function storedRow({ model, bytes: size, stored }, name, { current, remov
       element('p', { class: 'hint', text: ['models.stored.since', { size: bytes(size), time: moment(Date.parse(stored)) }] })),
     element('div', { class: 'model-get' },
       current ? element('span', { class: 'badge', text: 'models.inUse' })
-        : element('button', { type: 'button', class: 'outline small', text: 'models.load', 'aria-label': t('models.load.name', { name }), onclick: () => load(model, name, { integrity }) }),
+        : element('button', { type: 'button', class: 'outline small', onclick: () => load(model, name, { integrity }) }, ...named('models.load', name)),
       element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name }), onclick: remove }, icon('remove'))));
 }
 

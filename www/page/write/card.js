@@ -68,7 +68,7 @@ export class TokenCard {
     const others = top.filter(([other]) => other !== text);
     this.#card.replaceChildren(
       element('p', { class: 'token-head' }, element('q', { textContent: visible(text), dir: 'auto' }), element('strong', { class: 'numbers', textContent: percent(Math.exp(logprob)) })),
-      element('p', { class: 'hint', text: others.length ? 'write.instead' : top.length ? 'write.alone' : 'write.several' }),
+      element('p', { class: 'hint', id: 'token-hint', text: others.length ? 'write.instead' : top.length ? 'write.alone' : 'write.several' }),
       element('ul', {}, ...others.map((token) => element('li', {}, this.#option(token)))));
     this.#card.hidden = false;
     this.#place(this.#sheet.rectOf(index));
@@ -79,14 +79,13 @@ export class TokenCard {
     const whole = text && !text.includes('\ufffd') && !/^<[|/]?\w+[|/]?>$/.test(text);
     const index = this.#index;
     const button = element('button', {
-      type: 'button', class: 'alternative', disabled: !whole,
-      'aria-label': whole ? t('write.alternative', { token: visible(text), share: percent(Math.exp(logprob)) }) : null,
+      type: 'button', class: 'alternative', disabled: !whole, 'aria-describedby': 'token-hint',
       onclick: () => {
         this.hide();
         this.#choose(index, [text, logprob]);
       },
     }, element('span', { class: 'alternative-text', dir: 'auto', ...(whole ? { textContent: visible(text) } : { text: text.includes('\ufffd') ? 'write.partOfCharacter' : 'write.endOfText' }) }),
-    element('span', { class: 'numbers', textContent: percent(Math.exp(logprob)) }));
+    ' ', element('span', { class: 'numbers', textContent: percent(Math.exp(logprob)) }));
     button.style.setProperty('--share', Math.exp(logprob));
     return button;
   }
