@@ -97,8 +97,8 @@ function tellAbout(engine) {
   toldAbout = engine;
   const notice = deviceNotice(engine.info.device);
   if (notice && !memory.get('told-device')) {
-    memory.set('told-device', true);
-    showNotice(notice, [{ label: 'device.more', run: () => go('models') }]);
+    const told = () => memory.set('told-device', true);
+    showNotice(notice, [{ label: 'device.more', run: () => { told(); go('models'); } }], told);
   }
   if (!first && currentView() === 'models') toast(t('load.ready', { label: session.label }), session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') });
 }

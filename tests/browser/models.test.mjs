@@ -80,7 +80,7 @@ test('every row has its verdict before anything is downloaded, and no other host
   await open();
   const rows = await page.locator('#catalogue .model').evaluateAll((all) => all.map((node) => node.textContent));
   assert.ok(rows.length >= 20);
-  for (const row of rows) assert.match(row, /(Fits|May be tight|Does not fit).*[MG]B on the device.*tokens\/s here.*Get · [\d.]+ [MG]B/s);
+  for (const row of rows) assert.match(row, /(Fits|May be tight|Slow here|Does not fit).*[MG]B on the device.*tokens\/s here.*Get · [\d.]+ [MG]B/s);
   assert.deepEqual(page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith(`blob:${server.url}`)), []);
   assert.match(await page.textContent('#in-use'), /Ember.*Graphics adapter \(WebGPU\).*Mock adapter.*1,024 tokens.*Weights/s);
 });

@@ -218,12 +218,12 @@ test('a verdict says what fits, why not, what it takes and how fast it is', () =
   const row = hub.find(({ name }) => name === 'Mistral 7B v0.3');
   const device = (backend) => ({ backend, limits: { maxBindingBytes: 2 ** 30 } });
   const measure = (backend) => ({ weight: { q8_0: 1e-10, q4_k: 1e-10 }, step: 1e-5, device: device(backend) });
-  assert.deepEqual([judge(row, measure('webgpu')).kind, judge(row, measure('cpu')).kind, judge(row, measure('cpu')).reason], ['tight', 'no', 'verdict.cpu']);
+  assert.deepEqual([judge(row, measure('webgpu')).kind, judge(row, measure('cpu')).kind, judge(row, measure('cpu')).reason], ['tight', 'no', 'verdict.why.cpu']);
   const small = hub.find(({ name }) => name === 'SmolLM2 135M');
   assert.equal(judge(small, measure('cpu')).kind, 'fits');
   assert.equal(judge(row, null).speed, null);
-  assert.equal(judge(small, null, { memory: 0.25 }).reason, 'verdict.memory');
-  assert.equal(judge(hub.find(({ name }) => name === 'Qwen3 1.7B'), measure('webgpu'), { phone: true }).reason, 'verdict.phone');
+  assert.equal(judge(small, null, { memory: 0.25 }).reason, 'verdict.why.memory');
+  assert.equal(judge(hub.find(({ name }) => name === 'Qwen3 1.7B'), measure('webgpu'), { phone: true }).reason, 'verdict.why.phone');
   assert.ok(bytesOnDevice(row, 8192) > bytesOnDevice(row, 1024));
   const speed = estimate(measure('webgpu'), small.shape, small.quantization);
   assert.ok(Math.abs(speed - 1 / (1e-10 * weightsOf(small.shape) + 1e-5 * (14 * small.shape.layers + 7))) < 1e-6);

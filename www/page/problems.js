@@ -62,10 +62,15 @@ export function clearProblems() {
   byId('notices').replaceChildren();
 }
 
-/** Something to know that is no error. @param {string} text @param {{ label: string, run: () => void, primary?: boolean }[]} actions */
-export function showNotice(text, actions = []) {
+/**
+ * Something to know that is no error.
+ * @param {string} text
+ * @param {{ label: string, run: () => void, primary?: boolean }[]} [actions]
+ * @param {() => void} [onDismiss]
+ */
+export function showNotice(text, actions = [], onDismiss = () => {}) {
   const card = element('div', { class: 'problem info', role: 'status' });
-  const buttons = [...actions, { label: 'problem.dismiss', run: () => {} }].map(({ label, run, primary }) => element('button', {
+  const buttons = [...actions, { label: 'problem.dismiss', run: onDismiss }].map(({ label, run, primary }) => element('button', {
     type: 'button', class: primary ? 'primary small' : 'quiet small', text: label,
     onclick: () => { card.remove(); run(); },
   }));

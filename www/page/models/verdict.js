@@ -6,11 +6,12 @@ import { estimate } from './yardstick.js';
 const DEFAULT_CONTEXT = 4096;
 const CPU_MOST = 3 * 2 ** 30; // what a page has for a model on the processor
 const PHONE_MOST = 1.2e9;
+const SLOW = 2; // tokens a second
 const SHARE = 0.6; // of the memory a browser admits to
 
 /**
  * @typedef {object} Verdict
- * @property {'fits' | 'tight' | 'no'} kind
+ * @property {'fits' | 'tight' | 'slow' | 'no'} kind
  * @property {string | null} reason      key of a message: why it may not work, or will not
  * @property {number} deviceBytes
  * @property {number | null} speed       tokens a second
@@ -26,12 +27,12 @@ export function judge(row, measure, { contextLength, memory, phone } = {}) {
   const deviceBytes = bytesOnDevice(row, contextLength ?? DEFAULT_CONTEXT);
   const speed = estimate(measure, row.shape, row.quantization);
   const verdict = (kind, reason) => ({ kind, reason, deviceBytes, speed });
-  if (measure?.device.backend === 'cpu' && deviceBytes > CPU_MOST) return verdict('no', 'verdict.cpu');
+  if (measure?.device.backend === 'cpu' && deviceBytes > CPU_MOST) return verdict('no', 'verdict.why.cpu');
   const widest = 4 * Math.max(row.shape.width, row.shape.hidden);
-  if (widest > (measure?.device.limits?.maxBindingBytes ?? Infinity)) return verdict('no', 'verdict.binding');
-  if (memory && deviceBytes > memory * 1e9 * SHARE) return verdict('tight', 'verdict.memory');
-  if (phone && deviceBytes > PHONE_MOST) return verdict('tight', 'verdict.phone');
-  if (speed !== null && speed < 2) return verdict('tight', 'verdict.slow');
+  if (widest > (measure?.device.limits?.maxBindingBytes ?? Infinity)) return verdict('no', 'verdict.why.binding');
+  if (memory && deviceBytes > memory * 1e9 * SHARE) return verdict('tight', 'verdict.why.memory');
+  if (phone && deviceBytes > PHONE_MOST) return verdict('tight', 'verdict.why.phone');
+  if (speed !== null && speed < SLOW) return verdict('slow', 'verdict.why.slow');
   return verdict('fits', null);
 }
 
