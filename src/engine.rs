@@ -10,6 +10,7 @@ mod estimate;
 mod load;
 mod probe;
 mod prompt;
+mod rebuild;
 mod request;
 mod stop;
 
@@ -22,7 +23,7 @@ pub use probe::probe;
 
 use crate::chat::ChatTemplate;
 use crate::chat::tool_calls::{self, ToolCallParser};
-use crate::device::{Device, KvFormat};
+use crate::device::Device;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::{Breathe, Finish, Generator, Outcome, Request};
@@ -31,9 +32,10 @@ use crate::tokenizer::{StreamDecoder, Tokenizer};
 use crate::weights::Checkpoint;
 use adapters::Adapters;
 use answer::{Call, Envelope, Kind, Piece, Times, TokenLogprob, finish_reason};
+use rebuild::Origin;
 use request::{AdapterChoice, Fields, Options, Prompt};
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use stop::StopMatcher;
@@ -47,7 +49,7 @@ pub struct Engine {
     template: Result<Option<ChatTemplate>>,
     model: ModelInfo,
     adapters: Adapters,
-    kv: KvFormat,
+    origin: Origin,
     requests: u64,
     /// Seconds that the clock on the wall is ahead of UTC.
     utc_offset: i64,
@@ -64,6 +66,20 @@ impl Work {
         match self {
             Work::Generate(generator) => Ok(generator),
             Work::Embed(_) => Err(Error::invalid("model", "makes embeddings; it cannot generate text")),
+        }
+    }
+
+    fn device(&self) -> &Device {
+        match self {
+            Work::Generate(generator) => &generator.device,
+            Work::Embed(embedder) => &embedder.device,
+        }
+    }
+
+    fn interrupted(&mut self) -> &mut Rc<Cell<bool>> {
+        match self {
+            Work::Generate(generator) => &mut generator.interrupted,
+            Work::Embed(embedder) => &mut embedder.interrupted,
         }
     }
 }
@@ -174,6 +190,7 @@ impl Engine {
         };
         let mut request = Request {
             prompt,
+            begun: 0,
             max_tokens: options.max_tokens,
             min_tokens: options.min_tokens,
             stop_ids,
@@ -229,8 +246,7 @@ impl Engine {
         emit: &mut Option<&mut dyn FnMut(&Piece)>,
         breathe: &Breathe,
     ) -> Result<(Piece, Outcome, Times)> {
-        let Engine { work, tokenizer, .. } = self;
-        let generator = work.generator()?;
+        let Engine { work, tokenizer, origin, adapters, .. } = self;
         let tokenizer = tokenizer.as_ref();
         let mut text = TextStream {
             decoder: tokenizer.map(|t| asked.decoder(t)),
@@ -242,7 +258,9 @@ impl Engine {
         let mut whole = Piece::default();
         let mut first_token = None;
         let mut last_token = started;
+        let given = RefCell::new(Vec::new());
         let mut on_token = |sampled: crate::generate::Sampled| {
+            given.borrow_mut().push(sampled.id);
             last_token = Instant::now();
             first_token.get_or_insert(last_token);
             let (shown, stopped) = text.push(sampled.id);
@@ -262,7 +280,20 @@ impl Engine {
             whole.logprobs.append(&mut piece.logprobs);
             if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let outcome = generator.generate(request, &mut on_token, breathe).await?;
+        let mut request = request.clone();
+        let (prompt_tokens, mut vain) = (request.prompt.len(), false);
+        let outcome = loop {
+            match work.generator()?.generate(&request, &mut on_token, breathe).await {
+                // A device that is lost twice without a token between would be lost for ever.
+                Err(Error::DeviceLost { reason }) if !vain || given.borrow().len() > request.begun => {
+                    origin.rebuild(reason, work, adapters).await?;
+                    request.prompt.truncate(prompt_tokens);
+                    request.prompt.extend_from_slice(&given.borrow());
+                    (request.begun, vain) = (given.borrow().len(), true);
+                }
+                outcome => break outcome?,
+            }
+        };
         let mut piece = parted(text.finish(), &mut calls, &mut n_calls);
         piece.text.push_str(&calls.map(|mut calls| calls.finish()).unwrap_or_default());
         if piece.says_something() {
@@ -285,6 +316,7 @@ impl Engine {
         on_row: &mut dyn FnMut(&[f32]),
         breathe: &Breathe,
     ) -> Result<()> {
+        self.revive().await?;
         self.select_adapter(&AdapterChoice::Default)?;
         self.generator()?.logits(ids, all, on_row, breathe).await
     }
@@ -297,6 +329,7 @@ impl Engine {
         on_progress: &mut dyn FnMut(usize, usize),
         breathe: &Breathe,
     ) -> Result<Perplexity> {
+        self.revive().await?;
         self.select_adapter(&AdapterChoice::Default)?;
         let window = window.min(self.generator()?.context());
         let tokenizer = self.tokenizer()?;
@@ -338,7 +371,7 @@ impl Engine {
 
     /// `engine.info`: model, device, memory in bytes by kind, the variants in use.
     pub fn info(&self) -> Value {
-        let device = self.device();
+        let device = self.work.device();
         let memory = device.memory();
         let mut by_kind = json!(memory);
         by_kind["total"] = json!(memory.total());
@@ -348,13 +381,13 @@ impl Engine {
             "memory": by_kind,
             "adapters": self.adapters(),
             "tokenizer": self.tokenizer.as_ref().map(|t| t.info()),
-            "variants": { "kv": self.kv.name() },
+            "variants": { "kv": self.origin.options.kv.name() },
         })
     }
 
     /// `engine.stats()`: what the executor has counted since loading.
     pub fn stats(&self) -> Value {
-        json!({ "requests": self.requests, "counters": self.device().counters() })
+        json!({ "requests": self.requests, "rebuilds": self.origin.rebuilds, "counters": self.work.device().counters() })
     }
 
     pub fn model(&self) -> &ModelInfo {
@@ -373,13 +406,6 @@ impl Engine {
             Work::Generate(_) => {
                 Err(Error::invalid("model", "generates text; embeddings need a model made for them, such as a BERT"))
             }
-        }
-    }
-
-    fn device(&self) -> &Device {
-        match &self.work {
-            Work::Generate(generator) => &generator.device,
-            Work::Embed(embedder) => &embedder.device,
         }
     }
 }

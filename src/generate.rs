@@ -69,6 +69,9 @@ pub enum Finish {
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub prompt: Vec<u32>,
+    /// So many ids at the prompt's end are the answer's own, from before an interruption: it goes on as if there had been
+    /// none.
+    pub begun: usize,
     /// `None`: until the context is full.
     pub max_tokens: Option<usize>,
     /// Before so many tokens, no stop id is drawn.
@@ -90,7 +93,7 @@ pub struct Outcome {
     pub prompt_tokens: usize,
     /// Prompt tokens whose keys and values were there already.
     pub cached_tokens: usize,
-    /// Tokens handed to the callback.
+    /// Tokens of the answer.
     pub tokens: usize,
 }
 
@@ -209,6 +212,11 @@ impl Generator {
 
     pub fn adapter(&self, id: AdapterId) -> &Adapter {
         &self.adapters[&id]
+    }
+
+    /// The one that counts now, if any.
+    pub fn selected_adapter(&self) -> Option<AdapterId> {
+        self.adapter
     }
 
     /// What follows is computed with this adapter, or with none. Keys and values that others made are of no use to it.
@@ -343,25 +351,26 @@ impl Generator {
     ) -> Result<Outcome> {
         self.check_prompt(&request.prompt)?;
         request.sampling.validate(self.model.shape().vocabulary)?;
-        let prompt_tokens = request.prompt.len();
+        let begun = request.begun;
+        let prompt_tokens = request.prompt.len() - begun;
         let cached_tokens = if request.recompute { 0 } else { self.reusable(&request.prompt) };
         let outcome = |finish, tokens| Outcome { finish, prompt_tokens, cached_tokens, tokens };
         // Each position of the context holds one token; the last sampled one needs none.
         let room = self.context() - prompt_tokens + 1;
         let most = request.max_tokens.unwrap_or(room).min(room);
-        if most == 0 {
-            return Ok(outcome(Finish::Length, 0));
+        if most <= begun {
+            return Ok(outcome(Finish::Length, begun));
         }
-        self.set_sampling(request, 0);
+        self.set_sampling(request, begun);
         self.cached.truncate(cached_tokens);
         // Before prefill, so that decode starts, and goes on, without a pause.
         let head = Head::Sample { penalties: request.sampling.has_penalties() };
-        self.plan(1, head, prompt_tokens).await?;
+        self.plan(1, head, request.prompt.len()).await?;
         self.plan(1, head, prompt_tokens + most).await?;
         let prefilled = self.prefill(&request.prompt[cached_tokens..], cached_tokens, head, breathe).await;
         let first = match prefilled {
             Ok(Some(first)) => first,
-            Ok(None) => return Ok(outcome(Finish::Abort, 0)),
+            Ok(None) => return Ok(outcome(Finish::Abort, begun)),
             Err(error) => {
                 self.cached.clear(); // nobody knows what was written
                 return Err(error);
@@ -371,7 +380,8 @@ impl Generator {
         self.control.set_rows(&[Row { slot: 0, position: 0, token: FROM_STATE }], &[0]);
         self.device.write(self.control_buffer, 0, self.control.bytes());
 
-        let mut decode = Decode { in_flight: VecDeque::from([first]), submitted: 1, most, tokens: Vec::new() };
+        let tokens = request.prompt[prompt_tokens..].to_vec();
+        let mut decode = Decode { in_flight: VecDeque::from([first]), submitted: begun + 1, most, tokens };
         let finish = self.decode(&mut decode, request, on_token, breathe).await;
         for ticket in decode.in_flight.drain(..) {
             // What ran ahead in vain; a lost device has been reported by the run that met it.
@@ -379,7 +389,9 @@ impl Generator {
         }
         match finish {
             // Every token but the newest was fed back, so its keys and values are there.
-            Ok(_) => self.cached.extend_from_slice(&decode.tokens[..decode.tokens.len().min(decode.submitted - 1)]),
+            Ok(_) => {
+                self.cached.extend_from_slice(&decode.tokens[begun..decode.tokens.len().min(decode.submitted - 1)])
+            }
             Err(_) => self.cached.clear(),
         }
         Ok(outcome(finish?, decode.tokens.len()))
@@ -406,7 +418,11 @@ impl Generator {
                     self.set_sampling(request, decode.submitted);
                     self.device.write(self.control_buffer, 0, self.control.bytes());
                 }
-                decode.in_flight.push_back(self.run(1, head, request.prompt.len() + decode.submitted)?);
+                decode.in_flight.push_back(self.run(
+                    1,
+                    head,
+                    request.prompt.len() - request.begun + decode.submitted,
+                )?);
                 decode.submitted += 1;
             }
             let Some(ticket) = decode.in_flight.pop_front() else { return Ok(Finish::Length) };
@@ -460,7 +476,7 @@ impl Generator {
                 repetition_penalty: p.repetition_penalty,
                 frequency_penalty: p.frequency_penalty,
                 presence_penalty: p.presence_penalty,
-                generated_from: request.prompt.len() as u32,
+                generated_from: (request.prompt.len() - request.begun) as u32,
                 flags,
                 unused: [0; 5],
             },

@@ -16,7 +16,9 @@ const folder = join(root, 'target', 'npm');
 const version = process.argv[2];
 if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pack.mjs VERSION');
 
-const page = new Set(['app.js', 'index.html', 'logo.svg', 'page', 'style.css', 'sw.js', 'offline.js']);
+const page = new Set([
+  'app.js', 'icons', 'index.html', 'logo.svg', 'manifest.webmanifest', 'offline.js', 'page', 'style', 'style.css', 'sw.js',
+]);
 const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
 

@@ -1,183 +1,104 @@
-// The page: joins the engine's session with the two ways of using it and the panels around them.
+// The page: its words, its frame, the model it begins with. The views come when they are opened.
 
 import { Cresset } from './cresset.js';
-import { Chat } from './page/chat.js';
-import { fitPrompt } from './page/context.js';
-import { announce, byId, memory } from './page/dom.js';
-import { showFacts } from './page/facts.js';
-import { Meter } from './page/meter.js';
-import { clearNotice, showError } from './page/notices.js';
-import { setUpPicker } from './page/picker.js';
-import { samplingOptions, setUpSampling } from './page/sampling.js';
-import { Session } from './page/session.js';
-import { Writer } from './page/writer.js';
+import { byId, memory } from './page/dom.js';
+import { activeTransfer, downloads, load } from './page/downloads.js';
+import { flame } from './page/flame.js';
+import { icon } from './page/icons.js';
+import { setUpDrop } from './page/models/drop.js';
+import { showNotice, toast } from './page/problems.js';
+import { currentView, go, startRouter, viewOf } from './page/router.js';
+import { session } from './page/session.js';
+import { setUpSettings } from './page/settings.js';
+import { setUpShortcuts } from './page/shortcuts.js';
+import { describeTransfer, deviceNotice } from './page/state.js';
+import { LANGUAGES, say, t, useLanguage, words } from './page/text.js';
+import { keepOffline } from './page/offline.js';
 
-const STARTERS = ['Once upon a time', 'One day, a little girl', 'The old dog was sad because'];
-const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
+let toldAbout = null; // the engine that the visitor knows of
 
 byId('outdated').remove();
+byId('brand').prepend(flame('head'));
+byId('settings-button').append(icon('settings'));
+for (const link of document.querySelectorAll('[data-view]')) link.prepend(icon(link.dataset.view));
 
-const session = new Session();
-const meter = new Meter();
-const writer = new Writer((text, onPiece, how) => generate('completion', (engine, options) => fitPrompt(engine, text, options.max_tokens), onPiece, how));
-const chat = new Chat((messages, onPiece) => generate('chat', () => ({ messages }), onPiece));
-const openPicker = setUpPicker(load);
+await useLanguage(memory.get('language') ?? preferredLanguage());
+setUpSettings();
+setUpDrop();
+setUpShortcuts({ search: openSearch, fresh: () => go('chat', 'new') });
+session.addEventListener('change', showModel);
+downloads.addEventListener('change', showModel);
+words.addEventListener('change', showModel);
+showModel();
+const views = startRouter(memory.get('view') ?? 'write');
+document.documentElement.dataset.ready = '';
+loadFirst();
+await views;
+keepOffline();
 
-/**
- * Runs a request and shows how it goes; gives how it ended, null if it failed.
- * @param {(engine: object, options: object) => object} prepare   `prompt` (and whether it was `cut`) or `messages`
- */
-async function generate(kind, prepare, onPiece, how) {
-  clearNotice();
-  const options = samplingOptions(how);
-  let readEnd = '';
-  try {
-    meter.begin(options.seed);
-    const request = async (engine) => {
-      const { cut = false, ...input } = await prepare(engine, options);
-      if (cut) readEnd = ` The model read the end of the text only: its context holds ${engine.info.model.contextLength} tokens.`;
-      return { ...input, ...options };
-    };
-    const { finish, usage } = await session.generate(kind, request, (text, tokens) => {
-      meter.add(tokens);
-      onPiece(text);
-    });
-    meter.end(usage);
-    byId('state').textContent = endLine(finish, meter.tokens, options.max_tokens) + readEnd;
-    return finish;
-  } catch (error) {
-    meter.end(null);
-    const reload = error.details?.reload || error.code === 'DEVICE_LOST';
-    const actions = [];
-    if (reload) actions.push({ label: 'Load it again', run: () => load(session.model, session.label) });
-    if (error.code === 'CONTEXT_OVERFLOW' && kind === 'chat') actions.push({ label: 'New chat', run: () => chat.clear() });
-    showError(error, { actions });
-    return null;
-  }
+/** The first of the browser's languages that this page has. */
+function preferredLanguage() {
+  const known = Object.keys(LANGUAGES);
+  return navigator.languages.map((language) => language.slice(0, 2).toLowerCase()).find((language) => known.includes(language)) ?? 'en';
 }
 
-function endLine(finish, tokens, wanted) {
-  if (finish === 'abort') return tokens > 0 ? 'Stopped.' : 'Ready.';
-  if (finish === 'length') return tokens < wanted ? 'Done: the model’s context is full.' : 'Done: the length you set is reached.';
-  return tokens > 0 ? 'Done: the model ended the text.' : 'For the model this text is finished: add a few words, or take back its last turn.';
+/** The model of the last visit, if it is still here; else the one that comes along, unless data is to be saved. */
+async function loadFirst() {
+  const kept = new Set((await Cresset.cache.list()).map(({ model }) => model));
+  const last = memory.get('model');
+  if (last && kept.has(last.model)) return load(last.model, last.label, { integrity: last.integrity, quiet: true });
+  const bundled = Cresset.models[0];
+  if (!bundled) return undefined;
+  const begin = () => load('default', bundled.name, { quiet: true });
+  if (kept.has(bundled.id) || !savesData()) return begin();
+  showNotice(t('page.saveData', { name: bundled.name }), [{ label: 'page.saveData.load', primary: true, run: begin }, { label: 'problem.other', run: () => go('models') }]);
+  return undefined;
 }
 
-async function load(model, label) {
-  clearNotice();
-  byId('state').textContent = `Loading ${label}…`;
-  try {
-    await session.load(model, label);
-    announce(`${label} is ready.`);
-  } catch (error) {
-    if (error.code === 'ABORTED') return;
-    const title = session.engine ? `${label} was not loaded; ${session.label} is still here.` : `${label} was not loaded.`;
-    const again = { label: 'Try again', run: () => load(model, label) };
-    const other = { label: 'Choose another', run: openPicker };
-    showError(error, { title, actions: ['DOWNLOAD', 'INTEGRITY', 'STORAGE'].includes(error.code) ? [again, other] : [other] });
-  }
+function savesData() {
+  return navigator.connection?.saveData === true || matchMedia('(prefers-reduced-data: reduce)').matches;
 }
 
-let shownEngine = null;
-let shownState = null;
+async function openSearch() {
+  await go('chat');
+  (await viewOf('chat')).search();
+}
 
-session.addEventListener('change', () => {
-  const { state, engine, busy, label } = session;
+/** The chip in the head, and the line of progress below it. */
+function showModel() {
+  const { state, engine, label } = session;
+  const transfer = activeTransfer();
   document.documentElement.dataset.state = state;
-  byId('progress').hidden = state !== 'loading';
-  byId('model-name').textContent = label ?? 'choose one';
-  for (const [id, idle] of [['write-go', 'Write on'], ['chat-go', 'Send']]) {
-    const button = byId(id);
-    button.classList.toggle('stop', busy);
-    button.querySelector('.label').textContent = busy ? 'Stop' : idle;
-    button.querySelector('kbd').textContent = busy ? 'Esc' : id === 'chat-go' ? '↵' : MAC ? '⌘↵' : 'Ctrl ↵';
-  }
-  if (state === 'running') byId('state').textContent = 'Writing…';
-  if (state === 'ready' && shownState === 'loading') byId('state').textContent = 'Ready.';
-  if (state === 'empty') byId('state').textContent = 'No model is loaded.';
-  if (engine && engine !== shownEngine) showEngine(engine);
-  shownEngine = engine;
-  shownState = state;
-});
-
-session.addEventListener('progress', ({ detail: { fraction, text } }) => {
-  const bar = byId('progress');
-  if (fraction === null) bar.removeAttribute('aria-valuenow');
-  else bar.setAttribute('aria-valuenow', Math.round(fraction * 100));
-  bar.setAttribute('aria-valuetext', text);
-  bar.classList.toggle('unknown', !fraction); // a stage of one step would show nothing until it ends
-  bar.style.setProperty('--fraction', fraction ?? 0);
-  if (session.state === 'loading') byId('state').textContent = `${text}…`;
-});
-
-function showEngine(engine) {
-  showFacts(engine.info);
-  const bundled = Cresset.models.find(({ id }) => id === session.model || session.model === 'default');
-  writer.setStarters(bundled?.starters ?? STARTERS);
-  const canChat = engine.info.model.hasChatTemplate;
-  const chatChoice = document.querySelector('input[name=mode][value=chat]');
-  chatChoice.disabled = !canChat;
-  if (canChat) chatChoice.removeAttribute('aria-describedby');
-  else chatChoice.setAttribute('aria-describedby', 'chat-hint');
-  showMode(canChat ? memory.get('mode') ?? 'chat' : 'write');
-}
-
-function showMode(mode) {
-  document.querySelector(`input[name=mode][value=${mode}]`).checked = true;
-  byId('write').hidden = mode !== 'write';
-  byId('chat').hidden = mode !== 'chat';
-  byId('lede').textContent = mode === 'write'
-    ? 'Write a beginning. The model goes on, here on your own device.'
-    : 'Talk with the model. What you say stays on your own device.';
-}
-
-byId('modes').addEventListener('change', ({ target }) => {
-  session.stop();
-  memory.set('mode', target.value);
-  showMode(target.value);
-});
-
-function startWriting() {
-  if (writer.empty) {
-    byId('state').textContent = 'Write a few words first, or take one of the beginnings.';
-    announce('Write a few words first.');
-    byId('text').focus();
+  if (label || transfer) {
+    delete byId('model-name').dataset.text;
+    byId('model-name').textContent = transfer?.label ?? label;
   } else {
-    writer.write();
+    say(byId('model-name'), 'text', 'models.choose');
   }
+  const bar = byId('progress');
+  bar.hidden = !transfer;
+  byId('model-progress').textContent = '';
+  if (transfer) {
+    const { loaded, total } = transfer;
+    const percent = total ? Math.min(Math.round((loaded / total) * 100), 100) : null;
+    if (percent === null) bar.removeAttribute('aria-valuenow');
+    else bar.setAttribute('aria-valuenow', percent);
+    bar.setAttribute('aria-valuetext', describeTransfer(transfer));
+    bar.classList.toggle('unknown', !percent); // a stage of one step would show nothing until it ends
+    bar.style.setProperty('--fraction', (percent ?? 0) / 100);
+    byId('model-progress').textContent = percent === null ? '' : t('state.percent', { percent });
+  }
+  if (engine && engine !== toldAbout) tellAbout(engine);
 }
 
-for (const [id, start] of [['write', startWriting], ['chat', () => chat.send()]]) {
-  byId(id).addEventListener('submit', (event) => {
-    event.preventDefault();
-    if (session.busy) session.stop();
-    else if (session.state === 'empty') openPicker();
-    else start();
-  });
+/** A new model is here: what to know about its device, where to go with it. */
+function tellAbout(engine) {
+  const first = toldAbout === null;
+  toldAbout = engine;
+  const notice = deviceNotice(engine.info.device);
+  if (notice && !memory.get('told-device')) {
+    const told = () => memory.set('told-device', true);
+    showNotice(notice, [{ label: 'device.more', run: () => { told(); go('models'); } }], told);
+  }
+  if (!first && currentView() === 'models') toast(t('load.ready', { label: session.label }), session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') });
 }
-
-addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && session.busy && !byId('models').open) {
-    event.preventDefault();
-    session.stop();
-  }
-  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.isComposing && !session.busy && !byId('models').open) {
-    event.preventDefault();
-    byId(byId('chat').hidden ? 'write' : 'chat').requestSubmit();
-  }
-});
-
-// On a narrow screen the panels come after the text: closed, so that the text is the page.
-for (const panel of document.querySelectorAll('.panel')) panel.open = matchMedia('(min-width: 60rem)').matches;
-
-const device = byId('device');
-session.device = device.value = memory.get('device') ?? 'auto';
-device.addEventListener('change', () => {
-  memory.set('device', device.value);
-  session.device = device.value;
-  if (session.model) load(session.model, session.label);
-});
-
-setUpSampling();
-writer.setStarters(Cresset.models[0]?.starters ?? STARTERS);
-session.dispatchEvent(new Event('change'));
-if (Cresset.models.length > 0) load('default', Cresset.models[0].name);

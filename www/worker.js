@@ -99,7 +99,7 @@ const methods = {
     }
   },
 
-  async bench({ options }, _report, id) {
+  async bench({ options }, _report, { id }) {
     running = id;
     try {
       return JSON.parse(await engine.bench(options));

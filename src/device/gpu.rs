@@ -161,6 +161,15 @@ impl Gpu {
         self.device.destroy();
     }
 
+    pub fn is_lost(&self) -> bool {
+        matches!(*self.failure.lock().expect("no panic while held"), Some(Error::DeviceLost { .. }))
+    }
+
+    pub fn killer(&self) -> Box<dyn Fn()> {
+        let device = self.device.clone();
+        Box::new(move || device.destroy())
+    }
+
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         let compiled = backend::compile(self, plan).await?;
         self.check().await?;

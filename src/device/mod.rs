@@ -191,6 +191,22 @@ impl Device {
         }
     }
 
+    /// Whether it is gone, as far as anybody has told.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Device::Gpu(gpu) => gpu.is_lost(),
+            Device::Cpu(_) => false,
+        }
+    }
+
+    /// Ends the device when it is called, in the middle of a run too, as a driver's reset does: for tests.
+    pub fn killer(&self) -> Box<dyn Fn()> {
+        match self {
+            Device::Gpu(gpu) => gpu.killer(),
+            Device::Cpu(_) => Box::new(|| ()),
+        }
+    }
+
     /// Compiles pipelines and makes every object that replaying needs.
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         Ok(match self {

@@ -5,7 +5,7 @@ use super::{Engine, Work};
 use crate::error::{Error, Result};
 use crate::generate::AdapterId;
 use crate::models::lora::{self, Places};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
 
 /// How to load an adapter.
@@ -30,8 +30,20 @@ impl AdapterOptions {
 pub struct Adapters {
     places: Places,
     /// In the order they were loaded.
-    loaded: Vec<(String, AdapterId)>,
+    loaded: Vec<Loaded>,
     default: Option<AdapterId>,
+}
+
+struct Loaded {
+    name: String,
+    id: AdapterId,
+    source: AdapterSource,
+}
+
+/// What an adapter was made from.
+pub(super) struct AdapterSource {
+    pub files: Files,
+    pub alpha: Option<f32>,
 }
 
 impl Adapters {
@@ -40,12 +52,35 @@ impl Adapters {
     }
 
     fn find(&self, name: &str) -> Result<AdapterId> {
-        let found = self.loaded.iter().find(|(known, _)| known == name);
-        found.map(|(_, id)| *id).ok_or_else(|| {
-            let known = self.loaded.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let found = self.loaded.iter().find(|loaded| loaded.name == name);
+        found.map(|loaded| loaded.id).ok_or_else(|| {
+            let known = self.loaded.iter().map(|loaded| loaded.name.as_str()).collect::<Vec<_>>().join(", ");
             let known = if known.is_empty() { "none is loaded".to_string() } else { format!("loaded: {known}") };
             Error::invalid("adapter", format!("there is no adapter called {name:?} ({known})"))
         })
+    }
+
+    /// In the order they were loaded.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &AdapterSource> {
+        self.loaded.iter().map(|loaded| &loaded.source)
+    }
+
+    /// They are on a new device, under these ids. Gives the one of the adapter that counted in `old`.
+    pub(super) fn renew(&mut self, places: Places, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
+        let selected = match old {
+            Work::Generate(generator) => generator.selected_adapter(),
+            Work::Embed(_) => None,
+        };
+        let renewed = |old: AdapterId| {
+            let index = self.loaded.iter().position(|loaded| loaded.id == old)?;
+            Some(ids[index])
+        };
+        let (selected, default) = (selected.and_then(renewed), self.default.and_then(renewed));
+        for (loaded, &id) in self.loaded.iter_mut().zip(ids) {
+            loaded.id = id;
+        }
+        (self.places, self.default) = (places, default);
+        selected
     }
 }
 
@@ -63,10 +98,12 @@ impl Engine {
                 format!("there is an adapter called {name:?} already; unload it first"),
             ));
         }
+        self.revive().await?;
         let generator = self.work.generator()?;
         let adapter = lora::load(checkpoint, &self.adapters.places, options.alpha, &mut generator.device).await?;
         let id = generator.add_adapter(adapter);
-        self.adapters.loaded.push((name.to_string(), id));
+        let source = AdapterSource { files: checkpoint.files(), alpha: options.alpha };
+        self.adapters.loaded.push(Loaded { name: name.to_string(), id, source });
         if options.default {
             self.adapters.default = Some(id);
         }
@@ -76,7 +113,7 @@ impl Engine {
     /// `engine.adapters.unload`: gives its memory back. Error: `INVALID_REQUEST` if there is none of that name.
     pub fn unload_adapter(&mut self, name: &str) -> Result<()> {
         let id = self.adapters.find(name)?;
-        self.adapters.loaded.retain(|(_, other)| *other != id);
+        self.adapters.loaded.retain(|loaded| loaded.id != id);
         self.adapters.default = self.adapters.default.filter(|default| *default != id);
         self.work.generator()?.remove_adapter(id);
         Ok(())
@@ -85,7 +122,7 @@ impl Engine {
     /// `engine.adapters.list`: `[{ name, rank, bytes, default }]`.
     pub fn adapters(&self) -> Value {
         let Work::Generate(generator) = &self.work else { return json!([]) };
-        let list = self.adapters.loaded.iter().map(|(name, id)| {
+        let list = self.adapters.loaded.iter().map(|Loaded { name, id, .. }| {
             let adapter = generator.adapter(*id);
             let default = self.adapters.default == Some(*id);
             json!({ "name": name, "rank": adapter.rank, "bytes": adapter.bytes, "default": default })

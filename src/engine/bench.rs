@@ -73,6 +73,7 @@ struct Run {
 impl Engine {
     /// Measures greedy generation. Errors: as of a request.
     pub async fn bench(&mut self, options: &BenchOptions, breathe: &Breathe) -> Result<BenchReport> {
+        self.revive().await?;
         let vocabulary = self.model.vocabulary_size as u32;
         let generator = self.work.generator()?;
         generator.interrupted.set(false);

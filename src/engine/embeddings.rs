@@ -44,7 +44,14 @@ impl Engine {
         interrupted.set(false);
         self.requests += 1;
         let tokens: usize = sequences.iter().map(Vec::len).sum();
-        let vectors = self.embedder()?.embed(&sequences, How { pooling, normalize }, breathe).await?;
+        let how = How { pooling, normalize };
+        let vectors = match self.embedder()?.embed(&sequences, how, breathe).await {
+            Err(Error::DeviceLost { reason }) => {
+                self.origin.rebuild(reason, &mut self.work, &mut self.adapters).await?;
+                self.embedder()?.embed(&sequences, how, breathe).await?
+            }
+            vectors => vectors?,
+        };
         let data = vectors.into_iter().enumerate().map(|(index, mut vector)| {
             if let Some(n) = dimensions {
                 shorten(&mut vector, n, normalize);

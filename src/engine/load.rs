@@ -2,6 +2,7 @@
 
 use super::adapters::Adapters;
 use super::probe::{check_size, device_bytes, quantization};
+use super::rebuild::Origin;
 use super::request::Fields;
 use super::{Engine, Work};
 use crate::chat::ChatTemplate;
@@ -134,15 +135,32 @@ pub async fn load(
     // A model whose template is broken still completes texts: chats alone are refused.
     let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref());
 
+    let (work, places) = build(&checkpoint, options, on_progress).await?;
+    let model = model_info(&checkpoint, &shape, context, options, matches!(template, Ok(Some(_))));
+    on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
+    let adapters = Adapters::new(places);
+    let origin = Origin::new(checkpoint.files(), options.clone());
+    Ok(Engine { work, tokenizer, template, model, adapters, origin, requests: 0, utc_offset: 0 })
+}
+
+/// Opens the device and puts the model there, ready to run. Gives also where its adapters would go.
+pub(super) async fn build(
+    checkpoint: &Checkpoint,
+    options: &LoadOptions,
+    on_progress: &mut dyn FnMut(LoadProgress),
+) -> Result<(Work, Places)> {
+    let architecture = models::architecture_of(checkpoint)?;
+    let shape = (architecture.shape)(&Hyper::new(checkpoint, architecture.name))?;
+    let context = context(options, &shape)?;
     let mut device = open_device(options.device).await?;
-    let planned = device_bytes(&checkpoint, &shape, context, options, device.is_cpu());
+    let planned = device_bytes(checkpoint, &shape, context, options, device.is_cpu());
     check_size(&shape, planned, device.info())?;
     let most = device.info().limits.max_buffer_bytes;
     log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
 
     let (model, places) = {
         let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
-        let mut loader = Loader::new(&checkpoint, &mut device, context, &mut progress);
+        let mut loader = Loader::new(checkpoint, &mut device, context, &mut progress);
         loader.quantize = options.quantize;
         let model = architecture.load(&mut loader).await?;
         let places = Places::new(&mut loader, model.shape());
@@ -150,22 +168,18 @@ pub async fn load(
     };
     device.check().await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
-    let work = match model {
+    Ok(match model {
         Model::Decoder(model) => {
             let mut generator = Generator::new(device, model, context, options.kv).await?;
             generator.warm_up().await?;
-            Work::Generate(generator)
+            (Work::Generate(generator), places)
         }
         Model::Encoder(model) => {
             let mut embedder = Embedder::new(device, model, context).await?;
             embedder.warm_up().await?;
-            Work::Embed(embedder)
+            (Work::Embed(embedder), places)
         }
-    };
-    let model = model_info(&checkpoint, &shape, context, options, matches!(template, Ok(Some(_))));
-    on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
-    let adapters = Adapters::new(places);
-    Ok(Engine { work, tokenizer, template, model, adapters, kv: options.kv, requests: 0, utc_offset: 0 })
+    })
 }
 
 /// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::{Error, Result};
 
@@ -25,13 +26,14 @@ pub enum Kind {
 
 /// An opened model: what its headers say, and its tensors' bytes on demand.
 pub struct Checkpoint {
+    files: Files,
     name: String,
     kind: Kind,
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     by_name: HashMap<String, usize>,
     /// The weight files; `TensorInfo::file` counts in them.
-    sources: Vec<Box<dyn Source>>,
+    sources: Vec<Rc<dyn Source>>,
     config: Option<serde_json::Value>,
     tokenizer_json: Option<String>,
     tokenizer_config: Option<serde_json::Value>,
@@ -49,6 +51,7 @@ impl Checkpoint {
     /// `MODEL_FORMAT` for what is malformed, truncated or no model at all, `MODEL_UNSUPPORTED` for GGUF version 1, big-endian files and
     /// unknown tensor types, `MODEL_NOT_FOUND` for a missing part, `INVALID_REQUEST` if the files are several models.
     pub async fn open(files: Files) -> Result<Checkpoint> {
+        let kept = files.clone();
         let Sorted {
             config,
             tokenizer,
@@ -67,6 +70,7 @@ impl Checkpoint {
         };
         let name = index.as_deref().unwrap_or(opened.sources[0].as_ref()).name();
         Ok(Checkpoint {
+            files: kept,
             name: base_name(name).to_owned(),
             kind: opened.kind,
             by_name: opened.tensors.iter().enumerate().map(|(i, t)| (t.name.clone(), i)).collect(),
@@ -82,6 +86,11 @@ impl Checkpoint {
             adapter_config: json(adapter_config.as_deref()).await?,
             pooling: json(pooling.as_deref()).await?,
         })
+    }
+
+    /// The files it was opened from, to open it again.
+    pub fn files(&self) -> Files {
+        self.files.clone()
     }
 
     /// The name of the weights' file, or of the index if there is one.
@@ -193,11 +202,11 @@ struct Opened {
     kind: Kind,
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
-    sources: Vec<Box<dyn Source>>,
+    sources: Vec<Rc<dyn Source>>,
 }
 
 /// One file of either kind, all parts of a split GGUF, or all parts of a safetensors model.
-async fn open_weights(sources: Vec<Box<dyn Source>>) -> Result<Opened> {
+async fn open_weights(sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
     let mut ggufs = vec![];
     let mut tensors = vec![];
     for (i, source) in sources.iter().enumerate() {
@@ -217,7 +226,7 @@ async fn open_weights(sources: Vec<Box<dyn Source>>) -> Result<Opened> {
 }
 
 /// Joins the parts of a split GGUF. The first part has the metadata; each has its own tensors.
-fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Box<dyn Source>>) -> Result<Opened> {
+fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
     let mut parts = vec![];
     for (gguf, source) in ggufs.into_iter().zip(sources) {
         let n_parts = gguf.metadata.usize("split.count")?.unwrap_or(1);
@@ -255,7 +264,7 @@ fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Box<dyn Source>>) -> Result<Opened> 
 }
 
 /// The files that an index names.
-async fn open_shards(index: &dyn Source, mut files: Vec<Box<dyn Source>>) -> Result<Opened> {
+async fn open_shards(index: &dyn Source, mut files: Vec<Rc<dyn Source>>) -> Result<Opened> {
     let index_name = base_name(index.name());
     let json = json_text(Some(index)).await?.unwrap_or_default();
     let map = Index::parse(index_name, &json)?.weight_map;

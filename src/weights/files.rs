@@ -1,24 +1,28 @@
 //! Which files make one model, told by their names.
 
+use std::rc::Rc;
+
 use crate::{Error, Result};
 
 use super::source::Source;
 
 /// The files of one model: a `.gguf`; or `*.safetensors` (with `*.safetensors.index.json` where sharded) and the JSON
 /// files beside it. Files of other names are ignored, unless there is only one, which is then told by its first bytes.
-#[derive(Default)]
+///
+/// A clone reads the same files.
+#[derive(Default, Clone)]
 pub struct Files {
-    sources: Vec<Box<dyn Source>>,
+    sources: Vec<Rc<dyn Source>>,
 }
 
 impl Files {
     pub fn new(sources: Vec<Box<dyn Source>>) -> Self {
-        Files { sources }
+        Files { sources: sources.into_iter().map(Rc::from).collect() }
     }
 
     /// One file and nothing beside it.
     pub fn single(source: impl Source + 'static) -> Self {
-        Files { sources: vec![Box::new(source)] }
+        Files { sources: vec![Rc::new(source)] }
     }
 }
 
@@ -86,17 +90,17 @@ fn part_of(name: &str) -> Option<(&str, u32, u32, &str)> {
 /// Files by role.
 #[derive(Default)]
 pub(super) struct Sorted {
-    pub config: Option<Box<dyn Source>>,
-    pub tokenizer: Option<Box<dyn Source>>,
-    pub tokenizer_config: Option<Box<dyn Source>>,
-    pub generation_config: Option<Box<dyn Source>>,
-    pub chat_template: Option<Box<dyn Source>>,
-    pub chat_template_json: Option<Box<dyn Source>>,
-    pub adapter_config: Option<Box<dyn Source>>,
-    pub pooling: Option<Box<dyn Source>>,
-    pub index: Option<Box<dyn Source>>,
+    pub config: Option<Rc<dyn Source>>,
+    pub tokenizer: Option<Rc<dyn Source>>,
+    pub tokenizer_config: Option<Rc<dyn Source>>,
+    pub generation_config: Option<Rc<dyn Source>>,
+    pub chat_template: Option<Rc<dyn Source>>,
+    pub chat_template_json: Option<Rc<dyn Source>>,
+    pub adapter_config: Option<Rc<dyn Source>>,
+    pub pooling: Option<Rc<dyn Source>>,
+    pub index: Option<Rc<dyn Source>>,
     /// At least one. With an index there may be some that it does not name.
-    pub weights: Vec<Box<dyn Source>>,
+    pub weights: Vec<Rc<dyn Source>>,
 }
 
 impl Files {
@@ -147,7 +151,7 @@ impl Files {
     }
 }
 
-fn ambiguous(sources: &[Box<dyn Source>]) -> Error {
+fn ambiguous(sources: &[Rc<dyn Source>]) -> Error {
     const SHOWN: usize = 4;
     let names: Vec<&str> = sources.iter().take(SHOWN).map(|source| base_name(source.name())).collect();
     let more = if sources.len() > SHOWN { ", …" } else { "" };
@@ -155,7 +159,7 @@ fn ambiguous(sources: &[Box<dyn Source>]) -> Error {
     Error::invalid("model", format!("there are several models ({names}{more}); name the one file to load"))
 }
 
-fn one_index(mut indexes: Vec<Box<dyn Source>>) -> Result<Option<Box<dyn Source>>> {
+fn one_index(mut indexes: Vec<Rc<dyn Source>>) -> Result<Option<Rc<dyn Source>>> {
     if indexes.len() > 1 {
         let usual = indexes.iter().position(|index| base_name(index.name()) == "model.safetensors.index.json");
         return match usual {
@@ -167,7 +171,7 @@ fn one_index(mut indexes: Vec<Box<dyn Source>>) -> Result<Option<Box<dyn Source>
 }
 
 /// Without an index: one file, or all parts of one.
-fn one_model(mut files: Vec<Box<dyn Source>>) -> Result<Vec<Box<dyn Source>>> {
+fn one_model(mut files: Vec<Rc<dyn Source>>) -> Result<Vec<Rc<dyn Source>>> {
     files.sort_by(|a, b| a.name().cmp(b.name()));
     let first = base_name(files[0].name()).to_owned();
     if let Some((stem, _, parts, extension)) = part_of(&first)
@@ -233,13 +237,13 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
         }
     }
     siblings.sort();
-    let mut sources: Vec<Box<dyn Source>> = vec![];
+    let mut sources: Vec<Rc<dyn Source>> = vec![];
     for sibling in siblings {
-        sources.push(Box::new(FileSource::open(&sibling)?));
+        sources.push(Rc::new(FileSource::open(&sibling)?));
     }
     let pooling = folder.join(POOLING);
     if wanted("config.json") && pooling.is_file() {
-        sources.push(Box::new(FileSource::open(&pooling)?.named(POOLING)));
+        sources.push(Rc::new(FileSource::open(&pooling)?.named(POOLING)));
     }
     if is_folder && !sources.iter().any(|s| matches!(Role::of(s.name()), Role::Gguf | Role::Safetensors | Role::Index))
     {

@@ -297,7 +297,9 @@ test('when the tab that downloads is closed, the one that waits goes on', async 
   await page.close();
   page = other;
   assertLoaded(await other.evaluate(() => loading));
-  assert.deepEqual(file.reads.map(({ from }) => from), [0, MIB]);
+  // From a whole chunk on; how many there were depends on when the tab went.
+  const [first, next, ...more] = file.reads.map(({ from }) => from);
+  assert.ok(first === 0 && next >= MIB && next % MIB === 0 && more.length === 0, JSON.stringify(file.reads));
 });
 
 test('without room it runs uncached, says so, and leaves nothing behind', async () => {

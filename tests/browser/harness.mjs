@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { serve } from '../../tools/serve.mjs';
-import { LIBRARIES } from '../../tools/vendor.mjs';
+import { VENDORED, pathOf } from '../../tools/vendor.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -24,7 +24,7 @@ export const MODELS = {
   '/models/ember.gguf': ranged(gguf('', 2_097_152)),
   '/files/chat.gguf': ranged(gguf('chat')),
   '/files/echo.gguf': ranged(gguf('chat echo')),
-  '/files/quick.gguf': ranged(gguf('chat echo quick')),
+  '/files/quick.gguf': ranged(gguf('chat echo fast')),
   '/files/drowsy.gguf': ranged(gguf('chat drowsy')),
   '/files/slow-chat.gguf': ranged(gguf('chat slow')),
   '/files/lora.gguf': ranged(gguf('')),
@@ -56,17 +56,13 @@ export function gguf(traits, padding = 4096) {
   return Buffer.concat([Buffer.from(`GGUF ${traits} `), Buffer.alloc(padding)]);
 }
 
-export async function startServer({ mock, headers, routes, extraRoots = [] } = {}) {
+/** @param {{ mock?: boolean, bundled?: string, headers?: object, routes?: object, extraRoots?: string[] }} [options]   `bundled`: traits of the model that comes along */
+export async function startServer({ mock, bundled, headers, routes, extraRoots = [] } = {}) {
   const roots = [...(mock ? [`${ROOT}tests/browser/mock`, `${ROOT}www`] : [`${ROOT}dist`]), ...extraRoots];
-  const given = mock ? { ...MODELS, ...libraryRoutes() } : {};
-  return serve({ roots, headers, routes: { ...given, '/blank.html': blank, '/favicon.ico': nothing, ...routes } });
-}
-
-/** The libraries that dist/ has in vendor/, from where they are installed. */
-function libraryRoutes() {
-  return Object.fromEntries(Object.entries(LIBRARIES).map(([name, path]) => [`/vendor/${name}`, (request, response) => {
-    response.writeHead(200, { 'Content-Type': 'text/javascript; charset=utf-8' }).end(readFileSync(`${ROOT}node_modules/${path}`));
-  }]));
+  return serve({ roots, headers, routes: {
+    ...(mock ? { ...MODELS, ...vendored() } : {}), ...(bundled === undefined ? {} : { '/models/ember.gguf': ranged(gguf(bundled)) }),
+    '/blank.html': blank, '/favicon.ico': nothing, ...routes,
+  } });
 }
 
 export function startBrowser() {
@@ -95,15 +91,27 @@ function blank(request, response) {
   response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><html lang="en"><title>blank</title></html>');
 }
 
+/** The page's libraries, where build.sh would put them. */
+function vendored() {
+  return Object.fromEntries(Object.keys(VENDORED).filter((name) => name.endsWith('.js')).map((name) => [`/vendor/${name}`, script(readFileSync(pathOf(name)))]));
+}
+
+/** A route that gives a script. */
+export function script(text) {
+  return (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(text);
+}
+
 function nothing(request, response) {
   response.writeHead(204).end();
 }
 
-function json(value) {
+/** A route that gives a value as JSON. */
+export function json(value) {
   return (request, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
 }
 
-function ranged(bytes) {
+/** A route that gives bytes, whole or by range. */
+export function ranged(bytes) {
   return (request, response) => {
     const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
     const [start, end] = match ? [Number(match[1]), Math.min(Number(match[2]), bytes.length - 1)] : [0, bytes.length - 1];

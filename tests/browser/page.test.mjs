@@ -1,16 +1,22 @@
-// The page, as a visitor uses it, on the mock engine: writing, stopping, changing models, errors, keyboard, memory.
+// The page's frame, as a visitor meets it: the first second, languages, colours, data to be saved, and in every view that
+// nothing is too wide and axe-core finds nothing.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
-import { after, before, beforeEach, afterEach, test } from 'node:test';
-import { SCREENSHOTS, gguf, newPage, startBrowser, startServer } from './harness.mjs';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, afterEach, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { newPage, startBrowser, startServer } from './harness.mjs';
+import { drop, ready, say, visit } from './visitor.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const VIEWS = ['chat', 'write', 'models', 'embed'];
 
 let browser, server, page;
 
 before(async () => {
   browser = await startBrowser();
-  server = await startServer({ mock: true });
-  mkdirSync(SCREENSHOTS, { recursive: true });
+  server = await startServer({ mock: true, bundled: '' });
 });
 
 after(async () => {
@@ -18,257 +24,268 @@ after(async () => {
   await server?.close();
 });
 
-beforeEach(async () => {
-  page = await newPage(browser);
-  await visit();
+afterEach(async () => {
+  await page?.context().close();
+  page = null;
 });
 
-afterEach(() => page.context().close());
-
-const state = (name) => page.waitForFunction((name) => document.documentElement.dataset.state === name, name, { timeout: 15_000 });
-const text = () => page.inputValue('#text');
-const file = (name, bytes) => ({ name, mimeType: 'application/octet-stream', buffer: bytes });
-
-async function visit() {
-  await page.goto(server.url);
-  await state('ready');
-}
-
-test('a first visit loads the bundled model by itself, and one click writes', async () => {
+test('a first visit can write at once; everything comes from the page’s own origin', async () => {
+  page = await visit(browser, server);
+  assert.equal(await page.getAttribute('html', 'data-view'), 'write');
   assert.equal(await page.textContent('#model-name'), 'Ember');
-  await page.click('.chip');
-  await state('ready');
-  assert.match(await text(), /^Once upon a time there was a small lamp/);
-  assert.equal(await page.textContent('#count'), '118');
-  assert.match(await page.textContent('#speed'), /^\d+$/);
-  assert.match(await page.textContent('#first-token'), /^0\.\d+ s$/);
-  assert.match(await page.textContent('#facts'), /Mock adapter.*parameters.*Memory/s);
+  for (const view of VIEWS) {
+    await page.click(`.views [data-view=${view}]`);
+    await page.waitForFunction((view) => document.querySelector(`#view-${view} h1`), view);
+    assert.equal(await page.getAttribute(`.views [data-view=${view}]`, 'aria-current'), 'page');
+    assert.match(await page.title(), / – Cresset$/);
+  }
+  await page.waitForTimeout(300);
+  assert.deepEqual(page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith(`blob:${server.url}`)), []);
+  await page.goBack();
+  await page.waitForFunction(() => document.documentElement.dataset.view === 'models');
+  assert.deepEqual(page.problems.filter((problem) => !/404/.test(problem)), []);
+});
+
+test('from a warm server the page is usable before anything large has come', async () => {
+  // What must come before a visitor can type: the frame and one view, neither the engine nor a model nor other views.
+  page = await newPage(browser);
+  await page.context().route(/\/worker\.js|\.wasm|\.gguf|vendor/, () => {});
+  await page.goto(`${server.url}#/chat`);
+  await page.waitForSelector('#message:focus');
+  await page.keyboard.type('Typed before the model is here');
+  assert.equal(await page.inputValue('#message'), 'Typed before the model is here');
+  const files = page.addresses.filter((address) => address.startsWith(server.url)).map((address) => address.slice(server.url.length));
+  assert.deepEqual(files.filter((file) => /page\/(write|embed)\/|vendor/.test(file)), []);
+});
+
+test('what a chat fetches beside the engine is small', async (t) => {
+  const chatting = await startServer({ mock: true, bundled: 'chat markdown' });
+  t.after(() => chatting.close());
+  page = await visit(browser, chatting, 'chat');
+  await say(page, 'Hi');
+  const files = [...new Set(page.addresses)].filter((address) => address.startsWith(chatting.url) && /\.(js|json|css|html)$|\/$/.test(new URL(address).pathname) && !/mock|cresset_engine|answers|catalogue\.json/.test(address));
+  const sizes = await Promise.all(files.map(async (file) => gzipSync(Buffer.from(await (await fetch(file)).arrayBuffer()), { level: 9 }).length));
+  const sum = sizes.reduce((a, b) => a + b, 0);
+  t.diagnostic(`${sum} bytes gzipped in ${files.length} files`);
+  assert.ok(sum < 150_000);
+  assert.deepEqual(files.filter((file) => /page\/(write|embed)|page\/models\/(?!drop)|hub\.json/.test(file)), []);
+});
+
+test('Chinese for who prefers it, completely; the choice is a switch away and is remembered', async () => {
+  page = await visit(browser, server, '', { locale: 'zh-CN' });
+  assert.equal(await page.getAttribute('html', 'lang'), 'zh-Hans');
+  for (const view of VIEWS) {
+    await page.click(`.views [data-view=${view}]`);
+    await page.waitForSelector(`#view-${view} h1`);
+    await page.waitForTimeout(200);
+    const english = await page.evaluate((view) => {
+      const walker = document.createTreeWalker(document.getElementById(`view-${view}`), NodeFilter.SHOW_TEXT);
+      const found = [];
+      while (walker.nextNode()) {
+        const { data, parentElement } = walker.currentNode;
+        // Names of models, code and units are not words of the page.
+        if (/[a-z]{3,} [a-z]{3,}/.test(data) && !parentElement.closest('pre, option, [lang=en], .chip, .model, #in-use')) found.push(data);
+      }
+      return found;
+    }, view);
+    assert.deepEqual(english, [], view);
+  }
+  await page.click('#settings-button');
+  await page.click('#setting-language label:has-text("English")');
+  await page.waitForFunction(() => document.documentElement.lang === 'en');
+  assert.equal(await page.textContent('.views [data-view=embed]'), 'Embed');
+  assert.equal(await page.textContent('#view-write h1'), 'Write');
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.getAttribute('html', 'lang'), 'en');
+});
+
+test('colours and contrast follow the system until they are chosen', async () => {
+  page = await visit(browser, server, '', { colorScheme: 'dark', contrast: 'more' });
+  const look = () => page.evaluate(() => [document.documentElement.dataset.contrast, getComputedStyle(document.body).backgroundColor]);
+  assert.deepEqual(await look(), ['more', 'rgb(0, 0, 0)']);
+  await page.emulateMedia({ contrast: 'no-preference' });
+  await page.waitForFunction(() => document.documentElement.dataset.contrast === 'usual');
+  assert.deepEqual(await look(), ['usual', 'rgb(20, 17, 16)']);
+  await page.click('#settings-button');
+  await page.click('#setting-theme label:has-text("Light")');
+  assert.deepEqual(await look(), ['usual', 'rgb(247, 243, 236)']);
+  await page.click('#setting-contrast label:has-text("High")');
+  assert.deepEqual(await look(), ['more', 'rgb(255, 255, 255)']);
+  await page.reload();
+  assert.deepEqual(await look(), ['more', 'rgb(255, 255, 255)']);
+});
+
+test('who wants less motion gets none', async () => {
+  page = await visit(browser, server, '', { reducedMotion: 'reduce' });
+  await drop(page, 'slow.gguf', 'slow');
+  await page.fill('#text', 'Still');
+  await page.press('#text', 'Control+Enter');
+  await page.waitForFunction(() => document.documentElement.dataset.state === 'running');
+  const running = await page.evaluate(() => document.getAnimations().filter(({ effect }) => effect.getComputedTiming().iterations === Infinity).length);
+  assert.equal(running, 0);
+});
+
+test('where data is to be saved, nothing is loaded unasked', async () => {
+  page = await newPage(browser);
+  await page.addInitScript(() => Object.defineProperty(navigator, 'connection', { value: { saveData: true } }));
+  await page.goto(server.url);
+  await page.waitForSelector('#notices .problem');
+  assert.match(await page.textContent('#notices'), /asks to save data.*Ember/s);
+  assert.deepEqual(page.addresses.filter((address) => /\.gguf|\.wasm|\/worker\.js/.test(address)), []);
+  await page.click('#notices button:has-text("Load it")');
+  await ready(page);
+});
+
+test('the processor path is announced, once, with what it means', async () => {
+  page = await newPage(browser);
+  await page.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"cpu"'); });
+  await page.goto(server.url);
+  await ready(page);
+  assert.match(await page.textContent('#notices'), /The processor runs the model here|no WebGPU/);
+  assert.match(await page.textContent('#write-state'), /^Runs on your processor/);
+  await page.click('#notices button:has-text("Dismiss")');
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.locator('#notices .problem').count(), 0);
+});
+
+test('with storage blocked the page works, and only forgets', async () => {
+  page = await newPage(browser);
+  await page.addInitScript(() => {
+    Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('blocked', 'SecurityError'); } });
+    Object.defineProperty(navigator, 'storage', { value: { getDirectory: () => Promise.reject(new DOMException('blocked', 'SecurityError')), estimate: () => Promise.reject(new Error('blocked')) } });
+  });
+  await page.goto(server.url);
+  await ready(page);
+  await page.click('#starters .chip');
+  await page.waitForSelector('#ink .by-model');
+  await page.click('.views [data-view=models]');
+  await page.waitForSelector('#stored-none:not([hidden])');
   assert.deepEqual(page.problems, []);
 });
 
-test('everything comes from the page’s own origin', () => {
-  const foreign = page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith(`blob:${server.url}`));
-  assert.deepEqual(foreign, []);
-});
-
-test('who wrote what is shown, and edits keep it', async () => {
-  await page.fill('#text', 'A lamp:');
-  await page.fill('#field-max_tokens', '3');
-  await page.click('#write-go');
-  await page.waitForSelector('.by-model');
-  await state('ready');
-  assert.equal(await page.textContent('.by-model'), ' there was a');
-  await page.locator('#text').press('End');
-  await page.keyboard.type('!');
-  assert.deepEqual(await page.locator('#ink span:not(.end)').allTextContents(), ['A lamp:', ' there was a', '!']);
-  assert.equal(await page.textContent('#state'), 'Done: the length you set is reached.');
-});
-
-test('take back and try another work on the model’s last turn', async () => {
-  await page.fill('#text', 'Start');
-  await page.fill('#field-max_tokens', '2');
-  await page.click('#write-go');
-  await page.waitForSelector('.by-model');
-  await state('ready');
-  await page.click('#write-again');
-  await state('ready');
-  assert.equal(await text(), 'Start there was');
-  await page.click('#write-undo');
-  assert.equal(await text(), 'Start');
-  assert.ok(await page.isDisabled('#write-undo'));
-});
-
-test('the sheet’s two layers break lines alike', async () => {
-  await page.fill('#text', `${'Words of several lengths, extraordinarily arranged; '.repeat(60)}\n\nunbreakable${'x'.repeat(300)}\n`);
-  const heights = await page.evaluate(() => ['#text', '#ink'].map((id) => document.querySelector(id).scrollHeight));
-  assert.ok(Math.abs(heights[0] - heights[1]) <= 2, `textarea ${heights[0]}, ink ${heights[1]}`);
-});
-
-test('Ctrl+Enter writes and Escape stops; the text so far stays', async () => {
-  await page.setInputFiles('#file', file('slow.gguf', gguf('slow')));
-  await page.waitForFunction(() => document.querySelector('#model-name').textContent === 'slow.gguf');
-  await page.fill('#text', 'Keys');
-  await page.press('#text', 'Control+Enter');
-  await page.waitForFunction(() => document.querySelector('#text').value.split(' ').length > 3);
-  assert.equal(await page.textContent('#write-go .label'), 'Stop');
-  await page.keyboard.press('Escape');
-  await state('ready');
-  const stopped = await text();
-  await page.waitForTimeout(300);
-  assert.equal(await text(), stopped);
-  assert.match(stopped, /^Keys there was/);
-  assert.equal(await page.textContent('#state'), 'Stopped.');
-  await page.click('#write-go');
-  await page.waitForFunction((length) => document.querySelector('#text').value.length > length, stopped.length);
-  await page.click('#write-go');
-  await state('ready');
-});
-
-test('a broken file is refused in words with its code; model and text stay usable', async () => {
-  await page.fill('#text', 'Still here');
-  await page.setInputFiles('#file', file('broken.gguf', Buffer.from('nonsense')));
-  await page.waitForSelector('.notice.error');
-  const notice = await page.textContent('.notice.error');
-  assert.match(notice, /broken\.gguf was not loaded; Ember is still here/);
-  assert.match(notice, /MODEL_FORMAT/);
-  assert.equal(await page.textContent('#model-name'), 'Ember');
-  assert.equal(await text(), 'Still here');
-  assert.equal(await page.textContent('#state'), 'Ready.');
-  await page.click('#write-go');
-  await page.waitForSelector('.by-model');
-  await state('ready');
-  assert.equal(await page.locator('.notice.error').count(), 0);
-  assert.match(await text(), /^Still here there was/);
-});
-
-test('a dropped file is loaded', async () => {
-  const transfer = await page.evaluateHandle((bytes) => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([Uint8Array.from(bytes)], 'dropped.gguf'));
-    return transfer;
-  }, [...gguf('')]);
-  await page.dispatchEvent('body', 'dragenter', { dataTransfer: transfer });
-  assert.ok(await page.isVisible('#drop'));
-  await page.dispatchEvent('body', 'drop', { dataTransfer: transfer });
-  await page.waitForFunction(() => document.querySelector('#model-name').textContent === 'dropped.gguf');
-  assert.ok(await page.isHidden('#drop'));
-});
-
-test('an address is looked at before it is loaded, and a wrong one says why', async () => {
-  await page.click('#model-button');
-  await page.fill('#address', `${server.url}files/page.gguf`);
-  await page.press('#address', 'Enter');
-  await page.waitForSelector('#fit .error');
-  assert.match(await page.textContent('#fit'), /gives a web page, not a model file.*MODEL_FORMAT/s);
-  await page.fill('#address', `${server.url}files/oom.gguf`);
-  await page.press('#address', 'Enter');
-  await page.waitForSelector('#fit .fit');
-  assert.match(await page.textContent('#fit'), /does not fit.*90 GB/);
-  await page.fill('#address', `${server.url}files/chat.gguf`);
-  await page.press('#address', 'Enter');
-  await page.click('#fit .primary');
-  await page.waitForFunction(() => document.querySelector('#model-name').textContent === 'chat.gguf');
-  await page.click('#model-button');
-  await page.waitForSelector('#stored li:has-text("chat.gguf")');
-  await page.click('#stored li:has-text("chat.gguf") button:has-text("Delete")');
-  await page.waitForFunction(() => !document.querySelector('#stored').textContent.includes('chat.gguf'));
-});
-
-test('chat opens for a model with a template, answers, and keeps a question that failed', async () => {
-  assert.ok(await page.isDisabled('input[value=chat]'));
-  await page.setInputFiles('#file', file('chat.gguf', gguf('chat')));
-  await page.waitForSelector('#chat:not([hidden])');
-  await page.fill('#message', 'Hello <b>you</b>');
-  await page.press('#message', 'Enter');
-  await page.waitForSelector('.bubble.assistant:not(.writing)');
-  assert.match(await page.textContent('.bubble.assistant .words'), /^there was a small lamp/);
-  assert.equal(await page.textContent('.bubble.user .words'), 'Hello <b>you</b>');
-  await page.setInputFiles('#file', file('broken-chat.gguf', gguf('chat lost')));
-  await page.waitForFunction(() => document.querySelector('#model-name').textContent === 'broken-chat.gguf');
-  await page.fill('#message', 'Again?');
-  await page.press('#message', 'Enter');
-  await page.waitForSelector('.notice.error');
-  assert.match(await page.textContent('.notice.error'), /DEVICE_LOST/);
-  assert.match(await page.locator('.bubble.user .words').last().textContent(), /Again\?/);
-  await page.click('.notice button:has-text("Load it again")');
-  await state('ready');
-});
-
-test('a panic is shown with a way on', async () => {
-  await page.setInputFiles('#file', file('panic.gguf', gguf('panic')));
-  await page.waitForFunction(() => document.querySelector('#model-name').textContent === 'panic.gguf');
-  await page.fill('#text', 'Careful');
-  await page.click('#write-go');
-  await page.waitForSelector('.notice.error');
-  assert.match(await page.textContent('.notice.error'), /INTERNAL/);
-  assert.match(await text(), /^Careful there was a/);
-  await page.click('.notice button:has-text("Load it again")');
-  await state('ready');
-});
-
-test('another device can be asked for, and the page says which one computes', async () => {
-  await page.selectOption('#device', 'cpu');
-  await page.waitForFunction(() => document.querySelector('#facts').textContent.includes('Processor (WebAssembly)'));
-  assert.match(await page.textContent('#facts'), /The adapter is made of paper|no WebGPU/);
-  await visit();
-  assert.equal(await page.inputValue('#device'), 'cpu');
-});
-
-test('a text longer than the context is continued from its end, and the page says so', async () => {
-  await page.fill('#text', 'many words '.repeat(200)); // the mock has a token per byte and a context of 1024
-  await page.fill('#field-max_tokens', '3');
-  await page.click('#write-go');
-  await page.waitForSelector('.by-model');
-  await state('ready');
-  assert.match(await page.textContent('#state'), /read the end of the text only: its context holds 1024 tokens/);
-});
-
-test('an empty text asks for a beginning instead of failing', async () => {
-  await page.click('#write-go');
-  assert.match(await page.textContent('#state'), /Write a few words first/);
-  assert.equal(await page.locator('.notice.error').count(), 0);
-});
-
-test('text, settings and colours are remembered', async () => {
-  await page.fill('#text', 'Remember me');
-  await page.fill('#field-temperature', '1.3');
-  await page.press('#field-temperature', 'Tab');
-  await page.fill('#field-top_p', '7');
-  await page.press('#field-top_p', 'Tab');
-  assert.equal(await page.inputValue('#field-top_p'), '1');
-  await page.click('#theme');
-  await page.click('#theme');
-  await visit();
-  assert.equal(await text(), 'Remember me');
-  assert.equal(await page.inputValue('#field-temperature'), '1.3');
-  assert.equal(await page.getAttribute('html', 'data-theme'), 'dark');
-  await page.click('#sampling-reset');
-  assert.equal(await page.inputValue('#field-temperature'), '0.8');
-});
-
-test('a model that is not there leaves the page alive', async () => {
-  const empty = await startServer({ mock: true, routes: { '/models/ember.gguf': (request, response) => response.writeHead(404).end() } });
-  await page.goto(empty.url);
-  await page.waitForSelector('.notice.error');
-  assert.match(await page.textContent('.notice.error'), /MODEL_NOT_FOUND/);
-  await page.setInputFiles('#file', file('mine.gguf', gguf('')));
-  await state('ready');
-  assert.equal(await page.textContent('#model-name'), 'mine.gguf');
-  await empty.close();
-});
-
-test('every control has a name, and no page is wider than its screen', async () => {
-  const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, textarea, summary')]
-    .filter((node) => !(node.labels?.length || node.getAttribute('aria-label') || node.textContent.trim())).map((node) => node.outerHTML));
-  assert.deepEqual(nameless, []);
-  for (const width of [320, 390, 768, 1280]) {
-    await page.setViewportSize({ width, height: 800 });
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(overflow <= 0, `${width}px: ${overflow}px too wide`);
+test('the page can be installed', async () => {
+  page = await visit(browser, server);
+  const manifest = await (await fetch(`${server.url}manifest.webmanifest`)).json();
+  for (const { src, sizes } of manifest.icons) {
+    const size = await page.evaluate(async (src) => {
+      const image = new Image();
+      image.src = src;
+      await image.decode();
+      return `${image.naturalWidth}x${image.naturalHeight}`;
+    }, src);
+    if (sizes !== 'any') assert.equal(size, sizes, src);
   }
+  assert.ok(manifest.icons.some(({ purpose }) => purpose === 'maskable'));
+  const devtools = await page.context().newCDPSession(page);
+  const { errors } = await devtools.send('Page.getAppManifest');
+  assert.deepEqual(errors, []);
 });
 
-for (const [name, options] of Object.entries({
-  desktop: { viewport: { width: 1280, height: 860 }, colorScheme: 'light' },
-  dark: { viewport: { width: 1280, height: 860 }, colorScheme: 'dark' },
-  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'light' },
-})) {
-  test(`screenshots: ${name}`, async (t) => {
-    page = await newPage(browser, options);
-    await visit();
-    await page.screenshot({ path: `${SCREENSHOTS}/${name}-first.png` });
-    await page.click('.chip');
-    await page.waitForSelector('.by-model');
-    await state('ready');
-    await page.screenshot({ path: `${SCREENSHOTS}/${name}-written.png`, fullPage: true });
-    await page.click('#model-button');
-    await page.waitForSelector('#stored li');
-    await page.screenshot({ path: `${SCREENSHOTS}/${name}-models.png` });
+/** Brings every view, and what opens over it, into a state with something in it. */
+const SCENES = {
+  'chat, empty': async () => page.goto(`${server.url}#/chat`),
+  'chat, with an answer': async () => {
+    await page.goto(`${server.url}#/chat`);
+    await drop(page, 'tutor.gguf', 'chat markdown thinks fast');
+    await say(page, 'Why is the sky blue?');
+    await page.click('.turn.assistant button[aria-label="Answer anew"], .turn.assistant button[aria-label="重新回答"]');
+    await page.waitForFunction(() => document.querySelector('.siblings') && document.documentElement.dataset.state === 'ready');
+    if (await page.isHidden('#chat-panel')) await page.click('#panel-button');
+  },
+  'chat, editing': async () => {
     await page.keyboard.press('Escape');
-    await page.setInputFiles('#file', file('holiday.gguf', Buffer.from('not a model')));
-    await page.waitForSelector('.notice.error');
-    await page.screenshot({ path: `${SCREENSHOTS}/${name}-error.png` });
-    assert.ok(await page.isVisible('.notice.error'));
-    t.diagnostic(`in ${SCREENSHOTS}`);
+    await page.locator('.turn.user').focus();
+    await page.keyboard.press('e');
+  },
+  'write, with alternatives': async () => {
+    await page.goto(`${server.url}#/write`);
+    await drop(page, 'writer.gguf', 'fast');
+    await page.check('#tint');
+    await page.fill('#text', 'A lamp:');
+    await page.press('#text', 'Control+Enter');
+    await page.waitForSelector('#ink .token');
+    await ready(page);
+    await page.press('#text', 'Control+Home');
+    for (let i = 0; i < 12; i += 1) await page.press('#text', 'ArrowRight');
+    await page.waitForSelector('#token-card:not([hidden])');
+  },
+  'models, with a verdict and a problem': async () => {
+    await page.goto(`${server.url}#/models`);
+    await page.fill('#address', `${server.url}files/chat.gguf`);
+    await page.press('#address', 'Enter');
+    await page.waitForSelector('#fit .verdict');
+    await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('#catalogue .verdict').textContent));
+    await page.setInputFiles('#file', { name: 'broken.gguf', mimeType: 'application/octet-stream', buffer: Buffer.from('no model') });
+    await page.waitForSelector('#notices .problem');
+  },
+  embed: async () => {
+    await page.click('#notices .problem-actions button:last-child');
+    await page.goto(`${server.url}#/embed`);
+    await page.waitForSelector('#snippet');
+  },
+  settings: async () => page.click('#settings-button'),
+  shortcuts: async () => page.click('#settings .wide'),
+};
+
+// The views are built alike whatever the colours: all rules hold once, those about colours in each.
+const COLOURS = ['color-contrast', 'link-in-text-block'];
+const ENHANCED = [...COLOURS, 'color-contrast-enhanced']; // WCAG's AAA
+for (const [name, { rules, ...options }] of Object.entries({
+  light: { colorScheme: 'light' }, dark: { colorScheme: 'dark', rules: COLOURS }, 'high contrast, dark, Chinese': { colorScheme: 'dark', contrast: 'more', locale: 'zh-CN', rules: ENHANCED },
+})) {
+  test(`axe-core finds nothing in any view (${name})`, async () => {
+    page = await visit(browser, server, '', { ...options, viewport: { width: 1360, height: 900 }, bypassCSP: true });
+    await page.evaluate(AXE);
+    const found = {};
+    for (const [scene, prepare] of Object.entries(SCENES)) {
+      await prepare();
+      await page.waitForTimeout(250);
+      const violations = await page.evaluate(async (rules) => {
+        const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) });
+        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+      }, rules);
+      if (violations.length > 0) found[scene] = violations;
+    }
+    assert.deepEqual(found, {});
   });
 }
+
+test('no view is wider than its screen, and every control has a name', async () => {
+  page = await visit(browser, server, 'chat');
+  await drop(page, 'tutor.gguf', 'chat markdown');
+  await say(page, `A ${'long '.repeat(40)}https://example.org/${'x'.repeat(200)}`);
+  for (const view of VIEWS) {
+    await page.goto(`${server.url}#/${view}`);
+    await page.waitForSelector(`#view-${view} h1`);
+    for (const width of [320, 390, 768, 1280, 1920]) {
+      await page.setViewportSize({ width, height: 800 });
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${view} at ${width}px: ${overflow}px too wide`);
+    }
+  }
+  const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, textarea, summary')]
+    .filter((node) => !(node.labels?.length || node.getAttribute('aria-label') || node.getAttribute('aria-labelledby') || node.textContent.trim())).map((node) => node.outerHTML));
+  assert.deepEqual(nameless, []);
+});
+
+test('on a phone lists and panels come over the view, and go', async () => {
+  page = await visit(browser, server, 'chat', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+  assert.ok(await page.isHidden('#chat-list'));
+  await page.click('#list-button');
+  assert.ok(await page.isVisible('#chat-list'));
+  await page.mouse.click(380, 400);
+  await page.waitForSelector('#chat-list', { state: 'hidden' });
+  await page.click('#panel-button');
+  assert.ok(await page.isVisible('#chat-panel'));
+  await page.keyboard.press('Escape');
+  assert.ok(await page.isHidden('#chat-panel'));
+  // Enter makes a new line there: the button sends.
+  await drop(page, 'tutor.gguf', 'chat');
+  await page.fill('#message', 'One');
+  await page.press('#message', 'Enter');
+  assert.equal(await page.inputValue('#message'), 'One\n');
+  await page.click('#chat-go');
+  await page.waitForSelector('.turn.assistant');
+});

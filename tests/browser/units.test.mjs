@@ -5,7 +5,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseIntegrity } from '../../www/open.js';
-import { Inked } from '../../www/page/inked.js';
 import { Pace, describeProgress, formatBytes } from '../../www/progress.js';
 import { encodeRequest } from '../../www/requests.js';
 import { Sha256 } from '../../www/sha256.js';
@@ -13,7 +12,7 @@ import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/s
 import english from '../../www/widget/messages/en.js';
 import chinese from '../../www/widget/messages/zh-CN.js';
 import { EventParser } from '../../www/widget/sse.js';
-import { partsOf } from '../../www/widget/thought.js';
+import { partsOf } from '../../www/thought.js';
 import { LANGUAGES } from '../../www/widget/words.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
@@ -108,20 +107,6 @@ test('progress has a fraction only where a total is known', () => {
   assert.deepEqual([0, 999, 999_600, 1_000_000, 9_960_000, 639_000_000].map(formatBytes), ['0 bytes', '999 bytes', '1.0 MB', '1.0 MB', '10 MB', '639 MB']);
 });
 
-test('an edited text keeps who wrote each part', () => {
-  const inked = new Inked([{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon a time' }]);
-  inked.edit('Once upon one time');
-  assert.deepEqual(inked.segments, [{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon ' }, { by: 'visitor', text: 'one' }, { by: 'model', text: ' time' }]);
-  inked.edit('');
-  assert.deepEqual(inked.segments, []);
-  inked.append('aaa', 'model');
-  inked.edit('aaaa');
-  assert.equal(inked.text, 'aaaa');
-  assert.equal(inked.segments.filter(({ by }) => by === 'visitor').map(({ text }) => text).join(''), 'a');
-  inked.truncate(2);
-  assert.equal(inked.text, 'aa');
-});
-
 test('the widget says the same in every language, and nothing else', () => {
   const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort().join();
   assert.deepEqual(Object.keys(chinese), Object.keys(english));
@@ -154,6 +139,7 @@ test('what a model thinks is told apart from what it says, whole or not', () => 
   assert.deepEqual(partsOf('<think>a'), { thought: 'a', thinking: true, answer: '' });
   assert.deepEqual(partsOf('<thi'), { thought: '', thinking: true, answer: '' });
   assert.deepEqual(partsOf('a</think>b'), { thought: 'a', thinking: false, answer: 'b' });
+  assert.equal(partsOf('a < b, so think').answer, 'a < b, so think');
   assert.deepEqual(partsOf(' plain <b'), { thought: '', thinking: false, answer: ' plain <b' });
 });
 

@@ -266,7 +266,7 @@ test('while an answer grows nothing jumps, and the page is never held up', async
   await page.evaluate(() => {
     window.shifts = [];
     window.long = [];
-    new PerformanceObserver((list) => shifts.push(...list.getEntries().map(({ value, sources }) => `${value} ${sources.map(({ node }) => node?.className ?? node?.nodeName)}`))).observe({ type: 'layout-shift' });
+    new PerformanceObserver((list) => shifts.push(...list.getEntries().map(({ value, sources }) => `${value} ${sources.map(({ previousRect, currentRect }) => JSON.stringify([previousRect, currentRect]))}`))).observe({ type: 'layout-shift' });
     new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
   });
   await send(LONG);

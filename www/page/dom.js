@@ -1,22 +1,28 @@
 // Small helpers for the page. Text reaches the document only as text nodes.
 
+import { say } from './text.js';
+
+const PLACES = ['text', 'label', 'hint', 'placeholder'];
+
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
 /**
- * A new element: properties by name (`class`, `data-…` and `aria-…` as attributes), children as nodes or text.
+ * A new element. Properties by name (`class`, `for`, `data-…` and `aria-…` as attributes); `text`, `label`, `hint` and
+ * `placeholder` are messages of the page's language (a key, or a key with parameters). Children are nodes or text.
  * @param {string} tag
  * @param {Record<string, unknown>} [properties]
- * @param {...(Node | string | null)} children
+ * @param {...(Node | string | null | undefined | false)} children
  */
 export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null) continue;
-    if (name === 'class' || name === 'for' || name.includes('-')) node.setAttribute(name, value);
+    if (PLACES.includes(name)) say(node, name, value);
+    else if (name === 'class' || name === 'for' || name === 'role' || name.includes('-')) node.setAttribute(name, value);
     else node[name] = value;
   }
-  node.append(...children.filter((child) => child !== null));
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -29,11 +35,20 @@ export const memory = {
       return null;
     }
   },
+  /** Gives whether it was kept. */
   set(key, value) {
     try {
       localStorage.setItem(`cresset.${key}`, JSON.stringify(value));
+      return true;
     } catch {
-      // Blocked or full: the page works, it only forgets.
+      return false; // blocked or full: the page works, it only forgets
+    }
+  },
+  remove(key) {
+    try {
+      localStorage.removeItem(`cresset.${key}`);
+    } catch {
+      // It was never kept.
     }
   },
 };
@@ -43,9 +58,31 @@ export function announce(text) {
   byId('announcer').textContent = text;
 }
 
+/** Copies a text; gives whether the browser allowed it. */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false; // an insecure origin, or no permission
+  }
+}
+
+/** Offers a text as a file. */
+export function download(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  element('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
 /** A message of the library as a sentence; one that begins with a file's or field's name keeps it as it is. */
 export function sentence(message) {
   const text = message.trim();
   const start = /^[a-z’']+[ ,]/.test(text) ? text.charAt(0).toUpperCase() : text.charAt(0);
-  return `${start}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+  return `${start}${text.slice(1)}${/[.!?。]$/.test(text) ? '' : '.'}`;
+}
+
+/** Lets the browser paint and react before what follows. */
+export function breathe() {
+  return globalThis.scheduler?.yield?.() ?? new Promise((resolve) => { setTimeout(resolve); });
 }

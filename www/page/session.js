@@ -1,78 +1,34 @@
 // The page's one engine: loading, changing models without losing the last one, running one request at a time.
 
 import { Cresset, CressetError } from '../cresset.js';
+import { memory } from './dom.js';
 
 // Below this, a new model is loaded beside the old one, which goes only when the new one works.
 const BESIDE_BYTES = 600_000_000;
 
-/** Events: `change` (state or engine), `progress` (detail: what `onProgress` gets). */
-export class Session extends EventTarget {
-  /** @type {'empty' | 'loading' | 'ready' | 'running'} */
-  state = 'empty';
+/** Events: `change` (state, engine or model), `progress` (detail: what `onProgress` gets). */
+class Session extends EventTarget {
   /** @type {import('../cresset.js').Engine | null} */
   engine = null;
   /** What the engine was loaded from, and its name for people. */
   model = null;
   label = null;
-  /** Which device the next load asks for. @type {'auto' | 'webgpu' | 'cpu'} */
-  device = 'auto';
+  /** What the next load asks for. */
+  device = memory.get('device') ?? 'auto';
+  contextLength = memory.get('context');
+  /** What is being loaded. @type {{ model: unknown, label: string, status: string } | null} */
+  loading = null;
 
-  #loading = null;
-  #run = null;
+  #controller = null; // of the load
+  #run = null; // of the request
+  #ran = Promise.resolve();
   #loaded = Promise.resolve();
 
-  /**
-   * Loads a model; the one in use stays until the new one works, or comes back when it does not.
-   * @param {import('../cresset.js').Model} model
-   * @param {string} label
-   */
-  load(model, label) {
-    this.#loading?.abort();
-    const controller = new AbortController();
-    this.#loading = controller;
-    this.#set('loading');
-    this.#loaded = this.#replace(model, label, controller.signal).finally(() => {
-      if (this.#loading !== controller) return;
-      this.#loading = null;
-      this.#set(this.engine ? 'ready' : 'empty');
-    });
-    // Whoever called `load` handles the error; those who wait for it only need the end.
-    this.#loaded.catch(() => {});
-    return this.#loaded;
-  }
-
-  async #replace(model, label, signal) {
-    const previous = { model: this.model, label: this.label };
-    if (this.engine) {
-      const fit = await Cresset.probe(model, { signal, device: this.device });
-      if (!fit.fits) throw new CressetError('OUT_OF_MEMORY', `this model does not fit: ${fit.reason}`, fit);
-      if (fit.deviceBytes > BESIDE_BYTES) await this.forget();
-    }
-    try {
-      await this.#adopt(model, label, signal);
-    } catch (error) {
-      if (!this.engine && previous.model && error.code !== 'ABORTED') {
-        await this.#adopt(previous.model, previous.label, signal).catch(() => {});
-      }
-      throw error;
-    }
-  }
-
-  async #adopt(model, label, signal) {
-    const onProgress = (progress) => this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
-    const engine = await Cresset.load(model, { signal, onProgress, device: this.device });
-    if (signal.aborted) return engine.unload();
-    const old = this.engine;
-    Object.assign(this, { engine, model, label });
-    await old?.unload();
-  }
-
-  /** Drops the engine: it is broken, or its memory is needed. */
-  async forget() {
-    const { engine } = this;
-    this.engine = null;
-    await engine?.unload();
-    if (this.state === 'ready') this.#set('empty');
+  /** @returns {'running' | 'loading' | 'ready' | 'empty'} */
+  get state() {
+    if (this.#run) return 'running';
+    if (this.engine) return 'ready';
+    return this.loading ? 'loading' : 'empty';
   }
 
   /** True while something can be stopped. */
@@ -80,37 +36,129 @@ export class Session extends EventTarget {
     return this.#run !== null;
   }
 
+  get canChat() {
+    return this.engine?.info.model.hasChatTemplate ?? false;
+  }
+
   /**
-   * Generates, after loading has ended if need be. Pieces of text go to `onPiece(text, tokens)`.
+   * Loads a model; the one in use stays until the new one is here, and comes back when that does not work.
+   * @param {import('../cresset.js').Model} model
+   * @param {string} label
+   * @param {{ integrity?: string, check?: boolean }} [options]   `check`: see whether it fits before its weights are read
+   */
+  load(model, label, options = {}) {
+    this.cancelLoad();
+    const controller = new AbortController();
+    this.#controller = controller;
+    this.loading = { model, label, status: 'probe' };
+    this.#changed();
+    this.#loaded = this.#replace(model, label, { ...options, signal: controller.signal }).finally(() => {
+      if (this.#controller !== controller) return;
+      this.#controller = this.loading = null;
+      this.#changed();
+    });
+    // Whoever called `load` handles the error; those who wait for it only need the end.
+    this.#loaded.catch(() => {});
+    return this.#loaded;
+  }
+
+  /** Ends the load that goes on, if any; what was downloaded stays. */
+  cancelLoad() {
+    this.#controller?.abort();
+    this.#controller = this.loading = null;
+    this.#changed();
+  }
+
+  async #replace(model, label, { check, ...options }) {
+    const previous = { model: this.model, label: this.label };
+    let replaces = false;
+    if (this.engine || check) {
+      const fit = await Cresset.probe(model, { ...this.#settings(), signal: options.signal });
+      if (!fit.fits) throw new CressetError('OUT_OF_MEMORY', `this model does not fit: ${fit.reason}`, { ...fit });
+      replaces = fit.deviceBytes > BESIDE_BYTES;
+    }
+    try {
+      await this.#adopt(model, label, options, replaces);
+    } catch (error) {
+      if (!this.engine && previous.model && error.code !== 'ABORTED') {
+        await this.#adopt(previous.model, previous.label, { signal: options.signal }, false).catch(() => {});
+      }
+      throw error;
+    }
+  }
+
+  async #adopt(model, label, { signal, ...options }, replaces) {
+    let making = null;
+    const onProgress = (progress) => {
+      if (signal.aborted) return;
+      // The old model makes room for a large one when that is on this device, not before: until then it answers.
+      if (replaces && progress.status === 'upload') making ??= this.#makeRoom();
+      if (this.loading) this.loading.status = progress.status;
+      this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
+    };
+    const engine = await Cresset.load(model, { ...this.#settings(), ...options, signal, onProgress });
+    if (signal.aborted) {
+      await engine.unload();
+      throw new CressetError('ABORTED', 'the load was cancelled');
+    }
+    await making;
+    const old = this.engine;
+    if (old) await this.#ran; // an answer that began with the old model ends with it
+    Object.assign(this, { engine, model, label });
+    await old?.unload();
+  }
+
+  async #makeRoom() {
+    await this.#ran;
+    await this.forget();
+  }
+
+  #settings() {
+    return { device: this.device, ...(this.contextLength ? { contextLength: this.contextLength } : {}) };
+  }
+
+  /** Drops the engine: it is broken, or its memory is needed. */
+  async forget() {
+    const { engine } = this;
+    this.engine = null;
+    this.#changed();
+    await engine?.unload();
+  }
+
+  /**
+   * Generates, after loading has ended if there is no model yet. Each chunk's choice goes to `onChoice`.
    * @param {'chat' | 'completion'} kind
    * @param {(engine: object) => Promise<object>} prepare   makes the request, once there is an engine
-   * @param {(text: string, tokens: number) => void} onPiece
+   * @param {(choice: object) => void} onChoice
    * @returns {Promise<{ finish: string, usage: object | null }>} `finish` is 'abort' after `stop()`
    */
-  async generate(kind, prepare, onPiece) {
+  async generate(kind, prepare, onChoice) {
+    if (this.#run) throw new CressetError('INVALID_REQUEST', 'the model is answering something else; stop that first', { field: 'request' });
     const controller = new AbortController();
     const { signal } = controller;
     this.#run = controller;
-    this.dispatchEvent(new Event('change'));
+    let ended;
+    this.#ran = new Promise((resolve) => { ended = resolve; });
+    this.#changed();
     try {
-      await Promise.race([this.#loaded.catch(() => {}), aborted(signal)]);
+      if (!this.engine) await Promise.race([this.#loaded.catch(() => {}), aborted(signal)]);
       signal.throwIfAborted();
-      if (!this.engine) throw new CressetError('MODEL_NOT_FOUND', 'no model is loaded; choose one first');
-      this.#set('running');
+      if (!this.engine) throw new CressetError('MODEL_NOT_FOUND', 'no model is loaded; choose one first', { none: true });
       const request = await prepare(this.engine);
       signal.throwIfAborted();
-      return await this.#stream(kind, request, signal, onPiece);
+      return await this.#stream(kind, request, signal, onChoice);
     } catch (error) {
       if (signal.aborted || error.code === 'ABORTED') return { finish: 'abort', usage: null };
       if (error.details?.reload || error.code === 'DEVICE_LOST') await this.forget();
       throw error;
     } finally {
       this.#run = null;
-      this.#set(this.#loading ? 'loading' : this.engine ? 'ready' : 'empty');
+      ended();
+      this.#changed();
     }
   }
 
-  async #stream(kind, request, signal, onPiece) {
+  async #stream(kind, request, signal, onChoice) {
     const api = kind === 'chat' ? this.engine.chat.completions : this.engine.completions;
     const options = { stream: true, stream_options: { include_usage: true }, return_token_ids: true, signal };
     let finish = null;
@@ -119,10 +167,8 @@ export class Session extends EventTarget {
       usage = chunk.usage ?? usage;
       const choice = chunk.choices[0];
       if (!choice) continue;
-      const text = (kind === 'chat' ? choice.delta?.content : choice.text) ?? '';
-      const tokens = choice.token_ids?.length ?? (text ? 1 : 0);
-      if (text || tokens) onPiece(text, tokens);
       finish = choice.finish_reason ?? finish;
+      onChoice(choice);
     }
     return { finish, usage };
   }
@@ -132,11 +178,12 @@ export class Session extends EventTarget {
     this.#run?.abort();
   }
 
-  #set(state) {
-    this.state = state;
+  #changed() {
     this.dispatchEvent(new Event('change'));
   }
 }
+
+export const session = new Session();
 
 function aborted(signal) {
   return new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }); });

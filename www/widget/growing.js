@@ -58,7 +58,8 @@ export class GrowingText {
 
 /** Makes a node like another one by changing what differs; false where it is of another kind. */
 function becomes(node, wanted) {
-  if (node.nodeName !== wanted.nodeName) return false;
+  // A link that leads elsewhere is another link; as the same one it would be seen to jump.
+  if (node.nodeName !== wanted.nodeName || node.href !== wanted.href) return false;
   if (node.nodeType === Node.TEXT_NODE) {
     const [old, now] = [node.data, wanted.data];
     if (now.startsWith(old)) { if (now.length > old.length) node.appendData(now.slice(old.length)); }

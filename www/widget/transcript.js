@@ -3,7 +3,7 @@
 import { attribute, element, icon } from './dom.js';
 import { Follower } from './follower.js';
 import { GrowingText } from './growing.js';
-import { partsOf } from './thought.js';
+import { partsOf } from '../thought.js';
 
 const COPY = ['M9 9h10v11H9z', 'M15 9V4H5v11h4'];
 const AGAIN = ['M19.5 12a7.5 7.5 0 1 1-2.3-5.4L19.5 9', 'M19.5 4v5h-5'];

@@ -48,8 +48,18 @@ const HOSTILE = `<script>window.hacked = 1</script><img src=x onerror="window.ha
 
 const THOUGHT = '<think>The visitor wants to know something. I should be brief and kind.</think>\n\n';
 
-/** The pieces of an answer of a model with these traits. @param {Set<string>} traits @param {{ seed?: number }} request */
+/** The pieces of an answer of a model with these traits; of one that goes on, what is left. @param {Set<string>} traits */
 export function tell(traits, request) {
+  const pieces = whole(traits, request);
+  if (!request.continue_final_message) return pieces;
+  const said = request.messages.at(-1).content.trimStart().length;
+  let [count, text] = [0, ''];
+  while (count < pieces.length && text.trimStart().length < said) text += pieces[count++];
+  return pieces.slice(count);
+}
+
+function whole(traits, request) {
+  if (traits.has('echo')) return (request.messages?.at(-1)?.content ?? '').match(/[\s\S]{1,7}/gu) ?? [];
   const thought = traits.has('thinks') && request.enable_thinking !== false ? inPieces(THOUGHT) : [];
   if (traits.has('hostile')) return inPieces(HOSTILE);
   if (traits.has('long')) return inPieces(Array.from({ length: 12 }, () => MARKDOWN).join('\n\n'));

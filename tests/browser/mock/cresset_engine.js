@@ -1,18 +1,15 @@
 // A stand-in for the wasm module with its contract and no model: tests of the client and of the page run on it.
 // It tells one story, word by word. A file's bytes choose its behaviour: see `open`.
 
-const STORY = 'there was a small lamp on a stone wall above the harbour, and every evening the keeper came up the steps '
-  + 'with a basket of dry wood. He lit the fire slowly, because he liked to watch the first flame climb. Ships far out '
-  + 'on the dark water saw it and turned for home. One night the wind was so strong that no one could stand on the '
-  + 'wall. The keeper took off his coat, held it around the iron basket and waited. In the morning three ships lay in '
-  + 'the harbour, and the coat had a hole in it the size of a hand. “It was a good coat,” he said, “but it was only a coat.”';
+import { logprobsOf, tell } from './answers.js';
 
 export default async function init() {}
 export const version = () => '0.0.0-mock';
 
 /**
- * `GGUF` begins a model; words after it change how it behaves: chat, slow, panic, oom, lost, drowsy (loses its device in
- * the middle of an answer, and can go on with it), echo (answers with the question), cpu, quick (writes without pauses).
+ * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, oom, lost, drowsy (loses its
+ * device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
+ * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
  */
 async function open(files) {
   const bytes = await files[0].read(0, 64);
@@ -30,13 +27,16 @@ export function sum(start, bytes) {
 
 const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', software: false, features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
 
+const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' };
+
 export async function probe(files, optionsJson) {
-  JSON.parse(optionsJson);
+  const options = JSON.parse(optionsJson);
   const { bytes, traits } = await open(files);
   const fits = !traits.has('oom');
   return JSON.stringify({
     architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: 1024, downloadBytes: bytes,
-    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), estimatedTokensPerSecond: 140, device: DEVICE,
+    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), device: options.device === 'cpu' ? CPU : DEVICE,
+    estimatedTokensPerSecond: /^yardstick/.test(files[0].name) ? (bytes > 3.2e7 ? 900 : 400) : 140,
   });
 }
 
@@ -83,8 +83,9 @@ export class Engine {
   async completion(requestJson, onChunk) {
     const request = JSON.parse(requestJson);
     if (request.prompt === undefined || request.prompt.length === 0) throw invalid('prompt', 'is empty');
-    const { text, ...rest } = await this.#write(request, (piece, finish) => onChunk(JSON.stringify({
-      id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [{ index: 0, text: piece, finish_reason: finish }],
+    const { text, ...rest } = await this.#write(request, (piece, finish, position) => onChunk(JSON.stringify({
+      id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name,
+      choices: [{ index: 0, text: piece, finish_reason: finish, logprobs: piece && request.logprobs ? logprobsOf(piece, position, request.logprobs) : null }],
     })), (usage) => onChunk(JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [], usage })));
     return JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [{ index: 0, text, finish_reason: rest.finish }], usage: rest.usage });
   }
@@ -93,6 +94,9 @@ export class Engine {
     const request = JSON.parse(requestJson);
     if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
+    const prompt = this.tokenize(this.applyChatTemplate(JSON.stringify(request.messages))).length;
+    const context = this.options.contextLength ?? 1024;
+    if (this.traits.has('loses-context') && prompt > context) throw { code: 'CONTEXT_OVERFLOW', message: `the prompt has ${prompt} tokens, but the context holds ${context}`, details: {} };
     const head = { id: 'chatcmpl-1', created: 0, model: this.name };
     const { text, finish, usage } = await this.#write(request, (piece, reason) => onChunk(JSON.stringify({
       ...head, object: 'chat.completion.chunk', choices: [{ index: 0, delta: piece ? { content: piece } : {}, finish_reason: reason }],
@@ -105,7 +109,7 @@ export class Engine {
     if (request.top_p > 1 || request.top_p < 0) throw invalid('top_p', 'must be between 0 and 1');
     this.interrupted = false;
     this.last = request;
-    const pieces = this.#pieces(request);
+    const pieces = tell(this.traits, request);
     const limit = request.max_tokens ?? pieces.length;
     const start = performance.now();
     const used = request.adapter === undefined ? this.loaded.find((adapter) => adapter.default)
@@ -114,7 +118,7 @@ export class Engine {
     let count = 0;
     let finish = 'length';
     while (count < limit) {
-      if (!this.traits.has('quick') || count % 50 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
+      if (!this.traits.has('fast') || count % 8 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
       if (this.interrupted) { finish = 'abort'; break; }
       if (this.traits.has('panic') && count === 3) {
         console.error("panicked at src/mock.rs:1:1:\nindex out of bounds\n\nStack: …");
@@ -128,7 +132,7 @@ export class Engine {
       text += piece;
       count += 1;
       this.generated += 1;
-      if (request.stream) emit(piece, null);
+      if (request.stream) emit(piece, null, count);
     }
     if (request.stream) emit('', finish);
     const seconds = (performance.now() - start) / 1000;
@@ -140,16 +144,13 @@ export class Engine {
     return { text, finish, usage };
   }
 
-  #pieces({ messages = [], continue_final_message: goesOn }) {
-    const last = messages.at(-1)?.content ?? '';
-    if (this.traits.has('echo')) return last.match(/[\s\S]{1,7}/gu) ?? [];
-    const words = STORY.split(' ').map((word) => ` ${word}`);
-    return goesOn ? words.slice(last.split(' ').length - 1) : words;
-  }
-
   tokenize(text) { return Uint32Array.from(new TextEncoder().encode(text)); }
   detokenize(ids) { return new TextDecoder().decode(Uint8Array.from(ids)); }
-  applyChatTemplate(messagesJson) { return JSON.parse(messagesJson).map(({ role, content }) => `<${role}>${content}`).join(''); }
+  applyChatTemplate(messagesJson) {
+    const messages = JSON.parse(messagesJson);
+    if (this.traits.has('no-system') && messages[0].role === 'system') throw { code: 'TEMPLATE', message: 'chat template, line 1: System role not supported', details: { line: 1 } };
+    return messages.map(({ role, content }) => `<${role}>${content}`).join('');
+  }
   stats() { return JSON.stringify({ generated_tokens: this.generated, last_request: this.last }); }
   interrupt() { this.interrupted = true; }
   free() {}
@@ -158,7 +159,7 @@ export class Engine {
     const chat = this.traits.has('chat');
     return JSON.stringify({
       model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
-      device: this.options.device === 'cpu' || this.traits.has('cpu') ? { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' } : DEVICE,
+      device: this.options.device === 'cpu' || this.traits.has('cpu') ? CPU : DEVICE,
       adapters: this.loaded,
       memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups', checksum: this.checksum },
     });

@@ -1,0 +1,73 @@
+//! A device can be lost at any time: a driver's reset, a laptop's sleep, a crash of the browser's GPU process. The model
+//! is then put on a new one, from the files it came from, and whatever was going on goes on: an answer's prompt and the
+//! ids it has so far are computed anew, which is all that the cache held.
+
+use super::adapters::Adapters;
+use super::load::{LoadOptions, build};
+use super::{Engine, Work};
+use crate::error::{Error, Result};
+use crate::models::lora;
+use crate::weights::{Checkpoint, Files};
+
+/// What an engine was made from. The files only: headers and vocabularies are read again when they are needed again.
+pub(super) struct Origin {
+    files: Files,
+    pub options: LoadOptions,
+    /// How many times the engine was made anew.
+    pub rebuilds: u64,
+}
+
+impl Origin {
+    pub fn new(files: Files, options: LoadOptions) -> Self {
+        Origin { files, options, rebuilds: 0 }
+    }
+
+    /// Puts model and adapters on a new device. `reason`: what became of the old one.
+    ///
+    /// Error: `DEVICE_LOST` if that does not succeed; `work` is then still the old one.
+    pub async fn rebuild(&mut self, reason: String, work: &mut Work, adapters: &mut Adapters) -> Result<()> {
+        log::warn!("the graphics device was lost ({reason}); the model is put on a new one");
+        // What is left of its memory is needed now.
+        work.device().destroy();
+        let renewed = async {
+            let checkpoint = Checkpoint::open(self.files.clone()).await?;
+            let (mut renewed, places) = build(&checkpoint, &self.options, &mut |_| ()).await?;
+            let ids = match &mut renewed {
+                Work::Generate(generator) => {
+                    let mut ids = Vec::new();
+                    for source in adapters.sources() {
+                        let checkpoint = Checkpoint::open(source.files.clone()).await?;
+                        let adapter = lora::load(&checkpoint, &places, source.alpha, &mut generator.device).await?;
+                        ids.push(generator.add_adapter(adapter));
+                    }
+                    ids
+                }
+                Work::Embed(_) => Vec::new(),
+            };
+            Ok((renewed, places, ids))
+        };
+        let (renewed, places, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
+            reason: format!("{reason}; the model could not be put on another: {error}"),
+        })?;
+        let selected = adapters.renew(places, &ids, work);
+        let interrupted = work.interrupted().clone();
+        *work = renewed;
+        *work.interrupted() = interrupted;
+        if let Work::Generate(generator) = work {
+            generator.select_adapter(selected);
+        }
+        self.rebuilds += 1;
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Makes sure that there is a device; one that was lost since the last request is replaced. Error: `DEVICE_LOST`.
+    pub(super) async fn revive(&mut self) -> Result<()> {
+        if !self.work.device().is_lost() {
+            return Ok(());
+        }
+        let reason = "between two requests".to_string();
+        self.origin.rebuild(reason, &mut self.work, &mut self.adapters).await
+    }
+}

@@ -1,0 +1,371 @@
+// The chat view as a visitor uses it, on the mock engine: answers, versions, the list, files, the keyboard, the screen reader.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, afterEach, before, test } from 'node:test';
+import { startBrowser, startServer } from './harness.mjs';
+import { answered, drop, dropFiles, ready, say, turns, visit } from './visitor.mjs';
+
+let browser, server, page;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await startServer({ mock: true, bundled: 'chat seeded' });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+afterEach(async () => {
+  const problems = page?.problems ?? [];
+  await page?.context().close();
+  page = null;
+  assert.deepEqual(problems, []);
+});
+
+const open = async (options) => { page = await visit(browser, server, 'chat', options); };
+const button = (name, turn = '.assistant') => page.locator(`.turn${turn} button[aria-label="${name}"]`).last();
+
+test('a question is answered, and its words are never markup', async () => {
+  await open();
+  await say(page, 'Hello <b>you</b>');
+  const [question, answer] = await turns(page);
+  assert.equal(question, 'Hello <b>you</b>');
+  assert.equal(answer.split(' ').length, 118);
+  assert.match(await page.locator('.turn.assistant .turn-facts').textContent(), /^Ember · \d+ tokens\/s · first after /);
+  assert.equal(await page.inputValue('#message'), '');
+  assert.equal(await page.title(), 'Hello <b>you</b> – Cresset');
+});
+
+test('Markdown comes as blocks, with a copy button on code, directions, and links that say where they lead', async () => {
+  await open({ permissions: ['clipboard-read', 'clipboard-write'] });
+  await drop(page, 'tutor.gguf', 'chat markdown thinks');
+  await say(page, 'Why is the sky blue?');
+  const words = page.locator('.turn.assistant .words');
+  assert.deepEqual(await words.locator('h2.depth-3').allTextContents(), ['What happens on the way']);
+  assert.equal(await words.locator('ol > li').count(), 3);
+  assert.equal(await words.locator('ol ul > li').count(), 2);
+  assert.equal(await words.locator('td[align=right]').first().textContent(), '700 nm');
+  assert.equal(await words.locator('p[dir=auto]').evaluateAll((all) => all.filter((node) => getComputedStyle(node).direction === 'rtl').length), 1);
+  const link = words.locator('a');
+  assert.deepEqual([await link.getAttribute('href'), await link.getAttribute('target'), await link.getAttribute('rel')], ['https://example.org/rayleigh', '_blank', 'noopener noreferrer nofollow']);
+  await words.locator('.copy-code').click();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^def scattered\(.*red"\)$/s);
+  assert.equal(await words.locator('.copy-code').textContent(), 'Copied');
+  const thought = page.locator('.turn.assistant .thought');
+  assert.equal(await thought.locator('summary').textContent(), 'Thought about it');
+  assert.match(await thought.locator('p').textContent(), /I should be brief and kind\.$/);
+});
+
+test('what a hostile model writes is shown as text, fetches nothing and runs nothing', async () => {
+  await open();
+  await drop(page, 'hostile.gguf', 'chat hostile');
+  await say(page, 'Go on');
+  const words = page.locator('.turn.assistant .words');
+  assert.match(await words.textContent(), /<script>window\.hacked = 1<\/script><img src=x/);
+  assert.equal(await words.locator('script, img, iframe, svg:not(.icon), style').count(), 0);
+  assert.deepEqual(await words.locator('a[href]').evaluateAll((all) => all.map((link) => link.getAttribute('href'))), ['https://tracker.example/pixel.png', 'https://example.org/x']);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.deepEqual(page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith('blob:')), []);
+});
+
+test('regenerating and editing keep every version, with arrows between them', async () => {
+  await open();
+  await say(page, 'Tell me');
+  const [, first] = await turns(page);
+  await button('Answer anew').click();
+  await answered(page);
+  const [, second] = await turns(page);
+  assert.notEqual(second, first);
+  assert.equal(await page.locator('.turn.assistant .siblings').textContent(), '2 / 2');
+  await button('Version before').click();
+  await page.waitForFunction((first) => document.querySelector('.turn.assistant .words').textContent === first, first);
+  assert.ok(await button('Version before').isDisabled());
+  await page.hover('.turn.user');
+  await page.locator('.turn.user button[aria-label^="Edit"]').click();
+  await page.fill('.edit-area', 'Tell me more');
+  await page.click('.edit button:has-text("Send")');
+  await answered(page);
+  assert.equal((await turns(page))[0], 'Tell me more');
+  await page.locator('.turn.user button[aria-label="Version before"]').click();
+  await page.waitForFunction((first) => document.querySelector('.turn.assistant .words')?.textContent === first, first);
+  assert.deepEqual(await turns(page), ['Tell me', first]);
+  // And they are there after a reload.
+  await page.reload();
+  await ready(page);
+  await page.waitForSelector('.turn.assistant');
+  assert.deepEqual(await turns(page), ['Tell me', first]);
+  assert.equal(await page.locator('.turn.assistant .siblings').textContent(), '1 / 2');
+});
+
+test('an answer can be put in the visitor’s words', async () => {
+  await open();
+  await say(page, 'Tell me');
+  await button('Edit the answer').click();
+  await page.fill('.edit-area', 'A **better** answer');
+  await page.press('.edit-area', 'Control+Enter');
+  await page.waitForSelector('.turn.assistant strong');
+  assert.equal((await turns(page))[1], 'A better answer');
+  assert.match(await page.locator('.turn.assistant .turn-facts').textContent(), /^edited by you/);
+});
+
+test('stopped is not lost: the answer goes on where it was', async () => {
+  await open();
+  await drop(page, 'slow.gguf', 'chat slow');
+  await page.fill('#message', 'Slowly');
+  await page.press('#message', 'Enter');
+  await page.waitForFunction(() => document.querySelector('.turn.assistant .words')?.textContent.split(' ').length > 3);
+  await page.keyboard.press('Escape');
+  await answered(page);
+  const [, stopped] = await turns(page);
+  assert.match(await page.locator('.turn.assistant .turn-facts').textContent(), /^stopped/);
+  await page.click('.turn button:has-text("Go on")');
+  await page.waitForFunction((length) => document.querySelector('.turn.assistant .words').textContent.length > length + 10, stopped.length);
+  await page.click('#chat-go');
+  await answered(page);
+  assert.ok((await turns(page))[1].startsWith(stopped));
+});
+
+test('conversations are listed, searched, renamed, reopened and deleted', async () => {
+  await open();
+  await say(page, 'About lamps');
+  await page.click('#new-chat');
+  await say(page, 'About ships');
+  const titles = () => page.locator('#conversations .title').allTextContents();
+  assert.deepEqual(await titles(), ['About ships', 'About lamps']);
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('lamps');
+  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 1);
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelector('.turn.user .words')?.textContent === 'About lamps');
+  await page.fill('#conversation-search', 'harbour');
+  await page.waitForFunction(() => document.querySelectorAll('#conversations .found').length === 2);
+  await page.fill('#conversation-search', '');
+  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 2);
+  const row = page.locator('#conversations li', { hasText: 'About ships' });
+  await row.hover();
+  await row.locator('button').click();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Rename');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('Vessels');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelector('#conversations').textContent.includes('Vessels'));
+  const renamed = page.locator('#conversations li', { hasText: 'Vessels' });
+  await renamed.hover();
+  await renamed.locator('button').click();
+  await page.click('.menu button:has-text("Delete")');
+  await page.click('.confirm button:has-text("Delete")');
+  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 1);
+  await page.reload();
+  await ready(page);
+  await page.waitForSelector('#conversations li');
+  assert.deepEqual(await titles(), ['About lamps']);
+});
+
+test('conversations go to files and come back', async () => {
+  await open();
+  await say(page, 'Keep this');
+  const [, answer] = await turns(page);
+  const save = async (name) => {
+    await page.hover('#conversations li');
+    await page.click('#conversations li button');
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click(`.menu button:has-text("${name}")`)]);
+    return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) };
+  };
+  const json = await save('JSON');
+  const markdown = await save('Markdown');
+  assert.deepEqual([json.name, markdown.name], ['Keep this.json', 'Keep this.md']);
+  assert.ok(markdown.bytes.toString().includes(answer));
+  await page.setInputFiles('#import', { name: json.name, mimeType: 'application/json', buffer: json.bytes });
+  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 2);
+  await dropFiles(page, [markdown]);
+  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 3);
+  await page.waitForSelector('.turn.assistant');
+  assert.deepEqual(await turns(page), ['Keep this', answer]);
+  await page.setInputFiles('#import', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{"a":1}') });
+  await page.waitForFunction(() => document.querySelector('#toasts').textContent.includes('no conversation in this file'));
+});
+
+test('what is typed outlasts a reload, another conversation and a model that cannot chat', async () => {
+  await open();
+  await page.fill('#message', 'Half a thou');
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.inputValue('#message'), 'Half a thou');
+  await drop(page, 'writer.gguf', '');
+  await page.press('#message', 'Enter');
+  assert.match(await page.textContent('#notices .problem'), /No model that can chat is loaded/);
+  assert.equal(await page.inputValue('#message'), 'Half a thou');
+  // An edit that was begun is there too.
+  await drop(page, 'tutor.gguf', 'chat');
+  await page.press('#message', 'Enter');
+  await answered(page);
+  await page.press('#message', 'ArrowUp');
+  await page.fill('.edit-area', 'Half a thought');
+  await page.reload();
+  await ready(page);
+  await page.waitForSelector('.turn.user');
+  await page.hover('.turn.user');
+  await page.locator('.turn.user button[aria-label^="Edit"]').click();
+  assert.equal(await page.inputValue('.edit-area'), 'Half a thought');
+});
+
+test('a failed answer says why, keeps the question, and can be had again', async () => {
+  await open();
+  await drop(page, 'lost.gguf', 'chat lost');
+  await page.fill('#message', 'Still there?');
+  await page.press('#message', 'Enter');
+  await page.waitForSelector('#chat-end .problem');
+  assert.match(await page.textContent('#chat-end .problem'), /The graphics adapter went away.*Load the model again/s);
+  assert.equal((await turns(page))[0], 'Still there?');
+  assert.equal((await turns(page))[1], 'there was a');
+  await page.click('#chat-end button:has-text("Load the model again")');
+  await ready(page);
+  page.problems = [];
+});
+
+test('a conversation longer than the context leaves out its oldest turns, and says so', async () => {
+  await open();
+  await drop(page, 'short.gguf', 'chat loses-context');
+  await say(page, `First ${'words '.repeat(60)}`);
+  await say(page, 'Second');
+  await page.waitForFunction(() => document.querySelector('#toasts').textContent.includes('oldest message'));
+  assert.equal((await turns(page)).length, 4);
+  await page.fill('#message', 'x'.repeat(1200));
+  await page.press('#message', 'Enter');
+  await page.waitForSelector('#chat-end .problem');
+  assert.match(await page.textContent('#chat-end .problem'), /longer than the model’s context/);
+});
+
+test('a template without a place for the system prompt gets it with the first question', async () => {
+  await open();
+  await drop(page, 'plain.gguf', 'chat no-system');
+  await page.click('#panel-button');
+  await page.fill('#system', 'Be kind.');
+  await say(page, 'Hello');
+  assert.equal((await turns(page)).length, 2);
+  assert.equal(await page.locator('.problem').count(), 0);
+});
+
+test('an Enter that ends a word of an input method does not send', async () => {
+  await open();
+  await page.focus('#message');
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Input.imeSetComposition', { text: 'にほん', selectionStart: 3, selectionEnd: 3 });
+  await page.evaluate(() => document.getElementById('message').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })));
+  await page.evaluate(() => document.getElementById('message').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })));
+  assert.equal(await page.locator('.turn').count(), 0);
+  await devtools.send('Input.insertText', { text: '日本' });
+  assert.equal(await page.inputValue('#message'), '日本');
+  await page.press('#message', 'Shift+Enter');
+  await page.keyboard.type('2');
+  await page.press('#message', 'Enter');
+  await answered(page);
+  assert.equal((await turns(page))[0], '日本\n2');
+});
+
+test('the keyboard alone does it all', async () => {
+  await open();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'message');
+  await page.keyboard.type('By keys');
+  await page.keyboard.press('Enter');
+  await answered(page);
+  const [, first] = await turns(page);
+  await page.keyboard.press('Alt+ArrowUp');
+  assert.ok(await page.evaluate(() => document.activeElement.matches('.turn.assistant')));
+  await page.keyboard.press('r');
+  await answered(page);
+  await page.waitForFunction(() => document.querySelector('.siblings')?.textContent === '2 / 2');
+  await page.locator('.turn.assistant').focus();
+  await page.keyboard.press('ArrowLeft');
+  await page.waitForFunction((first) => document.querySelector('.turn.assistant .words').textContent === first && document.activeElement.matches('.turn.assistant'), first);
+  await page.keyboard.press('Alt+ArrowUp');
+  assert.ok(await page.evaluate(() => document.activeElement.matches('.turn.user')));
+  await page.keyboard.press('e');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'edit-area');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Alt+ArrowDown');
+  await page.keyboard.press('Alt+ArrowDown');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'message');
+  await page.keyboard.press('Control+Shift+o');
+  await page.waitForFunction(() => document.querySelectorAll('.turn').length === 0);
+  await page.keyboard.press('Control+/');
+  assert.match(await page.textContent('#shortcuts'), /Search conversations.*Ctrl|Ctrl.*Search conversations/s);
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => !document.getElementById('shortcuts'));
+});
+
+test('a screen reader hears sentences, not tokens', async () => {
+  await open();
+  await page.evaluate(() => {
+    window.heard = [];
+    new MutationObserver((changes) => changes.forEach(({ addedNodes }) => addedNodes.forEach((node) => window.heard.push(node.textContent)))).observe(document.getElementById('speaker'), { childList: true });
+  });
+  assert.equal(await page.getAttribute('#chat-scroll', 'aria-live'), 'off');
+  await drop(page, 'tutor.gguf', 'chat');
+  await say(page, 'Tell me');
+  const heard = await page.evaluate(() => window.heard);
+  assert.ok(heard.length <= 4, `${heard.length} announcements of 118 tokens`);
+  assert.ok(heard.slice(0, -1).every((text) => /[.!?”]$/.test(text)), JSON.stringify(heard));
+  const [, answer] = await turns(page);
+  assert.equal(heard.join(' '), `${answer} End of the answer.`);
+});
+
+test('two tabs show the same conversations', async () => {
+  await open();
+  const other = await page.context().newPage();
+  await other.goto(`${server.url}#/chat`);
+  await ready(other);
+  await say(page, 'From the first tab');
+  await other.waitForFunction(() => document.querySelector('#conversations').textContent.includes('From the first tab'));
+  await other.click('#conversations a');
+  await other.waitForSelector('.turn.assistant');
+  await say(page, 'And again');
+  await other.waitForFunction(() => document.querySelectorAll('.turn').length === 4);
+});
+
+test('without a database conversations last as long as the tab, and the page says so', async () => {
+  page = await visit(browser, server, 'write');
+  await page.addInitScript(() => { Object.defineProperty(window, 'indexedDB', { value: { open() { throw new DOMException('no', 'SecurityError'); } } }); });
+  await page.reload();
+  await ready(page);
+  await page.evaluate(() => { location.hash = '#/chat'; });
+  await page.waitForFunction(() => document.querySelector('#toasts').textContent.includes('until the tab is closed'));
+  await say(page, 'Unkept');
+  await page.click('#new-chat');
+  await page.click('#conversations a');
+  await page.waitForSelector('.turn.assistant');
+  assert.equal((await turns(page))[0], 'Unkept');
+});
+
+test('nothing jumps and nothing blocks while tokens arrive', async (t) => {
+  await open();
+  await drop(page, 'fast.gguf', 'chat long fast');
+  await page.evaluate(() => {
+    window.shifts = [];
+    new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map(({ value }) => value))).observe({ type: 'layout-shift' });
+    window.tasks = [];
+    new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
+  });
+  // The machine may hiccup; the page may not: of a few answers one must be clean.
+  const blocked = [];
+  for (let i = 0; i < 4 && !blocked.includes(0); i += 1) {
+    await page.click('#new-chat');
+    await page.waitForFunction(() => document.querySelectorAll('.turn').length === 0);
+    await page.evaluate(() => { window.tasks = []; });
+    await say(page, 'At length');
+    blocked.push(await page.evaluate(() => window.tasks.length));
+  }
+  t.diagnostic(`long tasks in each answer: ${blocked.join(', ')}`);
+  assert.ok(blocked.includes(0), `the main thread was blocked in every answer: ${blocked.join(', ')}`);
+  const { shifts, end } = await page.evaluate(() => {
+    const scroller = document.getElementById('chat-scroll');
+    return { shifts: window.shifts, end: scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight };
+  });
+  // A line that turns out to be a table's head, or a link, may move by itself: nothing else does.
+  assert.ok(shifts.reduce((sum, value) => sum + value, 0) < 0.002, `layout shifts: ${shifts.join(', ')}`);
+  assert.ok(end < 2, 'the end stays in view');
+  assert.ok((await turns(page))[1].length > 4000);
+});

@@ -1,0 +1,76 @@
+// The embed view as a site owner uses it: the form, the lines it makes, the preview.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { script, startBrowser, startServer } from './harness.mjs';
+import { visit } from './visitor.mjs';
+
+// Stands in for the widget: what counts here is what it is told.
+const WIDGET = `customElements.define('cresset-chat', class extends HTMLElement {
+  connectedCallback() { this.textContent = 'widget'; }
+});`;
+
+let browser, server, page;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await startServer({ mock: true, bundled: '', routes: { '/cresset-chat.js': script(WIDGET) } });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+afterEach(async () => {
+  const problems = page?.problems ?? [];
+  await page?.context().close();
+  page = null;
+  assert.deepEqual(problems, []);
+});
+
+test('the form writes the lines for a site, and remembers what was chosen', async () => {
+  page = await visit(browser, server, 'embed', { permissions: ['clipboard-read', 'clipboard-write'] });
+  await page.fill('#embed-title', 'Ask "us" <now>');
+  await page.fill('#embed-base', 'https://cdn.example/cresset/');
+  await page.selectOption('#embed-position', 'top-left');
+  await page.check('#embed-local-only');
+  const snippet = await page.textContent('#snippet');
+  assert.match(snippet, /^<script type="module" src="https:\/\/cdn\.example\/cresset\/cresset-chat\.js"><\/script>/);
+  assert.match(snippet, /model="default".*title="Ask &quot;us&quot; &lt;now>".*position="top-left".*consent.*local-only/s);
+  assert.doesNotMatch(snippet, /theme=|lang=|endpoint=|style=/);
+  assert.match(await page.textContent('#policy'), /script-src https:\/\/cdn\.example/);
+  await page.click('#snippet-copy');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), snippet);
+  await page.selectOption('#embed-model', 'other');
+  await page.fill('#embed-address', 'hf:o/r/f.gguf');
+  assert.match(await page.textContent('#snippet'), /model="hf:o\/r\/f\.gguf"/);
+  await page.reload();
+  await page.waitForSelector('#snippet');
+  assert.match(await page.textContent('#snippet'), /title="Ask &quot;us&quot;/);
+  await page.click('#embed-reset');
+  assert.match(await page.textContent('#snippet'), /model="default"\n\s+title="Assistant"/);
+});
+
+test('the preview is the widget itself, told of every change', async () => {
+  page = await visit(browser, server, 'embed');
+  const widget = page.frameLocator('#preview').locator('cresset-chat');
+  await widget.waitFor();
+  assert.deepEqual([await widget.getAttribute('title'), await widget.getAttribute('consent'), await widget.getAttribute('model')], ['Assistant', '', 'default']);
+  await page.fill('#embed-title', 'Shop');
+  await page.uncheck('#embed-consent');
+  await page.check('#embed-colours');
+  await page.fill('#accent', '#123456');
+  await page.waitForFunction(() => document.getElementById('preview').contentDocument.querySelector('cresset-chat').getAttribute('title') === 'Shop');
+  assert.equal(await widget.getAttribute('consent'), null);
+  assert.equal(await widget.evaluate((node) => node.style.getPropertyValue('--cresset-accent')), '#123456');
+});
+
+test('without the widget the preview says so', async (t) => {
+  const bare = await startServer({ mock: true, bundled: '', routes: { '/cresset-chat.js': (request, response) => response.writeHead(404).end() } });
+  t.after(() => bare.close());
+  page = await visit(browser, bare, 'embed');
+  await page.frameLocator('#preview').locator('#missing:not([hidden])').waitFor();
+  assert.match(await page.frameLocator('#preview').locator('#missing').textContent(), /came without the widget/);
+  page.problems = []; // the 404 itself
+});

@@ -1,0 +1,290 @@
+// The models view as a visitor uses it, on the mock engine: verdicts, downloads with pause and resume, storage, files, and
+// everything that can go wrong with a model, in words that say what to do.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { gguf, startBrowser, startServer } from './harness.mjs';
+import { drop, dropFiles, ready, visit } from './visitor.mjs';
+
+let browser, server, page;
+
+const HUB = 'https://huggingface.co/**';
+const CORS = { 'Access-Control-Allow-Origin': '*' };
+
+before(async () => {
+  browser = await startBrowser();
+  server = await startServer({ mock: true, bundled: '', routes: { '/files/trickle.gguf': trickle, '/files/large.gguf': large, '/files/large2.gguf': large, '/files/refused.gguf': (request, response) => response.writeHead(403).end() } });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+afterEach(async () => {
+  await page?.context().close();
+  page = null;
+});
+
+/** A file of 8 MB that comes slowly, from wherever it is asked for. */
+function trickle(request, response) {
+  const bytes = gguf('chat', 8_000_000);
+  const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const end = Number(/-(\d+)$/.exec(request.headers.range ?? '')?.[1] ?? bytes.length - 1);
+  response.writeHead(request.headers.range ? 206 : 200, {
+    'Content-Type': 'application/octet-stream', 'Content-Length': Math.min(end, bytes.length - 1) - start + 1, ETag: '"trickle"',
+    ...(request.headers.range ? { 'Content-Range': `bytes ${start}-${Math.min(end, bytes.length - 1)}/${bytes.length}` } : {}),
+  });
+  let at = start;
+  const timer = setInterval(() => {
+    const next = Math.min(at + 250_000, end + 1, bytes.length);
+    response.write(bytes.subarray(at, next));
+    at = next;
+    if (at > end || at >= bytes.length) {
+      clearInterval(timer);
+      response.end();
+    }
+  }, 60);
+  response.on('close', () => clearInterval(timer));
+}
+
+/** A file of 101 MB. */
+function large(request, response) {
+  const [size, piece] = [101_000_000, Buffer.alloc(1_000_000)];
+  const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const end = Math.min(Number(/-(\d+)$/.exec(request.headers.range ?? '')?.[1] ?? size - 1), size - 1);
+  response.writeHead(request.headers.range ? 206 : 200, { 'Content-Type': 'application/octet-stream', 'Content-Length': end - start + 1, ...(request.headers.range ? { 'Content-Range': `bytes ${start}-${end}/${size}` } : {}) });
+  const head = start === 0 ? gguf('chat') : Buffer.alloc(0);
+  response.write(head.subarray(0, end - start + 1));
+  for (let left = end - start + 1 - head.length; left > 0; left -= piece.length) response.write(piece.subarray(0, left));
+  response.end();
+}
+
+const open = async (options) => {
+  page = await visit(browser, server, 'models', options);
+  await page.waitForFunction(() => document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
+};
+
+const look = async (address) => {
+  await page.fill('#address', address);
+  await page.press('#address', 'Enter');
+};
+
+/** What the page says about a model that did not come. */
+const problem = async () => {
+  await page.waitForSelector('#notices .problem');
+  return page.textContent('#notices .problem');
+};
+
+test('every row has its verdict before anything is downloaded, and no other host was asked', async () => {
+  await open();
+  const rows = await page.locator('#catalogue .model').evaluateAll((all) => all.map((node) => node.textContent));
+  assert.ok(rows.length >= 20);
+  for (const row of rows) assert.match(row, /(Fits|May be tight|Slow here|Does not fit).*[MG]B on the device.*tokens\/s here.*Get · [\d.]+ [MG]B/s);
+  assert.deepEqual(page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith(`blob:${server.url}`)), []);
+  assert.match(await page.textContent('#in-use'), /Ember.*Graphics adapter \(WebGPU\).*Mock adapter.*1,024 tokens.*Weights/s);
+});
+
+test('the catalogue is narrowed by task, size and maker', async () => {
+  await open();
+  const count = () => page.locator('#catalogue .model').count();
+  const all = await count();
+  await page.selectOption('#filter-task', 'code');
+  const code = await count();
+  assert.ok(code > 0 && code < all);
+  await page.selectOption('#filter-maker', 'Microsoft');
+  assert.equal(await count(), 1);
+  await page.selectOption('#filter-size', 'small');
+  assert.equal(await count(), 0);
+  assert.ok(await page.isVisible('#catalogue-none'));
+});
+
+test('on the processor, what is too large is not offered', async () => {
+  page = await visit(browser, server, 'write');
+  await page.click('#settings-button');
+  await page.selectOption('#setting-device', 'cpu');
+  await ready(page);
+  await page.goto(`${server.url}#/models`);
+  await page.waitForFunction(() => document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
+  assert.match(await page.textContent('#in-use'), /Processor \(WebAssembly\).*made of paper/s);
+  const row = page.locator('#catalogue .model', { hasText: 'Qwen3 8B' });
+  assert.match(await row.textContent(), /Does not fit.*a page has 3 GB/);
+  assert.ok(await row.locator('button').isDisabled());
+  // And the choice is remembered.
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.inputValue('#setting-device'), 'cpu');
+});
+
+test('a row of the catalogue is looked at, downloaded, verified, used, kept and removed', async () => {
+  await open();
+  const asked = [];
+  await page.context().route(HUB, (route) => {
+    asked.push(route.request().url());
+    return route.fulfill({ headers: CORS, body: gguf('chat'), contentType: 'application/octet-stream' });
+  });
+  const row = page.locator('#catalogue .model', { hasText: 'SmolLM2 135M' });
+  await row.locator('button').click();
+  // The mock's bytes are not those of the catalogue: that is noticed, and said.
+  assert.match(await problem(), /SmolLM2 135M: The file is not what was promised.*SHA-256.*Delete and download again/s);
+  assert.ok(asked.every((url) => url.startsWith('https://huggingface.co/bartowski/SmolLM2-135M-Instruct-GGUF/resolve/09816acd')), asked.join());
+  assert.equal(await page.textContent('#model-name'), 'Ember');
+  await page.click('#notices button:has-text("Dismiss")');
+  await look(`${server.url}files/chat.gguf`);
+  await page.waitForSelector('#fit .verdict');
+  assert.match(await page.textContent('#fit'), /chat\.gguf.*llama · 2\.8M.*Fits.*MB on the device.*about 140 tokens\/s here.*Get · 4\.1 kB/s);
+  await page.click('#fit .primary');
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'chat.gguf');
+  await ready(page);
+  const kept = page.locator('#stored .model', { hasText: 'chat.gguf' });
+  await kept.waitFor();
+  assert.match(await kept.textContent(), /In use/);
+  assert.match(await page.textContent('#usage'), /Models take .* the browser leaves room for/);
+  // It comes back on the next visit without a network.
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.textContent('#model-name'), 'chat.gguf');
+  await kept.locator('button[aria-label^="Remove"]').click();
+  await page.waitForFunction(() => !document.getElementById('stored').textContent.includes('chat.gguf'));
+});
+
+test('a download shows its speed and the time left, is paused, goes on, and is given up', async () => {
+  await open();
+  await look(`${server.url}files/trickle.gguf`);
+  await page.click('#fit .primary');
+  const line = page.locator('#transfers .numbers');
+  await page.waitForFunction(() => /of 8 MB · .*\/s · .* left/.test(document.querySelector('#transfers .numbers')?.textContent ?? ''));
+  assert.match(await page.textContent('#model-progress'), /^\d+%$/);
+  // The model that was there can be used meanwhile.
+  assert.equal(await page.getAttribute('html', 'data-state'), 'ready');
+  await page.click('#transfers button:has-text("Pause")');
+  await page.waitForFunction(() => document.querySelector('#transfers .numbers').textContent.startsWith('Paused'));
+  assert.ok(await page.isHidden('#progress'));
+  // A closed tab remembers it too.
+  await page.reload();
+  await ready(page);
+  await page.waitForSelector('#transfers .model');
+  assert.match(await line.textContent(), /^Paused · .* of 8 MB$/);
+  await page.click('#transfers button:has-text("Go on")');
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'trickle.gguf');
+  await ready(page);
+  assert.ok(await page.isHidden('#transfers-section'));
+  await look(`${server.url}files/trickle.gguf?again`);
+  await page.click('#fit .primary');
+  await page.waitForFunction(() => /of 8 MB/.test(document.querySelector('#transfers .numbers')?.textContent ?? ''));
+  await page.click('#transfers button[aria-label^="Remove"]');
+  await page.waitForSelector('#transfers-section', { state: 'hidden' });
+  assert.equal(await page.textContent('#model-name'), 'trickle.gguf');
+});
+
+test('after a large download the browser is asked to keep it, once', async () => {
+  await open();
+  await page.evaluate(() => {
+    window.asked = 0;
+    navigator.storage.persisted = async () => false;
+    navigator.storage.persist = async () => (window.asked += 1) > 0;
+  });
+  await drop(page, 'small.gguf', '');
+  assert.equal(await page.evaluate(() => window.asked), 0);
+  for (const name of ['large.gguf', 'large2.gguf']) {
+    await look(`${server.url}files/${name}`);
+    await page.click('#fit .primary');
+    await page.waitForFunction((name) => document.getElementById('model-name').textContent === name, name);
+    await ready(page);
+  }
+  assert.equal(await page.evaluate(() => window.asked), 1);
+});
+
+test('files and folders are read where they are dropped', async () => {
+  await open();
+  await page.dispatchEvent('body', 'dragenter', { dataTransfer: await page.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(['x'], 'x.gguf'));
+    return transfer;
+  }) });
+  assert.ok(await page.isVisible('#drop'));
+  await dropFiles(page, [{ name: 'config.json', bytes: Buffer.from('{}') }, { name: 'model.safetensors', bytes: gguf('') }]);
+  assert.ok(await page.isHidden('#drop'));
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'model.safetensors');
+  await ready(page);
+  await page.setInputFiles('#file', { name: 'mine.gguf', mimeType: 'application/octet-stream', buffer: gguf('') });
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'mine.gguf');
+  await ready(page);
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.textContent('#model-name'), 'Ember', 'a file is not kept');
+});
+
+// What goes wrong → what the page says about it. The model that was there stays, and so do words.
+const BAD = {
+  'a name that is not there': ['files/nowhere.gguf', /There is no such file.*Check the address.*MODEL_NOT_FOUND/s],
+  'a web page instead of a file': ['files/page.gguf', /damaged, or it is no model.*MODEL_FORMAT/s],
+  'a file that is no model': ['files/broken.gguf', /damaged, or it is no model.*MODEL_FORMAT/s],
+  'a server that refuses': ['files/refused.gguf', /The server refuses access.*Download the file there and drop it here.*DOWNLOAD/s],
+  'a name that is no name': ['hf:nonsense', /That cannot be asked.*INVALID_REQUEST/s],
+};
+
+for (const [what, [address, words]] of Object.entries(BAD)) {
+  test(`${what} is explained before anything is downloaded`, async () => {
+    await open();
+    await look(address.startsWith('hf:') ? address : `${server.url}${address}`);
+    await page.waitForSelector('#fit .problem');
+    assert.match(await page.textContent('#fit .problem'), words);
+    assert.equal(await page.textContent('#model-name'), 'Ember');
+  });
+}
+
+test('a model too large is refused with the reason, and nothing of it is downloaded', async () => {
+  await open();
+  await look(`${server.url}files/oom.gguf`);
+  await page.waitForSelector('#fit .verdict');
+  assert.match(await page.textContent('#fit'), /Does not fit.*it needs 90 GB of memory/s);
+  assert.equal(await page.locator('#fit button').count(), 0);
+  await dropFiles(page, [{ name: 'huge.gguf', bytes: gguf('oom') }]);
+  assert.match(await problem(), /huge\.gguf: The model is too large for this device.*Q4 instead of Q8.*OUT_OF_MEMORY/s);
+  assert.equal(await page.textContent('#model-name'), 'Ember');
+});
+
+test('a damaged file leaves the model that was there', async () => {
+  await open();
+  await dropFiles(page, [{ name: 'damaged.gguf', bytes: Buffer.from('nonsense') }]);
+  assert.match(await problem(), /damaged\.gguf: This file is damaged/);
+  assert.equal(await page.textContent('#model-name'), 'Ember');
+  await page.goto(`${server.url}#/write`);
+  await page.click('#starters .chip');
+  await page.waitForSelector('#ink .by-model');
+});
+
+test('offline is called offline, and what is kept still works', async () => {
+  await open();
+  await page.context().setOffline(true);
+  await look(`${server.url}files/chat.gguf`);
+  await page.waitForSelector('#fit .problem');
+  assert.match(await page.textContent('#fit .problem'), /You are offline.*Models kept on this device work/s);
+  assert.match(await page.textContent('#toasts'), /You are offline/);
+  await page.locator('#stored .model', { hasText: 'Ember' }).waitFor();
+});
+
+test('a bundled model that is missing leaves the page alive', async (t) => {
+  const empty = await startServer({ mock: true, routes: { '/models/ember.gguf': (request, response) => response.writeHead(404).end() } });
+  t.after(() => empty.close());
+  page = await (await browser.newContext()).newPage();
+  await page.goto(`${empty.url}#/write`);
+  assert.match(await problem(), /Ember: There is no such file/);
+  assert.equal(await page.getAttribute('html', 'data-state'), 'empty');
+  await dropFiles(page, [{ name: 'mine.gguf', bytes: gguf('') }]);
+  await ready(page);
+  assert.equal(await page.textContent('#model-name'), 'mine.gguf');
+});
+
+test('without room on the device models load all the same', async () => {
+  await open();
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: new URL(server.url).origin, quotaSize: 10_000 });
+  await page.context().route('**/files/roomy.gguf', (route) => route.fulfill({ body: gguf('chat', 2_000_000), contentType: 'application/octet-stream' }));
+  await look(`${server.url}files/roomy.gguf`);
+  await page.click('#fit .primary');
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'roomy.gguf');
+  await ready(page);
+  assert.ok(!(await page.textContent('#stored')).includes('roomy'));
+});

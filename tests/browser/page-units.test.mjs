@@ -1,0 +1,282 @@
+// Parts of the page that need no browser: trees of turns, blocks of Markdown, files of conversations, verdicts, messages.
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Marked } from 'marked';
+import { Blocks } from '../../www/page/chat/blocks.js';
+import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
+import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
+import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
+import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/models/catalogue.js';
+import { choose } from '../../www/page/models/suggestions.js';
+import { bytesOnDevice, judge } from '../../www/page/models/verdict.js';
+import { estimate, weightsOf } from '../../www/page/models/yardstick.js';
+import { Sentences, spoken } from '../../www/page/sentences.js';
+import { Inked, Tokens } from '../../www/page/write/inked.js';
+import { parse } from '../../www/sources.js';
+import { WORDS } from './mock/answers.js';
+
+const WWW = fileURLToPath(new URL('../../www/', import.meta.url));
+const read = (path) => readFileSync(`${WWW}${path}`, 'utf8');
+const hub = JSON.parse(read('models/hub.json'));
+
+test('a tree shows one way through its turns, and steps between siblings', () => {
+  const tree = new Tree();
+  const question = tree.add({ parent: null, role: 'user', content: 'A?' });
+  const first = tree.add({ parent: question.id, role: 'assistant', content: 'one' });
+  const second = tree.add({ parent: question.id, role: 'assistant', content: 'two' });
+  const follow = tree.add({ parent: second.id, role: 'user', content: 'And?' });
+  const words = () => tree.path().map(({ content }) => content);
+  assert.deepEqual(words(), ['A?', 'two', 'And?']);
+  assert.deepEqual(tree.siblings(first.id), [first.id, second.id]);
+  assert.equal(tree.step(second.id, 1), null);
+  assert.equal(tree.step(second.id, -1).id, first.id);
+  assert.deepEqual(words(), ['A?', 'one']);
+  // What was chosen is found again, and what was said after a version comes back with it.
+  const again = new Tree(tree.all(), tree.chosen);
+  assert.deepEqual(again.path().map(({ content }) => content), ['A?', 'one']);
+  again.step(first.id, 1);
+  assert.deepEqual(again.path().map(({ id }) => id), [question.id, second.id, follow.id]);
+  assert.deepEqual(again.pathTo(second.id).map(({ id }) => id), [question.id, second.id]);
+  again.remove(follow.id);
+  assert.deepEqual(again.path().map(({ id }) => id), [question.id, second.id]);
+});
+
+test('a turn whose parent was lost is shown all the same', () => {
+  const tree = new Tree([{ id: 'b', parent: 'gone', role: 'assistant', content: 'still here', created: 1 }]);
+  assert.deepEqual(tree.path().map(({ content }) => content), ['still here']);
+});
+
+test('messages begin with the system prompt and leave out what is empty', () => {
+  const path = [{ role: 'user', content: 'Hi' }, { role: 'assistant', content: '  ' }, { role: 'user', content: 'Hello?' }];
+  assert.deepEqual(messagesOf(path, ' Be brief. ').map(({ role }) => role), ['system', 'user', 'user']);
+  assert.deepEqual(messagesOf(path, '').map(({ content }) => content), ['Hi', 'Hello?']);
+  assert.equal(titleOf('  Why is\nthe sky blue?'), 'Why is');
+  assert.ok(titleOf('word '.repeat(40)).length <= 60);
+});
+
+const MARKDOWN = 'Intro *text*\n\n- a\n- b\n\n  more\n\n1. x\n2. y\n\n```js\ncode <b>\n\nmore\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> said\n> more\n\n# Title\ntext\n\n***\nend [link][1]\n\n[1]: https://example.org\n';
+
+test('a text that grows letter by letter has the same blocks as the whole', () => {
+  const marked = new Marked({ gfm: true });
+  const kinds = (tokens) => tokens.filter(({ type }) => type !== 'space').map(({ type, raw }) => [type, raw.trimEnd()]);
+  const blocks = new Blocks((text) => marked.lexer(text));
+  const settled = [];
+  let open = null;
+  for (let length = 1; length <= MARKDOWN.length; length += 1) {
+    const grown = blocks.grow(MARKDOWN.slice(0, length));
+    assert.equal(grown.restart, false);
+    settled.push(...grown.settled);
+    open = grown.open;
+  }
+  assert.deepEqual(kinds([...settled, open]), kinds(marked.lexer(MARKDOWN)));
+  assert.equal(blocks.grow('something else').restart, true);
+});
+
+test('only the last block of a growing text is parsed again', () => {
+  let parsed = 0;
+  const marked = new Marked();
+  const blocks = new Blocks((text) => {
+    parsed = Math.max(parsed, text.length);
+    return marked.lexer(text);
+  });
+  let text = '';
+  for (let i = 0; i < 200; i += 1) blocks.grow(text += `Paragraph ${i} of some length.\n\n`);
+  assert.ok(parsed < 100, `${parsed} of ${text.length} characters were parsed at once`);
+});
+
+test('whole sentences are spoken, each once, without the marks of Markdown', () => {
+  const sentences = new Sentences();
+  const said = [];
+  for (const piece of 'The first **flame** climbed. Was it `hot`? It w'.match(/.{1,3}/g)) {
+    sentences.add(piece);
+    said.push(sentences.take());
+  }
+  assert.deepEqual(said.filter(Boolean), ['The first flame climbed.', 'Was it hot?']);
+  assert.equal(sentences.finish(), 'It w');
+  assert.equal(sentences.finish(), '');
+  sentences.add('你好。今天');
+  assert.equal(sentences.take(), '你好。');
+  assert.equal(spoken('## Title\n\n- [a link](https://example.org) and ~~more~~'), 'Title a link and ~~more~~');
+});
+
+test('conversations survive JSON and Markdown, under new ids', () => {
+  const tree = new Tree();
+  const question = tree.add({ parent: null, role: 'user', content: 'Why?\n\n## You\n\nnot a turn' });
+  tree.add({ parent: question.id, role: 'assistant', content: 'Because.', model: 'tutor', finish: 'stop' });
+  const second = tree.add({ parent: question.id, role: 'assistant', content: 'For **that** reason.', model: 'tutor', finish: 'stop' });
+  const conversation = { id: 'x', title: 'A question', named: true, created: 5, updated: 6, system: 'Be kind.', chosen: tree.chosen };
+  const [back] = fromFile(toJson([{ conversation, turns: tree.all() }]), 'x.json');
+  assert.equal(back.turns.length, 3);
+  assert.notEqual(back.conversation.id, 'x');
+  assert.ok(!back.turns.some(({ id }) => id === question.id));
+  assert.deepEqual(new Tree(back.turns, back.conversation.chosen).path().map(({ content }) => content), [question.content, second.content]);
+  assert.deepEqual([back.conversation.title, back.conversation.system, back.conversation.updated], ['A question', 'Be kind.', 6]);
+  const names = { system: 'System prompt', user: 'You', assistant: 'Model' };
+  const markdown = toMarkdown('A question', tree.path(), 'Be kind.', names);
+  assert.match(markdown, /^# A question\n/);
+  const [read] = fromFile(markdown, 'x.md');
+  assert.deepEqual(new Tree(read.turns).path().map(({ role, content, model }) => [role, content, model]), [['user', question.content, undefined], ['assistant', second.content, 'tutor']]);
+  assert.deepEqual([read.conversation.title, read.conversation.system], ['A question', 'Be kind.']);
+});
+
+test('files that are no conversations give none', () => {
+  for (const text of ['{}', '{"format":"cresset-conversations"}', '{"format":"cresset-conversations","conversations":[{"turns":[{"role":"tool"}]}]}', '{broken', '# Just a text', '']) {
+    assert.deepEqual(fromFile(text, 'x.json'), [], text);
+  }
+  const [odd] = fromFile('{"format":"cresset-conversations","conversations":[{"title":7,"system":{},"chosen":{"":"q"},"turns":[{"id":"q","role":"user","content":"?","parent":"none","created":"x","extra":1}]}]}', 'x.json');
+  assert.equal(odd.conversation.title, '');
+  assert.deepEqual(Object.keys(odd.turns[0]).sort(), ['content', 'created', 'id', 'parent', 'role']);
+});
+
+test('an edited text keeps who wrote each part, and a token that was cut loses its probability', () => {
+  const inked = new Inked([{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon', logprob: -1, top: [] }, { by: 'model', text: ' a time', logprob: -2, top: [] }]);
+  inked.edit('Once upon one time');
+  assert.deepEqual(inked.pieces.map(({ by, text, logprob }) => [by, text, logprob]), [
+    ['visitor', 'Once ', undefined], ['model', 'upon', -1], ['model', ' ', undefined], ['visitor', 'one', undefined], ['model', ' time', undefined],
+  ]);
+  assert.deepEqual(inked.at(6), { index: 1, start: 5 });
+  assert.equal(inked.at(99), null);
+  inked.truncate(7);
+  assert.equal(inked.text, 'Once up');
+  inked.edit('');
+  assert.deepEqual(inked.pieces, []);
+  // What storage gives may be anything.
+  assert.deepEqual(new Inked([{ by: 'x', text: 5, logprob: 'y' }, null ?? {}]).pieces, [{ by: 'visitor', text: '5' }]);
+  assert.deepEqual(new Inked('nonsense').pieces, []);
+});
+
+test('a character of several tokens is one piece, as likely as all of them', () => {
+  const tokens = new Tokens();
+  const chunk = (text, token, logprob) => ({ text, logprobs: { tokens: [token], token_logprobs: [logprob], top_logprobs: [{ [token]: logprob, other: logprob - 1 }] } });
+  assert.equal(tokens.add(chunk('', '\ufffd', -0.5)), null);
+  assert.deepEqual(tokens.add(chunk('火', '\ufffd', -0.25)), { by: 'model', text: '火', logprob: -0.75, top: [] });
+  assert.deepEqual(tokens.add(chunk(' a', ' a', -1)).top, [[' a', -1], ['other', -2]]);
+  assert.deepEqual(tokens.add({ text: 'x' }), { by: 'model', text: 'x' });
+});
+
+test('the snippet says what was chosen, and nothing else, safely', () => {
+  const choices = { model: 'default', title: 'He said "hi" & <b>', position: 'bottom-right', theme: 'auto', consent: true, 'local-only': false, accent: '#123456' };
+  assert.deepEqual(attributesOf(choices), [['model', 'default'], ['title', 'He said "hi" & <b>'], ['consent', '']]);
+  const snippet = snippetOf(choices, 'https://cdn.example/cresset/');
+  assert.match(snippet, /^<script type="module" src="https:\/\/cdn\.example\/cresset\/cresset-chat\.js"><\/script>\n<cresset-chat model="default"\n/);
+  assert.match(snippet, /title="He said &quot;hi&quot; &amp; &lt;b>"/);
+  assert.match(snippet, / consent\n.*style="--cresset-accent: #123456"><\/cresset-chat>/);
+  assert.equal(policyOf({ model: 'default' }, 'https://a.example/x/', 'https://a.example/'), "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'");
+  assert.match(policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'), /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/);
+});
+
+// What `Cresset.probe` gives: API.md, with the types of its fields.
+const PROBE = { architecture: 'string', parameters: 'number', quantization: 'string', contextLength: 'number', downloadBytes: 'number' };
+
+test('every row of the catalogue has what a probe would say, of a pinned file', () => {
+  const registry = readdirSync(fileURLToPath(new URL('../../src/models/', import.meta.url))).map((name) => name.replace('.rs', ''));
+  assert.ok(hub.length >= 20);
+  assert.equal(new Set(hub.map(({ model }) => model)).size, hub.length);
+  assert.ok(new Set(hub.map(({ maker }) => maker)).size >= 8, 'several makers');
+  for (const row of hub) {
+    for (const [field, type] of Object.entries(PROBE)) assert.equal(typeof row[field], type, `${row.name}: ${field}`);
+    assert.match(row.model, /^hf:[\w.-]+\/[\w.-]+\/[\w./-]+\.gguf@[0-9a-f]{40}$/, row.name);
+    assert.match(row.sha256, /^[0-9a-f]{64}$/, row.name);
+    assert.ok(row.license && row.tasks.length > 0 && row.languages.length > 0, row.name);
+    assert.ok(registry.includes(row.architecture), `${row.name}: ${row.architecture}`);
+    assert.match(parse(row.model, 'https://x.example/').url, /^https:\/\/huggingface\.co\/[^@]+\/resolve\/[0-9a-f]{40}\/[^@]+\.gguf$/);
+    assert.match(pageOf(row), /^https:\/\/huggingface\.co\/[\w.-]+\/[\w.-]+$/);
+    // The shape explains the parameters (with the output matrix or without it), the format the bytes.
+    const { vocabulary, width } = row.shape;
+    const error = Math.min(...[0, vocabulary * width].map((output) => Math.abs(weightsOf(row.shape) + output - row.parameters) / row.parameters));
+    assert.ok(error < 0.002, `${row.name}: ${weightsOf(row.shape)} weights, ${row.parameters} parameters`);
+    const bits = (8 * row.downloadBytes) / row.parameters;
+    assert.ok(bits > 4.5 && bits < 9, `${row.name}: ${bits} bits a weight`);
+  }
+});
+
+test('the catalogue is filtered by task, size and maker', () => {
+  assert.ok(matching(hub, { task: 'code' }).every(({ tasks }) => tasks.includes('code')));
+  assert.ok(matching(hub, { size: 'small' }).every(({ downloadBytes }) => downloadBytes < 5e8));
+  assert.deepEqual(matching(hub, { maker: 'Google', size: 'large' }).map(({ name }) => name), ['Gemma 3 4B']);
+  assert.equal(matching(hub, {}).length, hub.length);
+  assert.equal(formatOf(hub.find(({ name }) => name === 'Qwen3 4B')), 'Q4_K_M');
+  assert.equal(nameOf(hub[0].model, hub), hub[0].name);
+  assert.equal(shortName('hf:o/r/sub/m%20x.gguf@refs/pr/1'), 'm x.gguf');
+  assert.equal(shortName('https://a.example/m.gguf?download=true'), 'm.gguf');
+});
+
+test('a verdict says what fits, why not, what it takes and how fast it is', () => {
+  const row = hub.find(({ name }) => name === 'Mistral 7B v0.3');
+  const device = (backend) => ({ backend, limits: { maxBindingBytes: 2 ** 30 } });
+  const measure = (backend) => ({ weight: { q8_0: 1e-10, q4_k: 1e-10 }, step: 1e-5, device: device(backend) });
+  assert.deepEqual([judge(row, measure('webgpu')).kind, judge(row, measure('cpu')).kind, judge(row, measure('cpu')).reason], ['slow', 'no', 'verdict.why.cpu']);
+  const small = hub.find(({ name }) => name === 'SmolLM2 135M');
+  assert.equal(judge(small, measure('cpu')).kind, 'fits');
+  assert.equal(judge(row, null).speed, null);
+  assert.equal(judge(small, null, { memory: 0.25 }).reason, 'verdict.why.memory');
+  assert.equal(judge(hub.find(({ name }) => name === 'Qwen3 1.7B'), measure('webgpu'), { phone: true }).reason, 'verdict.why.phone');
+  assert.ok(bytesOnDevice(row, 8192) > bytesOnDevice(row, 1024));
+  const speed = estimate(measure('webgpu'), small.shape, small.quantization);
+  assert.ok(Math.abs(speed - 1 / (1e-10 * weightsOf(small.shape) + 1e-5 * (14 * small.shape.layers + 7))) < 1e-6);
+});
+
+test('suggestions are different models that fit and speak the language', () => {
+  const measure = { weight: { q8_0: 1e-11, q4_k: 1e-11 }, step: 1e-6, device: { backend: 'webgpu', limits: {} } };
+  const names = (found) => found.map(({ kind, row }) => [kind, row.name]);
+  const chosen = choose(hub, measure, 'en');
+  assert.deepEqual(chosen.map(({ kind }) => kind), ['quick', 'good', 'best']);
+  assert.equal(new Set(chosen.map(({ row }) => row.name)).size, 3);
+  assert.ok(choose(hub, measure, 'zh').every(({ row }) => row.languages.includes('zh') || row.languages.includes('many')), JSON.stringify(names(choose(hub, measure, 'zh'))));
+  // A slow device is offered what it can run.
+  const slow = choose(hub, { ...measure, weight: { q8_0: 1e-10, q4_k: 1e-10 }, step: 1e-4, device: { backend: 'cpu', limits: {} } }, 'en');
+  assert.ok(slow.length >= 1 && slow.every(({ verdict }) => verdict.kind === 'fits'));
+});
+
+const MESSAGES = Object.fromEntries(['en', 'zh'].map((code) => [code, JSON.parse(read(`page/messages/${code}.json`))]));
+
+/** A key without the ending of its plural, which only some languages have. */
+const base = (key) => (`${key.replace(/\.(one|other)$/, '')}.one` in MESSAGES.en ? key.replace(/\.(one|other)$/, '') : key);
+
+test('every message is there in every language, with the same parameters', () => {
+  const bases = (code) => [...new Set(Object.keys(MESSAGES[code]).map(base))].sort();
+  assert.deepEqual(bases('zh'), bases('en'));
+  const parameters = (text) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
+  for (const [key, text] of Object.entries(MESSAGES.zh)) {
+    assert.deepEqual(parameters(text), parameters(MESSAGES.en[key]), key);
+    const english = MESSAGES.en[key].replace(/\{\w+\}|Top-k|Top-p|Min-p|https?:\S+/g, '');
+    assert.ok(/\p{Script=Han}/u.test(text) || !/[a-z]{3}/i.test(english), `${key} is not in Chinese: ${text}`);
+  }
+});
+
+test('no message is missing, and none is unused', () => {
+  const sources = [...walk(`${WWW}page`), `${WWW}app.js`, `${WWW}index.html`].map((path) => readFileSync(path, 'utf8')).join('\n');
+  const keys = new Set(Object.keys(MESSAGES.en).map(base));
+  const rooms = new Set([...keys].map((key) => key.split('.')[0]));
+  const literals = new Set([...sources.matchAll(/['"]([a-z]\w*(?:\.[\w-]+)+)['"]/g)].map(([, key]) => key));
+  const other = ['draft.new', 'error.INTERNAL', 'error.DOWNLOAD.offline']; // a name in localStorage, the beginning of keys
+  const missing = [...literals].filter((key) => rooms.has(key.split('.')[0]) && !keys.has(key) && !other.includes(key) && !/\.(js|json|css|html|gguf)$/.test(key));
+  assert.deepEqual(missing, []);
+  // A key may be put together; then what stands for its variable parts is written somewhere in the sources or the data.
+  const known = new Set(`${sources} ${read('models/hub.json')} ${read('progress.js')} ${read('cresset.d.ts')}`.match(/[\w-]+/g));
+  const patterns = [...sources.matchAll(/`([a-z]+\.[^`]*?\$\{[^`]*)`/g)].map(([, text]) => {
+    const parts = text.split(/\$\{(?:[^{}]|\{[^{}]*\})*\}/).map((part) => part.replace(/[.*+?^()|[\]\\]/g, '\\$&'));
+    return new RegExp(`^${parts.join('([\\w-]+)')}$`);
+  });
+  const used = (key) => literals.has(key) || patterns.some((pattern) => pattern.exec(key)?.slice(1).every((part) => known.has(part)));
+  const errors = /^error\.([A-Z_]+)(?:\.(\w+))?\.(title|advice)$/; // problems.js puts these together of code and kind
+  const errorUsed = (key) => errors.exec(key)?.slice(1, 3).every((part) => part === undefined || known.has(part));
+  assert.deepEqual([...keys].filter((key) => !used(key) && !errorUsed(key)), []);
+});
+
+test('every error of the library has words', () => {
+  const codes = [...read('cresset.d.ts').matchAll(/'([A-Z_]{4,})'/g)].map(([, code]) => code).filter((code) => code !== 'ABORTED');
+  assert.ok(codes.length >= 12);
+  for (const code of codes) assert.ok(Object.keys(MESSAGES.en).some((key) => key.startsWith(`error.${code}.`) && key.endsWith('.advice')), code);
+});
+
+test('the mock tells a story long enough for the tests that read it', () => {
+  assert.equal(WORDS.length, 118);
+});
+
+function walk(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? walk(`${folder}/${entry.name}`) : /\.(js|html)$/.test(entry.name) ? [`${folder}/${entry.name}`] : []));
+}

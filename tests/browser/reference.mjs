@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+// Pictures of every view in both themes, both languages and three widths → tests/browser/reference/, for people to look
+// at when the page changes; no test compares them. They show the mock engine, and the fonts of the machine that made them
+// (best with a system font and one for Chinese).
+//
+//   node tests/browser/reference.mjs
+
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { startBrowser, startServer } from './harness.mjs';
+import { answered, drop, ready, visit } from './visitor.mjs';
+
+const FOLDER = fileURLToPath(new URL('reference/', import.meta.url));
+const QUALITY = 0.72; // of the WebP files
+
+const WIDTHS = {
+  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+  tablet: { viewport: { width: 820, height: 1080 } },
+  desktop: { viewport: { width: 1360, height: 860 } },
+};
+const QUESTION = { 'en-GB': 'Why is the sky blue?', 'zh-CN': '天空为什么是蓝色的？' };
+
+/** Brings each view into a state worth looking at. */
+const VIEWS = {
+  async 'chat-empty'(page, { server }) {
+    await page.goto(`${server.url}#/chat`);
+    await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('.suggestion .hint + .hint')?.textContent ?? ''));
+  },
+  async chat(page, { locale }) {
+    await drop(page, 'Qwen3 1.7B', 'chat markdown thinks fast');
+    await page.fill('#message', QUESTION[locale]);
+    await page.click('#chat-go');
+    await page.waitForSelector('.turn.assistant');
+    await answered(page);
+    await page.locator('.turn.assistant .turn-row button').nth(2).click();
+    await page.waitForFunction(() => document.querySelector('.siblings') && document.documentElement.dataset.state === 'ready');
+  },
+  async write(page, { server, narrow }) {
+    await page.goto(`${server.url}#/write`);
+    await drop(page, 'Cresset Stories 4M', 'fast');
+    await page.locator('#starters .chip').first().click();
+    await page.waitForSelector('#ink .token');
+    await ready(page);
+    if (narrow) return;
+    // A token that stands on one line.
+    const [x, y] = await page.evaluate(() => {
+      const { left, width, top, height } = [...document.querySelectorAll('#ink .token')].slice(28).map((node) => node.getClientRects()).find(({ length }) => length === 1)[0];
+      return [left + width / 2, top + height / 2];
+    });
+    await page.mouse.move(x, y);
+    await page.waitForSelector('#token-card:not([hidden])');
+  },
+  async models(page, { server }) {
+    await page.goto(`${server.url}#/models`);
+    await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('#catalogue .verdict')?.textContent ?? ''));
+    await page.evaluate(() => document.getElementById('catalogue-title').scrollIntoView());
+  },
+  async embed(page, { server }) {
+    await page.goto(`${server.url}#/embed`);
+    await page.waitForSelector('#snippet');
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.waitForTimeout(600);
+  },
+};
+
+const browser = await startBrowser();
+const server = await startServer({ mock: true, bundled: '' });
+const converter = await browser.newPage();
+await rm(FOLDER, { recursive: true, force: true });
+await mkdir(FOLDER, { recursive: true });
+let bytes = 0;
+for (const locale of ['en-GB', 'zh-CN']) {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [width, options] of Object.entries(WIDTHS)) {
+      const page = await visit(browser, server, 'write', { ...options, locale, colorScheme });
+      for (const [view, prepare] of Object.entries(VIEWS)) {
+        await prepare(page, { server, locale, narrow: width === 'phone' });
+        await page.waitForTimeout(350);
+        bytes += await keep(`${view}-${colorScheme}-${locale.slice(0, 2)}-${width}`, await page.screenshot());
+      }
+      await page.context().close();
+    }
+  }
+}
+// What opens over the views, once.
+const page = await visit(browser, server, 'models', { ...WIDTHS.desktop, colorScheme: 'light', locale: 'en-GB' });
+await page.setInputFiles('#file', { name: 'holiday.gguf', mimeType: 'application/octet-stream', buffer: Buffer.from('not a model') });
+await page.waitForSelector('#notices .problem');
+bytes += await keep('problem-light-en-desktop', await page.screenshot());
+await page.locator('#notices .problem-actions button').last().click();
+await page.click('#settings-button');
+await page.waitForTimeout(250);
+bytes += await keep('settings-light-en-desktop', await page.screenshot());
+await page.click('#settings .wide');
+await page.waitForTimeout(250);
+bytes += await keep('shortcuts-light-en-desktop', await page.screenshot());
+console.log(`· ${(bytes / 1e6).toFixed(2)} MB of pictures in tests/browser/reference/`);
+await browser.close();
+await server.close();
+
+/** A PNG picture as WebP; gives its size. */
+async function keep(name, png) {
+  const url = await converter.evaluate(async ({ data, quality }) => {
+    const image = await createImageBitmap(await (await fetch(data)).blob());
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    const blob = await canvas.convertToBlob({ type: 'image/webp', quality });
+    return new Promise((resolve) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(blob);
+    });
+  }, { data: `data:image/png;base64,${png.toString('base64')}`, quality: QUALITY });
+  const webp = Buffer.from(url.split(',')[1], 'base64');
+  await writeFile(`${FOLDER}${name}.webp`, webp);
+  return webp.length;
+}

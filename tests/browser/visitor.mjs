@@ -1,0 +1,48 @@
+// What a visitor does on the page, for the tests of its views: come, wait, choose a model, say something.
+
+import { gguf, newPage } from './harness.mjs';
+
+/** A fresh profile on a view of the page. @param {string} [view]   'chat', 'write', … */
+export async function visit(browser, server, view = '', options = {}) {
+  const page = await newPage(browser, options);
+  await page.goto(`${server.url}${view ? `#/${view}` : ''}`);
+  await ready(page);
+  return page;
+}
+
+/** Until a model is loaded, and nothing goes on. */
+export function ready(page) {
+  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden, null, { timeout: 15_000 });
+}
+
+/** Drops a model with these traits onto the page, and waits until it is loaded. */
+export async function drop(page, name, traits) {
+  await dropFiles(page, [{ name, bytes: gguf(traits) }]);
+  await page.waitForFunction((name) => document.getElementById('model-name').textContent === name, name);
+  await ready(page);
+}
+
+/** Drops files. @param {{ name: string, bytes: Buffer }[]} files */
+export async function dropFiles(page, files) {
+  const transfer = await page.evaluateHandle((files) => {
+    const transfer = new DataTransfer();
+    for (const { name, bytes } of files) transfer.items.add(new File([Uint8Array.from(bytes)], name));
+    return transfer;
+  }, files.map(({ name, bytes }) => ({ name, bytes: [...bytes] })));
+  await page.dispatchEvent('body', 'drop', { dataTransfer: transfer });
+}
+
+/** Says something in the chat, and waits for the end of the answer. */
+export async function say(page, text) {
+  await page.fill('#message', text);
+  await page.press('#message', 'Enter');
+  await answered(page);
+}
+
+/** Until the model has answered the last question. */
+export function answered(page) {
+  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'), null, { timeout: 20_000 });
+}
+
+/** The words of the turns that are shown. */
+export const turns = async (page) => (await page.locator('#turns .words').allTextContents()).map((text) => text.trim());

@@ -1,0 +1,132 @@
+// The list of conversations: newest first, by day; searched, opened, renamed, deleted, exported.
+
+import { byId, element } from '../dom.js';
+import { moment } from '../format.js';
+import { menuButton } from '../menu.js';
+import { t, words } from '../text.js';
+import * as store from './store.js';
+
+const DAY_MS = 86_400_000;
+const SEARCH_MS = 200;
+
+export class Sidebar {
+  #list = byId('conversations');
+  #search = byId('conversation-search');
+  #handlers;
+  #current = null;
+  #drawing = 0;
+
+  /** @param {{ rename: (id: string, title: string) => void, remove: (id: string) => void, save: (id: string, format: string) => void }} handlers */
+  constructor(handlers) {
+    this.#handlers = handlers;
+    let timer;
+    this.#search.addEventListener('input', () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => this.draw(), SEARCH_MS);
+    });
+    this.#search.addEventListener('keydown', (event) => {
+      if (event.key === 'ArrowDown' || event.key === 'Enter') {
+        event.preventDefault();
+        const first = this.#list.querySelector('a');
+        if (event.key === 'Enter') first?.click();
+        else first?.focus();
+      }
+    });
+    this.#list.addEventListener('keydown', (event) => this.#move(event));
+    words.addEventListener('change', () => this.draw());
+    store.otherTabs.addEventListener('change', () => this.draw());
+  }
+
+  /** Marks the conversation that is open. */
+  mark(id) {
+    this.#current = id;
+    for (const link of this.#list.querySelectorAll('a')) this.#markLink(link);
+  }
+
+  focusSearch() {
+    this.#search.focus();
+    this.#search.select();
+  }
+
+  async draw() {
+    const drawing = ++this.#drawing;
+    const query = this.#search.value.trim();
+    const [all, found] = await Promise.all([store.list(), query ? store.search(query) : null]);
+    if (drawing !== this.#drawing) return;
+    const shown = found ? all.filter(({ id }) => found.has(id)) : all;
+    const groups = Map.groupBy(shown, ({ updated }) => age(updated));
+    this.#list.replaceChildren(...[...groups].flatMap(([name, conversations]) => [
+      element('h3', { class: 'group', text: `chat.age.${name}` }),
+      element('ul', {}, ...conversations.map((conversation) => this.#row(conversation, found?.get(conversation.id)))),
+    ]));
+    if (shown.length === 0) this.#list.append(element('p', { class: 'hint nothing', text: query ? 'chat.search.none' : 'chat.list.empty' }));
+  }
+
+  #row(conversation, place) {
+    const { id, updated } = conversation;
+    const title = conversation.title || t('chat.untitled');
+    const link = element('a', { href: `#/chat/${id}`, dir: 'auto' },
+      element('span', { class: 'title', textContent: title }),
+      place ? element('span', { class: 'found', textContent: place }) : null,
+      element('time', { class: 'sr-only', textContent: moment(updated), dateTime: new Date(updated).toISOString() }));
+    link.dataset.id = id;
+    this.#markLink(link);
+    const menu = menuButton({ 'aria-label': t('chat.menu', { title }), class: 'icon-button small' }, 'more', () => [
+      { text: 'chat.rename', icon: 'edit', run: () => this.#rename(row, conversation) },
+      { text: 'chat.export.markdown', icon: 'file', run: () => this.#handlers.save(id, 'markdown') },
+      { text: 'chat.export.json', icon: 'file', run: () => this.#handlers.save(id, 'json') },
+      { text: 'chat.delete', icon: 'remove', danger: true, run: () => this.#confirm(row, conversation) },
+    ]);
+    const row = element('li', {}, link, menu);
+    return row;
+  }
+
+  #rename(row, { id, title }) {
+    const input = element('input', { type: 'text', class: 'rename', value: title, label: 'chat.rename', maxLength: 200 });
+    let done = false;
+    const end = (keep) => {
+      if (done) return;
+      done = true;
+      if (keep && input.value.trim()) this.#handlers.rename(id, input.value.trim());
+      else this.draw();
+    };
+    input.addEventListener('keydown', (event) => {
+      event.stopPropagation();
+      if (event.isComposing) return;
+      if (event.key === 'Enter') end(true);
+      if (event.key === 'Escape') end(false);
+    });
+    input.addEventListener('blur', () => end(true));
+    row.replaceChildren(input);
+    input.focus();
+    input.select();
+  }
+
+  /** Deleting cannot be taken back, so it asks, where the conversation stood. */
+  #confirm(row, { id, title }) {
+    const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: () => this.#handlers.remove(id) });
+    row.replaceChildren(element('div', { class: 'confirm', role: 'group', label: ['chat.delete.ask', { title: title || t('chat.untitled') }] },
+      element('span', { text: 'chat.delete.sure' }), yes,
+      element('button', { type: 'button', class: 'quiet small', text: 'common.cancel', onclick: () => this.draw() })));
+    yes.focus();
+  }
+
+  #markLink(link) {
+    if (link.dataset.id === this.#current) link.setAttribute('aria-current', 'true');
+    else link.removeAttribute('aria-current');
+  }
+
+  #move(event) {
+    if (!['ArrowDown', 'ArrowUp'].includes(event.key) || event.target.nodeName !== 'A') return;
+    event.preventDefault();
+    const links = [...this.#list.querySelectorAll('a')];
+    const to = links.indexOf(event.target) + (event.key === 'ArrowDown' ? 1 : -1);
+    if (to < 0) this.#search.focus();
+    else links[to]?.focus();
+  }
+}
+
+function age(time) {
+  const today = new Date().setHours(0, 0, 0, 0);
+  return time >= today ? 'today' : time >= today - DAY_MS ? 'yesterday' : time >= today - 7 * DAY_MS ? 'week' : 'older';
+}

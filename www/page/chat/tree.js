@@ -1,0 +1,131 @@
+// A conversation as a tree of turns. Editing and regenerating add a sibling; one way through the tree is shown. Knows no
+// document and no storage.
+
+/**
+ * @typedef {object} Turn
+ * @property {string} id
+ * @property {string | null} parent   null for the first turn
+ * @property {'user' | 'assistant'} role
+ * @property {string} content
+ * @property {number} created         milliseconds since 1970
+ * @property {string} [model]         who answered
+ * @property {string} [finish]        how an answer ended; absent while it is written, and where the tab was closed over it
+ * @property {object} [usage]
+ * @property {boolean} [edited]       the visitor changed the model's words
+ */
+
+const ROOT = '';
+
+export class Tree {
+  /** @type {Map<string, Turn>} */
+  #turns = new Map();
+  #children = new Map(); // parent → ids, oldest first
+  #chosen; // parent → the child that is shown
+
+  /**
+   * @param {Turn[]} [turns]
+   * @param {Record<string, string>} [chosen]
+   */
+  constructor(turns = [], chosen = {}) {
+    this.#chosen = new Map(Object.entries(chosen));
+    const known = new Set(turns.map(({ id }) => id));
+    for (const turn of [...turns].sort((a, b) => a.created - b.created)) {
+      // A turn whose parent was lost is shown rather than lost too.
+      this.#insert({ ...turn, parent: known.has(turn.parent) ? turn.parent : null });
+    }
+  }
+
+  get(id) {
+    return this.#turns.get(id);
+  }
+
+  get size() {
+    return this.#turns.size;
+  }
+
+  all() {
+    return [...this.#turns.values()];
+  }
+
+  /** What `new Tree` takes to show the same way. */
+  get chosen() {
+    return Object.fromEntries(this.#chosen);
+  }
+
+  /** Adds a turn and shows it. @param {Omit<Turn, 'id' | 'created'> & Partial<Turn>} turn */
+  add(turn) {
+    const added = { id: crypto.randomUUID(), created: Date.now(), ...turn };
+    this.#insert(added);
+    this.#chosen.set(added.parent ?? ROOT, added.id);
+    return added;
+  }
+
+  /** Removes a turn without answers. */
+  remove(id) {
+    const turn = this.#turns.get(id);
+    const siblings = this.#children.get(turn.parent ?? ROOT);
+    siblings.splice(siblings.indexOf(id), 1);
+    this.#turns.delete(id);
+    if (this.#chosen.get(turn.parent ?? ROOT) === id) this.#chosen.delete(turn.parent ?? ROOT);
+  }
+
+  /** The turns that are shown, from the first to the last. @returns {Turn[]} */
+  path() {
+    const path = [];
+    for (let at = ROOT; ;) {
+      const children = this.#children.get(at) ?? [];
+      const id = children.includes(this.#chosen.get(at)) ? this.#chosen.get(at) : children.at(-1);
+      if (!id) return path;
+      path.push(this.#turns.get(id));
+      at = id;
+    }
+  }
+
+  /** Turns beside this one, itself among them. */
+  siblings(id) {
+    return this.#children.get(this.#turns.get(id).parent ?? ROOT);
+  }
+
+  /** Shows the sibling before (-1) or after (+1) this one; gives it, or null at an end. */
+  step(id, by) {
+    const siblings = this.siblings(id);
+    const next = siblings[siblings.indexOf(id) + by];
+    if (!next) return null;
+    this.#chosen.set(this.#turns.get(id).parent ?? ROOT, next);
+    return this.#turns.get(next);
+  }
+
+  /** Shows this turn, wherever it is. */
+  reveal(id) {
+    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent)) {
+      this.#chosen.set(turn.parent ?? ROOT, turn.id);
+    }
+  }
+
+  /** The turns up to and with this one. */
+  pathTo(id) {
+    const path = [];
+    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent)) path.unshift(turn);
+    return path;
+  }
+
+  #insert(turn) {
+    this.#turns.set(turn.id, turn);
+    const parent = turn.parent ?? ROOT;
+    const siblings = this.#children.get(parent);
+    if (siblings) siblings.push(turn.id);
+    else this.#children.set(parent, [turn.id]);
+  }
+}
+
+/** The messages of a request. @param {Turn[]} path @param {string} system */
+export function messagesOf(path, system) {
+  const turns = path.filter(({ content }) => content.trim()).map(({ role, content }) => ({ role, content }));
+  return system.trim() ? [{ role: 'system', content: system.trim() }, ...turns] : turns;
+}
+
+/** A title for a conversation nobody named. */
+export function titleOf(text) {
+  const line = text.trim().split('\n', 1)[0].replace(/\s+/g, ' ');
+  return line.length > 60 ? `${line.slice(0, 57).replace(/\s+\S*$/, '')}…` : line;
+}

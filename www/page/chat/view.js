@@ -1,0 +1,242 @@
+// The chat view: joins the conversation with its turns on the page, the composer, the list and the panel.
+
+import { byId, download, element, memory } from '../dom.js';
+import { setUpDrawer } from '../drawer.js';
+import { icon } from '../icons.js';
+import { problemCard, showProblem, toast } from '../problems.js';
+import { currentView, go } from '../router.js';
+import { load } from '../downloads.js';
+import { session } from '../session.js';
+import { Speaker } from '../speaker.js';
+import { stateLine } from '../state.js';
+import { t, words } from '../text.js';
+import { Composer } from './composer.js';
+import { Conversations } from './conversation.js';
+import { showEmpty } from './empty.js';
+import { buildFrame } from './frame.js';
+import { Log } from './log.js';
+import { Sidebar } from './sidebar.js';
+import * as store from './store.js';
+import { partsOf } from '../../thought.js';
+import { fromFile, toJson, toMarkdown } from './transfer.js';
+import { Tree } from './tree.js';
+
+/** @param {HTMLElement} section @returns {import('../router.js').View} */
+export function createChat(section) {
+  buildFrame(section);
+  const chat = new Conversations();
+  const list = setUpDrawer(byId('chat-list'), byId('list-button'), { wide: '(min-width: 62rem)', name: 'chat-list', open: true });
+  setUpDrawer(byId('chat-panel'), byId('panel-button'), { wide: '(min-width: 80rem)', name: 'chat-panel', open: false });
+  const log = new Log(chat, {
+    step: async (id, by) => {
+      const turn = await chat.step(id, by);
+      if (turn) log.viewOf(turn.id)?.focus();
+    },
+    regenerate: (id) => whenFree(() => chat.regenerate(id)),
+    proceed: (id) => whenFree(() => chat.proceed(id)),
+    edit: (id, text) => whenFree(() => chat.edit(id, text)),
+  });
+  const composer = new Composer({ send, editLast, grown: () => log.settle() });
+  const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (id) => chat.remove(id), save });
+  let speaker = null;
+  let spoken = 0; // characters of the answer
+  let dropped = 0;
+
+  function whenFree(deed) {
+    clearEnd();
+    if (session.busy) session.stop();
+    else deed();
+  }
+
+  /** @returns {Promise<boolean>} whether the text was taken */
+  async function send(text) {
+    if (session.busy) {
+      session.stop();
+      return false;
+    }
+    const waiting = chat.path.at(-1)?.role === 'user' ? chat.path.at(-1).id : null;
+    if (!text && !waiting) return false;
+    if (session.state === 'empty' || (session.engine && !session.canChat)) {
+      const error = { code: 'MODEL_NOT_FOUND', message: 'no model that can chat is loaded', details: { none: true } };
+      showProblem(error, { actions: [{ label: 'problem.other', primary: true, run: () => go('models') }] });
+      return false;
+    }
+    clearEnd();
+    log.follow();
+    if (text) chat.ask(text);
+    else chat.answer(waiting);
+    return true;
+  }
+
+  function editLast() {
+    const last = chat.path.findLast(({ role }) => role === 'user');
+    if (last) log.viewOf(last.id)?.edit();
+  }
+
+  chat.addEventListener('open', () => {
+    log.clear();
+    clearEnd();
+    composer.show(chat.tree.size > 0 ? chat.conversation.id : 'new');
+    sidebar.mark(chat.conversation.id);
+    byId('system').value = chat.conversation.system;
+  });
+  chat.addEventListener('path', () => {
+    log.draw();
+    showTitle();
+    showEmptiness();
+    // A new conversation has an address as soon as it has words.
+    if (chat.tree.size > 0 && currentView() === 'chat' && !location.hash.endsWith(chat.conversation.id)) {
+      history.replaceState(null, '', `#/chat/${chat.conversation.id}`);
+      sidebar.mark(chat.conversation.id);
+    }
+  });
+  chat.addEventListener('text', ({ detail: turn }) => {
+    log.grow(turn);
+    if (!chat.tree.get(turn.id)) return;
+    const { answer } = partsOf(turn.content);
+    if (!speaker) [speaker, spoken] = [new Speaker(), 0];
+    speaker.add(answer.slice(spoken));
+    spoken = answer.length;
+  });
+  chat.addEventListener('turn', ({ detail }) => log.refresh(detail));
+  chat.addEventListener('answered', ({ detail: { turn, error, dropped: missing, conversation } }) => {
+    speaker?.finish(error ? '' : t(turn.finish === 'abort' ? 'chat.say.stopped' : 'chat.say.done'));
+    speaker = null;
+    if (conversation !== chat.conversation) return;
+    if (error) showFailure(error, turn);
+    if (missing > 0 && missing !== dropped) toast(t('chat.dropped', { count: missing }));
+    dropped = missing;
+    showEmptiness();
+    sayWaiting();
+  });
+  chat.addEventListener('list', () => {
+    sidebar.draw();
+    showTitle();
+  });
+  let told = false;
+  chat.addEventListener('unkept', ({ detail }) => {
+    if (told) return;
+    told = true;
+    showProblem({ code: 'STORAGE', message: `the conversation cannot be kept: ${detail?.message ?? detail}`, details: {} });
+  });
+
+  function showTitle() {
+    byId('chat-title').textContent = chat.conversation.title || t('chat.new');
+    if (currentView() === 'chat') document.title = `${chat.conversation.title || t('view.chat')} – Cresset`;
+  }
+
+  function showEmptiness() {
+    const empty = byId('chat-empty');
+    empty.hidden = chat.path.length > 0;
+    byId('chat-scroll').classList.toggle('empty', !empty.hidden);
+    if (!empty.hidden) showEmpty(empty, composer);
+  }
+
+  function showFailure(error, turn) {
+    const again = { label: 'problem.again', primary: true, run: () => whenFree(() => (turn.content ? chat.proceed(turn.id) : chat.answer(turn.parent))) };
+    const reload = { label: 'problem.reload', primary: true, run: () => load(session.model, session.label) };
+    const fresh = { label: 'chat.new', run: () => go('chat', 'new') };
+    const lost = error.details?.reload || error.code === 'DEVICE_LOST';
+    const actions = lost ? [reload, again] : error.code === 'CONTEXT_OVERFLOW' ? [fresh] : [again];
+    byId('chat-end').replaceChildren(problemCard(error, { actions }));
+    log.follow();
+  }
+
+  /** A question nobody answered yet can be asked again. */
+  function sayWaiting() {
+    const last = chat.path.at(-1);
+    if (last?.role !== 'user' || session.busy || byId('chat-end').childElementCount > 0) return;
+    byId('chat-end').replaceChildren(element('p', { class: 'waiting' },
+      element('button', { type: 'button', class: 'quiet small', onclick: () => whenFree(() => chat.answer(last.id)) }, icon('again'), element('span', { text: 'chat.askAgain' }))));
+  }
+
+  function clearEnd() {
+    byId('chat-end').replaceChildren();
+  }
+
+  async function save(id, format) {
+    const { conversation, turns } = await store.read(id);
+    const title = conversation.title || t('chat.untitled');
+    const name = title.replace(/[\\/:*?"<>|\n]+/g, ' ').trim().slice(0, 60);
+    if (format === 'json') return download(`${name}.json`, 'application/json', toJson([{ conversation, turns }]));
+    const names = { system: t('chat.system'), user: t('chat.role.user'), assistant: t('chat.role.assistant') };
+    return download(`${name}.md`, 'text/markdown', toMarkdown(title, new Tree(turns, conversation.chosen).path(), conversation.system, names));
+  }
+
+  byId('export-all').addEventListener('click', async () => {
+    const all = [];
+    for (const { id } of await store.list()) all.push(await store.read(id));
+    download('cresset-conversations.json', 'application/json', toJson(all));
+  });
+  byId('import').addEventListener('change', async ({ target }) => {
+    await importFiles([...target.files]);
+    target.value = '';
+  });
+
+  async function importFiles(files) {
+    const found = [];
+    for (const file of files) found.push(...fromFile(await file.text(), file.name));
+    if (found.length === 0) return toast(t('chat.import.none'));
+    await chat.add(found);
+    toast(t('chat.import.done', { count: found.length }));
+    return go('chat', found[0].conversation.id);
+  }
+
+  byId('new-chat').addEventListener('click', () => go('chat', 'new'));
+  byId('chat-list').addEventListener('click', ({ target }) => { if (target.closest('a')) list.close(); });
+  byId('system').addEventListener('input', ({ target }) => chat.setSystem(target.value));
+  byId('thinking').value = memory.get('thinking') ?? 'auto';
+  byId('thinking').addEventListener('change', ({ target }) => memory.set('thinking', target.value));
+  store.otherTabs.addEventListener('change', ({ detail }) => { if (detail === chat.conversation.id) chat.refresh(); });
+  document.addEventListener('visibilitychange', () => { if (document.hidden) chat.flush(); });
+  section.addEventListener('keydown', (event) => {
+    if (!event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key) || event.target.closest('.edit')) return;
+    event.preventDefault();
+    if (!log.move(event.key === 'ArrowUp' ? -1 : 1)) composer.focus();
+  });
+
+  const button = byId('chat-go');
+  const showState = () => {
+    const { busy } = session;
+    button.classList.toggle('stop', busy);
+    button.replaceChildren(icon(busy ? 'stop' : 'send'), element('span', { class: 'sr-only', text: busy ? 'common.stop' : 'chat.send' }));
+    button.title = `${t(busy ? 'common.stop' : 'chat.send')} (${busy ? 'Esc' : 'Enter'})`;
+    if (chat.path.length === 0) showEmptiness();
+  };
+  let known = '';
+  session.addEventListener('change', () => {
+    const now = [session.busy, session.state, session.label, session.canChat].join();
+    if (now === known) return;
+    known = now;
+    showState();
+  });
+  words.addEventListener('change', () => {
+    showTitle();
+    showState();
+  });
+  stateLine(byId('chat-state'));
+  chat.fresh();
+  showState();
+  sidebar.draw();
+  store.lasting().then((lasts) => { if (!lasts) toast(t('chat.notLasting')); });
+
+  return {
+    async show(rest) {
+      const { id } = chat.conversation;
+      if (rest === 'new' || (rest && rest !== id && !(await chat.open(rest)))) {
+        chat.fresh();
+        history.replaceState(null, '', '#/chat');
+      } else if (!rest && chat.tree.size > 0) {
+        history.replaceState(null, '', `#/chat/${id}`);
+      }
+      showTitle();
+      sayWaiting();
+      composer.focus();
+    },
+    search: () => {
+      list.open();
+      sidebar.focusSearch();
+    },
+    importFiles,
+  };
+}

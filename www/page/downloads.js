@@ -1,0 +1,165 @@
+// Loading a model as people see it: one at a time, with its speed and the time left; paused, resumed and cancelled; the
+// paused ones remembered between visits. The library keeps what was downloaded and goes on from there.
+
+import { Cresset } from '../cresset.js';
+import { announce, memory } from './dom.js';
+import { clearProblems, explain, showProblem, toast } from './problems.js';
+import { go } from './router.js';
+import { session } from './session.js';
+import { t } from './text.js';
+
+// A download so large is worth asking the browser to keep it.
+const LARGE_BYTES = 100_000_000;
+// Where a download is, is written down so often.
+const NOTE_MS = 2000;
+
+/**
+ * A model on its way here.
+ * @typedef {object} Transfer
+ * @property {string | object} model
+ * @property {string} label
+ * @property {string} [integrity]
+ * @property {'loading' | 'paused' | 'failed'} state
+ * @property {string} status          the stage, as `onProgress` calls it
+ * @property {number} loaded
+ * @property {number | null} total
+ * @property {number | null} speed    bytes a second, while downloading
+ * @property {string} [text]          the stage in the library's words
+ * @property {number} [size]          bytes that were downloaded for it
+ */
+
+/** Dispatches `change` whenever a transfer does. */
+export const downloads = new EventTarget();
+
+/** @type {Transfer | null} */
+let active = null;
+let noted = -NOTE_MS;
+const paused = new Map(Object.entries(memory.get('paused') ?? {}));
+
+/** Those that go on or could: the active one first. @returns {Transfer[]} */
+export function transfers() {
+  return [...(active ? [active] : []), ...[...paused.values()].filter(({ model }) => model !== active?.model)];
+}
+
+/** Adds what an earlier visit left unfinished. @param {{ model: string, label: string, loaded: number, total: number | null }[]} found */
+export function adopt(found) {
+  const news = found.filter(({ model }) => model !== active?.model && !paused.has(model));
+  for (const transfer of news) paused.set(transfer.model, { ...transfer, state: 'paused', status: 'download', speed: null });
+  if (news.length > 0) changed();
+}
+
+/** The one that goes on. */
+export const activeTransfer = () => active;
+
+/**
+ * Loads a model, says how it goes, and what to do where it does not.
+ * @param {import('../cresset.js').Model} model
+ * @param {string} label
+ * @param {{ integrity?: string, check?: boolean, quiet?: boolean }} [options]   `check`: see whether it fits before the download;
+ *   `quiet`: nobody asked for it, so success needs no words
+ * @returns {Promise<boolean>} whether it is loaded
+ */
+export async function load(model, label, { integrity, check = false, quiet = false } = {}) {
+  clearProblems();
+  if (active) pause();
+  const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
+  active = transfer;
+  changed();
+  try {
+    await session.load(model, label, { check, ...(integrity ? { integrity } : {}) });
+    finish(transfer);
+    forget(model);
+    if (typeof model === 'string') memory.set('model', { model, label, integrity });
+    if (!quiet) announce(t('load.ready', { label }));
+    await keepLargeOnes(transfer);
+    return true;
+  } catch (error) {
+    if (error.code === 'ABORTED') return false;
+    finish(transfer);
+    if (error.code === 'DOWNLOAD' && transfer.loaded > 0) remember({ ...transfer, state: 'failed' });
+    showProblem(error, { subject: label, actions: waysOn(error, transfer) });
+    return false;
+  }
+}
+
+/** Stops the active transfer; what is here of it stays, and `resume` goes on from there. */
+export function pause() {
+  const transfer = active;
+  if (!transfer) return;
+  session.cancelLoad();
+  finish(transfer);
+  if (transfer.status === 'download' && typeof transfer.model === 'string') remember({ ...transfer, state: 'paused' });
+}
+
+/** @param {Transfer} transfer */
+export function resume({ model, label, integrity }) {
+  return load(model, label, { integrity });
+}
+
+/** Gives a transfer up, with what is here of it. */
+export async function discard({ model }) {
+  if (active?.model === model) pause();
+  forget(model);
+  if (typeof model === 'string') await Cresset.cache.delete(model);
+}
+
+/** Seconds until a download is here, or null. @param {Transfer} transfer */
+export function timeLeft({ speed, total, loaded }) {
+  return speed > 0 && total ? (total - loaded) / speed : null;
+}
+
+session.addEventListener('progress', ({ detail: { status, loaded, total, text, bytesPerSecond = null, warning } }) => {
+  if (!active) return;
+  const downloading = status === 'download';
+  Object.assign(active, { status, loaded, total, text, speed: bytesPerSecond, size: Math.max(active.size ?? 0, downloading ? total ?? loaded : 0) });
+  // A tab that is closed now leaves word of what it was fetching.
+  if (downloading && typeof active.model === 'string' && performance.now() - noted > NOTE_MS) remember({ ...active, state: 'paused' });
+  if (warning) toast(explain(warning).advice);
+  changed();
+});
+
+function waysOn(error, { model, label, integrity }) {
+  const again = { label: 'problem.again', primary: true, run: () => load(model, label, { integrity }) };
+  const fresh = {
+    label: 'problem.fresh', primary: true,
+    run: async () => {
+      await discard({ model });
+      await load(model, label, { integrity });
+    },
+  };
+  const other = { label: 'problem.other', run: () => go('models') };
+  if (['INTEGRITY', 'MODEL_FORMAT'].includes(error.code) && typeof model === 'string') return [fresh, other];
+  if (['DOWNLOAD', 'STORAGE', 'DEVICE_LOST', 'INTERNAL'].includes(error.code)) return [again, other];
+  return [other];
+}
+
+/** Asks the browser to keep what took long to download: after the first such download, once. */
+async function keepLargeOnes({ size = 0 }) {
+  if (size < LARGE_BYTES || !navigator.storage?.persist || memory.get('asked-to-persist')) return;
+  if (await navigator.storage.persisted()) return;
+  memory.set('asked-to-persist', true);
+  toast(t(await navigator.storage.persist() ? 'storage.kept' : 'storage.notKept'));
+  changed();
+}
+
+function finish(transfer) {
+  if (active === transfer) active = null;
+  changed();
+}
+
+function remember(transfer) {
+  noted = performance.now();
+  paused.set(transfer.model, { ...transfer, speed: null });
+  memory.set('paused', Object.fromEntries(paused));
+  changed();
+}
+
+function forget(model) {
+  if (!paused.delete(model)) return;
+  memory.set('paused', Object.fromEntries(paused));
+  changed();
+}
+
+function changed() {
+  downloads.dispatchEvent(new Event('change'));
+}

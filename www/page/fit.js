@@ -1,0 +1,74 @@
+// What is longer than the model's context is read from its end: a text from a later word, a conversation from a later turn.
+
+// Cut text may tokenise into a few more tokens than it had within the whole.
+const MARGIN = 8;
+
+/** Tokens of a prompt that leave room for `wanted` new ones, or for half a context of them. */
+function room(engine, wanted) {
+  const { contextLength } = engine.info.model;
+  return contextLength - Math.min(wanted, Math.floor(contextLength / 2));
+}
+
+/**
+ * The end of `text` that fits.
+ * @param {import('../cresset.js').Engine} engine
+ * @param {string} text
+ * @param {number} wanted
+ * @returns {Promise<{ prompt: string, cut: boolean }>}
+ */
+export async function fitPrompt(engine, text, wanted) {
+  const most = room(engine, wanted);
+  const ids = await engine.tokenize(text);
+  if (ids.length <= most) return { prompt: text, cut: false };
+  const tail = await engine.detokenize(ids.slice(-Math.max(most - MARGIN, 1)));
+  // The first token may be part of a word or of a character: begin after it.
+  const kept = text.slice(-tail.length);
+  return { prompt: kept.slice(Math.max(kept.search(/\s/), 0)), cut: true };
+}
+
+/**
+ * The messages that fit: the system prompt, and turns from a question on. The last turn stays whatever its length; when
+ * it alone is too long, the engine says so.
+ * @param {import('../cresset.js').Engine} engine
+ * @param {{ role: string, content: string }[]} messages
+ * @param {number} wanted
+ * @param {object} options   of the chat template
+ * @returns {Promise<{ messages: object[], dropped: number }>}
+ */
+export async function fitMessages(engine, messages, wanted, options) {
+  const most = room(engine, wanted);
+  let kept = await withoutUnknownRole(engine, messages, options);
+  for (;;) {
+    const { length } = await engine.tokenize(await engine.applyChatTemplate(kept, options));
+    const dropped = messages.length - kept.length;
+    if (length <= most) return { messages: kept, dropped };
+    const shorter = drop(kept, (length - most) / length);
+    if (shorter.length === kept.length) return { messages: kept, dropped };
+    kept = shorter;
+  }
+}
+
+/** Without the oldest turns that make up at least this share of all words; begins with a question. */
+function drop(messages, share) {
+  const head = messages[0].role === 'system' ? 1 : 0;
+  let surplus = share * messages.reduce((sum, { content }) => sum + content.length, 0);
+  let from = head;
+  while (from < messages.length - 1 && (surplus > 0 || messages[from].role !== 'user')) {
+    surplus -= messages[from].content.length;
+    from += 1;
+  }
+  return [...messages.slice(0, head), ...messages.slice(from)];
+}
+
+/** Some templates refuse a system prompt: then it begins the first question. */
+async function withoutUnknownRole(engine, messages, options) {
+  if (messages[0].role !== 'system' || messages.length < 2) return messages;
+  try {
+    await engine.applyChatTemplate(messages.slice(0, 2), options);
+    return messages;
+  } catch (error) {
+    if (error.code !== 'TEMPLATE') throw error;
+    const [system, first, ...rest] = messages;
+    return [{ ...first, content: `${system.content}\n\n${first.content}` }, ...rest];
+  }
+}

@@ -1,0 +1,42 @@
+// A model by its address: looked at first, loaded when the visitor says so after the verdict.
+
+import { Cresset } from '../../cresset.js';
+import { load } from '../downloads.js';
+import { element } from '../dom.js';
+import { bytes, parameters } from '../format.js';
+import { problemCard } from '../problems.js';
+import { session } from '../session.js';
+import { t } from '../text.js';
+import { shortName } from './catalogue.js';
+import { thisDevice } from './verdict.js';
+import { verdictLine } from './rows.js';
+
+let looking = null;
+
+/** Reads the header behind an address and says in `host` what it would mean to load it. */
+export async function lookAt(address, host) {
+  looking?.abort();
+  looking = new AbortController();
+  const { signal } = looking;
+  host.replaceChildren(element('p', { class: 'hint', text: 'address.looking' }));
+  try {
+    const fit = await Cresset.probe(address, { signal, device: session.device, ...(session.contextLength ? { contextLength: session.contextLength } : {}) });
+    host.replaceChildren(verdictCard(fit, address));
+  } catch (error) {
+    if (error.code !== 'ABORTED') host.replaceChildren(problemCard(error, { subject: shortName(address) }));
+  }
+}
+
+/** @param {import('../../cresset.js').Fit} fit */
+function verdictCard(fit, address) {
+  const name = shortName(address);
+  const memory = thisDevice().memory;
+  const tight = fit.fits && memory && fit.deviceBytes > memory * 0.6e9;
+  const line = verdictLine({ kind: fit.fits ? (tight ? 'tight' : 'fits') : 'no', reason: tight ? 'verdict.why.memory' : null, deviceBytes: fit.deviceBytes ?? fit.downloadBytes, speed: fit.estimatedTokensPerSecond });
+  return element('div', { class: 'card verdict-card' },
+    element('h3', { textContent: name }),
+    element('p', { class: 'hint', textContent: [fit.architecture, parameters(fit.parameters), fit.quantization.toUpperCase(), fit.contextLength ? t('facts.tokens', { count: fit.contextLength }) : null].filter(Boolean).join(' · ') }),
+    line,
+    fit.fits ? null : element('ul', { class: 'reasons', lang: 'en' }, ...(fit.problems ?? [fit.reason]).filter(Boolean).map((reason) => element('li', { textContent: reason }))),
+    fit.fits ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) }) : null);
+}

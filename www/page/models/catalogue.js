@@ -1,0 +1,51 @@
+// The catalogue of models on the hub: rows of hub.json, how they are named here, and how they are filtered.
+
+import { Cresset } from '../../cresset.js';
+
+let rows = null;
+
+/** The smallest first. @returns {Promise<object[]>} */
+export function catalogue() {
+  rows ??= import('../../models/hub.json', { with: { type: 'json' } }).then((module) => [...module.default].sort((a, b) => a.downloadBytes - b.downloadBytes));
+  return rows;
+}
+
+/** Sizes a person thinks in, by the bytes to download. */
+export const SIZES = { small: [0, 5e8], medium: [5e8, 1.5e9], large: [1.5e9, Infinity] };
+
+/** Rows that match every filter that is set. @param {object[]} rows @param {{ task?: string, size?: string, maker?: string }} filter */
+export function matching(rows, { task, size, maker }) {
+  const [least, most] = SIZES[size] ?? [0, Infinity];
+  return rows.filter((row) => (!task || row.tasks.includes(task)) && (!maker || row.maker === maker) && row.downloadBytes >= least && row.downloadBytes < most);
+}
+
+/** What a model is called: its name here or in the catalogue, or the last part of its address. */
+export function nameOf(model, rows) {
+  if (typeof model !== 'string') return model?.name ?? 'model';
+  const id = model === 'default' ? Cresset.models[0]?.id : model;
+  return Cresset.models.find((row) => row.id === id)?.name ?? rows.find((row) => row.model === model)?.name ?? shortName(model);
+}
+
+/** The last part of a URL or of a hub name, without its revision. */
+export function shortName(model) {
+  const path = model.split(/[?#]/)[0].replace(/^(hf:.*)@[\w./-]+$/, '$1');
+  try {
+    return decodeURIComponent(path).split('/').filter(Boolean).pop() ?? model;
+  } catch {
+    return path;
+  }
+}
+
+/** How the file calls its format: Q4_K_M, Q8_0, … */
+export function formatOf({ model, quantization }) {
+  return (/[._-](i?q\d\w*|b?f16|f32)\.gguf/i.exec(model)?.[1] ?? quantization).toUpperCase();
+}
+
+/** Where people read about a model on the hub. */
+export function pageOf({ model }) {
+  const [, repo] = /^hf:([^/]+\/[^/@]+)/.exec(model);
+  return `https://huggingface.co/${repo}`;
+}
+
+/** What `load` is given for a row. */
+export const integrityOf = ({ sha256 }) => (sha256 ? `sha256-${sha256}` : undefined);

@@ -1,0 +1,116 @@
+// The rows of the models view: one of the catalogue, one that is kept, one on its way, and the facts of the one in use.
+
+import { discard, load, pause, resume, timeLeft } from '../downloads.js';
+import { element } from '../dom.js';
+import { bytes, duration, moment, parameters, rate } from '../format.js';
+import { icon } from '../icons.js';
+import { deviceNotice, stageOf } from '../state.js';
+import { t } from '../text.js';
+import { formatOf, integrityOf, pageOf } from './catalogue.js';
+
+/**
+ * A row of the catalogue.
+ * @param {object} row
+ * @param {import('./verdict.js').Verdict} verdict
+ * @param {{ stored: boolean, current: boolean, busy: boolean }} state
+ */
+export function catalogueRow(row, verdict, { stored, current, busy }) {
+  const get = current ? element('span', { class: 'badge', text: 'models.inUse' }) : element('button', {
+    type: 'button', class: 'outline small get', disabled: verdict.kind === 'no' || busy,
+    onclick: () => load(row.model, row.name, { integrity: integrityOf(row), check: !stored }),
+  }, ...named(stored ? 'models.load' : ['models.get', { size: bytes(row.downloadBytes) }], row.name));
+  return element('li', { class: `model ${verdict.kind}` },
+    element('div', { class: 'model-what' },
+      element('h3', { textContent: row.name }),
+      element('p', { class: 'hint' }, `${row.maker} · ${formatOf(row)} · ${row.license} · `,
+        element('a', { href: pageOf(row), target: '_blank', rel: 'noopener noreferrer', class: 'outside', text: 'models.about' })),
+      element('p', { class: 'tags' }, ...row.tasks.map((task) => element('span', { class: 'tag', text: `task.${task}` })),
+        ...row.languages.map((language) => element('span', { class: 'tag soft', text: `language.${language}` })))),
+    element('div', { class: 'model-fit' }, verdictLine(verdict)),
+    element('div', { class: 'model-get' }, get));
+}
+
+/** What a button does, and for whoever hears it out of its row, with what. */
+function named(text, name) {
+  return [element('span', { text }), element('span', { class: 'sr-only', textContent: ` ${name}` })];
+}
+
+/** @param {import('./verdict.js').Verdict} verdict */
+export function verdictLine({ kind, reason, deviceBytes, speed }) {
+  return element('p', { class: `verdict ${kind}` },
+    icon(kind === 'fits' ? 'check' : kind === 'no' ? 'close' : 'warn'),
+    element('span', {}, element('strong', { text: `verdict.${kind}` }), reason ? ` ${t(reason)}` : null,
+      element('span', { class: 'numbers', textContent: t('verdict.bytes', { size: bytes(deviceBytes) }) }),
+      speed ? element('span', { class: 'numbers', textContent: t('verdict.speed', { rate: rate(speed) }) }) : null));
+}
+
+/** A model that is kept on this device. */
+export function storedRow({ model, bytes: size, stored }, name, { current, remove, integrity }) {
+  return element('li', { class: 'model kept' },
+    element('div', { class: 'model-what' }, element('h3', { textContent: name }),
+      element('p', { class: 'hint', text: ['models.stored.since', { size: bytes(size), time: moment(Date.parse(stored)) }] })),
+    element('div', { class: 'model-get' },
+      current ? element('span', { class: 'badge', text: 'models.inUse' })
+        : element('button', { type: 'button', class: 'outline small', onclick: () => load(model, name, { integrity }) }, ...named('models.load', name)),
+      element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name }), onclick: remove }, icon('remove'))));
+}
+
+/** A model on its way here; `update` shows how far it is. */
+export function transferRow(transfer) {
+  const bar = element('progress', { max: 1, label: ['transfer.label', { label: transfer.label }] });
+  const line = element('p', { class: 'hint numbers' });
+  const live = transfer.state === 'loading';
+  const downloading = transfer.status === 'download';
+  const row = element('li', { class: 'model transfer' },
+    element('div', { class: 'model-what' }, element('h3', { textContent: transfer.label }), bar, line),
+    element('div', { class: 'model-get' },
+      live ? element('button', { type: 'button', class: 'outline small', onclick: pause }, icon(downloading ? 'pause' : 'close'), element('span', { text: downloading ? 'transfer.pause' : 'common.cancel' }))
+        : element('button', { type: 'button', class: 'primary small', onclick: () => resume(transfer) }, icon('resume'), element('span', { text: 'transfer.resume' })),
+      element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name: transfer.label }), onclick: () => discard(transfer) }, icon('remove'))));
+  return { row, key: `${transfer.label} ${transfer.state} ${downloading}`, update: (now) => {
+    if (now.total) bar.value = now.loaded / now.total;
+    else bar.removeAttribute('value');
+    line.textContent = transferLine(now);
+  } };
+}
+
+/** 120 of 639 MB · 8.1 MB/s · 1 min left */
+function transferLine(transfer) {
+  const { state, status, loaded, total, speed } = transfer;
+  const amount = total ? t('transfer.amount', { loaded: bytes(loaded), total: bytes(total) }) : bytes(loaded);
+  if (state !== 'loading') return `${t(`transfer.${state}`)} · ${amount}`;
+  if (status !== 'download') return stageOf(transfer);
+  const left = timeLeft(transfer);
+  return [amount, speed ? t('transfer.speed', { speed: bytes(speed) }) : null, left ? t('state.left', { time: duration(left) }) : null].filter(Boolean).join(' · ');
+}
+
+/** What the engine says about model, device and memory. @param {import('../../cresset.js').EngineInfo} info */
+export function facts(info, label) {
+  const { model, device, memory } = info;
+  const { total, ...kinds } = memory;
+  const notice = deviceNotice(device);
+  const pairs = [
+    ['facts.device', t(device.backend === 'cpu' ? 'facts.cpu' : 'facts.gpu')],
+    ['facts.name', device.description || [device.vendor, device.architecture].filter(Boolean).join(' ') || t('facts.unnamed')],
+    ['facts.model', `${model.architecture}, ${parameters(model.parameters)}, ${model.quantization.toUpperCase()}`],
+    ['facts.context', t('facts.tokens', { count: model.contextLength })],
+    ['facts.chats', t(model.hasChatTemplate ? 'facts.chats.yes' : 'facts.chats.no')],
+    ['facts.memory', bytes(total)],
+  ];
+  return element('div', { class: 'card in-use' },
+    element('h3', { textContent: label }),
+    element('dl', { class: 'facts' }, ...pairs.map(([name, value]) => element('div', {}, element('dt', { text: name }), element('dd', { textContent: value })))),
+    total > 0 ? memoryBar(kinds, total) : null,
+    notice ? element('p', { class: 'note' }, icon('info'), element('span', {}, notice, device.reason ? element('span', { class: 'reason', lang: 'en', textContent: ` (${device.reason})` }) : null)) : null);
+}
+
+function memoryBar(kinds, total) {
+  const parts = Object.entries(kinds).filter(([, size]) => size > 0);
+  return element('div', { class: 'memory' },
+    element('div', { class: 'shares', 'aria-hidden': 'true' }, ...parts.map(([kind, size]) => {
+      const share = element('span', { class: `share ${kind}` });
+      share.style.setProperty('--share', size / total);
+      return share;
+    })),
+    element('ul', {}, ...parts.map(([kind, size]) => element('li', { class: kind }, element('span', { text: `memory.${kind}` }), ' ', element('span', { class: 'numbers', textContent: bytes(size) })))));
+}

@@ -1,0 +1,50 @@
+// Three models to chat with that run well here: a quick one, a good one, the best.
+
+import { load } from '../downloads.js';
+import { element } from '../dom.js';
+import { bytes, rate } from '../format.js';
+import { session } from '../session.js';
+import { currentLanguage, t } from '../text.js';
+import { catalogue, integrityOf } from './catalogue.js';
+import { judge, thisDevice } from './verdict.js';
+import { measureDevice } from './yardstick.js';
+
+const KINDS = [
+  { name: 'quick', most: 4.5e8, speed: 0 },
+  { name: 'good', most: 1.4e9, speed: 8 },
+  { name: 'best', most: 3e9, speed: 8 },
+];
+
+/** @returns {Promise<HTMLElement>} */
+export async function suggestions() {
+  const host = element('div', { class: 'suggestions' });
+  const rows = await catalogue();
+  const show = (measure) => host.replaceChildren(...choose(rows, measure, currentLanguage()).map(card));
+  show(null);
+  measureDevice().then(show);
+  return host;
+}
+
+/** The largest chat model of each kind that fits and is fast enough. @returns {{ kind: string, row: object, verdict: object }[]} */
+export function choose(rows, measure, language) {
+  const here = globalThis.navigator ? thisDevice(session.contextLength) : {};
+  const able = rows.filter(({ tasks, languages }) => tasks.includes('chat') && (languages.includes(language) || languages.includes('many')))
+    .map((row) => ({ row, verdict: judge(row, measure, here) }))
+    .filter(({ verdict }) => verdict.kind === 'fits')
+    .sort((a, b) => b.row.parameters - a.row.parameters);
+  const chosen = [];
+  for (const { name, most, speed } of KINDS) {
+    const found = able.find(({ row, verdict }) => row.downloadBytes <= most && (verdict.speed ?? Infinity) >= speed && !chosen.some((other) => other.row === row));
+    if (found) chosen.push({ kind: name, ...found });
+  }
+  return chosen;
+}
+
+function card({ kind, row, verdict }) {
+  return element('button', { type: 'button', class: 'suggestion', onclick: () => load(row.model, row.name, { integrity: integrityOf(row), check: true }) },
+    element('span', { class: 'suggestion-kind', text: `suggest.${kind}` }),
+    element('strong', { textContent: row.name }),
+    element('span', { class: 'hint', textContent: row.maker }),
+    element('span', { class: 'hint', textContent: verdict.speed ? t('verdict.speed', { rate: rate(verdict.speed) }) : '\u00a0' }),
+    element('span', { class: 'suggestion-get', text: ['models.get', { size: bytes(row.downloadBytes) }] }));
+}

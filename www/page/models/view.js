@@ -1,0 +1,180 @@
+// The models view: the one in use, what is on its way and kept here, the catalogue, and models from elsewhere.
+
+import { Cresset } from '../../cresset.js';
+import { adopt, downloads, transfers } from '../downloads.js';
+import { byId, element } from '../dom.js';
+import { bytes } from '../format.js';
+import { icon } from '../icons.js';
+import { toast } from '../problems.js';
+import { session } from '../session.js';
+import { t, words } from '../text.js';
+import { lookAt } from './address.js';
+import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';
+import { loadFiles } from './drop.js';
+import { catalogueRow, facts, storedRow, transferRow } from './rows.js';
+import { judge, thisDevice } from './verdict.js';
+import { forgetMeasure, measureDevice } from './yardstick.js';
+
+/** @param {HTMLElement} section @returns {Promise<import('../router.js').View>} */
+export async function createModels(section) {
+  const rows = await catalogue();
+  build(section, rows);
+  let measure = null;
+  let measured = session.device;
+  let stored = [];
+  let transferRows = [];
+
+  const filter = () => ({ task: byId('filter-task').value, size: byId('filter-size').value, maker: byId('filter-maker').value });
+  const isCurrent = (model) => session.engine && (session.model === model || (session.model === 'default' && Cresset.models[0]?.id === model));
+
+  function showCatalogue() {
+    const here = thisDevice(session.contextLength);
+    const busy = session.loading !== null;
+    const shown = matching(rows, filter());
+    byId('catalogue').replaceChildren(...shown.map((row) => catalogueRow(row, judge(row, measure, here), {
+      stored: stored.some(({ model }) => model === row.model), current: isCurrent(row.model), busy: busy && session.loading.model === row.model,
+    })));
+    byId('catalogue-none').hidden = shown.length > 0;
+    byId('catalogue-measure').textContent = t(measure ? 'models.measured' : 'models.measuring');
+  }
+
+  function showInUse() {
+    byId('in-use').replaceChildren(session.engine ? facts(session.engine.info, session.label) : element('p', { class: 'soft', text: session.loading ? 'models.loading' : 'models.none' }));
+  }
+
+  async function showStored() {
+    const [list, usage, kept] = await Promise.all([Cresset.cache.list({ partial: true }), Cresset.cache.usage(), navigator.storage?.persisted?.() ?? false]);
+    adopt(list.filter(({ complete }) => complete === false).map(({ model, bytes, total }) => ({ model, label: nameOf(model, rows), loaded: bytes, total })));
+    stored = list.filter(({ complete }) => complete !== false);
+    byId('stored').replaceChildren(...stored.map((entry) => storedRow(entry, nameOf(entry.model, rows), {
+      current: isCurrent(entry.model), integrity: integrityOf(rows.find(({ model }) => model === entry.model) ?? {}),
+      remove: async () => {
+        await Cresset.cache.delete(entry.model);
+        refresh();
+      },
+    })));
+    byId('stored-none').hidden = stored.length > 0;
+    showUsage(usage, kept);
+  }
+
+  function showUsage({ models, origin, quota }, kept) {
+    const free = quota === null ? null : Math.max(quota - (origin ?? models), 0);
+    byId('usage').textContent = free === null ? t('storage.used', { used: bytes(models) }) : t('storage.usedAndFree', { used: bytes(models), free: bytes(free) });
+    byId('usage-bar').value = quota ? Math.min((origin ?? models) / quota, 1) : 0;
+    byId('usage-bar').hidden = !quota;
+    byId('kept').textContent = t(kept ? 'storage.persisted' : 'storage.best');
+    byId('keep').hidden = kept || models === 0 || !navigator.storage?.persist;
+  }
+
+  function showTransfers() {
+    const all = transfers().filter(({ model }) => model !== 'default' || transfers()[0].status === 'download');
+    const keys = all.map((transfer) => transferRow(transfer).key).join();
+    if (keys !== transferRows.map(({ key }) => key).join()) {
+      transferRows = all.map(transferRow);
+      byId('transfers').replaceChildren(...transferRows.map(({ row }) => row));
+    }
+    transferRows.forEach(({ update }, i) => update(all[i]));
+    byId('transfers-section').hidden = all.length === 0;
+  }
+
+  async function refresh() {
+    showInUse();
+    showTransfers();
+    await showStored();
+    showCatalogue();
+  }
+
+  async function measureHere() {
+    if (measured !== session.device) forgetMeasure();
+    measured = session.device;
+    measure = await measureDevice();
+    showCatalogue();
+  }
+
+  let known = '';
+  session.addEventListener('change', () => {
+    const now = [session.engine?.info.model.name, session.label, session.loading?.label, session.device].join();
+    if (now === known || section.hidden) return;
+    known = now;
+    refresh();
+    if (measured !== session.device) measureHere();
+  });
+  downloads.addEventListener('change', () => { if (!section.hidden) showTransfers(); });
+  words.addEventListener('change', () => {
+    transferRows = [];
+    refresh();
+  });
+  for (const id of ['filter-task', 'filter-size', 'filter-maker']) byId(id).addEventListener('change', showCatalogue);
+  byId('keep').addEventListener('click', async () => {
+    toast(t(await navigator.storage.persist() ? 'storage.kept' : 'storage.notKept'));
+    showStored();
+  });
+
+  return {
+    async show() {
+      document.title = `${t('view.models')} – Cresset`;
+      await refresh();
+      measureHere();
+    },
+  };
+}
+
+function build(section, rows) {
+  const makers = [...new Set(rows.map(({ maker }) => maker))].sort();
+  const tasks = [...new Set(rows.flatMap(({ tasks }) => tasks))];
+  section.append(element('div', { class: 'page' },
+    element('header', { class: 'page-head' }, element('h1', { text: 'models.title' }), element('p', { class: 'lede', text: 'models.lede' })),
+    element('section', { 'aria-labelledby': 'in-use-title' }, element('h2', { id: 'in-use-title', text: 'models.current' }), element('div', { id: 'in-use' })),
+    element('section', { id: 'transfers-section', 'aria-labelledby': 'transfers-title', hidden: true },
+      element('h2', { id: 'transfers-title', text: 'models.transfers' }), element('ul', { id: 'transfers', class: 'model-list' })),
+    element('section', { 'aria-labelledby': 'stored-title' },
+      element('h2', { id: 'stored-title', text: 'models.stored' }),
+      element('ul', { id: 'stored', class: 'model-list' }),
+      element('p', { id: 'stored-none', class: 'soft', text: 'models.stored.none', hidden: true }),
+      element('div', { class: 'usage' }, element('progress', { id: 'usage-bar', max: 1, value: 0, label: 'storage.bar' }), element('p', { class: 'hint' }, element('span', { id: 'usage', class: 'numbers' }), ' ',
+        element('span', { id: 'kept' }), ' ', element('button', { type: 'button', id: 'keep', class: 'link', text: 'storage.ask', hidden: true })))),
+    element('section', { 'aria-labelledby': 'catalogue-title' },
+      element('h2', { id: 'catalogue-title', text: 'models.catalogue' }),
+      element('p', { class: 'hint', text: 'models.catalogue.hint' }),
+      element('div', { class: 'filters' },
+        select('filter-task', 'filter.task', tasks.map((value) => ({ value, text: `task.${value}` }))),
+        select('filter-size', 'filter.size', Object.keys(SIZES).map((value) => ({ value, text: `size.${value}` }))),
+        select('filter-maker', 'filter.maker', makers.map((value) => ({ value, textContent: value }))),
+        element('p', { class: 'hint', id: 'catalogue-measure', role: 'status' })),
+      element('ul', { id: 'catalogue', class: 'model-list' }),
+      element('p', { id: 'catalogue-none', class: 'soft', text: 'models.catalogue.none', hidden: true })),
+    element('section', { class: 'elsewhere', 'aria-labelledby': 'elsewhere-title' },
+      element('h2', { id: 'elsewhere-title', text: 'models.elsewhere' }),
+      element('form', { id: 'address-form', class: 'address', autocomplete: 'off' },
+        element('label', { for: 'address', text: 'address.label' }),
+        element('div', { class: 'address-row' },
+          element('input', { id: 'address', type: 'text', inputMode: 'url', spellcheck: false, autocapitalize: 'off', placeholder: 'address.placeholder' }),
+          element('button', { class: 'outline', text: 'address.look' })),
+        element('p', { class: 'hint', text: 'address.hint' })),
+      element('div', { id: 'fit', 'aria-live': 'polite' }),
+      element('div', { class: 'files' },
+        fileButton('file', 'file', 'files.choose', { accept: '.gguf,.safetensors,.json,.jinja' }),
+        fileButton('folder', 'folder', 'files.folder', { webkitdirectory: true }),
+        element('p', { class: 'hint', text: 'files.hint' })))));
+  byId('address-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    const address = byId('address').value.trim();
+    if (address) lookAt(address, byId('fit'));
+    else byId('address').focus();
+  });
+  for (const id of ['file', 'folder']) {
+    byId(id).addEventListener('change', ({ target }) => {
+      loadFiles([...target.files]);
+      target.value = '';
+    });
+  }
+}
+
+function select(id, label, options) {
+  return element('label', { class: 'filter' }, element('span', { text: label }),
+    element('select', { id }, element('option', { value: '', text: 'filter.any' }), ...options.map((option) => element('option', option))));
+}
+
+function fileButton(id, name, label, properties) {
+  return element('label', { class: 'outline file-label' }, element('input', { type: 'file', id, class: 'sr-only', multiple: true, ...properties }), icon(name), element('span', { text: label }));
+}

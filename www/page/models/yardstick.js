@@ -1,0 +1,150 @@
+// How fast this device is, without a download: `Cresset.probe` estimates tokens a second from a measurement and a model's
+// shape, so two made-up models, one wide and one deep, whose weights are nothing but zeros, tell what a weight costs and
+// what a step costs. From those follows an estimate for every row of the catalogue.
+
+import { Cresset } from '../../cresset.js';
+import { memory } from '../dom.js';
+import { session } from '../session.js';
+
+// GGUF's numbers: value types of its metadata, and the block layout of the formats that are measured.
+const UINT32 = 4, FLOAT32 = 6, STRING = 8;
+const F32 = { type: 0, block: 1, bytes: 4 };
+const FORMATS = { q8_0: { type: 8, block: 32, bytes: 34 }, q4_k: { type: 12, block: 256, bytes: 144 } };
+const ALIGNMENT = 32;
+const ZEROS = 1 << 20;
+
+const WIDE = { layers: 1, width: 2048, heads: 16, kvHeads: 8, headWidth: 128, hidden: 8192, vocabulary: 256 };
+const DEEP = { layers: 64, width: 256, heads: 4, kvHeads: 4, headWidth: 64, hidden: 256, vocabulary: 256 };
+
+/**
+ * @typedef {{ weight: Record<string, number>, step: number, device: import('../../cresset.js').DeviceFacts }} Measure
+ *   seconds for reading a weight, by its format, and for a step of the forward pass
+ */
+
+let measuring = null;
+
+/** Measures once for each choice of device; null where nothing can be measured. @returns {Promise<Measure | null>} */
+export function measureDevice() {
+  measuring ??= measure().catch(() => null);
+  return measuring;
+}
+
+/** The device was changed: measure again when it is asked for. */
+export function forgetMeasure() {
+  measuring = null;
+}
+
+/** Tokens a second for a model of this shape, or null. @param {Measure | null} measure */
+export function estimate(measure, shape, quantization) {
+  if (!measure) return null;
+  const weight = measure.weight[quantization] ?? measure.weight.q4_k;
+  return 1 / Math.max(weight * weightsOf(shape) + measure.step * stepsOf(shape), 1e-6);
+}
+
+/** Weights that one token reads, as the engine counts them. */
+export function weightsOf({ layers, width, heads, kvHeads, headWidth, hidden, vocabulary }) {
+  return layers * (width * headWidth * (2 * heads + 2 * kvHeads) + 3 * width * hidden) + vocabulary * width;
+}
+
+const stepsOf = ({ layers }) => 14 * layers + 7;
+
+async function measure() {
+  const key = `measure.${session.device}`;
+  const kept = memory.get(key);
+  const options = { device: session.device, cache: false };
+  const deep = await Cresset.probe(yardstick(DEEP, 'q8_0'), options);
+  // The same device as the last time need not be measured again.
+  if (kept && JSON.stringify(kept.device) === JSON.stringify(deep.device)) return kept;
+  const wide = {};
+  for (const format of Object.keys(FORMATS)) {
+    wide[format] = 1 / (await Cresset.probe(yardstick(WIDE, format), options)).estimatedTokensPerSecond;
+  }
+  // seconds a token = weights × seconds a weight + steps × seconds a step, for either shape
+  const determinant = weightsOf(WIDE) * stepsOf(DEEP) - weightsOf(DEEP) * stepsOf(WIDE);
+  const step = Math.max((weightsOf(WIDE) / deep.estimatedTokensPerSecond - weightsOf(DEEP) * wide.q8_0) / determinant, 0);
+  const weight = Object.fromEntries(Object.entries(wide).map(([format, seconds]) => [format, Math.max(seconds - step * stepsOf(WIDE), 0) / weightsOf(WIDE)]));
+  if (![step, ...Object.values(weight)].every(Number.isFinite)) return null;
+  const result = { weight, step, device: deep.device };
+  memory.set(key, result);
+  return result;
+}
+
+/** A GGUF file of this shape: a header, and zeros that share one piece of memory. @returns {Blob} */
+export function yardstick(shape, format) {
+  const header = ggufHeader(shape, FORMATS[format]);
+  const zeros = new Blob([new Uint8Array(ZEROS)]);
+  const pieces = Array.from({ length: Math.ceil(header.dataBytes / ZEROS) }, () => zeros);
+  return new File([header.bytes, ...pieces], `yardstick-${format}.gguf`);
+}
+
+function ggufHeader(shape, format) {
+  const { layers, width, heads, kvHeads, headWidth, hidden, vocabulary } = shape;
+  const meta = [
+    ['general.architecture', STRING, 'llama'], ['llama.block_count', UINT32, layers], ['llama.context_length', UINT32, 256],
+    ['llama.embedding_length', UINT32, width], ['llama.feed_forward_length', UINT32, hidden],
+    ['llama.attention.head_count', UINT32, heads], ['llama.attention.head_count_kv', UINT32, kvHeads],
+    ['llama.attention.key_length', UINT32, headWidth], ['llama.attention.value_length', UINT32, headWidth],
+    ['llama.rope.dimension_count', UINT32, headWidth], ['llama.attention.layer_norm_rms_epsilon', FLOAT32, 1e-5],
+  ];
+  const tensors = [['token_embd.weight', [width, vocabulary], format], ['output_norm.weight', [width], F32]];
+  for (let i = 0; i < layers; i += 1) {
+    for (const [name, dims, type] of [
+      ['attn_norm', [width], F32], ['ffn_norm', [width], F32],
+      ['attn_q', [width, heads * headWidth], format], ['attn_k', [width, kvHeads * headWidth], format], ['attn_v', [width, kvHeads * headWidth], format],
+      ['attn_output', [heads * headWidth, width], format], ['ffn_gate', [width, hidden], format], ['ffn_up', [width, hidden], format], ['ffn_down', [hidden, width], format],
+    ]) tensors.push([`blk.${i}.${name}.weight`, dims, type]);
+  }
+  const out = new Bytes();
+  out.raw('GGUF').uint32(3).uint64(tensors.length).uint64(meta.length);
+  for (const [key, type, value] of meta) {
+    out.string(key).uint32(type);
+    if (type === STRING) out.string(value);
+    else if (type === FLOAT32) out.float32(value);
+    else out.uint32(value);
+  }
+  let offset = 0;
+  for (const [name, dims, { type, block, bytes }] of tensors) {
+    out.string(name).uint32(dims.length);
+    for (const dim of dims) out.uint64(dim);
+    out.uint32(type).uint64(offset);
+    offset += align((dims.reduce((product, dim) => product * dim) / block) * bytes);
+  }
+  return { bytes: out.padded(ALIGNMENT), dataBytes: offset };
+}
+
+const align = (size) => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+
+/** Little-endian bytes, one after another. */
+class Bytes {
+  #parts = [];
+  #length = 0;
+
+  raw(text) {
+    return this.#add(new TextEncoder().encode(text));
+  }
+
+  string(text) {
+    return this.uint64(new TextEncoder().encode(text).length).raw(text);
+  }
+
+  uint32 = (value) => this.#number(4, (view) => view.setUint32(0, value, true));
+  uint64 = (value) => this.#number(8, (view) => view.setBigUint64(0, BigInt(value), true));
+  float32 = (value) => this.#number(4, (view) => view.setFloat32(0, value, true));
+
+  padded(alignment) {
+    const rest = (alignment - (this.#length % alignment)) % alignment;
+    return new Blob([...this.#parts, new Uint8Array(rest)]);
+  }
+
+  #number(size, write) {
+    const bytes = new Uint8Array(size);
+    write(new DataView(bytes.buffer));
+    return this.#add(bytes);
+  }
+
+  #add(bytes) {
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return this;
+  }
+}

@@ -1,0 +1,16 @@
+// The page without a network: the service worker keeps it, the library keeps the models.
+
+import { registerOffline } from '../offline.js';
+import { toast } from './problems.js';
+import { t } from './text.js';
+
+/** Keeps the page for later visits and says when a new version of it is there; a page that cannot be kept works as before. */
+export async function keepOffline() {
+  addEventListener('offline', () => toast(t('page.offline')));
+  await registerOffline({
+    onUpdate: (apply) => toast(t('page.update'), {
+      label: t('page.update.apply'),
+      run: async () => { if (!await apply()) toast(t('page.update.tabs')); },
+    }),
+  });
+}

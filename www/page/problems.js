@@ -1,0 +1,87 @@
+// Errors in words: what happened, what to do, and for whoever wants it the library's own sentence and code.
+
+import { byId, element, sentence } from './dom.js';
+import { t } from './text.js';
+
+/** Which of several messages for a code the facts of this error call for. */
+const KINDS = {
+  DOWNLOAD: ({ status }) => {
+    if (status === 401 || status === 403) return 'refused';
+    if (status === 429) return 'busy';
+    return status ? 'server' : 'broken';
+  },
+  MODEL_NOT_FOUND: ({ none }) => (none ? 'none' : 'missing'),
+};
+
+/**
+ * @param {import('../errors.js').CressetError} error
+ * @returns {{ title: string, advice: string }} in the page's language
+ */
+export function explain(error) {
+  // Without a network more than downloads fails: parts of the page, say, that were never fetched.
+  const offline = globalThis.navigator?.onLine === false && ['DOWNLOAD', 'INTERNAL'].includes(error.code);
+  const kind = KINDS[error.code]?.(error.details ?? {});
+  const key = offline ? 'error.DOWNLOAD.offline' : `error.${error.code}${kind ? `.${kind}` : ''}`;
+  const known = t(`${key}.title`) !== `${key}.title` ? key : 'error.INTERNAL';
+  return { title: t(`${known}.title`), advice: t(`${known}.advice`) };
+}
+
+/**
+ * A card that says it.
+ * @param {import('../errors.js').CressetError} error
+ * @param {{ subject?: string, actions?: { label: string, run: () => void, primary?: boolean }[], onClose?: () => void }} [options]
+ *   `subject`: what it is about, a model's name say; `label`s are keys of messages
+ */
+export function problemCard(error, { subject, actions = [], onClose } = {}) {
+  const { title, advice } = explain(error);
+  const card = element('div', { class: 'problem', role: 'alert' });
+  const close = () => {
+    card.remove();
+    onClose?.();
+  };
+  const buttons = actions.map(({ label, run, primary }) => element('button', {
+    type: 'button', class: primary ? 'primary small' : 'quiet small', text: label,
+    onclick: () => { close(); run(); },
+  }));
+  card.append(
+    element('p', {}, element('strong', { textContent: subject ? `${subject}: ${title}` : title }), ' ', advice),
+    element('details', { class: 'problem-detail' },
+      element('summary', { text: 'problem.details' }),
+      element('p', { lang: 'en' }, sentence(error.message), ' ', element('code', { textContent: error.code }))),
+    element('div', { class: 'problem-actions' }, ...buttons,
+      element('button', { type: 'button', class: 'quiet small', text: 'problem.dismiss', onclick: close })));
+  return card;
+}
+
+/** Shows a card over the view, in place of the last one; nothing else on the page moves. */
+export function showProblem(error, options) {
+  byId('notices').replaceChildren(problemCard(error, options));
+}
+
+export function clearProblems() {
+  byId('notices').replaceChildren();
+}
+
+/**
+ * Something to know that is no error.
+ * @param {string} text
+ * @param {{ label: string, run: () => void, primary?: boolean }[]} [actions]
+ * @param {() => void} [onDismiss]
+ */
+export function showNotice(text, actions = [], onDismiss = () => {}) {
+  const card = element('div', { class: 'problem info', role: 'status' });
+  const buttons = [...actions, { label: 'problem.dismiss', run: onDismiss }].map(({ label, run, primary }) => element('button', {
+    type: 'button', class: primary ? 'primary small' : 'quiet small', text: label,
+    onclick: () => { card.remove(); run(); },
+  }));
+  card.append(element('p', { textContent: text }), element('div', { class: 'problem-actions' }, ...buttons));
+  byId('notices').replaceChildren(card);
+}
+
+/** A few words that need no answer; they go by themselves. @param {string} text @param {{ label: string, run: () => void }} [action] */
+export function toast(text, action) {
+  const note = element('div', { class: 'toast', role: 'status' }, element('span', { textContent: text }),
+    action ? element('button', { type: 'button', class: 'link', text: action.label, onclick: () => { note.remove(); action.run(); } }) : null);
+  byId('toasts').append(note);
+  setTimeout(() => note.remove(), action ? 12_000 : 5000);
+}

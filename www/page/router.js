@@ -1,0 +1,61 @@
+// The address after `#` → one of the page's views, fetched when it is first opened. `#/chat/ID` opens a conversation.
+
+import { byId, memory } from './dom.js';
+
+/**
+ * A view: built once into its section, then shown and hidden.
+ * @typedef {{ show?: (rest: string) => void, hide?: () => void }} View
+ */
+const VIEWS = {
+  chat: async () => (await import('./chat/view.js')).createChat,
+  write: async () => (await import('./write/view.js')).createWrite,
+  models: async () => (await import('./models/view.js')).createModels,
+  embed: async () => (await import('./embed/view.js')).createEmbed,
+};
+
+const built = new Map();
+let current = null;
+let first = 'write';
+
+/** Follows the address from now on. @param {string} view   which, where the address names none */
+export function startRouter(view) {
+  first = view;
+  addEventListener('hashchange', follow);
+  return follow();
+}
+
+/** Opens a view by its address: `go('chat', id)`. */
+export function go(view, rest = '') {
+  const hash = `#/${view}${rest ? `/${encodeURIComponent(rest)}` : ''}`;
+  if (hash !== location.hash) history.pushState(null, '', hash);
+  return follow();
+}
+
+/** The name of the view that is shown. */
+export const currentView = () => current;
+
+/** A view, once it was built. @returns {Promise<View> | undefined} */
+export const viewOf = (name) => built.get(name);
+
+async function follow() {
+  const [, name, rest = ''] = /^#\/(\w+)(?:\/(.*))?$/.exec(location.hash) ?? [];
+  const view = Object.hasOwn(VIEWS, name ?? '') ? name : first;
+  const section = byId(`view-${view}`);
+  if (view !== current) {
+    if (current) built.get(current)?.then((view) => view.hide?.());
+    for (const other of document.querySelectorAll('.view')) other.hidden = other !== section;
+    for (const link of document.querySelectorAll('[data-view]')) {
+      if (link.dataset.view === view) link.setAttribute('aria-current', 'page');
+      else link.removeAttribute('aria-current');
+    }
+    const moved = current !== null;
+    current = view;
+    document.documentElement.dataset.view = view;
+    memory.set('view', view);
+    scrollTo(0, 0);
+    if (moved) byId('main').focus({ preventScroll: true });
+  }
+  if (!built.has(view)) built.set(view, VIEWS[view]().then((create) => create(section)));
+  const { show } = await built.get(view);
+  if (current === view) show?.(decodeURIComponent(rest));
+}

@@ -1,0 +1,68 @@
+// The settings: language, colours, contrast, where the model runs, how much of a conversation it holds.
+
+import { load } from './downloads.js';
+import { byId, element, memory } from './dom.js';
+import { session } from './session.js';
+import { showShortcuts } from './shortcuts.js';
+import { LANGUAGES, currentLanguage, useLanguage } from './text.js';
+
+const CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32768];
+
+/** Fills the panel that `button` opens. */
+export function setUpSettings() {
+  const panel = byId('settings');
+  panel.append(
+    row('settings.language', choice('language', Object.entries(LANGUAGES).map(([value, name]) => ({ value, name })), currentLanguage(), chooseLanguage)),
+    row('settings.theme', look('theme', ['auto', 'light', 'dark'])),
+    row('settings.contrast', look('contrast', ['auto', 'usual', 'more'])),
+    element('hr'),
+    row('settings.device', select('device', ['auto', 'webgpu', 'cpu'].map((value) => ({ value, text: `settings.device.${value}` })), session.device, (value) => {
+      session.device = value;
+      memory.set('device', value);
+      reload();
+    })),
+    row('settings.context', select('context', [{ value: '', text: 'settings.context.auto' }, ...CONTEXTS.map((n) => ({ value: String(n), text: ['settings.context.tokens', { count: n }] }))], String(session.contextLength ?? ''), (value) => {
+      session.contextLength = value ? Number(value) : null;
+      memory.set('context', session.contextLength);
+      reload();
+    })),
+    element('p', { class: 'hint', text: 'settings.context.hint' }),
+    element('hr'),
+    element('button', { type: 'button', class: 'quiet wide', text: 'shortcuts.title', onclick: () => { panel.hidePopover(); showShortcuts(); } }),
+  );
+}
+
+async function chooseLanguage(code) {
+  memory.set('language', code);
+  await useLanguage(code);
+}
+
+/** Device and context hold from the next load on: load again what is loaded. */
+function reload() {
+  if (session.model) load(session.model, session.label);
+}
+
+function row(label, control) {
+  control.setAttribute('aria-labelledby', `${control.id}-label`);
+  return element('div', { class: 'setting' }, element('span', { class: 'setting-name', id: `${control.id}-label`, text: label }), control);
+}
+
+function look(name, values) {
+  const choices = values.map((value) => ({ value, text: `settings.${name}.${value}` }));
+  return choice(name, choices, globalThis.cressetLook.read(name), (value) => globalThis.cressetLook.choose(name, value));
+}
+
+/** A few choices side by side. */
+function choice(name, choices, chosen, onChoose) {
+  const group = element('div', { class: 'segments', id: `setting-${name}`, role: 'radiogroup' });
+  group.append(...choices.map(({ value, text, name: own }) => element('label', {},
+    element('input', { type: 'radio', name: `setting-${name}`, value, checked: value === chosen, onchange: () => onChoose(value) }),
+    element('span', text ? { text } : { textContent: own, lang: value === 'zh' ? 'zh-Hans' : value }))));
+  return group;
+}
+
+function select(name, choices, chosen, onChoose) {
+  const node = element('select', { id: `setting-${name}`, onchange: ({ target }) => onChoose(target.value) });
+  node.append(...choices.map(({ value, text }) => element('option', { value, text, selected: value === chosen })));
+  return node;
+}

@@ -1,0 +1,42 @@
+// How fast the model writes, in four figures below the sheet.
+
+import { byId } from '../dom.js';
+import { duration, rate } from '../format.js';
+
+/** How fast it goes: counted here while text arrives, replaced by the engine's own numbers at the end. */
+export class Readout {
+  tokens = 0;
+  #start = performance.now();
+  #first = 0;
+  #frame = null;
+
+  constructor(seed) {
+    for (const id of ['speed', 'first-token', 'count']) show(id, '–');
+    show('seed-used', String(seed));
+  }
+
+  add(tokens) {
+    if (this.tokens === 0) this.#first = performance.now();
+    this.tokens += tokens;
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      const seconds = (performance.now() - this.#first) / 1000;
+      show('count', String(this.tokens));
+      show('first-token', duration((this.#first - this.#start) / 1000));
+      // The first token is prefill's; speed is that of the others.
+      if (this.tokens > 1 && seconds > 0.2) show('speed', rate((this.tokens - 1) / seconds));
+    });
+  }
+
+  /** @param {object | null} usage   the engine's account; absent after a stop */
+  end(usage) {
+    cancelAnimationFrame(this.#frame);
+    show('count', String(usage?.completion_tokens ?? this.tokens));
+    if (usage?.extra?.decode_tokens_per_s > 0) show('speed', rate(usage.extra.decode_tokens_per_s));
+    if (usage?.extra?.time_to_first_token_s > 0) show('first-token', duration(usage.extra.time_to_first_token_s));
+  }
+}
+
+function show(id, text) {
+  byId(id).textContent = text;
+}

@@ -1,0 +1,124 @@
+// The sheet of paper: a textarea that holds and edits the text, over a layer that shows the same text in ink, token by
+// token. Both must break lines alike.
+
+import { byId, element } from '../dom.js';
+import { Inked } from './inked.js';
+
+const BUTTONS_PX = 140; // the bar of buttons and some air
+
+export class Sheet {
+  #inked;
+  #area = byId('text');
+  #ink = byId('ink');
+  #frame = null;
+  #fresh = []; // pieces that are not drawn yet
+  #writing = false;
+
+  /** @param {Inked} inked @param {{ edited: () => void }} handlers */
+  constructor(inked, { edited }) {
+    this.#inked = inked;
+    this.#area.addEventListener('input', () => {
+      this.#inked.edit(this.#area.value);
+      this.draw();
+      edited();
+    });
+    this.draw();
+  }
+
+  get inked() {
+    return this.#inked;
+  }
+
+  /** Another text. */
+  set inked(inked) {
+    this.#inked = inked;
+    this.draw();
+  }
+
+  /** Whether the model writes now. */
+  set writing(writing) {
+    this.#writing = writing;
+    this.#area.readOnly = writing;
+    this.draw();
+  }
+
+  /** The model wrote this: drawn with the next frame. */
+  add(piece) {
+    this.#inked.append(piece);
+    this.#fresh.push(piece);
+    this.#frame ??= requestAnimationFrame(() => this.#drawFresh());
+  }
+
+  /** Everything anew. */
+  draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = null;
+    this.#fresh = [];
+    const { text, pieces } = this.#inked;
+    if (this.#area.value !== text) this.#area.value = text;
+    this.#ink.replaceChildren(...pieces.map(span), this.#end());
+  }
+
+  /** The index of the token at this point of the screen, or -1. */
+  tokenAt(x, y) {
+    // The textarea lies over the ink: look through it.
+    this.#area.style.pointerEvents = 'none';
+    this.#ink.classList.add('reachable');
+    const node = document.elementFromPoint(x, y);
+    this.#ink.classList.remove('reachable');
+    this.#area.style.pointerEvents = '';
+    return node?.parentNode === this.#ink ? this.#indexOf(node) : -1;
+  }
+
+  /** The index of the token that the caret is in or before, or -1. At the end of the text it is in none. */
+  tokenAtCaret() {
+    const { selectionStart, selectionEnd } = this.#area;
+    if (selectionStart !== selectionEnd || this.#writing) return -1;
+    const { index = -1 } = this.#inked.at(selectionStart) ?? {};
+    return this.#inked.pieces[index]?.logprob === undefined ? -1 : index;
+  }
+
+  /** Where a token is on the screen. */
+  rectOf(index) {
+    return [...this.#ink.children[index].getClientRects()].at(-1);
+  }
+
+  /** Marks one token, or none (-1). */
+  mark(index) {
+    this.#ink.querySelector('.marked')?.classList.remove('marked');
+    this.#ink.children[index]?.classList.add('marked');
+  }
+
+  #indexOf(node) {
+    const index = [...this.#ink.children].indexOf(node);
+    return this.#inked.pieces[index]?.logprob === undefined ? -1 : index;
+  }
+
+  #drawFresh() {
+    this.#frame = null;
+    const following = this.#endBottom() <= innerHeight;
+    const pieces = this.#fresh;
+    this.#fresh = [];
+    const end = this.#area.value.length;
+    this.#area.setRangeText(pieces.map(({ text }) => text).join(''), end, end);
+    this.#ink.lastChild.before(...pieces.map(span));
+    // The last line stays above the bar of buttons, unless the visitor has scrolled away from it.
+    const hidden = this.#endBottom() - (innerHeight - BUTTONS_PX);
+    if (following && hidden > 0) scrollBy({ top: hidden });
+  }
+
+  #endBottom() {
+    return this.#ink.lastChild.getBoundingClientRect().bottom;
+  }
+
+  /** A last line of its own height, and the caret while the model writes. */
+  #end() {
+    return element('span', { class: this.#writing ? 'caret' : 'end', textContent: '\u200b' });
+  }
+}
+
+function span({ by, text, logprob }) {
+  const node = element('span', { class: `by-${by}${logprob === undefined ? '' : ' token'}`, textContent: text });
+  if (logprob !== undefined) node.style.setProperty('--p', Math.exp(logprob).toFixed(3));
+  return node;
+}
