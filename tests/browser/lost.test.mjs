@@ -1,0 +1,110 @@
+// A graphics device that is lost while the real engine answers on it: the answer goes on, on another device.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { DIST, serveEngine } from './engine.mjs';
+import { newPage, startBrowser } from './harness.mjs';
+
+// Runs before the worker: keeps the devices that the engine opens, and ends the newest when the page says so.
+const KILLER = `
+  const devices = [];
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = async function (...options) {
+    const device = await requestDevice.apply(this, options);
+    devices.push(device);
+    return device;
+  };
+  new BroadcastChannel('test').addEventListener('message', () => devices.at(-1).destroy());
+`;
+
+let browser, server, page;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await serveEngine();
+  page = await newPage(browser);
+  await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker.js`, 'utf8') }));
+  await page.goto(`${server.url}blank.html`);
+  await page.evaluate(async () => {
+    window.Cresset = (await import('/cresset.js')).Cresset;
+    const killer = new BroadcastChannel('test');
+    // The text of an answer whose device is lost after each of these numbers of pieces.
+    window.write = async (engine, losses, request = {}) => {
+      let text = '';
+      let pieces = 0;
+      const options = { prompt: 'Once upon a time', max_tokens: 24, temperature: 1, seed: 3, ignore_eos: true, stream: true };
+      for await (const { choices } of await engine.completions.create({ ...options, ...request })) {
+        text += choices[0]?.text ?? '';
+        pieces += 1;
+        if (losses.includes(pieces)) killer.postMessage('');
+      }
+      return text;
+    };
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+test('the answer goes on where it was, and the engine is as before', async () => {
+  const { undisturbed, disturbed, rebuilds, after } = await page.evaluate(async () => {
+    const engine = await Cresset.load('default', { device: 'webgpu' });
+    const undisturbed = await write(engine, []);
+    const disturbed = await write(engine, [4], { cache_prompt: false });
+    const { rebuilds } = await engine.stats();
+    const after = await write(engine, [], { cache_prompt: false });
+    await engine.unload();
+    return { undisturbed, disturbed, rebuilds, after };
+  });
+  assert.ok(undisturbed.length > 40, undisturbed);
+  assert.equal(disturbed, undisturbed);
+  assert.equal(rebuilds, 1);
+  assert.equal(after, undisturbed);
+});
+
+test('a model that was not kept is read again from where it was', async () => {
+  const rebuilds = await page.evaluate(async () => {
+    const engine = await Cresset.load('default', { device: 'webgpu', cache: false });
+    await write(engine, [2, 9]);
+    const { rebuilds } = await engine.stats();
+    await engine.unload();
+    return rebuilds;
+  });
+  assert.equal(rebuilds, 2);
+});
+
+test('where the model cannot be read again the error says why, and a load mends it', async () => {
+  const { error, text } = await page.evaluate(async () => {
+    const engine = await Cresset.load('default', { device: 'webgpu' });
+    await Cresset.cache.clear();
+    const error = await write(engine, [3]).catch(({ code, message }) => ({ code, message }));
+    await engine.unload();
+    const next = await Cresset.load('default', { device: 'webgpu' });
+    const text = await write(next, []);
+    await next.unload();
+    return { error, text };
+  });
+  assert.equal(error.code, 'DEVICE_LOST');
+  assert.match(error.message, /lost.*could not be put on another.*choose it again/s);
+  assert.ok(text.length > 40, text);
+});
+
+test('a visitor sees the text go on', async () => {
+  const visitor = await page.context().newPage();
+  await visitor.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"'); });
+  await visitor.goto(`${server.url}#/write`);
+  await visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { timeout: 60_000 });
+  await visitor.fill('#text', 'Once upon a time');
+  await visitor.press('#text', 'Control+Enter');
+  await visitor.waitForFunction(() => document.querySelectorAll('#ink .by-model').length > 0);
+  await visitor.evaluate(() => new BroadcastChannel('test').postMessage(''));
+  const ink = async () => (await visitor.textContent('#ink')).replace(/\u200b$/, '');
+  const written = await ink();
+  await visitor.waitForFunction((length) => document.querySelector('#ink').textContent.length > length + 60, written.length, { timeout: 60_000 });
+  assert.equal(await visitor.locator('#notices .problem').count(), 0);
+  assert.ok((await ink()).startsWith(written));
+  await visitor.close();
+});
