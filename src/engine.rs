@@ -7,11 +7,13 @@ mod bench;
 mod convert;
 mod embeddings;
 mod estimate;
+mod known;
 mod load;
 mod probe;
 mod prompt;
 mod rebuild;
 mod request;
+mod self_test;
 mod stop;
 
 pub use adapters::AdapterOptions;
@@ -20,10 +22,11 @@ pub use bench::{BenchOptions, BenchReport};
 pub use convert::Conversion;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device};
 pub use probe::probe;
+pub use self_test::{Demoted, SelfTest, Verdict};
 
 use crate::chat::ChatTemplate;
 use crate::chat::tool_calls::{self, ToolCallParser};
-use crate::device::Device;
+use crate::device::{Device, Tuning};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::{Breathe, Finish, Generator, Outcome, Request};
@@ -50,6 +53,8 @@ pub struct Engine {
     model: ModelInfo,
     adapters: Adapters,
     origin: Origin,
+    /// Of the self-test, where there was one.
+    verdict: Option<Verdict>,
     requests: u64,
     /// Seconds that the clock on the wall is ahead of UTC.
     utc_offset: i64,
@@ -381,8 +386,28 @@ impl Engine {
             "memory": by_kind,
             "adapters": self.adapters(),
             "tokenizer": self.tokenizer.as_ref().map(|t| t.info()),
-            "variants": { "kv": self.origin.options.kv.name() },
+            "variants": self.variants(),
         })
+    }
+
+    /// How the device computes, and what it would compute wrongly.
+    fn variants(&self) -> Value {
+        let mut variants = json!({ "kv": self.origin.options.kv.name() });
+        if !self.work.device().is_cpu() {
+            let Tuning { matvec, matmul, .. } = self.work.device().tuning();
+            variants["matvec"] = json!(matvec.to_string());
+            variants["matmul"] = json!(matmul.to_string());
+            variants["proven"] = json!(self.verdict.is_some());
+        }
+        if let Some(verdict) = &self.verdict {
+            variants["demoted"] = json!(verdict.demoted);
+        }
+        variants
+    }
+
+    /// What the self-test found out, to be given to later loads; none without one.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
     }
 
     /// `engine.stats()`: what the executor has counted since loading.

@@ -323,6 +323,7 @@ export interface Engine {
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;
   applyChatTemplate(messages: ChatMessage[], options?: TemplateOptions): Promise<string>;
+  /** Counters of requests, of device work, and of devices that were lost and replaced (`rebuilds`). */
   stats(): Promise<Record<string, unknown>>;
   /** Ends the running request normally, with `finish_reason: 'abort'`. */
   interrupt(): Promise<void>;

@@ -31,7 +31,7 @@ pub use kv::KvFormat;
 pub use low_rank::{Corrections, LowRank, ProjectionId};
 pub use pass::{Pass, Plan, Pool, Step, Tensor};
 pub use profile::{KernelTime, profile};
-pub use tuning::{MatmulShape, MatvecShape, Meet, Tuning};
+pub use tuning::{Candidates, MatmulShape, MatvecShape, Meet, Tuning};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
 
@@ -52,6 +52,9 @@ pub struct DeviceInfo {
     /// The adapter computes on the CPU (SwiftShader, lavapipe).
     pub software: bool,
     pub features: Vec<String>,
+    /// Threads of the smallest subgroup, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subgroup_size: Option<u32>,
     pub limits: Limits,
     /// Why this device and not another, when there was a choice.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -65,9 +65,9 @@ export function replay(device, { steps }, from, to, bytes) {
 }
 
 export function describe(device) {
-  const { vendor = '', architecture = '', description = '', device: name = '', isFallbackAdapter = false } = device.adapterInfo ?? {};
+  const { vendor = '', architecture = '', description = '', device: name = '', subgroupMinSize = null, isFallbackAdapter = false } = device.adapterInfo ?? {};
   const software = isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${name}`);
-  return JSON.stringify({ vendor, architecture, description: description || name, software, features: [...device.features].sort() });
+  return JSON.stringify({ vendor, architecture, description: description || name, software, features: [...device.features].sort(), subgroup_size: device.features.has('subgroups') ? subgroupMinSize : null });
 }
 
 export const settled = (device) => device.queue.onSubmittedWorkDone();

@@ -68,13 +68,14 @@ struct Described {
     description: String,
     software: bool,
     features: Vec<String>,
+    subgroup_size: Option<u32>,
 }
 
 pub fn describe(_adapter: &wgpu::Adapter, device: &wgpu::Device, limits: Limits) -> DeviceInfo {
     let mut info = DeviceInfo { backend: "webgpu".into(), limits, ..DeviceInfo::default() };
     if let Ok(d) = serde_json::from_str::<Described>(&js_describe(raw_device(device))) {
         (info.vendor, info.architecture, info.description) = (d.vendor, d.architecture, d.description);
-        (info.software, info.features) = (d.software, d.features);
+        (info.software, info.features, info.subgroup_size) = (d.software, d.features, d.subgroup_size);
     }
     info
 }

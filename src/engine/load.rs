@@ -4,6 +4,7 @@ use super::adapters::Adapters;
 use super::probe::{check_size, device_bytes, quantization};
 use super::rebuild::Origin;
 use super::request::Fields;
+use super::self_test::{self, SelfTest, Verdict};
 use super::{Engine, Work};
 use crate::chat::ChatTemplate;
 use crate::device::{Device, KvFormat};
@@ -40,6 +41,8 @@ pub struct LoadOptions {
     pub kv: KvFormat,
     /// What the matrices of an unquantised file become while they are read; what is quantised already stays as it is.
     pub quantize: Option<Format>,
+    /// Whether ways of computing on a GPU are proved before they are used.
+    pub self_test: SelfTest,
 }
 
 impl LoadOptions {
@@ -68,14 +71,18 @@ impl LoadOptions {
                 }
             },
         };
-        Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv, quantize })
+        // Verdicts that cannot be read have been written by another build.
+        let known = fields.get("verdicts").map(|v| v.as_array().cloned().unwrap_or_default()).unwrap_or_default();
+        let known = known.into_iter().filter_map(|verdict| serde_json::from_value(verdict).ok()).collect();
+        let self_test = SelfTest { run: fields.flag("selfTest")?, known, candidates: None };
+        Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv, quantize, self_test })
     }
 }
 
 /// What is going on while loading, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LoadProgress {
-    /// `upload`, `compile` or `ready`.
+    /// `self-test`, `upload`, `compile` or `ready`.
     pub status: &'static str,
     pub loaded: u64,
     pub total: u64,
@@ -135,24 +142,35 @@ pub async fn load(
     // A model whose template is broken still completes texts: chats alone are refused.
     let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref());
 
-    let (work, places) = build(&checkpoint, options, on_progress).await?;
+    let Built { work, places, verdict } = build(&checkpoint, options, on_progress).await?;
     let model = model_info(&checkpoint, &shape, context, options, matches!(template, Ok(Some(_))));
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
     let adapters = Adapters::new(places);
-    let origin = Origin::new(checkpoint.files(), options.clone());
-    Ok(Engine { work, tokenizer, template, model, adapters, origin, requests: 0, utc_offset: 0 })
+    let mut options = options.clone();
+    options.self_test.known.extend(verdict.clone());
+    let origin = Origin::new(checkpoint.files(), options);
+    Ok(Engine { work, tokenizer, template, model, adapters, origin, verdict, requests: 0, utc_offset: 0 })
 }
 
-/// Opens the device and puts the model there, ready to run. Gives also where its adapters would go.
+/// A model on its device, ready to run.
+pub(super) struct Built {
+    pub work: Work,
+    /// Where its adapters would go.
+    pub places: Places,
+    /// What is known of the device.
+    pub verdict: Option<Verdict>,
+}
+
+/// Opens the device and puts the model there.
 pub(super) async fn build(
     checkpoint: &Checkpoint,
     options: &LoadOptions,
     on_progress: &mut dyn FnMut(LoadProgress),
-) -> Result<(Work, Places)> {
+) -> Result<Built> {
     let architecture = models::architecture_of(checkpoint)?;
     let shape = (architecture.shape)(&Hyper::new(checkpoint, architecture.name))?;
     let context = context(options, &shape)?;
-    let mut device = open_device(options.device).await?;
+    let (mut device, verdict) = proven_device(checkpoint, options, on_progress).await?;
     let planned = device_bytes(checkpoint, &shape, context, options, device.is_cpu());
     check_size(&shape, planned, device.info())?;
     let most = device.info().limits.max_buffer_bytes;
@@ -168,18 +186,48 @@ pub(super) async fn build(
     };
     device.check().await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
-    Ok(match model {
+    let work = match model {
         Model::Decoder(model) => {
             let mut generator = Generator::new(device, model, context, options.kv).await?;
             generator.warm_up().await?;
-            (Work::Generate(generator), places)
+            Work::Generate(generator)
         }
         Model::Encoder(model) => {
             let mut embedder = Embedder::new(device, model, context).await?;
             embedder.warm_up().await?;
-            (Work::Embed(embedder), places)
+            Work::Embed(embedder)
         }
-    })
+    };
+    Ok(Built { work, places, verdict })
+}
+
+/// The device, computing in a way that is known to be right there. Where none is, the CPU, if that may be.
+async fn proven_device(
+    checkpoint: &Checkpoint,
+    options: &LoadOptions,
+    on_progress: &mut dyn FnMut(LoadProgress),
+) -> Result<(Device, Option<Verdict>)> {
+    let mut device = open_device(options.device).await?;
+    if device.is_cpu() || !options.self_test.run {
+        return Ok((device, None));
+    }
+    // A format that this build cannot write is read by the same kernels, but for its `dequant`.
+    let format = Format::from_name(&quantization(checkpoint, options)).filter(|format| format.is_writable());
+    let format = format.unwrap_or(Format::Q8_0);
+    let verdict = self_test::judge(device.info(), &options.self_test, format, options.kv, on_progress).await?;
+    match verdict.tuning() {
+        Ok(tuning) => device.set_tuning(tuning),
+        Err(reason) => {
+            let reason = format!("the graphics adapter ({}) is not used: {reason}", self_test::name(device.info()));
+            device.destroy();
+            if options.device == DeviceChoice::Gpu {
+                return Err(Error::WebGpuUnavailable { reason });
+            }
+            device = Device::cpu();
+            device.info_mut().reason = Some(reason);
+        }
+    }
+    Ok((device, Some(verdict)))
 }
 
 /// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.

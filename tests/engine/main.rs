@@ -33,6 +33,7 @@ mod endings;
 mod lost;
 mod sampling;
 mod tools;
+mod variants;
 
 /// A chat template of characters that the golden vocabulary has.
 const TEMPLATE: &str = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]";

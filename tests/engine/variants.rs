@@ -1,0 +1,139 @@
+//! The self-test: ways of computing on this adapter are proved, wrong ones are not used, and what was found out is kept.
+
+use crate::*;
+use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Meet};
+use cresset::engine::{SelfTest, Verdict};
+
+fn matvec(lanes: u32, meet: Meet) -> MatvecShape {
+    MatvecShape { lanes, outputs: 4, meet }
+}
+
+const TILES: MatmulShape = MatmulShape { tall: 4, f16: false };
+
+/// The golden model after a self-test, and how many steps that took.
+fn tested(case: Case, self_test: SelfTest, kv: KvFormat) -> Result<(Engine, usize), Error> {
+    let options =
+        LoadOptions { device: case, kv, self_test: SelfTest { run: true, ..self_test }, ..LoadOptions::default() };
+    let mut steps = 0;
+    let mut on_progress =
+        |progress: cresset::engine::LoadProgress| steps += usize::from(progress.status == "self-test");
+    let engine = block_on(Engine::load(model().checkpoint().expect("a file"), &options, &mut on_progress))?;
+    Ok((engine, steps))
+}
+
+fn demoted(engine: &Engine) -> Vec<(String, String)> {
+    let variants = &engine.info()["variants"];
+    let list = variants["demoted"].as_array().expect("a list");
+    let text = |value: &Value| value.as_str().expect("text").to_string();
+    list.iter().map(|d| (text(&d["variant"]), text(&d["reason"]))).collect()
+}
+
+#[test]
+fn every_way_is_right_on_this_adapter() {
+    let Some(case) = gpu() else { return };
+    let candidates = Candidates::of(block_on(Device::gpu()).expect("a device").info());
+    let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
+    for kv in KvFormat::ALL {
+        let (mut engine, steps) = tested(case, SelfTest::default(), kv).expect("an engine");
+        assert_eq!(steps, candidates.matvec.len() + candidates.matmul.len() + 1);
+        assert_eq!(demoted(&engine), [], "{kv:?}");
+        let variants = engine.info()["variants"].clone();
+        assert_eq!((&variants["proven"], &variants["kv"]), (&json!(true), &json!(kv.name())));
+        if kv == KvFormat::F32 {
+            assert_eq!(run(&mut engine, json!({ "temperature": 0 })), fresh);
+        }
+    }
+}
+
+#[test]
+fn each_way_by_itself_gives_the_same_answer() {
+    let Some(case) = gpu() else { return };
+    let all = Candidates::of(block_on(Device::gpu()).expect("a device").info());
+    let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
+    let ways = all.matvec.iter().map(|&m| (m, TILES)).chain(all.matmul.iter().map(|&m| (matvec(1, Meet::Alone), m)));
+    for (matvec, matmul) in ways {
+        let candidates = Some(Candidates { matvec: vec![matvec], matmul: vec![matmul] });
+        let (mut engine, _) =
+            tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("right");
+        let variants = engine.info()["variants"].clone();
+        assert_eq!(variants["matvec"], matvec.to_string());
+        assert_eq!(variants["matmul"], matmul.to_string());
+        assert_eq!(run(&mut engine, json!({ "temperature": 0 })), fresh, "{variants}");
+    }
+}
+
+/// Lanes that never meet leave out most of each sum: such a kernel runs, and what it says is gibberish.
+#[test]
+fn a_wrong_way_is_demoted_and_named() {
+    let Some(case) = gpu() else { return };
+    let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
+    let wrong = matvec(16, Meet::Alone);
+    let candidates = Some(Candidates { matvec: vec![wrong, matvec(16, Meet::Workgroup)], matmul: vec![TILES] });
+    let (mut engine, _) =
+        tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("an engine");
+    let found = demoted(&engine);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "matvec, alone ×4");
+    assert!(found[0].1.contains("% off in row 0"), "{found:?}");
+    assert_eq!(engine.info()["variants"]["matvec"], "workgroup 16×4");
+    assert_eq!(run(&mut engine, json!({ "temperature": 0 })), fresh);
+}
+
+/// Subgroups that are smaller than the kernel was told are what a visitor's driver can really do to it.
+#[test]
+fn subgroups_that_are_smaller_than_they_said() {
+    let Some(case) = gpu() else { return };
+    let device = block_on(Device::gpu()).expect("a device");
+    let Some(size @ 2..32) = device.info().subgroup_size else { return };
+    let candidates = Some(Candidates {
+        matvec: vec![matvec(32, Meet::Subgroup), matvec(size, Meet::Subgroup)],
+        matmul: vec![TILES],
+    });
+    let (engine, _) = tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("an engine");
+    assert_eq!(demoted(&engine)[0].0, "matvec, subgroup 32×4");
+    assert_eq!(engine.info()["variants"]["matvec"], format!("subgroup {size}×4"));
+}
+
+#[test]
+fn an_adapter_on_which_nothing_is_right_is_refused() {
+    let Some(case) = gpu() else { return };
+    let candidates = Candidates { matvec: vec![matvec(16, Meet::Alone), matvec(32, Meet::Alone)], matmul: vec![TILES] };
+    let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
+    let error = tested(case, self_test, KvFormat::F32).err().expect("a refusal");
+    assert_eq!(error.code(), "WEBGPU_UNAVAILABLE");
+    assert!(error.to_string().contains("computes wrongly") && error.to_string().contains("% off"), "{error}");
+}
+
+#[test]
+fn a_verdict_is_kept_for_the_same_adapter_and_build() {
+    let Some(case) = gpu() else { return };
+    let (engine, _) = tested(case, SelfTest::default(), KvFormat::F32).expect("an engine");
+    let verdict = serde_json::to_value(engine.verdict().expect("a verdict")).expect("plain data");
+    let with = |verdict: Value, kv| {
+        let options = json!({ "selfTest": true, "verdicts": [{ "of": "another build" }, verdict] });
+        tested(case, LoadOptions::parse(&options).expect("options").self_test, kv).expect("an engine")
+    };
+    let (again, steps) = with(verdict.clone(), KvFormat::F32);
+    assert_eq!(steps, 0);
+    assert_eq!(again.info()["variants"], engine.info()["variants"]);
+    let (_, steps) = with(verdict.clone(), KvFormat::F16);
+    assert!(steps > 0, "other kernels");
+    for (field, value) in [("key", json!("another")), ("tuning", json!({ "lanes": 7 }))] {
+        let mut other = verdict.clone();
+        other[field] = value;
+        assert!(with(other, KvFormat::F32).1 > 0, "{field}");
+    }
+    let mut forged = verdict;
+    forged["tuning"]["matvec"]["lanes"] = json!(0);
+    assert!(with(forged, KvFormat::F32).1 > 0, "no such shape");
+    assert!(serde_json::from_value::<Verdict>(json!({})).is_err());
+}
+
+#[test]
+fn without_a_self_test_nothing_is_claimed() {
+    let Some(case) = gpu() else { return };
+    let variants = engine(case).info()["variants"].clone();
+    assert_eq!(variants["proven"], false);
+    assert!(variants.get("demoted").is_none());
+    assert!(engine(cpu()).info()["variants"].get("matvec").is_none());
+}
