@@ -4,6 +4,7 @@ pub mod bench;
 pub mod embed;
 pub mod inspect;
 pub mod quantize;
+mod verdicts;
 
 use super::{Adapter, Chat, Generate, Logits, Model, Perplexity, Sampling, Tokenize};
 use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress, no_breathing};
@@ -24,6 +25,7 @@ impl Model {
     fn options(&self) -> Result<LoadOptions> {
         LoadOptions::parse(&json!({
             "device": self.device, "contextLength": self.context, "kv": self.kv, "quantize": self.quantize,
+            "selfTest": true, "verdicts": verdicts::read(),
         }))
     }
 
@@ -42,6 +44,9 @@ impl Model {
         };
         let engine = block_on(Engine::load(checkpoint, &self.options()?, &mut on_progress));
         bar.finish_and_clear();
+        if let Some(verdict) = engine.as_ref().ok().and_then(Engine::verdict) {
+            verdicts::keep(&json!(verdict));
+        }
         engine
     }
 }

@@ -22,6 +22,8 @@ const MODEL: &str = "tests/golden/llama-gqa/f32.gguf";
 fn run(subcommand: &str, model: impl AsRef<Path>, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
     command.arg(subcommand).arg("--model").arg(model.as_ref()).args(arguments);
+    // What is found out about adapters is kept where caches are, and those are not the tests' own.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::null()).output().expect("the binary runs")
 }
 
@@ -63,6 +65,42 @@ fn file(variant: &Variant) -> (tempfile::TempDir, PathBuf) {
 
 fn engine() -> Engine {
     open(Path::new(MODEL), cpu(), KvFormat::F16)
+}
+
+#[test]
+fn what_is_known_of_an_adapter_is_kept() {
+    if support::gpu().is_none() {
+        return;
+    }
+    let caches = tempfile::tempdir().expect("a folder");
+    let path = caches.path().join("cresset/self-test.json");
+    let generate = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
+        command.args(["generate", "--model", MODEL, "--device", "gpu", "--prompt", "the hen", "--temperature", "0"]);
+        let out = command.args(["--max-tokens", "8"]).env("XDG_CACHE_HOME", caches.path()).output();
+        let out = out.expect("the binary runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        out.stdout
+    };
+    let fresh = generate();
+    let kept: Value = serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+    assert_eq!(kept.as_array().map(Vec::len), Some(1), "{kept}");
+    assert!(kept[0]["tuning"].is_object() && kept[0]["demoted"] == json!([]), "{kept}");
+    // A verdict that nothing is right here is believed: it was not asked again.
+    let mut refused = kept.clone();
+    refused[0]["tuning"] = Value::Null;
+    std::fs::write(&path, refused.to_string()).expect("a file");
+    failed(
+        Command::new(env!("CARGO_BIN_EXE_cresset"))
+            .args(["generate", "--model", MODEL, "--device", "gpu", "--prompt", "the hen"])
+            .env("XDG_CACHE_HOME", caches.path())
+            .output()
+            .expect("the binary runs"),
+        "WEBGPU_UNAVAILABLE",
+    );
+    // One that cannot be read is no verdict.
+    std::fs::write(&path, "{ not JSON").expect("a file");
+    assert_eq!(generate(), fresh);
 }
 
 #[test]

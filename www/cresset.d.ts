@@ -41,6 +41,11 @@ export interface ProbeOptions {
   quantize?: string;
   /** Look among the files kept on this device first. Default true. */
   cache?: boolean;
+  /**
+   * Prove on a small model with known answers that the graphics adapter computes right, once for an adapter and a build.
+   * Default true.
+   */
+  selfTest?: boolean;
 }
 
 export interface LoadOptions extends ProbeOptions {
@@ -143,7 +148,19 @@ export interface EngineInfo {
   memory: { weights: number; adapters: number; kv: number; activations: number; other: number; total: number };
   adapters: Adapter[];
   /** What decides about the last bit of a text: number formats and kernel variants in use. */
-  variants: Record<string, string | number>;
+  variants: Variants;
+}
+
+export interface Variants {
+  /** Number format of the KV cache. */
+  kv: string;
+  /** How products of few rows and of many are computed; absent on the processor. */
+  matvec?: string;
+  matmul?: string;
+  /** Whether a self-test has shown that they are right on this adapter. */
+  proven?: boolean;
+  /** What the self-test found to be wrong here, and so is not used. */
+  demoted?: { variant: string; reason: string }[];
 }
 
 export interface SamplingOptions {

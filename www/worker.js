@@ -6,6 +6,7 @@ import { openAll, parseIntegrity, readText, survey } from './open.js';
 import { isWeights, resolve, storedFiles } from './sources.js';
 import * as store from './store.js';
 import './subgroups.js';
+import { keepVerdict, readVerdicts } from './verdicts.js';
 
 const PROGRESS_INTERVAL_MS = 50;
 // Larger downloads are looked at first: whether the device can run them shows in their first megabytes.
@@ -45,18 +46,21 @@ const methods = {
     const access = accessTo(source, options, report, signal);
     // An adapter that is not there is missed before the model is on the device.
     const beside = adapter ? await openAdapter(adapter, options, report, signal) : null;
+    const how = JSON.stringify({ selfTest: true, ...JSON.parse(options.engine), verdicts: await readVerdicts() });
     const load = async () => {
       const files = await survey(await find(source, options, access), access);
       if (files.reduce((sum, { size, kept }) => sum + (size ?? 0) - kept, 0) > LOOK_FIRST_BYTES) {
         const headers = await openAll(files, { ...access, report: () => {}, headersOnly: true });
         const { fits } = JSON.parse(await readingFrom(headers, (readable) => probe(readable, options.engine)));
         // Loading says what the matter is, before it comes to the weights.
-        if (!fits) return readingFrom(headers, (readable) => Engine.load(readable, options.engine, report));
+        if (!fits) return readingFrom(headers, (readable) => Engine.load(readable, how, report));
       }
-      return readingFrom(await openAll(files, access), (readable) => Engine.load(readable, options.engine, report));
+      return readingFrom(await openAll(files, access), (readable) => Engine.load(readable, how, report));
     };
     // A damaged copy was removed: once more, from the network.
     engine = await load().catch((error) => (error.details?.damaged ? load() : Promise.reject(error)));
+    const verdict = engine.verdict();
+    if (verdict) await keepVerdict(JSON.parse(verdict));
     if (beside) await addAdapter('default', beside, '{"default":true}');
     report({ status: 'ready' });
     return { info: JSON.parse(await engine.info()) };

@@ -43,6 +43,10 @@ pub enum Part {
     Whole,
 }
 
+impl Part {
+    pub const ALL: [Part; 3] = [Part::Decode, Part::Prefill, Part::Whole];
+}
+
 /// Ids that were drawn, and the logits [V] of each row.
 pub struct Answer {
     ids: Vec<u32>,
@@ -68,7 +72,8 @@ impl KnownModel {
     pub async fn answer(&mut self, part: Part) -> Result<Answer> {
         match part {
             Part::Decode => self.tokens(1, 24).await,
-            Part::Whole => self.tokens(273, 4).await,
+            // A full chunk of the prompt, then single rows with more keys than one workgroup attends to.
+            Part::Whole => self.tokens(257, 4).await,
             Part::Prefill => {
                 let mut rows = Vec::new();
                 let ids = self.prompt(44);

@@ -73,55 +73,21 @@ pub async fn judge(
     if let Some(known) = options.known.iter().find(|verdict| verdict.holds(&key, &candidates)) {
         return Ok(known.clone());
     }
-    let total = (candidates.matvec.len() + candidates.matmul.len() + 1) as u64;
-    let mut done = 0;
-    let mut step = || {
-        on_progress(LoadProgress { status: "self-test", loaded: done, total });
-        done += 1;
-    };
-    let small = file(format, Size::SMALL)?;
-    let wide = if info.software { None } else { Some(file(format, Size::WIDE)?) };
-    let usual = Tuning::unmeasured(info.software);
-    let trial = Trial { small: &small, wide: wide.as_deref(), kv };
-    let mut specification = KnownModel::new(Device::plain_cpu(), usual, &small, kv).await?;
-    let mut demoted = Vec::new();
-
-    let want = specification.answer(Part::Decode).await?;
-    let mut right = Vec::new();
-    for &matvec in &candidates.matvec {
-        step();
-        match trial.run(Tuning { matvec, ..usual }, Part::Decode, &want).await {
-            Ok((_, seconds)) => right.push((matvec, seconds)),
-            Err(reason) => demoted.push(Demoted { variant: format!("matvec, {matvec}"), reason }),
-        }
+    let exam = Exam::new(info, format, kv).await?;
+    let report = &mut |loaded, total| on_progress(LoadProgress { status: "self-test", loaded, total });
+    let mut verdict = Verdict { key, tuning: None, demoted: Vec::new() };
+    // A software adapter compiles slowly and is nobody's choice for its speed: the first that is right will do.
+    if info.software {
+        report(0, 1);
+        verdict.tuning = exam.usual(&candidates).await;
     }
-    let matvec = best(&right, usual.matvec);
-
-    let want = specification.answer(Part::Prefill).await?;
-    let mut right = Vec::new();
-    for &matmul in &candidates.matmul {
-        step();
-        match trial.run(Tuning { matmul, ..usual }, Part::Prefill, &want).await {
-            Ok((seconds, _)) => right.push((matmul, seconds)),
-            Err(reason) => demoted.push(Demoted { variant: format!("matmul, {matmul}"), reason }),
-        }
+    if verdict.tuning.is_none() {
+        (verdict.tuning, verdict.demoted) = exam.all(&candidates, report).await?;
     }
-    let matmul = best(&right, usual.matmul);
-
-    step();
-    let mut tuning = None;
-    if let (Some(matvec), Some(matmul)) = (matvec, matmul) {
-        let chosen = Tuning { matvec, matmul, ..usual };
-        let want = specification.answer(Part::Whole).await?;
-        match (Trial { wide: None, ..trial }).run(chosen, Part::Whole, &want).await {
-            Ok(_) => tuning = Some(chosen),
-            Err(reason) => demoted.push(Demoted { variant: "all kernels together".to_string(), reason }),
-        }
-    }
-    for Demoted { variant, reason } in &demoted {
+    for Demoted { variant, reason } in &verdict.demoted {
         log::warn!("{}: {variant} is not used: {reason}", name(info));
     }
-    Ok(Verdict { key, tuning, demoted })
+    Ok(verdict)
 }
 
 /// What an adapter is called.
@@ -147,35 +113,99 @@ fn best<T: Copy + PartialEq>(right: &[(T, f64)], usual: T) -> Option<T> {
 }
 
 /// What each way of computing goes through.
-#[derive(Clone, Copy)]
-struct Trial<'a> {
-    small: &'a [u8],
+struct Exam {
+    usual: Tuning,
+    small: Vec<u8>,
     /// For times, where they are worth taking.
-    wide: Option<&'a [u8]>,
+    wide: Option<Vec<u8>>,
     kv: KvFormat,
+    /// To each part of the questions.
+    answers: [Answer; 3],
 }
 
-impl Trial<'_> {
-    /// Seconds of a prompt and of a token, 0 where they are not taken; or what is wrong. On a device of its own:
-    /// losing it is no harm to any other.
-    async fn run(&self, tuning: Tuning, part: Part, want: &Answer) -> std::result::Result<(f64, f64), String> {
-        let open = async |bytes, tuning| {
-            let device = Device::gpu().await?;
-            KnownModel::new(device, tuning, bytes, self.kv).await
-        };
-        // As many outputs to a group of lanes as the shape says, however small the weight.
-        let exact = Tuning { least_groups: 1, ..tuning };
-        let answer = async { open(self.small, exact).await?.answer(part).await };
-        let answer = answer.await.map_err(|error: crate::Error| error.to_string())?;
-        if let Some(fault) = answer.fault(want) {
-            return Err(fault);
+impl Exam {
+    async fn new(info: &DeviceInfo, format: Format, kv: KvFormat) -> Result<Exam> {
+        let usual = Tuning::unmeasured(info.software);
+        let small = file(format, Size::SMALL)?;
+        let wide = if info.software { None } else { Some(file(format, Size::WIDE)?) };
+        let mut specification = KnownModel::new(Device::plain_cpu(), usual, &small, kv).await?;
+        let mut answers = Vec::new();
+        for part in Part::ALL {
+            answers.push(specification.answer(part).await?);
         }
-        match self.wide {
-            None => Ok((0.0, 0.0)),
-            Some(bytes) => {
-                let seconds = async { open(bytes, tuning).await?.seconds().await };
-                seconds.await.map_err(|error: crate::Error| error.to_string())
+        let answers = answers.try_into().unwrap_or_else(|_| unreachable!("one for each part"));
+        Ok(Exam { usual, small, wide, kv, answers })
+    }
+
+    /// The usual way, or the first, if it is right.
+    async fn usual(&self, candidates: &Candidates) -> Option<Tuning> {
+        let matvec = candidates.matvec.iter().find(|&&shape| shape == self.usual.matvec);
+        let matmul = candidates.matmul.iter().find(|&&shape| shape == self.usual.matmul);
+        let matvec = *matvec.or(candidates.matvec.first())?;
+        let matmul = *matmul.or(candidates.matmul.first())?;
+        let tuning = Tuning { matvec, matmul, ..self.usual };
+        self.sit(tuning, Part::Whole).await.is_ok().then_some(tuning)
+    }
+
+    /// Each way by itself, then the best of those that are right together; and those that are wrong.
+    async fn all(
+        &self,
+        candidates: &Candidates,
+        report: &mut dyn FnMut(u64, u64),
+    ) -> Result<(Option<Tuning>, Vec<Demoted>)> {
+        let total = (candidates.matvec.len() + candidates.matmul.len() + 1) as u64;
+        let (mut done, mut demoted) = (0..total, Vec::new());
+        let mut step = || report(done.next().unwrap_or(total), total);
+        let mut right = Vec::new();
+        for &matvec in &candidates.matvec {
+            step();
+            match self.time(Tuning { matvec, ..self.usual }, Part::Decode).await {
+                Ok((_, seconds)) => right.push((matvec, seconds)),
+                Err(reason) => demoted.push(Demoted { variant: format!("matvec, {matvec}"), reason }),
             }
         }
+        let matvec = best(&right, self.usual.matvec);
+        let mut right = Vec::new();
+        for &matmul in &candidates.matmul {
+            step();
+            match self.time(Tuning { matmul, ..self.usual }, Part::Prefill).await {
+                Ok((seconds, _)) => right.push((matmul, seconds)),
+                Err(reason) => demoted.push(Demoted { variant: format!("matmul, {matmul}"), reason }),
+            }
+        }
+        let (Some(matvec), Some(matmul)) = (matvec, best(&right, self.usual.matmul)) else {
+            return Ok((None, demoted));
+        };
+        step();
+        let tuning = Tuning { matvec, matmul, ..self.usual };
+        match self.sit(tuning, Part::Whole).await {
+            Ok(()) => Ok((Some(tuning), demoted)),
+            Err(reason) => {
+                demoted.push(Demoted { variant: "all kernels together".to_string(), reason });
+                Ok((None, demoted))
+            }
+        }
+    }
+
+    /// What is wrong with a way of computing, if anything.
+    async fn sit(&self, tuning: Tuning, part: Part) -> std::result::Result<(), String> {
+        // As many outputs to a group of lanes as the shape says, however small the weight.
+        let tuning = Tuning { least_groups: 1, ..tuning };
+        let answer = async { self.open(tuning, &self.small).await?.answer(part).await };
+        let answer = answer.await.map_err(|error: crate::Error| error.to_string())?;
+        answer.fault(&self.answers[part as usize]).map_or(Ok(()), Err)
+    }
+
+    /// Seconds of a prompt and of a token, 0 where they are not taken; or what is wrong.
+    async fn time(&self, tuning: Tuning, part: Part) -> std::result::Result<(f64, f64), String> {
+        self.sit(tuning, part).await?;
+        let Some(wide) = &self.wide else { return Ok((0.0, 0.0)) };
+        let seconds = async { self.open(tuning, wide).await?.seconds().await };
+        seconds.await.map_err(|error: crate::Error| error.to_string())
+    }
+
+    /// A model on a device of its own: losing that is no harm to any other.
+    async fn open(&self, tuning: Tuning, bytes: &[u8]) -> Result<KnownModel> {
+        KnownModel::new(Device::gpu().await?, tuning, bytes, self.kv).await
     }
 }

@@ -213,6 +213,13 @@ impl Engine {
         }
     }
 
+    /// What the self-test found out, for the `verdicts` of later loads; JSON, empty without one.
+    pub fn verdict(&self) -> String {
+        let engine = self.engine.try_borrow();
+        let verdict = engine.as_ref().ok().and_then(|engine| engine.verdict());
+        verdict.map(|verdict| serde_json::to_string(verdict).expect("plain data")).unwrap_or_default()
+    }
+
     /// Ends the running request soon, with `finish_reason: "abort"`.
     pub fn interrupt(&self) {
         self.interrupted.set(true);

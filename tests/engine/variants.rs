@@ -29,13 +29,15 @@ fn demoted(engine: &Engine) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_way_is_right_on_this_adapter() {
+fn this_adapter_is_right() {
     let Some(case) = gpu() else { return };
-    let candidates = Candidates::of(block_on(Device::gpu()).expect("a device").info());
+    let device = block_on(Device::gpu()).expect("a device");
+    let (candidates, software) = (Candidates::of(device.info()), device.info().software);
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
     for kv in KvFormat::ALL {
         let (mut engine, steps) = tested(case, SelfTest::default(), kv).expect("an engine");
-        assert_eq!(steps, candidates.matvec.len() + candidates.matmul.len() + 1);
+        let all = candidates.matvec.len() + candidates.matmul.len() + 1;
+        assert_eq!(steps, if software { 1 } else { all });
         assert_eq!(demoted(&engine), [], "{kv:?}");
         let variants = engine.info()["variants"].clone();
         assert_eq!((&variants["proven"], &variants["kv"]), (&json!(true), &json!(kv.name())));

@@ -152,6 +152,7 @@ export class Engine {
     return messages.map(({ role, content }) => `<${role}>${content}`).join('');
   }
   stats() { return JSON.stringify({ generated_tokens: this.generated, last_request: this.last }); }
+  verdict() { return ''; }
   interrupt() { this.interrupted = true; }
   free() {}
 

@@ -1,0 +1,32 @@
+//! What self-tests found out about this machine's adapters, kept between runs. Where nothing can be kept, each run finds it
+//! out again.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::{env, fs};
+
+/// An adapter has a verdict for each format; those of older builds go.
+const MOST: usize = 24;
+
+/// `$XDG_CACHE_HOME/cresset/self-test.json`, or in the platform's folder for caches.
+fn path() -> Option<PathBuf> {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let caches = variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA"));
+    let caches = caches.or_else(|| Some(variable("HOME")?.join(".cache")));
+    Some(caches?.join("cresset").join("self-test.json"))
+}
+
+/// Newest first.
+pub fn read() -> Vec<Value> {
+    let text = path().and_then(|path| fs::read(path).ok());
+    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+pub fn keep(verdict: &Value) {
+    let others = read().into_iter().filter(|other| other["key"] != verdict["key"]);
+    let all: Vec<Value> = std::iter::once(verdict.clone()).chain(others).take(MOST).collect();
+    let Some(path) = path() else { return };
+    // Whatever refuses: the next run asks again.
+    let _ = path.parent().map(fs::create_dir_all);
+    let _ = fs::write(path, Value::from(all).to_string());
+}
