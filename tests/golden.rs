@@ -5,7 +5,7 @@ mod shared;
 mod support;
 
 use cresset::device::KvFormat;
-use cresset::engine::{Engine, LoadOptions, no_breathing};
+use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
 use cresset::generate::{Request, Sampled};
 use cresset::sampler::SamplingParams;
 use pollster::block_on;
@@ -205,5 +205,48 @@ fn the_bundled_model_on_both_devices() {
     check_real(&path, &expected, cpu());
     if let Some(case) = gpu() {
         check_real(&path, &expected, case);
+    }
+}
+
+/// A GPU without f16, without subgroups, with WebGPU's default limits: dense and mixed formats, windows, soft caps, experts.
+#[test]
+fn on_a_gpu_with_nothing_optional() {
+    if gpu().is_none() {
+        return;
+    }
+    for name in ["llama-gqa", "llama-mixed", "gpt2-small", "phi3", "gemma2", "gemma3", "olmoe"] {
+        check_folder(name, DeviceChoice::LeastGpu);
+    }
+    let info = open(Path::new("tests/golden/llama-gqa/f32.gguf"), DeviceChoice::LeastGpu, KvFormat::F16).info();
+    let device = &info["device"];
+    assert_eq!(device["features"], serde_json::json!([]));
+    assert_eq!((&device["limits"]["maxBindingBytes"], device.get("subgroupSize")), (&(128 << 20).into(), None));
+}
+
+/// Keys and values of 8 bits: as close to the reference as eight bits allow, the likeliest token the same, and decoding one
+/// row at a time as prefill has it.
+#[test]
+fn keys_and_values_in_8_bits() {
+    let expected = support::json(Path::new("tests/golden/bundled.json"));
+    let mut devices = vec![cpu()];
+    devices.extend(gpu());
+    for case in devices {
+        let path = Path::new("www/models/cresset-stories-4m-q8_0.gguf");
+        let mut engine = open(path, case, KvFormat::Q8);
+        let bytes = |engine: &Engine| engine.info()["memory"]["kv"].as_u64().expect("bytes") as f64;
+        let ratio = bytes(&engine) / bytes(&open(path, case, KvFormat::F16));
+        assert!((0.5..0.6).contains(&ratio), "{ratio} of f16's memory");
+        for prompt in expected.as_array().expect("prompts") {
+            let ids = support::ids(&prompt["ids"]);
+            let want = support::floats(&prompt["last_logits"]);
+            let mut last = Vec::new();
+            block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+            let spread = want.iter().fold(0f32, |most, x| most.max(x.abs()));
+            let error = close(&last, &want, 0.02 * spread, "8-bit keys and values");
+            eprintln!("{case:?}: {error:.1e} of {spread:.1}");
+            let best = |logits: &[f32]| (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+            assert_eq!(best(&last), best(&want));
+            decoding_agrees_with_prefill(&mut engine, &ids, 40, 0.02 * spread, "8-bit keys and values");
+        }
     }
 }

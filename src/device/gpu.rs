@@ -46,8 +46,8 @@ struct InFlight {
 type Mapped = oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Gpu {
-    /// The machine's best adapter, with all the limits it offers.
-    pub async fn open() -> Result<Gpu> {
+    /// The machine's best adapter: with its limits and the features that kernels know, or with `least`, what every device has.
+    pub async fn open(least: bool) -> Result<Gpu> {
         let unavailable = |reason: String| Error::WebGpuUnavailable { reason };
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.backends = wgpu::Backends::PRIMARY;
@@ -64,12 +64,17 @@ impl Gpu {
         let required_limits = wgpu::Limits {
             max_buffer_size: offered.max_buffer_size.max(defaults.max_buffer_size),
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
-            ..defaults
+            ..defaults.clone()
+        };
+        let features = adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP);
+        let (required_features, required_limits) = match least {
+            true => (wgpu::Features::empty(), defaults),
+            false => (features, required_limits),
         };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("cresset"),
-                required_features: adapter.features() & (wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP),
+                required_features,
                 required_limits,
                 ..Default::default()
             })

@@ -137,7 +137,12 @@ impl Device {
 
     /// The best GPU adapter of this machine. Error: `WEBGPU_UNAVAILABLE` when there is none.
     pub async fn gpu() -> Result<Device> {
-        Ok(Device::Gpu(Box::new(Gpu::open().await?)))
+        Ok(Device::Gpu(Box::new(Gpu::open(false).await?)))
+    }
+
+    /// The same adapter without anything optional: no f16, no subgroups, WebGPU's default limits.
+    pub async fn least_gpu() -> Result<Device> {
+        Ok(Device::Gpu(Box::new(Gpu::open(true).await?)))
     }
 
     pub fn info(&self) -> &DeviceInfo {

@@ -29,6 +29,8 @@ pub enum DeviceChoice {
     #[default]
     Auto,
     Gpu,
+    /// The GPU without anything optional: what runs there runs on every WebGPU device.
+    LeastGpu,
     Cpu,
 }
 
@@ -116,6 +118,7 @@ pub async fn open_device(choice: DeviceChoice) -> Result<Device> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::cpu()),
         DeviceChoice::Gpu => Device::gpu().await,
+        DeviceChoice::LeastGpu => Device::least_gpu().await,
         DeviceChoice::Auto => match Device::gpu().await {
             Ok(device) if device.info().software => {
                 let name = [&device.info().description, &device.info().architecture];
@@ -214,13 +217,13 @@ async fn proven_device(
     // A format that this build cannot write is read by the same kernels, but for its `dequant`.
     let format = Format::from_name(&quantization(checkpoint, options)).filter(|format| format.is_writable());
     let format = format.unwrap_or(Format::Q8_0);
-    let verdict = self_test::judge(device.info(), &options.self_test, format, options.kv, on_progress).await?;
+    let verdict = self_test::judge(device.info(), options, format, on_progress).await?;
     match verdict.tuning() {
         Ok(tuning) => device.set_tuning(tuning),
         Err(reason) => {
             let reason = format!("the graphics adapter ({}) is not used: {reason}", self_test::name(device.info()));
             device.destroy();
-            if options.device == DeviceChoice::Gpu {
+            if options.device != DeviceChoice::Auto {
                 return Err(Error::WebGpuUnavailable { reason });
             }
             device = Device::cpu();

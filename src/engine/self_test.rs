@@ -3,7 +3,7 @@
 //! found out holds for the adapter and this build, so that it need not be asked again.
 
 use super::known::{Answer, KnownModel, Part, Size, file};
-use super::load::LoadProgress;
+use super::load::{DeviceChoice, LoadOptions, LoadProgress, open_device};
 use crate::device::{Candidates, Device, DeviceInfo, KvFormat, Tuning};
 use crate::error::Result;
 use crate::quant::Format;
@@ -63,17 +63,17 @@ impl Verdict {
 /// Errors: those of a device that cannot be opened, and of the specification. What goes wrong in a trial is its outcome.
 pub async fn judge(
     info: &DeviceInfo,
-    options: &SelfTest,
+    options: &LoadOptions,
     format: Format,
-    kv: KvFormat,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Verdict> {
-    let candidates = options.candidates.clone().unwrap_or_else(|| Candidates::of(info));
-    let key = key(info, format, kv);
-    if let Some(known) = options.known.iter().find(|verdict| verdict.holds(&key, &candidates)) {
+    let LoadOptions { self_test, kv, .. } = options;
+    let candidates = self_test.candidates.clone().unwrap_or_else(|| Candidates::of(info));
+    let key = key(info, format, *kv);
+    if let Some(known) = self_test.known.iter().find(|verdict| verdict.holds(&key, &candidates)) {
         return Ok(known.clone());
     }
-    let exam = Exam::new(info, format, kv).await?;
+    let exam = Exam::new(info, options, format).await?;
     let report = &mut |loaded, total| on_progress(LoadProgress { status: "self-test", loaded, total });
     let mut verdict = Verdict { key, tuning: None, demoted: Vec::new() };
     // A software adapter compiles slowly and is nobody's choice for its speed: the first that is right will do.
@@ -114,6 +114,7 @@ fn best<T: Copy + PartialEq>(right: &[(T, f64)], usual: T) -> Option<T> {
 
 /// What each way of computing goes through.
 struct Exam {
+    device: DeviceChoice,
     usual: Tuning,
     small: Vec<u8>,
     /// For times, where they are worth taking.
@@ -124,7 +125,8 @@ struct Exam {
 }
 
 impl Exam {
-    async fn new(info: &DeviceInfo, format: Format, kv: KvFormat) -> Result<Exam> {
+    async fn new(info: &DeviceInfo, options: &LoadOptions, format: Format) -> Result<Exam> {
+        let &LoadOptions { device, kv, .. } = options;
         let usual = Tuning::unmeasured(info.software);
         let small = file(format, Size::SMALL)?;
         let wide = if info.software { None } else { Some(file(format, Size::WIDE)?) };
@@ -134,7 +136,7 @@ impl Exam {
             answers.push(specification.answer(part).await?);
         }
         let answers = answers.try_into().unwrap_or_else(|_| unreachable!("one for each part"));
-        Ok(Exam { usual, small, wide, kv, answers })
+        Ok(Exam { device, usual, small, wide, kv, answers })
     }
 
     /// The usual way, or the first, if it is right.
@@ -206,6 +208,6 @@ impl Exam {
 
     /// A model on a device of its own: losing that is no harm to any other.
     async fn open(&self, tuning: Tuning, bytes: &[u8]) -> Result<KnownModel> {
-        KnownModel::new(Device::gpu().await?, tuning, bytes, self.kv).await
+        KnownModel::new(open_device(self.device).await?, tuning, bytes, self.kv).await
     }
 }
