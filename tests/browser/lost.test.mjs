@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { DIST, serveEngine } from './engine.mjs';
 import { newPage, startBrowser } from './harness.mjs';
 
-// Runs before the worker: keeps the devices that the engine opens, and ends the newest when the page says so.
+// Runs before the worker: keeps the devices that the engine opens, and ends them when the page says so.
 const KILLER = `
   const devices = [];
   const { requestDevice } = GPUAdapter.prototype;
@@ -15,7 +15,7 @@ const KILLER = `
     devices.push(device);
     return device;
   };
-  new BroadcastChannel('test').addEventListener('message', () => devices.at(-1).destroy());
+  new BroadcastChannel('test').addEventListener('message', () => { for (const device of devices) device.destroy(); });
 `;
 
 let browser, server, page;
