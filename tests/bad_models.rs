@@ -9,6 +9,7 @@ use cresset::quant::Format;
 use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
 use pollster::block_on;
 use serde_json::json;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use support::folder::Folder;
 use support::variant::{Variant, checkpoint};
@@ -129,6 +130,36 @@ fn experts_and_encoders_that_are_not_whole() {
         let path = format!("encoders/{name}");
         refused(Folder::of(&path).without_tensor(of_folder), &["no tensor named", of_folder]);
         malformed(Variant::of(&format!("{path}/f32.gguf")).without_tensor(of_gguf), &["no tensor named", of_gguf]);
+    }
+}
+
+/// The embedding table, which tells the vocabulary before any other tensor is looked for, under its file's own name.
+#[test]
+fn a_model_without_its_embedding_table() {
+    for (name, table) in [
+        ("llama-tied", "model.embed_tokens.weight"),
+        ("qwen2", "model.embed_tokens.weight"),
+        ("gemma2", "model.embed_tokens.weight"),
+        ("qwen3-moe", "model.embed_tokens.weight"),
+        ("gpt2-small", "transformer.wte.weight"),
+        ("gpt-neo", "transformer.wte.weight"),
+        ("gpt-neox", "gpt_neox.embed_in.weight"),
+        ("encoders/bert-mean", "embeddings.word_embeddings.weight"),
+        ("encoders/nomic-bert", "embeddings.word_embeddings.weight"),
+        ("encoders/modern-bert", "embeddings.tok_embeddings.weight"),
+    ] {
+        let named = |checkpoint: cresset::Result<Checkpoint>, table: &str| {
+            let error = load(checkpoint).err().expect("an error");
+            let sentence = format!("the file has no tensor named {table}, which the ");
+            assert!(error.code() == "MODEL_FORMAT" && error.to_string().starts_with(&sentence), "{name}: {error}");
+        };
+        named(Folder::of(name).without_tensor(table).checkpoint(), table);
+        let gguf = format!("{name}/f32.gguf");
+        if Path::new("tests/golden").join(&gguf).exists() {
+            named(Variant::of(&gguf).without_tensor("token_embd.weight").checkpoint(), "token_embd.weight");
+        } else {
+            assert_eq!(name, "gpt-neo", "the only architecture here that GGUF does not have");
+        }
     }
 }
 
