@@ -329,6 +329,47 @@ fn config_json() {
     refused("MODEL_UNSUPPORTED", "the activation swish", "activation_function", json!("swish"));
 }
 
+/// Folders whose weights were packed by other tools: the method by name, and what to do, instead of the first tensor
+/// that is not there.
+#[test]
+fn weights_packed_by_other_tools() {
+    let llama = || Folder::of("llama-tied");
+    // A projection in its packed form: four bits in words, scales, and the zeros or biases of its groups.
+    let packed = |folder: Folder, parts: &[(&str, &str)]| {
+        let name = "model.layers.0.self_attn.q_proj";
+        let mut folder = folder.without_tensor(&format!("{name}.weight"));
+        for &(part, dtype) in parts {
+            let bytes = vec![0; 48 * 6 * if dtype == "F16" { 2 } else { 4 }];
+            folder.tensors.insert(format!("{name}.{part}"), (vec![48, 6], dtype.into(), bytes));
+        }
+        folder
+    };
+    let words = |weight: &'static str| [(weight, "I32"), ("qzeros", "I32"), ("scales", "F16")];
+    let gptq = json!({ "bits": 4, "group_size": 128, "desc_act": false, "quant_method": "gptq" });
+    let awq = json!({ "bits": 4, "group_size": 128, "zero_point": true, "version": "gemm", "quant_method": "awq" });
+    let mlx = json!({ "group_size": 64, "bits": 4 });
+    let mlx_parts = [("weight", "U32"), ("scales", "F16"), ("biases", "F16")];
+    let other = json!({ "quant_method": "bitsandbytes", "load_in_4bit": true });
+    for (method, folder) in [
+        ("GPTQ", packed(llama().set("quantization_config", gptq.clone()), &words("qweight"))),
+        ("AWQ", packed(llama().set("quantization_config", awq), &words("qweight"))),
+        ("MLX", packed(llama().set("quantization", mlx.clone()).set("quantization_config", mlx), &mlx_parts)),
+        ("bitsandbytes", packed(llama().set("quantization_config", other), &[("weight", "I32")])),
+        ("GPTQ or AWQ", packed(llama(), &words("qweight"))),
+    ] {
+        let sentence = format!(
+            "a model quantised by {method} is not supported; use a GGUF file of it, or its unquantised safetensors, \
+             which can be quantised while loading"
+        );
+        let error = load(folder.checkpoint()).err().expect("an error");
+        assert_eq!((error.code(), error.to_string()), ("MODEL_UNSUPPORTED", sentence.clone()));
+        let about = block_on(probe(&folder.checkpoint().expect("a file"), &options())).expect("an answer");
+        assert_eq!((&about["fits"], &about["reason"]), (&json!(false), &json!(sentence)), "{about}");
+    }
+    // The words alone, beside weights that are plain: someone unpacked them.
+    load(llama().set("quantization_config", gptq).checkpoint()).expect("a model");
+}
+
 /// Llama's RoPE fields in config.json, which no golden file has all of.
 #[test]
 fn config_json_rotary_positions() {
