@@ -9,6 +9,7 @@ use cresset::quant::Format;
 use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
 use pollster::block_on;
 use serde_json::json;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use support::folder::Folder;
 use support::variant::{Variant, checkpoint};
@@ -129,6 +130,36 @@ fn experts_and_encoders_that_are_not_whole() {
         let path = format!("encoders/{name}");
         refused(Folder::of(&path).without_tensor(of_folder), &["no tensor named", of_folder]);
         malformed(Variant::of(&format!("{path}/f32.gguf")).without_tensor(of_gguf), &["no tensor named", of_gguf]);
+    }
+}
+
+/// The embedding table, which tells the vocabulary before any other tensor is looked for, under its file's own name.
+#[test]
+fn a_model_without_its_embedding_table() {
+    for (name, table) in [
+        ("llama-tied", "model.embed_tokens.weight"),
+        ("qwen2", "model.embed_tokens.weight"),
+        ("gemma2", "model.embed_tokens.weight"),
+        ("qwen3-moe", "model.embed_tokens.weight"),
+        ("gpt2-small", "transformer.wte.weight"),
+        ("gpt-neo", "transformer.wte.weight"),
+        ("gpt-neox", "gpt_neox.embed_in.weight"),
+        ("encoders/bert-mean", "embeddings.word_embeddings.weight"),
+        ("encoders/nomic-bert", "embeddings.word_embeddings.weight"),
+        ("encoders/modern-bert", "embeddings.tok_embeddings.weight"),
+    ] {
+        let named = |checkpoint: cresset::Result<Checkpoint>, table: &str| {
+            let error = load(checkpoint).err().expect("an error");
+            let sentence = format!("the file has no tensor named {table}, which the ");
+            assert!(error.code() == "MODEL_FORMAT" && error.to_string().starts_with(&sentence), "{name}: {error}");
+        };
+        named(Folder::of(name).without_tensor(table).checkpoint(), table);
+        let gguf = format!("{name}/f32.gguf");
+        if Path::new("tests/golden").join(&gguf).exists() {
+            named(Variant::of(&gguf).without_tensor("token_embd.weight").checkpoint(), "token_embd.weight");
+        } else {
+            assert_eq!(name, "gpt-neo", "the only architecture here that GGUF does not have");
+        }
     }
 }
 
@@ -296,6 +327,47 @@ fn config_json() {
     refused("MODEL_FORMAT", "expected shape", "n_positions", json!(1 << 20));
     refused("MODEL_FORMAT", "layer_norm_epsilon", "layer_norm_epsilon", json!(0));
     refused("MODEL_UNSUPPORTED", "the activation swish", "activation_function", json!("swish"));
+}
+
+/// Folders whose weights were packed by other tools: the method by name, and what to do, instead of the first tensor
+/// that is not there.
+#[test]
+fn weights_packed_by_other_tools() {
+    let llama = || Folder::of("llama-tied");
+    // A projection in its packed form: four bits in words, scales, and the zeros or biases of its groups.
+    let packed = |folder: Folder, parts: &[(&str, &str)]| {
+        let name = "model.layers.0.self_attn.q_proj";
+        let mut folder = folder.without_tensor(&format!("{name}.weight"));
+        for &(part, dtype) in parts {
+            let bytes = vec![0; 48 * 6 * if dtype == "F16" { 2 } else { 4 }];
+            folder.tensors.insert(format!("{name}.{part}"), (vec![48, 6], dtype.into(), bytes));
+        }
+        folder
+    };
+    let words = |weight: &'static str| [(weight, "I32"), ("qzeros", "I32"), ("scales", "F16")];
+    let gptq = json!({ "bits": 4, "group_size": 128, "desc_act": false, "quant_method": "gptq" });
+    let awq = json!({ "bits": 4, "group_size": 128, "zero_point": true, "version": "gemm", "quant_method": "awq" });
+    let mlx = json!({ "group_size": 64, "bits": 4 });
+    let mlx_parts = [("weight", "U32"), ("scales", "F16"), ("biases", "F16")];
+    let other = json!({ "quant_method": "bitsandbytes", "load_in_4bit": true });
+    for (method, folder) in [
+        ("GPTQ", packed(llama().set("quantization_config", gptq.clone()), &words("qweight"))),
+        ("AWQ", packed(llama().set("quantization_config", awq), &words("qweight"))),
+        ("MLX", packed(llama().set("quantization", mlx.clone()).set("quantization_config", mlx), &mlx_parts)),
+        ("bitsandbytes", packed(llama().set("quantization_config", other), &[("weight", "I32")])),
+        ("GPTQ or AWQ", packed(llama(), &words("qweight"))),
+    ] {
+        let sentence = format!(
+            "a model quantised by {method} is not supported; use a GGUF file of it, or its unquantised safetensors, \
+             which can be quantised while loading"
+        );
+        let error = load(folder.checkpoint()).err().expect("an error");
+        assert_eq!((error.code(), error.to_string()), ("MODEL_UNSUPPORTED", sentence.clone()));
+        let about = block_on(probe(&folder.checkpoint().expect("a file"), &options())).expect("an answer");
+        assert_eq!((&about["fits"], &about["reason"]), (&json!(false), &json!(sentence)), "{about}");
+    }
+    // The words alone, beside weights that are plain: someone unpacked them.
+    load(llama().set("quantization_config", gptq).checkpoint()).expect("a model");
 }
 
 /// Llama's RoPE fields in config.json, which no golden file has all of.

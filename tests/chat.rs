@@ -92,53 +92,66 @@ fn errors_name_line_and_reason() {
     assert!(refused(&long).1.contains("too long"));
 }
 
-/// Templates that would run for ever or fill the memory end in an error, soon.
-fn check_budget(sources: &[&str]) {
+/// Templates that would run for ever or fill the memory end in an error, soon: (template, line, what ran out).
+fn check_budget(cases: &[(&str, usize, &str)]) {
     let start = Instant::now();
-    for source in sources {
-        let (_, reason) = refused(source);
-        assert!(!reason.is_empty(), "{source}");
+    for &(source, line, what) in cases {
+        let (at, reason) = refused(source);
+        let shown = &source[..source.len().min(200)];
+        assert!(at == line && reason.contains(what), "{shown}: line {at}, {reason:?}; not line {line}, {what:?}");
     }
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
+const FUEL: &str = "the template runs for too long or makes too much text";
+
 #[test]
 fn a_template_has_a_budget_of_time() {
     check_budget(&[
-        "{% for a in range(90000) %}{% for b in range(90000) %}{{ a * b }}{% endfor %}{% endfor %}",
-        "{% for a in range(90000) %}{{ range(90000) | list | length }}{% endfor %}",
+        ("a\n{% for a in range(90000) %}{% for b in range(90000) %}\n{{ a * b }}{% endfor %}{% endfor %}", 3, FUEL),
+        ("a\n{% for a in range(90000) %}\n{{ range(90000) | list | length }}{% endfor %}", 3, FUEL),
     ]);
 }
 
 #[test]
 fn a_template_has_a_budget_of_memory() {
     check_budget(&[
-        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ ns.s }}",
-        "{% for i in range(90000) %}{{ 'x' * 90000 }}{% endfor %}",
-        "{{ 'x' * 100000000000 }}",
-        "{% for i in range(90000) %}{{ [messages] * 9999 | tojson }}{% endfor %}",
+        (
+            "{% set ns = namespace(s='xxxxxxx') %}\n{% for i in range(60) %}\n{% set ns.s = ns.s + ns.s %}{% endfor %}",
+            3,
+            FUEL,
+        ),
+        ("{% for i in range(90000) %}\n{{ 'x' * 90000 }}{% endfor %}", 2, FUEL),
+        ("\n\n{{ 'x' * 100000000000 }}", 3, FUEL),
+        ("{% for i in range(90000) %}\n{{ ([messages] * 9999) | tojson }}{% endfor %}", 2, FUEL),
     ]);
 }
 
 #[test]
 fn a_template_has_a_budget_of_depth() {
-    let parentheses = ["{{ ", &"(".repeat(5000), "1", &")".repeat(5000), " }}"].concat();
-    let blocks = ["{% if 1 %}".repeat(5000), "{% endif %}".repeat(5000)].concat();
+    let parentheses = ["\n{{ ", &"(".repeat(5000), "1", &")".repeat(5000), " }}"].concat();
+    let blocks = ["\n", &"{% if 1 %}".repeat(5000), &"{% endif %}".repeat(5000)].concat();
     check_budget(&[
-        "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
-        "{% include 'default' %}",
-        &parentheses,
-        &blocks,
+        ("{% macro f(n) %}\n{{ f(n + 1) }}{% endmacro %}\n{{ f(0) }}", 2, "recursion limit"),
+        ("\n{% include 'default' %}", 2, "recursion limit"),
+        (&parentheses, 2, "recursion limit"),
+        (&blocks, 2, "recursion limit"),
     ]);
 }
 
 #[test]
 fn a_template_has_a_budget_of_nesting() {
-    let sets = ["{% set x = [] %}", &"{% set x=[[[[[[[x]]]]]]] %}".repeat(2000)].concat();
+    let sets = ["\n{% set x = [] %}\n", &"{% set x=[[[[[[[x]]]]]]] %}".repeat(2000)].concat();
+    let nested = "nests a value too deeply";
     check_budget(&[
-        "{% set ns = namespace(x=[]) %}{% for i in range(90000) %}{% set ns.x = [ns.x] %}{% endfor %}ok",
-        "{% set ns = namespace(x=[]) %}{% for i in range(90000) -%} {%- set ns.x = {'%}': [ns.x, ns.x]} -%} {% endfor %}ok",
-        &sets,
+        ("{% set ns = namespace(x=[]) %}{% for i in range(90000) %}\n{% set ns.x = [ns.x] %}{% endfor %}ok", 2, nested),
+        (
+            "{% set ns = namespace(x=[]) %}{% for i in range(90000) -%}\n\
+             {%- set ns.x = {'%}': [ns.x, ns.x]} -%} {% endfor %}ok",
+            2,
+            FUEL, // looking at both of a pair at each level
+        ),
+        (&sets, 3, nested),
     ]);
 }
 

@@ -18,7 +18,9 @@ fn check(device: support::Case) {
     for case in support::json(Path::new("tests/golden/perplexity.json")).as_array().expect("a list") {
         let name = case["model"].as_str().expect("a name");
         let text = case["text"].as_str().expect("a name");
-        let (Some(path), Some(text)) = (model(name), shared::read(&format!("text/tinystories/{text}"))) else { return };
+        let (Some(path), Some(text)) = (model(name), shared::read(&format!("text/tinystories/{text}"))) else {
+            continue;
+        };
         let number = |value: &Value| value.as_u64().expect("a number") as usize;
         let text = &text[..number(&case["bytes"])];
         let mut engine = support::open(&path, device, KvFormat::F16); // both models begin with BOS

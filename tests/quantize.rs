@@ -6,7 +6,7 @@ mod shared;
 mod support;
 
 use cresset::Error;
-use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing, probe};
+use cresset::engine::{Conversion, DeviceChoice, Engine, LoadOptions, no_breathing, probe};
 use cresset::quant::Format;
 use cresset::weights::{self, Checkpoint, Quantization, open_path};
 use pollster::block_on;
@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use support::folder::Folder;
 use support::variant::{Variant, checkpoint};
 use support::{cpu, gpu, greedy};
 
@@ -117,7 +118,11 @@ fn short_rows_fall_back() {
 
 /// The bundled model with its matrices in f32.
 fn unquantized() -> Variant {
-    let model = open(BUNDLED);
+    as_f32(&open(BUNDLED))
+}
+
+/// A GGUF model with its matrices in f32.
+fn as_f32(model: &Checkpoint) -> Variant {
     let metadata = model.metadata().iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
     let tensors = model.tensors().map(|t| {
         let mut values = vec![0f32; t.elements()];
@@ -169,6 +174,114 @@ fn loading_quantises_safetensors() {
             let plain = loaded(open(&path(file)), cpu(), None).info();
             assert!(got.info()["memory"]["weights"].as_u64() < plain["memory"]["weights"].as_u64());
         }
+    }
+}
+
+/// A folder whose rows are whole super-blocks of 256: `stem` with a configuration and seeded weights of its own.
+fn wide(stem: &str, config: Value, shapes: &[(&str, &[usize])]) -> Folder {
+    let mut state = 11u64;
+    let mut random = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let mut folder = Folder::of(stem);
+    folder.config.as_object_mut().expect("an object").extend(config.as_object().expect("an object").clone());
+    folder.tensors.clear();
+    for (name, shape) in shapes {
+        // Products of rows this long are near 1.
+        let scale = if shape.len() == 2 { 0.12 } else { 0.3 };
+        let centre = if shape.len() == 1 && name.ends_with(".weight") { 1.0 } else { 0.0 };
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| centre + scale * random()).collect();
+        folder.tensors.insert((*name).into(), (shape.to_vec(), "F32".into(), Format::F32.quantize(&values)));
+    }
+    folder
+}
+
+fn wide_llama() -> Folder {
+    let config = json!({
+        "hidden_size": 256, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+        "intermediate_size": 512, "num_hidden_layers": 1, "tie_word_embeddings": false,
+    });
+    let layer = "model.layers.0.";
+    let name = |part: &str| format!("{layer}{part}.weight");
+    let parts: [(&str, &[usize]); 9] = [
+        ("input_layernorm", &[256]),
+        ("post_attention_layernorm", &[256]),
+        ("self_attn.q_proj", &[64, 256]),
+        ("self_attn.k_proj", &[32, 256]),
+        ("self_attn.v_proj", &[32, 256]),
+        ("self_attn.o_proj", &[256, 64]), // too short for super-blocks
+        ("mlp.gate_proj", &[512, 256]),
+        ("mlp.up_proj", &[512, 256]),
+        ("mlp.down_proj", &[256, 512]),
+    ];
+    let names: Vec<String> = parts.iter().map(|(part, _)| name(part)).collect();
+    let mut shapes: Vec<(&str, &[usize])> =
+        names.iter().map(String::as_str).zip(parts.map(|(_, shape)| shape)).collect();
+    shapes.extend([("model.embed_tokens.weight", &[96, 256][..]), ("lm_head.weight", &[96, 256])]);
+    shapes.push(("model.norm.weight", &[256]));
+    wide("llama-gqa", config, &shapes)
+}
+
+/// Its matrices but for the tables lie turned in the file, [in, out].
+fn wide_gpt2() -> Folder {
+    let config = json!({ "n_embd": 256, "n_head": 4, "n_layer": 1, "n_inner": 512 });
+    let parts: [(&str, &[usize]); 16] = [
+        ("wte.weight", &[90, 256]),
+        ("wpe.weight", &[64, 256]),
+        ("ln_f.weight", &[256]),
+        ("ln_f.bias", &[256]),
+        ("h.0.ln_1.weight", &[256]),
+        ("h.0.ln_1.bias", &[256]),
+        ("h.0.ln_2.weight", &[256]),
+        ("h.0.ln_2.bias", &[256]),
+        ("h.0.attn.c_attn.weight", &[256, 768]),
+        ("h.0.attn.c_attn.bias", &[768]),
+        ("h.0.attn.c_proj.weight", &[256, 256]),
+        ("h.0.attn.c_proj.bias", &[256]),
+        ("h.0.mlp.c_fc.weight", &[256, 512]),
+        ("h.0.mlp.c_fc.bias", &[512]),
+        ("h.0.mlp.c_proj.weight", &[512, 256]),
+        ("h.0.mlp.c_proj.bias", &[256]),
+    ];
+    wide("gpt2-small", config, &parts)
+}
+
+/// q4_k in earnest: what loading makes of a folder is what `cresset quantize` makes of it, and computes what the
+/// weights of that file's blocks give as f32 numbers.
+#[test]
+fn loading_makes_super_blocks_of_safetensors() {
+    let ids = [3, 9, 27, 81, 50, 2];
+    // Of other formats: the llama's attn.o, 64 wide, and GPT-2's positions. The way to logits is Q6_K in both.
+    for (folder, q4_k, q6_k, others) in [(wide_llama(), 7, 1, 1), (wide_gpt2(), 4, 1, 1)] {
+        let model = || folder.checkpoint().expect("a model");
+        let mut bytes = Vec::new();
+        let source = model();
+        let plan = Conversion::plan(&source, Format::Q4_K).expect("a plan");
+        plan.write("wide", &mut bytes, &|_| ()).expect("a file");
+        let file = || checkpoint("wide.gguf", bytes.clone()).expect("a model");
+        let read = file();
+        let matrices = || read.tensors().filter(|t| t.shape.len() == 2).map(|t| t.dtype.format().expect("known"));
+        let count = |format| matrices().filter(|f| *f == format).count();
+        assert_eq!((count(Format::Q4_K), count(Format::Q6_K), matrices().count()), (q4_k, q6_k, q4_k + q6_k + others));
+
+        let reference = as_f32(&read).checkpoint().expect("a model");
+        let want = logits(&mut engine(reference, cpu()), &ids);
+        let spread = want.iter().fold(0f32, |most, x| most.max(x.abs()));
+        assert!((1.0..30.0).contains(&spread), "{spread}");
+        for device in [Some(cpu()), gpu()].into_iter().flatten() {
+            let mut at_once = loaded(model(), device, Some(Format::Q4_K));
+            assert_eq!(at_once.info()["model"]["quantization"], "q4_k");
+            let got = logits(&mut at_once, &ids);
+            let what = format!("{device:?}");
+            // Rotary pairs lie otherwise in the other kind of file, and f16 keys are rounded.
+            support::close(&got, &logits(&mut engine(file(), device), &ids), 2e-3, &what);
+            support::close(&got, &want, 1e-2, &what);
+        }
+        // Tighter than the bits that were lost, which show.
+        let whole = logits(&mut engine(model(), cpu()), &ids);
+        let gap = whole.iter().zip(&want).fold(0f32, |most, (a, b)| most.max((a - b).abs()));
+        assert!(gap > 5e-2, "{gap}");
     }
 }
 

@@ -144,6 +144,19 @@ fn recorded_ids() {
     }
 }
 
+/// A vocabulary that does not name its pre-tokenizer is read as llama.cpp reads it (`tests/golden/default_pre.py`).
+#[test]
+fn a_pre_tokenizer_left_out() {
+    let expected: Value = serde_json::from_str(include_str!("tokenizers/default.json")).expect("JSON");
+    assert!(expected["cases"].as_array().expect("cases").len() >= 44);
+    let file = || Variant::of("../tokenizers/default.gguf");
+    assert!(!file().metadata.contains_key("tokenizer.ggml.pre"));
+    check_recorded("default.gguf", &own("default.gguf"), &expected["cases"]);
+    // Some files say by name what the others mean.
+    let named = from_gguf(file().set("tokenizer.ggml.pre", "default").bytes());
+    check_recorded("default.gguf, named", &named, &expected["cases"]);
+}
+
 /// What `add_special` puts around a text, by what the file says or by the custom of its kind.
 #[test]
 fn beginnings_and_endings() {

@@ -22,6 +22,7 @@ mod rewrite;
 pub mod tool_calls;
 
 use std::borrow::Cow;
+use std::error::Error as _;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, Template, Value as Jinja};
@@ -248,6 +249,11 @@ pub fn no_template() -> Error {
 }
 
 fn template_error(error: minijinja::Error) -> Error {
+    // An include only says that something within it failed; what is at the bottom.
+    let mut error = &error;
+    while let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<minijinja::Error>()) {
+        error = cause;
+    }
     let line = error.line().unwrap_or(1);
     let reason = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "the template runs for too long or makes too much text".into(),

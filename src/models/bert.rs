@@ -53,7 +53,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     if hyper.text("", "position_embedding_type")?.is_some_and(|kind| kind != "absolute") {
         return Err(Error::unsupported("relative positions in a bert model"));
     }
-    Shape::read(hyper, None)
+    Shape::read(hyper, NAMES, None)
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {

@@ -23,7 +23,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     shape: |hyper| {
         // The first configurations say `gelu` and mean its approximation.
         hyper.activation_among(&["gelu", GELU[0], GELU[1]])?;
-        Shape::read(hyper, None)
+        Shape::read(hyper, &[], None)
     },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -40,7 +40,7 @@ pub fn norms(loader: &Loader<'_>, hyper: &Hyper<'_>) -> Result<NormStyle> {
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let hyper = loader.hyper("gemma");
     let norms = norms(loader, &hyper)?;
-    let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, &[], norms);
+    let mut parts = Parts::new(loader, Shape::read(&hyper, &[], None)?, &[], norms);
     let rope = parts.rope(Pairing::HalfSplit).await?;
     let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
     let mut blocks = parts.blocks();

@@ -29,7 +29,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     ],
     shape: |hyper| {
         hyper.activation_among(&GELU)?;
-        Shape::read(hyper, None)
+        Shape::read(hyper, NAMES, None)
     },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -55,7 +55,7 @@ pub fn attention_scale(hyper: &Hyper<'_>, shape: &Shape, layers_of_largest: usiz
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let hyper = loader.hyper("gemma2");
     let norms = norms(loader, &hyper)?;
-    let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, norms);
+    let mut parts = Parts::new(loader, Shape::read(&hyper, NAMES, None)?, NAMES, norms);
     // The first GGUF files left all three out.
     let usual = |value| parts.loader.is_gguf().then_some(value);
     let cap = |key, default| hyper.optional_number(key, key).map(|cap| cap.or(usual(default)).map(|cap| cap as f32));

@@ -29,7 +29,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     ],
     shape: |hyper| {
         hyper.activation_among(&GELU)?;
-        Shape::read(hyper, None)
+        Shape::read(hyper, NAMES, None)
     },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -41,7 +41,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     loader.prefixes = &["model.", "", "language_model.model.", "model.language_model."];
     let hyper = loader.hyper("gemma3");
     let norms = norms(loader, &hyper)?;
-    let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, norms);
+    let mut parts = Parts::new(loader, Shape::read(&hyper, NAMES, None)?, NAMES, norms);
     let logit_cap = hyper.optional_number("final_logit_softcapping", "final_logit_softcapping")?;
     let scale = attention_scale(&hyper, &parts.shape, 62)?;
     let window = hyper.count("attention.sliding_window", "sliding_window")? as u32;

@@ -43,7 +43,7 @@ const NAMES: &[Name] = &[
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     let d_model = hyper.count("embedding_length", "n_embd")?;
-    Shape::read(hyper, Some(4 * d_model))
+    Shape::read(hyper, NAMES, Some(4 * d_model))
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {

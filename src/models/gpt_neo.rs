@@ -47,7 +47,7 @@ const NAMES: &[Name] = &[
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     let d_model = hyper.count("embedding_length", "hidden_size")?;
-    Shape::read(hyper, Some(4 * d_model))
+    Shape::read(hyper, NAMES, Some(4 * d_model))
 }
 
 /// Which layers are local: `attention_layers` lists them, `attention_types` as [[kinds, times], …]; else every other.

@@ -21,7 +21,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
         ("layer_norm_eps", 1e-5),
         ("rotary_pct", 0.25),
     ],
-    shape: |hyper| Shape::read(hyper, None),
+    shape: |hyper| Shape::read(hyper, NAMES, None),
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
@@ -67,7 +67,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let activation = activation(&hyper)?;
     let parallel = hyper.flag("use_parallel_residual", "use_parallel_residual")?.unwrap_or(true);
     hyper.note("use_parallel_residual", parallel);
-    let mut parts = Parts::new(loader, Shape::read(&hyper, None)?, NAMES, NormStyle::Layer { epsilon });
+    let mut parts = Parts::new(loader, Shape::read(&hyper, NAMES, None)?, NAMES, NormStyle::Layer { epsilon });
     if hyper.flag("", "attention_bias")? == Some(false) {
         parts.loader.required.retain(|name| !name.starts_with("attn.") || name.starts_with("attn.norm"));
     }

@@ -1,6 +1,8 @@
 //! Hyperparameters by name, from GGUF metadata or config.json, checked for sense.
 
 use super::REGISTRY;
+use super::loader::{Name, find_name};
+use super::parts::NAMES;
 use crate::error::{Error, Result};
 use crate::weights::{Array, Checkpoint, Value};
 use std::cell::RefCell;
@@ -235,14 +237,14 @@ impl<'a> Hyper<'a> {
         of(self.config()).or(of(self.checkpoint.config())) == Some(false)
     }
 
-    /// Rows of the embedding table: what the vocabulary really is.
-    pub fn vocabulary(&self, gguf_table: &str, hf_tables: &[&str]) -> Result<usize> {
-        let names = std::iter::once(gguf_table).chain(hf_tables.iter().copied());
-        let table = names.clone().find_map(|name| self.checkpoint.tensor(name));
-        let table = table.ok_or_else(|| Error::MissingTensor {
-            architecture: self.architecture,
-            tensor: names.clone().next().unwrap_or_default().to_string(),
-        })?;
+    /// Rows of the embedding table: what the vocabulary really is. `own`: the architecture's own names of tensors;
+    /// `hf`: the table's in Hugging Face's files, as their several prefixes make them.
+    pub fn vocabulary(&self, own: &'static [Name], hf: &[&str]) -> Result<usize> {
+        let &(_, gguf_name, hf_name) = find_name(&[own, NAMES], "embed").expect("every model has an embedding table");
+        let name = if self.config().is_some() { hf_name } else { gguf_name };
+        let table = std::iter::once(name).chain(hf.iter().copied()).find_map(|name| self.checkpoint.tensor(name));
+        let table =
+            table.ok_or_else(|| Error::MissingTensor { architecture: self.architecture, tensor: name.to_string() })?;
         match table.shape[..] {
             [rows, _] if (1..=MOST_TOKENS).contains(&rows) => Ok(rows),
             _ => Err(self.wrong(&table.name, "must be a matrix of one row a token")),

@@ -28,7 +28,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         return Err(Error::unsupported("a mixture of experts in a llama model"));
     }
     hyper.activation_is("silu")?;
-    Shape::read(hyper, None)
+    Shape::read(hyper, &[], None)
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {

@@ -27,7 +27,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     hyper.activation_is("silu")?;
-    Shape::read(hyper, None)
+    Shape::read(hyper, &[], None)
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {

@@ -143,7 +143,8 @@ pub static REGISTRY: &[&Architecture] = &[
     &modern_bert::ARCHITECTURE,
 ];
 
-/// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or `MODEL_FORMAT` if it has none.
+/// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or with the method that its weights
+/// are packed by; `MODEL_FORMAT` if it names none.
 pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture> {
     if lora::is_adapter(checkpoint) {
         let reason = "this is an adapter, not a model; load the model it was trained on, and this as its adapter";
@@ -168,10 +169,36 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
     }
     let names = |a: &Architecture| if checkpoint.config().is_some() { a.hf } else { a.gguf };
     let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<BTreeSet<_>>();
-    REGISTRY.iter().find(|a| names(a).contains(&name)).copied().ok_or_else(|| Error::Unsupported {
+    let architecture = REGISTRY.iter().find(|a| names(a).contains(&name)).copied();
+    let architecture = architecture.ok_or_else(|| Error::Unsupported {
         what: format!("the architecture {name}"),
         hint: format!("; this build runs {}", known().into_iter().collect::<Vec<_>>().join(", ")).into(),
-    })
+    })?;
+    match packed_by(checkpoint) {
+        None => Ok(architecture),
+        Some(method) => Err(Error::Unsupported {
+            what: format!("a model quantised by {method}"),
+            hint: "; use a GGUF file of it, or its unquantised safetensors, which can be quantised while loading"
+                .into(),
+        }),
+    }
+}
+
+/// What packed the weights of a Hugging Face folder into numbers of its own, some of which are no floats: GPTQ, AWQ,
+/// bitsandbytes, MLX, … A configuration that still speaks of it beside plain weights means nothing.
+fn packed_by(checkpoint: &Checkpoint) -> Option<String> {
+    let config = checkpoint.config()?;
+    checkpoint.tensors().any(|tensor| tensor.dtype.format().is_none()).then_some(())?;
+    let sections = [config, &config["text_config"]];
+    let said = sections.iter().find_map(|section| section["quantization_config"]["quant_method"].as_str());
+    match said {
+        Some(method @ ("gptq" | "awq" | "hqq" | "aqlm" | "fp8" | "mxfp4")) => Some(method.to_uppercase()),
+        Some(method) => Some(method.to_string()),
+        None if sections.iter().any(|section| section["quantization"]["bits"].is_u64()) => Some("MLX".into()),
+        // AutoGPTQ's first folders have a file of their own for what config.json says today.
+        None if checkpoint.tensors().any(|tensor| tensor.name.ends_with(".qweight")) => Some("GPTQ or AWQ".into()),
+        None => None,
+    }
 }
 
 /// What the file calls its architecture, if it says.

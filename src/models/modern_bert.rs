@@ -51,7 +51,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     if let Some(other) = hyper.text("", "hidden_activation")?.filter(|name| *name != "gelu") {
         return Err(Error::unsupported(format!("the activation {other} in a modernbert model")));
     }
-    Shape::read(hyper, None)
+    Shape::read(hyper, NAMES, None)
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {

@@ -59,8 +59,8 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     hyper.activation_is("silu")?;
     // An expert's width, where it is not that of the dense layers.
     match hyper.optional_count("expert_feed_forward_length", "moe_intermediate_size")? {
-        Some(d_ffn) => Ok(Shape { d_ffn, ..Shape::read(hyper, Some(d_ffn))? }),
-        None => Shape::read(hyper, None),
+        Some(d_ffn) => Ok(Shape { d_ffn, ..Shape::read(hyper, NAMES, Some(d_ffn))? }),
+        None => Shape::read(hyper, NAMES, None),
     }
 }
 

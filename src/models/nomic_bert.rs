@@ -71,7 +71,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         return Err(Error::unsupported("a mixture of experts in a nomic-bert model"));
     }
     let d_model = hyper.count("embedding_length", "hidden_size|n_embd")?;
-    Shape::read(hyper, Some(4 * d_model))
+    Shape::read(hyper, NAMES, Some(4 * d_model))
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {

@@ -35,7 +35,7 @@ const NAMES: &[Name] = &[
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     hyper.activation_is("silu")?;
-    Shape::read(hyper, None)
+    Shape::read(hyper, NAMES, None)
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {

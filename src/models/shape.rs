@@ -1,6 +1,7 @@
 //! A decoder's sizes, read before any weight.
 
 use super::Hyper;
+use super::loader::Name;
 use crate::error::{Error, Result};
 use crate::ops::MOST_HEAD_DIM;
 use serde::Serialize;
@@ -21,7 +22,7 @@ pub struct Shape {
     pub context: usize,
 }
 
-/// Names of the embedding table, which tells the vocabulary.
+/// Hugging Face's names of the embedding table, which tells the vocabulary.
 const TABLES: &[&str] = &[
     "model.embed_tokens.weight",
     "embed_tokens.weight",
@@ -38,8 +39,9 @@ const TABLES: &[&str] = &[
 ];
 
 impl Shape {
-    /// The sizes under the names that most architectures use. `d_ffn`: where the file may leave it out, its default.
-    pub fn read(hyper: &Hyper, d_ffn: Option<usize>) -> Result<Shape> {
+    /// The sizes under the names that most architectures use. `own`: the architecture's own names of tensors. `d_ffn`:
+    /// where the file may leave it out, its default.
+    pub fn read(hyper: &Hyper, own: &'static [Name], d_ffn: Option<usize>) -> Result<Shape> {
         let d_model = hyper.count("embedding_length", "hidden_size|n_embd")?;
         let n_heads = hyper.count("attention.head_count", "num_attention_heads|n_head|num_heads")?;
         let n_kv_heads = hyper.optional_count("attention.head_count_kv", "num_key_value_heads")?.unwrap_or(n_heads);
@@ -73,7 +75,7 @@ impl Shape {
             n_kv_heads,
             head_dim,
             d_ffn,
-            vocabulary: hyper.vocabulary("token_embd.weight", TABLES)?,
+            vocabulary: hyper.vocabulary(own, TABLES)?,
             context: hyper.count("context_length", "max_position_embeddings|n_positions|n_ctx")?,
         })
     }

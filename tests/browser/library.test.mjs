@@ -56,6 +56,55 @@ test('quantize: the same smaller model on both devices, as close to the whole on
   assert.ok(gap(got, written.logits.flat()) <= 1e-3, `q8_0.gguf: ${gap(got, written.logits.flat())}`);
 });
 
+/** The files of a llama whose rows are whole super-blocks of 256, of one layer and seeded weights. */
+function wide() {
+  const config = { ...readJson(`${GOLDEN}/llama-gqa/config.json`), hidden_size: 256, intermediate_size: 256, num_hidden_layers: 1 };
+  const layer = Object.entries({
+    input_layernorm: [256], post_attention_layernorm: [256], 'self_attn.q_proj': [64, 256], 'self_attn.k_proj': [32, 256],
+    'self_attn.v_proj': [32, 256], 'self_attn.o_proj': [256, 64], 'mlp.gate_proj': [256, 256], 'mlp.up_proj': [256, 256],
+    'mlp.down_proj': [256, 256],
+  });
+  const tables = { 'model.embed_tokens': [96, 256], lm_head: [96, 256], 'model.norm': [256] };
+  const shapes = [...Object.entries(tables), ...layer.map(([name, shape]) => [`model.layers.0.${name}`, shape])];
+  let seed = 1;
+  const random = () => ((seed = seed * 48271 % 2147483647) / 2147483647) * 2 - 1; // Lehmer's
+  const header = {};
+  const values = [];
+  for (const [name, shape] of shapes) {
+    const first = values.length;
+    const count = shape.reduce((product, n) => product * n, 1);
+    for (let i = 0; i < count; i++) values.push((shape.length === 2 ? 0.12 : 0.3) * random());
+    header[`${name}.weight`] = { dtype: 'F32', shape, data_offsets: [4 * first, 4 * values.length] };
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  const weights = Buffer.concat([length, text, Buffer.from(Float32Array.from(values).buffer)]);
+  return { 'config.json': Buffer.from(JSON.stringify(config)), 'model.safetensors': weights };
+}
+
+test('quantize: q4_k makes super-blocks where rows are long enough', async () => {
+  const files = Object.entries(wide()).map(([name, bytes]) => [name, bytes.toString('base64')]);
+  const load = (options) => page.evaluate(async ({ files, options }) => {
+    const { Engine } = await import('/cresset_engine.js');
+    const sources = files.map(([name, base64]) => {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      return { name, size: bytes.length, read: async (at, length) => bytes.slice(at, at + length) };
+    });
+    const engine = await Engine.load(sources, JSON.stringify(options), () => {});
+    const logits = Array.from(await engine.logits(Uint32Array.from([3, 9, 27, 81, 50, 2]), true));
+    const { model } = JSON.parse(engine.info());
+    engine.free();
+    return { logits, quantization: model.quantization };
+  }, { files, options: { kv: 'f32', ...options } });
+  const whole = await load({ device: 'cpu' });
+  const [cpu, webgpu] = [await load({ device: 'cpu', quantize: 'q4_k' }), await load({ device: 'webgpu', quantize: 'q4_k' })];
+  assert.deepEqual([whole, cpu, webgpu].map(({ quantization }) => quantization), ['f32', 'q4_k', 'q4_k']);
+  assert.ok(gap(cpu.logits, webgpu.logits) <= 2e-3, `${gap(cpu.logits, webgpu.logits)}`);
+  const lost = gap(cpu.logits, whole.logits);
+  assert.ok(0.02 < lost && lost < 1, `${lost}`);
+});
+
 test('a chosen folder keeps its folders: the way to pool is not another config.json', async () => {
   const { pooling, texts } = readJson(`${GOLDEN}/encoders/bert-cls/expected.json`);
   assert.equal(pooling, 'cls', 'the mean is what an encoder does that says nothing');

@@ -9,6 +9,7 @@ on_both_devices! {
     a_call_can_be_demanded,
     without_tools_an_answer_is_text,
     prompts_show_what_requests_say,
+    a_template_that_loops_ends_in_an_error,
 }
 
 /// Shows tools, documents, calls and their results to the model, in characters that the golden vocabulary has.
@@ -180,4 +181,19 @@ fn prompts_show_what_requests_say(device: Case) {
         let error = prompt(options.clone()).expect_err(piece);
         assert!(error.code() == code && error.to_string().contains(piece), "{options}: {error}");
     }
+}
+
+/// The file's own template, and one of the request's; the model answers with another one afterwards.
+fn a_template_that_loops_ends_in_an_error(device: Case) {
+    const LOOPS: &str = "a\n{% for i in range(90000) %}\n{% for j in range(90000) %}{% endfor %}{% endfor %}";
+    let mut engine = load(&caller().set("tokenizer.chat_template", LOOPS), device, None);
+    let own = chat(&mut engine, request(json!({}))).expect_err("no prompt ends");
+    let theirs = chat(&mut engine, request(json!({ "chat_template": &LOOPS[2..] }))).expect_err("no prompt ends");
+    for (error, line) in [(own, 3), (theirs, 2)] {
+        let want = format!("chat template, line {line}: the template runs for too long or makes too much text");
+        assert_eq!((error.code(), error.to_string()), ("TEMPLATE", want));
+        assert_eq!(error.details()["line"], line);
+    }
+    let answer = chat(&mut engine, request(json!({ "chat_template": TEMPLATE }))).expect("an answer");
+    assert_eq!(finish(&answer), "stop");
 }

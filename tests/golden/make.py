@@ -1,7 +1,7 @@
 """Tiny random checkpoints and their expected logits, from an independent implementation.
 
 Run from the repository root: `python tests/golden/make.py NAME…`. It rewrites the folders of these names beside it;
-without a name it lists them. `arch/` has a module for each architecture; README.md says what the folders hold. The
+without a name it lists them. `--llama-cpp` before the names only compares what is there with llama.cpp. `arch/` has a module for each architecture; README.md says what the folders hold. The
 committed files were made with Python 3.11, torch 2.15.0, transformers 5.23.0, tokenizers 0.23.3, safetensors 0.8.0, gguf
 0.19.0, accelerate 1.15.0 and numpy 2.4.6 on an x86-64 CPU. Seeds are fixed: a second run writes the same weights.
 
@@ -232,18 +232,43 @@ def check_gguf(model, hf, path):
     assert gap < 1e-4, f"{path}: transformers' GGUF loader disagrees by {gap}"
 
 
-def check_llama_cpp(model, path, case, ids, logits):
-    """llama.cpp, where llama-cpp-python is installed, must compute the same from the same file. Its smallest context is
-    256."""
-    if llama_cpp is None or path.name != "f32.gguf" or case.context:
-        return
+# How far llama.cpp may be off where logits spread by 2. It rounds activations as the weights are: to f16, bf16, 8 bits.
+LLAMA_CPP_GAP = {"f32": 2e-2, "f16": 2e-2, "bf16": 0.1}
+LLAMA_CPP_GAP_QUANTIZED = 0.5
+
+
+def gap_to_llama_cpp(path, sequences, agreed):
+    """The largest difference from llama.cpp's logits of the same file. Its smallest context is 256."""
     theirs = llama_cpp.Llama(str(path), n_ctx=256, logits_all=True, verbose=False, n_threads=1,
                              type_k=Type.F32, type_v=Type.F32)
-    ids = ids[: model.agreed]
-    theirs.eval(ids)
-    gap = np.abs(theirs.scores[: len(ids)] - logits[: len(ids)].numpy()).max()
-    print(f"  {path.name}, {len(ids)} ids: llama.cpp differs by {gap:.1e}")
-    assert gap < 2e-2, f"{path}: llama.cpp disagrees by {gap}"
+    largest = 0
+    for sequence in sequences:
+        ids = sequence["ids"][:agreed]
+        theirs.reset()
+        theirs.eval(ids)
+        for position, logits in zip(sequence.get("positions", range(len(ids))), sequence["logits"]):
+            if position < len(ids):
+                largest = max(largest, np.abs(theirs.scores[position] - np.array(logits)).max())
+    return float(f"{largest:.1e}")
+
+
+def compare_with_llama_cpp(model):
+    """llama.cpp, where llama-cpp-python is installed, must compute the same from the same files; expected.json says by
+    which version, and by how much it is off."""
+    path = HERE / model.name / "expected.json"
+    if llama_cpp is None or not model.gguf:
+        return
+    expected, gaps = json.loads(path.read_text()), {}
+    for case in expected["cases"]:
+        for file in case["files"] if "context" not in case else []:
+            if file.endswith(".gguf"):
+                gaps[file] = gap_to_llama_cpp(path.with_name(file), case["sequences"], model.agreed)
+    for file, gap in gaps.items():
+        print(f"  {file}: llama.cpp {llama_cpp.__version__} differs by {gap}")
+        most = LLAMA_CPP_GAP.get(file.removesuffix(".gguf"), LLAMA_CPP_GAP_QUANTIZED)
+        assert gap < most, f"{model.name}/{file}: llama.cpp disagrees by {gap}"
+    expected["llama_cpp"] = dict(made_by=f"llama-cpp-python {llama_cpp.__version__}", largest_gap=gaps)
+    write_json(path, expected, expected.pop("cases"))
 
 
 @torch.no_grad()
@@ -307,8 +332,6 @@ def expected_case(model, case, files, hf, sequences, prompt):
             del shown[-1]["positions"]
     ids, margin = greedy(hf, prompt)
     print(f"  {', '.join(files)}: logits std {spread:.2f}, greedy margin {margin:.2f}")
-    for file in files:
-        check_llama_cpp(model, HERE / model.name / file, case, sequences[-1], all_logits[-1])
     context = dict(context=case.context) if case.context else {}
     return dict(files=files, **context, sequences=shown, greedy=dict(prompt=prompt, ids=ids))
 
@@ -324,9 +347,13 @@ def write_expected(model, groups, folder, rng):
         cases += [expected_case(model, case, files, hf, sequences, prompt) for files, hf in groups]
     made_by = f"tests/golden/make.py with transformers {transformers.__version__} and torch {torch.__version__}"
     tokens = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text).ids
+    write_json(folder / "expected.json", dict(made_by=made_by, text=text, text_ids=tokens), cases)
+
+
+def write_json(path, head, cases):
+    """A line for each case."""
     lines = [json.dumps(case, separators=(",", ":")) for case in cases]
-    head = json.dumps(dict(made_by=made_by, text=text, text_ids=tokens))[:-1]
-    (folder / "expected.json").write_text(head + ',"cases":[\n' + ",\n".join(lines) + "\n]}\n")
+    path.write_text(json.dumps(head)[:-1] + ',"cases":[\n' + ",\n".join(lines) + "\n]}\n")
 
 
 def make(model):
@@ -354,14 +381,18 @@ def make(model):
         else:
             groups.append(([path.name], loaded))
     write_expected(model, groups, folder, rng)
+    compare_with_llama_cpp(model)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    unknown = set(sys.argv[1:]) - MODELS.keys()
-    if unknown or len(sys.argv) == 1:
-        raise SystemExit(f"usage: make.py NAME…\nnames: {' '.join(MODELS)}")
-    for each in sys.argv[1:]:
-        make(MODELS[each])
+    compare_only = sys.argv[1:2] == ["--llama-cpp"]
+    names = sys.argv[2 if compare_only else 1:]
+    if not names or set(names) - MODELS.keys():
+        raise SystemExit(f"usage: make.py [--llama-cpp] NAME…\nnames: {' '.join(MODELS)}")
+    for each in names:
+        if compare_only:
+            print(each)
+        (compare_with_llama_cpp if compare_only else make)(MODELS[each])

@@ -1,4 +1,4 @@
-//! `tests/golden/quant.safetensors`: blocks of every quantised format and what the `gguf` package reads in them.
+//! `tests/golden/quant.safetensors`: blocks of every format and what the `gguf` package reads in them.
 #![allow(dead_code)] // each test binary uses its part
 
 use cresset::quant::Format;
@@ -10,9 +10,9 @@ const FILE: &[u8] = include_bytes!("../golden/quant.safetensors");
 pub struct Blocks {
     /// ggml's number of the type.
     pub ggml_type: u32,
-    /// Blocks whose weights are not much above 1.
+    /// Blocks whose weights are not much above 1; 32 weights each where the format has no blocks.
     pub blocks: Vec<Vec<u8>>,
-    /// Blocks with unusual scales and codes.
+    /// Blocks with unusual scales and codes, or numbers.
     pub edges: Vec<Vec<u8>>,
     /// The weights of `blocks`, then of `edges`.
     pub values: Vec<f32>,
@@ -38,19 +38,20 @@ pub fn input() -> Vec<f32> {
 }
 
 impl Blocks {
-    /// `None` for floating-point formats, which the fixture leaves out.
-    pub fn find(format: Format) -> Option<Blocks> {
-        let named = |part: &str| tensor(&format!("{}.{part}", format.name()));
-        Some(Blocks {
-            ggml_type: named("type")?.concat()[0].into(),
-            blocks: named("blocks")?,
-            edges: named("edges")?,
-            values: floats(&format!("{}.values", format.name()))?,
-            quantized: named("quantized").map(|rows| rows.concat()),
-        })
+    pub fn of(format: Format) -> Blocks {
+        let name = |part: &str| format!("{}.{part}", format.name());
+        let named = |part: &str| tensor(&name(part)).unwrap_or_else(|| panic!("the fixture has no {}", name(part)));
+        Blocks {
+            ggml_type: named("type").concat()[0].into(),
+            blocks: named("blocks"),
+            edges: named("edges"),
+            values: floats(&name("values")).expect("the fixture"),
+            quantized: tensor(&name("quantized")).map(|rows| rows.concat()),
+        }
     }
 
-    pub fn of(format: Format) -> Blocks {
-        Blocks::find(format).unwrap_or_else(|| panic!("the fixture has no {}", format.name()))
+    /// Weights in each of the blocks.
+    pub fn block_len(&self) -> usize {
+        self.values.len() / (self.blocks.len() + self.edges.len())
     }
 }
