@@ -190,7 +190,7 @@ const SCENES = {
     await page.goto(`${server.url}#/chat`);
     await drop(page, 'tutor.gguf', 'chat markdown thinks fast');
     await say(page, 'Why is the sky blue?');
-    await page.click('.turn.assistant button[aria-label="Answer anew"], .turn.assistant button[aria-label="重新回答"]');
+    await page.click('.turn.assistant button[aria-label="Regenerate"], .turn.assistant button[aria-label="重新生成"]');
     await page.waitForFunction(() => document.querySelector('.siblings') && document.documentElement.dataset.state === 'ready');
     if (await page.isHidden('#chat-panel')) await page.click('#panel-button');
   },
