@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { startBrowser, startServer } from './harness.mjs';
-import { answered, drop, dropFiles, ready, say, turns, visit } from './visitor.mjs';
+import { answered, behind, drop, dropFiles, inFront, ready, say, turns, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -387,4 +387,52 @@ test('on a phone the row below an answer is one line, in either language', async
   assert.equal(place.text, '2 / 2');
   assert.ok(place.lines < 2 && facts.lines < 2, `${place.lines}, ${facts.lines}`);
   assert.ok(row.over <= 0 && facts.cut);
+});
+
+test('in a tab behind others an answer goes on, and is whole when the visitor comes back', async () => {
+  await open();
+  await drop(page, 'tutor.gguf', 'chat');
+  const shown = () => document.querySelector('.turn.assistant .words')?.textContent.trim().split(' ').length ?? 0;
+  await page.fill('#message', 'Take your time');
+  await page.press('#message', 'Enter');
+  await page.waitForFunction(() => document.querySelector('.turn.assistant .words')?.textContent.split(' ').length > 3);
+  await behind(page);
+  assert.ok(await page.evaluate(shown) < 118);
+  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { polling: 50 });
+  await inFront(page);
+  await answered(page);
+  assert.equal(await page.evaluate(shown), 118);
+  // Who comes back in the middle sees what came meanwhile, and the rest.
+  await drop(page, 'slow.gguf', 'chat slow');
+  await page.fill('#message', 'Again');
+  await page.press('#message', 'Enter');
+  const last = () => page.evaluate(() => [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length);
+  await page.waitForFunction(() => [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length < 100 && document.querySelector('.turn.assistant.writing .words')?.textContent.length > 5);
+  await behind(page);
+  const before = await last();
+  await page.waitForTimeout(500);
+  assert.ok(await last() - before < 12, 'a hidden tab draws nothing');
+  await inFront(page);
+  await page.waitForFunction((length) => [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length > length + 20, before);
+  await page.click('#chat-go');
+  await answered(page);
+});
+
+test('all conversations go to one file, and come back from it', async () => {
+  await open();
+  await say(page, 'About lamps');
+  await page.click('#new-chat');
+  await say(page, 'About ships');
+  const [, answer] = await turns(page);
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click('#export-all:has-text("Export all")')]);
+  assert.equal(file.suggestedFilename(), 'cresset-conversations.json');
+  const buffer = readFileSync(await file.path());
+  const other = await visit(browser, server, 'chat');
+  await other.setInputFiles('#import', { name: 'cresset-conversations.json', mimeType: 'application/json', buffer });
+  await other.waitForFunction(() => document.querySelector('#toasts').textContent.includes('2 conversations were imported'));
+  assert.deepEqual((await other.locator('#conversations .title').allTextContents()).sort(), ['About lamps', 'About ships']);
+  await other.click('#conversations a:has-text("About ships")');
+  await other.waitForFunction((answer) => document.querySelector('.turn.assistant .words')?.textContent.trim() === answer, answer);
+  assert.deepEqual(other.problems, []);
+  await other.context().close();
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { newPage, startBrowser, startServer } from './harness.mjs';
-import { drop, ready, visit } from './visitor.mjs';
+import { behind, drop, inFront, ready, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -286,4 +286,23 @@ test('the sheet follows its end, unless the reader has scrolled away', async () 
   for (let i = 0; i < 8; i += 1) await page.keyboard.press('Enter');
   await page.keyboard.type('And then');
   assert.ok(await fromEnd() < 2);
+});
+
+test('in a tab behind others the model writes on, and all of it is there when the visitor comes back', async () => {
+  await open();
+  await page.fill('#text', 'Meanwhile');
+  await page.press('#text', 'Control+Enter');
+  await page.waitForFunction(() => document.querySelectorAll('#ink .token').length > 3);
+  await behind(page);
+  const drawn = await page.locator('#ink .token').count();
+  assert.ok(drawn < 118);
+  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { polling: 50 });
+  assert.match(await text(), /^Meanwhile there was a small lamp .*only a coat\.”$/);
+  await inFront(page);
+  assert.equal(await page.locator('#ink .token').count(), 118);
+  assert.equal(await page.locator('#ink').evaluate((node) => node.textContent.replace('\u200b', '')), await text());
+  assert.equal(await page.textContent('#count'), '118');
+  await page.reload();
+  await ready(page);
+  assert.match(await text(), /only a coat\.”$/);
 });
