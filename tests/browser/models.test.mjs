@@ -187,7 +187,8 @@ test('a download shows its speed and the time left, is paused, goes on, and is g
   assert.ok(await page.isHidden('#transfers-section'));
   await look(`${server.url}files/trickle.gguf?again`);
   await page.click('#fit .primary');
-  await page.waitForFunction(() => /of 8 MB/.test(document.querySelector('#transfers .numbers')?.textContent ?? ''));
+  // Enough is here to be listed among what an earlier visit left unfinished: what is given up must not come back from there.
+  await page.waitForFunction(() => /^[2-7](\.\d+)? MB of 8 MB/.test(document.querySelector('#transfers .numbers')?.textContent ?? ''));
   await page.click('#transfers button[aria-label^="Remove"]');
   await page.waitForSelector('#transfers-section', { state: 'hidden' });
   assert.equal(await page.textContent('#model-name'), 'trickle.gguf');
