@@ -6,6 +6,7 @@ import { announce, memory } from './dom.js';
 import { clearProblems, explain, showProblem, toast } from './problems.js';
 import { go } from './router.js';
 import { session } from './session.js';
+import { agree } from './thrift.js';
 import { t } from './text.js';
 
 // A download so large is worth asking the browser to keep it.
@@ -60,6 +61,7 @@ export const activeTransfer = () => active;
  * @returns {Promise<boolean>} whether it is loaded
  */
 export async function load(model, label, { integrity, check = false, quiet = false } = {}) {
+  agree();
   clearProblems();
   if (active) pause();
   const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
