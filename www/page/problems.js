@@ -5,7 +5,8 @@ import { t } from './text.js';
 
 /** Which of several messages for a code the facts of this error call for. */
 const KINDS = {
-  DOWNLOAD: ({ status }) => {
+  DOWNLOAD: ({ status, engine }) => {
+    if (engine) return 'engine';
     if (status === 401 || status === 403) return 'refused';
     if (status === 429) return 'busy';
     return status ? 'server' : 'broken';
