@@ -159,11 +159,12 @@ test('a character of several tokens is one piece, as likely as all of them', () 
 
 test('the snippet says what was chosen, and nothing else, safely', () => {
   const choices = { model: 'default', title: 'He said "hi" & <b>', position: 'bottom-right', theme: 'auto', consent: true, 'local-only': false, accent: '#123456' };
-  assert.deepEqual(attributesOf(choices), [['model', 'default'], ['title', 'He said "hi" & <b>'], ['consent', '']]);
+  assert.deepEqual(attributesOf(choices), [['model', 'default'], ['title', 'He said "hi" & <b>'], ['accent', '#123456'], ['consent', '']]);
   const snippet = snippetOf(choices, 'https://cdn.example/cresset/');
   assert.match(snippet, /^<script type="module" src="https:\/\/cdn\.example\/cresset\/cresset-chat\.js"><\/script>\n<cresset-chat model="default"\n/);
   assert.match(snippet, /title="He said &quot;hi&quot; &amp; &lt;b>"/);
-  assert.match(snippet, / consent\n.*style="--cresset-accent: #123456"><\/cresset-chat>/);
+  assert.match(snippet, / accent="#123456"\n\s+consent><\/cresset-chat>/);
+  assert.doesNotMatch(snippet, /style=/, 'strict policies refuse it');
   assert.equal(policyOf({ model: 'default' }, 'https://a.example/x/', 'https://a.example/'), "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'");
   assert.match(policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'), /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/);
 });
