@@ -182,7 +182,7 @@ async function receive(file, part, access, tally, patience) {
   if (hash) expectHash(name, hash.hex(), sha256);
   await part.commit({ key, url, name, sha256, model: access.model });
   const stored = await store.open(key);
-  if (!stored) throw new CressetError('STORAGE', `${name} could not be kept on this device; load it again`, { key });
+  if (!stored) throw new CressetError('STORAGE', `${name} could not be kept on this device; load it again`, { refused: true, key });
   return new StoredFile(stored, name);
 }
 

@@ -2,18 +2,23 @@
 // everything that can go wrong with a model, in words that say what to do.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FlakyFile, modelBytes } from './flaky.mjs';
 import { gguf, startBrowser, startServer } from './harness.mjs';
 import { drop, dropFiles, ready, visit } from './visitor.mjs';
 
 let browser, server, page;
+let flaky; // a file that behaves as badly as a test says
 
 const HUB = 'https://huggingface.co/**';
 const CORS = { 'Access-Control-Allow-Origin': '*' };
 
 before(async () => {
   browser = await startBrowser();
-  server = await startServer({ mock: true, bundled: '', routes: { '/files/trickle.gguf': trickle, '/files/large.gguf': large, '/files/large2.gguf': large, '/files/refused.gguf': (request, response) => response.writeHead(403).end() } });
+  server = await startServer({ mock: true, bundled: '', routes: { '/files/trickle.gguf': trickle, '/files/large.gguf': large, '/files/large2.gguf': large, '/files/flaky.gguf': (...call) => flaky.route(...call), '/files/refused.gguf': (request, response) => response.writeHead(403).end() } });
 });
 
 after(async () => {
@@ -253,6 +258,57 @@ test('a damaged file leaves the model that was there', async () => {
   await page.goto(`${server.url}#/write`);
   await page.click('#starters .chip');
   await page.waitForSelector('#ink .by-model');
+});
+
+/** Loads the flaky file, and waits until it is in use. */
+const loadFlaky = async () => {
+  await look(`${server.url}files/flaky.gguf`);
+  await page.click('#fit .primary');
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'flaky.gguf');
+  await ready(page);
+};
+
+test('a kept file that was damaged is called so, and is mended when that can be done', async () => {
+  flaky = new FlakyFile(modelBytes(3_000_000, 'chat'));
+  await open();
+  await loadFlaky();
+  await page.evaluate(async () => {
+    const spoil = async (folder) => {
+      for await (const [name, handle] of folder.entries()) {
+        if (handle.kind === 'directory') await spoil(handle);
+        else if (name.endsWith('.bin') && (await handle.getFile()).size === 3_000_000) {
+          const writer = await handle.createWritable({ keepExistingData: true });
+          await writer.write({ type: 'write', position: 1_500_000, data: Uint8Array.of(1, 2, 3, 4) });
+          await writer.close();
+        }
+      }
+    };
+    await spoil(await navigator.storage.getDirectory());
+  });
+  flaky.statuses = Array(12).fill(503);
+  await page.reload();
+  assert.match(await problem(), /flaky\.gguf: The copy kept on this device is damaged.*was not loaded.*when the connection works.*STORAGE.*Try again/s);
+  assert.doesNotMatch(await page.textContent('#notices'), /full|private/);
+  flaky.statuses = [];
+  flaky.asked = [];
+  await page.click('#notices button:has-text("Try again")');
+  await ready(page);
+  assert.deepEqual(flaky.reads.map(({ range }) => range), ['bytes=1048576-2097151']);
+});
+
+test('a chosen file that has changed since is to be chosen again', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cresset-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'mine.gguf'), gguf(''));
+  await open();
+  await page.setInputFiles('#file', join(folder, 'mine.gguf'));
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'mine.gguf');
+  await ready(page);
+  writeFileSync(join(folder, 'mine.gguf'), gguf('chat', 100));
+  await page.click('#settings-button');
+  await page.selectOption('#setting-device', 'cpu');
+  assert.match(await problem(), /mine\.gguf: The file is no longer what you chose.*Choose it again.*STORAGE/s);
+  assert.equal(await page.locator('#notices button:has-text("Try again")').count(), 0);
 });
 
 test('offline is called offline, and what is kept still works', async () => {

@@ -131,6 +131,7 @@ function waysOn(error, { model, label, integrity }) {
   };
   const other = { label: 'problem.other', run: () => go('models') };
   if (['INTEGRITY', 'MODEL_FORMAT'].includes(error.code) && typeof model === 'string') return [fresh, other];
+  if (error.details?.moved) return [other];
   if (['DOWNLOAD', 'STORAGE', 'DEVICE_LOST', 'INTERNAL'].includes(error.code)) return [again, other];
   return [other];
 }

@@ -11,6 +11,10 @@ const KINDS = {
     if (status === 429) return 'busy';
     return status ? 'server' : 'broken';
   },
+  STORAGE: ({ moved, damaged }) => {
+    if (moved) return 'moved';
+    return damaged === undefined ? 'refused' : 'damaged';
+  },
   MODEL_NOT_FOUND: ({ none }) => (none ? 'none' : 'missing'),
 };
 
