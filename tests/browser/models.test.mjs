@@ -2,12 +2,12 @@
 // everything that can go wrong with a model, in words that say what to do.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FlakyFile, modelBytes } from './flaky.mjs';
-import { gguf, startBrowser, startServer } from './harness.mjs';
+import { gguf, newPage, startBrowser, startServer } from './harness.mjs';
 import { drop, dropFiles, ready, visit } from './visitor.mjs';
 
 let browser, server, page;
@@ -68,12 +68,20 @@ function large(request, response) {
 const open = async (options) => {
   page = await visit(browser, server, 'models', options);
   await page.waitForFunction(() => document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
+  await noteToasts();
 };
 
 const look = async (address) => {
   await page.fill('#address', address);
   await page.press('#address', 'Enter');
 };
+
+/** Whatever was said in passing since the page was opened. */
+const toasts = () => page.evaluate(() => window.said);
+const noteToasts = () => page.evaluate(() => {
+  window.said = [];
+  new MutationObserver((changes) => { for (const { addedNodes } of changes) window.said.push(...[...addedNodes].map(({ textContent }) => textContent)); }).observe(document.getElementById('toasts'), { childList: true });
+});
 
 /** What the page says about a model that did not come. */
 const problem = async () => {
@@ -343,4 +351,50 @@ test('without room on the device models load all the same', async () => {
   await page.waitForFunction(() => document.getElementById('model-name').textContent === 'roomy.gguf');
   await ready(page);
   assert.ok(!(await page.textContent('#stored')).includes('roomy'));
+  const said = (await toasts()).filter((text) => !/is ready/.test(text));
+  assert.equal(said.length, 1, said.join('\n'));
+  assert.match(said[0], /^roomy\.gguf is not kept: this device has no room for it.*downloaded again next time.*Delete models/);
+});
+
+test('in a private window models load all the same, and it is said once that they are not kept', async () => {
+  const worker = readFileSync(new URL('../../www/worker.js', import.meta.url), 'utf8');
+  const blocked = "StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('blocked', 'SecurityError'));\n";
+  page = await newPage(browser);
+  await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: blocked + worker }));
+  await page.goto(`${server.url}#/models`);
+  await noteToasts();
+  await ready(page);
+  const said = await toasts();
+  assert.equal(said.length, 1, said.join('\n'));
+  assert.match(said[0], /^Ember is not kept: this browser stores no files for this page, as in a private window.*downloaded again next time/);
+  assert.equal(await page.locator('#notices .problem').count(), 0);
+  assert.ok(await page.isVisible('#stored-none'));
+});
+
+test('a connection that breaks is tried again, and that is what is said', async () => {
+  // Behind what is read of a file to look at it.
+  flaky = Object.assign(new FlakyFile(modelBytes(6_000_000, 'chat')), { cutAfter: 2_300_000, cuts: 2 });
+  await open();
+  await loadFlaky();
+  assert.equal(flaky.cuts, 0);
+  assert.deepEqual((await toasts()).filter((text) => !/is ready/.test(text)), ['The connection broke. Trying again…']);
+});
+
+test('a download without a network waits for it, and says so', async () => {
+  flaky = Object.assign(new FlakyFile(modelBytes(4_000_000, 'chat')), { delayMs: 20 });
+  await open();
+  await look(`${server.url}files/flaky.gguf`);
+  await page.click('#fit .primary');
+  const line = (text) => page.waitForFunction((text) => document.querySelector('#transfers .numbers')?.textContent.includes(text), text);
+  await line('of 4 MB');
+  await page.context().setOffline(true);
+  Object.assign(flaky, { stallAfter: 0, delayMs: 0 });
+  await line('No connection: the download goes on when you are online again. · ');
+  Object.assign(flaky, { stallAfter: Infinity });
+  await page.context().setOffline(false);
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'flaky.gguf');
+  await ready(page);
+  const said = await toasts();
+  assert.ok(said.includes('No connection: the download goes on when you are online again.'), said.join());
+  assert.doesNotMatch(said.join(), /go on;/);
 });

@@ -3,6 +3,9 @@
 import { byId, element, sentence } from './dom.js';
 import { t } from './text.js';
 
+// Texts of more letters take longer to read.
+const LONG = 60;
+
 /** Which of several messages for a code the facts of this error call for. */
 const KINDS = {
   DOWNLOAD: ({ status, engine }) => {
@@ -29,6 +32,17 @@ export function explain(error) {
   const key = offline ? 'error.DOWNLOAD.offline' : `error.${error.code}${kind ? `.${kind}` : ''}`;
   const known = t(`${key}.title`) !== `${key}.title` ? key : 'error.INTERNAL';
   return { title: t(`${known}.title`), advice: t(`${known}.advice`) };
+}
+
+/**
+ * What a load that goes on warns of, in the page's language.
+ * @param {NonNullable<import('../cresset.js').Progress['warning']>} warning
+ * @param {string} label   of the model
+ */
+export function warningText({ code, message, details }, label) {
+  const key = `warning.${code}.${details?.reason}`;
+  const words = t(key, { label });
+  return words === key ? sentence(message) : words;
 }
 
 /**
@@ -85,8 +99,10 @@ export function showNotice(text, actions = [], onDismiss = () => {}) {
 
 /** A few words that need no answer; they go by themselves. @param {string} text @param {{ label: string, run: () => void }} [action] */
 export function toast(text, action) {
+  // What is still there need not be said again.
+  if ([...byId('toasts').children].some(({ firstChild }) => firstChild.textContent === text)) return;
   const note = element('div', { class: 'toast', role: 'status' }, element('span', { textContent: text }),
     action ? element('button', { type: 'button', class: 'link', text: action.label, onclick: () => { note.remove(); action.run(); } }) : null);
   byId('toasts').append(note);
-  setTimeout(() => note.remove(), action ? 12_000 : 5000);
+  setTimeout(() => note.remove(), action || text.length > LONG ? 12_000 : 5000);
 }

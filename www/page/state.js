@@ -2,6 +2,7 @@
 
 import { activeTransfer, downloads, timeLeft } from './downloads.js';
 import { duration } from './format.js';
+import { warningText } from './problems.js';
 import { session } from './session.js';
 import { t, words } from './text.js';
 
@@ -29,6 +30,7 @@ function describeState() {
 export function describeTransfer(transfer) {
   const { loaded, total } = transfer;
   const percent = total ? Math.min(Math.round((loaded / total) * 100), 100) : null;
+  if (transfer.warning) return warningText(transfer.warning, transfer.label);
   const left = timeLeft(transfer);
   return [stageOf(transfer), percent === null ? null : t('state.percent', { percent }), left ? t('state.left', { time: duration(left) }) : null].filter(Boolean).join(' · ');
 }

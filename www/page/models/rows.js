@@ -4,6 +4,7 @@ import { discard, load, pause, resume, timeLeft } from '../downloads.js';
 import { element } from '../dom.js';
 import { bytes, duration, moment, parameters, rate } from '../format.js';
 import { icon } from '../icons.js';
+import { warningText } from '../problems.js';
 import { deviceNotice, stageOf } from '../state.js';
 import { t } from '../text.js';
 import { formatOf, integrityOf, pageOf } from './catalogue.js';
@@ -80,6 +81,7 @@ function transferLine(transfer) {
   const amount = total ? t('transfer.amount', { loaded: bytes(loaded), total: bytes(total) }) : bytes(loaded);
   if (state !== 'loading') return `${t(`transfer.${state}`)} · ${amount}`;
   if (status !== 'download') return stageOf(transfer);
+  if (transfer.warning) return `${warningText(transfer.warning, transfer.label)} · ${amount}`;
   const left = timeLeft(transfer);
   return [amount, speed ? t('transfer.speed', { speed: bytes(speed) }) : null, left ? t('state.left', { time: duration(left) }) : null].filter(Boolean).join(' · ');
 }
