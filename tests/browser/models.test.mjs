@@ -251,11 +251,30 @@ test('a model too large is refused with the reason, and nothing of it is downloa
   await open();
   await look(`${server.url}files/oom.gguf`);
   await page.waitForSelector('#fit .verdict');
-  assert.match(await page.textContent('#fit'), /Does not fit.*it needs 90 GB of memory/s);
+  assert.match(await page.textContent('#fit'), /Does not fit.*It needs 90 GB of memory/s);
   assert.equal(await page.locator('#fit button').count(), 0);
   await dropFiles(page, [{ name: 'huge.gguf', bytes: gguf('oom') }]);
   assert.match(await problem(), /huge\.gguf: The model is too large for this device.*Q4 instead of Q8.*OUT_OF_MEMORY/s);
   assert.equal(await page.textContent('#model-name'), 'Ember');
+});
+
+test('in Chinese the page says why in its own words, the engine’s are among the details', async () => {
+  page = await visit(browser, server, 'models', { locale: 'zh-CN' });
+  await page.click('#settings-button');
+  await page.selectOption('#setting-device', 'cpu');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('#in-use .problem-detail', { state: 'attached' });
+  await look(`${server.url}files/oom.gguf`);
+  await page.waitForSelector('#fit .verdict');
+  assert.match(await page.textContent('#fit .verdict'), /最多有 3 GB/);
+  for (const [place, said] of [['#in-use', 'The adapter is made of paper.'], ['#fit', 'It needs 90 GB of memory.']]) {
+    const seen = await page.innerText(place);
+    assert.doesNotMatch(seen, /[a-z]{3,} [a-z]{2,} [a-z]{2,}/, place);
+    await page.click(`${place} summary`);
+    const reason = page.locator(`${place} [lang=en]`);
+    assert.ok(await reason.isVisible());
+    assert.equal(await reason.textContent(), said);
+  }
 });
 
 test('a damaged file leaves the model that was there', async () => {

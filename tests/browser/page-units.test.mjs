@@ -8,6 +8,7 @@ import { Marked } from 'marked';
 import { Blocks } from '../../www/page/chat/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
 import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
+import { deviceWords, whyNot } from '../../www/page/reasons.js';
 import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
 import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/models/catalogue.js';
 import { choose } from '../../www/page/models/suggestions.js';
@@ -155,6 +156,26 @@ test('a character of several tokens is one piece, as likely as all of them', () 
   assert.deepEqual(tokens.add(chunk('火', '\ufffd', -0.25)), { by: 'model', text: '火', logprob: -0.75, top: [] });
   assert.deepEqual(tokens.add(chunk(' a', ' a', -1)).top, [[' a', -1], ['other', -2]]);
   assert.deepEqual(tokens.add({ text: 'x' }), { by: 'model', text: 'x' });
+});
+
+test('the engine’s reasons are known by what they say', () => {
+  const why = (reason, backend = 'webgpu') => whyNot({ reason, device: { backend } });
+  assert.equal(why('the model needs 5120 MB, but on the CPU a page has 3072 MB', 'cpu'), 'verdict.why.cpu');
+  assert.equal(why('the model needs 512 MB, but this device takes at most 128 MB in one piece'), 'verdict.why.binding');
+  assert.equal(why('the model needs 90000 MB, but the device has 1000 MB'), 'verdict.why.large');
+  assert.equal(why('the architecture mamba is not supported; see the list'), 'verdict.why.unsupported');
+  assert.equal(why('the file has no tensor named output.weight, which the llama architecture needs'), 'verdict.why.unsupported');
+  const words = (reason, webGpu = true) => deviceWords({ backend: 'cpu', reason }, webGpu);
+  assert.equal(deviceWords({ backend: 'webgpu' }, true), null);
+  assert.equal(deviceWords({ backend: 'webgpu', software: true }, true), 'device.software');
+  assert.equal(words('the graphics adapter (SwiftShader) computes on the CPU; computing there directly is faster'), 'device.softwareSkipped');
+  assert.equal(words('WebGPU is not available: no adapter'), 'device.noAdapter');
+  assert.equal(words('WebGPU is not available: no adapter', false), 'device.noWebGpu');
+  assert.equal(words('the graphics adapter (x) is not used: it computes wrongly (…)'), 'device.wrong');
+  assert.equal(words(undefined), 'device.cpu');
+  // They are the engine's own sentences.
+  const engine = ['error.rs', 'engine/load.rs', 'engine/probe.rs'].map((name) => readFileSync(new URL(`../../src/${name}`, import.meta.url), 'utf8')).join('\n');
+  for (const part of ['{what} needs {need_mb} MB', 'in one piece"', 'computes on the CPU;', '"WebGPU is not available: {reason}"', ' is not used: {reason}']) assert.ok(engine.includes(part), part);
 });
 
 test('the snippet says what was chosen, and nothing else, safely', () => {

@@ -72,6 +72,17 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
   return card;
 }
 
+/**
+ * What the engine says in its own words, for whoever wants it.
+ * @param {string[]} reasons
+ * @returns {HTMLElement | null}
+ */
+export function engineWords(reasons) {
+  if (reasons.length === 0) return null;
+  return element('details', { class: 'problem-detail' }, element('summary', { text: 'problem.details' }),
+    element('ul', { class: 'reasons', lang: 'en' }, ...reasons.map((reason) => element('li', { textContent: sentence(reason) }))));
+}
+
 /** Shows a card over the view, in place of the last one; nothing else on the page moves. */
 export function showProblem(error, options) {
   byId('notices').replaceChildren(problemCard(error, options));

@@ -4,7 +4,7 @@ import { discard, load, pause, resume, timeLeft } from '../downloads.js';
 import { element } from '../dom.js';
 import { bytes, duration, moment, parameters, rate } from '../format.js';
 import { icon } from '../icons.js';
-import { warningText } from '../problems.js';
+import { engineWords, warningText } from '../problems.js';
 import { deviceNotice, stageOf } from '../state.js';
 import { t } from '../text.js';
 import { formatOf, integrityOf, pageOf } from './catalogue.js';
@@ -103,7 +103,8 @@ export function facts(info, label) {
     element('h3', { textContent: label }),
     element('dl', { class: 'facts' }, ...pairs.map(([name, value]) => element('div', {}, element('dt', { text: name }), element('dd', { textContent: value })))),
     total > 0 ? memoryBar(kinds, total) : null,
-    notice ? element('p', { class: 'note' }, icon('info'), element('span', {}, notice, device.reason ? element('span', { class: 'reason', lang: 'en', textContent: ` (${device.reason})` }) : null)) : null);
+    notice ? element('p', { class: 'note' }, icon('info'), element('span', { textContent: notice })) : null,
+    notice && device.reason ? engineWords([device.reason]) : null);
 }
 
 function memoryBar(kinds, total) {
