@@ -22,9 +22,11 @@ export interface Progress {
   secondsLeft?: number | null;
   /**
    * What a person should know meanwhile: `DOWNLOAD`, the connection broke and is tried again; `STORAGE`, the model
-   * runs, but cannot be kept for the next time.
+   * runs, but cannot be kept for the next time. The reason: the connection broke (`broken`), or this device is `offline` and the
+   * download goes on when it no longer is; there is no room (`full`), the browser keeps no files here (`unavailable`), or
+   * another tab is writing this one (`busy`).
    */
-  warning?: { code: 'DOWNLOAD' | 'STORAGE'; message: string };
+  warning?: { code: 'DOWNLOAD' | 'STORAGE'; message: string; details: { reason: 'broken' | 'offline' | 'full' | 'unavailable' | 'busy' } };
 }
 
 export interface ProbeOptions {
