@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { startBrowser, startServer } from './harness.mjs';
-import { answered, drop, dropFiles, ready, say, turns, visit } from './visitor.mjs';
+import { answered, behind, drop, dropFiles, inFront, ready, say, turns, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -75,21 +75,21 @@ test('regenerating and editing keep every version, with arrows between them', as
   await open();
   await say(page, 'Tell me');
   const [, first] = await turns(page);
-  await button('Answer anew').click();
+  await button('Regenerate').click();
   await answered(page);
   const [, second] = await turns(page);
   assert.notEqual(second, first);
   assert.equal(await page.locator('.turn.assistant .siblings').textContent(), '2 / 2');
-  await button('Version before').click();
+  await button('Previous version').click();
   await page.waitForFunction((first) => document.querySelector('.turn.assistant .words').textContent === first, first);
-  assert.ok(await button('Version before').isDisabled());
+  assert.ok(await button('Previous version').isDisabled());
   await page.hover('.turn.user');
   await page.locator('.turn.user button[aria-label^="Edit"]').click();
   await page.fill('.edit-area', 'Tell me more');
   await page.click('.edit button:has-text("Send")');
   await answered(page);
   assert.equal((await turns(page))[0], 'Tell me more');
-  await page.locator('.turn.user button[aria-label="Version before"]').click();
+  await page.locator('.turn.user button[aria-label="Previous version"]').click();
   await page.waitForFunction((first) => document.querySelector('.turn.assistant .words')?.textContent === first, first);
   assert.deepEqual(await turns(page), ['Tell me', first]);
   // And they are there after a reload.
@@ -368,4 +368,71 @@ test('nothing jumps and nothing blocks while tokens arrive', async (t) => {
   assert.ok(shifts.reduce((sum, value) => sum + value, 0) < 0.002, `layout shifts: ${shifts.join(', ')}`);
   assert.ok(end < 2, 'the end stays in view');
   assert.ok((await turns(page))[1].length > 4000);
+});
+
+test('on a phone the row below an answer is one line, in either language', async () => {
+  await open({ viewport: { width: 360, height: 780 }, isMobile: true, hasTouch: true, locale: 'zh-CN' });
+  await drop(page, 'a-model-with-a-rather-long-name-instruct-q4_k_m.gguf', 'chat slow seeded');
+  await page.fill('#message', '你好');
+  await page.click('#chat-go');
+  for (const turn of ['1', '2']) {
+    await page.waitForFunction(() => document.querySelector('.turn.assistant .words')?.textContent.length > 10);
+    await page.click('#chat-go');
+    await answered(page);
+    if (turn === '1') await button('重新生成').click();
+  }
+  const [place, row, facts] = await Promise.all(['.siblings > span', '.turn-row', '.turn-facts'].map((part) => page.locator(`.turn.assistant ${part}`).evaluate((node) => ({
+    text: node.textContent, lines: node.getBoundingClientRect().height / parseFloat(getComputedStyle(node).fontSize), over: node.getBoundingClientRect().right - innerWidth, cut: node.scrollWidth > node.clientWidth,
+  }))));
+  assert.equal(place.text, '2 / 2');
+  assert.ok(place.lines < 2 && facts.lines < 2, `${place.lines}, ${facts.lines}`);
+  assert.ok(row.over <= 0 && facts.cut);
+});
+
+test('in a tab behind others an answer goes on, and is whole when the visitor comes back', async () => {
+  await open();
+  await drop(page, 'tutor.gguf', 'chat');
+  const shown = () => document.querySelector('.turn.assistant .words')?.textContent.trim().split(' ').length ?? 0;
+  await page.fill('#message', 'Take your time');
+  await page.press('#message', 'Enter');
+  await page.waitForFunction(() => document.querySelector('.turn.assistant .words')?.textContent.split(' ').length > 3);
+  await behind(page);
+  assert.ok(await page.evaluate(shown) < 118);
+  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { polling: 50 });
+  await inFront(page);
+  await answered(page);
+  assert.equal(await page.evaluate(shown), 118);
+  // Who comes back in the middle sees what came meanwhile, and the rest.
+  await drop(page, 'slow.gguf', 'chat slow');
+  await page.fill('#message', 'Again');
+  await page.press('#message', 'Enter');
+  const last = () => page.evaluate(() => [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length);
+  await page.waitForFunction(() => [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length < 100 && document.querySelector('.turn.assistant.writing .words')?.textContent.length > 5);
+  await behind(page);
+  const before = await last();
+  await page.waitForTimeout(500);
+  assert.ok(await last() - before < 12, 'a hidden tab draws nothing');
+  await inFront(page);
+  await page.waitForFunction((length) => [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length > length + 20, before);
+  await page.click('#chat-go');
+  await answered(page);
+});
+
+test('all conversations go to one file, and come back from it', async () => {
+  await open();
+  await say(page, 'About lamps');
+  await page.click('#new-chat');
+  await say(page, 'About ships');
+  const [, answer] = await turns(page);
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click('#export-all:has-text("Export all")')]);
+  assert.equal(file.suggestedFilename(), 'cresset-conversations.json');
+  const buffer = readFileSync(await file.path());
+  const other = await visit(browser, server, 'chat');
+  await other.setInputFiles('#import', { name: 'cresset-conversations.json', mimeType: 'application/json', buffer });
+  await other.waitForFunction(() => document.querySelector('#toasts').textContent.includes('2 conversations were imported'));
+  assert.deepEqual((await other.locator('#conversations .title').allTextContents()).sort(), ['About lamps', 'About ships']);
+  await other.click('#conversations a:has-text("About ships")');
+  await other.waitForFunction((answer) => document.querySelector('.turn.assistant .words')?.textContent.trim() === answer, answer);
+  assert.deepEqual(other.problems, []);
+  await other.context().close();
 });

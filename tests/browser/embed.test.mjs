@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { script, startBrowser, startServer } from './harness.mjs';
+import { widgetOn } from './sites.mjs';
 import { visit } from './visitor.mjs';
 
 // Stands in for the widget: what counts here is what it is told.
@@ -10,16 +11,18 @@ const WIDGET = `customElements.define('cresset-chat', class extends HTMLElement 
   connectedCallback() { this.textContent = 'widget'; }
 });`;
 
-let browser, server, page;
+let browser, server, real, page; // `real` has the widget itself
 
 before(async () => {
   browser = await startBrowser();
   server = await startServer({ mock: true, bundled: '', routes: { '/cresset-chat.js': script(WIDGET) } });
+  real = await startServer({ mock: true, bundled: 'chat' });
 });
 
 after(async () => {
   await browser?.close();
   await server?.close();
+  await real?.close();
 });
 
 afterEach(async () => {
@@ -77,4 +80,34 @@ test('without the widget the preview says so', async (t) => {
   await page.frameLocator('#preview').locator('#missing:not([hidden])').waitFor();
   assert.match(await page.frameLocator('#preview').locator('#missing').textContent(), /came without the widget/);
   page.problems = []; // the 404 itself
+});
+
+test('the preview’s launcher is in the window, whatever its height', async () => {
+  for (const viewport of [{ width: 1360, height: 760 }, { width: 1360, height: 900 }, { width: 1360, height: 720 }]) {
+    await page?.context().close();
+    page = await visit(browser, real, 'embed', { viewport });
+    const launcher = page.frameLocator('#preview').locator('cresset-chat button.launcher');
+    await launcher.waitFor();
+    const { y, height } = await launcher.boundingBox();
+    assert.ok(y > 0 && y + height < viewport.height, `${y} + ${height} in ${viewport.height}`);
+    const copy = await page.locator('#snippet-copy').boundingBox();
+    assert.ok(copy.y + copy.height < viewport.height, 'the button that copies the lines is too');
+  }
+});
+
+test('the preview is the real widget: it opens, and greets as the form says', async () => {
+  page = await visit(browser, real, 'embed', { viewport: { width: 1360, height: 760 } });
+  const widget = widgetOn(page.frameLocator('#preview'));
+  await page.fill('#embed-greeting', 'Ahoy! Lanterns or lamps?');
+  await page.fill('#embed-title', 'Harbour shop');
+  await widget.open();
+  await widget.inside('dialog').getByText('Ahoy! Lanterns or lamps?').waitFor();
+  await widget.inside('dialog').getByText('Harbour shop').waitFor();
+  // What is changed while it is open changes there.
+  await page.fill('#embed-title', 'Lamp shop');
+  await widget.inside('dialog').getByText('Lamp shop').waitFor();
+  await widget.ready();
+  await widget.say('Once');
+  await widget.answered();
+  assert.match(await widget.answers.first().textContent(), /there was a small lamp/);
 });

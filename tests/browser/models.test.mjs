@@ -71,6 +71,22 @@ const open = async (options) => {
   await noteToasts();
 };
 
+/** The models view of a visitor who came to it in the middle of a sentence. */
+const openTyping = async () => {
+  page = await visit(browser, server, 'chat');
+  await page.fill('#message', 'Half a thou');
+  await page.click('.views [data-view=models]');
+  await page.waitForFunction(() => document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
+};
+
+/** Nothing typed is lost: it is in its field, and goes on there. */
+const stillTyped = async () => {
+  await page.click('.views [data-view=chat]');
+  assert.equal(await page.inputValue('#message'), 'Half a thou');
+  await page.fill('#message', 'Half a thought');
+  assert.equal(await page.inputValue('#message'), 'Half a thought');
+};
+
 const look = async (address) => {
   await page.fill('#address', address);
   await page.press('#address', 'Enter');
@@ -121,7 +137,7 @@ test('on the processor, what is too large is not offered', async () => {
   await page.waitForFunction(() => document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
   assert.match(await page.textContent('#in-use'), /Processor \(WebAssembly\).*made of paper/s);
   const row = page.locator('#catalogue .model', { hasText: 'Qwen3 8B' });
-  assert.match(await row.textContent(), /Does not fit.*a page has 3 GB/);
+  assert.match(await row.textContent(), /Does not fit.*a page has about 3\.2 GB/);
   assert.ok(await row.locator('button').isDisabled());
   // And the choice is remembered.
   await page.reload();
@@ -178,7 +194,7 @@ test('a download shows its speed and the time left, is paused, goes on, and is g
   await ready(page);
   await page.waitForSelector('#transfers .model');
   assert.match(await line.textContent(), /^Paused · .* of 8 MB$/);
-  await page.click('#transfers button:has-text("Go on")');
+  await page.click('#transfers button:has-text("Resume")');
   await page.waitForFunction(() => document.getElementById('model-name').textContent === 'trickle.gguf');
   await ready(page);
   assert.ok(await page.isHidden('#transfers-section'));
@@ -206,6 +222,32 @@ test('after a large download the browser is asked to keep it, once', async () =>
     await ready(page);
   }
   assert.equal(await page.evaluate(() => window.asked), 1);
+});
+
+test('the visitor can ask the browser to keep models, and is told what it answered', async () => {
+  await open();
+  await page.evaluate(() => {
+    window.asked = 0;
+    window.kept = false;
+    navigator.storage.persisted = async () => window.kept;
+    navigator.storage.persist = async () => {
+      window.asked += 1;
+      window.kept = window.asked > 1; // a browser that changes its mind
+      return window.kept;
+    };
+  });
+  await look(`${server.url}files/chat.gguf`);
+  await page.click('#fit .primary');
+  await page.locator('#stored .model', { hasText: 'chat.gguf' }).waitFor();
+  assert.equal(await page.textContent('#kept'), 'The browser may delete them when the disk runs short.');
+  await page.click('#keep:has-text("Ask it to keep them")');
+  await page.waitForFunction(() => document.getElementById('toasts').textContent.includes('does not promise to keep your models'));
+  assert.ok(await page.isVisible('#keep'), 'and can be asked again');
+  await page.click('#keep');
+  await page.waitForFunction(() => document.getElementById('toasts').textContent.includes('will keep your models until you delete them'));
+  await page.waitForSelector('#keep', { state: 'hidden' });
+  assert.equal(await page.textContent('#kept'), 'The browser promised to keep them.');
+  assert.equal(await page.evaluate(() => window.asked), 2);
 });
 
 test('files and folders are read where they are dropped', async () => {
@@ -238,17 +280,18 @@ const BAD = {
 };
 
 for (const [what, [address, words]] of Object.entries(BAD)) {
-  test(`${what} is explained before anything is downloaded`, async () => {
-    await open();
+  test(`${what} is explained before anything is downloaded, and nothing typed is lost`, async () => {
+    await openTyping();
     await look(address.startsWith('hf:') ? address : `${server.url}${address}`);
     await page.waitForSelector('#fit .problem');
     assert.match(await page.textContent('#fit .problem'), words);
     assert.equal(await page.textContent('#model-name'), 'Ember');
+    await stillTyped();
   });
 }
 
 test('a model too large is refused with the reason, and nothing of it is downloaded', async () => {
-  await open();
+  await openTyping();
   await look(`${server.url}files/oom.gguf`);
   await page.waitForSelector('#fit .verdict');
   assert.match(await page.textContent('#fit'), /Does not fit.*It needs 90 GB of memory/s);
@@ -256,6 +299,7 @@ test('a model too large is refused with the reason, and nothing of it is downloa
   await dropFiles(page, [{ name: 'huge.gguf', bytes: gguf('oom') }]);
   assert.match(await problem(), /huge\.gguf: The model is too large for this device.*Q4 instead of Q8.*OUT_OF_MEMORY/s);
   assert.equal(await page.textContent('#model-name'), 'Ember');
+  await stillTyped();
 });
 
 test('in Chinese the page says why in its own words, the engine’s are among the details', async () => {
@@ -278,10 +322,11 @@ test('in Chinese the page says why in its own words, the engine’s are among th
 });
 
 test('a damaged file leaves the model that was there', async () => {
-  await open();
+  await openTyping();
   await dropFiles(page, [{ name: 'damaged.gguf', bytes: Buffer.from('nonsense') }]);
   assert.match(await problem(), /damaged\.gguf: This file is damaged/);
   assert.equal(await page.textContent('#model-name'), 'Ember');
+  await stillTyped();
   await page.goto(`${server.url}#/write`);
   await page.click('#starters .chip');
   await page.waitForSelector('#ink .by-model');
@@ -339,13 +384,14 @@ test('a chosen file that has changed since is to be chosen again', async (t) => 
 });
 
 test('offline is called offline, and what is kept still works', async () => {
-  await open();
+  await openTyping();
   await page.context().setOffline(true);
   await look(`${server.url}files/chat.gguf`);
   await page.waitForSelector('#fit .problem');
   assert.match(await page.textContent('#fit .problem'), /You are offline.*Models kept on this device work/s);
   assert.match(await page.textContent('#toasts'), /You are offline/);
   await page.locator('#stored .model', { hasText: 'Ember' }).waitFor();
+  await stillTyped();
 });
 
 test('a bundled model that is missing leaves the page alive', async (t) => {

@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stampedWorker } from '../../tools/stamp.mjs';
-import { newPage, startBrowser, startServer } from './harness.mjs';
+import { VENDORED } from '../../tools/vendor.mjs';
+import { newPage, script, startBrowser, startServer } from './harness.mjs';
 import { widgetOn } from './sites.mjs';
+import { ready, visit } from './visitor.mjs';
 
 const WWW = fileURLToPath(new URL('../../www', import.meta.url));
 const MOCK = fileURLToPath(new URL('./mock', import.meta.url));
@@ -93,6 +95,32 @@ test('the second visit needs no network: page, library, widget and model', async
   assert.ok(kept.includes('/cresset_engine.js') && kept.includes('/widget/core.js'));
   assert.deepEqual(kept.filter((path) => /\.gguf$/.test(path)), [], 'models are the library’s to keep');
   assert.deepEqual(page.problems, []);
+});
+
+test('the second visit to the page itself needs no network: its four views open, and Write writes', async (t) => {
+  // The page as it is, its worker stamped as for a build, in which the libraries are too.
+  const libraries = Object.keys(VENDORED).filter((name) => name.endsWith('.js')).map((name) => `vendor/${name}`);
+  const { stamp, files } = await listOf([MOCK, WWW]);
+  const worker = (await stampedWorker([MOCK, WWW])).replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ stamp, files: [...files, ...libraries] })};`);
+  const whole = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(worker) } });
+  t.after(() => whole.close());
+  const visitor = await visit(browser, whole, 'write');
+  t.after(() => visitor.context().close());
+  await until(visitor, async () => (await navigator.serviceWorker.getRegistration())?.active?.state === 'activated' && navigator.serviceWorker.controller !== null);
+  await visitor.context().setOffline(true);
+  await whole.close();
+  await visitor.reload();
+  await ready(visitor);
+  for (const [view, part] of Object.entries({ chat: '#message', models: '#catalogue .model', embed: '#snippet', write: '#text' })) {
+    await visitor.click(`.views [data-view=${view}]`);
+    await visitor.waitForSelector(`#view-${view} h1`, { state: 'attached' });
+    await visitor.locator(part).first().waitFor();
+  }
+  await visitor.click('#starters .chip');
+  await visitor.waitForSelector('#ink .by-model');
+  await ready(visitor);
+  assert.match(await visitor.inputValue('#text'), /^Once upon a time there was a small lamp.*only a coat/);
+  assert.deepEqual(visitor.problems, []);
 });
 
 test('a new build waits while pages of the old one are open, which get nothing of it', async () => {

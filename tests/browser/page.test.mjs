@@ -60,6 +60,31 @@ test('from a warm server the page is usable before anything large has come', asy
   assert.deepEqual(files.filter((file) => /page\/(write|embed)\/|vendor/.test(file)), []);
 });
 
+test('from a warm server a visitor can type within a second', async (t) => {
+  page = await newPage(browser);
+  await page.addInitScript(() => {
+    if (window !== top) return;
+    const look = () => {
+      const field = document.getElementById('message');
+      if (field && document.activeElement === field && !field.disabled && !field.readOnly) window.usable = performance.now(); // since the navigation began
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+  await page.goto(`${server.url}#/chat`);
+  await ready(page);
+  const times = [];
+  for (let i = 0; i < 3; i += 1) {
+    await page.reload();
+    times.push(Math.round(await (await page.waitForFunction(() => window.usable)).jsonValue()));
+    await page.keyboard.type(String(i));
+  }
+  assert.equal(await page.inputValue('#message'), '012');
+  t.diagnostic(`${times.join(', ')} ms from the navigation to a field that takes words`);
+  // The issue asks for this time: the best of three, as the machine may have other work.
+  assert.ok(Math.min(...times) < 1000, `${times.join(', ')} ms`);
+});
+
 test('what a chat fetches beside the engine is small', async (t) => {
   const chatting = await startServer({ mock: true, bundled: 'chat markdown' });
   t.after(() => chatting.close());
@@ -248,7 +273,7 @@ const SCENES = {
     await page.goto(`${server.url}#/chat`);
     await drop(page, 'tutor.gguf', 'chat markdown thinks fast');
     await say(page, 'Why is the sky blue?');
-    await page.click('.turn.assistant button[aria-label="Answer anew"], .turn.assistant button[aria-label="重新回答"]');
+    await page.click('.turn.assistant button[aria-label="Regenerate"], .turn.assistant button[aria-label="重新生成"]');
     await page.waitForFunction(() => document.querySelector('.siblings') && document.documentElement.dataset.state === 'ready');
     if (await page.isHidden('#chat-panel')) await page.click('#panel-button');
   },

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { newPage, startBrowser, startServer } from './harness.mjs';
-import { drop, ready, visit } from './visitor.mjs';
+import { behind, drop, inFront, ready, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -34,7 +34,10 @@ const written = async () => {
 /** Writes `tokens` tokens after `beginning`. */
 async function write(beginning, tokens) {
   await page.fill('#text', beginning);
-  if (tokens) await page.fill('#write-max_tokens', String(tokens));
+  if (tokens) await page.locator('#write-max_tokens').evaluate((field, tokens) => { // which is in a drawer, on a phone
+    field.value = tokens;
+    field.dispatchEvent(new Event('change', { bubbles: true }));
+  }, tokens);
   await page.press('#text', 'Control+Enter');
   await written();
 }
@@ -166,6 +169,9 @@ test('Escape stops; the text so far stays, and goes on', async () => {
   await page.press('#text', 'Control+Enter');
   await page.waitForFunction(() => document.getElementById('text').value.split(' ').length > 3);
   assert.match(await page.textContent('#write-go'), /^Stop/);
+  await page.hover('#write-go');
+  const [words, behind] = await page.locator('#write-go').evaluate((node) => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor]);
+  assert.notEqual(words, behind, 'readable under the pointer');
   await page.keyboard.press('Escape');
   await ready(page);
   const stopped = await text();
@@ -219,4 +225,84 @@ test('text, settings and the tokens’ numbers are remembered', async () => {
   assert.equal(await page.inputValue('#write-temperature'), '1.3');
   await page.click('.sampling button:has-text("Back to the defaults")');
   assert.equal(await page.inputValue('#write-temperature'), '0.8');
+});
+
+for (const [where, options] of Object.entries({ 'a desktop': { viewport: { width: 1360, height: 820 } }, 'a phone': { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } })) {
+  test(`nothing jumps and nothing blocks while the model writes, on ${where}`, async (t) => {
+    await open(options);
+    await drop(page, 'fast.gguf', 'fast long');
+    await page.evaluate(() => {
+      window.shifts = [];
+      new PerformanceObserver((list) => window.shifts.push(...list.getEntries().filter(({ hadRecentInput }) => !hadRecentInput)
+        .map(({ value, sources }) => `${value.toFixed(5)} ${sources.map(({ node }) => node?.id || node?.className || node?.textContent).join(', ')}`))).observe({ type: 'layout-shift' });
+      window.tasks = [];
+      new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
+    });
+    const places = () => page.evaluate(() => ['write-go', 'write-again', 'write-undo', 'speed', 'count', 'write-end'].map((id) => {
+      const { left, top, width } = document.getElementById(id).getBoundingClientRect();
+      return `${id} ${[left, top, id === 'write-go' ? width : 0].map(Math.round)}`;
+    }));
+    const blocked = [];
+    for (let i = 0; i < 3 && !blocked.includes(0); i += 1) {
+      await page.fill('#text', 'A lamp:');
+      const before = await places();
+      await page.evaluate(() => { window.tasks = []; });
+      await write('A lamp:', 900);
+      blocked.push(await page.evaluate(() => window.tasks.length));
+      assert.equal(await page.textContent('#count'), '900');
+      assert.deepEqual(await places(), before);
+    }
+    t.diagnostic(`long tasks in each answer: ${blocked.join(', ')}`);
+    assert.ok(blocked.includes(0), `the main thread was blocked in every answer: ${blocked.join(', ')}`);
+    assert.deepEqual(await page.evaluate(() => window.shifts), []);
+    const end = await page.evaluate(() => [...document.querySelectorAll('#ink .token')].at(-1).getBoundingClientRect().bottom - document.querySelector('#sheet').getBoundingClientRect().bottom);
+    assert.ok(end < 0 && end > -80, `the end stays in view: ${end}`);
+  });
+}
+
+test('the sheet follows its end, unless the reader has scrolled away', async () => {
+  await open({ viewport: { width: 1360, height: 700 } });
+  await drop(page, 'long.gguf', 'long');
+  const fromEnd = () => page.evaluate(() => { const { scrollHeight, scrollTop, clientHeight } = document.getElementById('sheet'); return scrollHeight - scrollTop - clientHeight; });
+  await page.fill('#text', Array.from({ length: 40 }, (_, i) => `Line ${i}`).join('\n'));
+  await page.focus('#text');
+  await page.keyboard.press('Control+Home');
+  await page.waitForFunction(() => document.getElementById('sheet').scrollTop < 40);
+  // Whoever lets the model write wants to see it; whoever types sees the caret.
+  await page.fill('#write-max_tokens', '2000');
+  await page.press('#text', 'Control+Enter');
+  await page.waitForFunction(() => document.querySelectorAll('#ink .token').length > 60);
+  assert.ok(await fromEnd() < 2);
+  await page.hover('#text');
+  await page.mouse.wheel(0, -300);
+  await page.waitForFunction(() => { const { scrollHeight, scrollTop, clientHeight } = document.getElementById('sheet'); return scrollHeight - scrollTop - clientHeight > 200; });
+  const at = await page.evaluate(() => document.getElementById('sheet').scrollTop);
+  const count = await page.locator('#ink .token').count();
+  await page.waitForFunction((count) => document.querySelectorAll('#ink .token').length > count + 60, count);
+  assert.equal(await page.evaluate(() => document.getElementById('sheet').scrollTop), at);
+  await page.keyboard.press('Escape');
+  await ready(page);
+  await page.press('#text', 'Control+End');
+  for (let i = 0; i < 8; i += 1) await page.keyboard.press('Enter');
+  await page.keyboard.type('And then');
+  assert.ok(await fromEnd() < 2);
+});
+
+test('in a tab behind others the model writes on, and all of it is there when the visitor comes back', async () => {
+  await open();
+  await page.fill('#text', 'Meanwhile');
+  await page.press('#text', 'Control+Enter');
+  await page.waitForFunction(() => document.querySelectorAll('#ink .token').length > 3);
+  await behind(page);
+  const drawn = await page.locator('#ink .token').count();
+  assert.ok(drawn < 118);
+  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { polling: 50 });
+  assert.match(await text(), /^Meanwhile there was a small lamp .*only a coat\.”$/);
+  await inFront(page);
+  assert.equal(await page.locator('#ink .token').count(), 118);
+  assert.equal(await page.locator('#ink').evaluate((node) => node.textContent.replace('\u200b', '')), await text());
+  assert.equal(await page.textContent('#count'), '118');
+  await page.reload();
+  await ready(page);
+  assert.match(await text(), /only a coat\.”$/);
 });

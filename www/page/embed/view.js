@@ -122,17 +122,16 @@ function build(section, rows) {
       group('embed.group.site', field('base', input('base', { inputMode: 'url', placeholder: 'embed.base.placeholder' }), true)),
       element('button', { type: 'button', id: 'embed-reset', class: 'quiet small', text: 'embed.reset' })),
     element('div', { class: 'embed-result' },
+      element('section', { 'aria-labelledby': 'preview-title' },
+        element('div', { class: 'result-head' }, element('h2', { id: 'preview-title', text: 'embed.preview' }), element('p', { class: 'hint', text: 'embed.preview.hint' })),
+        element('div', { class: 'browser' }, element('div', { class: 'browser-bar', 'aria-hidden': 'true' }, element('i'), element('i'), element('i')),
+          Object.assign(element('iframe', { id: 'preview' }), { title: t('embed.preview') }))),
       element('section', { 'aria-labelledby': 'snippet-title' },
         element('div', { class: 'result-head' }, element('h2', { id: 'snippet-title', text: 'embed.snippet' }),
           element('button', { type: 'button', id: 'snippet-copy', class: 'primary small' }, icon('copy'), element('span', { text: 'embed.copy' }))),
         element('pre', { class: 'code-block', tabIndex: 0, label: 'embed.snippet', role: 'group' }, element('code', { id: 'snippet' })),
         element('details', { class: 'policy' }, element('summary', { text: 'embed.policy' }), element('p', { class: 'hint', text: 'embed.policy.hint' }),
-          element('pre', { class: 'code-block', tabIndex: 0, label: 'embed.policy', role: 'group' }, element('code', { id: 'policy' })))),
-      element('section', { 'aria-labelledby': 'preview-title' },
-        element('h2', { id: 'preview-title', text: 'embed.preview' }),
-        element('div', { class: 'browser' }, element('div', { class: 'browser-bar', 'aria-hidden': 'true' }, element('i'), element('i'), element('i')),
-          Object.assign(element('iframe', { id: 'preview' }), { title: t('embed.preview') })),
-        element('p', { class: 'hint', text: 'embed.preview.hint' })))));
+          element('pre', { class: 'code-block', tabIndex: 0, label: 'embed.policy', role: 'group' }, element('code', { id: 'policy' })))))));
   byId('address-row').append(field('address', input('address', { inputMode: 'url', placeholder: 'address.placeholder' }), true));
 }
 

@@ -37,7 +37,7 @@ export class TokenCard {
         this.#area.focus();
       });
     }
-    addEventListener('scroll', () => this.hide(), { passive: true });
+    addEventListener('scroll', () => this.hide(), { passive: true, capture: true }); // the page's, or the sheet's own
   }
 
   hide() {

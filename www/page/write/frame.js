@@ -15,7 +15,7 @@ export function buildFrame(section) {
         element('div', {}, element('h1', { text: 'write.title' }), element('p', { class: 'lede', text: 'write.lede' })),
         element('button', { type: 'button', id: 'write-panel-button', class: 'icon-button', label: 'write.panel.show' }, icon('panel'))),
       element('form', { id: 'write-form', class: 'paper', autocomplete: 'off' },
-        element('div', { class: 'sheet' },
+        element('div', { class: 'sheet', id: 'sheet' },
           element('div', { class: 'ink', id: 'ink', 'aria-hidden': 'true', dir: 'auto' }),
           element('textarea', { id: 'text', spellcheck: false, autocapitalize: 'sentences', dir: 'auto', label: 'write.text', placeholder: 'write.placeholder', 'aria-describedby': 'write-help' })),
         element('div', { id: 'token-card', class: 'token-card', role: 'group', label: 'write.card', hidden: true }),

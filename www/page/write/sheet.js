@@ -4,15 +4,18 @@
 import { byId, element } from '../dom.js';
 import { Inked } from './inked.js';
 
-const BUTTONS_PX = 140; // the bar of buttons and some air
+const NEAR_PX = 60; // so near the end a reader follows it
 
 export class Sheet {
   #inked;
+  #scroller = byId('sheet');
   #area = byId('text');
   #ink = byId('ink');
   #frame = null;
   #fresh = []; // pieces that are not drawn yet
   #writing = false;
+  #begin = 0; // where the model's turn begins
+  #following = true;
 
   /** @param {Inked} inked @param {{ edited: () => void }} handlers */
   constructor(inked, { edited }) {
@@ -20,8 +23,15 @@ export class Sheet {
     this.#area.addEventListener('input', () => {
       this.#inked.edit(this.#area.value);
       this.draw();
+      // The browser looked for the caret when the sheet had not grown yet.
+      if (this.#area.selectionEnd === this.#area.value.length) this.#toEnd();
       edited();
     });
+    // The reader wins at once, even if a token arrives before the first pixel has moved.
+    this.#scroller.addEventListener('wheel', ({ deltaY }) => { if (deltaY < 0 && this.#scroller.scrollTop > 0) this.#following = false; }, { passive: true });
+    this.#scroller.addEventListener('scroll', () => { this.#following = this.#atEnd(); }, { passive: true });
+    // Another window, a keyboard, the beginnings that go: who was at the end stays there.
+    new ResizeObserver(() => { if (this.#following) this.#toEnd(); }).observe(this.#scroller);
     this.draw();
   }
 
@@ -39,7 +49,14 @@ export class Sheet {
   set writing(writing) {
     this.#writing = writing;
     this.#area.readOnly = writing;
-    this.draw();
+    this.#drawFresh();
+    const { value: { length }, selectionStart, selectionEnd } = this.#area;
+    if (writing) {
+      this.#begin = length;
+      this.#toEnd();
+    } else if (selectionStart === this.#begin && selectionEnd === this.#begin) {
+      this.#area.setSelectionRange(length, length); // the caret was at the end, and still is
+    }
   }
 
   /** The model wrote this: drawn with the next frame. */
@@ -95,20 +112,32 @@ export class Sheet {
   }
 
   #drawFresh() {
+    cancelAnimationFrame(this.#frame);
     this.#frame = null;
-    const following = this.#endBottom() <= innerHeight;
     const pieces = this.#fresh;
     this.#fresh = [];
     const end = this.#area.value.length;
     this.#area.setRangeText(pieces.map(({ text }) => text).join(''), end, end);
-    this.#ink.lastChild.before(...pieces.map(span));
-    // The last line stays above the bar of buttons, unless the visitor has scrolled away from it.
-    const hidden = this.#endBottom() - (innerHeight - BUTTONS_PX);
-    if (following && hidden > 0) scrollBy({ top: hidden });
+    this.#ink.lastChild.remove();
+    for (const piece of pieces) {
+      const last = this.#ink.lastChild;
+      if (piece.logprob === undefined && last?.className === `by-${piece.by}`) last.append(piece.text);
+      else this.#ink.append(span(piece));
+    }
+    // A new one each time: an end that moves on is nothing that has jumped.
+    this.#ink.append(this.#end());
+    // The last line stays in sight, unless the reader has scrolled away from it.
+    if (this.#following) this.#toEnd();
   }
 
-  #endBottom() {
-    return this.#ink.lastChild.getBoundingClientRect().bottom;
+  #toEnd() {
+    this.#following = true;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #atEnd() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
+    return scrollTop + clientHeight >= scrollHeight - NEAR_PX;
   }
 
   /** A last line of its own height, and the caret while the model writes. */

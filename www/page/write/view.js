@@ -166,7 +166,8 @@ export function createWrite(section) {
     byId('write-clear').disabled = empty || busy;
     const button = byId('write-go');
     button.classList.toggle('stop', busy);
-    button.replaceChildren(icon(busy ? 'stop' : 'write'), element('span', { text: busy ? 'common.stop' : 'write.go' }), element('kbd', { 'aria-hidden': 'true', textContent: busy ? 'Esc' : `${modKey} ↵` }));
+    // The other face lies unseen behind: the button is as wide as both need, and the ones beside it stay where they are.
+    button.replaceChildren(face(busy), face(!busy));
   }
 
   function showStarters() {
@@ -225,6 +226,12 @@ export function createWrite(section) {
     show: () => { document.title = `${t('view.write')} – Cresset`; },
     hide: () => card.hide(),
   };
+}
+
+/** What is on the first button while the model writes, or while it does not. */
+function face(busy) {
+  return element('span', { class: 'face' }, icon(busy ? 'stop' : 'write'), element('span', { text: busy ? 'common.stop' : 'write.go' }),
+    element('kbd', { 'aria-hidden': 'true', textContent: busy ? 'Esc' : `${modKey} ↵` }));
 }
 
 function endLine(finish, tokens, wanted) {
