@@ -38,6 +38,7 @@ let active = null;
 let noted = -NOTE_MS;
 let told = new Set(); // reasons of warnings that were said of the active one
 const paused = new Map(Object.entries(memory.get('paused') ?? {}));
+const discarded = new Set(); // given up: a list that was read before must not bring them back
 
 /** Those that go on or could: the active one first. @returns {Transfer[]} */
 export function transfers() {
@@ -46,7 +47,7 @@ export function transfers() {
 
 /** Adds what an earlier visit left unfinished. @param {{ model: string, label: string, loaded: number, total: number | null }[]} found */
 export function adopt(found) {
-  const news = found.filter(({ model }) => model !== active?.model && !paused.has(model));
+  const news = found.filter(({ model }) => model !== active?.model && !paused.has(model) && !discarded.has(model));
   for (const transfer of news) paused.set(transfer.model, { ...transfer, state: 'paused', status: 'download', speed: null });
   if (news.length > 0) changed();
 }
@@ -103,6 +104,7 @@ export function resume({ model, label, integrity }) {
 
 /** Gives a transfer up, with what is here of it. */
 export async function discard({ model }) {
+  discarded.add(model);
   if (active?.model === model) pause();
   forget(model);
   if (typeof model === 'string') await Cresset.cache.delete(model);
