@@ -20,7 +20,8 @@ help() {
 ./build.sh               set up what is missing, build dist/ (the page) and target/release/cresset (the command line)
 ./build.sh serve [PORT]  build, then serve the page (default port 8080; prints the URL)
 ./build.sh test          set up, build, run every test
-./build.sh bench [ARGS]  measure prefill and decode of the bundled model; ARGS go to `cresset bench`
+./build.sh bench [ARGS]  measure the bundled model natively (ARGS go to `cresset bench`) and in Chromium, beside the
+                         adapter's own limits; bench.html is the page for other browsers
 ./build.sh pack          build an npm package, target/cresset-VERSION.tgz
 ./build.sh help          this text
 
@@ -320,7 +321,7 @@ run_tests() {
   fi
   part engine cargo test --release --no-fail-fast
   part training cargo test --release --features train --test train
-  part browser node --test --test-timeout=180000 --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs
+  part browser node --test --test-timeout=600000 --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs
   printf '\n'
   printf '%s\n' "${SUMMARY[@]}"
   skips
@@ -328,12 +329,16 @@ run_tests() {
   [ $FAILED -eq 0 ]
 }
 
+# The command line, then the bench page in Chromium where there is one.
 bench() {
-  setup_rust
-  build_native
+  build
   local model
   model=$(compgen -G 'www/models/*.gguf' | head -n 1) || die "www/models/ has no model"
   "$TARGET_DIR/release/cresset" bench --model "$model" "$@"
+  CHROMIUM=${CHROMIUM:-$(command -v chromium || true)}
+  [ -n "$CHROMIUM" ] || { say "no Chromium: the bench page is bench.html of ./build.sh serve" && return; }
+  export CHROMIUM
+  case " $* " in *" --json "*) node tools/bench.mjs --json ;; *) echo && node tools/bench.mjs ;; esac
 }
 
 pack() {

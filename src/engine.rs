@@ -3,6 +3,7 @@
 mod adapters;
 mod answer;
 mod bench;
+mod ceilings;
 #[cfg(not(target_arch = "wasm32"))]
 mod convert;
 mod embeddings;
@@ -18,6 +19,7 @@ mod stop;
 
 pub use adapters::AdapterOptions;
 pub use bench::{BenchOptions, BenchReport};
+pub use ceilings::Ceilings;
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::Conversion;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device};

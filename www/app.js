@@ -4,8 +4,10 @@ import { Cresset } from './cresset.js';
 import { byId, memory } from './page/dom.js';
 import { activeTransfer, downloads, load } from './page/downloads.js';
 import { flame } from './page/flame.js';
+import { bytes } from './page/format.js';
 import { icon } from './page/icons.js';
 import { setUpDrop } from './page/models/drop.js';
+import { keepOffline, tellOffline } from './page/offline.js';
 import { showNotice, toast } from './page/problems.js';
 import { currentView, go, startRouter, viewOf } from './page/router.js';
 import { session } from './page/session.js';
@@ -13,7 +15,7 @@ import { setUpSettings } from './page/settings.js';
 import { setUpShortcuts } from './page/shortcuts.js';
 import { describeTransfer, deviceNotice } from './page/state.js';
 import { LANGUAGES, say, t, useLanguage, words } from './page/text.js';
-import { keepOffline } from './page/offline.js';
+import { allowed, mayFetch } from './page/thrift.js';
 
 let toldAbout = null; // the engine that the visitor knows of
 
@@ -32,8 +34,10 @@ words.addEventListener('change', showModel);
 showModel();
 const views = startRouter(memory.get('view') ?? 'write');
 document.documentElement.dataset.ready = '';
+tellOffline();
 loadFirst();
 await views;
+await allowed;
 keepOffline();
 
 /** The first of the browser's languages that this page has. */
@@ -50,13 +54,22 @@ async function loadFirst() {
   const bundled = Cresset.models[0];
   if (!bundled) return undefined;
   const begin = () => load('default', bundled.name, { quiet: true });
-  if (kept.has(bundled.id) || !savesData()) return begin();
-  showNotice(t('page.saveData', { name: bundled.name }), [{ label: 'page.saveData.load', primary: true, run: begin }, { label: 'problem.other', run: () => go('models') }]);
+  if (kept.has(bundled.id) || mayFetch()) return begin();
+  const size = await sizeOf('default');
+  if (mayFetch()) return undefined; // the visitor was faster, with another one
+  const words = size === null ? t('page.saveData', { name: bundled.name }) : t('page.saveData.size', { name: bundled.name, size: bytes(size) });
+  showNotice(words, [{ label: 'page.saveData.load', primary: true, run: begin }, { label: 'problem.other', run: () => go('models') }]);
   return undefined;
 }
 
-function savesData() {
-  return navigator.connection?.saveData === true || matchMedia('(prefers-reduced-data: reduce)').matches;
+/** Bytes of a model and the engine, as far as their server says. */
+async function sizeOf(model) {
+  try {
+    const { bytes: size, engineBytes } = await Cresset.measure(model);
+    return size === null || engineBytes === null ? null : size + engineBytes;
+  } catch {
+    return null;
+  }
 }
 
 async function openSearch() {

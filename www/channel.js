@@ -80,7 +80,7 @@ export class Channel {
 
 function startError() {
   if (globalThis.navigator?.onLine === false) {
-    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url: WORKER.href, reload: true });
+    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url: WORKER.href, engine: true, reload: true });
   }
   return new CressetError('INTERNAL', `the engine's worker could not be started from ${WORKER}; is the file there, and does the page's Content-Security-Policy allow it (worker-src, script-src)?`, { reload: true });
 }

@@ -1,4 +1,5 @@
-// Types of cresset-chat.js, the element `<cresset-chat>`. Attributes are in README.md.
+// Types of cresset-chat.js, the element `<cresset-chat>`. Attributes are in README.md; of those for looks, `accent`
+// takes a CSS colour where a policy allows no `style`.
 
 import type { CressetError, Engine, EngineInfo, Model, Progress } from './cresset.js';
 

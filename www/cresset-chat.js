@@ -9,7 +9,7 @@
 import { Launcher } from './widget/launcher.js';
 import { languageOf, wordsOf } from './widget/words.js';
 
-const ATTRIBUTES = ['model', 'system', 'greeting', 'placeholder', 'title', 'position', 'theme', 'lang', 'endpoint',
+const ATTRIBUTES = ['model', 'system', 'greeting', 'placeholder', 'title', 'position', 'theme', 'accent', 'lang', 'endpoint',
   'endpoint-model', 'consent', 'local-only', 'integrity', 'megabytes', 'suggestions', 'temperature', 'max-tokens',
   'thinking', 'device', 'remember'];
 
@@ -161,7 +161,7 @@ export class CressetChat extends HTMLElement {
   get #words() { return wordsOf(languageOf(this)); }
 
   #render() {
-    this.#launcher.update({ words: this.#words, title: this.getAttribute('title'), opened: this.#opened, unread: this.#unread, language: languageOf(this) });
+    this.#launcher.update({ words: this.#words, title: this.getAttribute('title'), accent: this.getAttribute('accent'), opened: this.#opened, unread: this.#unread, language: languageOf(this) });
   }
 
   #tell(type, detail) {

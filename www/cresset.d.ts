@@ -22,9 +22,11 @@ export interface Progress {
   secondsLeft?: number | null;
   /**
    * What a person should know meanwhile: `DOWNLOAD`, the connection broke and is tried again; `STORAGE`, the model
-   * runs, but cannot be kept for the next time.
+   * runs, but cannot be kept for the next time. The reason: the connection broke (`broken`), or this device is `offline` and the
+   * download goes on when it no longer is; there is no room (`full`), the browser keeps no files here (`unavailable`), or
+   * another tab is writing this one (`busy`).
    */
-  warning?: { code: 'DOWNLOAD' | 'STORAGE'; message: string };
+  warning?: { code: 'DOWNLOAD' | 'STORAGE'; message: string; details: { reason: 'broken' | 'offline' | 'full' | 'unavailable' | 'busy' } };
 }
 
 export interface ProbeOptions {
@@ -340,11 +342,54 @@ export interface Engine {
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;
   applyChatTemplate(messages: ChatMessage[], options?: TemplateOptions): Promise<string>;
+  /** Measures the loaded model with prompts of made-up tokens. */
+  bench(options?: BenchOptions): Promise<BenchReport>;
   /** Counters of requests, of device work, and of devices that were lost and replaced (`rebuilds`). */
   stats(): Promise<Record<string, unknown>>;
   /** Ends the running request normally, with `finish_reason: 'abort'`. */
   interrupt(): Promise<void>;
   unload(): Promise<void>;
+}
+
+export interface BenchOptions {
+  /** Tokens of the prompt; default 128. */
+  prompt?: number;
+  /** Tokens to generate, two at least; default 64. */
+  generate?: number;
+  /** Runs of which the median counts; default 5. */
+  repeat?: number;
+  /** Time each kernel as well. */
+  profile?: boolean;
+  /** Measure what the graphics adapter could do at most as well. */
+  ceilings?: boolean;
+}
+
+export interface BenchReport {
+  prompt_tokens: number;
+  generated_tokens: number;
+  runs: number;
+  prefill_tokens_per_s: number;
+  decode_tokens_per_s: number;
+  time_to_first_token_s: number;
+  dispatches_per_token: number;
+  submits_per_token: number;
+  bytes_read_per_token: number;
+  /** Buffers, bind groups and pipelines made in a whole run. */
+  objects_made: number;
+  weight_bytes: number;
+  /** On a graphics adapter. */
+  ceilings?: { stream_gb_per_s: number; fma_gflop_per_s: number; dispatch_us: number; readback_us: number };
+  /** Of the adapter's reading, and of its arithmetic, what decoding and the prompt come to. */
+  share_of_stream?: number;
+  share_of_fma?: number;
+  prefill_kernels?: KernelTime[];
+  decode_kernels?: KernelTime[];
+}
+
+export interface KernelTime {
+  kernel: string;
+  dispatches: number;
+  seconds: number;
 }
 
 export interface BundledModel {

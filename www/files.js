@@ -16,16 +16,16 @@ export class BlobFile {
   }
 
   async read(offset, length) {
-    return readBlob(this.blob, this.name, offset, length);
+    try {
+      return await readBlob(this.blob, offset, length);
+    } catch (error) {
+      throw new CressetError('STORAGE', `${this.name} cannot be read any more; it was moved, changed or removed: choose it again`, { moved: true, reason: error.message }, { cause: error });
+    }
   }
 }
 
-async function readBlob(blob, name, offset, length) {
-  try {
-    return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
-  } catch (error) {
-    throw new CressetError('STORAGE', `${name} cannot be read any more; it was moved, changed or removed: choose it again`, { reason: error.message }, { cause: error });
-  }
+async function readBlob(blob, offset, length) {
+  return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
 }
 
 /**
@@ -53,10 +53,10 @@ export class StoredFile {
     const end = Math.min(offset + length, this.size);
     if (end <= offset) return new Uint8Array(0);
     const [first, last] = [Math.floor(offset / CHUNK), Math.floor((end - 1) / CHUNK)];
-    if (this.#sound.subarray(first, last + 1).every((sound) => sound)) return readBlob(this.#blob, this.name, offset, length);
+    if (this.#sound.subarray(first, last + 1).every((sound) => sound)) return this.#kept(offset, length);
     // Whole chunks in one buffer, of which the reader gets its part: nothing is copied.
     const start = first * CHUNK;
-    const bytes = await readBlob(this.#blob, this.name, start, (last + 1) * CHUNK - start);
+    const bytes = await this.#kept(start, (last + 1) * CHUNK - start);
     for (let chunk = first; chunk <= last; chunk += 1) {
       const at = chunk * CHUNK - start;
       const part = bytes.subarray(at, at + CHUNK);
@@ -64,6 +64,15 @@ export class StoredFile {
       this.#sound[chunk] = 1;
     }
     return bytes.subarray(offset - start, end - start);
+  }
+
+  // Another tab may have removed it.
+  async #kept(offset, length) {
+    try {
+      return await readBlob(this.#blob, offset, length);
+    } catch (error) {
+      throw new CressetError('STORAGE', `the copy of ${this.name} on this device cannot be read any more; load the model again to download it anew`, { damaged: true, reason: error.message }, { cause: error });
+    }
   }
 
   // One after the other: the file changes under its readers.

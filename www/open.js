@@ -115,9 +115,7 @@ async function openStored({ key, name, sha256 }, tally) {
 async function downloadKept(file, access, tally, patience) {
   const part = await beginPart(file, tally);
   if (part.refused) {
-    tally.warn('STORAGE', part.refused === 'busy'
-      ? 'another tab is writing this model, so it runs without being kept'
-      : 'this browser keeps no files for this page (a private window, perhaps), so the model is downloaded again next time');
+    tally.warn('STORAGE', REFUSALS[part.refused](), { reason: part.refused });
     return openUnkept(file, tally, patience);
   }
   const resumed = part.length > 0;
@@ -132,10 +130,16 @@ async function downloadKept(file, access, tally, patience) {
     if (error instanceof CressetError) throw await left(error, part);
     // The device refuses to store it, or more of it: go on without the cache.
     await part.discard();
-    tally.warn('STORAGE', fullWarning(error));
+    tally.warn('STORAGE', fullWarning(error), { reason: 'full' });
   }
   return openUnkept(file, tally, patience);
 }
+
+const REFUSALS = {
+  busy: () => 'another tab is writing this model, so it runs without being kept',
+  full: () => fullWarning(),
+  unavailable: () => 'this browser keeps no files for this page (a private window, perhaps), so the model is downloaded again next time',
+};
 
 /** An unfinished download's bytes, those of another hash forgotten. */
 async function beginPart(file, tally) {
@@ -182,7 +186,7 @@ async function receive(file, part, access, tally, patience) {
   if (hash) expectHash(name, hash.hex(), sha256);
   await part.commit({ key, url, name, sha256, model: access.model });
   const stored = await store.open(key);
-  if (!stored) throw new CressetError('STORAGE', `${name} could not be kept on this device; load it again`, { key });
+  if (!stored) throw new CressetError('STORAGE', `${name} could not be kept on this device; load it again`, { refused: true, key });
   return new StoredFile(stored, name);
 }
 

@@ -11,7 +11,7 @@ const TEXTS = {
 };
 
 /**
- * @param {{ status: string, loaded?: number, total?: number | null, warning?: { code: string, message: string } }} progress
+ * @param {{ status: string, loaded?: number, total?: number | null, warning?: { code: string, message: string, details: object } }} progress
  * @param {Pace} [pace]   of the download
  */
 export function describeProgress({ status, loaded = 0, total = null, warning }, pace) {

@@ -45,15 +45,15 @@ export async function open(key) {
  * Begins an entry, or goes on with one that was left unfinished.
  * @param {string} key
  * @param {(part: { bytes: Uint8Array, length: number }) => void} onKept   gets the bytes that are here, in order
- * @returns {Promise<Part | { refused: 'unavailable' | 'busy', reason: string }>}
+ * @returns {Promise<Part | { refused: 'unavailable' | 'busy' | 'full', reason: string }>}
  */
 export async function begin(key, onKept) {
   try {
     return await Part.open(await openFolder(), sha256Text(key), key, onKept);
   } catch (error) {
-    // Locked by a tab that does not know of locks, or not there at all.
-    const busy = error.name === 'NoModificationAllowedError';
-    return { refused: busy ? 'busy' : 'unavailable', reason: error.message };
+    // Locked by a tab that does not know of locks, without room for anything, or not there at all.
+    const refused = { NoModificationAllowedError: 'busy', QuotaExceededError: 'full' }[error.name] ?? 'unavailable';
+    return { refused, reason: error.message };
   }
 }
 

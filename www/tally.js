@@ -29,15 +29,15 @@ export class Tally {
   }
 
   /** Something a person should know, from now on. */
-  warn(code, message) {
-    this.#lasting = { code, message };
+  warn(code, message, details) {
+    this.#lasting = { code, message, details };
     this.#tell('download');
   }
 
   /** For retry.js: the connection broke, and is tried again. */
   onWait = (error, milliseconds) => {
     const when = milliseconds === null ? 'the download goes on when this device is online again' : 'trying again';
-    this.#passing = { code: 'DOWNLOAD', message: `${error.message.split(';')[0]}; ${when}` };
+    this.#passing = { code: 'DOWNLOAD', message: `${error.message.split(';')[0]}; ${when}`, details: { reason: milliseconds === null ? 'offline' : 'broken' } };
     this.#tell('download');
   };
 

@@ -155,18 +155,43 @@ async function run(id, method, params) {
 
 let module = null;
 function wasm() {
-  module ??= import('./cresset_engine.js')
-    .then(async (glue) => (await glue.default(), glue))
-    .catch((error) => { throw startError(error); });
+  module ??= startEngine();
   return module;
 }
 
-function startError(error) {
-  const where = new URL('./cresset_engine.js', import.meta.url).href;
-  if (navigator.onLine === false) {
-    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url: where }, { cause: error });
+async function startEngine() {
+  let refused = false;
+  const onRefusal = () => { refused = true; };
+  addEventListener('securitypolicyviolation', onRefusal);
+  try {
+    const glue = await import('./cresset_engine.js');
+    await glue.default();
+    return glue;
+  } catch (error) {
+    // The event may come after the error.
+    await new Promise((resolve) => { setTimeout(resolve); });
+    throw startError(error, refused);
+  } finally {
+    removeEventListener('securitypolicyviolation', onRefusal);
   }
-  return new CressetError('INTERNAL', `the engine could not be started from ${where}: ${error.message}; are cresset_engine.js and cresset_engine_bg.wasm there, and does the page's Content-Security-Policy have 'wasm-unsafe-eval'?`, { url: where }, { cause: error });
+}
+
+// Either its files could not be fetched, which passes or can be mended, or this browser does not run them.
+function startError(error, refused) {
+  const url = new URL('./cresset_engine.js', import.meta.url).href;
+  if (navigator.onLine === false) {
+    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url, engine: true }, { cause: error });
+  }
+  if (!refused && isUnfetched(error)) {
+    return new CressetError('DOWNLOAD', `the engine could not be fetched from ${url} (${error.message}); are cresset_engine.js and cresset_engine_bg.wasm there? Load the model again when they can be reached`, { url, engine: true, reason: error.message }, { cause: error });
+  }
+  return new CressetError('INTERNAL', `the engine could not be started from ${url}: ${error.message}; does this browser have WebAssembly, and the page's Content-Security-Policy 'wasm-unsafe-eval' and this address in script-src and connect-src?`, { url, reason: error.message }, { cause: error });
+}
+
+/** Whether the files did not come, or something else in their place: a page that says so, say. */
+function isUnfetched({ name, message }) {
+  if (name === 'CompileError') return /magic|\\0asm/i.test(message);
+  return name === 'TypeError' || name === 'NetworkError' || name === 'AbortError';
 }
 
 function addAdapter(name, files, options) {

@@ -36,6 +36,7 @@ pub fn bench(args: Bench) -> Result<()> {
     let load_s = started.elapsed().as_secs_f64();
     let options = json!({
         "prompt": args.prompt, "generate": args.generate, "repeat": args.repeat, "profile": args.profile,
+        "ceilings": true,
     });
     let report = block_on(engine.bench(&BenchOptions::parse(&options)?, &no_breathing))?;
     let info = engine.info();
@@ -71,6 +72,19 @@ fn text(info: &Value, load_s: f64, report: &BenchReport) -> String {
         report.objects_made,
         report.runs,
     );
+    if let (Some(most), Some(stream), Some(fma)) = (report.ceilings, report.share_of_stream, report.share_of_fma) {
+        text += &format!(
+            "\nthis adapter at most: {:.1} GB/s read, {:.0} GFLOP/s, {:.1} µs a dispatch, {:.0} µs until a result is read\n\
+             of that: decode {:.0}% of reading {:.1} MB of weights a token, prefill {:.0}% of the arithmetic\n",
+            most.stream_gb_per_s,
+            most.fma_gflop_per_s,
+            most.dispatch_us,
+            most.readback_us,
+            100.0 * stream,
+            report.weight_bytes as f64 / 1e6,
+            100.0 * fma,
+        );
+    }
     for (what, kernels) in [("prefill", &report.prefill_kernels), ("a decoded token", &report.decode_kernels)] {
         if !kernels.is_empty() {
             text += &format!("\n{what}, by kernel:\n{}", table(kernels));

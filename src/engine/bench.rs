@@ -1,6 +1,7 @@
 //! How fast a loaded model is here, and where its time goes: what the command line and the bench page print.
 
 use super::Engine;
+use super::ceilings::Ceilings;
 use super::request::Fields;
 use crate::device::KernelTime;
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ pub struct BenchOptions {
     pub repeat: usize,
     /// Time each kernel as well.
     pub profile: bool,
+    /// Measure what the graphics adapter could do at most as well.
+    pub ceilings: bool,
 }
 
 impl BenchOptions {
@@ -34,6 +37,7 @@ impl BenchOptions {
             generate: count("generate", 2, 64)?,
             repeat: count("repeat", 1, 5)?,
             profile: fields.flag("profile")?,
+            ceilings: fields.flag("ceilings")?,
         })
     }
 }
@@ -52,6 +56,16 @@ pub struct BenchReport {
     pub bytes_read_per_token: f64,
     /// Buffers, bind groups and pipelines made in a whole run.
     pub objects_made: f64,
+    /// Bytes of the weights as the device has them: a decoded token of a dense model reads nearly all of them.
+    pub weight_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceilings: Option<Ceilings>,
+    /// Of the time in which memory streams, what decoding would need to read each weight once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_stream: Option<f64>,
+    /// Of the multiply-adds that the adapter could do, those of the prompt's products.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_fma: Option<f64>,
     /// Where the time of a prompt of up to 256 tokens goes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefill_kernels: Vec<KernelTime>,
@@ -121,18 +135,29 @@ impl Engine {
             prefill_kernels = generator.profile(options.prompt, options.prompt).await?;
             decode_kernels = generator.profile(1, options.prompt + options.generate / 2).await?;
         }
+        let ceilings = match options.ceilings && !generator.device.is_cpu() {
+            true => Some(Ceilings::measure(&mut generator.device).await?),
+            false => None,
+        };
         let first = median(&runs, |run| run.first);
+        let decode = median(&runs, |run| run.decode);
+        let weight_bytes = generator.device.memory().weights;
+        let flops = 2.0 * self.model.parameters as f64 * options.prompt as f64 / first;
         Ok(BenchReport {
             prompt_tokens: options.prompt,
             generated_tokens: options.generate,
             runs: runs.len(),
             prefill_tokens_per_s: options.prompt as f64 / first,
-            decode_tokens_per_s: median(&runs, |run| run.decode),
+            decode_tokens_per_s: decode,
             time_to_first_token_s: first,
             dispatches_per_token: median(&runs, |run| run.dispatches),
             submits_per_token: median(&runs, |run| run.submits),
             bytes_read_per_token: median(&runs, |run| run.bytes_read),
             objects_made: median(&runs, |run| run.made),
+            weight_bytes,
+            ceilings,
+            share_of_stream: ceilings.map(|most| weight_bytes as f64 * decode / (most.stream_gb_per_s * 1e9)),
+            share_of_fma: ceilings.map(|most| flops / (most.fma_gflop_per_s * 1e9)),
             prefill_kernels,
             decode_kernels,
         })

@@ -66,7 +66,11 @@ test('the preview is the widget itself, told of every change', async () => {
   await page.fill('#accent', '#123456');
   await page.waitForFunction(() => document.getElementById('preview').contentDocument.querySelector('cresset-chat').getAttribute('title') === 'Shop');
   assert.equal(await widget.getAttribute('consent'), null);
-  assert.equal(await widget.evaluate((node) => node.style.getPropertyValue('--cresset-accent')), '#123456');
+  assert.equal(await widget.getAttribute('accent'), '#123456');
+  assert.equal(await widget.locator('.launcher').evaluate((node) => getComputedStyle(node).backgroundColor), 'rgb(18, 52, 86)');
+  await page.uncheck('#embed-colours');
+  await page.waitForFunction(() => !document.getElementById('preview').contentDocument.querySelector('cresset-chat').hasAttribute('accent'));
+  assert.equal(await widget.locator('.launcher').evaluate((node) => getComputedStyle(node).backgroundColor), 'rgb(184, 66, 15)');
 });
 
 test('without the widget the preview says so', async (t) => {

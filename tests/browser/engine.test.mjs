@@ -266,6 +266,39 @@ test('broken files and requests are refused by code, and nothing breaks', async 
   assert.equal(result.tokens, 3);
 });
 
+test('bench says how fast it is, and on WebGPU what the adapter could do at most', async () => {
+  for (const device of DEVICES) {
+    const report = await page.evaluate(async (device) => {
+      const engine = await Cresset.load('default', { device, selfTest: false });
+      const report = await engine.bench({ prompt: 8, generate: 4, repeat: 1, ceilings: true });
+      await engine.unload();
+      return report;
+    }, device);
+    assert.deepEqual([report.prompt_tokens, report.generated_tokens, report.runs, report.objects_made], [8, 4, 1, 0]);
+    for (const key of ['prefill_tokens_per_s', 'decode_tokens_per_s', 'time_to_first_token_s', 'weight_bytes']) assert.ok(report[key] > 0, key);
+    assert.equal(report.ceilings !== undefined, device === 'webgpu');
+    for (const [key, value] of Object.entries(report.ceilings ?? {})) assert.ok(value > 0 && Number.isFinite(value), key);
+    if (report.ceilings) assert.ok(report.share_of_stream > 0 && report.share_of_fma > 0);
+  }
+});
+
+test('the bench page shows the figures, and errors in words', async () => {
+  const bench = await newPage(browser);
+  await bench.goto(`${server.url}bench.html`);
+  await bench.selectOption('#device', 'cpu');
+  await bench.fill('#prompt', '16');
+  await bench.fill('#generate', '8');
+  await bench.click('#run');
+  await bench.waitForSelector('#results:not([hidden])', { timeout: 60_000 });
+  assert.match(await bench.textContent('#results'), /on CPU, cpu.*Prompt[\d.,]+ tokens\/s.*Answer[\d.,]+ tokens\/s/s);
+  assert.equal(JSON.parse(await bench.textContent('#whole pre')).report.generated_tokens, 8);
+  await bench.fill('#model', '/nothing.gguf');
+  await bench.click('#run');
+  await bench.waitForFunction(() => /^MODEL_NOT_FOUND: /.test(document.querySelector('#state').textContent));
+  assert.equal(await bench.isEnabled('#run'), true);
+  await bench.context().close();
+});
+
 test('a visitor opens the page, writes, stops, loads a file, meets a broken one, and goes on', async () => {
   const visit = await newPage(browser);
   const state = (name) => visit.waitForFunction((name) => document.documentElement.dataset.state === name, name, { timeout: 60_000 });

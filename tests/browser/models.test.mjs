@@ -2,18 +2,23 @@
 // everything that can go wrong with a model, in words that say what to do.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
-import { gguf, startBrowser, startServer } from './harness.mjs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FlakyFile, modelBytes } from './flaky.mjs';
+import { gguf, newPage, startBrowser, startServer } from './harness.mjs';
 import { drop, dropFiles, ready, visit } from './visitor.mjs';
 
 let browser, server, page;
+let flaky; // a file that behaves as badly as a test says
 
 const HUB = 'https://huggingface.co/**';
 const CORS = { 'Access-Control-Allow-Origin': '*' };
 
 before(async () => {
   browser = await startBrowser();
-  server = await startServer({ mock: true, bundled: '', routes: { '/files/trickle.gguf': trickle, '/files/large.gguf': large, '/files/large2.gguf': large, '/files/refused.gguf': (request, response) => response.writeHead(403).end() } });
+  server = await startServer({ mock: true, bundled: '', routes: { '/files/trickle.gguf': trickle, '/files/large.gguf': large, '/files/large2.gguf': large, '/files/flaky.gguf': (...call) => flaky.route(...call), '/files/refused.gguf': (request, response) => response.writeHead(403).end() } });
 });
 
 after(async () => {
@@ -63,6 +68,7 @@ function large(request, response) {
 const open = async (options) => {
   page = await visit(browser, server, 'models', options);
   await page.waitForFunction(() => document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
+  await noteToasts();
 };
 
 /** The models view of a visitor who came to it in the middle of a sentence. */
@@ -85,6 +91,13 @@ const look = async (address) => {
   await page.fill('#address', address);
   await page.press('#address', 'Enter');
 };
+
+/** Whatever was said in passing since the page was opened. */
+const toasts = () => page.evaluate(() => window.said);
+const noteToasts = () => page.evaluate(() => {
+  window.said = [];
+  new MutationObserver((changes) => { for (const { addedNodes } of changes) window.said.push(...[...addedNodes].map(({ textContent }) => textContent)); }).observe(document.getElementById('toasts'), { childList: true });
+});
 
 /** What the page says about a model that did not come. */
 const problem = async () => {
@@ -282,12 +295,31 @@ test('a model too large is refused with the reason, and nothing of it is downloa
   await openTyping();
   await look(`${server.url}files/oom.gguf`);
   await page.waitForSelector('#fit .verdict');
-  assert.match(await page.textContent('#fit'), /Does not fit.*it needs 90 GB of memory/s);
+  assert.match(await page.textContent('#fit'), /Does not fit.*It needs 90 GB of memory/s);
   assert.equal(await page.locator('#fit button').count(), 0);
   await dropFiles(page, [{ name: 'huge.gguf', bytes: gguf('oom') }]);
   assert.match(await problem(), /huge\.gguf: The model is too large for this device.*Q4 instead of Q8.*OUT_OF_MEMORY/s);
   assert.equal(await page.textContent('#model-name'), 'Ember');
   await stillTyped();
+});
+
+test('in Chinese the page says why in its own words, the engine’s are among the details', async () => {
+  page = await visit(browser, server, 'models', { locale: 'zh-CN' });
+  await page.click('#settings-button');
+  await page.selectOption('#setting-device', 'cpu');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('#in-use .problem-detail', { state: 'attached' });
+  await look(`${server.url}files/oom.gguf`);
+  await page.waitForSelector('#fit .verdict');
+  assert.match(await page.textContent('#fit .verdict'), /最多有 3 GB/);
+  for (const [place, said] of [['#in-use', 'The adapter is made of paper.'], ['#fit', 'It needs 90 GB of memory.']]) {
+    const seen = await page.innerText(place);
+    assert.doesNotMatch(seen, /[a-z]{3,} [a-z]{2,} [a-z]{2,}/, place);
+    await page.click(`${place} summary`);
+    const reason = page.locator(`${place} [lang=en]`);
+    assert.ok(await reason.isVisible());
+    assert.equal(await reason.textContent(), said);
+  }
 });
 
 test('a damaged file leaves the model that was there', async () => {
@@ -299,6 +331,57 @@ test('a damaged file leaves the model that was there', async () => {
   await page.goto(`${server.url}#/write`);
   await page.click('#starters .chip');
   await page.waitForSelector('#ink .by-model');
+});
+
+/** Loads the flaky file, and waits until it is in use. */
+const loadFlaky = async () => {
+  await look(`${server.url}files/flaky.gguf`);
+  await page.click('#fit .primary');
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'flaky.gguf');
+  await ready(page);
+};
+
+test('a kept file that was damaged is called so, and is mended when that can be done', async () => {
+  flaky = new FlakyFile(modelBytes(3_000_000, 'chat'));
+  await open();
+  await loadFlaky();
+  await page.evaluate(async () => {
+    const spoil = async (folder) => {
+      for await (const [name, handle] of folder.entries()) {
+        if (handle.kind === 'directory') await spoil(handle);
+        else if (name.endsWith('.bin') && (await handle.getFile()).size === 3_000_000) {
+          const writer = await handle.createWritable({ keepExistingData: true });
+          await writer.write({ type: 'write', position: 1_500_000, data: Uint8Array.of(1, 2, 3, 4) });
+          await writer.close();
+        }
+      }
+    };
+    await spoil(await navigator.storage.getDirectory());
+  });
+  flaky.statuses = Array(12).fill(503);
+  await page.reload();
+  assert.match(await problem(), /flaky\.gguf: The copy kept on this device is damaged.*was not loaded.*when the connection works.*STORAGE.*Try again/s);
+  assert.doesNotMatch(await page.textContent('#notices'), /full|private/);
+  flaky.statuses = [];
+  flaky.asked = [];
+  await page.click('#notices button:has-text("Try again")');
+  await ready(page);
+  assert.deepEqual(flaky.reads.map(({ range }) => range), ['bytes=1048576-2097151']);
+});
+
+test('a chosen file that has changed since is to be chosen again', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cresset-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'mine.gguf'), gguf(''));
+  await open();
+  await page.setInputFiles('#file', join(folder, 'mine.gguf'));
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'mine.gguf');
+  await ready(page);
+  writeFileSync(join(folder, 'mine.gguf'), gguf('chat', 100));
+  await page.click('#settings-button');
+  await page.selectOption('#setting-device', 'cpu');
+  assert.match(await problem(), /mine\.gguf: The file is no longer what you chose.*Choose it again.*STORAGE/s);
+  assert.equal(await page.locator('#notices button:has-text("Try again")').count(), 0);
 });
 
 test('offline is called offline, and what is kept still works', async () => {
@@ -334,4 +417,50 @@ test('without room on the device models load all the same', async () => {
   await page.waitForFunction(() => document.getElementById('model-name').textContent === 'roomy.gguf');
   await ready(page);
   assert.ok(!(await page.textContent('#stored')).includes('roomy'));
+  const said = (await toasts()).filter((text) => !/is ready/.test(text));
+  assert.equal(said.length, 1, said.join('\n'));
+  assert.match(said[0], /^roomy\.gguf is not kept: this device has no room for it.*downloaded again next time.*Delete models/);
+});
+
+test('in a private window models load all the same, and it is said once that they are not kept', async () => {
+  const worker = readFileSync(new URL('../../www/worker.js', import.meta.url), 'utf8');
+  const blocked = "StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('blocked', 'SecurityError'));\n";
+  page = await newPage(browser);
+  await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: blocked + worker }));
+  await page.goto(`${server.url}#/models`);
+  await noteToasts();
+  await ready(page);
+  const said = await toasts();
+  assert.equal(said.length, 1, said.join('\n'));
+  assert.match(said[0], /^Ember is not kept: this browser stores no files for this page, as in a private window.*downloaded again next time/);
+  assert.equal(await page.locator('#notices .problem').count(), 0);
+  assert.ok(await page.isVisible('#stored-none'));
+});
+
+test('a connection that breaks is tried again, and that is what is said', async () => {
+  // Behind what is read of a file to look at it.
+  flaky = Object.assign(new FlakyFile(modelBytes(6_000_000, 'chat')), { cutAfter: 2_300_000, cuts: 2 });
+  await open();
+  await loadFlaky();
+  assert.equal(flaky.cuts, 0);
+  assert.deepEqual((await toasts()).filter((text) => !/is ready/.test(text)), ['The connection broke. Trying again…']);
+});
+
+test('a download without a network waits for it, and says so', async () => {
+  flaky = Object.assign(new FlakyFile(modelBytes(4_000_000, 'chat')), { delayMs: 20 });
+  await open();
+  await look(`${server.url}files/flaky.gguf`);
+  await page.click('#fit .primary');
+  const line = (text) => page.waitForFunction((text) => document.querySelector('#transfers .numbers')?.textContent.includes(text), text);
+  await line('of 4 MB');
+  await page.context().setOffline(true);
+  Object.assign(flaky, { stallAfter: 0, delayMs: 0 });
+  await line('No connection: the download goes on when you are online again. · ');
+  Object.assign(flaky, { stallAfter: Infinity });
+  await page.context().setOffline(false);
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'flaky.gguf');
+  await ready(page);
+  const said = await toasts();
+  assert.ok(said.includes('No connection: the download goes on when you are online again.'), said.join());
+  assert.doesNotMatch(said.join(), /go on;/);
 });

@@ -8,6 +8,7 @@ import { Marked } from 'marked';
 import { Blocks } from '../../www/page/chat/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
 import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
+import { deviceWords, whyNot } from '../../www/page/reasons.js';
 import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
 import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/models/catalogue.js';
 import { choose } from '../../www/page/models/suggestions.js';
@@ -157,13 +158,34 @@ test('a character of several tokens is one piece, as likely as all of them', () 
   assert.deepEqual(tokens.add({ text: 'x' }), { by: 'model', text: 'x' });
 });
 
+test('the engine’s reasons are known by what they say', () => {
+  const why = (reason, backend = 'webgpu') => whyNot({ reason, device: { backend } });
+  assert.equal(why('the model needs 5120 MB, but on the CPU a page has 3072 MB', 'cpu'), 'verdict.why.cpu');
+  assert.equal(why('the model needs 512 MB, but this device takes at most 128 MB in one piece'), 'verdict.why.binding');
+  assert.equal(why('the model needs 90000 MB, but the device has 1000 MB'), 'verdict.why.large');
+  assert.equal(why('the architecture mamba is not supported; see the list'), 'verdict.why.unsupported');
+  assert.equal(why('the file has no tensor named output.weight, which the llama architecture needs'), 'verdict.why.unsupported');
+  const words = (reason, webGpu = true) => deviceWords({ backend: 'cpu', reason }, webGpu);
+  assert.equal(deviceWords({ backend: 'webgpu' }, true), null);
+  assert.equal(deviceWords({ backend: 'webgpu', software: true }, true), 'device.software');
+  assert.equal(words('the graphics adapter (SwiftShader) computes on the CPU; computing there directly is faster'), 'device.softwareSkipped');
+  assert.equal(words('WebGPU is not available: no adapter'), 'device.noAdapter');
+  assert.equal(words('WebGPU is not available: no adapter', false), 'device.noWebGpu');
+  assert.equal(words('the graphics adapter (x) is not used: it computes wrongly (…)'), 'device.wrong');
+  assert.equal(words(undefined), 'device.cpu');
+  // They are the engine's own sentences.
+  const engine = ['error.rs', 'engine/load.rs', 'engine/probe.rs'].map((name) => readFileSync(new URL(`../../src/${name}`, import.meta.url), 'utf8')).join('\n');
+  for (const part of ['{what} needs {need_mb} MB', 'in one piece"', 'computes on the CPU;', '"WebGPU is not available: {reason}"', ' is not used: {reason}']) assert.ok(engine.includes(part), part);
+});
+
 test('the snippet says what was chosen, and nothing else, safely', () => {
   const choices = { model: 'default', title: 'He said "hi" & <b>', position: 'bottom-right', theme: 'auto', consent: true, 'local-only': false, accent: '#123456' };
-  assert.deepEqual(attributesOf(choices), [['model', 'default'], ['title', 'He said "hi" & <b>'], ['consent', '']]);
+  assert.deepEqual(attributesOf(choices), [['model', 'default'], ['title', 'He said "hi" & <b>'], ['accent', '#123456'], ['consent', '']]);
   const snippet = snippetOf(choices, 'https://cdn.example/cresset/');
   assert.match(snippet, /^<script type="module" src="https:\/\/cdn\.example\/cresset\/cresset-chat\.js"><\/script>\n<cresset-chat model="default"\n/);
   assert.match(snippet, /title="He said &quot;hi&quot; &amp; &lt;b>"/);
-  assert.match(snippet, / consent\n.*style="--cresset-accent: #123456"><\/cresset-chat>/);
+  assert.match(snippet, / accent="#123456"\n\s+consent><\/cresset-chat>/);
+  assert.doesNotMatch(snippet, /style=/, 'strict policies refuse it');
   assert.equal(policyOf({ model: 'default' }, 'https://a.example/x/', 'https://a.example/'), "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'");
   assert.match(policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'), /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/);
 });

@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, afterEach, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { newPage, startBrowser, startServer } from './harness.mjs';
+import { fileURLToPath } from 'node:url';
+import { stampedWorker } from '../../tools/stamp.mjs';
+import { gguf, newPage, ranged, script, startBrowser, startServer } from './harness.mjs';
 import { drop, ready, say, visit } from './visitor.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -151,15 +153,71 @@ test('who wants less motion gets none', async () => {
   assert.equal(running, 0);
 });
 
-test('where data is to be saved, nothing is loaded unasked', async () => {
+/** A server of a whole build, with a service worker that keeps it, and what is fetched of its large files. */
+async function startBuild(t) {
+  const folder = (name) => fileURLToPath(new URL(name, import.meta.url));
+  const fetched = [];
+  const noted = (name, route) => [name, (request, response) => {
+    if (request.method === 'GET') fetched.push(name);
+    return route(request, response);
+  }];
+  const build = await startServer({ mock: true, bundled: '', routes: Object.fromEntries([
+    noted('/sw.js', script(await stampedWorker([folder('mock'), folder('../../www')]))),
+    noted('/cresset_engine.js', script(readFileSync(folder('mock/cresset_engine.js')))),
+    noted('/cresset_engine_bg.wasm', ranged(Buffer.alloc(4_300_000))),
+    noted('/models/ember.gguf', ranged(gguf('', 2_097_152))),
+  ]) });
+  t.after(() => build.close());
+  return { ...build, fetched };
+}
+
+const thrifty = async () => {
   page = await newPage(browser);
   await page.addInitScript(() => Object.defineProperty(navigator, 'connection', { value: { saveData: true } }));
-  await page.goto(server.url);
+};
+
+const workers = () => page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length);
+
+test('where data is to be saved, nothing is loaded unasked', async (t) => {
+  const build = await startBuild(t);
+  await thrifty();
+  await page.goto(build.url);
   await page.waitForSelector('#notices .problem');
-  assert.match(await page.textContent('#notices'), /asks to save data.*Ember/s);
-  assert.deepEqual(page.addresses.filter((address) => /\.gguf|\.wasm|\/worker\.js/.test(address)), []);
+  assert.match(await page.textContent('#notices'), /asks to save data.*Ember, and the engine are 6\.4 MB/s);
+  for (const view of VIEWS) {
+    await page.click(`.views [data-view=${view}]`);
+    await page.waitForSelector(`#view-${view} h1`);
+  }
+  await page.click('.views [data-view=models]');
+  await page.waitForFunction(() => /speed of this device was not measured/.test(document.getElementById('catalogue-measure').textContent));
+  await page.waitForTimeout(500);
+  assert.deepEqual(build.fetched, []);
+  assert.equal(await workers(), 0);
   await page.click('#notices button:has-text("Load it")');
   await ready(page);
+  assert.ok(build.fetched.includes('/cresset_engine.js') && build.fetched.includes('/models/ember.gguf'));
+  // With the permission comes the rest.
+  await page.waitForFunction(() => /estimates for this device/.test(document.getElementById('catalogue-measure').textContent));
+  assert.ok(await page.isHidden('#measure'));
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+});
+
+test('where data is to be saved, the device is measured when that is asked for', async (t) => {
+  const build = await startBuild(t);
+  await thrifty();
+  await page.goto(`${build.url}#/models`);
+  await page.waitForSelector('#measure:not([hidden])');
+  assert.deepEqual(build.fetched, []);
+  await page.click('#measure');
+  await page.waitForFunction(() => /estimates for this device/.test(document.getElementById('catalogue-measure').textContent));
+  assert.match(await page.textContent('#catalogue .model'), /tokens\/s here/);
+  assert.deepEqual([...new Set(build.fetched)], ['/cresset_engine.js']);
+  assert.equal(await workers(), 0);
+  // The next visit knows it.
+  build.fetched.length = 0;
+  await page.reload();
+  await page.waitForFunction(() => /estimates for this device/.test(document.getElementById('catalogue-measure')?.textContent ?? ''));
+  assert.deepEqual(build.fetched, []);
 });
 
 test('the processor path is announced, once, with what it means', async () => {

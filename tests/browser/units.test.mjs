@@ -14,6 +14,7 @@ import chinese from '../../www/widget/messages/zh-CN.js';
 import { EventParser } from '../../www/widget/sse.js';
 import { partsOf } from '../../www/thought.js';
 import { LANGUAGES } from '../../www/widget/words.js';
+import { explain } from '../../www/widget/problems.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
@@ -121,6 +122,12 @@ test('the widget says the same in every language, and nothing else', () => {
   const family = (key) => /^(greeting|placeholder|progress|warning|note|problem|status)\./.test(key) && code.includes(`\`${key.split('.')[0]}.\${`);
   assert.deepEqual(Object.keys(english).filter((key) => !used(key) && !family(key)), []);
   assert.deepEqual(LANGUAGES, ['en', 'zh-CN']);
+});
+
+test('the widget says what became of a kept or chosen file', () => {
+  const key = (details) => explain({ code: 'STORAGE', details }).key;
+  assert.deepEqual([{ moved: true }, { damaged: true }, { damaged: false }, { refused: true }, undefined].map(key), ['moved', 'STORAGE', 'STORAGE', 'unkept', 'unkept']);
+  for (const name of ['moved', 'STORAGE', 'unkept']) assert.ok(english[`problem.${name}.title`] && english[`problem.${name}.advice`], name);
 });
 
 test('events of a server are understood wherever they are cut', () => {

@@ -176,7 +176,7 @@ test('what is removed is released, in the middle of anything; what is moved goes
 const STRICT = (origin) => `default-src 'none'; script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${origin}; style-src 'self'; img-src 'self'; require-trusted-types-for 'script'; trusted-types cresset`;
 
 test('under a strict policy, from another origin, with trusted types', async (t) => {
-  const shop = await startServer({ mock: true, routes: { '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': STRICT(new URL(site.url).origin) }).end(`<!doctype html><html lang="en"><title>Shop</title><script type="module" src="${site.url}cresset-chat.js"></script><cresset-chat model="${site.url}files/quick.gguf"></cresset-chat></html>`) } });
+  const shop = await startServer({ mock: true, routes: { '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': STRICT(new URL(site.url).origin) }).end(`<!doctype html><html lang="en"><title>Shop</title><script type="module" src="${site.url}cresset-chat.js"></script><cresset-chat model="${site.url}files/quick.gguf" accent="#06603f"></cresset-chat></html>`) } });
   t.after(() => shop.close());
   const widget = await visit('', { at: shop.url });
   await evaluate(() => {
@@ -189,6 +189,12 @@ test('under a strict policy, from another origin, with trusted types', async (t)
   await widget.answered();
   assert.equal(await widget.inside('.words strong').textContent(), 'Bold');
   assert.equal(await widget.launcher.evaluate((node) => getComputedStyle(node).borderRadius), '50%');
+  const colour = () => widget.launcher.evaluate((node) => getComputedStyle(node).backgroundColor);
+  assert.equal(await colour(), 'rgb(6, 96, 63)');
+  for (const [accent, shown] of [['navy', 'rgb(0, 0, 128)'], ['no colour', 'rgb(184, 66, 15)'], ['red; } * { display: none }', 'rgb(184, 66, 15)'], ['oklch(0.5 0.2 260)', 'oklch(0.5 0.2 260)'], [null, 'rgb(184, 66, 15)']]) {
+    await evaluate((accent) => (accent === null ? document.querySelector('cresset-chat').removeAttribute('accent') : document.querySelector('cresset-chat').setAttribute('accent', accent)), accent);
+    assert.equal(await colour(), shown, accent);
+  }
   assert.deepEqual(await evaluate(() => violations), []);
   assert.deepEqual(page.problems, []);
 });

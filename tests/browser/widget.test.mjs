@@ -377,6 +377,47 @@ test('a device that is lost in the middle of an answer is started again, and the
   assert.equal(await widget.inside('.problem').count(), 0);
 });
 
+// What comes in place of the engine's files → whether that is this device's fault.
+const UNSTARTED = {
+  'is not there': [(route) => route.fulfill({ status: 404, body: 'not found' }), 'DOWNLOAD'],
+  'does not come': [(route) => route.abort(), 'DOWNLOAD'],
+  'is a page that says so': [(route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>Sign in</title>' }), 'DOWNLOAD'],
+  'has a wasm file that is not there': [(route) => route.fulfill({ contentType: 'text/javascript', body: "export default () => WebAssembly.compileStreaming(fetch('./nowhere.wasm'));" }), 'DOWNLOAD'],
+  'has a page for a wasm file': [(route) => route.fulfill({ contentType: 'text/javascript', body: "export default () => WebAssembly.compile(new TextEncoder().encode('<!doctype html>'));" }), 'DOWNLOAD'],
+  'may not be compiled': [(route) => route.fulfill({ contentType: 'text/javascript', body: "export default async () => { throw new WebAssembly.CompileError('refused by a policy'); };" }), null],
+  'may not be fetched': [(route) => route.fulfill({ contentType: 'text/javascript', body: "export default () => WebAssembly.compileStreaming(fetch('./nowhere.wasm'));" }), null, "connect-src 'none'"],
+};
+
+for (const [what, [answer, code, policy]] of Object.entries(UNSTARTED)) {
+  test(`an engine that ${what}: the visitor's words go to the server only where the device is the reason`, async () => {
+    let asked = 0;
+    page = await (await browser.newContext()).newPage();
+    await page.context().route('**/v1/chat/completions', (route) => {
+      asked += 1;
+      return route.fulfill({ contentType: 'application/json', body: JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'From the server.' }, finish_reason: 'stop' }] }) });
+    });
+    await page.context().route('**/cresset_engine.js', answer);
+    if (policy) await page.context().route('**/worker.js', async (route) => {
+      const response = await route.fetch();
+      return route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': policy } });
+    });
+    const widget = await visit('model="/files/echo.gguf" endpoint="/v1"', { page });
+    await widget.open();
+    if (code) {
+      await widget.state('failed');
+      await widget.say('Only for this device');
+      assert.equal(await widget.inside('.owner code').textContent(), code);
+      assert.match(await widget.card.textContent(), /The download was interrupted.*Try again/s);
+      await page.context().unroute('**/cresset_engine.js');
+      await widget.primary.click();
+    }
+    if (!code) await widget.say('For the server');
+    await widget.answered();
+    assert.deepEqual(await answersOf(widget), [code ? 'Only for this device' : 'From the server.']);
+    assert.equal(asked, code ? 0 : 1);
+  });
+}
+
 for (const [what, model, title, code] of [
   ['a device that is lost again and again', 'lost-chat', /graphics device stopped/, 'DEVICE_LOST'],
   ['a bug in the engine', 'panic-chat', /Something went wrong/, 'INTERNAL'],

@@ -2,7 +2,9 @@
 
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use cresset::device::Tensor;
-use cresset::ops::{Activation, Normalisation, activation, add, gather, layer_norm, rms_norm, soft_cap};
+use cresset::ops::{
+    Activation, Normalisation, activation, add, gather, layer_norm, multiply_add, rms_norm, soft_cap, stream,
+};
 
 /// Around the vec4 and the 64 threads of a workgroup.
 const COLUMNS: [usize; 12] = [1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 257, 1027];
@@ -176,6 +178,36 @@ fn gather_grid() {
             for (i, &from) in gathered.iter().enumerate() {
                 assert_eq!(ran.row(0, i), ran.row(1, from as usize));
             }
+        }
+    }
+}
+
+/// The yardsticks: every word is read, once, and every chain has its length.
+#[test]
+fn yardsticks_grid() {
+    let mut bench = Bench::open();
+    for threads in [1, 63, 64, 65, 300] {
+        for words4 in [1, 64, 299, 1000] {
+            check(
+                &mut bench,
+                &format!("stream {words4} by {threads}"),
+                &Setting::rows(1, 1),
+                Tolerance::EXACT,
+                |case| {
+                    let x: Vec<u32> = case.randoms(4 * words4).iter().map(|x| x.to_bits()).collect();
+                    let (x, y) = (case.buffer(bytemuck::cast_slice(&x)), case.floats(&vec![0.0; threads]));
+                    stream(&mut case.pass, x, 16 * words4 as u64, threads, y);
+                    vec![Output::Words { buffer: y, count: threads }]
+                },
+            );
+        }
+        for rounds in [0, 1, 7] {
+            let what = format!("multiply_add {rounds} by {threads}");
+            check(&mut bench, &what, &Setting::rows(1, 1), Tolerance::new(0.0, 1e-5), |case| {
+                let y = case.tensor(1, threads);
+                multiply_add(&mut case.pass, rounds, threads, y.buffer);
+                vec![Output::Rows { tensor: y, used: 1 }]
+            });
         }
     }
 }

@@ -3,9 +3,10 @@
 
 import { Cresset } from '../cresset.js';
 import { announce, memory } from './dom.js';
-import { clearProblems, explain, showProblem, toast } from './problems.js';
+import { clearProblems, showProblem, toast, warningText } from './problems.js';
 import { go } from './router.js';
 import { session } from './session.js';
+import { agree } from './thrift.js';
 import { t } from './text.js';
 
 // A download so large is worth asking the browser to keep it.
@@ -26,6 +27,7 @@ const NOTE_MS = 2000;
  * @property {number | null} speed    bytes a second, while downloading
  * @property {string} [text]          the stage in the library's words
  * @property {number} [size]          bytes that were downloaded for it
+ * @property {object} [warning]       why it stands still for a while, as `onProgress` says it
  */
 
 /** Dispatches `change` whenever a transfer does. */
@@ -34,7 +36,9 @@ export const downloads = new EventTarget();
 /** @type {Transfer | null} */
 let active = null;
 let noted = -NOTE_MS;
+let told = new Set(); // reasons of warnings that were said of the active one
 const paused = new Map(Object.entries(memory.get('paused') ?? {}));
+const discarded = new Set(); // given up: a list that was read before must not bring them back
 
 /** Those that go on or could: the active one first. @returns {Transfer[]} */
 export function transfers() {
@@ -43,7 +47,7 @@ export function transfers() {
 
 /** Adds what an earlier visit left unfinished. @param {{ model: string, label: string, loaded: number, total: number | null }[]} found */
 export function adopt(found) {
-  const news = found.filter(({ model }) => model !== active?.model && !paused.has(model));
+  const news = found.filter(({ model }) => model !== active?.model && !paused.has(model) && !discarded.has(model));
   for (const transfer of news) paused.set(transfer.model, { ...transfer, state: 'paused', status: 'download', speed: null });
   if (news.length > 0) changed();
 }
@@ -60,10 +64,12 @@ export const activeTransfer = () => active;
  * @returns {Promise<boolean>} whether it is loaded
  */
 export async function load(model, label, { integrity, check = false, quiet = false } = {}) {
+  agree();
   clearProblems();
   if (active) pause();
   const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
   active = transfer;
+  told = new Set();
   changed();
   try {
     await session.load(model, label, { check, ...(integrity ? { integrity } : {}) });
@@ -98,6 +104,7 @@ export function resume({ model, label, integrity }) {
 
 /** Gives a transfer up, with what is here of it. */
 export async function discard({ model }) {
+  discarded.add(model);
   if (active?.model === model) pause();
   forget(model);
   if (typeof model === 'string') await Cresset.cache.delete(model);
@@ -111,12 +118,22 @@ export function timeLeft({ speed, total, loaded }) {
 session.addEventListener('progress', ({ detail: { status, loaded, total, text, bytesPerSecond = null, warning } }) => {
   if (!active) return;
   const downloading = status === 'download';
-  Object.assign(active, { status, loaded, total, text, speed: bytesPerSecond, size: Math.max(active.size ?? 0, downloading ? total ?? loaded : 0) });
+  const waits = warning?.code === 'DOWNLOAD';
+  Object.assign(active, { status, loaded, total, text, warning: waits ? warning : undefined, speed: bytesPerSecond, size: Math.max(active.size ?? 0, downloading ? total ?? loaded : 0) });
   // A tab that is closed now leaves word of what it was fetching.
   if (downloading && typeof active.model === 'string' && performance.now() - noted > NOTE_MS) remember({ ...active, state: 'paused' });
-  if (warning) toast(explain(warning).advice);
+  tell(warning);
   changed();
 });
+
+/** Says each warning once; a break that is over may be said of the next one again. */
+function tell(warning) {
+  if (warning?.code !== 'DOWNLOAD') told.delete('broken') || told.delete('offline');
+  const reason = warning?.details?.reason ?? warning?.message;
+  if (!warning || told.has(reason)) return;
+  told.add(reason);
+  toast(warningText(warning, active.label));
+}
 
 function waysOn(error, { model, label, integrity }) {
   const again = { label: 'problem.again', primary: true, run: () => load(model, label, { integrity }) };
@@ -129,6 +146,7 @@ function waysOn(error, { model, label, integrity }) {
   };
   const other = { label: 'problem.other', run: () => go('models') };
   if (['INTEGRITY', 'MODEL_FORMAT'].includes(error.code) && typeof model === 'string') return [fresh, other];
+  if (error.details?.moved) return [other];
   if (['DOWNLOAD', 'STORAGE', 'DEVICE_LOST', 'INTERNAL'].includes(error.code)) return [again, other];
   return [other];
 }
@@ -149,7 +167,7 @@ function finish(transfer) {
 
 function remember(transfer) {
   noted = performance.now();
-  paused.set(transfer.model, { ...transfer, speed: null });
+  paused.set(transfer.model, { ...transfer, speed: null, warning: undefined });
   memory.set('paused', Object.fromEntries(paused));
   changed();
 }

@@ -4,9 +4,13 @@ import { registerOffline } from '../offline.js';
 import { toast } from './problems.js';
 import { t } from './text.js';
 
+/** Says so when the network is gone. */
+export function tellOffline() {
+  addEventListener('offline', () => toast(t('page.offline')));
+}
+
 /** Keeps the page for later visits and says when a new version of it is there; a page that cannot be kept works as before. */
 export async function keepOffline() {
-  addEventListener('offline', () => toast(t('page.offline')));
   await registerOffline({
     onUpdate: (apply) => toast(t('page.update'), {
       label: t('page.update.apply'),

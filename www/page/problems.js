@@ -3,12 +3,20 @@
 import { byId, element, sentence } from './dom.js';
 import { t } from './text.js';
 
+// Texts of more letters take longer to read.
+const LONG = 60;
+
 /** Which of several messages for a code the facts of this error call for. */
 const KINDS = {
-  DOWNLOAD: ({ status }) => {
+  DOWNLOAD: ({ status, engine }) => {
+    if (engine) return 'engine';
     if (status === 401 || status === 403) return 'refused';
     if (status === 429) return 'busy';
     return status ? 'server' : 'broken';
+  },
+  STORAGE: ({ moved, damaged }) => {
+    if (moved) return 'moved';
+    return damaged === undefined ? 'refused' : 'damaged';
   },
   MODEL_NOT_FOUND: ({ none }) => (none ? 'none' : 'missing'),
 };
@@ -24,6 +32,17 @@ export function explain(error) {
   const key = offline ? 'error.DOWNLOAD.offline' : `error.${error.code}${kind ? `.${kind}` : ''}`;
   const known = t(`${key}.title`) !== `${key}.title` ? key : 'error.INTERNAL';
   return { title: t(`${known}.title`), advice: t(`${known}.advice`) };
+}
+
+/**
+ * What a load that goes on warns of, in the page's language.
+ * @param {NonNullable<import('../cresset.js').Progress['warning']>} warning
+ * @param {string} label   of the model
+ */
+export function warningText({ code, message, details }, label) {
+  const key = `warning.${code}.${details?.reason}`;
+  const words = t(key, { label });
+  return words === key ? sentence(message) : words;
 }
 
 /**
@@ -53,6 +72,17 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
   return card;
 }
 
+/**
+ * What the engine says in its own words, for whoever wants it.
+ * @param {string[]} reasons
+ * @returns {HTMLElement | null}
+ */
+export function engineWords(reasons) {
+  if (reasons.length === 0) return null;
+  return element('details', { class: 'problem-detail' }, element('summary', { text: 'problem.details' }),
+    element('ul', { class: 'reasons', lang: 'en' }, ...reasons.map((reason) => element('li', { textContent: sentence(reason) }))));
+}
+
 /** Shows a card over the view, in place of the last one; nothing else on the page moves. */
 export function showProblem(error, options) {
   byId('notices').replaceChildren(problemCard(error, options));
@@ -80,8 +110,10 @@ export function showNotice(text, actions = [], onDismiss = () => {}) {
 
 /** A few words that need no answer; they go by themselves. @param {string} text @param {{ label: string, run: () => void }} [action] */
 export function toast(text, action) {
+  // What is still there need not be said again.
+  if ([...byId('toasts').children].some(({ firstChild }) => firstChild.textContent === text)) return;
   const note = element('div', { class: 'toast', role: 'status' }, element('span', { textContent: text }),
     action ? element('button', { type: 'button', class: 'link', text: action.label, onclick: () => { note.remove(); action.run(); } }) : null);
   byId('toasts').append(note);
-  setTimeout(() => note.remove(), action ? 12_000 : 5000);
+  setTimeout(() => note.remove(), action || text.length > LONG ? 12_000 : 5000);
 }

@@ -2,6 +2,8 @@
 
 import { activeTransfer, downloads, timeLeft } from './downloads.js';
 import { duration } from './format.js';
+import { warningText } from './problems.js';
+import { deviceWords } from './reasons.js';
 import { session } from './session.js';
 import { t, words } from './text.js';
 
@@ -29,6 +31,7 @@ function describeState() {
 export function describeTransfer(transfer) {
   const { loaded, total } = transfer;
   const percent = total ? Math.min(Math.round((loaded / total) * 100), 100) : null;
+  if (transfer.warning) return warningText(transfer.warning, transfer.label);
   const left = timeLeft(transfer);
   return [stageOf(transfer), percent === null ? null : t('state.percent', { percent }), left ? t('state.left', { time: duration(left) }) : null].filter(Boolean).join(' · ');
 }
@@ -42,7 +45,6 @@ export function stageOf({ status, label, text }) {
 
 /** What is worth knowing about a device that is not a graphics adapter, or null. @param {import('../cresset.js').DeviceFacts} device */
 export function deviceNotice(device) {
-  if (device.software) return t('device.software');
-  if (device.backend !== 'cpu') return null;
-  return t(globalThis.navigator.gpu ? 'device.cpu' : 'device.noWebGpu');
+  const key = deviceWords(device, Boolean(globalThis.navigator.gpu));
+  return key && t(key);
 }

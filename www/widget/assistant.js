@@ -245,7 +245,7 @@ export class Assistant extends EventTarget {
   }
 }
 
-/** The device is the reason, not the model or the network. */
+/** The device is the reason, not the model or the network. `url`: of an engine that is there and does not start. */
 function cannotRun({ code, details }) {
   return code === 'WEBGPU_UNAVAILABLE' || code === 'OUT_OF_MEMORY' || (code === 'INTERNAL' && Boolean(details?.url));
 }

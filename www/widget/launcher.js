@@ -16,11 +16,12 @@ export class Launcher {
   #button;
   #badge;
   #trouble;
+  #colours = styleSheet('.root {}'); // this element's own
 
   /** @param {ShadowRoot} shadow @param {() => void} onPress */
   constructor(shadow, onPress) {
     sheet ??= styleSheet(LAUNCHER);
-    shadow.adoptedStyleSheets = [sheet];
+    shadow.adoptedStyleSheets = [sheet, this.#colours];
     this.#badge = element('span', { class: 'badge', part: 'badge', 'aria-hidden': 'true', hidden: true });
     const mark = icon(FLAME, BUBBLE);
     mark.setAttribute('class', 'mark');
@@ -39,15 +40,23 @@ export class Launcher {
     if (this.root.showPopover && !this.root.matches(':popover-open')) this.root.showPopover();
   }
 
-  /** @param {{ words: object, title: string | null, opened: boolean, unread: number, language: string }} state */
-  update({ words, title, opened, unread, language }) {
+  /** @param {{ words: object, title: string | null, accent: string | null, opened: boolean, unread: number, language: string }} state */
+  update({ words, title, accent, opened, unread, language }) {
     this.root.setAttribute('lang', language);
+    this.#colour((accent ?? '').trim());
     const name = opened ? words.close : unread > 0 ? fill(words.unread, { count: unread }) : words.open;
     this.#button.setAttribute('aria-label', title ? `${title}: ${name}` : name);
     this.#button.setAttribute('aria-expanded', String(opened));
     this.#badge.textContent = unread > 9 ? '9+' : String(unread);
     attribute(this.#badge, 'hidden', opened || unread === 0);
     if (opened) attribute(this.#trouble, 'hidden', true);
+  }
+
+  // What a style sheet of the site says goes first. What is no colour is left out.
+  #colour(accent) {
+    const { style } = this.#colours.cssRules[0];
+    if (accent && CSS.supports('color', accent)) style.setProperty('--accent', `var(--cresset-accent, ${accent})`);
+    else style.removeProperty('--accent');
   }
 
   busy(busy) {

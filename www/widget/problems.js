@@ -11,6 +11,8 @@ export function explain({ code, details }) {
     if (details?.status === 401 || details?.status === 403) return { key: 'refused', values: {} };
     if (details?.status >= 429) return { key: 'busy', values: {} };
   }
+  if (code === 'STORAGE' && details?.moved) return { key: 'moved', values: {} };
+  if (code === 'STORAGE' && details?.damaged === undefined) return { key: 'unkept', values: {} };
   return { key: KNOWN.has(code) ? code : 'INTERNAL', values: {} };
 }
 

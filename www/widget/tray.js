@@ -121,7 +121,7 @@ function card(title, texts, ...buttons) {
 const primary = (text, onclick) => element('button', { type: 'button', class: 'primary', part: 'primary', text, onclick });
 const quiet = (text, onclick) => element('button', { type: 'button', class: 'quiet', part: 'quiet', text, onclick });
 
-function warningText({ code, message }, words) {
-  if (code === 'DOWNLOAD' && /offline/.test(message)) return words['warning.offline'];
+function warningText({ code, message, details }, words) {
+  if (details?.reason === 'offline') return words['warning.offline'];
   return words[`warning.${code}`] ?? message;
 }

@@ -3,7 +3,7 @@
 const parent = globalThis.parent;
 let widget = null;
 
-async function show({ attributes, accent, language, missing }) {
+async function show({ attributes, language, missing }) {
   document.documentElement.lang = language === 'zh' ? 'zh-Hans' : language;
   try {
     await import('../../cresset-chat.js');
@@ -17,10 +17,8 @@ async function show({ attributes, accent, language, missing }) {
   // Attributes may change at any time: only what differs is touched, so that a conversation in the preview stays.
   const wanted = new Map(attributes);
   if (!widget) widget = document.createElement('cresset-chat');
-  for (const { name } of [...widget.attributes]) if (!wanted.has(name) && name !== 'style') widget.removeAttribute(name);
+  for (const { name } of [...widget.attributes]) if (!wanted.has(name)) widget.removeAttribute(name);
   for (const [name, value] of wanted) if (widget.getAttribute(name) !== value) widget.setAttribute(name, value);
-  if (accent) widget.style.setProperty('--cresset-accent', accent);
-  else widget.style.removeProperty('--cresset-accent');
   if (!widget.isConnected) document.body.append(widget);
 }
 

@@ -3,7 +3,7 @@
 // Attributes of <cresset-chat>, in the order they are written. `flag`: there or not.
 const ATTRIBUTES = [
   { name: 'model', usual: 'default' }, { name: 'title' }, { name: 'greeting' }, { name: 'placeholder' }, { name: 'system' },
-  { name: 'position', usual: 'bottom-right' }, { name: 'theme', usual: 'auto' }, { name: 'lang', usual: '' }, { name: 'endpoint' },
+  { name: 'position', usual: 'bottom-right' }, { name: 'theme', usual: 'auto' }, { name: 'accent' }, { name: 'lang', usual: '' }, { name: 'endpoint' },
   { name: 'consent', flag: true }, { name: 'local-only', flag: true },
 ];
 
@@ -23,8 +23,7 @@ export function attributesOf(choices) {
  */
 export function snippetOf(choices, base) {
   const lines = attributesOf(choices).map(([name, value]) => (value === '' ? name : `${name}="${escape(value)}"`));
-  const style = choices.accent ? [`style="--cresset-accent: ${escape(choices.accent)}"`] : [];
-  const tag = `<cresset-chat ${[...lines, ...style].join('\n              ')}></cresset-chat>`;
+  const tag = `<cresset-chat ${lines.join('\n              ')}></cresset-chat>`;
   return `<script type="module" src="${escape(new URL('cresset-chat.js', base).href)}"></script>\n${tag}\n`;
 }
 

@@ -52,7 +52,7 @@ export async function createEmbed(section) {
 
   function preview() {
     const chosen = choices();
-    frame.contentWindow?.postMessage({ attributes: attributesOf(chosen), accent: chosen.accent, language: currentLanguage(), missing: t('embed.missing') }, location.origin);
+    frame.contentWindow?.postMessage({ attributes: attributesOf(chosen), language: currentLanguage(), missing: t('embed.missing') }, location.origin);
   }
 
   form.addEventListener('input', () => {

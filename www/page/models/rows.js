@@ -4,6 +4,7 @@ import { discard, load, pause, resume, timeLeft } from '../downloads.js';
 import { element } from '../dom.js';
 import { bytes, duration, moment, parameters, rate } from '../format.js';
 import { icon } from '../icons.js';
+import { engineWords, warningText } from '../problems.js';
 import { deviceNotice, stageOf } from '../state.js';
 import { t } from '../text.js';
 import { formatOf, integrityOf, pageOf } from './catalogue.js';
@@ -80,6 +81,7 @@ function transferLine(transfer) {
   const amount = total ? t('transfer.amount', { loaded: bytes(loaded), total: bytes(total) }) : bytes(loaded);
   if (state !== 'loading') return `${t(`transfer.${state}`)} · ${amount}`;
   if (status !== 'download') return stageOf(transfer);
+  if (transfer.warning) return `${warningText(transfer.warning, transfer.label)} · ${amount}`;
   const left = timeLeft(transfer);
   return [amount, speed ? t('transfer.speed', { speed: bytes(speed) }) : null, left ? t('state.left', { time: duration(left) }) : null].filter(Boolean).join(' · ');
 }
@@ -101,7 +103,8 @@ export function facts(info, label) {
     element('h3', { textContent: label }),
     element('dl', { class: 'facts' }, ...pairs.map(([name, value]) => element('div', {}, element('dt', { text: name }), element('dd', { textContent: value })))),
     total > 0 ? memoryBar(kinds, total) : null,
-    notice ? element('p', { class: 'note' }, icon('info'), element('span', {}, notice, device.reason ? element('span', { class: 'reason', lang: 'en', textContent: ` (${device.reason})` }) : null)) : null);
+    notice ? element('p', { class: 'note' }, icon('info'), element('span', { textContent: notice })) : null,
+    notice && device.reason ? engineWords([device.reason]) : null);
 }
 
 function memoryBar(kinds, total) {

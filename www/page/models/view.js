@@ -7,6 +7,7 @@ import { bytes } from '../format.js';
 import { icon } from '../icons.js';
 import { toast } from '../problems.js';
 import { session } from '../session.js';
+import { allowed, mayFetch } from '../thrift.js';
 import { t, words } from '../text.js';
 import { lookAt } from './address.js';
 import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';
@@ -21,6 +22,7 @@ export async function createModels(section) {
   build(section, rows);
   let measure = null;
   let measured = session.device;
+  let asked = false; // for a measure that data saving held back
   let stored = [];
   let transferRows = [];
 
@@ -35,7 +37,9 @@ export async function createModels(section) {
       stored: stored.some(({ model }) => model === row.model), current: isCurrent(row.model), busy: busy && session.loading.model === row.model,
     })));
     byId('catalogue-none').hidden = shown.length > 0;
-    byId('catalogue-measure').textContent = t(measure ? 'models.measured' : 'models.measuring');
+    const held = !measure && !asked && !mayFetch();
+    byId('catalogue-measure').textContent = t(measure ? 'models.measured' : held ? 'models.unmeasured' : 'models.measuring');
+    byId('measure').hidden = !held;
   }
 
   function showInUse() {
@@ -87,9 +91,12 @@ export async function createModels(section) {
   async function measureHere() {
     if (measured !== session.device) forgetMeasure();
     measured = session.device;
-    measure = await measureDevice();
+    measure = await measureDevice({ asked });
     showCatalogue();
   }
+
+  // What data saving held back comes with the first model.
+  if (!mayFetch()) allowed.then(() => { if (!section.hidden) measureHere(); });
 
   let known = '';
   session.addEventListener('change', () => {
@@ -105,6 +112,11 @@ export async function createModels(section) {
     refresh();
   });
   for (const id of ['filter-task', 'filter-size', 'filter-maker']) byId(id).addEventListener('change', showCatalogue);
+  byId('measure').addEventListener('click', () => {
+    asked = true;
+    showCatalogue();
+    measureHere();
+  });
   byId('keep').addEventListener('click', async () => {
     toast(t(await navigator.storage.persist() ? 'storage.kept' : 'storage.notKept'));
     showStored();
@@ -140,7 +152,8 @@ function build(section, rows) {
         select('filter-task', 'filter.task', tasks.map((value) => ({ value, text: `task.${value}` }))),
         select('filter-size', 'filter.size', Object.keys(SIZES).map((value) => ({ value, text: `size.${value}` }))),
         select('filter-maker', 'filter.maker', makers.map((value) => ({ value, textContent: value }))),
-        element('p', { class: 'hint', id: 'catalogue-measure', role: 'status' })),
+        element('p', { class: 'hint', id: 'catalogue-measure', role: 'status' }),
+        element('button', { type: 'button', id: 'measure', class: 'link', text: 'models.measure', hidden: true })),
       element('ul', { id: 'catalogue', class: 'model-list' }),
       element('p', { id: 'catalogue-none', class: 'soft', text: 'models.catalogue.none', hidden: true })),
     element('section', { class: 'elsewhere', 'aria-labelledby': 'elsewhere-title' },

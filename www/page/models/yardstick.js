@@ -5,6 +5,7 @@
 import { Cresset } from '../../cresset.js';
 import { memory } from '../dom.js';
 import { session } from '../session.js';
+import { mayFetch } from '../thrift.js';
 
 // GGUF's numbers: value types of its metadata, and the block layout of the formats that are measured.
 const UINT32 = 4, FLOAT32 = 6, STRING = 8;
@@ -23,8 +24,14 @@ const DEEP = { layers: 64, width: 256, heads: 4, kvHeads: 4, headWidth: 64, hidd
 
 let measuring = null;
 
-/** Measures once for each choice of device; null where nothing can be measured. @returns {Promise<Measure | null>} */
-export function measureDevice() {
+/**
+ * Measures once for each choice of device; null where nothing can be measured. That takes the engine: where data is to be
+ * saved it is not fetched for this, unless the visitor `asked`, and what an earlier visit measured has to do.
+ * @param {{ asked?: boolean }} [options]
+ * @returns {Promise<Measure | null>}
+ */
+export async function measureDevice({ asked = false } = {}) {
+  if (!measuring && !asked && !mayFetch()) return memory.get(keyOf());
   measuring ??= measure().catch(() => null);
   return measuring;
 }
@@ -48,8 +55,10 @@ export function weightsOf({ layers, width, heads, kvHeads, headWidth, hidden, vo
 
 const stepsOf = ({ layers }) => 14 * layers + 7;
 
+const keyOf = () => `measure.${session.device}`;
+
 async function measure() {
-  const key = `measure.${session.device}`;
+  const key = keyOf();
   const kept = memory.get(key);
   const options = { device: session.device, cache: false };
   const deep = await Cresset.probe(yardstick(DEEP, 'q8_0'), options);
