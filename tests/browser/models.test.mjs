@@ -155,7 +155,7 @@ test('a row of the catalogue is looked at, downloaded, verified, used, kept and 
   const row = page.locator('#catalogue .model', { hasText: 'SmolLM2 135M' });
   await row.locator('button').click();
   // The mock's bytes are not those of the catalogue: that is noticed, and said.
-  assert.match(await problem(), /SmolLM2 135M: The file is not what was promised.*SHA-256.*Delete and download again/s);
+  assert.match(await problem(), /SmolLM2 135M: The file is not the one that was expected.*SHA-256.*Delete and download again/s);
   assert.ok(asked.every((url) => url.startsWith('https://huggingface.co/bartowski/SmolLM2-135M-Instruct-GGUF/resolve/09816acd')), asked.join());
   assert.equal(await page.textContent('#model-name'), 'Ember');
   await page.click('#notices button:has-text("Dismiss")');

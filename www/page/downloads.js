@@ -69,6 +69,7 @@ export async function load(model, label, { integrity, check = false, quiet = fal
   if (active) pause();
   const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
   active = transfer;
+  discarded.delete(model);
   told = new Set();
   changed();
   try {
