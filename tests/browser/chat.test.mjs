@@ -429,7 +429,7 @@ test('all conversations go to one file, and come back from it', async () => {
   const buffer = readFileSync(await file.path());
   const other = await visit(browser, server, 'chat');
   await other.setInputFiles('#import', { name: 'cresset-conversations.json', mimeType: 'application/json', buffer });
-  await other.waitForFunction(() => document.querySelector('#toasts').textContent.includes('2 conversations were imported'));
+  await other.waitForFunction(() => document.querySelector('#toasts').textContent.includes('2 conversations were imported') && document.querySelectorAll('#conversations .title').length === 2);
   assert.deepEqual((await other.locator('#conversations .title').allTextContents()).sort(), ['About lamps', 'About ships']);
   await other.click('#conversations a:has-text("About ships")');
   await other.waitForFunction((answer) => document.querySelector('.turn.assistant .words')?.textContent.trim() === answer, answer);
