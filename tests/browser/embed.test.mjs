@@ -56,9 +56,9 @@ test('the form writes the lines for a site, and remembers what was chosen', asyn
 });
 
 test('the preview is the widget itself, told of every change', async () => {
-  page = await visit(browser, server, 'embed');
+  page = await visit(browser, real, 'embed');
   const widget = page.frameLocator('#preview').locator('cresset-chat');
-  await widget.waitFor();
+  await widget.waitFor({ state: 'attached' });
   assert.deepEqual([await widget.getAttribute('title'), await widget.getAttribute('consent'), await widget.getAttribute('model')], ['Assistant', '', 'default']);
   await page.fill('#embed-title', 'Shop');
   await page.uncheck('#embed-consent');
