@@ -88,7 +88,7 @@ test('where the model cannot be read again the error says why, and a load mends 
     return { error, text };
   });
   assert.equal(error.code, 'DEVICE_LOST');
-  assert.match(error.message, /lost.*could not be put on another.*choose it again/s);
+  assert.match(error.message, /lost.*could not be put on another.*load the model again/s);
   assert.ok(text.length > 40, text);
 });
 
