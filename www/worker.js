@@ -83,33 +83,18 @@ const methods = {
   },
 
   async generate({ kind, request }, _report, { id, signal }) {
-    running = id;
-    try {
-      const forward = (chunk) => {
-        if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
-      };
-      return JSON.parse(await engine[kind](request, forward));
-    } finally {
-      running = null;
-    }
+    const forward = (chunk) => {
+      if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
+    };
+    return interruptible(id, () => engine[kind](request, forward));
   },
 
   async embed({ request }, _report, { id }) {
-    running = id;
-    try {
-      return JSON.parse(await engine.embeddings(request));
-    } finally {
-      running = null;
-    }
+    return interruptible(id, () => engine.embeddings(request));
   },
 
   async bench({ options }, _report, { id }) {
-    running = id;
-    try {
-      return JSON.parse(await engine.bench(options));
-    } finally {
-      running = null;
-    }
+    return interruptible(id, () => engine.bench(options));
   },
 
   async tokenize({ text }) {
@@ -150,6 +135,16 @@ async function run(id, method, params) {
     if (!signal.aborted) postMessage({ id, error: CressetError.from(error).toJSON() });
   } finally {
     calls.delete(id);
+  }
+}
+
+/** The engine's answer to a call that `interrupt` and `abort` reach while it runs. */
+async function interruptible(id, work) {
+  running = id;
+  try {
+    return JSON.parse(await work());
+  } finally {
+    running = null;
   }
 }
 

@@ -61,6 +61,14 @@ pub struct DeviceInfo {
     pub reason: Option<String>,
 }
 
+impl DeviceInfo {
+    /// What an adapter is called.
+    pub fn name(&self) -> &str {
+        let names = [&self.description, &self.architecture, &self.vendor];
+        names.into_iter().find(|name| !name.is_empty()).map_or("the graphics adapter", String::as_str)
+    }
+}
+
 /// Limits that decide how buffers are laid out, in bytes.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,7 @@
 //! A model whose answers are known: small, made of noise, in the number formats of the model that is to be loaded. What a
 //! GPU says to it is compared with what the specification says (`self_test.rs`).
 
+use super::no_breathing;
 use crate::device::{Device, KvFormat, Tuning};
 use crate::error::{Error, Result};
 use crate::generate::{Generator, Request, Sampled};
@@ -43,10 +44,6 @@ pub enum Part {
     Whole,
 }
 
-impl Part {
-    pub const ALL: [Part; 3] = [Part::Decode, Part::Prefill, Part::Whole];
-}
-
 /// Ids that were drawn, and the logits [V] of each row.
 pub struct Answer {
     ids: Vec<u32>,
@@ -77,7 +74,7 @@ impl KnownModel {
             Part::Prefill => {
                 let mut rows = Vec::new();
                 let ids = self.prompt(44);
-                self.generator.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &breathe).await?;
+                self.generator.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing).await?;
                 Ok(Answer { ids: Vec::new(), rows })
             }
         }
@@ -94,7 +91,7 @@ impl KnownModel {
                 first.get_or_insert_with(Instant::now);
                 ControlFlow::Continue(())
             };
-            self.generator.generate(&request, &mut on_token, &breathe).await?;
+            self.generator.generate(&request, &mut on_token, &no_breathing).await?;
             let first = first.unwrap_or(start);
             best.0 = best.0.min((first - start).as_secs_f64());
             best.1 = best.1.min(first.elapsed().as_secs_f64() / (TOKENS - 1) as f64);
@@ -110,7 +107,7 @@ impl KnownModel {
             answer.rows.extend(sampled.logits.map(<[f32]>::to_vec));
             ControlFlow::Continue(())
         };
-        self.generator.generate(&request, &mut on_token, &breathe).await?;
+        self.generator.generate(&request, &mut on_token, &no_breathing).await?;
         Ok(answer)
     }
 
@@ -155,10 +152,6 @@ impl Answer {
 
 fn greedy() -> Request {
     Request { sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() }, ..Request::default() }
-}
-
-fn breathe() -> crate::weights::LocalBoxFuture<'static, ()> {
-    Box::pin(std::future::ready(()))
 }
 
 /// The model as a GGUF file: a llama of one layer whose matrices are in `format`.

@@ -121,8 +121,7 @@ pub async fn open_device(choice: DeviceChoice) -> Result<Device> {
         DeviceChoice::LeastGpu => Device::least_gpu().await,
         DeviceChoice::Auto => match Device::gpu().await {
             Ok(device) if device.info().software => {
-                let name = [&device.info().description, &device.info().architecture];
-                let name = name.into_iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
+                let name = device.info().name();
                 Ok(cpu(format!(
                     "the graphics adapter ({name}) computes on the CPU; computing there directly is faster"
                 )))
@@ -221,7 +220,7 @@ async fn proven_device(
     match verdict.tuning() {
         Ok(tuning) => device.set_tuning(tuning),
         Err(reason) => {
-            let reason = format!("the graphics adapter ({}) is not used: {reason}", self_test::name(device.info()));
+            let reason = format!("the graphics adapter ({}) is not used: {reason}", device.info().name());
             device.destroy();
             if options.device != DeviceChoice::Auto {
                 return Err(Error::WebGpuUnavailable { reason });

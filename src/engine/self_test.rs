@@ -8,6 +8,7 @@ use crate::device::{Candidates, Device, DeviceInfo, KvFormat, Tuning};
 use crate::error::Result;
 use crate::quant::Format;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Another way is taken if it needs less than this share of the time.
 const BETTER: f64 = 0.95;
@@ -73,27 +74,21 @@ pub async fn judge(
     if let Some(known) = self_test.known.iter().find(|verdict| verdict.holds(&key, &candidates)) {
         return Ok(known.clone());
     }
-    let exam = Exam::new(info, options, format).await?;
+    let exam = Exam::new(info, options, format)?;
     let report = &mut |loaded, total| on_progress(LoadProgress { status: "self-test", loaded, total });
     let mut verdict = Verdict { key, tuning: None, demoted: Vec::new() };
     // A software adapter compiles slowly and is nobody's choice for its speed: the first that is right will do.
     if info.software {
         report(0, 1);
-        verdict.tuning = exam.usual(&candidates).await;
+        verdict.tuning = exam.usual(&candidates).await?;
     }
     if verdict.tuning.is_none() {
         (verdict.tuning, verdict.demoted) = exam.all(&candidates, report).await?;
     }
     for Demoted { variant, reason } in &verdict.demoted {
-        log::warn!("{}: {variant} is not used: {reason}", name(info));
+        log::warn!("{}: {variant} is not used: {reason}", info.name());
     }
     Ok(verdict)
-}
-
-/// What an adapter is called.
-pub fn name(info: &DeviceInfo) -> String {
-    let names = [&info.description, &info.architecture, &info.vendor];
-    names.into_iter().find(|name| !name.is_empty()).cloned().unwrap_or_else(|| "the graphics adapter".to_string())
 }
 
 fn key(info: &DeviceInfo, format: Format, kv: KvFormat) -> String {
@@ -112,6 +107,10 @@ fn best<T: Copy + PartialEq>(right: &[(T, f64)], usual: T) -> Option<T> {
     }
 }
 
+fn usual_or_first<T: Copy + PartialEq>(shapes: &[T], usual: T) -> Option<T> {
+    if shapes.contains(&usual) { Some(usual) } else { shapes.first().copied() }
+}
+
 /// What each way of computing goes through.
 struct Exam {
     device: DeviceChoice,
@@ -120,33 +119,29 @@ struct Exam {
     /// For times, where they are worth taking.
     wide: Option<Vec<u8>>,
     kv: KvFormat,
-    /// To each part of the questions.
-    answers: [Answer; 3],
 }
 
 impl Exam {
-    async fn new(info: &DeviceInfo, options: &LoadOptions, format: Format) -> Result<Exam> {
+    fn new(info: &DeviceInfo, options: &LoadOptions, format: Format) -> Result<Exam> {
         let &LoadOptions { device, kv, .. } = options;
-        let usual = Tuning::unmeasured(info.software);
         let small = file(format, Size::SMALL)?;
         let wide = if info.software { None } else { Some(file(format, Size::WIDE)?) };
-        let mut specification = KnownModel::new(Device::plain_cpu(), usual, &small, kv).await?;
-        let mut answers = Vec::new();
-        for part in Part::ALL {
-            answers.push(specification.answer(part).await?);
-        }
-        let answers = answers.try_into().unwrap_or_else(|_| unreachable!("one for each part"));
-        Ok(Exam { device, usual, small, wide, kv, answers })
+        Ok(Exam { device, usual: Tuning::unmeasured(info.software), small, wide, kv })
+    }
+
+    /// What the specification says to a part of the questions.
+    async fn want(&self, part: Part) -> Result<Answer> {
+        KnownModel::new(Device::plain_cpu(), self.usual, &self.small, self.kv).await?.answer(part).await
     }
 
     /// The usual way, or the first, if it is right.
-    async fn usual(&self, candidates: &Candidates) -> Option<Tuning> {
-        let matvec = candidates.matvec.iter().find(|&&shape| shape == self.usual.matvec);
-        let matmul = candidates.matmul.iter().find(|&&shape| shape == self.usual.matmul);
-        let matvec = *matvec.or(candidates.matvec.first())?;
-        let matmul = *matmul.or(candidates.matmul.first())?;
+    async fn usual(&self, candidates: &Candidates) -> Result<Option<Tuning>> {
+        let matvec = usual_or_first(&candidates.matvec, self.usual.matvec);
+        let matmul = usual_or_first(&candidates.matmul, self.usual.matmul);
+        let (Some(matvec), Some(matmul)) = (matvec, matmul) else { return Ok(None) };
         let tuning = Tuning { matvec, matmul, ..self.usual };
-        self.sit(tuning, Part::Whole).await.is_ok().then_some(tuning)
+        let want = self.want(Part::Whole).await?;
+        Ok(self.sit(tuning, Part::Whole, &want).await.is_ok().then_some(tuning))
     }
 
     /// Each way by itself, then the best of those that are right together; and those that are wrong.
@@ -155,32 +150,22 @@ impl Exam {
         candidates: &Candidates,
         report: &mut dyn FnMut(u64, u64),
     ) -> Result<(Option<Tuning>, Vec<Demoted>)> {
-        let total = (candidates.matvec.len() + candidates.matmul.len() + 1) as u64;
+        let Candidates { matvec, matmul } = candidates;
+        let total = (matvec.len() + matmul.len() + 1) as u64;
         let (mut done, mut demoted) = (0..total, Vec::new());
         let mut step = || report(done.next().unwrap_or(total), total);
-        let mut right = Vec::new();
-        for &matvec in &candidates.matvec {
-            step();
-            match self.time(Tuning { matvec, ..self.usual }, Part::Decode).await {
-                Ok((_, seconds)) => right.push((matvec, seconds)),
-                Err(reason) => demoted.push(Demoted { variant: format!("matvec, {matvec}"), reason }),
-            }
-        }
+        let tuned = |matvec| Tuning { matvec, ..self.usual };
+        let right = self.right("matvec", matvec, Part::Decode, &tuned, &mut step, &mut demoted).await?;
         let matvec = best(&right, self.usual.matvec);
-        let mut right = Vec::new();
-        for &matmul in &candidates.matmul {
-            step();
-            match self.time(Tuning { matmul, ..self.usual }, Part::Prefill).await {
-                Ok((seconds, _)) => right.push((matmul, seconds)),
-                Err(reason) => demoted.push(Demoted { variant: format!("matmul, {matmul}"), reason }),
-            }
-        }
+        let tuned = |matmul| Tuning { matmul, ..self.usual };
+        let right = self.right("matmul", matmul, Part::Prefill, &tuned, &mut step, &mut demoted).await?;
         let (Some(matvec), Some(matmul)) = (matvec, best(&right, self.usual.matmul)) else {
             return Ok((None, demoted));
         };
         step();
         let tuning = Tuning { matvec, matmul, ..self.usual };
-        match self.sit(tuning, Part::Whole).await {
+        let want = self.want(Part::Whole).await?;
+        match self.sit(tuning, Part::Whole, &want).await {
             Ok(()) => Ok((Some(tuning), demoted)),
             Err(reason) => {
                 demoted.push(Demoted { variant: "all kernels together".to_string(), reason });
@@ -189,21 +174,44 @@ impl Exam {
         }
     }
 
+    /// Those of a kernel's shapes that answer a part rightly, with its seconds; the others go to `demoted`.
+    async fn right<T: Copy + fmt::Display>(
+        &self,
+        kernel: &str,
+        shapes: &[T],
+        part: Part,
+        tuned: &dyn Fn(T) -> Tuning,
+        step: &mut dyn FnMut(),
+        demoted: &mut Vec<Demoted>,
+    ) -> Result<Vec<(T, f64)>> {
+        let want = self.want(part).await?;
+        let mut right = Vec::new();
+        for &shape in shapes {
+            step();
+            match self.time(tuned(shape), part, &want).await {
+                Ok(seconds) => right.push((shape, seconds)),
+                Err(reason) => demoted.push(Demoted { variant: format!("{kernel}, {shape}"), reason }),
+            }
+        }
+        Ok(right)
+    }
+
     /// What is wrong with a way of computing, if anything.
-    async fn sit(&self, tuning: Tuning, part: Part) -> std::result::Result<(), String> {
+    async fn sit(&self, tuning: Tuning, part: Part, want: &Answer) -> std::result::Result<(), String> {
         // As many outputs to a group of lanes as the shape says, however small the weight.
         let tuning = Tuning { least_groups: 1, ..tuning };
         let answer = async { self.open(tuning, &self.small).await?.answer(part).await };
         let answer = answer.await.map_err(|error: crate::Error| error.to_string())?;
-        answer.fault(&self.answers[part as usize]).map_or(Ok(()), Err)
+        answer.fault(want).map_or(Ok(()), Err)
     }
 
-    /// Seconds of a prompt and of a token, 0 where they are not taken; or what is wrong.
-    async fn time(&self, tuning: Tuning, part: Part) -> std::result::Result<(f64, f64), String> {
-        self.sit(tuning, part).await?;
-        let Some(wide) = &self.wide else { return Ok((0.0, 0.0)) };
+    /// Seconds of a prompt, or of a token where that is the part, 0 where they are not taken; or what is wrong.
+    async fn time(&self, tuning: Tuning, part: Part, want: &Answer) -> std::result::Result<f64, String> {
+        self.sit(tuning, part, want).await?;
+        let Some(wide) = &self.wide else { return Ok(0.0) };
         let seconds = async { self.open(tuning, wide).await?.seconds().await };
-        seconds.await.map_err(|error: crate::Error| error.to_string())
+        let (prompt, token) = seconds.await.map_err(|error: crate::Error| error.to_string())?;
+        Ok(if part == Part::Prefill { prompt } else { token })
     }
 
     /// A model on a device of its own: losing that is no harm to any other.
