@@ -1,6 +1,6 @@
 //! Ids in, vectors out: sequences packed into plans without a cache. Sees no string.
 
-use crate::device::{Breathe, BufferId, Compiled, Control, Device, Layout, Pass, Pool, Tensor, Usage};
+use crate::device::{Breathe, BufferId, Compiled, Compiling, Control, Device, Layout, Pass, Plan, Pool, Tensor, Usage};
 use crate::error::{Error, Result};
 use crate::models::Encoder;
 use crate::ops::Pooling;
@@ -33,6 +33,8 @@ pub struct Embedder {
     state: BufferId,
     vectors: BufferId,
     plans: HashMap<(usize, How), Compiled>,
+    /// Plans on their way, between `begin_warm_up` and `warm_up`.
+    compiling: Vec<((usize, How), Compiling)>,
     /// Set from outside to end the running request; the caller takes it back before the next one.
     pub interrupted: Rc<Cell<bool>>,
 }
@@ -59,6 +61,7 @@ impl Embedder {
             state,
             vectors,
             plans: HashMap::new(),
+            compiling: Vec::new(),
             interrupted: Rc::default(),
         })
     }
@@ -72,28 +75,42 @@ impl Embedder {
         self.control.layout.context
     }
 
-    /// Makes the plans of short texts, so that the first request does not wait for them.
-    pub async fn warm_up(&mut self) -> Result<()> {
+    /// Records the plans of short texts, and begins to compile them, so that the first request does not wait for them.
+    /// They cannot run before [`Self::warm_up`].
+    pub fn begin_warm_up(&mut self) -> Result<()> {
         let how = How { pooling: self.model.pooling, normalize: true };
         for rows in [self.buckets[self.buckets.len() - 1].min(256), self.buckets[0]] {
             let rows = *self.buckets.iter().find(|&&bucket| bucket >= rows).expect("the largest holds all");
-            self.plan(rows, how).await?;
+            if self.compiling.iter().all(|(other, _)| *other != (rows, how)) {
+                let plan = self.record(rows, how)?;
+                self.compiling.push(((rows, how), self.device.begin_compile(plan)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for what [`Self::begin_warm_up`] has begun.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        for (key, compiling) in std::mem::take(&mut self.compiling) {
+            self.plans.insert(key, self.device.finish_compile(compiling).await?);
         }
         Ok(())
     }
 
     async fn plan(&mut self, rows: usize, how: How) -> Result<()> {
-        if self.plans.contains_key(&(rows, how)) {
-            return Ok(());
+        if !self.plans.contains_key(&(rows, how)) {
+            let plan = self.record(rows, how)?;
+            self.plans.insert((rows, how), self.device.compile(plan).await?);
         }
+        Ok(())
+    }
+
+    fn record(&mut self, rows: usize, how: How) -> Result<Plan> {
         let vectors = Tensor::new(self.vectors, rows.min(SEQUENCES), self.model.shape.d_model);
         let io = (self.control_buffer, self.state);
         let mut pass = Pass::new(&mut self.device, &self.pool, rows, self.control.layout, io);
         self.model.forward(&mut pass, how.pooling, how.normalize, &vectors)?;
-        let plan = pass.finish();
-        let compiled = self.device.compile(plan).await?;
-        self.plans.insert((rows, how), compiled);
-        Ok(())
+        Ok(pass.finish())
     }
 
     /// A vector [D] for each sequence, in order.

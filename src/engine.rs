@@ -83,6 +83,20 @@ impl Work {
         }
     }
 
+    fn begin_warm_up(&mut self) -> Result<()> {
+        match self {
+            Work::Generate(generator) => generator.begin_warm_up(),
+            Work::Embed(embedder) => embedder.begin_warm_up(),
+        }
+    }
+
+    async fn warm_up(&mut self) -> Result<()> {
+        match self {
+            Work::Generate(generator) => generator.warm_up().await,
+            Work::Embed(embedder) => embedder.warm_up().await,
+        }
+    }
+
     fn interrupted(&mut self) -> &mut Rc<Cell<bool>> {
         match self {
             Work::Generate(generator) => &mut generator.interrupted,

@@ -2,7 +2,9 @@
 
 pub use crate::device::Breathe;
 use crate::device::{BufferId, KernelTime, Plan, SamplingSlot, Ticket, Usage, profile};
-use crate::device::{Compiled, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor};
+use crate::device::{
+    Compiled, Compiling, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor,
+};
 use crate::error::{Error, Result};
 use crate::models::lora::Adapter;
 use crate::models::{Decoder, Wanted};
@@ -124,6 +126,8 @@ pub struct Generator {
     bias: BufferId,
     logits: BufferId,
     plans: HashMap<PlanKey, Compiled>,
+    /// Plans on their way, between `begin_warm_up` and `warm_up`.
+    compiling: Vec<(PlanKey, Compiling)>,
     adapters: HashMap<AdapterId, Adapter>,
     next_adapter: u64,
     /// The one that counts now.
@@ -165,6 +169,7 @@ impl Generator {
             bias,
             logits,
             plans: HashMap::new(),
+            compiling: Vec::new(),
             adapters: HashMap::new(),
             next_adapter: 0,
             adapter: None,
@@ -181,15 +186,29 @@ impl Generator {
         &*self.model
     }
 
-    /// Records and compiles the plans that every request needs, so that the first one does not wait for them.
+    /// Records the plans that every request needs, and begins to compile them, so that the first one does not wait for
+    /// them. They cannot run before [`Self::warm_up`].
     ///
     /// The largest comes first: its activations serve all others, and if they don't fit, loading is when to say so.
-    pub async fn warm_up(&mut self) -> Result<()> {
+    pub fn begin_warm_up(&mut self) -> Result<()> {
         let head = Head::Sample { penalties: false };
-        self.plan(*BUCKETS.last().expect("there are buckets"), head, 1).await?;
-        self.plan(BUCKETS[1], head, 1).await?;
-        self.plan(1, head, 1).await?;
-        self.plan(1, head, self.context()).await
+        let largest = *BUCKETS.last().expect("there are buckets");
+        for (rows, keys) in [(largest, 1), (BUCKETS[1], 1), (1, 1), (1, self.context())] {
+            let key = self.key(rows, head, keys);
+            if self.compiling.iter().all(|(other, _)| *other != key) {
+                let plan = self.record(key)?;
+                self.compiling.push((key, self.device.begin_compile(plan)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for what [`Self::begin_warm_up`] has begun.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        for (key, compiling) in std::mem::take(&mut self.compiling) {
+            self.plans.insert(key, self.device.finish_compile(compiling).await?);
+        }
+        Ok(())
     }
 
     /// Keeps an adapter; from then on it can be selected.

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-pub use backend::Compiled;
+pub use backend::{Compiled, Compiling};
 
 /// Bytes of one read-back buffer of the ring.
 const RING_BYTES: u64 = 256;
@@ -175,8 +175,12 @@ impl Gpu {
         Box::new(move || device.destroy())
     }
 
-    pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
-        let compiled = backend::compile(self, plan).await?;
+    pub fn begin_compile(&self, plan: Plan) -> Compiling {
+        backend::begin_compile(self, plan)
+    }
+
+    pub async fn finish_compile(&self, compiling: Compiling) -> Result<Compiled> {
+        let compiled = backend::finish_compile(self, compiling).await?;
         self.check().await?;
         Ok(compiled)
     }

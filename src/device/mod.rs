@@ -115,6 +115,12 @@ pub enum Device {
     Cpu(Box<Cpu>),
 }
 
+/// A plan that an executor is making ready.
+pub enum Compiling {
+    Gpu(gpu::Compiling),
+    Cpu(Plan),
+}
+
 /// A plan that an executor has made ready to replay.
 pub enum Compiled {
     Gpu(gpu::Compiled),
@@ -225,9 +231,22 @@ impl Device {
 
     /// Compiles pipelines and makes every object that replaying needs.
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
-        Ok(match self {
-            Device::Gpu(gpu) => Compiled::Gpu(gpu.compile(plan).await?),
-            Device::Cpu(_) => Compiled::Cpu(plan),
+        self.finish_compile(self.begin_compile(plan)).await
+    }
+
+    /// Begins to compile; where the device can, it does so while others go on.
+    pub fn begin_compile(&self, plan: Plan) -> Compiling {
+        match self {
+            Device::Gpu(gpu) => Compiling::Gpu(gpu.begin_compile(plan)),
+            Device::Cpu(_) => Compiling::Cpu(plan),
+        }
+    }
+
+    pub async fn finish_compile(&self, compiling: Compiling) -> Result<Compiled> {
+        Ok(match (self, compiling) {
+            (Device::Gpu(gpu), Compiling::Gpu(compiling)) => Compiled::Gpu(gpu.finish_compile(compiling).await?),
+            (Device::Cpu(_), Compiling::Cpu(plan)) => Compiled::Cpu(plan),
+            _ => unreachable!("a plan is compiled by one executor"),
         })
     }
 

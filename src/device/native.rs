@@ -68,7 +68,14 @@ fn vendor(id: u32) -> &'static str {
     }
 }
 
-pub async fn compile(gpu: &Gpu, plan: Plan) -> Result<Compiled> {
+/// wgpu compiles at once.
+pub type Compiling = Compiled;
+
+pub async fn finish_compile(_gpu: &Gpu, compiling: Compiling) -> Result<Compiled> {
+    Ok(compiling)
+}
+
+pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
     let arena = params_arena(&plan);
     let params = gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("parameters"),
@@ -103,7 +110,7 @@ pub async fn compile(gpu: &Gpu, plan: Plan) -> Result<Compiled> {
         gpu.count(|c| c.bind_groups += 1);
         steps.push((pipeline, group, step.grid));
     }
-    Ok(Compiled { steps })
+    Compiled { steps }
 }
 
 fn layout(gpu: &Gpu, bindings: &'static [Access]) -> wgpu::BindGroupLayout {

@@ -5,9 +5,10 @@
 use super::gpu::{Gpu, PARAMS_STRIDE, params_arena};
 use super::{Access, DeviceInfo, Features, Limits, Plan};
 use crate::error::{Error, Result};
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 /// The lines that a text needs which uses these features.
 fn prologue(Features { f16, subgroups }: Features) -> String {
@@ -17,8 +18,8 @@ fn prologue(Features { f16, subgroups }: Features) -> String {
 
 #[wasm_bindgen(module = "/src/device/web.js")]
 extern "C" {
-    #[wasm_bindgen(catch, js_name = compile)]
-    async fn js_compile(device: &JsValue, steps: Array, params: Uint8Array, stride: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = compile)]
+    fn js_compile(device: &JsValue, steps: Array, params: Uint8Array, stride: f64) -> Promise;
     #[wasm_bindgen(js_name = replay)]
     fn js_replay(device: &JsValue, compiled: &JsValue, from: &JsValue, to: &JsValue, bytes: f64);
     #[wasm_bindgen(js_name = describe)]
@@ -80,7 +81,13 @@ pub fn describe(_adapter: &wgpu::Adapter, device: &wgpu::Device, limits: Limits)
     info
 }
 
-pub async fn compile(gpu: &Gpu, plan: Plan) -> Result<Compiled> {
+/// A plan whose pipelines the browser is compiling.
+pub struct Compiling {
+    handle: Promise,
+    dispatches: u64,
+}
+
+pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
     let steps = Array::new();
     for step in &plan.steps {
         let accesses: String = step
@@ -104,11 +111,15 @@ pub async fn compile(gpu: &Gpu, plan: Plan) -> Result<Compiled> {
         steps.push(&object);
     }
     let params = Uint8Array::from(params_arena(&plan).as_slice());
-    let handle = js_compile(&gpu.backend.device, steps, params, PARAMS_STRIDE as f64)
+    let handle = js_compile(&gpu.backend.device, steps, params, PARAMS_STRIDE as f64);
+    Compiling { handle, dispatches: plan.steps.len() as u64 }
+}
+
+pub async fn finish_compile(gpu: &Gpu, Compiling { handle, dispatches }: Compiling) -> Result<Compiled> {
+    let handle = JsFuture::from(handle)
         .await
         .map_err(|e| Error::Internal(format!("a shader does not compile here: {}", message(&e))))?;
     let made = Reflect::get(&handle, &"made".into()).ok().and_then(|n| n.as_f64()).unwrap_or(0.0);
-    let dispatches = plan.steps.len() as u64;
     gpu.count(|c| {
         c.pipelines += made as u64;
         c.bind_groups += dispatches;

@@ -60,8 +60,9 @@ impl KnownModel {
         device.set_tuning(tuning);
         let checkpoint = Checkpoint::open(Files::single(MemorySource::new("known-answer.gguf", bytes))).await?;
         let architecture = models::architecture_of(&checkpoint)?;
-        let mut progress = |_, _| ();
-        let model = architecture.load(&mut Loader::new(&checkpoint, &mut device, CONTEXT, &mut progress)).await?;
+        let mut loader = Loader::new(&checkpoint, &mut device, CONTEXT);
+        let model = architecture.load(&mut loader).await?;
+        loader.into_fills().read(&checkpoint, &device, &mut |_, _| ()).await?;
         let Model::Decoder(model) = model else { return Err(Error::Internal("a llama is a decoder".into())) };
         Ok(KnownModel { generator: Generator::new(device, model, CONTEXT, kv).await? })
     }

@@ -178,28 +178,25 @@ pub(super) async fn build(
     let most = device.info().limits.max_buffer_bytes;
     log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
 
-    let (model, places) = {
-        let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
-        let mut loader = Loader::new(checkpoint, &mut device, context, &mut progress);
+    let (model, places, fills) = {
+        let mut loader = Loader::new(checkpoint, &mut device, context);
         loader.quantize = options.quantize;
         let model = architecture.load(&mut loader).await?;
         let places = Places::new(&mut loader, model.shape());
-        (model, places)
+        (model, places, loader.into_fills())
     };
-    device.check().await?;
+    let mut work = match model {
+        Model::Decoder(model) => Work::Generate(Generator::new(device, model, context, options.kv).await?),
+        Model::Encoder(model) => Work::Embed(Embedder::new(device, model, context).await?),
+    };
+    // Pipelines compile while the weights are read. What does not fit is known before that.
+    work.begin_warm_up()?;
+    work.device().check().await?;
+    let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
+    fills.read(checkpoint, work.device(), &mut progress).await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
-    let work = match model {
-        Model::Decoder(model) => {
-            let mut generator = Generator::new(device, model, context, options.kv).await?;
-            generator.warm_up().await?;
-            Work::Generate(generator)
-        }
-        Model::Encoder(model) => {
-            let mut embedder = Embedder::new(device, model, context).await?;
-            embedder.warm_up().await?;
-            Work::Embed(embedder)
-        }
-    };
+    work.warm_up().await?;
+    work.device().check().await?;
     Ok(Built { work, places, verdict })
 }
 

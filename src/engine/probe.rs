@@ -165,8 +165,7 @@ async fn check_tensors(
     context: usize,
     device: &mut Device,
 ) -> Result<()> {
-    let mut no_progress = |_, _| ();
-    let mut loader = Loader::new(checkpoint, device, context, &mut no_progress);
+    let mut loader = Loader::new(checkpoint, device, context);
     loader.only_check = true;
     architecture.load(&mut loader).await.map(drop)
 }

@@ -68,28 +68,28 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
     };
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
     let Shape { d_model, n_heads, head_dim, context, .. } = parts.shape;
-    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model]).await?);
-    let types = parts.token_types(&hyper).await?;
-    let embed = Embedding { positions, types, ..parts.embedding(1.0).await? };
-    let embed_norm = parts.norm("embed.norm", 0).await?;
+    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model])?);
+    let types = parts.token_types(&hyper)?;
+    let embed = Embedding { positions, types, ..parts.embedding(1.0)? };
+    let embed_norm = parts.norm("embed.norm", 0)?;
     let mut blocks = parts.encoder_blocks();
     for i in 0..parts.shape.n_layers {
         blocks.push(EncoderBlock {
             attn_norm: None,
             attn: EncoderAttention {
-                q: parts.loader.linear("attn.q", i, [d_model; 2]).await?,
-                k: parts.loader.linear("attn.k", i, [d_model; 2]).await?,
-                v: parts.loader.linear("attn.v", i, [d_model; 2]).await?,
-                o: parts.loader.linear("attn.o", i, [d_model; 2]).await?,
+                q: parts.loader.linear("attn.q", i, [d_model; 2])?,
+                k: parts.loader.linear("attn.k", i, [d_model; 2])?,
+                v: parts.loader.linear("attn.v", i, [d_model; 2])?,
+                o: parts.loader.linear("attn.o", i, [d_model; 2])?,
                 n_heads,
                 rope: None,
                 scale: 1.0 / (head_dim as f32).sqrt(),
                 window: None,
             },
-            attn_out_norm: Some(parts.norm("attn.out_norm", i).await?),
+            attn_out_norm: Some(parts.norm("attn.out_norm", i)?),
             ffn_norm: None,
-            ffn: parts.plain_mlp(i, activation).await?,
-            ffn_out_norm: Some(parts.norm("ffn.out_norm", i).await?),
+            ffn: parts.plain_mlp(i, activation)?,
+            ffn_out_norm: Some(parts.norm("ffn.out_norm", i)?),
         });
     }
     let pooling = pooling(&hyper, Pooling::Mean)?;

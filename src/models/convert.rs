@@ -70,9 +70,8 @@ impl<'a> Conversion<'a> {
         };
         let notes = Notes::default();
         let mut device = Device::cpu();
-        let mut no_progress = |_, _| ();
         let context = context(checkpoint, architecture)?;
-        let mut loader = Loader::new(checkpoint, &mut device, context, &mut no_progress);
+        let mut loader = Loader::new(checkpoint, &mut device, context);
         (loader.only_check, loader.notes) = (true, Some(&notes));
         let model = block_on(architecture.load(&mut loader))?;
 
@@ -135,8 +134,7 @@ impl<'a> Conversion<'a> {
     pub fn check(&self, written: &Checkpoint) -> Result<()> {
         let architecture = architecture_of(written)?;
         let mut device = Device::cpu();
-        let mut no_progress = |_, _| ();
-        let mut loader = Loader::new(written, &mut device, context(written, architecture)?, &mut no_progress);
+        let mut loader = Loader::new(written, &mut device, context(written, architecture)?);
         loader.only_check = true;
         let outline = block_on(architecture.load(&mut loader))?.outline();
         let different = self.reading.outline.iter().zip(&outline).find(|(ours, theirs)| ours != theirs);

@@ -42,18 +42,18 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let norms = norms(loader, &hyper)?;
     let mut parts = Parts::new(loader, Shape::read(&hyper, &[], None)?, &[], norms);
     let rope = parts.rope(Pairing::HalfSplit).await?;
-    let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
+    let embed = parts.embedding((parts.shape.d_model as f32).sqrt())?;
     let mut blocks = parts.blocks();
     for i in 0..parts.shape.n_layers {
         blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: parts.attention(i, Some(rope)).await?,
+            attn_norm: Some(parts.norm("attn.norm", i)?),
+            attn: parts.attention(i, Some(rope))?,
             attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
-            ffn: parts.gated_mlp(i, Activation::GeluTanh).await?,
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
+            ffn: parts.gated_mlp(i, Activation::GeluTanh)?,
             ffn_post_norm: None,
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }

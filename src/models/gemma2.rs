@@ -67,19 +67,19 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let sliding = hyper.sliding_layers(parts.shape.n_layers, Some(2))?;
 
     let rope = parts.rope(Pairing::HalfSplit).await?;
-    let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
+    let embed = parts.embedding((parts.shape.d_model as f32).sqrt())?;
     let mut blocks = parts.blocks();
     for (i, &sliding) in sliding.iter().enumerate() {
         let scores = Scores { scale, soft_cap, window: window.filter(|_| sliding) };
         blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: Attention { scores, ..parts.attention(i, Some(rope)).await? },
-            attn_post_norm: Some(parts.norm("attn.post_norm", i).await?),
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
-            ffn: parts.gated_mlp(i, Activation::GeluTanh).await?,
-            ffn_post_norm: Some(parts.norm("ffn.post_norm", i).await?),
+            attn_norm: Some(parts.norm("attn.norm", i)?),
+            attn: Attention { scores, ..parts.attention(i, Some(rope))? },
+            attn_post_norm: Some(parts.norm("attn.post_norm", i)?),
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
+            ffn: parts.gated_mlp(i, Activation::GeluTanh)?,
+            ffn_post_norm: Some(parts.norm("ffn.post_norm", i)?),
             parallel: false,
         });
     }
-    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks).await? }))
+    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks)? }))
 }

@@ -56,22 +56,22 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let local = RopeSpec { dims: global.dims, base: local_base, scaling: None };
     let [global, local] =
         [parts.rope_table(&global, Pairing::HalfSplit)?, parts.rope_table(&local, Pairing::HalfSplit)?];
-    let embed = parts.embedding((parts.shape.d_model as f32).sqrt()).await?;
+    let embed = parts.embedding((parts.shape.d_model as f32).sqrt())?;
     let mut blocks = parts.blocks();
     for (i, &sliding) in sliding.iter().enumerate() {
         let (rope, window) = if sliding { (local, Some(window)) } else { (global, None) };
         let scores = Scores { scale, soft_cap: None, window };
-        let qk_norm = Some(parts.qk_norm(i, NormOver::Head).await?);
+        let qk_norm = Some(parts.qk_norm(i, NormOver::Head)?);
         blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: Attention { scores, qk_norm, ..parts.attention(i, Some(rope)).await? },
-            attn_post_norm: Some(parts.norm("attn.post_norm", i).await?),
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
-            ffn: parts.gated_mlp(i, Activation::GeluTanh).await?,
-            ffn_post_norm: Some(parts.norm("ffn.post_norm", i).await?),
+            attn_norm: Some(parts.norm("attn.norm", i)?),
+            attn: Attention { scores, qk_norm, ..parts.attention(i, Some(rope))? },
+            attn_post_norm: Some(parts.norm("attn.post_norm", i)?),
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
+            ffn: parts.gated_mlp(i, Activation::GeluTanh)?,
+            ffn_post_norm: Some(parts.norm("ffn.post_norm", i)?),
             parallel: false,
         });
     }
     let logit_cap = logit_cap.map(|cap| cap as f32);
-    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks).await? }))
+    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks)? }))
 }

@@ -61,8 +61,8 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
 
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
     let Shape { d_model, n_heads, head_dim, d_ffn, context, .. } = parts.shape;
-    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model]).await?);
-    let embed = Embedding { positions, ..parts.embedding(1.0).await? };
+    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model])?);
+    let embed = Embedding { positions, ..parts.embedding(1.0)? };
     let mut blocks = parts.blocks();
     for i in 0..parts.shape.n_layers {
         let mut scores = Scores::scaled(head_dim);
@@ -72,12 +72,12 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         if by_layer {
             scores.scale /= (i + 1) as f32;
         }
-        let attn_norm = Some(parts.norm("attn.norm", i).await?);
-        let [q, k, v] = linears(parts.loader, "attn.qkv", i, [d_model; 3], d_model).await?;
-        let [o] = linears(parts.loader, "attn.o", i, [d_model], d_model).await?;
-        let ffn_norm = Some(parts.norm("ffn.norm", i).await?);
-        let [up] = linears(parts.loader, "ffn.up", i, [d_ffn], d_model).await?;
-        let [down] = linears(parts.loader, "ffn.down", i, [d_model], d_ffn).await?;
+        let attn_norm = Some(parts.norm("attn.norm", i)?);
+        let [q, k, v] = linears(parts.loader, "attn.qkv", i, [d_model; 3], d_model)?;
+        let [o] = linears(parts.loader, "attn.o", i, [d_model], d_model)?;
+        let ffn_norm = Some(parts.norm("ffn.norm", i)?);
+        let [up] = linears(parts.loader, "ffn.up", i, [d_ffn], d_model)?;
+        let [down] = linears(parts.loader, "ffn.down", i, [d_model], d_ffn)?;
         blocks.push(Block {
             attn_norm,
             attn: Attention { scores, ..Attention::new([q, k, v, o], n_heads, head_dim) },
@@ -88,11 +88,11 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }
 
 /// Projections [out, columns] that the file keeps as one; safetensors keep it as Conv1D, [columns, Σ out].
-async fn linears<const N: usize>(
+fn linears<const N: usize>(
     loader: &mut Loader<'_>,
     name: &str,
     layer: usize,
@@ -101,7 +101,7 @@ async fn linears<const N: usize>(
 ) -> Result<[Linear; N]> {
     let shape = [outs.iter().sum(), columns];
     match loader.is_gguf() {
-        true => loader.linear_parts(name, layer, shape, consecutive(outs)).await,
-        false => loader.transposed_parts(name, layer, shape, consecutive(outs)).await,
+        true => loader.linear_parts(name, layer, shape, consecutive(outs)),
+        false => loader.transposed_parts(name, layer, shape, consecutive(outs)),
     }
 }

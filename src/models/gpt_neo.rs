@@ -90,20 +90,20 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let Shape { d_model, n_layers, context, .. } = parts.shape;
     let window = hyper.count("", "window_size")? as u32;
     let local = local_layers(&hyper, n_layers)?;
-    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model]).await?);
-    let embed = Embedding { positions, ..parts.embedding(1.0).await? };
+    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model])?);
+    let embed = Embedding { positions, ..parts.embedding(1.0)? };
     let mut blocks = parts.blocks();
     for (i, local) in local.into_iter().enumerate() {
         let scores = Scores { scale: 1.0, soft_cap: None, window: local.then_some(window) };
         blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: Attention { scores, ..parts.attention(i, None).await? },
+            attn_norm: Some(parts.norm("attn.norm", i)?),
+            attn: Attention { scores, ..parts.attention(i, None)? },
             attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
-            ffn: parts.plain_mlp(i, activation).await?,
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
+            ffn: parts.plain_mlp(i, activation)?,
             ffn_post_norm: None,
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }

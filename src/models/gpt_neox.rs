@@ -75,23 +75,23 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let rows = qkv_rows(&parts.shape, parts.loader.is_gguf());
     let q_dim = parts.shape.q_dim();
     let rope = Some(parts.rope(Pairing::HalfSplit).await?);
-    let embed = parts.embedding(1.0).await?;
+    let embed = parts.embedding(1.0)?;
     let mut blocks = parts.blocks();
     for i in 0..parts.shape.n_layers {
-        let attn_norm = Some(parts.norm("attn.norm", i).await?);
-        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * q_dim, d_model], rows.clone()).await?;
-        let o = parts.loader.linear("attn.o", i, [d_model, q_dim]).await?;
+        let attn_norm = Some(parts.norm("attn.norm", i)?);
+        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * q_dim, d_model], rows.clone())?;
+        let o = parts.loader.linear("attn.o", i, [d_model, q_dim])?;
         blocks.push(Block {
             attn_norm,
             attn: Attention { rope, ..Attention::new([q, k, v, o], n_heads, head_dim) },
             attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
-            ffn: parts.plain_mlp(i, activation).await?,
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
+            ffn: parts.plain_mlp(i, activation)?,
             ffn_post_norm: None,
             parallel,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }
 
 fn activation(hyper: &Hyper<'_>) -> Result<Activation> {

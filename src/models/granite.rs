@@ -45,13 +45,13 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
 
     let pairing = parts.permuted_pairing();
     let rope = parts.rope(pairing).await?;
-    let embed = parts.embedding(embedding).await?;
+    let embed = parts.embedding(embedding)?;
     let mut blocks = parts.blocks();
     for i in 0..n_layers {
-        let attn_norm = Some(parts.norm("attn.norm", i).await?);
-        let attn = parts.attention(i, Some(rope)).await?;
-        let ffn_norm = Some(parts.norm("ffn.norm", i).await?);
-        let mlp = parts.gated(i, Activation::Silu).await?;
+        let attn_norm = Some(parts.norm("attn.norm", i)?);
+        let attn = parts.attention(i, Some(rope))?;
+        let ffn_norm = Some(parts.norm("ffn.norm", i)?);
+        let mlp = parts.gated(i, Activation::Silu)?;
         blocks.push(Block {
             attn_norm,
             attn: Attention { scores, o: attn.o.scaled(residual), ..attn },
@@ -62,6 +62,6 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    let model = parts.finish(embed, blocks).await?;
+    let model = parts.finish(embed, blocks)?;
     Ok(Box::new(Transformer { lm_head: model.lm_head.scaled(1.0 / logits), ..model }))
 }

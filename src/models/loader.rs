@@ -1,7 +1,9 @@
-//! Checkpoint tensors → device weights, streamed: [`CHUNK`] bytes of a tensor are in memory at a time. Only what must
-//! be transposed is read whole.
+//! Checkpoint tensors → device weights. A [`Loader`] finds them and makes room for them on the device; what it has made
+//! room for is read by [`Fills`], in the file's own order, so that a model can be compiled, and found too large, while its
+//! file is still on the way. Few numbers decide how a model is built (RoPE's divisors): those are read at once.
 
 use super::Hyper;
+use super::fills::{CHUNK, Fill, Fills, Target, device_row_bytes, read_values};
 use super::hyper::Notes;
 use super::lora::{Projection, RowOrder};
 use super::rope::RopeSpec;
@@ -11,16 +13,7 @@ use crate::error::{Error, Result};
 use crate::nn::Linear;
 use crate::quant::Format;
 use crate::weights::{Checkpoint, Kind, TensorInfo};
-use std::borrow::Cow;
 use std::ops::Range;
-
-/// Bytes of a tensor read at a time.
-const CHUNK: usize = 16 << 20;
-/// Bytes written before the device is waited for: what is on its way to it takes memory too.
-const UNFLUSHED: usize = 64 << 20;
-
-/// Told (bytes uploaded, bytes in all) as loading goes on.
-pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
 /// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer, `{j}` for one of several vectors that
 /// GGUF keeps as one matrix.
@@ -35,18 +28,8 @@ pub(super) fn find_name(names: &[&'static [Name]; 2], name: &str) -> Option<&'st
 pub type Rows = Vec<Range<usize>>;
 
 /// How many rows there are.
-fn count(rows: &Rows) -> usize {
+pub(super) fn count(rows: &Rows) -> usize {
     rows.iter().map(Range::len).sum()
-}
-
-/// Rows of a tensor in the format that they have on the device.
-fn converted<'b>(info: &TensorInfo, from: Format, bytes: &'b [u8], weight: &Weight) -> Result<Cow<'b, [u8]>> {
-    if from == weight.format {
-        return Ok(Cow::Borrowed(bytes));
-    }
-    let converted = from.convert_rows(bytes, weight.columns, weight.format);
-    let why = "some of its weights are infinite or no numbers, which has no quantised form";
-    converted.map(Cow::Owned).ok_or_else(|| Error::format(&info.name, why))
 }
 
 /// `counts` rows after each other: how most files keep several projections as one.
@@ -85,18 +68,11 @@ pub struct Loader<'a> {
     pub notes: Option<&'a Notes>,
     pub uses: Vec<Use>,
     pub ropes: Vec<RopeSpec>,
-    uploaded: u64,
-    unflushed: usize,
-    progress: &'a mut Progress<'a>,
+    fills: Vec<Fill>,
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(
-        checkpoint: &'a Checkpoint,
-        device: &'a mut Device,
-        context: usize,
-        progress: &'a mut Progress<'a>,
-    ) -> Self {
+    pub fn new(checkpoint: &'a Checkpoint, device: &'a mut Device, context: usize) -> Self {
         Loader {
             checkpoint,
             device,
@@ -112,10 +88,13 @@ impl<'a> Loader<'a> {
             notes: None,
             uses: Vec::new(),
             ropes: Vec::new(),
-            uploaded: 0,
-            unflushed: 0,
-            progress,
+            fills: Vec::new(),
         }
+    }
+
+    /// What there is to read.
+    pub fn into_fills(self) -> Fills {
+        Fills::new(self.fills)
     }
 
     pub fn is_gguf(&self) -> bool {
@@ -215,84 +194,77 @@ impl<'a> Loader<'a> {
     }
 
     /// A vector [n] as f32 on the device.
-    pub async fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
-        self.vector_plus(name, layer, n, 0.0).await
+    pub fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
+        self.vector_plus(name, layer, n, 0.0)
     }
 
     /// A vector [n], if the file has it; an error if it has not, though it must.
-    pub async fn optional_vector(&mut self, name: &str, layer: usize, n: usize) -> Result<Option<BufferId>> {
+    pub fn optional_vector(&mut self, name: &str, layer: usize, n: usize) -> Result<Option<BufferId>> {
         match self.expects(name, layer) {
-            true => Ok(Some(self.vector(name, layer, n).await?)),
+            true => Ok(Some(self.vector(name, layer, n)?)),
             false => Ok(None),
         }
     }
 
     /// A vector [n] with `offset` added to each number.
-    pub async fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
+    pub fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
         self.note(name, layer, &[n], How::Vector { offset });
-        if self.only_check {
-            self.find(name, layer, &[n])?;
-            return Ok(BufferId::default());
-        }
-        let mut values = self.values(name, layer, &[n]).await?;
-        values.iter_mut().for_each(|x| *x += offset);
-        self.upload_vector(name, &values)
+        let found = self.find(name, layer, &[n])?;
+        self.numbers(name, &[found], &[vec![0..n]], offset)
     }
 
     /// Vectors one behind the other, `offset` added to each number.
-    pub async fn joined_vectors(&mut self, names: &[(&str, usize)], layer: usize, offset: f32) -> Result<BufferId> {
-        if self.only_check {
-            return Ok(BufferId::default());
-        }
-        let mut joined = Vec::new();
-        for &(name, n) in names {
-            joined.extend(self.values(name, layer, &[n]).await?);
-        }
-        joined.iter_mut().for_each(|x| *x += offset);
-        self.upload_vector(names[0].0, &joined)
+    pub fn joined_vectors(&mut self, names: &[(&str, usize)], layer: usize, offset: f32) -> Result<BufferId> {
+        let found: Result<Vec<_>> = names.iter().map(|&(name, n)| self.find(name, layer, &[n])).collect();
+        let runs: Vec<Rows> = names.iter().map(|&(_, n)| vec![0..n]).collect();
+        self.numbers(names[0].0, &found?, &runs, offset)
     }
 
-    /// Numbers as f32 on the device.
-    fn upload_vector(&mut self, label: &str, values: &[f32]) -> Result<BufferId> {
-        let buffer = self.device.create_buffer(label, 4 * values.len() as u64, Usage::Weights)?;
-        self.device.write(buffer, 0, bytemuck::cast_slice(values));
-        Ok(buffer)
-    }
-
-    /// A small tensor's numbers on the host.
+    /// A small tensor's numbers on the host, now.
     pub async fn values(&mut self, name: &str, layer: usize, shape: &[usize]) -> Result<Vec<f32>> {
         let (info, format) = self.find(name, layer, shape)?;
-        self.read_values(info, format).await
-    }
-
-    async fn read_values(&mut self, info: &TensorInfo, format: Format) -> Result<Vec<f32>> {
-        let bytes = self.checkpoint.read_all(info).await?;
-        let mut values = vec![0f32; info.elements()];
-        format.dequantize(&bytes, &mut values);
-        self.count(info.bytes);
-        Ok(values)
+        read_values(self.checkpoint, info, format).await
     }
 
     /// `n` vectors of `columns` after each other, as f32 on the device: one tensor [n, columns] in GGUF, a tensor for each
     /// in safetensors.
-    pub async fn stacked_vectors(&mut self, name: &str, layer: usize, [n, columns]: [usize; 2]) -> Result<BufferId> {
+    pub fn stacked_vectors(&mut self, name: &str, layer: usize, [n, columns]: [usize; 2]) -> Result<BufferId> {
         self.note(name, layer, &[n, columns], How::Stacked);
-        let mut values = Vec::new();
         let file_name = self.file_name(name, layer);
         let (tensors, shape) = match self.is_gguf() {
             true => (1, vec![n, columns]),
             false => (n, vec![columns]),
         };
-        for j in 0..tensors {
-            let (info, format) = self.find_tensor(file_name.replace("{j}", &j.to_string()), &shape)?;
-            if !self.only_check {
-                values.extend(self.read_values(info, format).await?);
-            }
-        }
+        let find = |j: usize| self.find_tensor(file_name.replace("{j}", &j.to_string()), &shape);
+        let found = (0..tensors).map(find).collect::<Result<Vec<_>>>()?;
+        let runs = vec![vec![0..shape.iter().product()]; tensors];
+        self.numbers(name, &found, &runs, 0.0)
+    }
+
+    /// Room on the device for the numbers `runs` of each tensor, one behind the other, as f32.
+    fn numbers(
+        &mut self,
+        label: &str,
+        tensors: &[(&'a TensorInfo, Format)],
+        runs: &[Rows],
+        offset: f32,
+    ) -> Result<BufferId> {
         if self.only_check {
             return Ok(BufferId::default());
         }
-        self.upload_vector(name, &values)
+        let numbers: usize = runs.iter().map(count).sum();
+        let buffer = self.device.create_buffer(label, 4 * numbers as u64, Usage::Weights)?;
+        let mut at = 0;
+        for (&(info, format), runs) in tensors.iter().zip(runs) {
+            let bytes = 4 * count(runs) as u64;
+            self.fills.push(Fill {
+                info: info.clone(),
+                format,
+                target: Target::Numbers { buffer, at, runs: runs.clone(), offset },
+            });
+            at += bytes;
+        }
+        Ok(buffer)
     }
 
     /// A computed table [context, columns] on the device; `rows` gives the numbers of a range of positions.
@@ -316,13 +288,13 @@ impl<'a> Loader<'a> {
     }
 
     /// A matrix [rows, columns].
-    pub async fn matrix(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Weight> {
-        self.matrix_rows(name, layer, shape, &vec![0..shape[0]]).await
+    pub fn matrix(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Weight> {
+        self.matrix_rows(name, layer, shape, &vec![0..shape[0]])
     }
 
     /// The matrices [out, in] of `shape`'s experts one behind the other, [E × out, in]: one tensor [E, out, in] in GGUF, a
     /// tensor for each (`{j}` in its name) in safetensors.
-    pub async fn experts(&mut self, name: &str, layer: usize, [e, out, columns]: [usize; 3]) -> Result<Weight> {
+    pub fn experts(&mut self, name: &str, layer: usize, [e, out, columns]: [usize; 3]) -> Result<Weight> {
         self.note(name, layer, &[e, out, columns], How::Stacked);
         let mut tensors = Vec::new();
         if self.is_gguf() {
@@ -337,35 +309,27 @@ impl<'a> Loader<'a> {
         if let Some((odd, _)) = tensors.iter().find(|(_, other)| *other != format) {
             return Err(Error::format(&odd.name, "is of another type than the first expert's"));
         }
-        let row_bytes = format.row_bytes(columns).ok_or_else(|| {
-            Error::format(&first.name, format!("{columns} columns are no whole blocks of {}", format.name()))
-        })?;
+        if format.row_bytes(columns).is_none() {
+            let why = format!("{columns} columns are no whole blocks of {}", format.name());
+            return Err(Error::format(&first.name, why));
+        }
         let to = self.format_on_device(first, format, columns);
         let weight = self.allocate_units(&first.name, to, e * out, columns, out)?;
-        if self.only_check {
-            return Ok(weight);
-        }
-        let step = (CHUNK / row_bytes).max(1);
         let mut at = 0;
-        for (info, _) in tensors {
-            for first in (0..info.rows()).step_by(step) {
-                let rows = first..(first + step).min(info.rows());
-                let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
-                self.upload(&weight, at..at + rows.len(), &converted(info, format, &bytes, &weight)?).await;
-                self.count(bytes.len() as u64);
-                at += rows.len();
-            }
+        for (info, format) in tensors {
+            self.fill(&weight, at, info, format, &vec![0..info.rows()]);
+            at += info.rows();
         }
         Ok(weight)
     }
 
     /// The rows `runs` of a matrix [rows, columns], in that order.
-    async fn matrix_rows(&mut self, name: &str, layer: usize, shape: [usize; 2], runs: &Rows) -> Result<Weight> {
+    fn matrix_rows(&mut self, name: &str, layer: usize, shape: [usize; 2], runs: &Rows) -> Result<Weight> {
         self.note(name, layer, &shape, How::Rows);
         let (info, format) = self.find_matrix(name, layer, shape)?;
         let to = self.format_on_device(info, format, shape[1]);
         let weight = self.allocate(&info.name, to, count(runs), shape[1])?;
-        self.fill(&weight, info, format, runs).await?;
+        self.fill(&weight, 0, info, format, runs);
         Ok(weight)
     }
 
@@ -379,29 +343,17 @@ impl<'a> Loader<'a> {
         Ok((info, format))
     }
 
-    /// Reads the rows `runs` of a tensor into a weight that has room for them.
-    async fn fill(&mut self, weight: &Weight, info: &TensorInfo, format: Format, runs: &Rows) -> Result<()> {
-        if self.only_check {
-            return Ok(());
+    /// The rows `runs` of a tensor are to become those of a weight from `at` on.
+    fn fill(&mut self, weight: &Weight, at: usize, info: &'a TensorInfo, format: Format, runs: &Rows) {
+        if !self.only_check {
+            let target = Target::Rows { weight: weight.clone(), at, runs: runs.clone() };
+            self.fills.push(Fill { info: info.clone(), format, target });
         }
-        let row_bytes = format.row_bytes(weight.columns).expect("checked when the tensor was found");
-        let step = (CHUNK / row_bytes).max(1);
-        let mut at = 0;
-        for run in runs {
-            for first in run.clone().step_by(step) {
-                let rows = first..(first + step).min(run.end);
-                let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
-                self.upload(weight, at..at + rows.len(), &converted(info, format, &bytes, weight)?).await;
-                self.count(bytes.len() as u64);
-                at += rows.len();
-            }
-        }
-        Ok(())
     }
 
     /// The rows of each of `parts` of the transpose of a file's matrix [columns, rows]: GPT-2's `Conv1D`, which
-    /// safetensors keep as [in, out]. The tensor is read whole, once.
-    async fn transposed_rows(
+    /// safetensors keep as [in, out].
+    fn transposed_rows(
         &mut self,
         name: &str,
         layer: usize,
@@ -410,49 +362,33 @@ impl<'a> Loader<'a> {
     ) -> Result<Vec<Weight>> {
         self.note(name, layer, &[rows, columns], How::Turned);
         let (info, format) = self.find(name, layer, &[columns, rows])?;
-        let size = format.block_bytes();
         if format.block_len() != 1 {
             return Err(Error::unsupported(format!("{}: a transposed matrix in {}", info.name, format.name())));
         }
         let to = self.format_on_device(info, format, columns);
         let weights = self.allocate_together(&info.name, to, &parts.iter().map(count).collect::<Vec<_>>(), columns)?;
-        if self.only_check {
-            return Ok(weights);
+        if !self.only_check {
+            let parts = weights.iter().cloned().zip(parts.iter().cloned()).collect();
+            self.fills.push(Fill { info: info.clone(), format, target: Target::Turned(parts) });
         }
-        let bytes = self.checkpoint.read_all(info).await?;
-        for (part, weight) in parts.iter().zip(&weights) {
-            let mut turned = Vec::with_capacity(count(part) * columns * size);
-            for row in part.iter().cloned().flatten() {
-                for column in 0..columns {
-                    let at = (column * rows + row) * size;
-                    turned.extend_from_slice(&bytes[at..at + size]);
-                }
-            }
-            self.upload(weight, 0..count(part), &converted(info, format, &turned, weight)?).await;
-        }
-        self.count(info.bytes);
         Ok(weights)
     }
 
     /// A projection [out, in]; its bias, if the file has one, is named `{name}.bias`.
-    pub async fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
-        let weight = self.matrix(name, layer, shape).await?;
-        self.finish_linear(name, layer, shape, weight).await
+    pub fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
+        let weight = self.matrix(name, layer, shape)?;
+        self.finish_linear(name, layer, shape, weight)
     }
 
-    async fn finish_linear(&mut self, name: &str, layer: usize, shape: [usize; 2], weight: Weight) -> Result<Linear> {
-        let bias = self.optional_vector(&format!("{name}.bias"), layer, shape[0]).await?;
+    fn finish_linear(&mut self, name: &str, layer: usize, shape: [usize; 2], weight: Weight) -> Result<Linear> {
+        let bias = self.optional_vector(&format!("{name}.bias"), layer, shape[0])?;
         let id = self.register(name, layer, shape, &vec![0..shape[0]], (0, 1));
         Ok(Linear { id: Some(id), ..Linear::new(weight, bias) })
     }
 
     /// Projections that read the same input, in one dispatch where they can: those that follow each other in one format
     /// lie in one buffer.
-    pub async fn linears<const N: usize>(
-        &mut self,
-        named: [(&str, [usize; 2]); N],
-        layer: usize,
-    ) -> Result<[Linear; N]> {
+    pub fn linears<const N: usize>(&mut self, named: [(&str, [usize; 2]); N], layer: usize) -> Result<[Linear; N]> {
         let mut found = Vec::with_capacity(N);
         for (name, shape) in named {
             self.note(name, layer, &shape, How::Rows);
@@ -466,15 +402,15 @@ impl<'a> Loader<'a> {
             let weights = self.allocate_together(&info.name, to, &rows, columns)?;
             for ((info, format, _, shape), weight) in alike.iter().zip(weights) {
                 let (name, _) = named[linears.len()];
-                self.fill(&weight, info, *format, &vec![0..shape[0]]).await?;
-                linears.push(self.finish_linear(name, layer, *shape, weight).await?);
+                self.fill(&weight, 0, info, *format, &vec![0..shape[0]]);
+                linears.push(self.finish_linear(name, layer, *shape, weight)?);
             }
         }
         Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one projection a name")))
     }
 
     /// Several projections that the file keeps as one [out, in]: each has the rows of one of `parts`.
-    pub async fn linear_parts<const N: usize>(
+    pub fn linear_parts<const N: usize>(
         &mut self,
         name: &str,
         layer: usize,
@@ -486,25 +422,25 @@ impl<'a> Loader<'a> {
         let to = self.format_on_device(info, format, shape[1]);
         let weights = self.allocate_together(&info.name, to, &parts.each_ref().map(count), shape[1])?;
         for (part, weight) in parts.iter().zip(&weights) {
-            self.fill(weight, info, format, part).await?;
+            self.fill(weight, 0, info, format, part);
         }
-        self.with_biases(name, layer, shape, weights, parts).await
+        self.with_biases(name, layer, shape, weights, parts)
     }
 
     /// As [`Self::linear_parts`], of a tensor that the file keeps as [in, out].
-    pub async fn transposed_parts<const N: usize>(
+    pub fn transposed_parts<const N: usize>(
         &mut self,
         name: &str,
         layer: usize,
         shape: [usize; 2],
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
-        let weights = self.transposed_rows(name, layer, shape, &parts).await?;
-        self.with_biases(name, layer, shape, weights, parts).await
+        let weights = self.transposed_rows(name, layer, shape, &parts)?;
+        self.with_biases(name, layer, shape, weights, parts)
     }
 
     /// Projections with their parts of the bias `{name}.bias` [out], if the file has one.
-    async fn with_biases<const N: usize>(
+    fn with_biases<const N: usize>(
         &mut self,
         name: &str,
         layer: usize,
@@ -516,21 +452,14 @@ impl<'a> Loader<'a> {
         if self.expects(&bias_name, layer) {
             self.note(&bias_name, layer, &shape[..1], How::Vector { offset: 0.0 });
         }
-        let values = match self.expects(&bias_name, layer) {
-            true if self.only_check => self.find(&bias_name, layer, &shape[..1]).map(|_| None)?,
-            true => Some(self.values(&bias_name, layer, &shape[..1]).await?),
+        let bias = match self.expects(&bias_name, layer) {
+            true => Some(self.find(&bias_name, layer, &shape[..1])?),
             false => None,
         };
         let mut linears = Vec::with_capacity(N);
         for (i, (weight, part)) in weights.into_iter().zip(parts).enumerate() {
             let id = Some(self.register(name, layer, shape, &part, (i, N)));
-            let bias = match &values {
-                Some(values) => {
-                    let part: Vec<f32> = part.into_iter().flatten().map(|i| values[i]).collect();
-                    Some(self.upload_vector(&bias_name, &part)?)
-                }
-                None => None,
-            };
+            let bias = bias.map(|found| self.numbers(&bias_name, &[found], &[part], 0.0)).transpose()?;
             linears.push(Linear { id, ..Linear::new(weight, bias) });
         }
         Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one projection a part")))
@@ -574,7 +503,7 @@ impl<'a> Loader<'a> {
         columns: usize,
         unit: usize,
     ) -> Result<Weight> {
-        let row_bytes = self.device_row_bytes(format, columns);
+        let row_bytes = device_row_bytes(self.device, format, columns);
         let limits = self.device.info().limits;
         // In u64: an adapter may offer more than a 32-bit page can count.
         let most = limits.max_binding_bytes.min(limits.max_buffer_bytes) / row_bytes as u64;
@@ -589,43 +518,5 @@ impl<'a> Loader<'a> {
             pieces.push(WeightPiece { buffer, at: 0, rows });
         }
         Ok(Weight { format, rows, columns, pieces })
-    }
-
-    fn device_row_bytes(&self, format: Format, columns: usize) -> usize {
-        match self.device.is_cpu() {
-            true => format.row_bytes(columns).expect("checked when the tensor was found"),
-            false => 4 * format.device_row_words(columns),
-        }
-    }
-
-    /// File rows → their places in the pieces, in the device's layout.
-    async fn upload(&mut self, weight: &Weight, rows: Range<usize>, bytes: &[u8]) {
-        let file_row = weight.format.row_bytes(weight.columns).expect("checked when the tensor was found");
-        let device_row = self.device_row_bytes(weight.format, weight.columns);
-        for piece in &weight.pieces {
-            let (first, last) = (piece.rows.start.max(rows.start), piece.rows.end.min(rows.end));
-            if first >= last {
-                continue;
-            }
-            let bytes = &bytes[(first - rows.start) * file_row..(last - rows.start) * file_row];
-            let offset = ((piece.at + first - piece.rows.start) * device_row) as u64;
-            if self.device.is_cpu() {
-                self.device.write(piece.buffer, offset, bytes);
-            } else {
-                let words = weight.format.repack_rows(bytes, weight.columns);
-                self.device.write(piece.buffer, offset, bytemuck::cast_slice(&words));
-            }
-        }
-        self.unflushed += bytes.len();
-        if self.unflushed >= UNFLUSHED {
-            self.device.flush().await;
-            self.unflushed = 0;
-        }
-    }
-
-    fn count(&mut self, bytes: u64) {
-        self.uploaded += bytes;
-        let total = self.checkpoint.file_bytes().max(self.uploaded);
-        (self.progress)(self.uploaded, total);
     }
 }

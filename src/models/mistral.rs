@@ -38,18 +38,18 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let scores = Scores { window: hyper.window()?, ..Scores::scaled(head_dim) };
     let pairing = parts.permuted_pairing();
     let rope = parts.rope(pairing).await?;
-    let embed = parts.embedding(1.0).await?;
+    let embed = parts.embedding(1.0)?;
     let mut blocks = parts.blocks();
     for i in 0..n_layers {
         blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: Attention { scores, ..parts.attention(i, Some(rope)).await? },
+            attn_norm: Some(parts.norm("attn.norm", i)?),
+            attn: Attention { scores, ..parts.attention(i, Some(rope))? },
             attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
-            ffn: parts.gated_mlp(i, Activation::Silu).await?,
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
+            ffn: parts.gated_mlp(i, Activation::Silu)?,
             ffn_post_norm: None,
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }

@@ -5,6 +5,7 @@ mod bert;
 pub mod convert;
 mod decoder;
 mod encoder;
+mod fills;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -35,8 +36,9 @@ mod uses;
 
 pub use decoder::Transformer;
 pub use encoder::Encoder;
+pub use fills::{Fills, Progress};
 pub use hyper::Hyper;
-pub use loader::{Loader, Progress};
+pub use loader::Loader;
 pub use shape::Shape;
 
 use crate::device::{BufferId, Pass, Tensor};

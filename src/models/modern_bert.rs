@@ -80,20 +80,20 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
     let [global, local_rope] = bases.map(|base| RopeSpec { dims: head_dim, base, scaling: None });
     let ropes = [parts.rope_table(&global, Pairing::HalfSplit)?, parts.rope_table(&local_rope, Pairing::HalfSplit)?];
 
-    let embed = parts.embedding(1.0).await?;
-    let embed_norm = parts.norm("embed.norm", 0).await?;
+    let embed = parts.embedding(1.0)?;
+    let embed_norm = parts.norm("embed.norm", 0)?;
     let mut blocks = parts.encoder_blocks();
     for (i, local) in local.into_iter().enumerate() {
         let thirds = consecutive([d_model; 3]);
-        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * d_model, d_model], thirds).await?;
-        let o = parts.loader.linear("attn.o", i, [d_model; 2]).await?;
+        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * d_model, d_model], thirds)?;
+        let o = parts.loader.linear("attn.o", i, [d_model; 2])?;
         let halves = consecutive([d_ffn; 2]);
-        let [gate, up] = parts.loader.linear_parts("ffn.gate_up", i, [2 * d_ffn, d_model], halves).await?;
-        let down = parts.loader.linear("ffn.down", i, [d_model, d_ffn]).await?;
+        let [gate, up] = parts.loader.linear_parts("ffn.gate_up", i, [2 * d_ffn, d_model], halves)?;
+        let down = parts.loader.linear("ffn.down", i, [d_model, d_ffn])?;
         // The first block has none: the embedding's own norm stands before it.
         let attn_norm = match i {
             0 => None,
-            _ => Some(parts.norm("attn.norm", i).await?),
+            _ => Some(parts.norm("attn.norm", i)?),
         };
         blocks.push(EncoderBlock {
             attn_norm,
@@ -108,12 +108,12 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
                 window: local.then_some(window),
             },
             attn_out_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
             ffn: FeedForward::Dense(Mlp { gate: Some(gate), up, down, activation: Activation::Gelu }),
             ffn_out_norm: None,
         });
     }
-    let norm = Some(parts.norm("norm", 0).await?);
+    let norm = Some(parts.norm("norm", 0)?);
     let pooling = pooling(&hyper, Pooling::Mean)?;
     Ok(Encoder { shape: parts.shape.clone(), embed, embed_norm, blocks, norm, pooling })
 }

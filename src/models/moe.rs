@@ -85,21 +85,21 @@ async fn load(loader: &mut Loader<'_>, name: &'static str, over: NormOver) -> Re
     let Shape { d_model, d_ffn, n_layers, head_dim, .. } = parts.shape;
     let windows = hyper.switched_windows(n_layers, |_| true)?;
     let rope = parts.rope(Pairing::HalfSplit).await?;
-    let embed = parts.embedding(1.0).await?;
+    let embed = parts.embedding(1.0)?;
     let mut blocks = parts.blocks();
     for (i, &window) in windows.iter().enumerate() {
         let scores = Scores { window, ..Scores::scaled(head_dim) };
-        let qk_norm = Some(parts.qk_norm(i, over).await?);
-        let attn_norm = Some(parts.norm("attn.norm", i).await?);
-        let attn = Attention { qk_norm, scores, ..parts.attention(i, Some(rope)).await? };
-        let ffn_norm = Some(parts.norm("ffn.norm", i).await?);
+        let qk_norm = Some(parts.qk_norm(i, over)?);
+        let attn_norm = Some(parts.norm("attn.norm", i)?);
+        let attn = Attention { qk_norm, scores, ..parts.attention(i, Some(rope))? };
+        let ffn_norm = Some(parts.norm("ffn.norm", i)?);
         let ffn = match dense(i) {
-            true => parts.dense_mlp(i, hyper.count("feed_forward_length", "intermediate_size")?).await?,
+            true => parts.dense_mlp(i, hyper.count("feed_forward_length", "intermediate_size")?)?,
             false => FeedForward::Experts(Experts {
-                router: parts.loader.linear("ffn.router", i, [experts, d_model]).await?,
-                gate: parts.loader.experts("ffn.gates", i, [experts, d_ffn, d_model]).await?,
-                up: parts.loader.experts("ffn.ups", i, [experts, d_ffn, d_model]).await?,
-                down: parts.loader.experts("ffn.downs", i, [experts, d_model, d_ffn]).await?,
+                router: parts.loader.linear("ffn.router", i, [experts, d_model])?,
+                gate: parts.loader.experts("ffn.gates", i, [experts, d_ffn, d_model])?,
+                up: parts.loader.experts("ffn.ups", i, [experts, d_ffn, d_model])?,
+                down: parts.loader.experts("ffn.downs", i, [experts, d_model, d_ffn])?,
                 top_k,
                 normalize,
                 activation: Activation::Silu,
@@ -115,7 +115,7 @@ async fn load(loader: &mut Loader<'_>, name: &'static str, over: NormOver) -> Re
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }
 
 /// Which layers have one feed-forward layer for all rows.

@@ -84,22 +84,22 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
     let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
     let rope = Some(parts.rope(Pairing::HalfSplit).await?);
-    let types = parts.token_types(&hyper).await?;
-    let embed = Embedding { types, ..parts.embedding(1.0).await? };
-    let embed_norm = parts.norm("embed.norm", 0).await?;
+    let types = parts.token_types(&hyper)?;
+    let embed = Embedding { types, ..parts.embedding(1.0)? };
+    let embed_norm = parts.norm("embed.norm", 0)?;
     let mut blocks = parts.encoder_blocks();
     for i in 0..parts.shape.n_layers {
         let thirds = consecutive([d_model; 3]);
-        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * d_model, d_model], thirds).await?;
-        let o = parts.loader.linear("attn.o", i, [d_model; 2]).await?;
+        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * d_model, d_model], thirds)?;
+        let o = parts.loader.linear("attn.o", i, [d_model; 2])?;
         let scale = 1.0 / (head_dim as f32).sqrt();
         blocks.push(EncoderBlock {
             attn_norm: None,
             attn: EncoderAttention { q, k, v, o, n_heads, rope, scale, window: None },
-            attn_out_norm: Some(parts.norm("attn.out_norm", i).await?),
+            attn_out_norm: Some(parts.norm("attn.out_norm", i)?),
             ffn_norm: None,
-            ffn: parts.gated_mlp(i, Activation::Silu).await?,
-            ffn_out_norm: Some(parts.norm("ffn.out_norm", i).await?),
+            ffn: parts.gated_mlp(i, Activation::Silu)?,
+            ffn_out_norm: Some(parts.norm("ffn.out_norm", i)?),
         });
     }
     let pooling = pooling(&hyper, Pooling::Mean)?;

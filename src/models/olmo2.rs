@@ -66,23 +66,23 @@ async fn load(loader: &mut Loader<'_>, name: &'static str) -> Result<Box<dyn Dec
         true => parts.rope_table(&RopeSpec { scaling: None, ..stretched }, Pairing::HalfSplit)?,
         false => global,
     };
-    let embed = parts.embedding(1.0).await?;
+    let embed = parts.embedding(1.0)?;
     let mut blocks = parts.blocks();
     for (i, &window) in windows.iter().enumerate() {
         let rope = if window.is_some() { local } else { global };
         let scores = Scores { window, ..Scores::scaled(head_dim) };
-        let qk_norm = Some(parts.qk_norm(i, NormOver::Row).await?);
+        let qk_norm = Some(parts.qk_norm(i, NormOver::Row)?);
         blocks.push(Block {
             attn_norm: None,
-            attn: Attention { qk_norm, scores, ..parts.attention(i, Some(rope)).await? },
-            attn_post_norm: Some(parts.norm("attn.post_norm", i).await?),
+            attn: Attention { qk_norm, scores, ..parts.attention(i, Some(rope))? },
+            attn_post_norm: Some(parts.norm("attn.post_norm", i)?),
             ffn_norm: None,
-            ffn: parts.gated_mlp(i, Activation::Silu).await?,
-            ffn_post_norm: Some(parts.norm("ffn.post_norm", i).await?),
+            ffn: parts.gated_mlp(i, Activation::Silu)?,
+            ffn_post_norm: Some(parts.norm("ffn.post_norm", i)?),
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }
 
 /// Each layer's window, which OLMo 2 has none of.

@@ -76,14 +76,14 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// The embedding table [V, D], its rows times `scale`.
-    pub async fn embedding(&mut self, scale: f32) -> Result<Embedding> {
+    pub fn embedding(&mut self, scale: f32) -> Result<Embedding> {
         let Shape { vocabulary, d_model, .. } = self.shape;
-        let tokens = self.loader.matrix("embed", 0, [vocabulary, d_model]).await?;
+        let tokens = self.loader.matrix("embed", 0, [vocabulary, d_model])?;
         Ok(Embedding { tokens, positions: None, types: None, scale })
     }
 
     /// BERT's table of segment types [types, D], where it has one.
-    pub async fn token_types(&mut self, hyper: &Hyper<'_>) -> Result<Option<Weight>> {
+    pub fn token_types(&mut self, hyper: &Hyper<'_>) -> Result<Option<Weight>> {
         if !self.loader.has("types", 0) {
             return Ok(None);
         }
@@ -92,7 +92,7 @@ impl<'p, 'a> Parts<'p, 'a> {
             Some(types) => types,
             None => self.loader.rows("types", 0)?,
         };
-        Ok(Some(self.loader.matrix("types", 0, [types, self.shape.d_model]).await?))
+        Ok(Some(self.loader.matrix("types", 0, [types, self.shape.d_model])?))
     }
 
     /// Rotary positions for heads of this shape, as the file describes them.
@@ -117,67 +117,67 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// The norm `name` over D columns.
-    pub async fn norm(&mut self, name: &str, layer: usize) -> Result<Norm> {
-        self.norm_of(name, layer, self.shape.d_model).await
+    pub fn norm(&mut self, name: &str, layer: usize) -> Result<Norm> {
+        self.norm_of(name, layer, self.shape.d_model)
     }
 
     /// The norm `name` over `n` columns.
-    pub async fn norm_of(&mut self, name: &str, layer: usize, n: usize) -> Result<Norm> {
+    pub fn norm_of(&mut self, name: &str, layer: usize, n: usize) -> Result<Norm> {
         match self.norm {
             NormStyle::Rms { epsilon, offset } => {
-                let weight = self.loader.vector_plus(name, layer, n, offset).await?;
+                let weight = self.loader.vector_plus(name, layer, n, offset)?;
                 Ok(Norm { kind: NormKind::Rms, weight, epsilon })
             }
             NormStyle::Layer { epsilon } => {
-                let weight = self.loader.vector(name, layer, n).await?;
-                let bias = self.loader.optional_vector(&format!("{name}.bias"), layer, n).await?;
+                let weight = self.loader.vector(name, layer, n)?;
+                let bias = self.loader.optional_vector(&format!("{name}.bias"), layer, n)?;
                 Ok(Norm { kind: NormKind::Layer { bias }, weight, epsilon })
             }
         }
     }
 
     /// The norms of queries and keys.
-    pub async fn qk_norm(&mut self, layer: usize, over: NormOver) -> Result<QkNorm> {
+    pub fn qk_norm(&mut self, layer: usize, over: NormOver) -> Result<QkNorm> {
         let Shape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
-        let q = self.norm_of_heads("attn.q_norm", layer, n_heads, over).await?;
-        let k = self.norm_of_heads("attn.k_norm", layer, n_kv_heads, over).await?;
+        let q = self.norm_of_heads("attn.q_norm", layer, n_heads, over)?;
+        let k = self.norm_of_heads("attn.k_norm", layer, n_kv_heads, over)?;
         let columns = |heads| if over == NormOver::Head { head_dim } else { heads * head_dim };
         let joined = match (self.norm, over) {
             (NormStyle::Rms { offset, .. }, NormOver::Row | NormOver::Head) => {
                 let names = [("attn.q_norm", columns(n_heads)), ("attn.k_norm", columns(n_kv_heads))];
-                Some(self.loader.joined_vectors(&names, layer, offset).await?)
+                Some(self.loader.joined_vectors(&names, layer, offset)?)
             }
             _ => None,
         };
         Ok(QkNorm { q, k, over, joined })
     }
 
-    async fn norm_of_heads(&mut self, name: &str, layer: usize, heads: usize, over: NormOver) -> Result<Norm> {
+    fn norm_of_heads(&mut self, name: &str, layer: usize, heads: usize, over: NormOver) -> Result<Norm> {
         let head_dim = self.shape.head_dim;
         match (over, self.norm) {
-            (NormOver::Row, _) => self.norm_of(name, layer, heads * head_dim).await,
-            (NormOver::Head, _) => self.norm_of(name, layer, head_dim).await,
+            (NormOver::Row, _) => self.norm_of(name, layer, heads * head_dim),
+            (NormOver::Head, _) => self.norm_of(name, layer, head_dim),
             (NormOver::OwnHead, NormStyle::Layer { epsilon }) => {
-                let weight = self.loader.stacked_vectors(name, layer, [heads, head_dim]).await?;
+                let weight = self.loader.stacked_vectors(name, layer, [heads, head_dim])?;
                 Ok(Norm { kind: NormKind::Layer { bias: None }, weight, epsilon })
             }
             (NormOver::OwnHead, NormStyle::Rms { epsilon, .. }) => {
-                let weight = self.loader.stacked_vectors(name, layer, [heads, head_dim]).await?;
+                let weight = self.loader.stacked_vectors(name, layer, [heads, head_dim])?;
                 Ok(Norm { kind: NormKind::Rms, weight, epsilon })
             }
         }
     }
 
     /// Attention with projections of their own for queries, keys and values.
-    pub async fn attention(&mut self, layer: usize, rope: Option<Rope>) -> Result<Attention> {
+    pub fn attention(&mut self, layer: usize, rope: Option<Rope>) -> Result<Attention> {
         let (d_model, q_dim, kv_dim) = (self.shape.d_model, self.shape.q_dim(), self.shape.kv_dim());
         let qkv = [("attn.q", [q_dim, d_model]), ("attn.k", [kv_dim, d_model]), ("attn.v", [kv_dim, d_model])];
-        let [q, k, v] = self.loader.linears(qkv, layer).await?;
-        let linears = [q, k, v, self.loader.linear("attn.o", layer, [d_model, q_dim]).await?];
+        let [q, k, v] = self.loader.linears(qkv, layer)?;
+        let linears = [q, k, v, self.loader.linear("attn.o", layer, [d_model, q_dim])?];
         let joined_bias = match linears[..3].iter().all(|linear| linear.bias.is_some()) {
             true => {
                 let biases = [("attn.q.bias", q_dim), ("attn.k.bias", kv_dim), ("attn.v.bias", kv_dim)];
-                Some(self.loader.joined_vectors(&biases, layer, 0.0).await?)
+                Some(self.loader.joined_vectors(&biases, layer, 0.0)?)
             }
             false => None,
         };
@@ -186,50 +186,45 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// down(act(gate(x)) × up(x)), all there is to the feed-forward layer.
-    pub async fn gated_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
-        Ok(FeedForward::Dense(self.gated(layer, activation).await?))
+    pub fn gated_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
+        Ok(FeedForward::Dense(self.gated(layer, activation)?))
     }
 
     /// down(act(gate(x)) × up(x)).
-    pub async fn gated(&mut self, layer: usize, activation: Activation) -> Result<Mlp> {
+    pub fn gated(&mut self, layer: usize, activation: Activation) -> Result<Mlp> {
         let Shape { d_model, d_ffn, .. } = self.shape;
         let both = [("ffn.gate", [d_ffn, d_model]), ("ffn.up", [d_ffn, d_model])];
-        let [gate, up] = self.loader.linears(both, layer).await?;
-        Ok(Mlp {
-            gate: Some(gate),
-            up,
-            down: self.loader.linear("ffn.down", layer, [d_model, d_ffn]).await?,
-            activation,
-        })
+        let [gate, up] = self.loader.linears(both, layer)?;
+        Ok(Mlp { gate: Some(gate), up, down: self.loader.linear("ffn.down", layer, [d_model, d_ffn])?, activation })
     }
 
     /// down(silu(gate(x)) × up(x)), `d_ffn` wide: a dense layer among experts.
-    pub async fn dense_mlp(&mut self, layer: usize, d_ffn: usize) -> Result<FeedForward> {
+    pub fn dense_mlp(&mut self, layer: usize, d_ffn: usize) -> Result<FeedForward> {
         let experts = std::mem::replace(&mut self.shape.d_ffn, d_ffn);
-        let mlp = self.gated_mlp(layer, Activation::Silu).await;
+        let mlp = self.gated_mlp(layer, Activation::Silu);
         self.shape.d_ffn = experts;
         mlp
     }
 
     /// down(act(up(x))).
-    pub async fn plain_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
+    pub fn plain_mlp(&mut self, layer: usize, activation: Activation) -> Result<FeedForward> {
         let Shape { d_model, d_ffn, .. } = self.shape;
         Ok(FeedForward::Dense(Mlp {
             gate: None,
-            up: self.loader.linear("ffn.up", layer, [d_ffn, d_model]).await?,
-            down: self.loader.linear("ffn.down", layer, [d_model, d_ffn]).await?,
+            up: self.loader.linear("ffn.up", layer, [d_ffn, d_model])?,
+            down: self.loader.linear("ffn.down", layer, [d_model, d_ffn])?,
             activation,
         }))
     }
 
     /// The final norm and the projection to logits, the embedding table again where the file has none of its own and
     /// does not say that it should have.
-    pub async fn finish(&mut self, embed: Embedding, blocks: Vec<Block>) -> Result<Transformer> {
+    pub fn finish(&mut self, embed: Embedding, blocks: Vec<Block>) -> Result<Transformer> {
         self.check_window(&blocks)?;
         let Shape { vocabulary, d_model, .. } = self.shape;
-        let norm = self.norm("norm", 0).await?;
+        let norm = self.norm("norm", 0)?;
         let lm_head = match self.loader.has("lm_head", 0) || self.hyper.is_untied() {
-            true => self.loader.linear("lm_head", 0, [vocabulary, d_model]).await?,
+            true => self.loader.linear("lm_head", 0, [vocabulary, d_model])?,
             false => self.loader.tied("lm_head", embed.tokens.clone()),
         };
         Ok(Transformer { shape: self.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })

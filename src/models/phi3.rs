@@ -46,17 +46,17 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let (q_dim, kv_dim) = (parts.shape.q_dim(), parts.shape.kv_dim());
     let scores = Scores { window: hyper.window()?, ..Scores::scaled(head_dim) };
     let rope = Some(parts.rope(Pairing::HalfSplit).await?);
-    let embed = parts.embedding(1.0).await?;
+    let embed = parts.embedding(1.0)?;
     let mut blocks = parts.blocks();
     for i in 0..n_layers {
-        let attn_norm = Some(parts.norm("attn.norm", i).await?);
+        let attn_norm = Some(parts.norm("attn.norm", i)?);
         let fused = consecutive([q_dim, kv_dim, kv_dim]);
-        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [q_dim + 2 * kv_dim, d_model], fused).await?;
-        let o = parts.loader.linear("attn.o", i, [d_model, q_dim]).await?;
-        let ffn_norm = Some(parts.norm("ffn.norm", i).await?);
+        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [q_dim + 2 * kv_dim, d_model], fused)?;
+        let o = parts.loader.linear("attn.o", i, [d_model, q_dim])?;
+        let ffn_norm = Some(parts.norm("ffn.norm", i)?);
         let fused = consecutive([d_ffn, d_ffn]);
-        let [gate, up] = parts.loader.linear_parts("ffn.gate_up", i, [2 * d_ffn, d_model], fused).await?;
-        let down = parts.loader.linear("ffn.down", i, [d_model, d_ffn]).await?;
+        let [gate, up] = parts.loader.linear_parts("ffn.gate_up", i, [2 * d_ffn, d_model], fused)?;
+        let down = parts.loader.linear("ffn.down", i, [d_model, d_ffn])?;
         blocks.push(Block {
             attn_norm,
             attn: Attention { rope, scores, ..Attention::new([q, k, v, o], n_heads, head_dim) },
@@ -67,5 +67,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }

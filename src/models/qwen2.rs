@@ -45,21 +45,21 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let Shape { n_layers, head_dim, .. } = parts.shape;
     let windows = windows(&hyper, n_layers)?;
     let rope = parts.rope(Pairing::HalfSplit).await?;
-    let embed = parts.embedding(1.0).await?;
+    let embed = parts.embedding(1.0)?;
     let mut blocks = parts.blocks();
     for (i, &window) in windows.iter().enumerate() {
         let scores = Scores { window, ..Scores::scaled(head_dim) };
         blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: Attention { scores, ..parts.attention(i, Some(rope)).await? },
+            attn_norm: Some(parts.norm("attn.norm", i)?),
+            attn: Attention { scores, ..parts.attention(i, Some(rope))? },
             attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i).await?),
-            ffn: parts.gated_mlp(i, Activation::Silu).await?,
+            ffn_norm: Some(parts.norm("ffn.norm", i)?),
+            ffn: parts.gated_mlp(i, Activation::Silu)?,
             ffn_post_norm: None,
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }
 
 /// Each layer's window: where there is one, from the layer `max_window_layers` on.

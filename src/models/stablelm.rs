@@ -53,20 +53,20 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         false => !parts.loader.has("ffn.norm", 0),
     };
     let rope = parts.rope(Pairing::HalfSplit).await?;
-    let embed = parts.embedding(1.0).await?;
+    let embed = parts.embedding(1.0)?;
     let mut blocks = parts.blocks();
     for i in 0..parts.shape.n_layers {
-        let qk_norm = if normed { Some(parts.qk_norm(i, NormOver::OwnHead).await?) } else { None };
+        let qk_norm = if normed { Some(parts.qk_norm(i, NormOver::OwnHead)?) } else { None };
         blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i).await?),
-            attn: Attention { qk_norm, ..parts.attention(i, Some(rope)).await? },
+            attn_norm: Some(parts.norm("attn.norm", i)?),
+            attn: Attention { qk_norm, ..parts.attention(i, Some(rope))? },
             attn_post_norm: None,
             // Side by side, the sublayers share a norm.
-            ffn_norm: if parallel { None } else { Some(parts.norm("ffn.norm", i).await?) },
-            ffn: parts.gated_mlp(i, Activation::Silu).await?,
+            ffn_norm: if parallel { None } else { Some(parts.norm("ffn.norm", i)?) },
+            ffn: parts.gated_mlp(i, Activation::Silu)?,
             ffn_post_norm: None,
             parallel,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks).await?))
+    Ok(Box::new(parts.finish(embed, blocks)?))
 }
