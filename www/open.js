@@ -1,5 +1,6 @@
 // Files of a model → files the engine can read, through the cache or straight from the network.
 
+import { ArrivingFile } from './arriving.js';
 import { CressetError } from './errors.js';
 import { BlobFile, StoredFile, openRemote } from './files.js';
 import { askSize } from './http.js';
@@ -20,6 +21,8 @@ const BLOB_PIECE = 32 * 1024 * 1024;
  * @property {string} model        name for the cache's list
  * @property {boolean} cache       keep files on this device, and use those kept
  * @property {boolean} headersOnly only the beginning will be read: do not download what can be read by ranges
+ * @property {boolean} [early]     give the largest file before it is whole: an ArrivingFile
+ * @property {ArrivingFile} [arriving]   that file, while it is opened
  * @property {AbortSignal} [signal]
  * @property {Function} report     takes bare progress
  */
@@ -53,7 +56,9 @@ export async function openAll(files, access) {
   for (const file of files.toReversed()) {
     if (file.optional && (file.absent || (complete && !await isStored(file)))) continue;
     try {
-      opened.unshift(await openOne(file, access, tally));
+      // Of several files of weights, the one that comes last.
+      const early = access.early && file === files[0] && access.cache && !file.blob;
+      opened.unshift(await (early ? openEarly(file, access, tally) : openOne(file, access, tally)));
     } catch (error) {
       if (!(file.optional && isAbsent(error))) throw error;
     }
@@ -91,6 +96,10 @@ async function openOne(file, access, tally) {
     signal: access.signal,
     onWait: () => listen(file.key, (loaded, total) => tally.at(file.key, loaded, total)),
   });
+}
+
+function openEarly(file, access, tally) {
+  return new ArrivingFile(file.name, (arriving) => openOne(file, { ...access, arriving }, tally)).opened();
 }
 
 async function openStored({ key, name, sha256 }, tally) {
@@ -168,15 +177,18 @@ async function receive(file, part, access, tally, patience) {
   });
   let hash = transfer.at === 0 && sha256 ? new Sha256() : part.hash;
   const neighbours = announce(key);
+  access.arriving?.begin(part, total);
   try {
     for await (const { at, bytes } of transfer.pieces()) {
       if (at !== part.length) {
         part.restart();
         hash &&= new Sha256();
+        access.arriving?.begin(part, transfer.facts.bytes);
         await describe();
       }
       hash?.update(bytes);
       await part.write(bytes);
+      access.arriving?.grew();
       tally.at(key, part.length, transfer.facts.bytes);
       neighbours.tell(part.length, transfer.facts.bytes);
     }

@@ -34,6 +34,7 @@ export class Part {
   #chunks = 0;
   #buffer = new Uint8Array(CHUNK);
   #filled = 0;
+  #closed = false;
 
   /** @see begin in store.js */
   static async open(folder, hash, key, onKept) {
@@ -96,6 +97,17 @@ export class Part {
     this.#sums.truncate(0);
   }
 
+  /** So many of the bytes that are here, or null where they are not, or no longer by this way. */
+  read(offset, length) {
+    const whole = this.#chunks * CHUNK;
+    if (this.#closed || offset + length > whole + this.#filled) return null;
+    const bytes = new Uint8Array(length);
+    const stored = Math.max(Math.min(whole - offset, length), 0);
+    if (stored > 0) this.#bin.read(bytes.subarray(0, stored), { at: offset });
+    if (stored < length) bytes.set(this.#buffer.subarray(offset + stored - whole, offset + length - whole), stored);
+    return bytes;
+  }
+
   /** Throws when the device refuses more. @param {Uint8Array} bytes */
   async write(bytes) {
     for (let from = 0; from < bytes.length;) {
@@ -141,6 +153,7 @@ export class Part {
   }
 
   #close() {
+    this.#closed = true;
     this.#bin?.close();
     this.#sums?.close();
   }

@@ -55,10 +55,10 @@ const methods = {
         // Loading says what the matter is, before it comes to the weights.
         if (!fits) return readingFrom(headers, (readable) => Engine.load(readable, how, report));
       }
-      return readingFrom(await openAll(files, access), (readable) => Engine.load(readable, how, report));
+      return loadEarly(files, access, (readable, progress) => Engine.load(readable, how, progress));
     };
-    // A damaged copy was removed: once more, from the network.
-    engine = await load().catch((error) => (error.details?.damaged ? load() : Promise.reject(error)));
+    // A damaged copy was removed: once more, from the network. Or a file began anew while it was read: it is here now.
+    engine = await load().catch((error) => (error.details?.damaged || error.details?.restarted ? load() : Promise.reject(error)));
     const verdict = engine.verdict();
     if (verdict) await keepVerdict(JSON.parse(verdict));
     if (beside) await addAdapter('default', beside, '{"default":true}');
@@ -233,6 +233,42 @@ function demandIntegrity(files, sha256) {
     throw new CressetError('INVALID_REQUEST', `integrity: one hash cannot cover a model of ${weights.length} weight files`, { field: 'integrity' });
   }
   weights[0].sha256 = sha256;
+}
+
+/**
+ * Loads while the weights are still on their way: the device is proved and shaders compile meanwhile, and weights are
+ * uploaded as they come. Until the file is whole and checked, the download is what is told of.
+ */
+async function loadEarly(files, { signal, ...access }, load) {
+  const downloads = new AbortController();
+  const abort = () => downloads.abort(signal.reason);
+  signal.addEventListener('abort', abort);
+  const held = new Map(); // the latest of each status
+  let arrived = false;
+  const report = (progress) => (arrived ? access.report(progress) : held.set(progress.status, progress));
+  let whole = null;
+  try {
+    const opened = await openAll(files, { ...access, early: true, signal: downloads.signal });
+    whole = Promise.all(opened.map((file) => file.whole)).then(() => {
+      arrived = true;
+      held.forEach((progress) => access.report(progress));
+    });
+    whole.catch(() => {});
+    const loaded = await readingFrom(opened, (readable) => load(readable, report));
+    await whole.catch((error) => {
+      loaded.free();
+      throw error;
+    });
+    return loaded;
+  } catch (error) {
+    if (error.details?.restarted) await whole;
+    // What cannot be used need not come. What is here is kept.
+    downloads.abort();
+    await whole?.catch(() => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** Runs `use` on the files; a failed read is the error that counts, not what the engine made of it. */

@@ -423,6 +423,17 @@ test('a model that is too large for the device is refused after its header, not 
   assert.ok(file.sent < 5 * MIB, `${file.sent} bytes were sent`);
 });
 
+test('the engine begins while the weights are on their way: what it refuses need not come to the end', async () => {
+  file = Object.assign(new FlakyFile(modelBytes(SIZE, 'oom')), { delayMs: 8 });
+  const result = await load();
+  assert.equal(result.code, 'OUT_OF_MEMORY');
+  assert.ok(file.sent < SIZE / 2, `${file.sent} bytes were sent of ${SIZE}`);
+  assert.equal(file.reads.length, 1);
+  // Nothing of it is held: with another file there, the next load has its way.
+  file = new FlakyFile(BYTES);
+  assertLoaded(await load());
+});
+
 test('what was loaded once loads offline, by any name', async () => {
   const context = page.context();
   const cors = { 'Access-Control-Allow-Origin': '*' };

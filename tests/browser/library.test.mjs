@@ -105,6 +105,57 @@ test('quantize: q4_k makes super-blocks where rows are long enough', async () =>
   assert.ok(0.02 < lost && lost < 1, `${lost}`);
 });
 
+test('a model several times as large as the engine’s memory passes through it to the device', async (t) => {
+  const [d, ffn, layers, vocabulary] = [1024, 4096, 12, 256];
+  const config = { ...readJson(`${GOLDEN}/llama-gqa/config.json`), hidden_size: d, intermediate_size: ffn, num_hidden_layers: layers, num_attention_heads: 16, num_key_value_heads: 4, head_dim: 64, vocab_size: vocabulary };
+  const shapes = [['model.embed_tokens', [vocabulary, d]], ['lm_head', [vocabulary, d]], ['model.norm', [d]]];
+  for (let i = 0; i < layers; i += 1) {
+    const layer = { input_layernorm: [d], post_attention_layernorm: [d], 'self_attn.q_proj': [d, d], 'self_attn.k_proj': [256, d], 'self_attn.v_proj': [256, d], 'self_attn.o_proj': [d, d], 'mlp.gate_proj': [ffn, d], 'mlp.up_proj': [ffn, d], 'mlp.down_proj': [d, ffn] };
+    for (const [name, shape] of Object.entries(layer)) shapes.push([`model.layers.${i}.${name}`, shape]);
+  }
+  const header = {};
+  let bytes = 0;
+  for (const [name, shape] of shapes) {
+    const end = bytes + 2 * shape.reduce((product, n) => product * n, 1);
+    header[`${name}.weight`] = { dtype: 'F16', shape, data_offsets: [bytes, end] };
+    bytes = end;
+  }
+  // A page of its own: the engine's memory never shrinks.
+  const page = await newEnginePage(browser, server);
+  const seen = await page.evaluate(async ({ config, header, bytes }) => {
+    const { default: init, Engine } = await import('/cresset_engine.js');
+    const { memory } = await init();
+    const [text, json] = [header, config].map((value) => new TextEncoder().encode(JSON.stringify(value)));
+    const head = new Uint8Array(8 + text.length);
+    new DataView(head.buffer).setBigUint64(0, BigInt(text.length), true);
+    head.set(text, 8);
+    // The weights are all 1/4, wherever they are read.
+    const read = async (offset, length) => {
+      const out = new Uint8Array(length);
+      for (let at = 0; at < length; at += 1) {
+        const byte = offset + at;
+        out[at] = byte < head.length ? head[byte] : (byte - head.length) % 2 ? 0x34 : 0;
+      }
+      return out;
+    };
+    const files = [
+      { name: 'model.safetensors', size: head.length + bytes, read },
+      { name: 'config.json', size: json.length, read: async (offset, length) => json.slice(offset, offset + length) },
+    ];
+    const before = memory.buffer.byteLength;
+    const engine = await Engine.load(files, JSON.stringify({ device: 'webgpu', contextLength: 64 }), () => {});
+    const peak = memory.buffer.byteLength;
+    const { weights } = JSON.parse(engine.info()).memory;
+    engine.free();
+    return { before, peak, weights };
+  }, { config, header, bytes });
+  await page.context().close();
+  const MIB = 2 ** 20;
+  t.diagnostic(`${Math.round(seen.weights / MIB)} MiB of weights, ${Math.round(seen.peak / MIB)} MiB of memory, ${Math.round(seen.before / MIB)} before`);
+  assert.ok(seen.weights >= bytes && bytes > 300 * MIB, `${seen.weights} of ${bytes}`);
+  assert.ok(seen.peak < 100 * MIB, `${seen.peak} bytes`);
+});
+
 test('a chosen folder keeps its folders: the way to pool is not another config.json', async () => {
   const { pooling, texts } = readJson(`${GOLDEN}/encoders/bert-cls/expected.json`);
   assert.equal(pooling, 'cls', 'the mean is what an encoder does that says nothing');

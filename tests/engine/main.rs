@@ -30,6 +30,7 @@ macro_rules! on_both_devices {
 mod answers;
 mod cost;
 mod endings;
+mod loading;
 mod lost;
 mod sampling;
 mod tools;

@@ -1,0 +1,183 @@
+//! What a [`Loader`](super::Loader) has made room for, read into its place: [`CHUNK`] bytes of a tensor are in memory at a
+//! time. It goes in the file's own order, so that a file that is still on its way is read as it comes.
+
+use super::loader::{Rows, count};
+use crate::device::{BufferId, Device, Weight};
+use crate::error::{Error, Result};
+use crate::quant::Format;
+use crate::weights::{Checkpoint, TensorInfo};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Bytes of a tensor read at a time. Only what must be transposed is read whole.
+pub(super) const CHUNK: usize = 16 << 20;
+/// Bytes written before the device is waited for: what is on its way to it takes memory too.
+const UNFLUSHED: usize = 64 << 20;
+
+/// Told (bytes uploaded, bytes in all) as loading goes on.
+pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
+
+/// A tensor of the file, and where it goes on the device.
+pub(super) struct Fill {
+    pub info: TensorInfo,
+    pub format: Format,
+    pub target: Target,
+}
+
+pub(super) enum Target {
+    /// The rows `runs`, in that order, become those of `weight` from `at` on.
+    Rows { weight: Weight, at: usize, runs: Rows },
+    /// The rows of each part of the transpose: GPT-2's `Conv1D`, which safetensors keep as [in, out].
+    Turned(Vec<(Weight, Rows)>),
+    /// The numbers `runs` as f32, `offset` added to each, from the byte `at` of a buffer on.
+    Numbers { buffer: BufferId, at: u64, runs: Rows, offset: f32 },
+}
+
+/// All that there is to read.
+pub struct Fills(Vec<Fill>);
+
+impl Fills {
+    pub(super) fn new(mut fills: Vec<Fill>) -> Self {
+        fills.sort_by_key(|fill| (fill.info.file, fill.info.offset));
+        Fills(fills)
+    }
+
+    /// Errors: those of the file's source, and `MODEL_FORMAT` for numbers that cannot be quantised.
+    pub async fn read(self, checkpoint: &Checkpoint, device: &Device, progress: &mut Progress<'_>) -> Result<()> {
+        let mut stream = Stream { checkpoint, device, uploaded: 0, unflushed: 0, progress };
+        for Fill { info, format, target } in &self.0 {
+            match target {
+                Target::Rows { weight, at, runs } => stream.rows(info, *format, weight, *at, runs).await?,
+                Target::Turned(parts) => stream.turned(info, *format, parts).await?,
+                Target::Numbers { buffer, at, runs, offset } => {
+                    stream.numbers(info, *format, (*buffer, *at), runs, *offset).await?
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// File → device.
+struct Stream<'a, 'p> {
+    checkpoint: &'a Checkpoint,
+    device: &'a Device,
+    uploaded: u64,
+    unflushed: usize,
+    progress: &'a mut Progress<'p>,
+}
+
+impl Stream<'_, '_> {
+    async fn rows(
+        &mut self,
+        info: &TensorInfo,
+        format: Format,
+        weight: &Weight,
+        mut at: usize,
+        runs: &Rows,
+    ) -> Result<()> {
+        let row_bytes = format.row_bytes(weight.columns).expect("checked when the tensor was found");
+        let step = (CHUNK / row_bytes).max(1);
+        for run in runs {
+            for first in run.clone().step_by(step) {
+                let rows = first..(first + step).min(run.end);
+                let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
+                self.upload(weight, at..at + rows.len(), &converted(info, format, &bytes, weight)?).await;
+                self.count(bytes.len() as u64);
+                at += rows.len();
+            }
+        }
+        Ok(())
+    }
+
+    async fn turned(&mut self, info: &TensorInfo, format: Format, parts: &[(Weight, Rows)]) -> Result<()> {
+        let size = format.block_bytes();
+        let rows = info.columns();
+        let bytes = self.checkpoint.read_all(info).await?;
+        for (weight, part) in parts {
+            let columns = weight.columns;
+            let mut turned = Vec::with_capacity(count(part) * columns * size);
+            for row in part.iter().cloned().flatten() {
+                for column in 0..columns {
+                    let at = (column * rows + row) * size;
+                    turned.extend_from_slice(&bytes[at..at + size]);
+                }
+            }
+            self.upload(weight, 0..count(part), &converted(info, format, &turned, weight)?).await;
+        }
+        self.count(info.bytes);
+        Ok(())
+    }
+
+    async fn numbers(
+        &mut self,
+        info: &TensorInfo,
+        format: Format,
+        (buffer, at): (BufferId, u64),
+        runs: &Rows,
+        offset: f32,
+    ) -> Result<()> {
+        let values = read_values(self.checkpoint, info, format).await?;
+        let values: Vec<f32> = runs.iter().cloned().flatten().map(|i| values[i] + offset).collect();
+        self.device.write(buffer, at, bytemuck::cast_slice(&values));
+        self.count(info.bytes * values.len() as u64 / info.elements().max(1) as u64);
+        Ok(())
+    }
+
+    /// File rows → their places in the pieces, in the device's layout.
+    async fn upload(&mut self, weight: &Weight, rows: Range<usize>, bytes: &[u8]) {
+        let file_row = weight.format.row_bytes(weight.columns).expect("checked when the tensor was found");
+        let device_row = device_row_bytes(self.device, weight.format, weight.columns);
+        for piece in &weight.pieces {
+            let (first, last) = (piece.rows.start.max(rows.start), piece.rows.end.min(rows.end));
+            if first >= last {
+                continue;
+            }
+            let bytes = &bytes[(first - rows.start) * file_row..(last - rows.start) * file_row];
+            let offset = ((piece.at + first - piece.rows.start) * device_row) as u64;
+            if self.device.is_cpu() {
+                self.device.write(piece.buffer, offset, bytes);
+            } else {
+                let words = weight.format.repack_rows(bytes, weight.columns);
+                self.device.write(piece.buffer, offset, bytemuck::cast_slice(&words));
+            }
+        }
+        self.unflushed += bytes.len();
+        if self.unflushed >= UNFLUSHED {
+            self.device.flush().await;
+            self.unflushed = 0;
+        }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.uploaded += bytes;
+        let total = self.checkpoint.file_bytes().max(self.uploaded);
+        (self.progress)(self.uploaded, total);
+    }
+}
+
+/// A small tensor's numbers on the host.
+pub(super) async fn read_values(checkpoint: &Checkpoint, info: &TensorInfo, format: Format) -> Result<Vec<f32>> {
+    let bytes = checkpoint.read_all(info).await?;
+    let mut values = vec![0f32; info.elements()];
+    format.dequantize(&bytes, &mut values);
+    Ok(values)
+}
+
+/// Bytes of a row of a weight on a device.
+pub(super) fn device_row_bytes(device: &Device, format: Format, columns: usize) -> usize {
+    match device.is_cpu() {
+        true => format.row_bytes(columns).expect("checked when the tensor was found"),
+        false => 4 * format.device_row_words(columns),
+    }
+}
+
+/// Rows of a tensor in the format that they have on the device.
+fn converted<'b>(info: &TensorInfo, from: Format, bytes: &'b [u8], weight: &Weight) -> Result<Cow<'b, [u8]>> {
+    if from == weight.format {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let converted = from.convert_rows(bytes, weight.columns, weight.format);
+    let why = "some of its weights are infinite or no numbers, which has no quantised form";
+    converted.map(Cow::Owned).ok_or_else(|| Error::format(&info.name, why))
+}
