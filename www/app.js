@@ -113,5 +113,5 @@ function tellAbout(engine) {
     const told = () => memory.set('told-device', true);
     showNotice(notice, [{ label: 'device.more', run: () => { told(); go('models'); } }], told);
   }
-  if (!first && currentView() === 'models') toast(t('load.ready', { label: session.label }), session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') });
+  if (!first && currentView() === 'models') toast(t('load.ready', { label: session.label }), session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') }, 'ready');
 }

@@ -20,7 +20,7 @@ export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex'
  *
  * `cutAfter`: close the connection after so many bytes of an answer, `cuts` times · `stallAfter`: likewise, but keep it
  * open and silent · `statuses`: answer with these first · `ranges`: false ignores Range · `etag`, `lastModified` · `type`
- * · `delayMs` between pieces of `piece` bytes · `hold`: a promise that the first byte waits for
+ * · `delayMs` between pieces of `piece` bytes, `peekDelayMs` between those of a range with an end · `hold`: a promise that the first byte waits for
  */
 export class FlakyFile {
   cutAfter = Infinity;
@@ -34,6 +34,7 @@ export class FlakyFile {
   type = 'application/octet-stream';
   headers = { 'Cache-Control': 'no-store' };
   delayMs = 0;
+  peekDelayMs = undefined;
   piece = 64 * 1024;
   hold = null;
   /** What was asked: `{ method, range, ifRange, status, from }`. */
@@ -93,7 +94,8 @@ export class FlakyFile {
       if (response.destroyed) return;
       this.sent += piece.length;
       if (!response.write(piece)) await drained(response);
-      if (this.delayMs) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
+      const delayMs = match?.[2] ? this.peekDelayMs ?? this.delayMs : this.delayMs;
+      if (delayMs) await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
     response.end();
   };

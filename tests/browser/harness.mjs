@@ -33,6 +33,7 @@ export const MODELS = {
   '/files/slow.gguf': ranged(gguf('slow')),
   '/files/panic.gguf': ranged(gguf('panic')),
   '/files/oom.gguf': ranged(gguf('oom')),
+  '/files/foreign.gguf': ranged(gguf('foreign')),
   '/files/lost.gguf': ranged(gguf('lost')),
   '/files/norange.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end(gguf('')),
   '/files/unsized.gguf': (request, response) => {

@@ -297,6 +297,8 @@ test('a model too large is refused with the reason, and nothing of it is downloa
   await page.waitForSelector('#fit .verdict');
   assert.match(await page.textContent('#fit'), /Does not fit.*It needs 90 GB of memory/s);
   assert.equal(await page.locator('#fit button').count(), 0);
+  await look(`${server.url}files/foreign.gguf`);
+  await page.waitForFunction(() => /^Does not run here.*It is of a kind that does not run here yet/s.test(document.querySelector('#fit .verdict')?.textContent ?? ''));
   await dropFiles(page, [{ name: 'huge.gguf', bytes: gguf('oom') }]);
   assert.match(await problem(), /huge\.gguf: The model is too large for this device.*Q4 instead of Q8.*OUT_OF_MEMORY/s);
   assert.equal(await page.textContent('#model-name'), 'Ember');
@@ -320,6 +322,79 @@ test('in Chinese the page says why in its own words, the engine’s are among th
     assert.ok(await reason.isVisible());
     assert.equal(await reason.textContent(), said);
   }
+  await look(`${server.url}files/foreign.gguf`);
+  await page.waitForFunction(() => document.querySelector('#fit .verdict strong')?.textContent === '无法在此运行');
+});
+
+test('a measure that failed is said, and made again when that is asked for', async () => {
+  page = await newPage(browser);
+  await page.context().route('**/cresset_engine.js', (route) => route.abort());
+  await page.goto(`${server.url}#/models`);
+  await page.waitForFunction(() => /could not be measured/.test(document.getElementById('catalogue-measure')?.textContent ?? ''));
+  assert.match(await page.textContent('#catalogue .verdict'), /^Fits.*on the device$/);
+  await page.context().unroute('**/cresset_engine.js');
+  await page.click('#measure:has-text("Measure again")');
+  await page.waitForFunction(() => /estimates for this device/.test(document.getElementById('catalogue-measure').textContent));
+  assert.ok(await page.isHidden('#measure'));
+  assert.match(await page.textContent('#catalogue .verdict'), /tokens\/s here$/);
+});
+
+/** Another tab of the same visitor, on the models view. */
+async function nextTab() {
+  const tab = await page.context().newPage();
+  await tab.goto(`${server.url}#/models`);
+  await ready(tab);
+  await tab.waitForSelector('#catalogue .model');
+  return tab;
+}
+
+const line = (tab, words) => tab.waitForFunction((words) => new RegExp(words).test(document.querySelector('#transfers .numbers')?.textContent ?? ''), words);
+const loaded = async (tab, name) => {
+  await tab.waitForFunction((name) => document.getElementById('model-name').textContent === name, name);
+  await ready(tab);
+};
+
+test('two tabs get the same model: one downloads, both show it, both have it at the end', async () => {
+  flaky = Object.assign(new FlakyFile(modelBytes(3 << 20, 'chat')), { delayMs: 100, peekDelayMs: 0 });
+  await open();
+  const other = await nextTab();
+  await look(`${server.url}files/flaky.gguf`);
+  await page.click('#fit .primary');
+  await line(page, ' of 3\\.1 MB');
+  // The other tab sees what goes on before it asks for anything.
+  await line(other, '^Another tab downloads it · .* of 3\\.1 MB');
+  assert.equal(await other.locator('#transfers button').count(), 1);
+  await other.click('#transfers button:has-text("Load it here too")');
+  await line(other, '^[\\d.]+ [kM]B of 3\\.1 MB');
+  flaky.delayMs = 0;
+  await Promise.all([loaded(page, 'flaky.gguf'), loaded(other, 'flaky.gguf')]);
+  assert.equal(flaky.reads.filter(({ range }) => !/^bytes=\d+-\d+$/.test(range ?? '')).length, 1, JSON.stringify(flaky.reads));
+  for (const tab of [page, other]) {
+    assert.ok(await tab.isHidden('#transfers-section'));
+    await tab.locator('#stored .model', { hasText: 'flaky.gguf' }).waitFor();
+  }
+});
+
+test('when the tab that downloads is closed, the other one goes on; one that only looks on has it to resume', async () => {
+  flaky = Object.assign(new FlakyFile(modelBytes(3 << 20, 'chat')), { delayMs: 100, peekDelayMs: 0 });
+  await open();
+  const [waiting, looking] = [await nextTab(), await nextTab()];
+  await look(`${server.url}files/flaky.gguf`);
+  await page.click('#fit .primary');
+  await line(page, '^1\\.[\\d]+ MB of 3\\.1 MB');
+  await line(looking, '^Another tab downloads it');
+  await waiting.click('#transfers button:has-text("Load it here too")');
+  await line(waiting, '^[\\d.]+ [kM]B of 3\\.1 MB');
+  await page.close();
+  page = waiting;
+  flaky.delayMs = 60;
+  await line(looking, '^Another tab downloads it · 2(\\.\\d)? MB of');
+  await loaded(waiting, 'flaky.gguf');
+  // What it looked on at is kept now.
+  await looking.waitForSelector('#transfers-section', { state: 'hidden' });
+  await looking.locator('#stored .model', { hasText: 'flaky.gguf' }).waitFor();
+  const whole = flaky.reads.filter(({ range }) => !/^bytes=\d+-\d+$/.test(range ?? ''));
+  assert.ok(whole.length === 2 && whole[1].from >= 1 << 20, JSON.stringify(flaky.reads));
 });
 
 test('a damaged file leaves the model that was there', async () => {

@@ -1,9 +1,8 @@
-// The page's frame, as a visitor meets it: the first second, languages, colours, data to be saved, and in every view that
-// nothing is too wide and axe-core finds nothing.
+// The page's frame, as a visitor meets it: the first second, languages, colours, data to be saved, and that no view
+// is too wide.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, afterEach, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +10,6 @@ import { stampedWorker } from '../../tools/stamp.mjs';
 import { gguf, newPage, ranged, script, startBrowser, startServer } from './harness.mjs';
 import { drop, ready, say, visit } from './visitor.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const VIEWS = ['chat', 'write', 'models', 'embed'];
 
 let browser, server, page;
@@ -265,75 +263,6 @@ test('the page can be installed', async () => {
   const { errors } = await devtools.send('Page.getAppManifest');
   assert.deepEqual(errors, []);
 });
-
-/** Brings every view, and what opens over it, into a state with something in it. */
-const SCENES = {
-  'chat, empty': async () => page.goto(`${server.url}#/chat`),
-  'chat, with an answer': async () => {
-    await page.goto(`${server.url}#/chat`);
-    await drop(page, 'tutor.gguf', 'chat markdown thinks fast');
-    await say(page, 'Why is the sky blue?');
-    await page.click('.turn.assistant button[aria-label="Regenerate"], .turn.assistant button[aria-label="重新生成"]');
-    await page.waitForFunction(() => document.querySelector('.siblings') && document.documentElement.dataset.state === 'ready');
-    if (await page.isHidden('#chat-panel')) await page.click('#panel-button');
-  },
-  'chat, editing': async () => {
-    await page.keyboard.press('Escape');
-    await page.locator('.turn.user').focus();
-    await page.keyboard.press('e');
-  },
-  'write, with alternatives': async () => {
-    await page.goto(`${server.url}#/write`);
-    await drop(page, 'writer.gguf', 'fast');
-    await page.check('#tint');
-    await page.fill('#text', 'A lamp:');
-    await page.press('#text', 'Control+Enter');
-    await page.waitForSelector('#ink .token');
-    await ready(page);
-    await page.press('#text', 'Control+Home');
-    for (let i = 0; i < 12; i += 1) await page.press('#text', 'ArrowRight');
-    await page.waitForSelector('#token-card:not([hidden])');
-  },
-  'models, with a verdict and a problem': async () => {
-    await page.goto(`${server.url}#/models`);
-    await page.fill('#address', `${server.url}files/chat.gguf`);
-    await page.press('#address', 'Enter');
-    await page.waitForSelector('#fit .verdict');
-    await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('#catalogue .verdict').textContent));
-    await page.setInputFiles('#file', { name: 'broken.gguf', mimeType: 'application/octet-stream', buffer: Buffer.from('no model') });
-    await page.waitForSelector('#notices .problem');
-  },
-  embed: async () => {
-    await page.click('#notices .problem-actions button:last-child');
-    await page.goto(`${server.url}#/embed`);
-    await page.waitForSelector('#snippet');
-  },
-  settings: async () => page.click('#settings-button'),
-  shortcuts: async () => page.click('#settings .wide'),
-};
-
-// The views are built alike whatever the colours: all rules hold once, those about colours in each.
-const COLOURS = ['color-contrast', 'link-in-text-block'];
-const ENHANCED = [...COLOURS, 'color-contrast-enhanced']; // WCAG's AAA
-for (const [name, { rules, ...options }] of Object.entries({
-  light: { colorScheme: 'light' }, dark: { colorScheme: 'dark', rules: COLOURS }, 'high contrast, dark, Chinese': { colorScheme: 'dark', contrast: 'more', locale: 'zh-CN', rules: ENHANCED },
-})) {
-  test(`axe-core finds nothing in any view (${name})`, async () => {
-    page = await visit(browser, server, '', { ...options, viewport: { width: 1360, height: 900 }, bypassCSP: true });
-    await page.evaluate(AXE);
-    const found = {};
-    for (const [scene, prepare] of Object.entries(SCENES)) {
-      await prepare();
-      await page.waitForTimeout(250);
-      const violations = await page.evaluate(async (rules) => {
-        const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) });
-        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-      }, rules);
-      if (violations.length > 0) found[scene] = violations;
-    }
-    assert.deepEqual(found, {});
-  });
-}
 
 test('no view is wider than its screen, and every control has a name', async () => {
   page = await visit(browser, server, 'chat');

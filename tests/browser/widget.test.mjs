@@ -473,6 +473,7 @@ test('whatever keeps it from loading is told in words that say what to do; nothi
     assert.equal(await widget.inside('.owner code').textContent(), code);
     assert.deepEqual(await page.evaluate(() => errors), [code]);
     await widget.say(`Still here ${i}`);
+    assert.equal(await widget.sendButton.getAttribute('aria-label'), 'Send', 'there is nothing to stop');
     failing.told = whole('chat');
     // What is too large here has been downloaded all the same.
     if (code === 'OUT_OF_MEMORY') await page.evaluate(async () => (await import('/cresset.js')).Cresset.cache.clear());

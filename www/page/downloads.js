@@ -6,6 +6,7 @@ import { announce, memory } from './dom.js';
 import { clearProblems, showProblem, toast, warningText } from './problems.js';
 import { go } from './router.js';
 import { session } from './session.js';
+import { Tabs } from './tabs.js';
 import { agree } from './thrift.js';
 import { t } from './text.js';
 
@@ -20,7 +21,7 @@ const NOTE_MS = 2000;
  * @property {string | object} model
  * @property {string} label
  * @property {string} [integrity]
- * @property {'loading' | 'paused' | 'failed'} state
+ * @property {'loading' | 'paused' | 'failed' | 'elsewhere'} state   `elsewhere`: another tab downloads it
  * @property {string} status          the stage, as `onProgress` calls it
  * @property {number} loaded
  * @property {number | null} total
@@ -30,7 +31,7 @@ const NOTE_MS = 2000;
  * @property {object} [warning]       why it stands still for a while, as `onProgress` says it
  */
 
-/** Dispatches `change` whenever a transfer does. */
+/** Dispatches `change` whenever a transfer does, `over` when another tab's has ended. */
 export const downloads = new EventTarget();
 
 /** @type {Transfer | null} */
@@ -38,11 +39,20 @@ let active = null;
 let noted = -NOTE_MS;
 let told = new Set(); // reasons of warnings that were said of the active one
 const paused = new Map(Object.entries(memory.get('paused') ?? {}));
+const tabs = new Tabs();
 const discarded = new Set(); // given up: a list that was read before must not bring them back
 
 /** Those that go on or could: the active one first. @returns {Transfer[]} */
 export function transfers() {
-  return [...(active ? [active] : []), ...[...paused.values()].filter(({ model }) => model !== active?.model)];
+  const here = active ? [active] : [];
+  const elsewhere = tabs.others.filter(({ model }) => model !== active?.model).map((transfer) => ({ ...transfer, state: 'elsewhere', status: 'download', speed: null }));
+  const going = new Set([...here, ...elsewhere].map(({ model }) => model));
+  return [...here, ...elsewhere, ...[...paused.values()].filter(({ model }) => !going.has(model))];
+}
+
+/** Forgets those that are here by now: another tab went on with them. @param {{ model: string, bytes: number }[]} found */
+export function settle(found) {
+  for (const { model, bytes } of found) if (bytes >= (paused.get(model)?.total ?? Infinity)) forget(model);
 }
 
 /** Adds what an earlier visit left unfinished. @param {{ model: string, label: string, loaded: number, total: number | null }[]} found */
@@ -116,6 +126,9 @@ export function timeLeft({ speed, total, loaded }) {
   return speed > 0 && total ? (total - loaded) / speed : null;
 }
 
+tabs.addEventListener('change', () => downloads.dispatchEvent(new Event('change')));
+tabs.addEventListener('over', () => downloads.dispatchEvent(new Event('over')));
+
 session.addEventListener('progress', ({ detail: { status, loaded, total, text, bytesPerSecond = null, warning } }) => {
   if (!active) return;
   const downloading = status === 'download';
@@ -180,5 +193,6 @@ function forget(model) {
 }
 
 function changed() {
+  tabs.tell(active?.status === 'download' && typeof active.model === 'string' ? active : null);
   downloads.dispatchEvent(new Event('change'));
 }

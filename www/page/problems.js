@@ -108,12 +108,23 @@ export function showNotice(text, actions = [], onDismiss = () => {}) {
   byId('notices').replaceChildren(card);
 }
 
-/** A few words that need no answer; they go by themselves. @param {string} text @param {{ label: string, run: () => void }} [action] */
-export function toast(text, action) {
+/**
+ * A few words that need no answer; they go by themselves.
+ * @param {string} text
+ * @param {{ label: string, run: () => void }} [action]
+ * @param {string} [topic]   the last words on a topic take the place of the ones before
+ */
+export function toast(text, action, topic = '') {
+  if (topic) untoast(topic);
   // What is still there need not be said again.
   if ([...byId('toasts').children].some(({ firstChild }) => firstChild.textContent === text)) return;
-  const note = element('div', { class: 'toast', role: 'status' }, element('span', { textContent: text }),
+  const note = element('div', { class: 'toast', role: 'status', 'data-topic': topic }, element('span', { textContent: text }),
     action ? element('button', { type: 'button', class: 'link', text: action.label, onclick: () => { note.remove(); action.run(); } }) : null);
   byId('toasts').append(note);
   setTimeout(() => note.remove(), action || text.length > LONG ? 12_000 : 5000);
+}
+
+/** What was said on a topic no longer matters. */
+export function untoast(topic) {
+  for (const note of byId('toasts').querySelectorAll(`[data-topic="${topic}"]`)) note.remove();
 }

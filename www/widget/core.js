@@ -89,7 +89,11 @@ export class Core {
     });
     this.#composer = new Composer(this.#words, {
       onSend: (text) => {
-        if (conversation.busy) return false;
+        if (conversation.busy) {
+          // The question before still waits for a model that could not be loaded.
+          assistant.resume();
+          return false;
+        }
         this.send(text);
         return true;
       },
@@ -119,7 +123,7 @@ export class Core {
     on(this.#conversation, 'piece', ({ detail: turn }) => {
       this.#spoken = turn;
       this.#transcript.grow(turn);
-      this.#composer.writing(true);
+      this.#showWriting();
       this.#showTray();
     });
     on(this.#conversation, 'end', ({ detail: turn }) => this.#turnEnded(turn));
@@ -223,6 +227,7 @@ export class Core {
     const { state } = this.#assistant;
     this.#showStatus();
     this.#greet();
+    this.#showWriting();
     this.#showTray();
     if (state.kind === 'ready') {
       const { where } = state;
@@ -255,7 +260,7 @@ export class Core {
     this.#problem = null;
     this.#transcript.add(turn);
     this.#panel.begun(true);
-    this.#composer.writing(this.#conversation.busy);
+    this.#showWriting();
     if (turn.role === 'user') this.#context.tell('message', { role: 'user', content: turn.content });
     else this.#speaker.begin();
     this.#showTray();
@@ -291,9 +296,14 @@ export class Core {
     this.#problem = null;
     this.#transcript.reset(this.#conversation.turns);
     this.#panel.begun(this.#conversation.turns.length > 0);
-    this.#composer.writing(this.#conversation.busy);
+    this.#showWriting();
     this.#showTray();
     this.#remember();
+  }
+
+  /** A question that waits for a model that could not be loaded is nothing to stop. */
+  #showWriting() {
+    this.#composer.writing(this.#conversation.busy && this.#assistant.state.kind !== 'failed');
   }
 
   #showTray() {

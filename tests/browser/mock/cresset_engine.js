@@ -7,8 +7,8 @@ export default async function init() {}
 export const version = () => '0.0.0-mock';
 
 /**
- * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, oom, lost, drowsy (loses its
- * device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
+ * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, oom, foreign (of a kind that
+ * does not run), lost, drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
  * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
  */
 async function open(files) {
@@ -32,10 +32,11 @@ const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', descripti
 export async function probe(files, optionsJson) {
   const options = JSON.parse(optionsJson);
   const { bytes, traits } = await open(files);
-  const fits = !traits.has('oom');
+  const foreign = traits.has('foreign');
+  const fits = !traits.has('oom') && !foreign;
   return JSON.stringify({
     architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: 1024, downloadBytes: bytes,
-    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: 'it needs 90 GB of memory' }), device: options.device === 'cpu' ? CPU : DEVICE,
+    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: foreign ? 'the architecture paper is not supported' : 'it needs 90 GB of memory' }), device: options.device === 'cpu' ? CPU : DEVICE,
     estimatedTokensPerSecond: /^yardstick/.test(files[0].name) ? (bytes > 3.2e7 ? 900 : 400) : 140,
   });
 }

@@ -38,9 +38,10 @@ function named(text, name) {
 
 /** @param {import('./verdict.js').Verdict} verdict */
 export function verdictLine({ kind, reason, deviceBytes, speed }) {
+  const label = reason === 'verdict.why.unsupported' ? 'verdict.unsupported' : `verdict.${kind}`;
   return element('p', { class: `verdict ${kind}` },
     icon(kind === 'fits' ? 'check' : kind === 'no' ? 'close' : 'warn'),
-    element('span', {}, element('strong', { text: `verdict.${kind}` }), reason ? ` ${t(reason)}` : null,
+    element('span', {}, element('strong', { text: label }), reason ? ` ${t(reason)}` : null,
       element('span', { class: 'numbers', textContent: t('verdict.bytes', { size: bytes(deviceBytes) }) }),
       speed ? element('span', { class: 'numbers', textContent: t('verdict.speed', { rate: rate(speed) }) }) : null));
 }
@@ -62,12 +63,14 @@ export function transferRow(transfer) {
   const line = element('p', { class: 'hint numbers' });
   const live = transfer.state === 'loading';
   const downloading = transfer.status === 'download';
+  const elsewhere = transfer.state === 'elsewhere';
   const row = element('li', { class: 'model transfer' },
     element('div', { class: 'model-what' }, element('h3', { textContent: transfer.label }), bar, line),
     element('div', { class: 'model-get' },
-      live ? element('button', { type: 'button', class: 'outline small', onclick: pause }, icon(downloading ? 'pause' : 'close'), element('span', { text: downloading ? 'transfer.pause' : 'common.cancel' }))
-        : element('button', { type: 'button', class: 'primary small', onclick: () => resume(transfer) }, icon('resume'), element('span', { text: 'transfer.resume' })),
-      element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name: transfer.label }), onclick: () => discard(transfer) }, icon('remove'))));
+      elsewhere ? element('button', { type: 'button', class: 'outline small', onclick: () => resume(transfer) }, ...named('transfer.here', transfer.label))
+        : live ? element('button', { type: 'button', class: 'outline small', onclick: pause }, icon(downloading ? 'pause' : 'close'), element('span', { text: downloading ? 'transfer.pause' : 'common.cancel' }))
+          : element('button', { type: 'button', class: 'primary small', onclick: () => resume(transfer) }, icon('resume'), element('span', { text: 'transfer.resume' })),
+      elsewhere ? null : element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name: transfer.label }), onclick: () => discard(transfer) }, icon('remove'))));
   return { row, key: `${transfer.label} ${transfer.state} ${downloading}`, update: (now) => {
     if (now.total) bar.value = now.loaded / now.total;
     else bar.removeAttribute('value');

@@ -1,14 +1,14 @@
 // The models view: the one in use, what is on its way and kept here, the catalogue, and models from elsewhere.
 
 import { Cresset } from '../../cresset.js';
-import { adopt, downloads, transfers } from '../downloads.js';
+import { adopt, downloads, settle, transfers } from '../downloads.js';
 import { byId, element } from '../dom.js';
 import { bytes } from '../format.js';
 import { icon } from '../icons.js';
-import { toast } from '../problems.js';
+import { toast, untoast } from '../problems.js';
 import { session } from '../session.js';
 import { allowed, mayFetch } from '../thrift.js';
-import { t, words } from '../text.js';
+import { say, t, words } from '../text.js';
 import { lookAt } from './address.js';
 import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';
 import { loadFiles } from './drop.js';
@@ -23,6 +23,7 @@ export async function createModels(section) {
   let measure = null;
   let measured = session.device;
   let asked = false; // for a measure that data saving held back
+  let failed = false; // the last measure
   let stored = [];
   let transferRows = [];
 
@@ -38,8 +39,9 @@ export async function createModels(section) {
     })));
     byId('catalogue-none').hidden = shown.length > 0;
     const held = !measure && !asked && !mayFetch();
-    byId('catalogue-measure').textContent = t(measure ? 'models.measured' : held ? 'models.unmeasured' : 'models.measuring');
-    byId('measure').hidden = !held;
+    byId('catalogue-measure').textContent = t(measure ? 'models.measured' : held ? 'models.unmeasured' : failed ? 'models.unmeasurable' : 'models.measuring');
+    byId('measure').hidden = !held && !failed;
+    say(byId('measure'), 'text', held ? 'models.measure' : 'models.measureAgain');
   }
 
   function showInUse() {
@@ -50,6 +52,7 @@ export async function createModels(section) {
     const [list, usage, kept] = await Promise.all([Cresset.cache.list({ partial: true }), Cresset.cache.usage(), navigator.storage?.persisted?.() ?? false]);
     adopt(list.filter(({ complete }) => complete === false).map(({ model, bytes, total }) => ({ model, label: nameOf(model, rows), loaded: bytes, total })));
     stored = list.filter(({ complete }) => complete !== false);
+    settle(stored);
     byId('stored').replaceChildren(...stored.map((entry) => storedRow(entry, nameOf(entry.model, rows), {
       current: isCurrent(entry.model), integrity: integrityOf(rows.find(({ model }) => model === entry.model) ?? {}),
       remove: async () => {
@@ -91,7 +94,9 @@ export async function createModels(section) {
   async function measureHere() {
     if (measured !== session.device) forgetMeasure();
     measured = session.device;
+    const held = !asked && !mayFetch();
     measure = await measureDevice({ asked });
+    failed = !measure && !held;
     showCatalogue();
   }
 
@@ -107,6 +112,7 @@ export async function createModels(section) {
     if (measured !== session.device) measureHere();
   });
   downloads.addEventListener('change', () => { if (!section.hidden) showTransfers(); });
+  downloads.addEventListener('over', () => { if (!section.hidden) refresh(); });
   words.addEventListener('change', () => {
     transferRows = [];
     refresh();
@@ -114,6 +120,7 @@ export async function createModels(section) {
   for (const id of ['filter-task', 'filter-size', 'filter-maker']) byId(id).addEventListener('change', showCatalogue);
   byId('measure').addEventListener('click', () => {
     asked = true;
+    failed = false;
     showCatalogue();
     measureHere();
   });
@@ -128,6 +135,8 @@ export async function createModels(section) {
       await refresh();
       measureHere();
     },
+    // Who leaves knows where to go.
+    hide: () => untoast('ready'),
   };
 }
 

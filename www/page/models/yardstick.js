@@ -25,7 +25,7 @@ const DEEP = { layers: 64, width: 256, heads: 4, kvHeads: 4, headWidth: 64, hidd
 let measuring = null;
 
 /**
- * Measures once for each choice of device; null where nothing can be measured. That takes the engine: where data is to be
+ * Measures once for each choice of device; null where that failed. That takes the engine: where data is to be
  * saved it is not fetched for this, unless the visitor `asked`, and what an earlier visit measured has to do.
  * @param {{ asked?: boolean }} [options]
  * @returns {Promise<Measure | null>}
@@ -33,7 +33,11 @@ let measuring = null;
 export async function measureDevice({ asked = false } = {}) {
   if (!measuring && !asked && !mayFetch()) return memory.get(keyOf());
   measuring ??= measure().catch(() => null);
-  return measuring;
+  const mine = measuring;
+  const result = await mine;
+  // What failed may work the next time.
+  if (!result && measuring === mine) measuring = null;
+  return result;
 }
 
 /** The device was changed: measure again when it is asked for. */
