@@ -100,8 +100,8 @@ test('the second visit needs no network: page, library, widget and model', async
 test('the second visit to the page itself needs no network: its four views open, and Write writes', async (t) => {
   // The page as it is, its worker stamped as for a build, in which the libraries are too.
   const libraries = Object.keys(VENDORED).filter((name) => name.endsWith('.js')).map((name) => `vendor/${name}`);
-  const { stamp, files } = await listOf([MOCK, WWW]);
-  const worker = (await stampedWorker([MOCK, WWW])).replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ stamp, files: [...files, ...libraries] })};`);
+  const { files, ...rest } = await listOf([MOCK, WWW]);
+  const worker = (await stampedWorker([MOCK, WWW])).replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ ...rest, files: [...files, ...libraries] })};`);
   const whole = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(worker) } });
   t.after(() => whole.close());
   const visitor = await visit(browser, whole, 'write');
