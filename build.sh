@@ -12,7 +12,7 @@ TOOLS=$TARGET_DIR/tools
 LOGS=$ROOT/target/logs
 WASM=wasm32-unknown-unknown/web/cresset.wasm
 # The web engine whose threads share memory is compiled against a standard library of its own (tools/wasm-target.sh).
-THREADS_SYSROOT=$TOOLS/wasm-threads
+THREADS_SYSROOT=$(realpath -m "$TOOLS/wasm-threads")
 THREADS_TARGET=$TARGET_DIR/threads
 WEB_BUILD=(--profile web --target wasm32-unknown-unknown --lib --no-default-features)
 # What rustc's wasm32 target and .cargo/config.toml turn on; wasm-opt must be told.
@@ -118,7 +118,7 @@ setup_rust() {
     die "Rust $wanted or newer is needed, this is $(rustc --version): run 'rustup update stable && rustup default stable'"
   have cc || need_packages "a C compiler (the linker)" gcc libc6-dev
   tools/wasm-target.sh
-  tools/wasm-target.sh threads "$THREADS_SYSROOT"
+  tools/wasm-target.sh threads "$THREADS_SYSROOT" || say "the web engine with threads is left out"
 }
 
 setup_wasm_bindgen() {
@@ -226,9 +226,8 @@ build_web() {
   # RUSTFLAGS would replace the flags of .cargo/config.toml, and with them SIMD.
   (unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
     cargo_build web "the engine for the web" build "${WEB_BUILD[@]}")
-  bundle web "$TARGET_DIR/$WASM" dist
-  compile_threads
-  bundle web-threads "$THREADS_TARGET/$WASM" dist/threads --enable-threads
+  bundle web "$TARGET_DIR/$WASM" dist -O3
+  [ ! -f "$THREADS_SYSROOT/rustc" ] || build_threads
   copy_www
   node tools/vendor.mjs dist
   node tools/stamp.mjs dist
@@ -236,7 +235,7 @@ build_web() {
 
 # The engine again, for pages where threads share memory. What runs while compiling (macros, build scripts) is the same for
 # both and compiled once.
-compile_threads() {
+build_threads() {
   local flags=(--sysroot="$THREADS_SYSROOT" -C codegen-units=4 -C target-feature=+simd128,+atomics,+bulk-memory)
   # www/start-engine.js makes the memory: at least as large at first as here, at most as large as here.
   local option
@@ -249,12 +248,16 @@ compile_threads() {
   done
   mkdir -p "$THREADS_TARGET"
   ln -sfn ../web "$THREADS_TARGET/web"
-  (unset CARGO_ENCODED_RUSTFLAGS
-    export RUSTFLAGS="${flags[*]}"
+  (unset RUSTFLAGS
+    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${flags[*]}")
+    export CARGO_ENCODED_RUSTFLAGS
     cargo_build web-threads "the engine for the web, with threads" build "${WEB_BUILD[@]}" --features threads --target-dir "$THREADS_TARGET")
+  # -O3 takes a minute more, and the result is no faster.
+  bundle web-threads "$THREADS_TARGET/$WASM" dist/threads -O1 --enable-threads
 }
 
-# A compiled engine → cresset_engine{.js,.d.ts,_bg.wasm} and snippets/, where it has changed. Usage: bundle NAME WASM FOLDER WASM-OPT'S…
+# A compiled engine → cresset_engine{.js,.d.ts,_bg.wasm} and snippets/ in a folder, where it has changed.
+# Usage: bundle NAME WASM FOLDER WASM-OPT-ARGS…
 bundle() {
   local name=$1 wasm=$2 folder=$3 out=$ROOT/target/bundle stamp
   shift 3
@@ -262,7 +265,7 @@ bundle() {
   [ "$stamp" != "$(cat "target/$name.stamp" 2>/dev/null)" ] || [ ! -f "$folder/cresset_engine_bg.wasm" ] || return 0
   rm -rf "$out"
   logged "bundle-$name" "$TOOLS/bin/wasm-bindgen" --target web --out-name cresset_engine --out-dir "$out" "$wasm"
-  logged "wasm-opt-$name" node_modules/.bin/wasm-opt -O3 "${WASM_FEATURES[@]}" "$@" \
+  logged "wasm-opt-$name" node_modules/.bin/wasm-opt "${WASM_FEATURES[@]}" "$@" \
     "$out/cresset_engine_bg.wasm" -o "$out/cresset_engine_bg.wasm"
   rm -f "$out"/package.json "$out"/.gitignore
   mkdir -p "$folder"

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { ISOLATED } from '../../tools/serve.mjs';
 import { stampedWorker } from '../../tools/stamp.mjs';
 import { FlakyFile, modelBytes } from './flaky.mjs';
 import { startServer } from './harness.mjs';
@@ -22,7 +23,7 @@ const BYTES = modelBytes(3 * MIB + 77);
 const skip = FIREFOX ? false : 'there is no Firefox here';
 
 /** Runs a set of scenes in a Firefox of its own; gives what each of them found. */
-async function play(set, { mock, globals = {}, routes = {} }) {
+async function play(set, { mock, globals = {}, headers = {}, routes = {} }) {
   const results = {};
   let done;
   const finished = new Promise((resolve, reject) => {
@@ -41,6 +42,7 @@ async function play(set, { mock, globals = {}, routes = {} }) {
   const send = (type, text) => (request, response) => response.writeHead(200, { 'Content-Type': type }).end(text);
   const server = await startServer({
     mock,
+    headers,
     routes: {
       '/scenes.html': send('text/html', page),
       '/scenes.js': send('text/javascript', readFileSync(here('./firefox/scenes.js'))),
@@ -130,14 +132,16 @@ test('Firefox: a service worker keeps the build', { skip }, () => {
   assert.ok(kept.includes('/cresset.js') && kept.includes('/widget/core.js'), kept.join(' '));
 });
 
+const threads = existsSync(here('../../dist/threads/cresset_engine_bg.wasm')) ? 2 : 1;
 const built = existsSync(here('../../dist/cresset_engine_bg.wasm'));
 
 test('Firefox: the engine writes the reference’s text on the processor', { skip: skip || (built ? false : 'dist/ has no engine: run ./build.sh first') }, async (t) => {
   const [{ ids, greedy_ids: want }] = JSON.parse(readFileSync(here('../golden/bundled.json'), 'utf8'));
   const count = Math.min(want.length, 24);
-  results = await play('engine', { mock: false, globals: { promptIds: ids, count } });
+  results = await play('engine', { mock: false, headers: ISOLATED, globals: { promptIds: ids, count } });
   const scene = found('the bundled model writes on the processor');
   t.diagnostic(`${scene.device}; auto takes ${scene.auto}`);
   assert.equal(scene.backend, 'cpu');
+  assert.deepEqual(scene.threads, [1, threads]);
   assert.deepEqual(scene.ids, want.slice(0, count));
 });
