@@ -10,7 +10,11 @@ cd "$ROOT"
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 TOOLS=$TARGET_DIR/tools
 LOGS=$ROOT/target/logs
-WASM=$TARGET_DIR/wasm32-unknown-unknown/web/cresset.wasm
+WASM=wasm32-unknown-unknown/web/cresset.wasm
+# The web engine whose threads share memory is compiled against a standard library of its own (tools/wasm-target.sh).
+THREADS_SYSROOT=$(realpath -m "$TOOLS/wasm-threads")
+THREADS_TARGET=$TARGET_DIR/threads
+WEB_BUILD=(--profile web --target wasm32-unknown-unknown --lib --no-default-features)
 # What rustc's wasm32 target and .cargo/config.toml turn on; wasm-opt must be told.
 WASM_FEATURES=(--enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext
   --enable-mutable-globals --enable-reference-types --enable-multivalue)
@@ -114,6 +118,7 @@ setup_rust() {
     die "Rust $wanted or newer is needed, this is $(rustc --version): run 'rustup update stable && rustup default stable'"
   have cc || need_packages "a C compiler (the linker)" gcc libc6-dev
   tools/wasm-target.sh
+  tools/wasm-target.sh threads "$THREADS_SYSROOT" || say "the web engine with threads is left out"
 }
 
 setup_wasm_bindgen() {
@@ -220,30 +225,54 @@ build_native() { cargo_build native "the command line" build --release; }
 build_web() {
   # RUSTFLAGS would replace the flags of .cargo/config.toml, and with them SIMD.
   (unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
-    cargo_build web "the engine for the web" build --profile web --target wasm32-unknown-unknown --lib --no-default-features)
-  mkdir -p dist
-  local stamp
-  stamp=$(cat "$WASM" build.sh package-lock.json Cargo.lock | sha256sum)
-  if [ "$stamp" != "$(cat target/web.stamp 2>/dev/null)" ] || [ ! -f dist/cresset_engine_bg.wasm ]; then
-    bundle
-    echo "$stamp" >target/web.stamp
-  fi
+    cargo_build web "the engine for the web" build "${WEB_BUILD[@]}")
+  bundle web "$TARGET_DIR/$WASM" dist -O3
+  [ ! -f "$THREADS_SYSROOT/rustc" ] || build_threads
   copy_www
   node tools/vendor.mjs dist
   node tools/stamp.mjs dist
 }
 
-# The compiled engine → dist/cresset_engine{.js,.d.ts,_bg.wasm} and dist/snippets/.
+# The engine again, for pages where threads share memory. What runs while compiling (macros, build scripts) is the same for
+# both and compiled once.
+build_threads() {
+  local flags=(--sysroot="$THREADS_SYSROOT" -C codegen-units=4 -C target-feature=+simd128,+atomics,+bulk-memory)
+  # www/start-engine.js makes the memory: at least as large at first as here, at most as large as here.
+  local option
+  for option in shared-memory import-memory initial-memory=$((16 << 20)) max-memory=$((4 << 30)); do
+    flags+=(-C "link-arg=--$option")
+  done
+  # What wasm-bindgen starts further threads with.
+  for option in __heap_base __wasm_init_tls __tls_size __tls_align __tls_base; do
+    flags+=(-C "link-arg=--export=$option")
+  done
+  mkdir -p "$THREADS_TARGET"
+  ln -sfn ../web "$THREADS_TARGET/web"
+  (unset RUSTFLAGS
+    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${flags[*]}")
+    export CARGO_ENCODED_RUSTFLAGS
+    cargo_build web-threads "the engine for the web, with threads" build "${WEB_BUILD[@]}" --features threads --target-dir "$THREADS_TARGET")
+  # -O3 takes a minute more, and the result is no faster.
+  bundle web-threads "$THREADS_TARGET/$WASM" dist/threads -O1 --enable-threads
+}
+
+# A compiled engine → cresset_engine{.js,.d.ts,_bg.wasm} and snippets/ in a folder, where it has changed.
+# Usage: bundle NAME WASM FOLDER WASM-OPT-ARGS…
 bundle() {
-  local out=$ROOT/target/bundle
+  local name=$1 wasm=$2 folder=$3 out=$ROOT/target/bundle stamp
+  shift 3
+  stamp=$(cat "$wasm" build.sh package-lock.json Cargo.lock | sha256sum)
+  [ "$stamp" != "$(cat "target/$name.stamp" 2>/dev/null)" ] || [ ! -f "$folder/cresset_engine_bg.wasm" ] || return 0
   rm -rf "$out"
-  logged bundle "$TOOLS/bin/wasm-bindgen" --target web --out-name cresset_engine --out-dir "$out" "$WASM"
-  logged wasm-opt node_modules/.bin/wasm-opt -O3 "${WASM_FEATURES[@]}" \
+  logged "bundle-$name" "$TOOLS/bin/wasm-bindgen" --target web --out-name cresset_engine --out-dir "$out" "$wasm"
+  logged "wasm-opt-$name" node_modules/.bin/wasm-opt "${WASM_FEATURES[@]}" "$@" \
     "$out/cresset_engine_bg.wasm" -o "$out/cresset_engine_bg.wasm"
   rm -f "$out"/package.json "$out"/.gitignore
-  rm -rf dist/snippets # the engine's own JavaScript, in a folder that is named by its content
-  cp -r "$out"/. dist/
-  say "bundled the engine: $(size dist/cresset_engine_bg.wasm), $(gzip -9c dist/cresset_engine_bg.wasm | wc -c | human) gzipped"
+  mkdir -p "$folder"
+  rm -rf "$folder/snippets" # the engine's own JavaScript, in a folder that is named by its content
+  cp -r "$out"/. "$folder/"
+  echo "$stamp" >"target/$name.stamp"
+  say "bundled the engine in $folder: $(size "$folder/cresset_engine_bg.wasm"), $(gzip -9c "$folder/cresset_engine_bg.wasm" | wc -c | human) gzipped"
 }
 
 size() { wc -c <"$1" | human; }
@@ -254,7 +283,7 @@ copy_www() {
   local file copied
   while IFS= read -r file; do
     [ -e "www/$file" ] || rm -f "dist/$file"
-  done < <(cd dist && find . -type f ! -path './cresset_engine*' ! -path './snippets/*' ! -path './vendor/*')
+  done < <(cd dist && find . -type f ! -path './cresset_engine*' ! -path './snippets/*' ! -path './threads/*' ! -path './vendor/*')
   copied=$(cp -ruv www/. dist/ | grep -c ' -> ' || true)
   [ "$copied" -eq 0 ] || say "copied $copied files of www/"
 }

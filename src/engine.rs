@@ -398,7 +398,7 @@ impl Engine {
         by_kind["total"] = json!(memory.total());
         json!({
             "model": self.model,
-            "device": device.info(),
+            "device": load::device_facts(device),
             "memory": by_kind,
             "adapters": self.adapters(),
             "tokenizer": self.tokenizer.as_ref().map(|t| t.info()),

@@ -11,6 +11,13 @@ import { createServer } from 'node:http';
 import { extname, join, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+/** What makes a page cross-origin isolated, where threads may share memory; other sites may still show and use all of it. */
+export const ISOLATED = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+};
+
 const TYPES = {
   '.css': 'text/css; charset=utf-8',
   '.gguf': 'application/octet-stream',
@@ -129,7 +136,7 @@ async function main([folder = 'dist', port = '8080']) {
   if (!info?.isDirectory()) throw new Error(`there is no folder ${folder}; build the page first`);
   for (let candidate = Number(port); ; candidate += 1) {
     try {
-      const { url } = await serve({ roots: [folder], port: candidate });
+      const { url } = await serve({ roots: [folder], port: candidate, headers: ISOLATED });
       console.log(`Cresset is at ${url} (stop with Ctrl+C)`);
       return;
     } catch (error) {

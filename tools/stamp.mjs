@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Writes into dist/sw.js what the build consists of: the files that work offline, and a stamp of their contents, by which
-// a browser knows a new build.
+// Writes into dist/sw.js what the build consists of: the files that work offline, those of them that are kept only once a
+// page has used them, with their hashes, and a stamp of all contents, by which a browser knows a new build.
 //
 //   node tools/stamp.mjs [folder]        folder: dist
 
@@ -14,6 +14,8 @@ const LINE = /^const BUILD = .*$/m;
 
 // Weights are kept by the library; types, cards and licences are for people.
 const LEFT_OUT = /^sw\.js$|\.(gguf|safetensors|d\.ts|md|LICENSE\.txt)$/;
+// The second engine, which few pages can use.
+const ON_USE = /^threads\//;
 
 /**
  * The service worker for what these folders serve; the first that has a file wins.
@@ -27,8 +29,13 @@ export async function stampedWorker(folders) {
   }
   const names = [...files.keys()].filter((name) => !LEFT_OUT.test(name)).sort();
   const hash = createHash('sha256');
-  for (const name of names) hash.update(`${name}\0`).update(await readFile(files.get(name)));
-  const build = { stamp: hash.digest('hex').slice(0, 16), files: names };
+  const onUse = {};
+  for (const name of names) {
+    const contents = await readFile(files.get(name));
+    hash.update(`${name}\0`).update(contents);
+    if (ON_USE.test(name)) onUse[name] = `sha256-${createHash('sha256').update(contents).digest('base64')}`;
+  }
+  const build = { stamp: hash.digest('hex').slice(0, 16), files: names.filter((name) => !onUse[name]), onUse };
   const worker = await readFile(files.get('sw.js'), 'utf8');
   if (!LINE.test(worker)) throw new Error('sw.js has no line that begins with "const BUILD ="');
   return worker.replace(LINE, () => `const BUILD = ${JSON.stringify(build)};`);

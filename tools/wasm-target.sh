@@ -2,6 +2,9 @@
 # Makes `cargo build --target wasm32-unknown-unknown` work, also where rustup cannot download.
 # In: the active rustc. Out: its sysroot holds the standard library for wasm32; nothing is done where it does already.
 #
+# With `threads FOLDER`: makes FOLDER a sysroot whose standard library for wasm32 is compiled for memory that threads
+# share, which nobody distributes. Always from source; nothing is done where this rustc's is there.
+#
 # `rustup target add` is the normal way. Where it fails, the library is built from the source of exactly this rustc
 # (half a minute) and laid into the sysroot. The source comes from the first of: the sysroot itself, rustup's component
 # `rust-src`, Debian's package `rust-src` of the same version, a `rust-library-VERSION.tar.xz` in ../shared/toolchain.
@@ -82,24 +85,27 @@ source_from_shared() {
   have_source
 }
 
-# Builds std for the target from source, through an empty crate, and copies it into the sysroot.
+# Builds std for the target from source, through an empty crate, and copies it to $1. The other arguments are the crates
+# of it that are needed, and rustc's flags.
 build_std() {
-  local folder log
+  local out=$1 crates=$2 flags=${3:-} folder log
   folder=$(mktemp -d)
   log=$folder/log
   mkdir -p "$folder/empty/src"
   printf '[package]\nname = "empty"\nedition = "2021"\n[workspace]\n' >"$folder/empty/Cargo.toml"
   printf '#![no_std]\n' >"$folder/empty/src/lib.rs"
-  if ! (cd "$folder/empty" && env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$folder/out" \
-    cargo build --release --target $TARGET -Zbuild-std=std,panic_abort,panic_unwind,test >"$log" 2>&1); then
+  if ! (cd "$folder/empty" && env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="$flags" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$folder/out" \
+    cargo build --release --target $TARGET "-Zbuild-std=$crates" >"$log" 2>&1); then
     tail -n 20 "$log" >&2
     rm -rf "$folder"
     return 1
   fi
-  mkdir -p "$OUT"
-  find "$folder/out/$TARGET/release/deps" -name 'lib*.rlib' ! -name 'libempty-*' -exec cp {} "$OUT/" \;
+  mkdir -p "$out"
+  find "$folder/out/$TARGET/release/deps" -name 'lib*.rlib' ! -name 'libempty-*' -exec cp {} "$out/" \;
   rm -rf "$folder"
 }
+
+find_source() { have_source || source_from_rustup || source_from_debian || source_from_shared; }
 
 main() {
   have_target && return
@@ -108,12 +114,12 @@ main() {
     return
   fi
   say "rustup cannot add $TARGET here; building Rust's standard library for it from source"
-  if ! have_source && ! source_from_rustup && ! source_from_debian && ! source_from_shared; then
+  if ! find_source; then
     echo "error: found no source of Rust $VERSION's standard library. Run 'rustup target add $TARGET' where there is" \
       "network, or 'rustup component add rust-src', and start again." >&2
     exit 1
   fi
-  if ! build_std || ! have_target; then
+  if ! build_std "$OUT" std,panic_abort,panic_unwind,test || ! have_target; then
     echo "error: Rust's standard library for $TARGET could not be built; run 'rustup target add $TARGET' where there" \
       "is network, and start again." >&2
     exit 1
@@ -121,4 +127,24 @@ main() {
   say "Rust target $TARGET is ready"
 }
 
-main
+threads() {
+  local folder=$1 lib=$1/lib/rustlib/$TARGET/lib
+  [ "$(rustc -vV)" != "$(cat "$folder/rustc" 2>/dev/null)" ] || return 0
+  say "building Rust's standard library for threads in wasm"
+  if ! find_source; then
+    echo "error: found no source of Rust $VERSION's standard library, from which threads in wasm are built. Run" \
+      "'rustup component add rust-src' where there is network, and start again." >&2
+    exit 1
+  fi
+  rm -rf "$folder"
+  if ! build_std "$lib" std,panic_abort "-C target-feature=+simd128,+atomics,+bulk-memory"; then
+    echo "error: Rust's standard library for threads in wasm could not be built." >&2
+    exit 1
+  fi
+  rustc -vV >"$folder/rustc"
+}
+
+case ${1:-} in
+  threads) threads "$2" ;;
+  *) main ;;
+esac

@@ -44,6 +44,11 @@ export interface ProbeOptions {
   /** Look among the files kept on this device first. Default true. */
   cache?: boolean;
   /**
+   * How many threads compute on the CPU, 1 to 64, where the page is cross-origin isolated; elsewhere one does. Default: as
+   * many as the processor has, up to 8.
+   */
+  threads?: number;
+  /**
    * Prove on a small model with known answers that the graphics adapter computes right, once for an adapter and a build.
    * Default true.
    */
@@ -102,6 +107,8 @@ export interface DeviceFacts {
   software: boolean;
   /** Why `auto` chose this device, where it did not take the graphics adapter. */
   reason?: string;
+  /** How many threads compute; on the CPU only. */
+  threads?: number;
   features: string[];
   limits: Record<string, number>;
 }

@@ -5,6 +5,7 @@ import { CressetError } from './errors.js';
 
 const DEVICES = ['auto', 'webgpu', 'cpu'];
 const KV_FORMATS = ['f16', 'f32', 'q8'];
+const MOST_THREADS = 64;
 
 /**
  * Values that are an object's own: pages exist where every object seems to have more, because a library extended what all
@@ -16,16 +17,18 @@ export function own(values) {
 
 /**
  * Options of `load` and `probe`, without `onProgress` and `signal`. The adapter goes its own way.
- * @returns {{ engine: object, cache: boolean, integrity?: string }}
+ * @returns {{ engine: string, device: string, threads?: number, cache: boolean, integrity?: string }}
  */
 export function checkLoadOptions(options) {
-  const { cache = true, integrity, adapter: _, ...rest } = own(options);
+  const { cache = true, integrity, threads, adapter: _, ...rest } = own(options);
   const engine = own(rest);
   const { device = 'auto', kv, contextLength } = engine;
   expect(DEVICES.includes(device), 'device', `expected one of ${DEVICES.join(', ')}`);
   expect(kv === undefined || KV_FORMATS.includes(kv), 'kv', `expected one of ${KV_FORMATS.join(', ')}`);
   expect(contextLength === undefined || (Number.isSafeInteger(contextLength) && contextLength > 0), 'contextLength', 'expected a positive whole number of tokens');
-  return { engine: encodeRequest({ ...engine, device }, 'options'), cache: Boolean(cache), integrity };
+  const countable = Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS;
+  expect(threads === undefined || countable, 'threads', `expected a whole number from 1 to ${MOST_THREADS}`);
+  return { engine: encodeRequest({ ...engine, device }, 'options'), device, threads, cache: Boolean(cache), integrity };
 }
 
 /**

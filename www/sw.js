@@ -1,14 +1,15 @@
 // The page and the library without a network. Keeps the files of one build, all or none of them, and answers from there;
-// models are not among them, the library keeps those itself (store.js). A new build is fetched beside the old one and
-// takes over when no page of the old one is open any more, or on the reload of the only one: a page never gets files of
-// two builds.
+// what few pages use is kept once it is used, and models are not among them, the library keeps those itself (store.js). A
+// new build is fetched beside the old one and takes over when no page of the old one is open any more, or on the reload of
+// the only one: a page never gets files of two builds.
 //
 // tools/stamp.mjs writes what a build consists of into the next line; without it nothing is kept.
-const BUILD = { stamp: '', files: [] };
+const BUILD = { stamp: '', files: [], onUse: {} };
 
 const PREFIX = `cresset ${registration.scope} `;
 const NAME = PREFIX + BUILD.stamp;
 const FILES = new Set(BUILD.files.map(addressOf));
+const ON_USE = new Map(Object.entries(BUILD.onUse).map(([file, integrity]) => [addressOf(file), integrity]));
 const PAGE = addressOf('');
 
 addEventListener('install', (event) => event.waitUntil(keepBuild()));
@@ -29,6 +30,7 @@ addEventListener('fetch', (event) => {
   const address = request.url.split(/[?#]/)[0];
   if (request.mode === 'navigate' && [PAGE, `${PAGE}index.html`].includes(address)) event.respondWith(openPage(request));
   else if (FILES.has(address) && !request.headers.has('range')) event.respondWith(fromBuild(address, request));
+  else if (ON_USE.has(address) && !request.headers.has('range')) event.respondWith(fromBuildOnUse(address));
 });
 
 async function keepBuild() {
@@ -58,6 +60,16 @@ async function openPage(request) {
 async function fromBuild(address, request) {
   const cache = await caches.open(NAME);
   return await cache.match(address, { ignoreVary: true }) ?? fetch(request);
+}
+
+async function fromBuildOnUse(address) {
+  const cache = await caches.open(NAME);
+  const kept = await cache.match(address, { ignoreVary: true });
+  if (kept) return kept;
+  // The server may have a newer build's by now, which must not meet the rest of this one.
+  const response = await fetch(address, { cache: 'no-cache', integrity: ON_USE.get(address) });
+  if (response.ok) await cache.put(address, await plain(response.clone())).catch(() => {}); // no room: it works all the same
+  return response;
 }
 
 /** Whether at most one tab shows a page of ours. */

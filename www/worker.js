@@ -4,6 +4,7 @@
 import { CressetError } from './errors.js';
 import { openAll, parseIntegrity, readText, survey } from './open.js';
 import { isWeights, resolve, storedFiles } from './sources.js';
+import { engineSize, startEngine } from './start-engine.js';
 import * as store from './store.js';
 import './subgroups.js';
 import { keepVerdict, readVerdicts } from './verdicts.js';
@@ -23,7 +24,7 @@ const methods = {
     report({ status: 'probe' });
     const access = accessTo(source, options, report, signal);
     const files = await openAll(await find(source, options, access), { ...access, headersOnly: true });
-    const { probe } = await wasm();
+    const { probe } = await wasm(options);
     return JSON.parse(await readingFrom(files, (readable) => probe(readable, options.engine)));
   },
 
@@ -37,12 +38,12 @@ const methods = {
     return {
       bytes: unknown ? null : files.reduce((sum, { size, kept }) => sum + size - kept, 0),
       kept: files.reduce((sum, { kept }) => sum + kept, 0),
-      engineBytes: await engineSize(signal),
+      engineBytes: await engineSize(options, signal),
     };
   },
 
   async load({ source, options, adapter }, report, { signal }) {
-    const { Engine, probe } = await wasm();
+    const { Engine, probe } = await wasm(options);
     const access = accessTo(source, options, report, signal);
     // An adapter that is not there is missed before the model is on the device.
     const beside = adapter ? await openAdapter(adapter, options, report, signal) : null;
@@ -149,44 +150,9 @@ async function interruptible(id, work) {
 }
 
 let module = null;
-function wasm() {
-  module ??= startEngine();
+function wasm(options) {
+  module ??= startEngine(options);
   return module;
-}
-
-async function startEngine() {
-  let refused = false;
-  const onRefusal = () => { refused = true; };
-  addEventListener('securitypolicyviolation', onRefusal);
-  try {
-    const glue = await import('./cresset_engine.js');
-    await glue.default();
-    return glue;
-  } catch (error) {
-    // The event may come after the error.
-    await new Promise((resolve) => { setTimeout(resolve); });
-    throw startError(error, refused);
-  } finally {
-    removeEventListener('securitypolicyviolation', onRefusal);
-  }
-}
-
-// Either its files could not be fetched, which passes or can be mended, or this browser does not run them.
-function startError(error, refused) {
-  const url = new URL('./cresset_engine.js', import.meta.url).href;
-  if (navigator.onLine === false) {
-    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url, engine: true }, { cause: error });
-  }
-  if (!refused && isUnfetched(error)) {
-    return new CressetError('DOWNLOAD', `the engine could not be fetched from ${url} (${error.message}); are cresset_engine.js and cresset_engine_bg.wasm there? Load the model again when they can be reached`, { url, engine: true, reason: error.message }, { cause: error });
-  }
-  return new CressetError('INTERNAL', `the engine could not be started from ${url}: ${error.message}; does this browser have WebAssembly, and the page's Content-Security-Policy 'wasm-unsafe-eval' and this address in script-src and connect-src?`, { url, reason: error.message }, { cause: error });
-}
-
-/** Whether the files did not come, or something else in their place: a page that says so, say. */
-function isUnfetched({ name, message }) {
-  if (name === 'CompileError') return /magic|\\0asm/i.test(message);
-  return name === 'TypeError' || name === 'NetworkError' || name === 'AbortError';
 }
 
 function addAdapter(name, files, options) {
@@ -218,13 +184,6 @@ async function find(source, { integrity }, access) {
   });
   if (integrity !== undefined) demandIntegrity(files, parseIntegrity(integrity));
   return files;
-}
-
-async function engineSize(signal) {
-  const response = await fetch(new URL('./cresset_engine_bg.wasm', import.meta.url), { method: 'HEAD', signal }).catch(() => null);
-  // Compressed or not: what travels.
-  const length = Number.parseInt(response?.headers.get('content-length') ?? '', 10);
-  return response?.ok && Number.isSafeInteger(length) ? length : null;
 }
 
 function demandIntegrity(files, sha256) {

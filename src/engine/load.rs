@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::models::lora::Places;
 use crate::models::{self, Hyper, Loader, Model, Shape};
+use crate::ops::threads;
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind};
@@ -152,6 +153,15 @@ pub async fn load(
     options.self_test.known.extend(verdict.clone());
     let origin = Origin::new(checkpoint.files(), options);
     Ok(Engine { work, tokenizer, template, model, adapters, origin, verdict, requests: 0, utc_offset: 0 })
+}
+
+/// What the page and the terminal say about the device: of the CPU, also how many threads compute now.
+pub(super) fn device_facts(device: &Device) -> Value {
+    let mut facts = json!(device.info());
+    if device.is_cpu() {
+        facts["threads"] = json!(threads::pool().threads());
+    }
+    facts
 }
 
 /// A model on its device, ready to run.

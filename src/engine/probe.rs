@@ -1,6 +1,6 @@
 //! What can be said of a model before anything is loaded: what it is, what it needs, and whether it runs here.
 
-use super::load::{LoadOptions, WASM_MOST, context, open_device, tokenizer};
+use super::load::{LoadOptions, WASM_MOST, context, device_facts, open_device, tokenizer};
 use crate::device::{Device, DeviceInfo};
 use crate::error::{Error, Result};
 use crate::models::{self, Architecture, Hyper, Loader, Shape};
@@ -88,7 +88,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),
         "quantization": quantization(checkpoint, options),
         "downloadBytes": checkpoint.file_bytes(),
-        "device": device.info(),
+        "device": device_facts(&device),
         "estimatedTokensPerSecond": null,
         "fits": problems.is_empty(),
     });

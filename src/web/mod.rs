@@ -2,6 +2,8 @@
 //! `{ code, message, details }`. With `device/web.rs`, the only place that knows `JsValue`.
 
 mod source;
+#[cfg(feature = "threads")]
+mod threads;
 
 use crate::engine::{AdapterOptions, BenchOptions, LoadOptions, probe as probe_model};
 use crate::error::{Error, Result};
@@ -21,7 +23,10 @@ extern "C" {
 
 #[wasm_bindgen(start)]
 pub fn start() {
+    #[cfg(not(feature = "threads"))]
     console_error_panic_hook::set_once();
+    #[cfg(feature = "threads")]
+    threads::set_panic_hook();
 }
 
 /// The version of this build.

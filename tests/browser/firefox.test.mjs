@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { ISOLATED } from '../../tools/serve.mjs';
 import { stampedWorker } from '../../tools/stamp.mjs';
 import { FIREFOX, startFirefox } from './firefox/driver.mjs';
 import { FlakyFile, modelBytes } from './flaky.mjs';
@@ -39,7 +40,7 @@ after(async () => {
 });
 
 /** Runs a set of scenes in a page of their own (firefox/scenes.js); gives what each of them found. */
-async function play(set, { mock, globals = {}, routes = {} }) {
+async function play(set, { mock, globals = {}, headers = {}, routes = {} }) {
   const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Scenes</title><body><script type="module">
     Object.assign(window, ${JSON.stringify(globals)}, { results: {} });
     try {
@@ -50,6 +51,7 @@ async function play(set, { mock, globals = {}, routes = {} }) {
   </script></body></html>`;
   const server = await startServer({
     mock,
+    headers,
     routes: {
       '/scenes.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(page),
       '/scenes.js': script(readFileSync(here('./firefox/scenes.js'))),
@@ -113,15 +115,17 @@ test('Firefox: a service worker keeps the build', { skip }, () => {
   assert.ok(kept.includes('/cresset.js') && kept.includes('/widget/core.js'), kept.join(' '));
 });
 
+const threads = existsSync(here('../../dist/threads/cresset_engine_bg.wasm')) ? 2 : 1;
 const built = existsSync(here('../../dist/cresset_engine_bg.wasm')) ? false : 'dist/ has no engine: run ./build.sh first';
 
 test('Firefox: the engine writes the reference’s text on the processor', { skip: skip || built }, async (t) => {
   const [{ ids, greedy_ids: want }] = JSON.parse(readFileSync(here('../golden/bundled.json'), 'utf8'));
   const count = Math.min(want.length, 24);
-  results = await play('engine', { mock: false, globals: { promptIds: ids, count } });
+  results = await play('engine', { mock: false, headers: ISOLATED, globals: { promptIds: ids, count } });
   const scene = found('the bundled model writes on the processor');
   t.diagnostic(`${scene.device}; auto takes ${scene.auto}`);
   assert.equal(scene.backend, 'cpu');
+  assert.deepEqual(scene.threads, [1, threads]);
   assert.deepEqual(scene.ids, want.slice(0, count));
 });
 

@@ -1,7 +1,8 @@
 // The service worker: a second visit without a network, new builds, and what happens to pages of the old one.
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
@@ -22,8 +23,10 @@ const INDEX = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Offli
   </script>
   <script type="module" src="cresset-chat.js"></script><cresset-chat model="default"></cresset-chat></html>`;
 
+const RARE = 'export default "rare";';
+
 let browser, server, page;
-let build; // what the server has: { stamp, files, lazy }
+let build; // what the server has: { stamp, more, rare }
 let down = false;
 
 before(async () => {
@@ -37,7 +40,8 @@ before(async () => {
     routes: {
       '/': send('text/html', () => INDEX),
       '/index.html': send('text/html', () => INDEX),
-      '/sw.js': send('text/javascript', () => worker.replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ stamp: build.stamp, files: [...files, 'vendor/marked.esm.js', 'lazy.js', ...(build.more ?? [])] })};`)),
+      '/sw.js': send('text/javascript', () => worker.replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ stamp: build.stamp, files: [...files, 'vendor/marked.esm.js', 'lazy.js', ...(build.more ?? [])], onUse: { 'threads/rare.js': `sha256-${createHash('sha256').update(RARE).digest('base64')}` } })};`)),
+      '/threads/rare.js': send('text/javascript', () => build.rare ?? RARE),
       '/lazy.js': send('text/javascript', () => `export default ${JSON.stringify(build.stamp)};`),
     },
   });
@@ -100,8 +104,8 @@ test('the second visit needs no network: page, library, widget and model', async
 test('the second visit to the page itself needs no network: its four views open, and Write writes', async (t) => {
   // The page as it is, its worker stamped as for a build, in which the libraries are too.
   const libraries = Object.keys(VENDORED).filter((name) => name.endsWith('.js')).map((name) => `vendor/${name}`);
-  const { stamp, files } = await listOf([MOCK, WWW]);
-  const worker = (await stampedWorker([MOCK, WWW])).replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ stamp, files: [...files, ...libraries] })};`);
+  const { files, ...rest } = await listOf([MOCK, WWW]);
+  const worker = (await stampedWorker([MOCK, WWW])).replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ ...rest, files: [...files, ...libraries] })};`);
   const whole = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(worker) } });
   t.after(() => whole.close());
   const visitor = await visit(browser, whole, 'write');
@@ -162,6 +166,20 @@ test('a build that cannot be fetched whole leaves the old one in place', async (
   assert.equal(await version(), 'one');
 });
 
+test('what few pages use is kept once it is used, and only as this build has it', async () => {
+  assert.ok(!(await inCaches()).includes('/threads/rare.js'));
+  build.rare = 'export default "another build";';
+  const rare = (query = '') => page.evaluate((query) => import(`/threads/rare.js${query}`).then((module) => module.default, () => 'refused'), query);
+  assert.equal(await rare(), 'refused');
+  assert.ok(!(await inCaches()).includes('/threads/rare.js'));
+  build.rare = RARE;
+  assert.equal(await rare('?again'), 'rare');
+  assert.ok((await inCaches()).includes('/threads/rare.js'));
+  await page.context().setOffline(true);
+  await page.reload();
+  assert.equal(await rare(), 'rare');
+});
+
 test('without a service worker the page works, and says nothing', async (t) => {
   const cdn = await startServer({ mock: true, headers: { 'Access-Control-Allow-Origin': '*' } });
   t.after(() => cdn.close());
@@ -180,6 +198,11 @@ test('the stamp names what a build consists of, and changes with any of it', asy
   for (const name of ['index.html', 'cresset.js', 'worker.js', 'cresset-chat.js', 'widget/messages/zh-CN.js', 'models/catalogue.json']) assert.ok(first.files.includes(name), name);
   assert.deepEqual(first.files.filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)), []);
   assert.deepEqual(await listOf([folder]), first);
+  mkdirSync(join(folder, 'threads'));
+  writeFileSync(join(folder, 'threads', 'cresset_engine.js'), 'export default 1;');
+  const second = await listOf([folder]);
+  assert.deepEqual([second.files, second.onUse], [first.files, { 'threads/cresset_engine.js': `sha256-${createHash('sha256').update('export default 1;').digest('base64')}` }]);
+  assert.notEqual(second.stamp, first.stamp);
   writeFileSync(join(folder, 'errors.js'), '// changed');
   assert.notEqual((await listOf([folder])).stamp, first.stamp);
 });

@@ -6,14 +6,14 @@ mod dispatch;
 mod lanes;
 mod math;
 mod products;
-#[cfg(not(target_arch = "wasm32"))]
-mod threads;
+pub mod threads;
 
 pub use products::products;
 
 use super::Activation;
 use dispatch::{Vectorized, vectorized};
 use lanes::Lanes;
+use threads::pool;
 
 /// gate becomes act(gate) × up, or act(gate).
 pub fn activate(kind: Activation, gate: &mut [f32], up: Option<&[f32]>) {
@@ -34,33 +34,29 @@ impl Vectorized for Activate<'_> {
 }
 
 /// How many of `items` a thread takes at a time, if fewer than `least` are not worth it.
-pub fn items_a_part(items: usize, least: usize) -> usize {
-    #[cfg(target_arch = "wasm32")]
-    let threads = 1; // a page's worker
-    #[cfg(not(target_arch = "wasm32"))]
-    let threads = threads::pool().threads();
-    match threads {
+fn items_a_part(items: usize, least: usize) -> usize {
+    match pool().threads() {
         1 => items.max(1),
         // More parts than threads: one that is kept waiting holds the others up less.
-        _ => items.div_ceil(4 * threads).max(least),
+        threads => items.div_ceil(4 * threads).max(least),
     }
 }
 
-/// Calls `work(first, items)` on consecutive parts of `data`, whose items are `size` numbers each, on all threads.
-pub fn in_parallel(data: &mut [f32], size: usize, least: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+/// Calls `work(first, items)` on consecutive parts of `data`, whose items are `size` numbers each, on all threads. Gives
+/// the items of a part: another call may find more threads.
+pub fn in_parallel(data: &mut [f32], size: usize, least: usize, work: impl Fn(usize, &mut [f32]) + Sync) -> usize {
     let items = data.len() / size;
     let part = items_a_part(items, least);
     if part >= items {
-        return work(0, data);
+        work(0, data);
+        return part;
     }
-    #[cfg(not(target_arch = "wasm32"))]
-    {
-        // Every part is taken once, by one thread: the locks only say so to the compiler.
-        let parts: Vec<_> = data.chunks_mut(part * size).map(std::sync::Mutex::new).collect();
-        threads::pool().run(parts.len(), &|i| {
-            if let Ok(mut data) = parts[i].try_lock() {
-                work(i * part, &mut data);
-            }
-        });
-    }
+    // Every part is taken once, by one thread: the locks only say so to the compiler.
+    let parts: Vec<_> = data.chunks_mut(part * size).map(std::sync::Mutex::new).collect();
+    pool().run(parts.len(), &|i| {
+        if let Ok(mut data) = parts[i].try_lock() {
+            work(i * part, &mut data);
+        }
+    });
+    part
 }

@@ -6,8 +6,8 @@
 //! and multiplied from there.
 
 use super::dispatch::{Vectorized, vectorized};
+use super::in_parallel;
 use super::lanes::Lanes;
-use super::{in_parallel, items_a_part};
 use crate::quant::{Codec, ForCodec, Format};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -32,11 +32,10 @@ pub fn products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
     let rounded = (rows <= FEW && format.is_quantized()).then(|| x.iter().map(|x| Rounded::of(x)).collect::<Vec<_>>());
     let least = (WORTH_A_THREAD / (k * rows)).max(W);
     let mut parts = vec![0f32; n * rows]; // of each part of the weight [T, n]
-    in_parallel(&mut parts, rows, least, |first, out| {
+    let part = in_parallel(&mut parts, rows, least, |first, out| {
         let weight = &weight[first * row_bytes..][..out.len() / rows * row_bytes];
         format.run(Products { weight, x, rounded: rounded.as_deref().unwrap_or_default(), out });
     });
-    let part = items_a_part(n, least);
     if rows == 1 || part >= n {
         return parts;
     }

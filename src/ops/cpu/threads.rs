@@ -1,8 +1,13 @@
 //! Threads that wait awake: a decoded token is a hundred pieces of work of a few ten microseconds each, and to put
 //! threads to sleep and wake them for each costs as much as the work.
+//!
+//! Natively the pool starts its helpers. In a browser they are workers that JavaScript starts and that join (`web/threads.rs`);
+//! a trap there ends the worker and runs nothing more of it, so JavaScript says afterwards that it has left.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 
 /// How often an idle thread looks for work before it sleeps: some ten microseconds.
@@ -12,6 +17,7 @@ const LOOKS: usize = 4096;
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
 /// What caller and helpers share.
+#[derive(Default)]
 struct Shared {
     /// Odd while a job is open; goes up by one when it opens and when it closes.
     epoch: AtomicUsize,
@@ -22,9 +28,17 @@ struct Shared {
     parts: AtomicUsize,
     /// Helpers that may be looking at the job.
     inside: AtomicUsize,
-    /// A part has panicked.
-    broken: AtomicBool,
+    /// Why a helper's part of the job has not been done.
+    broken: Mutex<Option<String>>,
     asleep: AtomicUsize,
+    helpers: Mutex<Vec<Thread>>,
+    /// How many they are.
+    joined: AtomicUsize,
+}
+
+thread_local! {
+    /// Whether this thread is one of those that `Shared::inside` counts.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 #[derive(Clone, Copy)]
@@ -34,14 +48,15 @@ struct Job(*const Work<'static>);
 unsafe impl Send for Job {}
 
 /// Helper threads and the thread that calls.
+#[derive(Default)]
 pub struct Pool {
     shared: Arc<Shared>,
-    helpers: Vec<Thread>,
     /// One job at a time; who finds it taken works alone.
     taken: Mutex<()>,
 }
 
 /// The pool of this process: a thread for every processor, or as many as `CRESSET_THREADS` says.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn pool() -> &'static Pool {
     static POOL: OnceLock<Pool> = OnceLock::new();
     POOL.get_or_init(|| {
@@ -50,30 +65,45 @@ pub fn pool() -> &'static Pool {
     })
 }
 
+/// The pool of this module: its caller, and whoever joins.
+#[cfg(target_arch = "wasm32")]
+pub fn pool() -> &'static Pool {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    POOL.get_or_init(Pool::default)
+}
+
 impl Pool {
     /// Of so many threads, the caller's counted.
+    #[cfg(not(target_arch = "wasm32"))]
     fn new(threads: usize) -> Pool {
-        let shared = Arc::new(Shared {
-            epoch: AtomicUsize::new(0),
-            job: Mutex::new(None),
-            next: AtomicUsize::new(0),
-            parts: AtomicUsize::new(0),
-            inside: AtomicUsize::new(0),
-            broken: AtomicBool::new(false),
-            asleep: AtomicUsize::new(0),
-        });
-        let helper = |i: usize| {
-            let shared = shared.clone();
+        let pool = Pool::default();
+        for i in 1..threads {
+            let shared = pool.shared.clone();
             let builder = thread::Builder::new().name(format!("cresset-{i}"));
-            Some(builder.spawn(move || shared.help()).ok()?.thread().clone())
-        };
-        // Where the system gives no more threads, those that are there do.
-        let helpers = (1..threads).map_while(helper).collect();
-        Pool { shared, helpers, taken: Mutex::new(()) }
+            // Where the system gives no more threads, those that are there do.
+            let Ok(helper) = builder.spawn(move || shared.help()) else { break };
+            pool.shared.register(helper.thread().clone());
+        }
+        pool
     }
 
     pub fn threads(&self) -> usize {
-        1 + self.helpers.len()
+        1 + self.shared.joined.load(SeqCst)
+    }
+
+    /// Counts this thread among the helpers, from the next job on; it must `help` then.
+    pub fn join(&self) {
+        self.shared.register(thread::current());
+    }
+
+    /// A helper's life.
+    pub fn help(&self) -> ! {
+        self.shared.help()
+    }
+
+    /// A helper's end, on its thread, wherever it has come to. The job that it was at fails for this reason.
+    pub fn leave(&self, reason: String) {
+        self.shared.leave(reason);
     }
 
     /// Calls `work` with every number below `parts`, on all threads; returns when all are done. Panics if one has.
@@ -87,12 +117,15 @@ impl Pool {
         let job = unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work) };
         shared.open(Job(job), parts);
         if shared.asleep.load(SeqCst) > 0 {
-            self.helpers.iter().for_each(Thread::unpark);
+            locked(&shared.helpers).iter().for_each(Thread::unpark);
         }
         let closing = Closing(shared);
         shared.take_parts(work);
         drop(closing);
-        assert!(!shared.broken.load(SeqCst), "a thread has panicked");
+        let broken = locked(&shared.broken).take();
+        if let Some(reason) = broken {
+            panic!("a thread has stopped: {reason}");
+        }
     }
 }
 
@@ -105,12 +138,35 @@ impl Drop for Closing<'_> {
     }
 }
 
+/// What is locked here is whole at any time.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shared {
+    fn register(&self, helper: Thread) {
+        let mut helpers = locked(&self.helpers);
+        helpers.push(helper);
+        self.joined.store(helpers.len(), SeqCst);
+    }
+
+    fn leave(&self, reason: String) {
+        let this = thread::current().id();
+        let mut helpers = locked(&self.helpers);
+        helpers.retain(|helper| helper.id() != this);
+        self.joined.store(helpers.len(), SeqCst);
+        drop(helpers);
+        if INSIDE.get() {
+            *locked(&self.broken) = Some(reason);
+            self.exit();
+        }
+    }
+
     fn open(&self, job: Job, parts: usize) {
-        *self.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
+        *locked(&self.job) = Some(job);
         self.next.store(0, SeqCst);
         self.parts.store(parts, SeqCst);
-        self.broken.store(false, SeqCst);
+        *locked(&self.broken) = None;
         self.epoch.fetch_add(1, SeqCst);
     }
 
@@ -134,26 +190,37 @@ impl Shared {
         }
     }
 
-    /// A helper's life.
-    fn help(&self) {
+    fn help(&self) -> ! {
         let mut seen = 0;
         loop {
             let epoch = self.wait_past(seen);
-            self.inside.fetch_add(1, SeqCst);
+            self.enter();
             // Only now is it sure that the job stays open until this thread is out again.
             if self.epoch.load(SeqCst) == epoch {
-                let job = *self.job.lock().unwrap_or_else(PoisonError::into_inner);
+                let job = *locked(&self.job);
                 if let Some(Job(work)) = job {
                     // SAFETY: the job is open, and its caller waits for this thread.
                     let work = unsafe { &*work };
-                    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.take_parts(work))).is_err() {
-                        self.broken.store(true, SeqCst);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.take_parts(work))) {
+                        let text = panic.downcast_ref::<String>().map(String::as_str);
+                        let text = text.or_else(|| panic.downcast_ref().copied()).unwrap_or("a panic");
+                        *locked(&self.broken) = Some(text.to_string());
                     }
                 }
             }
-            self.inside.fetch_sub(1, SeqCst);
+            self.exit();
             seen = epoch;
         }
+    }
+
+    fn enter(&self) {
+        INSIDE.set(true);
+        self.inside.fetch_add(1, SeqCst);
+    }
+
+    fn exit(&self) {
+        INSIDE.set(false);
+        self.inside.fetch_sub(1, SeqCst);
     }
 
     /// The epoch of an open job that is not `seen`.
@@ -242,12 +309,83 @@ mod tests {
         let pool = Pool::new(2);
         for part_that_panics in 0..8 {
             let run = || pool.run(8, &|part| assert!(part != part_that_panics, "on purpose"));
-            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
         }
         let done = AtomicUsize::new(0);
         pool.run(8, &|_| {
             done.fetch_add(1, SeqCst);
         });
         assert_eq!(done.load(SeqCst), 8);
+    }
+
+    #[test]
+    fn threads_join_while_the_pool_is_at_work() {
+        let pool: &Pool = Box::leak(Box::default());
+        assert_eq!(pool.threads(), 1);
+        let mut most = 0;
+        while most < 3 {
+            if pool.threads() == most + 1 {
+                thread::spawn(|| {
+                    pool.join();
+                    pool.help()
+                });
+                most += 1;
+            }
+            let done: Vec<AtomicUsize> = (0..13).map(|_| AtomicUsize::new(0)).collect();
+            pool.run(13, &|part| {
+                done[part].fetch_add(1, SeqCst);
+            });
+            assert!(done.iter().all(|n| n.load(SeqCst) == 1));
+        }
+        while pool.threads() < 4 {
+            thread::yield_now();
+        }
+        // Four parts that wait for each other: whoever is counted helps.
+        let met = AtomicUsize::new(0);
+        pool.run(4, &|_| {
+            met.fetch_add(1, SeqCst);
+            while met.load(SeqCst) < 4 {
+                thread::yield_now();
+            }
+        });
+    }
+
+    #[test]
+    fn a_helper_that_leaves_within_a_job_ends_it() {
+        let pool: &Pool = Box::leak(Box::default());
+        let helper = thread::spawn(|| {
+            pool.join();
+            pool.shared.wait_past(0);
+            pool.shared.enter();
+            // As in a browser, where nothing is caught: what it has taken stays undone.
+            pool.shared.next.fetch_add(1, SeqCst);
+            pool.leave("memory access out of bounds".into());
+        });
+        while pool.threads() < 2 {
+            thread::yield_now();
+        }
+        let run = || {
+            pool.run(2, &|_| {
+                while pool.shared.inside.load(SeqCst) == 0 && pool.threads() == 2 {
+                    thread::yield_now();
+                }
+            })
+        };
+        let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a part is missing");
+        assert!(panic.downcast_ref::<String>().expect("a text").contains("memory access out of bounds"));
+        helper.join().expect("it has only left");
+        assert_eq!(pool.threads(), 1);
+        // One that leaves between jobs harms none.
+        thread::spawn(|| {
+            pool.join();
+            pool.leave("unreachable".into());
+        })
+        .join()
+        .expect("it has only left");
+        let done = AtomicUsize::new(0);
+        pool.run(5, &|_| {
+            done.fetch_add(1, SeqCst);
+        });
+        assert_eq!(done.load(SeqCst), 5);
     }
 }

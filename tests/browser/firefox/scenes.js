@@ -98,11 +98,14 @@ export const mock = {
 export const engine = {
   async 'the bundled model writes on the processor'() {
     const device = navigator.gpu ? 'webgpu here' : 'no webgpu';
-    const engine = await Cresset.load('default', { device: 'cpu' });
+    const alone = await Cresset.load('default', { device: 'cpu', threads: 1 });
+    await alone.unload();
+    const engine = await Cresset.load('default', { device: 'cpu', threads: 2 });
     const { choices: [{ token_ids: ids, text }] } = await engine.completions.create({ prompt: window.promptIds, max_tokens: window.count, temperature: 0, ignore_eos: true, return_token_ids: true });
     const { device: { backend } } = engine.info;
+    const threads = [alone, engine].map(({ info }) => info.device.threads);
     await engine.unload();
     const auto = await Cresset.probe('default');
-    return { device, backend, ids, text, auto: auto.device.backend };
+    return { device, backend, threads, ids, text, auto: auto.device.backend };
   },
 };
