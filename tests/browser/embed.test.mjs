@@ -83,11 +83,12 @@ test('without the widget the preview says so', async (t) => {
 });
 
 test('the preview’s launcher is in the window, whatever its height', async () => {
+  page = await visit(browser, real, 'embed');
+  const launcher = page.frameLocator('#preview').locator('cresset-chat button.launcher');
+  await launcher.waitFor();
   for (const viewport of [{ width: 1360, height: 760 }, { width: 1360, height: 900 }, { width: 1360, height: 720 }]) {
-    await page?.context().close();
-    page = await visit(browser, real, 'embed', { viewport });
-    const launcher = page.frameLocator('#preview').locator('cresset-chat button.launcher');
-    await launcher.waitFor();
+    await page.setViewportSize(viewport);
+    await page.evaluate(() => new Promise(requestAnimationFrame));
     const { y, height } = await launcher.boundingBox();
     assert.ok(y > 0 && y + height < viewport.height, `${y} + ${height} in ${viewport.height}`);
     const copy = await page.locator('#snippet-copy').boundingBox();

@@ -3,11 +3,11 @@
 // at when the page changes; no test compares them. They show the mock engine, and the fonts of the machine that made them
 // (best with a system font and one for Chinese).
 //
-//   node tests/browser/reference.mjs
+//   node tests/browser/reference.mjs [BEGINNING…]        only pictures whose names begin so: write embed-dark
 
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { startBrowser, startServer } from './harness.mjs';
+import { json, startBrowser, startServer } from './harness.mjs';
 import { answered, drop, ready, visit } from './visitor.mjs';
 
 const FOLDER = fileURLToPath(new URL('reference/', import.meta.url));
@@ -55,19 +55,29 @@ const VIEWS = {
     await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('#catalogue .verdict')?.textContent ?? ''));
     await page.evaluate(() => document.getElementById('catalogue-title').scrollIntoView());
   },
-  async embed(page, { server }) {
+  async embed(page, { server, wide }) {
     await page.goto(`${server.url}#/embed`);
     await page.waitForSelector('#snippet');
     await page.evaluate(() => scrollTo(0, 0));
-    await page.waitForTimeout(600);
+    const preview = page.frameLocator('#preview').locator('cresset-chat');
+    await preview.locator('button.launcher').waitFor({ state: 'attached' });
+    if (!wide) return;
+    await preview.locator('button.launcher').click();
+    await preview.locator('dialog[data-state^="ready"]').waitFor(); // the model is here already
+    await page.mouse.move(0, 0);
+    await page.evaluate(() => scrollTo(0, 0));
   },
 };
 
 const browser = await startBrowser();
-const server = await startServer({ mock: true, bundled: '' });
+const server = await startServer({ mock: true, bundled: '', routes: {
+  '/models/catalogue.json': json([{ id: 'ember', name: 'Cresset Stories 4M', file: 'ember.gguf', bytes: 4_100_000, starters: ['Once upon a time', 'The lighthouse keeper', 'On the first day of winter'] }]),
+} });
 const converter = await browser.newPage();
 // The widget's pictures, which lie there too, are its own tests' to take.
-for (const name of await readdir(FOLDER).catch(() => [])) if (name.endsWith('.webp')) await rm(`${FOLDER}${name}`);
+const beginnings = process.argv.slice(2);
+const wanted = (name) => beginnings.length === 0 || beginnings.some((beginning) => name.startsWith(beginning));
+for (const name of await readdir(FOLDER).catch(() => [])) if (name.endsWith('.webp') && wanted(name)) await rm(`${FOLDER}${name}`);
 await mkdir(FOLDER, { recursive: true });
 let bytes = 0;
 for (const locale of ['en-GB', 'zh-CN']) {
@@ -75,9 +85,11 @@ for (const locale of ['en-GB', 'zh-CN']) {
     for (const [width, options] of Object.entries(WIDTHS)) {
       const page = await visit(browser, server, 'write', { ...options, locale, colorScheme });
       for (const [view, prepare] of Object.entries(VIEWS)) {
-        await prepare(page, { server, locale, narrow: width === 'phone' });
+        const name = `${view}-${colorScheme}-${locale.slice(0, 2)}-${width}`;
+        if (!wanted(name)) continue;
+        await prepare(page, { server, locale, narrow: width === 'phone', wide: width === 'desktop' });
         await page.waitForTimeout(350);
-        bytes += await keep(`${view}-${colorScheme}-${locale.slice(0, 2)}-${width}`, await page.screenshot());
+        bytes += await keep(name, await page.screenshot());
       }
       await page.context().close();
     }
@@ -87,6 +99,7 @@ for (const locale of ['en-GB', 'zh-CN']) {
 const page = await visit(browser, server, 'models', { ...WIDTHS.desktop, colorScheme: 'light', locale: 'en-GB' });
 await page.setInputFiles('#file', { name: 'holiday.gguf', mimeType: 'application/octet-stream', buffer: Buffer.from('not a model') });
 await page.waitForSelector('#notices .problem');
+await page.waitForTimeout(350);
 bytes += await keep('problem-light-en-desktop', await page.screenshot());
 await page.locator('#notices .problem-actions button').last().click();
 await page.click('#settings-button');
@@ -101,6 +114,7 @@ await server.close();
 
 /** A PNG picture as WebP; gives its size. */
 async function keep(name, png) {
+  if (!wanted(name)) return 0;
   const url = await converter.evaluate(async ({ data, quality }) => {
     const image = await createImageBitmap(await (await fetch(data)).blob());
     const canvas = new OffscreenCanvas(image.width, image.height);
