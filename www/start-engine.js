@@ -29,8 +29,11 @@ export async function startEngine(options) {
 
 /** The bytes that starting it takes from the network, or null where the server does not say. */
 export async function engineSize(options, signal) {
-  const glue = await threadsFor(options) > 1 ? THREADED : PLAIN;
-  const response = await fetch(wasmOf(glue), { method: 'HEAD', signal }).catch(() => null);
+  return await threadsFor(options) > 1 && await sizeOf(wasmOf(THREADED), signal) || sizeOf(wasmOf(PLAIN), signal);
+}
+
+async function sizeOf(url, signal) {
+  const response = await fetch(url, { method: 'HEAD', signal }).catch(() => null);
   // Compressed or not: what travels.
   const length = Number.parseInt(response?.headers.get('content-length') ?? '', 10);
   return response?.ok && Number.isSafeInteger(length) ? length : null;
