@@ -350,7 +350,7 @@ run_tests() {
   fi
   part engine cargo test --release --no-fail-fast
   part training cargo test --release --features train --test train
-  part browser node --test --test-timeout=600000 --test-reporter=spec --test-concurrency=2 tests/browser/*.test.mjs
+  part browser node --test --test-timeout=1200000 --test-reporter=spec --test-concurrency=2 tests/browser/*.test.mjs
   printf '\n'
   printf '%s\n' "${SUMMARY[@]}"
   skips

@@ -30,9 +30,9 @@ export class ArrivingFile {
     return this.size === null ? this.whole : this;
   }
 
-  /** It comes from its first byte on, into `part`. What was read of an earlier beginning may be of another file. */
+  /** It comes into `part`. Where it begins once more, what is known or was read of it may be of another file. */
   begin(part, size) {
-    if (this.#wasRead) {
+    if (this.#wasRead || (this.size !== null && this.size !== size)) {
       this.#failure ??= new CressetError('DOWNLOAD', `${this.name} was sent once more from its beginning; load it again`, { restarted: true });
     }
     this.#part = part;

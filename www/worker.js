@@ -202,6 +202,7 @@ async function loadEarly(files, { signal, ...access }, load) {
   const downloads = new AbortController();
   const abort = () => downloads.abort(signal.reason);
   signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
   const held = new Map(); // the latest of each status
   let arrived = false;
   const report = (progress) => (arrived ? access.report(progress) : held.set(progress.status, progress));
