@@ -10,9 +10,6 @@ import { openAccess, openFolder, readFile, readJson, write, writeJson } from './
 import { Part, removePart, sumsFit } from './part.js';
 import { sha256Text } from './sha256.js';
 
-// Waits of about a second and a half in all.
-const HELD_MS = [50, 100, 200, 400, 800];
-
 /**
  * What is known about a file. `bytes` of a part are those that are here.
  * @typedef {object} Entry
@@ -52,25 +49,12 @@ export async function open(key) {
  */
 export async function begin(key, onKept) {
   try {
-    return await released(async () => Part.open(await openFolder(), sha256Text(key), key, onKept));
+    return await Part.open(await openFolder(), sha256Text(key), key, onKept);
   } catch (error) {
     // Locked by a tab that does not know of locks, without room for anything, or not there at all.
     const refused = { NoModificationAllowedError: 'busy', QuotaExceededError: 'full' }[error.name] ?? 'unavailable';
     return { refused, reason: error.message };
   }
-}
-
-/** What `open` gives, tried again for a moment: the files of a tab that was closed are held a little longer than its lock. */
-async function released(open) {
-  for (const wait of HELD_MS) {
-    try {
-      return await open();
-    } catch (error) {
-      if (error.name !== 'NoModificationAllowedError') throw error;
-      await new Promise((resolve) => { setTimeout(resolve, wait); });
-    }
-  }
-  return open();
 }
 
 /** Bytes that the browser would still let this site keep; Infinity where it does not say. */

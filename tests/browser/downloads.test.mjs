@@ -71,6 +71,9 @@ function checksum(bytes) {
   return all;
 }
 
+// The first answer halts there and stays open, however long the rest of a test takes.
+const IN_THE_MIDDLE = { stallAfter: 1.75 * MIB, stalls: 1 };
+
 const load = (options, on = page, model = '/m.gguf') => on.evaluate(([model, options]) => load(model, options), [model, options]);
 const arrived = (bytes, on = page) => on.waitForFunction((bytes) => loaded() >= bytes, bytes, { polling: 20 });
 
@@ -87,12 +90,13 @@ test('a broken connection is taken up where it stopped', async () => {
   assert.equal(file.reads.length, 3);
   assert.deepEqual(file.reads.map(({ status }) => status), [200, 206, 206]);
   assert.equal(file.reads[1].ifRange, '"one"');
-  assert.ok(file.sent < SIZE + 3 * file.piece, `${file.sent} bytes were sent for ${SIZE}`);
+  const [first, second, third] = file.reads.map(({ from }) => from);
+  assert.ok(first === 0 && second > 0 && third > second, `${first}, ${second}, ${third}`);
   assert.match(result.warnings.join(), /DOWNLOAD: .*localhost.* broke off; trying again/);
 });
 
 test('a tab that is closed in the middle leaves what is whole, and the next visit goes on behind it', async () => {
-  file.delayMs = 8;
+  Object.assign(file, IN_THE_MIDDLE);
   await page.evaluate(() => start());
   await arrived(1.5 * MIB);
   const again = await visit(page.context());
@@ -105,7 +109,7 @@ test('a tab that is closed in the middle leaves what is whole, and the next visi
 });
 
 test('an aborted download is a pause: it is listed with what is here, and goes on when loaded again', async () => {
-  file.delayMs = 8;
+  Object.assign(file, IN_THE_MIDDLE);
   await page.evaluate(() => {
     window.pause = new AbortController();
     start({ signal: pause.signal });
@@ -130,7 +134,7 @@ test('an aborted download is a pause: it is listed with what is here, and goes o
 });
 
 test('a paused download can be removed, and then begins anew', async () => {
-  file.delayMs = 8;
+  Object.assign(file, IN_THE_MIDDLE);
   await page.evaluate(() => {
     window.pause = new AbortController();
     start({ signal: pause.signal });
@@ -213,7 +217,7 @@ test('integrity holds over breaks and visits; what does not match is not kept', 
 
 test('bytes of two versions that a server gave the same name are told apart by the hash, and fetched anew', async () => {
   const old = modelBytes(SIZE, '', 9);
-  file = Object.assign(new FlakyFile(old), { delayMs: 8 });
+  file = Object.assign(new FlakyFile(old), IN_THE_MIDDLE);
   await page.evaluate(() => start());
   await arrived(1.5 * MIB);
   const again = await visit(page.context());
@@ -276,7 +280,7 @@ test('a copy that is cut short or has no hashes is downloaded again', async () =
 });
 
 test('two tabs share one download, and the one that waits shows it', async () => {
-  file.delayMs = 8;
+  file.delayMs = 40;
   const other = await visit(page.context());
   await page.evaluate(() => start());
   await arrived(MIB / 2);
@@ -288,7 +292,7 @@ test('two tabs share one download, and the one that waits shows it', async () =>
 });
 
 test('when the tab that downloads is closed, the one that waits goes on', async () => {
-  file.delayMs = 8;
+  Object.assign(file, IN_THE_MIDDLE);
   const other = await visit(page.context());
   await page.evaluate(() => start());
   await arrived(MIB / 2);
