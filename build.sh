@@ -302,6 +302,8 @@ serve() {
 }
 
 PASSED=0 FAILED=0 SUMMARY=()
+# A limit for tests is one for whole files too.
+NODE_TEST=(--test --test-timeout=1200000 --test-reporter=spec)
 
 # Runs one part of the tests, shows its output, and adds up the counts its runner prints. Usage: part NAME COMMAND…
 part() {
@@ -350,7 +352,13 @@ run_tests() {
   fi
   part engine cargo test --release --no-fail-fast
   part training cargo test --release --features train --test train
-  part browser node --test --test-timeout=1200000 --test-reporter=spec --test-concurrency=2 tests/browser/*.test.mjs
+  # Two files at a time; those that watch how long the main thread is busy have the machine to themselves.
+  local file watchers=(tests/browser/{chat,page,widget,write}.test.mjs) others=()
+  for file in tests/browser/*.test.mjs; do
+    [[ " ${watchers[*]} " == *" $file "* ]] || others+=("$file")
+  done
+  part browser node "${NODE_TEST[@]}" --test-concurrency=2 "${others[@]}"
+  part "browser 2" node "${NODE_TEST[@]}" --test-concurrency=1 "${watchers[@]}"
   printf '\n'
   printf '%s\n' "${SUMMARY[@]}"
   skips
