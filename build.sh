@@ -352,8 +352,8 @@ run_tests() {
   fi
   part engine cargo test --release --no-fail-fast
   part training cargo test --release --features train --test train
-  # Two files at a time; those that watch how long the main thread is busy have the machine to themselves.
-  local file watchers=(tests/browser/{chat,page,widget,write}.test.mjs) others=()
+  # Two files at a time; those that watch how long the main thread is busy, or keep it so, have the machine to themselves.
+  local file watchers=(tests/browser/{axe,chat,page,widget,write}.test.mjs) others=()
   for file in tests/browser/*.test.mjs; do
     [[ " ${watchers[*]} " == *" $file "* ]] || others+=("$file")
   done

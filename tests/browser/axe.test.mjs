@@ -163,7 +163,7 @@ const VISITS = {
 for (const [language, { locale, looks }] of Object.entries(VISITS)) {
   test(`axe-core finds nothing in any view, nor in what comes and goes (${language})`, async (t) => {
     trickling = Object.assign(new FlakyFile(modelBytes(4 * MIB, 'chat')), { delayMs: 400, peekDelayMs: 0 });
-    breaking = Object.assign(new FlakyFile(modelBytes(2 * MIB, 'chat')), { cutAfter: MIB / 2, ranges: false });
+    breaking = Object.assign(new FlakyFile(modelBytes(2 * MIB, 'chat')), { cutAfter: MIB / 2, ranges: false, delayMs: 20 });
     page = await visit(browser, server, '', { locale, viewport: WIDE, bypassCSP: true });
     t.after(() => page.context().close());
     await page.evaluate(AXE);
