@@ -82,8 +82,8 @@ export class FlakyFile {
       const given = at - from;
       if (given >= this.cutAfter && this.cuts > 0) {
         this.cuts -= 1;
-        // What was written must leave before the connection does.
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        // What was written must be read before the connection goes: browsers forget what is not.
+        await new Promise((resolve) => setTimeout(resolve, 200));
         return response.destroy();
       }
       if (given >= this.stallAfter && this.stalls > 0) {
