@@ -2,7 +2,7 @@
 // how its workers end. Needs dist/: run build.sh first.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { ISOLATED } from '../../tools/serve.mjs';
 import { DIST, TESTS, filesOf, gap, readJson } from './engine.mjs';
@@ -28,25 +28,14 @@ const BARE = script(`
   });
 `);
 
-// A helper that traps in the middle of its first part: its module is the engine's, with every f32x4.mul unreachable.
-const TRAPPING = script(`
-  import { help, initSync, join, leave } from './threads/cresset_engine.js';
-  addEventListener('message', async ({ data: { memory } }) => {
+// thread.js, but that it traps in the middle of its first part: its module is the engine's, with every f32x4.mul unreachable.
+const TRAPPING = script(readFileSync(new URL('../../www/thread.js', import.meta.url), 'utf8').replace('({ data: { module, memory } }) => {', `async ({ data: { memory } }) => {
     const bytes = new Uint8Array(await (await fetch('./threads/cresset_engine_bg.wasm')).arrayBuffer());
     for (let at = bytes.indexOf(0xfd); at >= 0; at = bytes.indexOf(0xfd, at + 1)) {
       if (bytes[at + 1] === 0xe6 && bytes[at + 2] === 0x01) bytes.set([0x00, 0x01, 0x01], at);
     }
-    initSync({ module: await WebAssembly.compile(bytes), memory });
-    join();
-    postMessage('joined');
-    try {
-      help();
-    } catch (error) {
-      leave(String(error));
-      throw error;
-    }
-  }, { once: true });
-`);
+    const module = await WebAssembly.compile(bytes);
+`));
 
 const skip = existsSync(`${DIST}/threads/cresset_engine_bg.wasm`) ? false : 'dist/ has no engine with threads: run ./build.sh first';
 
