@@ -9,14 +9,15 @@
 //! | [`generate`] | ids → ids; never sees a string | models, device, sampler |
 //! | [`models`] | one file per architecture: config, tensor names, forward | nn, weights |
 //! | [`nn`] | layers shaped like the checkpoint | ops |
-//! | [`ops`] | one file per kernel: parameters, recording, CPU twin | device, quant |
+//! | [`ops`] | one file per kernel: parameters, recording, CPU twin | device, quant, numerics |
 //! | [`device`] | plans, buffers, executors (wgpu, WebGPU, CPU) | quant |
-//! | [`quant`] | one file per weight format | error |
+//! | [`quant`] | one file per weight format; in `numerics/`, a package of its own | nothing |
 //! | [`weights`] | GGUF and safetensors: bytes in, named tensor views out | quant, error |
 //! | [`tokenizer`], [`sampler`], [`error`] | leaf rooms | error (tokenizer: weights' metadata) |
 
 pub mod error;
 
+pub use cresset_numerics::quant;
 pub use error::{Error, Result};
 
 pub mod chat;
@@ -27,7 +28,6 @@ pub mod generate;
 pub mod models;
 pub mod nn;
 pub mod ops;
-pub mod quant;
 pub mod sampler;
 pub mod tokenizer;
 #[cfg(feature = "train")]

@@ -7,14 +7,14 @@
 //! <https://pytorch.org/blog/flash-decoding/>).
 
 use super::attention::{Scores, WORTH_A_THREAD};
-use super::cpu::attention::{Head, Query, attention};
-use super::cpu::in_parallel;
 use super::kv_write::{KvCache, cache_row, kv_piece, kv_store_piece};
 use super::rope::Pairing;
 use super::{MOST_HEAD_DIM, attend_merge, dot};
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::attention::{Head, Query, attention};
+use cresset_numerics::in_parallel;
 use std::ops::Range;
 
 pub static ATTEND: Kernel = kernel!(

@@ -1,12 +1,12 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the slot's cached positions up to the row's own: causal,
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
-use super::cpu::attention::{Head, Query, attention as attention_of};
-use super::cpu::in_parallel;
 use super::dot;
 use super::kv_write::{KvCache, cache_row, kv_piece};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::attention::{Head, Query, attention as attention_of};
+use cresset_numerics::in_parallel;
 
 pub static ATTENTION: Kernel =
     kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows", "cache"]).fast(fast);

@@ -1,9 +1,9 @@
 //! y [T, D] += Σ of weight × (x [T × K, F] · downᵀ) over the K experts that a row goes to.
 
-use super::cpu::products;
 use super::few::{self, Shape};
 use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel};
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::products;
 
 pub static EXPERT_DOWN: Kernel =
     kernel!(expert_down, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "experts", "columns", "sums"])

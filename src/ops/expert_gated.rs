@@ -1,10 +1,10 @@
 //! y [T × K, F] = act(x · gateᵀ) × (x · upᵀ) of each of the K experts that a row of x [T, D] goes to.
 
 use super::Activation;
-use super::cpu::products;
 use super::expert_down::{ExpertParams, expert_params};
 use super::few::{self, Shape};
 use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, kernel};
+use cresset_numerics::products;
 
 pub static EXPERT_GATED: Kernel = kernel!(
     expert_gated,

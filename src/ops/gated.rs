@@ -2,10 +2,10 @@
 //! 2020, <https://arxiv.org/abs/2002.05202>) up to its last projection, and the RMSNorm before it, in one dispatch.
 
 use super::Activation;
-use super::cpu::{activate, products};
 use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
 use crate::device::{BufferId, Kernel, Pass, Slot, Tensor, Twin, Weight, kernel};
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::{activate, products};
 
 pub static GATED: Kernel = kernel!(
     gated,

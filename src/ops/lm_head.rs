@@ -2,11 +2,11 @@
 //! projection to the vocabulary with the norm before it and the first of the sampler's two stages, in one dispatch.
 
 use super::argmax::{finite, key_of, ranked};
-use super::cpu::products;
 use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
 use crate::device::{BufferId, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel};
 use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::products;
 
 pub static LM_HEAD: Kernel = kernel!(
     lm_head,

@@ -2,11 +2,11 @@
 //! once into workgroup memory.
 
 use super::Epilogue;
-use super::cpu::products;
 use super::few::{self, Products, Tensor2, or_control};
 use crate::device::{Kernel, MatmulShape, Options, Pass, Tensor, Twin, Weight, kernel, piece};
 use crate::quant::DEVICE_BLOCK;
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::products;
 
 pub static MATMUL: Kernel =
     kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "columns"]).fast(fast);

@@ -1,11 +1,11 @@
 //! y [T, ΣN] = (norm(x [T, K]) · [W0; W1; W2]ᵀ + b) × scale (+ y) for few rows: up to three projections that share their
 //! input, and the RMSNorm before them, in one dispatch. The formats of the weights may differ.
 
-use super::cpu::products;
 use super::few::{self, MOST_ROWS, Operand, Products, Prologue, Shape, Tensor2, can_share, fold, or_control};
 use super::{Epilogue, matmul};
 use crate::device::{Kernel, Pass, Tensor, Twin, Weight, kernel};
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::products;
 
 pub static MATVEC: Kernel = kernel!(
     matvec,

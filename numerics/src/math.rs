@@ -1,6 +1,6 @@
 //! Functions of numbers without branches, so that loops over them become vector code.
 
-use crate::ops::Activation;
+use crate::Activation;
 
 /// eˣ to within two units in the last place, for x ≤ 0.
 #[inline(always)]
@@ -59,7 +59,7 @@ fn each(gate: &mut [f32], up: Option<&[f32]>, act: impl Fn(f32) -> f32) {
 #[cfg(test)]
 mod tests {
     use super::{activate, exp};
-    use crate::ops::Activation;
+    use crate::Activation;
 
     #[test]
     fn exponentials() {

@@ -202,7 +202,7 @@ formats! {
 }
 
 /// Pieces of WGSL that the formats' `dequant` functions call.
-pub const SHARED_WGSL: &str = include_str!("../../shaders/shared/codes.wgsl");
+pub const SHARED_WGSL: &str = include_str!("../../../shaders/shared/codes.wgsl");
 
 /// Weights in a device block, whatever the format.
 pub const DEVICE_BLOCK: usize = 32;

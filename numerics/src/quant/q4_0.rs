@@ -14,7 +14,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 2,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
-    wgsl: include_str!("../../shaders/quant/q4_0.wgsl"),
+    wgsl: include_str!("../../../shaders/quant/q4_0.wgsl"),
     device_vec4s: |blocks| blocks + pack::halves(blocks),
     repack: pack_nibbles_and_scale,
     quantize: Some(|src, dst| {

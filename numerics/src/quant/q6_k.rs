@@ -15,7 +15,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 14,
     block_len: SUPER,
     block_bytes: BLOCK_BYTES,
-    wgsl: include_str!("../../shaders/quant/q6_k.wgsl"),
+    wgsl: include_str!("../../../shaders/quant/q6_k.wgsl"),
     device_vec4s: |blocks| sections(blocks.div_ceil(8)).iter().sum(),
     repack: |src, dst| {
         let [low, high, scales, ds] = pack::sections(dst, sections(src.len() / BLOCK_BYTES));

@@ -14,7 +14,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 6,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
-    wgsl: include_str!("../../shaders/quant/q5_0.wgsl"),
+    wgsl: include_str!("../../../shaders/quant/q5_0.wgsl"),
     device_vec4s: |blocks| blocks + pack::words(blocks) + pack::halves(blocks),
     repack: |src, dst| {
         let blocks = src.len() / BLOCK_BYTES;

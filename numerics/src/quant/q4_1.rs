@@ -14,7 +14,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 3,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
-    wgsl: include_str!("../../shaders/quant/q4_1.wgsl"),
+    wgsl: include_str!("../../../shaders/quant/q4_1.wgsl"),
     device_vec4s: |blocks| blocks + pack::words(blocks),
     repack: |src, dst| {
         let blocks = src.len() / BLOCK_BYTES;

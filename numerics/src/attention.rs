@@ -4,7 +4,7 @@
 use super::dispatch::{Vectorized, vectorized};
 use super::lanes::Lanes;
 use super::math::exp;
-use crate::device::KvFormat;
+use crate::KvFormat;
 use std::ops::Range;
 
 /// Keys in a tile: with their values they fit the nearest cache.
