@@ -5,6 +5,7 @@
 
 use serde_json::json;
 use std::borrow::Cow;
+use std::fmt;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -40,8 +41,8 @@ pub enum Error {
     Unsupported { what: String, hint: Cow<'static, str> },
 
     /// The device or the browser's memory cannot hold it.
-    #[error("{what} needs {need_mb} MB, but {have}")]
-    OutOfMemory { what: String, need_mb: u64, have: String },
+    #[error("{what} needs {need_mb} MB, but {limit}")]
+    OutOfMemory { what: String, need_mb: u64, limit: MemoryLimit },
 
     /// The prompt does not fit the context. (An answer that does not fit ends with `finish_reason: "length"`.)
     #[error(
@@ -86,6 +87,48 @@ pub enum Error {
     Internal(String),
 }
 
+/// What bounds the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// What a page has where the CPU computes.
+    Page { mb: u64 },
+    /// One binding of a graphics device.
+    Binding { mb: u64 },
+    /// A graphics device as a whole, which does not say how much it has.
+    Device,
+    /// The memory that is free.
+    Memory,
+    /// The addresses of this platform.
+    Platform,
+}
+
+impl MemoryLimit {
+    /// Its stable name, and megabytes where they are known.
+    fn facts(self) -> (&'static str, Option<u64>) {
+        match self {
+            MemoryLimit::Page { mb } => ("page", Some(mb)),
+            MemoryLimit::Binding { mb } => ("binding", Some(mb)),
+            MemoryLimit::Device => ("device", None),
+            MemoryLimit::Memory => ("memory", None),
+            MemoryLimit::Platform => ("platform", None),
+        }
+    }
+}
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            MemoryLimit::Page { mb } => write!(f, "on the CPU a page has {mb} MB"),
+            MemoryLimit::Binding { mb } => write!(f, "this device takes at most {mb} MB in one piece"),
+            MemoryLimit::Device => {
+                f.write_str("the graphics device refused so much; try a smaller model or a shorter context")
+            }
+            MemoryLimit::Memory => f.write_str("there is not so much memory"),
+            MemoryLimit::Platform => f.write_str("that is more than this platform can address"),
+        }
+    }
+}
+
 impl Error {
     /// The stable code of API.md.
     pub fn code(&self) -> &'static str {
@@ -118,13 +161,26 @@ impl Error {
             Error::MissingTensor { architecture, tensor } => json!({ "architecture": architecture, "tensor": tensor }),
             Error::Shape { tensor, want, got } => json!({ "tensor": tensor, "expected": want, "actual": got }),
             Error::AdapterMismatch { tensor, model, .. } => json!({ "tensor": tensor, "model": model }),
-            Error::OutOfMemory { need_mb, .. } => json!({ "neededMegabytes": need_mb }),
+            Error::OutOfMemory { need_mb, limit, .. } => {
+                let (limit, mb) = limit.facts();
+                let mut details = json!({ "neededMegabytes": need_mb, "limit": limit });
+                if let Some(mb) = mb {
+                    details["limitMegabytes"] = json!(mb);
+                }
+                details
+            }
             Error::ContextOverflow { prompt, context } => json!({ "promptTokens": prompt, "contextLength": context }),
             Error::Integrity { want, got, .. } => json!({ "expected": want, "actual": got }),
             Error::InvalidRequest { field, .. } => json!({ "field": field }),
             Error::Template { line, .. } => json!({ "line": line }),
             _ => serde_json::Value::Null,
         }
+    }
+
+    /// As programs see it: `{ code, message, details }`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let details = Some(self.details()).filter(|details| !details.is_null()).unwrap_or_else(|| json!({}));
+        json!({ "code": self.code(), "message": self.to_string(), "details": details })
     }
 
     pub fn format(file: impl Into<String>, reason: impl Into<String>) -> Self {
@@ -152,5 +208,23 @@ mod tests {
         assert_eq!(error.details(), json!({ "promptTokens": 300, "contextLength": 256 }));
         assert_eq!(Error::invalid("top_p", "must be a number").details(), json!({ "field": "top_p" }));
         assert_eq!(Error::Aborted.details(), serde_json::Value::Null);
+        let message = "the request was aborted";
+        assert_eq!(Error::Aborted.to_json(), json!({ "code": "ABORTED", "message": message, "details": {} }));
+    }
+
+    #[test]
+    fn what_bounds_the_memory_is_a_sentence_and_a_name() {
+        let (page, binding) = (MemoryLimit::Page { mb: 3072 }, MemoryLimit::Binding { mb: 128 });
+        let limits = [page, binding, MemoryLimit::Device, MemoryLimit::Memory, MemoryLimit::Platform];
+        let facts = limits.map(|limit| {
+            let error = Error::OutOfMemory { what: "the model".into(), need_mb: 5120, limit };
+            assert!(error.to_string().starts_with("the model needs 5120 MB, but "), "{error}");
+            error.details()
+        });
+        let names = facts.each_ref().map(|facts| format!("'{}'", facts["limit"].as_str().expect("a name")));
+        let types = include_str!("../www/cresset.d.ts");
+        assert!(types.contains(&format!("type MemoryLimit = {};", names.join(" | "))), "{names:?}");
+        assert_eq!(facts[0], json!({ "neededMegabytes": 5120, "limit": "page", "limitMegabytes": 3072 }));
+        assert_eq!(facts[2], json!({ "neededMegabytes": 5120, "limit": "device" }));
     }
 }

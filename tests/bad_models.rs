@@ -6,10 +6,13 @@ mod support;
 use cresset::Error;
 use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing, probe};
 use cresset::quant::Format;
-use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
+use cresset::weights::{Array, Checkpoint, Files, LocalBoxFuture, MemorySource, Source, Value};
 use pollster::block_on;
 use serde_json::json;
+use std::cell::Cell;
 use std::path::Path;
+use std::rc::Rc;
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 use support::folder::Folder;
 use support::variant::{Variant, checkpoint};
@@ -44,6 +47,7 @@ fn refused(bytes: Vec<u8>, code: &str, pieces: &[&str]) {
     if let Ok(checkpoint) = checkpoint("bad.gguf", bytes) {
         let about = block_on(probe(&checkpoint, &options())).expect("an answer");
         assert_eq!((about["fits"].as_bool(), about["reason"].as_str()), (Some(false), Some(&sentence[..])));
+        assert_eq!(about["errors"][0], error.to_json());
     }
     assert!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
 }
@@ -284,6 +288,66 @@ fn tokenizers() {
     chat["chat_template"] = json!("plain");
     block_on(engine.chat(&chat, &mut |_| (), &no_breathing)).expect("an answer by another template");
     block_on(engine.complete(&json!({ "prompt": "a" }), &mut |_| (), &no_breathing)).expect("an answer");
+}
+
+/// What stands in the way, for people and for programs: the same, in the same order.
+#[test]
+fn obstacles_have_codes_and_facts() {
+    let about = |variant: &Variant, context: Option<usize>| {
+        let options = LoadOptions { context, ..options() };
+        let about = block_on(probe(&variant.checkpoint().expect("a file"), &options)).expect("an answer");
+        let errors = about["errors"].as_array().cloned().unwrap_or_default();
+        let sentences: Vec<_> = errors.iter().map(|error| error["message"].clone()).collect();
+        assert_eq!(about["problems"].as_array().cloned().unwrap_or_default(), sentences);
+        errors.iter().map(|error| json!([error["code"], error["details"]])).collect::<Vec<_>>()
+    };
+    assert_eq!(about(&llama(), None), [json!(null); 0]);
+    let field = json!(["INVALID_REQUEST", { "field": "contextLength" }]);
+    assert_eq!(about(&llama(), Some(1 << 20)), from_ref(&field));
+    let missing = json!(["MODEL_FORMAT", { "architecture": "llama", "tensor": "blk.1.ffn_down.weight" }]);
+    assert_eq!(about(&llama().without_tensor("blk.1.ffn_down.weight"), None), from_ref(&missing));
+    let narrow = llama().zeros("output_norm.weight", &[8], Format::F32);
+    let facts = json!({ "tensor": "output_norm.weight", "expected": [64], "actual": [8] });
+    assert_eq!(about(&narrow, None), [json!(["MODEL_FORMAT", facts])]);
+    let tokenizer = json!(["MODEL_UNSUPPORTED", {}]);
+    let many = llama().set("tokenizer.ggml.model", "rwkv").without_tensor("blk.1.ffn_down.weight");
+    assert_eq!(about(&many, Some(1 << 20)), [field, tokenizer, missing]);
+}
+
+/// Bytes that can be read until they cannot.
+struct Closing {
+    bytes: MemorySource,
+    closed: Rc<Cell<bool>>,
+}
+
+impl Source for Closing {
+    fn name(&self) -> &str {
+        self.bytes.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read<'a>(&'a self, offset: u64, len: usize) -> LocalBoxFuture<'a, cresset::Result<Vec<u8>>> {
+        match self.closed.get() {
+            true => Box::pin(std::future::ready(Err(Error::Storage { reason: "the file is gone".into() }))),
+            false => self.bytes.read(offset, len),
+        }
+    }
+}
+
+/// That says nothing about the model, so it is no obstacle of the model's.
+#[test]
+fn a_file_that_cannot_be_read_ends_the_probe() {
+    let closed = Rc::new(Cell::new(false));
+    let bytes = MemorySource::new("rope.gguf", Variant::of("llama-rope3/f32.gguf").bytes());
+    let files = Files::single(Closing { bytes, closed: Rc::clone(&closed) });
+    let checkpoint = block_on(Checkpoint::open(files)).expect("a file");
+    assert_eq!(block_on(probe(&checkpoint, &options())).expect("an answer")["fits"], json!(true));
+    closed.set(true);
+    // The divisors of its rotary positions are numbers among the weights.
+    assert_eq!(block_on(probe(&checkpoint, &options())).expect_err("unreadable").code(), "STORAGE");
 }
 
 #[test]

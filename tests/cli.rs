@@ -508,19 +508,24 @@ fn wrong_arguments_are_one_line() {
 
 #[test]
 fn without_a_graphics_driver() {
-    let run = |device: &str| {
+    let run = |arguments: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_cresset"))
-            .args(["generate", "--model", MODEL, "--prompt", "a", "--max-tokens", "2", "--device", device])
+            .args(arguments)
+            .args(["--model", MODEL])
             .env("VK_ICD_FILENAMES", "/nowhere.json")
             .env("VK_DRIVER_FILES", "/nowhere.json")
             .output()
             .expect("the binary runs")
     };
+    let generate = ["generate", "--prompt", "a", "--max-tokens", "2", "--device"];
     // Vulkan is what these variables take away; other systems have other interfaces.
     if cfg!(target_os = "linux") {
-        failed(run("gpu"), "WEBGPU_UNAVAILABLE");
+        failed(run(&[&generate[..], &["gpu"]].concat()), "WEBGPU_UNAVAILABLE");
+        let about = run(&["inspect", "--device", "auto", "--json"]).stdout;
+        let device = &one_json(&String::from_utf8(about).expect("UTF-8"))["device"];
+        assert_eq!((&device["backend"], &device["reasonCode"]), (&json!("cpu"), &json!("unavailable")), "{device}");
     }
-    assert!(run("auto").status.success(), "auto computes on the CPU then");
+    assert!(run(&[&generate[..], &["auto"]].concat()).status.success(), "auto computes on the CPU then");
 }
 
 #[test]

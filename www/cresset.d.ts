@@ -98,6 +98,12 @@ export interface Adapters {
   unload(name: string): Promise<void>;
 }
 
+/**
+ * Why the CPU computes: no adapter answers, or it gives no device; the adapter is itself emulated on the processor; the
+ * self-test found that it computes wrongly.
+ */
+export type NoGpu = 'unavailable' | 'software' | 'wrong-results';
+
 export interface DeviceFacts {
   backend: 'webgpu' | 'cpu';
   vendor: string;
@@ -107,10 +113,28 @@ export interface DeviceFacts {
   software: boolean;
   /** Why `auto` chose this device, where it did not take the graphics adapter. */
   reason?: string;
+  /** The same for programs. */
+  reasonCode?: NoGpu;
   /** How many threads compute; on the CPU only. */
   threads?: number;
   features: string[];
   limits: Record<string, number>;
+}
+
+export type ObstacleCode = 'MODEL_FORMAT' | 'MODEL_UNSUPPORTED' | 'OUT_OF_MEMORY' | 'INVALID_REQUEST';
+
+/** What bounds the memory: a page's on the CPU, one binding of a graphics device, that device, free memory, addresses. */
+export type MemoryLimit = 'page' | 'binding' | 'device' | 'memory' | 'platform';
+
+/** What stands in a model's way: the error that loading it would end in. */
+export interface Obstacle {
+  code: ObstacleCode;
+  message: string;
+  /**
+   * What the sentence is about, as of a CressetError. Of OUT_OF_MEMORY: `neededMegabytes`, the `limit` (`MemoryLimit`), and
+   * `limitMegabytes` where it is known.
+   */
+  details: Record<string, unknown>;
 }
 
 export interface Fit {
@@ -119,6 +143,8 @@ export interface Fit {
   reason?: string;
   /** Everything that stands in the way; the first is the reason. */
   problems?: string[];
+  /** The same, in the same order, for programs. */
+  errors?: Obstacle[];
   /** Null where the file does not say. */
   architecture: string | null;
   parameters: number;

@@ -1,7 +1,7 @@
 //! The CPU executor: runs each step's twin, or its faster version, at once and in order.
 
 use super::{BufferId, Counters, DeviceInfo, Memory, Plan, Ticket, Tuning, Twin, Usage};
-use crate::error::{Error, Result};
+use crate::error::{Error, MemoryLimit, Result};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
@@ -48,7 +48,7 @@ impl Cpu {
         buffer.try_reserve_exact(words).map_err(|_| Error::OutOfMemory {
             what: label.to_string(),
             need_mb: bytes >> 20,
-            have: "there is not so much memory".into(),
+            limit: MemoryLimit::Memory,
         })?;
         buffer.resize(words, 0);
         self.memory.add(usage, bytes);

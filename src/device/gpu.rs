@@ -5,7 +5,7 @@ use super::native as backend;
 #[cfg(target_arch = "wasm32")]
 use super::web as backend;
 use super::{BufferId, Counters, DeviceInfo, Limits, Memory, Plan, RUN_AHEAD, Ticket, Tuning, Usage};
-use crate::error::{Error, Result};
+use crate::error::{Error, MemoryLimit, Result};
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -122,7 +122,7 @@ impl Gpu {
             return Err(Error::OutOfMemory {
                 what: label.to_string(),
                 need_mb: bytes >> 20,
-                have: format!("the device binds {} MB at most", most >> 20),
+                limit: MemoryLimit::Binding { mb: most >> 20 },
             });
         }
         let scope = || self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -238,7 +238,7 @@ impl Gpu {
             return Err(Error::OutOfMemory {
                 what: "the model".into(),
                 need_mb: self.memory.total() >> 20,
-                have: "the graphics device refused so much; try a smaller model or a shorter context".into(),
+                limit: MemoryLimit::Device,
             });
         }
         failed

@@ -39,6 +39,18 @@ use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
 
+/// Why the CPU computes, where a GPU would have been preferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoGpu {
+    /// No adapter answers, or it gives no device.
+    Unavailable,
+    /// The adapter is one in name only: it computes on the CPU.
+    Software,
+    /// It computes wrongly, in whatever way.
+    WrongResults,
+}
+
 /// What the page and the terminal say about the device.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +70,9 @@ pub struct DeviceInfo {
     /// Why this device and not another, when there was a choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<NoGpu>,
 }
 
 impl DeviceInfo {
@@ -141,6 +156,13 @@ impl Device {
         Device::Cpu(Box::default())
     }
 
+    /// The CPU, and why it is not the GPU.
+    pub fn cpu_instead(code: NoGpu, reason: String) -> Device {
+        let mut cpu = Cpu::new();
+        (cpu.info.reason, cpu.info.reason_code) = (Some(reason), Some(code));
+        Device::Cpu(Box::new(cpu))
+    }
+
     /// The CPU without the faster versions: what everything else is held to.
     pub fn plain_cpu() -> Device {
         let mut cpu = Cpu::new();
@@ -160,10 +182,6 @@ impl Device {
 
     pub fn info(&self) -> &DeviceInfo {
         each!(self, d => &d.info)
-    }
-
-    pub fn info_mut(&mut self) -> &mut DeviceInfo {
-        each!(self, d => &mut d.info)
     }
 
     pub fn memory(&self) -> &Memory {
@@ -284,5 +302,23 @@ impl Device {
 
     pub fn is_cpu(&self) -> bool {
         matches!(self, Device::Cpu(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn why_it_is_the_cpu_is_a_sentence_and_a_code() {
+        let codes = [NoGpu::Unavailable, NoGpu::Software, NoGpu::WrongResults].map(|code| {
+            let facts = json!(Device::cpu_instead(code, "because".into()).info());
+            assert_eq!((&facts["backend"], &facts["reason"]), (&json!("cpu"), &json!("because")));
+            format!("'{}'", facts["reasonCode"].as_str().expect("a code"))
+        });
+        let types = include_str!("../../www/cresset.d.ts");
+        assert!(types.contains(&format!("type NoGpu = {};", codes.join(" | "))), "{codes:?}");
+        assert_eq!(json!(Device::cpu().info()).get("reasonCode"), None);
     }
 }

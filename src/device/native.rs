@@ -50,7 +50,7 @@ pub fn describe(adapter: &wgpu::Adapter, device: &wgpu::Device, limits: Limits) 
         features: named.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| n.to_string()).collect(),
         subgroup_size: features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
         limits,
-        reason: None,
+        ..DeviceInfo::default()
     }
 }
 

@@ -7,7 +7,7 @@ use super::request::Fields;
 use super::self_test::{self, SelfTest, Verdict};
 use super::{Engine, Work};
 use crate::chat::ChatTemplate;
-use crate::device::{Device, KvFormat};
+use crate::device::{Device, KvFormat, NoGpu};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
@@ -109,13 +109,8 @@ pub struct ModelInfo {
     pub file_bytes: u64,
 }
 
-/// The device, opened as `choice` says; `info.reason` tells why, where there was a choice.
+/// The device, opened as `choice` says; `info.reason` and `reason_code` tell why, where there was a choice.
 pub async fn open_device(choice: DeviceChoice) -> Result<Device> {
-    let cpu = |reason: String| {
-        let mut device = Device::cpu();
-        device.info_mut().reason = Some(reason);
-        device
-    };
     match choice {
         DeviceChoice::Cpu => Ok(Device::cpu()),
         DeviceChoice::Gpu => Device::gpu().await,
@@ -123,12 +118,12 @@ pub async fn open_device(choice: DeviceChoice) -> Result<Device> {
         DeviceChoice::Auto => match Device::gpu().await {
             Ok(device) if device.info().software => {
                 let name = device.info().name();
-                Ok(cpu(format!(
-                    "the graphics adapter ({name}) computes on the CPU; computing there directly is faster"
-                )))
+                let reason =
+                    format!("the graphics adapter ({name}) computes on the CPU; computing there directly is faster");
+                Ok(Device::cpu_instead(NoGpu::Software, reason))
             }
             Ok(device) => Ok(device),
-            Err(error) => Ok(cpu(error.to_string())),
+            Err(error) => Ok(Device::cpu_instead(NoGpu::Unavailable, error.to_string())),
         },
     }
 }
@@ -232,8 +227,7 @@ async fn proven_device(
             if options.device != DeviceChoice::Auto {
                 return Err(Error::WebGpuUnavailable { reason });
             }
-            device = Device::cpu();
-            device.info_mut().reason = Some(reason);
+            device = Device::cpu_instead(NoGpu::WrongResults, reason);
         }
     }
     Ok((device, Some(verdict)))

@@ -2,7 +2,7 @@
 
 use super::load::{LoadOptions, WASM_MOST, context, device_facts, open_device, tokenizer};
 use crate::device::{Device, DeviceInfo};
-use crate::error::{Error, Result};
+use crate::error::{Error, MemoryLimit, Result};
 use crate::models::{self, Architecture, Hyper, Loader, Shape};
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
@@ -64,11 +64,15 @@ pub(super) fn device_bytes(
     cache.saturating_add(weights + logits + activations)
 }
 
+/// Codes of what may stand in a model's way. An error of another says nothing about the model.
+const OBSTACLES: [&str; 4] = ["MODEL_FORMAT", "MODEL_UNSUPPORTED", "OUT_OF_MEMORY", "INVALID_REQUEST"];
+
 /// What `Cresset.probe` and `inspect` say: no weights are loaded, headers are read and every tensor is looked for; with
 /// a measured estimate of the speed on the device that loading would get.
 ///
-/// Errors: those of a file that is no model. A model that this build cannot run is an answer with `fits: false`, in
-/// `reason` what loading would say, and in `problems` everything that stands in its way.
+/// Errors: those of a file that is no model, or cannot be read. A model that this build cannot run is an answer with
+/// `fits: false`, in `reason` what loading would say, in `problems` everything that stands in its way, and in `errors` the
+/// same for programs.
 pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Value> {
     let mut device = open_device(options.device).await?;
     let Findings { architecture, size, mut problems } = Findings::of(checkpoint, options, device.info());
@@ -78,6 +82,9 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         && !problems.contains(&error)
     {
         problems.push(error);
+    }
+    if let Some(at) = problems.iter().position(|error| !OBSTACLES.contains(&error.code())) {
+        return Err(problems.swap_remove(at));
     }
     let mut answer = json!({
         "format": match checkpoint.kind() {
@@ -100,6 +107,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
     if let Some(first) = problems.first() {
         answer["reason"] = json!(first.to_string());
         answer["problems"] = problems.iter().map(Error::to_string).collect();
+        answer["errors"] = problems.iter().map(Error::to_json).collect();
     } else if let Some((shape, ..)) = &size {
         let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
         let speed = super::estimate::tokens_per_second(&mut device, shape, format).await?;
@@ -146,16 +154,13 @@ impl Findings {
 /// Whether the device holds so much.
 pub(super) fn check_size(shape: &Shape, bytes: u64, device: &DeviceInfo) -> Result<()> {
     let widest = 4 * shape.d_model.max(shape.d_ffn) as u64;
-    let have = match device.backend.as_str() {
-        "cpu" if cfg!(target_arch = "wasm32") && bytes > WASM_MOST => {
-            format!("on the CPU a page has {} MB", WASM_MOST >> 20)
-        }
-        _ if widest > device.limits.max_binding_bytes => {
-            format!("this device takes at most {} MB in one piece", device.limits.max_binding_bytes >> 20)
-        }
+    let most = device.limits.max_binding_bytes;
+    let limit = match device.backend.as_str() {
+        "cpu" if cfg!(target_arch = "wasm32") && bytes > WASM_MOST => MemoryLimit::Page { mb: WASM_MOST >> 20 },
+        _ if widest > most => MemoryLimit::Binding { mb: most >> 20 },
         _ => return Ok(()),
     };
-    Err(Error::OutOfMemory { what: "the model".into(), need_mb: bytes >> 20, have })
+    Err(Error::OutOfMemory { what: "the model".into(), need_mb: bytes >> 20, limit })
 }
 
 /// Looks for every tensor that loading will ask for, with its shape and type.
@@ -168,4 +173,39 @@ async fn check_tensors(
     let mut loader = Loader::new(checkpoint, device, context);
     loader.only_check = true;
     architecture.load(&mut loader).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Limits;
+
+    #[test]
+    fn the_types_list_every_code() {
+        let codes = OBSTACLES.map(|code| format!("'{code}'")).join(" | ");
+        assert!(include_str!("../../www/cresset.d.ts").contains(&format!("type ObstacleCode = {codes};")), "{codes}");
+    }
+
+    #[test]
+    fn a_row_that_is_larger_than_a_binding() {
+        let shape = Shape {
+            architecture: "llama",
+            d_model: 1 << 18,
+            n_layers: 1,
+            n_heads: 1,
+            n_kv_heads: 1,
+            head_dim: 64,
+            d_ffn: 1 << 20,
+            vocabulary: 2,
+            context: 8,
+        };
+        let device = |max_binding_bytes| {
+            let limits = Limits { max_binding_bytes, ..Limits::default() };
+            DeviceInfo { backend: "webgpu".into(), limits, ..DeviceInfo::default() }
+        };
+        assert_eq!(check_size(&shape, 5 << 30, &device(4 << 20)), Ok(()));
+        let limit = MemoryLimit::Binding { mb: 3 };
+        let error = Error::OutOfMemory { what: "the model".into(), need_mb: 5120, limit };
+        assert_eq!(check_size(&shape, 5 << 30, &device(3 << 20)), Err(error));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::{Error, Result};
+use crate::error::{Error, MemoryLimit, Result};
 
 use super::files::{Files, Sorted, base_name};
 use super::foreign;
@@ -190,8 +190,8 @@ impl Checkpoint {
             return Err(Error::Internal(format!("{} is a tensor of another model", tensor.name)));
         };
         if len > isize::MAX as u64 {
-            let have = "that is more than this platform can address".to_owned();
-            return Err(Error::OutOfMemory { what: tensor.name.clone(), need_mb: len >> 20, have });
+            let limit = MemoryLimit::Platform;
+            return Err(Error::OutOfMemory { what: tensor.name.clone(), need_mb: len >> 20, limit });
         }
         read_exact(source.as_ref(), tensor.offset + start, len as usize).await
     }

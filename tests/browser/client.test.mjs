@@ -294,6 +294,7 @@ test('probe reads only the header, with and without byte ranges', async () => {
   });
   assert.deepEqual(fits.map(({ fits }) => fits), [true, true, false]);
   assert.match(fits[2].reason, /90 GB/);
+  assert.deepEqual(fits[2].errors.map(({ code, message }) => [code, message]), [['OUT_OF_MEMORY', fits[2].problems[0]]]);
   const reads = server.requests.slice(before).filter(({ path }) => path === '/files/chat.gguf');
   assert.ok(reads.length === 1 && reads[0].range, JSON.stringify(reads));
   assert.deepEqual(await page.evaluate(() => Cresset.cache.list()), []);

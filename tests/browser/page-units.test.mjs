@@ -158,24 +158,39 @@ test('a character of several tokens is one piece, as likely as all of them', () 
   assert.deepEqual(tokens.add({ text: 'x' }), { by: 'model', text: 'x' });
 });
 
-test('the engine’s reasons are known by what they say', () => {
-  const why = (reason, backend = 'webgpu') => whyNot({ reason, device: { backend } });
-  assert.equal(why('the model needs 5120 MB, but on the CPU a page has 3072 MB', 'cpu'), 'verdict.why.cpu');
-  assert.equal(why('the model needs 512 MB, but this device takes at most 128 MB in one piece'), 'verdict.why.binding');
-  assert.equal(why('the model needs 90000 MB, but the device has 1000 MB'), 'verdict.why.large');
-  assert.equal(why('the architecture mamba is not supported; see the list'), 'verdict.why.unsupported');
-  assert.equal(why('the file has no tensor named output.weight, which the llama architecture needs'), 'verdict.why.unsupported');
-  const words = (reason, webGpu = true) => deviceWords({ backend: 'cpu', reason }, webGpu);
+/** The names that a type of the library stands for; the engine's own tests hold that list to what it gives. */
+const named = (type) => {
+  const [, names] = new RegExp(`type ${type} =([^;]+);`).exec(read('cresset.d.ts'));
+  return [...names.matchAll(/'([\w-]+)'/g)].map(([, name]) => name);
+};
+
+test('whatever the engine says against a model or a graphics adapter has words', () => {
+  const has = (key, of) => assert.ok(key && Object.values(MESSAGES).every((messages) => messages[key]), `${of}: ${key}`);
+  for (const code of named('ObstacleCode')) {
+    for (const limit of named('MemoryLimit')) has(whyNot({ code, details: { limit } }), `${code} ${limit}`);
+  }
+  const obstacle = (code, details = {}) => whyNot({ code, details });
+  assert.equal(obstacle('OUT_OF_MEMORY', { neededMegabytes: 5120, limit: 'page', limitMegabytes: 3072 }), 'verdict.why.cpu');
+  assert.equal(obstacle('OUT_OF_MEMORY', { neededMegabytes: 512, limit: 'binding', limitMegabytes: 128 }), 'verdict.why.binding');
+  assert.equal(obstacle('OUT_OF_MEMORY', { neededMegabytes: 90_000, limit: 'device' }), 'verdict.why.large');
+  assert.equal(obstacle('MODEL_UNSUPPORTED'), 'verdict.why.unsupported');
+  assert.equal(obstacle('MODEL_FORMAT', { tensor: 'output.weight' }), 'verdict.why.format');
+  assert.equal(obstacle('INVALID_REQUEST', { field: 'contextLength' }), 'verdict.why.context');
+
+  const words = (reasonCode, webGpu = true) => deviceWords({ backend: 'cpu', reasonCode }, webGpu);
   assert.equal(deviceWords({ backend: 'webgpu' }, true), null);
   assert.equal(deviceWords({ backend: 'webgpu', software: true }, true), 'device.software');
-  assert.equal(words('the graphics adapter (SwiftShader) computes on the CPU; computing there directly is faster'), 'device.softwareSkipped');
-  assert.equal(words('WebGPU is not available: no adapter'), 'device.noAdapter');
-  assert.equal(words('WebGPU is not available: no adapter', false), 'device.noWebGpu');
-  assert.equal(words('the graphics adapter (x) is not used: it computes wrongly (…)'), 'device.wrong');
-  assert.equal(words(undefined), 'device.cpu');
-  // They are the engine's own sentences.
-  const engine = ['error.rs', 'engine/load.rs', 'engine/probe.rs'].map((name) => readFileSync(new URL(`../../src/${name}`, import.meta.url), 'utf8')).join('\n');
-  for (const part of ['{what} needs {need_mb} MB', 'in one piece"', 'computes on the CPU;', '"WebGPU is not available: {reason}"', ' is not used: {reason}']) assert.ok(engine.includes(part), part);
+  assert.equal(words(undefined), 'device.cpu', 'the visitor chose it');
+  assert.equal(words('unavailable', false), 'device.noWebGpu');
+  assert.deepEqual(['software', 'unavailable', 'wrong-results'].map((code) => words(code)), ['device.softwareSkipped', 'device.noAdapter', 'device.wrong']);
+  const codes = named('NoGpu').map((code) => words(code));
+  codes.forEach((key, index) => has(key, named('NoGpu')[index]));
+  assert.equal(new Set([...codes, 'device.cpu']).size, codes.length + 1, 'each has its own');
+});
+
+test('software adapters go by the same names before the engine starts and in it', () => {
+  const names = ['start-engine.js', '../src/device/web.js'].map((path) => /\/[\w|]+\/i(?=\.test\()/.exec(read(path))?.[0]);
+  assert.ok(names[0] && names[0] === names[1], names.join(' '));
 });
 
 test('the snippet says what was chosen, and nothing else, safely', () => {
@@ -290,7 +305,7 @@ test('no message is missing, and none is unused', () => {
 });
 
 test('every error of the library has words', () => {
-  const codes = [...read('cresset.d.ts').matchAll(/'([A-Z_]{4,})'/g)].map(([, code]) => code).filter((code) => code !== 'ABORTED');
+  const codes = named('ErrorCode').filter((code) => code !== 'ABORTED');
   assert.ok(codes.length >= 12);
   for (const code of codes) assert.ok(Object.keys(MESSAGES.en).some((key) => key.startsWith(`error.${code}.`) && key.endsWith('.advice')), code);
 });

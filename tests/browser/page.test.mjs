@@ -228,7 +228,7 @@ test('the processor path is announced, once, with what it means', async () => {
   await page.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"cpu"'); });
   await page.goto(server.url);
   await ready(page);
-  assert.match(await page.textContent('#notices'), /The processor runs the model here|no WebGPU/);
+  assert.match(await page.textContent('#notices'), /no graphics adapter it can use, so the processor runs the model|no WebGPU/);
   assert.match(await page.textContent('#write-state'), /^Runs on your processor/);
   await page.click('#notices button:has-text("Dismiss")');
   await page.reload();

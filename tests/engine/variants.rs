@@ -106,6 +106,25 @@ fn an_adapter_on_which_nothing_is_right_is_refused() {
     assert!(error.to_string().contains("computes wrongly") && error.to_string().contains("% off"), "{error}");
 }
 
+/// With a choice, the CPU computes then. An adapter that is software is not even tried.
+#[test]
+fn without_a_right_way_the_cpu_computes_and_says_why() {
+    if gpu().is_none() {
+        return;
+    }
+    let software = block_on(Device::gpu()).expect("a device").info().software;
+    let candidates = Candidates { matvec: vec![matvec(16, Meet::Alone)], matmul: vec![TILES] };
+    let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
+    let (engine, _) = tested(Case::Auto, self_test, KvFormat::F32).expect("an engine");
+    let device = &engine.info()["device"];
+    let (code, piece) = match software {
+        true => ("software", "computes on the CPU"),
+        false => ("wrong-results", "is not used: it computes wrongly"),
+    };
+    assert_eq!((&device["backend"], &device["reasonCode"]), (&json!("cpu"), &json!(code)));
+    assert!(device["reason"].as_str().expect("a sentence").contains(piece), "{device}");
+}
+
 #[test]
 fn a_verdict_is_kept_for_the_same_adapter_and_build() {
     let Some(case) = gpu() else { return };

@@ -1,20 +1,34 @@
-// Why a model does not run here, and why the processor does the work: what the engine says in English, as keys of the
-// page's words where the case is known. Its own sentences are for the details. Knows no document.
+// Why a model does not run here, and why the processor does the work: the engine's codes as keys of the page's words. Its
+// own sentences are for the details. Knows no document.
+
+const OBSTACLES = {
+  MODEL_UNSUPPORTED: () => 'verdict.why.unsupported',
+  MODEL_FORMAT: () => 'verdict.why.format',
+  INVALID_REQUEST: () => 'verdict.why.context', // the only thing that is asked of a model beforehand
+  OUT_OF_MEMORY: ({ limit }) => LIMITS[limit],
+};
+
+const LIMITS = {
+  page: 'verdict.why.cpu',
+  binding: 'verdict.why.binding',
+  device: 'verdict.why.large',
+  memory: 'verdict.why.large',
+  platform: 'verdict.why.large',
+};
+
+const NO_GPU = {
+  software: 'device.softwareSkipped',
+  unavailable: 'device.noAdapter',
+  'wrong-results': 'device.wrong',
+};
 
 /**
  * What stands in a model's way.
- * @param {import('../cresset.js').Fit} fit   with `fits: false`
+ * @param {import('../cresset.js').Obstacle} obstacle
  * @returns {string} key of a message
  */
-export function whyNot({ reason = '', device }) {
-  if (!isTooLarge(reason)) return 'verdict.why.unsupported';
-  if (/in one piece$/.test(reason)) return 'verdict.why.binding';
-  return device?.backend === 'cpu' ? 'verdict.why.cpu' : 'verdict.why.large';
-}
-
-/** Whether memory is what is missing. @param {string} reason */
-export function isTooLarge(reason = '') {
-  return /\bneeds \d+ [MG]B\b/.test(reason);
+export function whyNot({ code, details }) {
+  return OBSTACLES[code](details);
 }
 
 /**
@@ -23,12 +37,9 @@ export function isTooLarge(reason = '') {
  * @param {boolean} webGpu   whether the browser has it at all
  * @returns {string | null} key of a message
  */
-export function deviceWords({ software, backend, reason = '' }, webGpu) {
+export function deviceWords({ software, backend, reasonCode }, webGpu) {
   if (software) return 'device.software';
   if (backend !== 'cpu') return null;
   if (!webGpu) return 'device.noWebGpu';
-  if (/computes on the CPU/.test(reason)) return 'device.softwareSkipped';
-  if (/^WebGPU is not available/.test(reason)) return 'device.noAdapter';
-  if (/ is not used: /.test(reason)) return 'device.wrong';
-  return 'device.cpu';
+  return NO_GPU[reasonCode] ?? 'device.cpu';
 }

@@ -2,7 +2,6 @@
 
 import { Cresset, CressetError } from '../cresset.js';
 import { memory } from './dom.js';
-import { isTooLarge } from './reasons.js';
 
 // Below this, a new model is loaded beside the old one, which goes only when the new one works.
 const BESIDE_BYTES = 600_000_000;
@@ -75,7 +74,10 @@ class Session extends EventTarget {
     let replaces = false;
     if (this.engine || check) {
       const fit = await Cresset.probe(model, { ...this.#settings(), signal: options.signal });
-      if (!fit.fits) throw new CressetError(isTooLarge(fit.reason) ? 'OUT_OF_MEMORY' : 'MODEL_UNSUPPORTED', `this model does not run here: ${fit.reason}`, { ...fit });
+      if (!fit.fits) {
+        const { code, message, details } = fit.errors[0];
+        throw new CressetError(code, `this model does not run here: ${message}`, details);
+      }
       replaces = fit.deviceBytes > BESIDE_BYTES;
     }
     try {

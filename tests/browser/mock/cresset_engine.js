@@ -27,16 +27,21 @@ export function sum(start, bytes) {
 
 const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', software: false, features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
 
-const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper' };
+const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper', reasonCode: 'unavailable' };
+
+const FOREIGN = { code: 'MODEL_UNSUPPORTED', message: 'the architecture paper is not supported', details: {} };
+
+const tooLarge = ({ backend }) => ({ code: 'OUT_OF_MEMORY', message: 'it needs 90 GB of memory', details: { neededMegabytes: 90_000, limit: backend === 'cpu' ? 'page' : 'device' } });
 
 export async function probe(files, optionsJson) {
   const options = JSON.parse(optionsJson);
   const { bytes, traits } = await open(files);
-  const foreign = traits.has('foreign');
-  const fits = !traits.has('oom') && !foreign;
+  const device = options.device === 'cpu' ? CPU : DEVICE;
+  const obstacle = traits.has('foreign') ? FOREIGN : traits.has('oom') ? tooLarge(device) : null;
+  const fits = obstacle === null;
   return JSON.stringify({
     architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: 1024, downloadBytes: bytes,
-    deviceBytes: bytes + 4_000_000, fits, ...(fits ? {} : { reason: foreign ? 'the architecture paper is not supported' : 'it needs 90 GB of memory' }), device: options.device === 'cpu' ? CPU : DEVICE,
+    deviceBytes: bytes + 4_000_000, fits, ...(obstacle ? { reason: obstacle.message, problems: [obstacle.message], errors: [obstacle] } : {}), device,
     estimatedTokensPerSecond: /^yardstick/.test(files[0].name) ? (bytes > 3.2e7 ? 900 : 400) : 140,
   });
 }

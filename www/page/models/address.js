@@ -33,11 +33,11 @@ function verdictCard(fit, address) {
   const name = shortName(address);
   const memory = thisDevice().memory;
   const tight = fit.fits && memory && fit.deviceBytes > memory * 0.6e9;
-  const line = verdictLine({ kind: fit.fits ? (tight ? 'tight' : 'fits') : 'no', reason: fit.fits ? (tight ? 'verdict.why.memory' : null) : whyNot(fit), deviceBytes: fit.deviceBytes ?? fit.downloadBytes, speed: fit.estimatedTokensPerSecond });
+  const line = verdictLine({ kind: fit.fits ? (tight ? 'tight' : 'fits') : 'no', reason: fit.fits ? (tight ? 'verdict.why.memory' : null) : whyNot(fit.errors[0]), deviceBytes: fit.deviceBytes ?? fit.downloadBytes, speed: fit.estimatedTokensPerSecond });
   return element('div', { class: 'card verdict-card' },
     element('h3', { textContent: name }),
     element('p', { class: 'hint', textContent: [fit.architecture, parameters(fit.parameters), fit.quantization.toUpperCase(), fit.contextLength ? t('facts.tokens', { count: fit.contextLength }) : null].filter(Boolean).join(' · ') }),
     line,
-    fit.fits ? null : engineWords((fit.problems ?? [fit.reason]).filter(Boolean)),
+    fit.fits ? null : engineWords(fit.problems),
     fit.fits ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) }) : null);
 }

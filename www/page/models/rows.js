@@ -36,9 +36,12 @@ function named(text, name) {
   return [element('span', { text }), element('span', { class: 'sr-only', textContent: ` ${name}` })];
 }
 
+// What keeps a model from running anywhere.
+const OF_NO_SIZE = ['verdict.why.unsupported', 'verdict.why.format'];
+
 /** @param {import('./verdict.js').Verdict} verdict */
 export function verdictLine({ kind, reason, deviceBytes, speed }) {
-  const label = reason === 'verdict.why.unsupported' ? 'verdict.unsupported' : `verdict.${kind}`;
+  const label = OF_NO_SIZE.includes(reason) ? 'verdict.unsupported' : `verdict.${kind}`;
   return element('p', { class: `verdict ${kind}` },
     icon(kind === 'fits' ? 'check' : kind === 'no' ? 'close' : 'warn'),
     element('span', {}, element('strong', { text: label }), reason ? ` ${t(reason)}` : null,
