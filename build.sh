@@ -223,14 +223,23 @@ build_native() { cargo_build native "the command line" build --release; }
 
 # dist/: the compiled engine with its JavaScript glue, beside a copy of www/.
 build_web() {
-  # RUSTFLAGS would replace the flags of .cargo/config.toml, and with them SIMD.
-  (unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+  web_flags -C target-feature=+simd128
+  (unset RUSTFLAGS
+    export CARGO_ENCODED_RUSTFLAGS=$WEB_FLAGS
     cargo_build web "the engine for the web" build "${WEB_BUILD[@]}")
   bundle web "$TARGET_DIR/$WASM" dist
   [ ! -f "$THREADS_SYSROOT/rustc" ] || build_threads
   copy_www
   node tools/vendor.mjs dist
   node tools/stamp.mjs dist
+}
+
+# WEB_FLAGS: rustc's flags for what pages download, in which no path says who built it, or where. They replace the flags of
+# .cargo/config.toml and of RUSTFLAGS. Usage: web_flags FLAG…
+web_flags() {
+  local flags=("$@" --remap-path-prefix="${CARGO_HOME:-$HOME/.cargo}/registry/src=crates"
+    --remap-path-prefix="$(rustc --print sysroot)=rust" --remap-path-prefix="$ROOT=.")
+  WEB_FLAGS=$(IFS=$'\x1f' && echo "${flags[*]}")
 }
 
 # The engine again, for pages where threads share memory. What runs while compiling (macros, build scripts) is the same for
@@ -246,11 +255,11 @@ build_threads() {
   for option in __heap_base __wasm_init_tls __tls_size __tls_align __tls_base; do
     flags+=(-C "link-arg=--export=$option")
   done
+  web_flags "${flags[@]}"
   mkdir -p "$THREADS_TARGET"
   ln -sfn ../web "$THREADS_TARGET/web"
   (unset RUSTFLAGS
-    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${flags[*]}")
-    export CARGO_ENCODED_RUSTFLAGS
+    export CARGO_ENCODED_RUSTFLAGS=$WEB_FLAGS
     cargo_build web-threads "the engine for the web, with threads" build "${WEB_BUILD[@]}" --features threads --target-dir "$THREADS_TARGET")
   bundle web-threads "$THREADS_TARGET/$WASM" dist/threads --enable-threads
 }

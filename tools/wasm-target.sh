@@ -137,7 +137,7 @@ threads() {
     exit 1
   fi
   rm -rf "$folder"
-  if ! build_std "$lib" std,panic_abort "-C target-feature=+simd128,+atomics,+bulk-memory"; then
+  if ! build_std "$lib" std,panic_abort "-C target-feature=+simd128,+atomics,+bulk-memory --remap-path-prefix=$SYSROOT=rust"; then
     echo "error: Rust's standard library for threads in wasm could not be built." >&2
     exit 1
   fi
