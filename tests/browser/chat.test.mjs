@@ -47,10 +47,10 @@ test('Markdown comes as blocks, with a copy button on code, directions, and link
   assert.deepEqual(await words.locator('h2.depth-3').allTextContents(), ['What happens on the way']);
   assert.equal(await words.locator('ol > li').count(), 3);
   assert.equal(await words.locator('ol ul > li').count(), 2);
-  assert.equal(await words.locator('td[align=right]').first().textContent(), '700 nm');
+  assert.equal(await words.locator('td.align-right').first().textContent(), '700 nm');
   assert.equal(await words.locator('p[dir=auto]').evaluateAll((all) => all.filter((node) => getComputedStyle(node).direction === 'rtl').length), 1);
   const link = words.locator('a');
-  assert.deepEqual([await link.getAttribute('href'), await link.getAttribute('target'), await link.getAttribute('rel')], ['https://example.org/rayleigh', '_blank', 'noopener noreferrer nofollow']);
+  assert.deepEqual([await link.getAttribute('href'), await link.getAttribute('target'), await link.getAttribute('rel')], ['https://example.org/rayleigh', '_blank', 'noopener noreferrer nofollow ugc']);
   await words.locator('.copy-code').click();
   assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^def scattered\(.*red"\)$/s);
   assert.equal(await words.locator('.copy-code').textContent(), 'Copied');
@@ -59,13 +59,45 @@ test('Markdown comes as blocks, with a copy button on code, directions, and link
   assert.match(await thought.locator('p').textContent(), /I should be brief and kind\.$/);
 });
 
+test('another language reaches what Markdown was made into', async () => {
+  await open();
+  await drop(page, 'tutor.gguf', 'chat markdown');
+  await say(page, 'Why is the sky blue?');
+  const pre = page.locator('.turn.assistant pre');
+  assert.equal(await pre.getAttribute('aria-label'), 'Code, python');
+  await page.click('#settings-button');
+  await page.click('#setting-language label:has-text("简体中文")');
+  await page.locator('.turn.assistant pre[aria-label="代码，python"]').waitFor();
+  assert.equal(await page.locator('.copy-code').textContent(), '复制');
+  assert.match(await page.locator('.turn.assistant .words a').textContent(), /在新标签页打开 example\.org/);
+});
+
+test('a text that was whole can go on', async () => {
+  await open();
+  const shown = await page.evaluate(async () => {
+    const { GrowingText } = await import('/answer/growing.js');
+    const box = document.createElement('div');
+    const text = new GrowingText(box, { say: (key) => key, level: 2, copyButton: () => document.createElement('button'), check: (node) => node });
+    const begun = '# Title\n\n[1]: https://example.org\n\nSee [this][1], and';
+    text.set(begun.slice(0, 12));
+    const [title] = box.children;
+    text.finish(begun);
+    const whole = box.innerHTML;
+    text.set(`${begun} more.\n\n## Part\n\nEnd`);
+    return { whole, kept: box.firstChild === title, texts: [...box.children].map(({ localName, textContent }) => `${localName} ${textContent}`) };
+  });
+  assert.match(shown.whole, /<a href="https:\/\/example\.org\/"/);
+  assert.deepEqual(shown.texts, ['h2 Title', 'p See [this][1], and more.', 'h3 Part', 'p End']);
+  assert.equal(shown.kept, true);
+});
+
 test('what a hostile model writes is shown as text, fetches nothing and runs nothing', async () => {
   await open();
   await drop(page, 'hostile.gguf', 'chat hostile');
   await say(page, 'Go on');
   const words = page.locator('.turn.assistant .words');
   assert.match(await words.textContent(), /<script>window\.hacked = 1<\/script><img src=x/);
-  assert.equal(await words.locator('script, img, iframe, svg:not(.icon), style').count(), 0);
+  assert.equal(await words.locator('script, img, iframe, svg:not(.icon, a > svg), style').count(), 0);
   assert.deepEqual(await words.locator('a[href]').evaluateAll((all) => all.map((link) => link.getAttribute('href'))), ['https://tracker.example/pixel.png', 'https://example.org/x']);
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.deepEqual(page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith('blob:')), []);

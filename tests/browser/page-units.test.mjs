@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Marked } from 'marked';
-import { Blocks } from '../../www/page/chat/blocks.js';
+import { Blocks } from '../../www/answer/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
 import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
 import { deviceWords, whyNot } from '../../www/page/reasons.js';
@@ -14,7 +14,7 @@ import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/mo
 import { choose } from '../../www/page/models/suggestions.js';
 import { bytesOnDevice, judge } from '../../www/page/models/verdict.js';
 import { estimate, weightsOf } from '../../www/page/models/yardstick.js';
-import { Sentences, spoken } from '../../www/page/sentences.js';
+import { Sentences, spoken } from '../../www/answer/sentences.js';
 import { Inked, Tokens } from '../../www/page/write/inked.js';
 import { parse } from '../../www/sources.js';
 import { WORDS } from './mock/answers.js';
@@ -76,6 +76,19 @@ test('a text that grows letter by letter has the same blocks as the whole', () =
   assert.equal(blocks.grow('something else').restart, true);
 });
 
+test('line ends of any system are those of the text', () => {
+  const blocks = new Blocks((text) => new Marked().lexer(text));
+  const settled = [];
+  let open = null;
+  const text = 'One\r\n\r\nTwo\rtwo\r\n\r\n- three';
+  for (let length = 1; length <= text.length; length += 1) {
+    const grown = blocks.grow(text.slice(0, length));
+    settled.push(...grown.settled);
+    ({ open } = grown);
+  }
+  assert.deepEqual([...settled, open].map(({ raw }) => raw.trim()), ['One', 'Two\ntwo', '- three']);
+});
+
 test('only the last block of a growing text is parsed again', () => {
   let parsed = 0;
   const marked = new Marked();
@@ -100,6 +113,7 @@ test('whole sentences are spoken, each once, without the marks of Markdown', () 
   assert.equal(sentences.finish(), '');
   sentences.add('你好。今天');
   assert.equal(sentences.take(), '你好。');
+  assert.equal(spoken('| a | b |\n|---|--:|\n| 1 | 2 |\n\n---\n\n```js\nx\n```'), 'a b 1 2 x');
   assert.equal(spoken('## Title\n\n- [a link](https://example.org) and ~~more~~'), 'Title a link and ~~more~~');
 });
 
@@ -285,7 +299,7 @@ test('every message is there in every language, with the same parameters', () =>
 });
 
 test('no message is missing, and none is unused', () => {
-  const sources = [...walk(`${WWW}page`), `${WWW}app.js`, `${WWW}index.html`].map((path) => readFileSync(path, 'utf8')).join('\n');
+  const sources = [...walk(`${WWW}page`), ...walk(`${WWW}answer`), `${WWW}app.js`, `${WWW}index.html`].map((path) => readFileSync(path, 'utf8')).join('\n');
   const keys = new Set(Object.keys(MESSAGES.en).map(base));
   const rooms = new Set([...keys].map((key) => key.split('.')[0]));
   const literals = new Set([...sources.matchAll(/['"]([a-z]\w*(?:\.[\w-]+)+)['"]/g)].map(([, key]) => key));

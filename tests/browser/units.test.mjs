@@ -12,7 +12,7 @@ import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/s
 import english from '../../www/widget/messages/en.js';
 import chinese from '../../www/widget/messages/zh-CN.js';
 import { EventParser } from '../../www/widget/sse.js';
-import { partsOf } from '../../www/thought.js';
+import { partsOf } from '../../www/answer/thought.js';
 import { LANGUAGES } from '../../www/widget/words.js';
 import { explain } from '../../www/widget/problems.js';
 
@@ -115,8 +115,8 @@ test('the widget says the same in every language, and nothing else', () => {
     assert.equal(places(chinese[key]), places(text), key);
     assert.match(chinese[key], /[\u4e00-\u9fff]/, key);
   }
-  const folder = new URL('../../www/widget/', import.meta.url);
-  const code = readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n');
+  const folders = ['widget', 'answer'].map((name) => new URL(`../../www/${name}/`, import.meta.url));
+  const code = folders.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => readFileSync(new URL(name, folder), 'utf8'))).join('\n');
   const used = (key) => [`'${key}'`, `words.${key}`, `.${key};`, `.${key},`].some((text) => code.includes(text));
   // Families of keys that code puts together.
   const family = (key) => /^(greeting|placeholder|progress|warning|note|problem|status)\./.test(key) && code.includes(`\`${key.split('.')[0]}.\${`);

@@ -298,7 +298,7 @@ test('what a model writes never becomes markup, script or a request', async () =
     };
   });
   assert.equal(found.hacked, undefined);
-  const allowed = ['a', 'blockquote', 'br', 'button', 'code', 'del', 'div', 'em', 'h3', 'hr', 'li', 'ol', 'p', 'path', 'pre', 'span', 'strong', 'svg', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'];
+  const allowed = ['a', 'blockquote', 'br', 'button', 'code', 'del', 'div', 'em', 'figcaption', 'figure', 'h3', 'hr', 'li', 'ol', 'p', 'path', 'pre', 'span', 'strong', 'svg', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'];
   assert.deepEqual(found.tags.filter((tag) => !allowed.includes(tag)), []);
   assert.deepEqual(found.attributes.filter((name) => name.startsWith('on') || ['style', 'src', 'srcdoc', 'id', 'name'].includes(name)), []);
   assert.ok(found.links.length >= 6);

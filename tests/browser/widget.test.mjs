@@ -57,7 +57,7 @@ test('closed, it costs a page at most 20 kB gzipped, and nothing of engine or mo
   const bytes = own.reduce((sum, [, body]) => sum + gzipSync(body).length, 0);
   t.diagnostic(`${own.map(([path]) => path).join(' ')}: ${bytes} bytes`);
   assert.ok(own.length > 0 && bytes <= 20_000, `${bytes} bytes`);
-  assert.ok(own.every(([path]) => /cresset-chat|widget/.test(path)), own.map(([path]) => path).join(' '));
+  assert.ok(own.every(([path]) => /^\/(cresset-chat|widget\/\w[\w-]*|dom)\.js$/.test(path)), own.map(([path]) => path).join(' '));
 });
 
 test('with consent nothing is downloaded before the visitor agrees to the megabytes', async () => {
@@ -241,19 +241,32 @@ test('closed in the middle of an answer it goes on, and counts what was not read
   assert.equal(await widget.inside('.badge').isVisible(), false);
 });
 
-test('screen readers hear each sentence once, when it is whole', async () => {
-  const widget = await chatWith('chat');
+test('screen readers hear whole sentences, each once, while they come', async () => {
+  const widget = await chatWith('slow-chat');
   await page.evaluate(() => {
     const region = document.querySelector('cresset-chat').shadowRoot.querySelector('[role=status]');
     window.heard = [];
     new MutationObserver((records) => heard.push(...records.flatMap(({ addedNodes }) => [...addedNodes].map(({ textContent }) => textContent)))).observe(region, { childList: true, characterData: true, subtree: true });
   });
   await widget.say('Tell me a story');
+  await page.waitForFunction(() => heard.length > 0);
+  assert.equal(await widget.inside('.turn.writing').count(), 1, 'it is read while it is written');
+  await page.evaluate(() => document.querySelector('cresset-chat').stop());
   await widget.answered();
   const heard = await page.evaluate(() => heard);
-  assert.equal(heard.join(' '), (await answersOf(widget))[0]);
-  assert.ok(heard.length >= 5 && heard.length <= 8, JSON.stringify(heard));
+  assert.equal(heard.join(' '), (await answersOf(widget))[0].trim());
+  assert.ok(heard.slice(0, -1).every((text) => /[.!?”]$/.test(text)), JSON.stringify(heard));
   assert.equal(await widget.inside('[role=log]').getAttribute('aria-live'), 'off');
+});
+
+test('headings go one level at a time, and a link may be explained below it', async () => {
+  const widget = await chatWith('quick', 'max-tokens="5000"');
+  await widget.say('### Deep\n\n# First\n\n#### Skipping\n\nRead [the guide][1].\n\n[1]: https://example.com/guide');
+  await widget.answered();
+  const outline = await widget.inside('.words').evaluate((node) => [...node.querySelectorAll('h3, h4, h5, h6')].map(({ localName, className, textContent }) => `${localName} ${className} ${textContent}`));
+  assert.deepEqual(outline, ['h3 depth-3 Deep', 'h3 depth-1 First', 'h4 depth-4 Skipping']);
+  assert.equal(await widget.inside('.words a').getAttribute('href'), 'https://example.com/guide');
+  assert.match(await widget.inside('.words p').textContent(), /^Read the guide \(example\.com\) \(opens example\.com in a new tab\)\.$/);
 });
 
 const LONG = Array.from({ length: 40 }, (_, i) => `## Part ${i}\n\nSome **bold** words in part ${i}, with \`code\` and a [link](https://example.com/${i}).\n\n- one\n- two\n\n`).join('');

@@ -2,7 +2,7 @@
 // document. Events: `turn` (detail: the new turn), `piece` (detail: the turn), `end` (likewise), `note`, `reset`.
 
 import { CressetError } from '../errors.js';
-import { partsOf } from '../thought.js';
+import { partsOf } from '../answer/thought.js';
 
 /**
  * @typedef {{ role: 'user' | 'assistant', content: string, state: 'done' | 'waiting' | 'writing' | 'stopped' | 'failed',

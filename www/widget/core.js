@@ -1,14 +1,15 @@
 // What the widget is once it has been opened: joins the assistant, the conversation and what is seen of them.
 
+import { Speaker } from '../answer/speaker.js';
+import { partsOf } from '../answer/thought.js';
+import { element } from '../dom.js';
 import { Assistant } from './assistant.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
-import { element } from './dom.js';
 import { tellsStories } from './local.js';
 import { Memory } from './memory.js';
 import { Panel } from './panel.js';
 import { readSettings } from './settings.js';
-import { Speaker } from './speaker.js';
 import { Transcript } from './transcript.js';
 import { Tray } from './tray.js';
 import { fill, languageOf } from './words.js';
@@ -46,7 +47,6 @@ export class Core {
   #composer;
   #panel;
   #speaker;
-  #spoken = null; // the turn that screen readers hear as it grows
   #problem = null; // of the last answer
   #trayShown = [];
   #noted = null; // the engine whose slowness was told
@@ -81,7 +81,7 @@ export class Core {
     const region = element('div', { class: 'unseen', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'false', 'aria-relevant': 'additions' });
     this.#speaker = new Speaker(region);
     this.#transcript = new Transcript(this.#words, {
-      onAgain: () => this.#again(), onGoOn: () => conversation.goOn(this.#words.goOn), onSuggestion: (text) => this.send(text), onDrawn: (turn, text) => { if (turn === this.#spoken && this.#panel.shown) this.#speaker.grow(text); },
+      onAgain: () => this.#again(), onGoOn: () => conversation.goOn(this.#words.goOn), onSuggestion: (text) => this.send(text),
     });
     this.#tray = new Tray({
       agree: () => assistant.agree(), decline: () => this.#context.close(), pause: () => assistant.pause(),
@@ -121,8 +121,8 @@ export class Core {
     });
     on(this.#conversation, 'turn', ({ detail: turn }) => this.#turnAdded(turn));
     on(this.#conversation, 'piece', ({ detail: turn }) => {
-      this.#spoken = turn;
       this.#transcript.grow(turn);
+      if (this.#panel.shown) this.#speaker.grow(turn, partsOf(turn.content).answer);
       this.#showWriting();
       this.#showTray();
     });
@@ -262,7 +262,6 @@ export class Core {
     this.#panel.begun(true);
     this.#showWriting();
     if (turn.role === 'user') this.#context.tell('message', { role: 'user', content: turn.content });
-    else this.#speaker.begin();
     this.#showTray();
     this.#remember();
   }
@@ -270,18 +269,15 @@ export class Core {
   #turnEnded(turn) {
     this.#composer.writing(false);
     this.#transcript.end(turn);
-    this.#spoken = null;
     this.#problem = turn.state === 'failed' ? turn.error : null;
     this.#showTray();
+    if (this.#panel.shown) this.#speaker.end();
     if (this.#problem) {
       this.#context.tell('error', { error: turn.error });
       this.#sayProblem();
-    } else {
-      if (this.#panel.shown) this.#speaker.end();
-      if (turn.content) {
-        this.#context.tell('message', { role: 'assistant', content: this.#conversation.messages.at(-1).content, finish: turn.finish ?? (turn.state === 'stopped' ? 'abort' : null) });
-        this.#context.unread();
-      }
+    } else if (turn.content) {
+      this.#context.tell('message', { role: 'assistant', content: this.#conversation.messages.at(-1).content, finish: turn.finish ?? (turn.state === 'stopped' ? 'abort' : null) });
+      this.#context.unread();
     }
     this.#remember();
   }
@@ -294,6 +290,7 @@ export class Core {
 
   #drawn() {
     this.#problem = null;
+    this.#speaker.hush();
     this.#transcript.reset(this.#conversation.turns);
     this.#panel.begun(this.#conversation.turns.length > 0);
     this.#showWriting();

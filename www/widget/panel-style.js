@@ -1,7 +1,7 @@
 // How the open widget looks; the palette is launcher-style.js's.
 
 export const PANEL = `
-.unseen { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.unseen { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; user-select: none; -webkit-user-select: none; }
 
 .panel {
   position: static;
@@ -106,9 +106,10 @@ export const PANEL = `
 
 .words > :first-child { margin-top: 0; }
 .words > :last-child { margin-bottom: 0; }
-.words p, .words ul, .words ol, .words blockquote, .words .code, .words .table { margin: .7em 0; }
-.words h3 { margin: 1.1em 0 .4em; font-size: 1.0937em; font-weight: 650; line-height: 1.35; }
-.words h3.lesser { font-size: 1em; }
+.words p, .words ul, .words ol, .words blockquote, .words .code, .words .scroller { margin: .7em 0; }
+.words :is(h3, h4, h5, h6) { margin: 1.1em 0 .4em; font-size: 1em; font-weight: 650; line-height: 1.35; }
+.words .depth-1 { font-size: 1.1875em; }
+.words .depth-2 { font-size: 1.0937em; }
 .words ul, .words ol { padding-inline-start: 1.5em; }
 .words li { margin: .25em 0; }
 .words li > p { margin: .35em 0; }
@@ -124,13 +125,13 @@ export const PANEL = `
 .place { color: var(--soft); font-size: .8667em; }
 .words code { padding: .1em .35em; border-radius: 5px; background: var(--raised); font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .875em; }
 .words .code { border: 1px solid var(--line); border-radius: 12px; overflow: hidden; background: var(--raised); }
-.code-head { display: flex; align-items: center; justify-content: space-between; min-height: 32px; padding: 0 6px 0 14px; border-bottom: 1px solid var(--line); color: var(--soft); font-size: .75rem; font-size: .8em; }
+.code figcaption { display: flex; align-items: center; justify-content: space-between; min-height: 32px; padding: 0 6px 0 14px; border-bottom: 1px solid var(--line); color: var(--soft); font-size: .75rem; font-size: .8em; }
 .text-button { min-height: 26px; padding: 2px 8px; border: 0; border-radius: 7px; background: none; color: inherit; }
 .text-button:hover { background: var(--surface); color: var(--text); }
 .code pre { margin: 0; padding: 12px 14px; overflow-x: auto; line-height: 1.5; scrollbar-width: thin; }
-.code pre:focus-visible, .table:focus-visible { outline-offset: -2px; }
+.code pre:focus-visible, .scroller:focus-visible { outline-offset: -2px; }
 .words pre code { padding: 0; background: none; white-space: pre; overflow-wrap: normal; }
-.words .table { overflow-x: auto; border: 1px solid var(--line); border-radius: 12px; scrollbar-width: thin; }
+.words .scroller { overflow-x: auto; border: 1px solid var(--line); border-radius: 12px; scrollbar-width: thin; }
 .words table { border-collapse: collapse; min-width: 100%; font-size: .9375em; overflow-wrap: normal; }
 .words th, .words td { padding: 7px 12px; border-bottom: 1px solid var(--line); text-align: start; vertical-align: top; }
 .words th { font-weight: 650; background: var(--raised); }

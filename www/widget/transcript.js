@@ -1,9 +1,10 @@
-// The conversation as it is seen: turns, what can be done with them, notes between them; follows the text as it grows.
+// The conversation as it is seen: turns, what can be done with them, notes between them. The end stays in sight.
 
-import { attribute, element, icon } from './dom.js';
-import { Follower } from './follower.js';
-import { GrowingText } from './growing.js';
-import { partsOf } from '../thought.js';
+import { Follower } from '../answer/follower.js';
+import { GrowingText } from '../answer/growing.js';
+import { partsOf } from '../answer/thought.js';
+import { attribute, element, icon } from '../dom.js';
+import { fill } from './words.js';
 
 const COPY = ['M9 9h10v11H9z', 'M15 9V4H5v11h4'];
 const AGAIN = ['M19.5 12a7.5 7.5 0 1 1-2.3-5.4L19.5 9', 'M19.5 4v5h-5'];
@@ -16,6 +17,7 @@ export class Transcript {
   latest;
   #list;
   #welcome;
+  #words;
   #around;
   #follower;
   #shown = new Map(); // by turn: its nodes
@@ -23,19 +25,22 @@ export class Transcript {
   #onAgain;
   #onGoOn;
   #onSuggestion;
-  #onDrawn;
 
   /**
    * @param {Record<string, string>} words
-   * @param {{ onAgain: () => void, onGoOn: () => void, onSuggestion: (text: string) => void, onDrawn: (turn: object, text: string) => void }} actions
-   *   `onDrawn` gets an answer as it reads, without marks, each time more of it is there
+   * @param {{ onAgain: () => void, onGoOn: () => void, onSuggestion: (text: string) => void }} actions
    */
-  constructor(words, { onAgain, onGoOn, onSuggestion, onDrawn }) {
+  constructor(words, { onAgain, onGoOn, onSuggestion }) {
     this.#onAgain = onAgain;
     this.#onGoOn = onGoOn;
-    this.#onDrawn = onDrawn;
     this.#onSuggestion = onSuggestion;
-    this.#around = { words };
+    this.#around = {
+      say: (key, values) => fill(this.#words[key], values),
+      level: 3, // under the chat's title
+      base: location.href,
+      copyButton: () => element('button', { type: 'button', class: 'text-button copy-code', text: this.#words.copy }),
+      check: (node) => node,
+    };
     this.#welcome = element('div', { class: 'welcome', part: 'greeting' });
     this.#list = element('ol', { class: 'turns' });
     this.box = element('div', { class: 'messages', part: 'messages', tabindex: '0', role: 'log', 'aria-live': 'off' }, this.#welcome, this.#list);
@@ -50,11 +55,12 @@ export class Transcript {
 
   /** @param {Record<string, string>} words */
   relabel(words) {
-    this.#around = { words };
+    const others = words !== this.#words;
+    this.#words = words;
     this.box.setAttribute('aria-label', words.messages);
     this.latest.setAttribute('aria-label', words.latest);
     for (const [turn, nodes] of this.#shown) {
-      nodes.text?.renew(this.#around);
+      if (others) nodes.text?.renew();
       if (turn.role === 'user') nodes.item.firstChild.textContent = `${words.you} `;
       if (turn.role === 'assistant') this.#finish(turn);
     }
@@ -124,7 +130,7 @@ export class Transcript {
 
   #question(turn) {
     const item = element('li', { class: 'turn user', part: 'message user-message' },
-      element('span', { class: 'unseen', text: `${this.#around.words.you} ` }),
+      element('span', { class: 'unseen', text: `${this.#words.you} ` }),
       element('div', { class: 'bubble', part: 'bubble', dir: 'auto', text: turn.content }));
     this.#shown.set(turn, { item });
     return item;
@@ -156,18 +162,18 @@ export class Transcript {
     const unfinished = ended && !thought && !answer ? turn.content : answer;
     attribute(shown.thought, 'hidden', !thought);
     if (thought) {
-      shown.thought.firstChild.textContent = thinking && !ended ? this.#around.words.thinking : this.#around.words.thought;
+      shown.thought.firstChild.textContent = thinking && !ended ? this.#words.thinking : this.#words.thought;
       shown.thought.lastChild.textContent = thought;
     }
     shown.item.classList.toggle('empty', !unfinished);
-    shown.text.set(unfinished.trimStart());
+    if (ended) shown.text.finish(unfinished.trimStart());
+    else shown.text.set(unfinished.trimStart());
     this.#follower.grown();
-    this.#onDrawn(turn, shown.words.textContent);
   }
 
   #finish(turn) {
     const { foot } = this.#shown.get(turn);
-    const { words } = this.#around;
+    const words = this.#words;
     this.#mark(turn);
     const note = turn.state === 'stopped' ? words['note.stopped'] : turn.state === 'done' && !turn.content.trim() ? words['note.empty'] : null;
     const more = turn.finish === 'length' ? element('button', { type: 'button', class: 'go-on', part: 'go-on', text: words.goOn, onclick: this.#onGoOn }) : null;
@@ -191,7 +197,7 @@ export class Transcript {
     } catch {
       return; // a page without access to the clipboard: the text can be selected
     }
-    const { words } = this.#around;
+    const words = this.#words;
     const named = button.hasAttribute('aria-label');
     if (named) button.setAttribute('aria-label', words.copied);
     else button.textContent = words.copied;

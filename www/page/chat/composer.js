@@ -10,7 +10,7 @@ export class Composer {
   #key = 'draft.new';
   #handlers;
 
-  /** @param {{ send: (text: string) => boolean | Promise<boolean>, editLast: () => void, grown: () => void }} handlers   `send` gives whether it was taken */
+  /** @param {{ send: (text: string) => boolean | Promise<boolean>, editLast: () => void }} handlers   `send` gives whether it was taken */
   constructor(handlers) {
     this.#handlers = handlers;
     this.#area.addEventListener('input', () => this.#changed());
@@ -67,7 +67,6 @@ export class Composer {
       this.#area.style.height = 'auto';
       this.#area.style.height = `${this.#area.scrollHeight}px`;
     }
-    this.#handlers.grown();
   }
 
   #typed(event) {

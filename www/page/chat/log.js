@@ -1,12 +1,11 @@
-// The turns on the page: one element a turn, kept while the turn is shown; following the end while an answer grows.
+// The turns on the page: one element a turn, kept while the turn is shown. The end stays in sight while an answer grows.
 
+import { Follower } from '../../answer/follower.js';
 import { breathe, byId, copy } from '../dom.js';
 import { words } from '../text.js';
 import { loadMarkdown } from './markdown.js';
 import { TurnView, confirm } from './turn.js';
 
-// So near the end a reader follows it.
-const NEAR_PX = 80;
 // Opening a long conversation must not stop the page: pause after so much work.
 const SLICE_MS = 12;
 
@@ -15,35 +14,30 @@ export class Log {
   #deeds;
   #views = new Map(); // id of the turn → TurnView
   #list = byId('turns');
-  #scroller = byId('chat-scroll');
+  #follower = new Follower(byId('chat-scroll'), (away) => { byId('to-end').hidden = !away; });
   #drawing = 0;
-  #following = true;
 
   /** @param {import('./conversation.js').Conversations} conversations @param {import('./turn.js').Deeds} deeds */
   constructor(conversations, deeds) {
     this.#conversations = conversations;
     this.#deeds = deeds;
     this.#list.addEventListener('click', (event) => this.#copyCode(event));
-    this.#scroller.addEventListener('scroll', () => this.#noteScroll(), { passive: true });
     byId('to-end').addEventListener('click', () => this.follow());
-    words.addEventListener('change', () => {
-      for (const view of this.#views.values()) view.shown = null;
-      this.#updateAll();
-    });
+    words.addEventListener('change', () => this.#renew());
   }
 
   /** Forgets what is shown: another conversation comes. */
   clear() {
     this.#views.clear();
     this.#list.replaceChildren();
-    this.#following = true;
+    this.follow();
   }
 
   /** Shows the turns of the path. */
   async draw() {
     const drawing = ++this.#drawing;
     const path = this.#conversations.path;
-    const tools = path.some(({ role }) => role === 'assistant') ? await loadMarkdown() : null;
+    const showMarkdown = path.some(({ role }) => role === 'assistant') ? await loadMarkdown() : null;
     let started = performance.now();
     let at = this.#list.firstChild;
     for (const turn of path) {
@@ -52,7 +46,7 @@ export class Log {
         started = performance.now();
       }
       if (drawing !== this.#drawing) return;
-      const { node } = this.#view(turn, tools);
+      const { node } = this.#view(turn, showMarkdown);
       if (node === at) at = at.nextSibling;
       else this.#list.insertBefore(node, at);
     }
@@ -64,7 +58,7 @@ export class Log {
       at = next;
     }
     this.#updateAll();
-    if (this.#following) this.follow();
+    this.#follower.grown();
   }
 
   /** A turn's text grew. */
@@ -72,25 +66,20 @@ export class Log {
     const view = this.#views.get(id);
     if (!view) return;
     view.grow();
-    if (this.#following) requestAnimationFrame(() => this.#toEnd());
+    // The view asked for the frame first.
+    requestAnimationFrame(() => this.#follower.grown());
   }
 
   /** A turn changed otherwise. */
   refresh(turn) {
     this.#views.get(turn.id)?.finish();
     this.#updateAll();
-    if (this.#following) this.#toEnd();
+    this.#follower.grown();
   }
 
   /** Goes to the end and stays there. */
   follow() {
-    this.#following = true;
-    this.#toEnd();
-  }
-
-  /** The room for the turns changed. */
-  settle() {
-    if (this.#following) this.#toEnd();
+    this.#follower.follow();
   }
 
   /** The view of this turn, if it is shown. */
@@ -108,8 +97,8 @@ export class Log {
     return true;
   }
 
-  #view(turn, tools) {
-    if (!this.#views.has(turn.id)) this.#views.set(turn.id, new TurnView(turn, tools, this.#deeds));
+  #view(turn, showMarkdown) {
+    if (!this.#views.has(turn.id)) this.#views.set(turn.id, new TurnView(turn, showMarkdown, this.#deeds));
     const view = this.#views.get(turn.id);
     view.turn = turn;
     return view;
@@ -125,18 +114,16 @@ export class Log {
     }
   }
 
-  #toEnd() {
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
-  }
-
-  #noteScroll() {
-    const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    byId('to-end').hidden = this.#following;
+  async #renew() {
+    for (const view of this.#views.values()) {
+      view.renew();
+      await breathe();
+    }
+    this.#updateAll();
   }
 
   async #copyCode({ target }) {
     const button = target.closest('.copy-code');
-    if (button && await copy(button.closest('figure').querySelector('code').textContent.replace(/\n$/, ''))) confirm(button);
+    if (button && await copy(button.closest('figure').querySelector('code').textContent)) confirm(button);
   }
 }

@@ -4,8 +4,7 @@ import { announce, copy, element, memory } from '../dom.js';
 import { duration, rate } from '../format.js';
 import { icon } from '../icons.js';
 import { t } from '../text.js';
-import { MarkdownView } from './markdown.js';
-import { partsOf } from '../../thought.js';
+import { partsOf } from '../../answer/thought.js';
 
 /**
  * @typedef {object} Deeds   what a turn asks of the conversation
@@ -20,7 +19,7 @@ export class TurnView {
   turn;
   node;
   #deeds;
-  #tools;
+  #showMarkdown;
   #body = element('div', { class: 'turn-body' });
   #words = null;
   #markdown = null;
@@ -30,12 +29,12 @@ export class TurnView {
 
   /**
    * @param {import('./tree.js').Turn} turn
-   * @param {Awaited<ReturnType<import('./markdown.js').loadMarkdown>>} tools
+   * @param {Awaited<ReturnType<typeof import('./markdown.js').loadMarkdown>>} showMarkdown
    * @param {Deeds} deeds
    */
-  constructor(turn, tools, deeds) {
+  constructor(turn, showMarkdown, deeds) {
     Object.assign(this, { turn });
-    this.#tools = tools;
+    this.#showMarkdown = showMarkdown;
     this.#deeds = deeds;
     this.node = element('article', { class: `turn ${turn.role}`, tabIndex: -1, label: `chat.role.${turn.role}` }, this.#body, this.#row);
     this.node.dataset.turn = turn.id;
@@ -67,6 +66,14 @@ export class TurnView {
     cancelAnimationFrame(this.#frame);
     this.#frame = null;
     this.#render(true);
+  }
+
+  /** The page speaks another language. */
+  renew() {
+    this.shown = null;
+    if (!this.#markdown) return;
+    this.#markdown.renew();
+    this.#render(false);
   }
 
   focus() {
@@ -123,9 +130,9 @@ export class TurnView {
   #render(whole) {
     const { thought, answer, thinking } = partsOf(this.turn.content);
     if (thought || this.#thought) this.#showThought(thought, thinking);
-    this.#markdown ??= new MarkdownView(this.#words, this.#tools);
+    this.#markdown ??= this.#showMarkdown(this.#words);
     if (whole) this.#markdown.finish(answer);
-    else this.#markdown.update(answer);
+    else this.#markdown.set(answer);
   }
 
   #showThought(text, thinking) {

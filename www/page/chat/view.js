@@ -1,5 +1,7 @@
 // The chat view: joins the conversation with its turns on the page, the composer, the list and the panel.
 
+import { Speaker } from '../../answer/speaker.js';
+import { partsOf } from '../../answer/thought.js';
 import { byId, download, element, memory } from '../dom.js';
 import { setUpDrawer } from '../drawer.js';
 import { icon } from '../icons.js';
@@ -7,7 +9,6 @@ import { problemCard, showProblem, toast } from '../problems.js';
 import { currentView, go } from '../router.js';
 import { load } from '../downloads.js';
 import { session } from '../session.js';
-import { Speaker } from '../speaker.js';
 import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
 import { Composer } from './composer.js';
@@ -17,9 +18,10 @@ import { buildFrame } from './frame.js';
 import { Log } from './log.js';
 import { Sidebar } from './sidebar.js';
 import * as store from './store.js';
-import { partsOf } from '../../thought.js';
-import { fromFile, toJson, toMarkdown } from './transfer.js';
 import { Tree } from './tree.js';
+
+/** Conversations as files: fetched when there is one to read or to write. */
+const transfer = () => import('./transfer.js');
 
 /** @param {HTMLElement} section @returns {import('../router.js').View} */
 export function createChat(section) {
@@ -36,10 +38,9 @@ export function createChat(section) {
     proceed: (id) => whenFree(() => chat.proceed(id)),
     edit: (id, text) => whenFree(() => chat.edit(id, text)),
   });
-  const composer = new Composer({ send, editLast, grown: () => log.settle() });
+  const composer = new Composer({ send, editLast });
   const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (id) => chat.remove(id), save });
-  let speaker = null;
-  let spoken = 0; // characters of the answer
+  const speaker = new Speaker(byId('speaker'));
   let dropped = 0;
 
   function whenFree(deed) {
@@ -92,16 +93,11 @@ export function createChat(section) {
   });
   chat.addEventListener('text', ({ detail: turn }) => {
     log.grow(turn);
-    if (!chat.tree.get(turn.id)) return;
-    const { answer } = partsOf(turn.content);
-    if (!speaker) [speaker, spoken] = [new Speaker(), 0];
-    speaker.add(answer.slice(spoken));
-    spoken = answer.length;
+    if (chat.tree.get(turn.id)) speaker.grow(turn, partsOf(turn.content).answer);
   });
   chat.addEventListener('turn', ({ detail }) => log.refresh(detail));
   chat.addEventListener('answered', ({ detail: { turn, error, dropped: missing, conversation } }) => {
-    speaker?.finish(error ? '' : t(turn.finish === 'abort' ? 'chat.say.stopped' : 'chat.say.done'));
-    speaker = null;
+    speaker.end(error ? '' : t(turn.finish === 'abort' ? 'chat.say.stopped' : 'chat.say.done'));
     if (conversation !== chat.conversation) return;
     if (error) showFailure(error, turn);
     if (missing > 0 && missing !== dropped) toast(t('chat.dropped', { count: missing }));
@@ -155,7 +151,7 @@ export function createChat(section) {
   }
 
   async function save(id, format) {
-    const { conversation, turns } = await store.read(id);
+    const [{ toJson, toMarkdown }, { conversation, turns }] = await Promise.all([transfer(), store.read(id)]);
     const title = conversation.title || t('chat.untitled');
     const name = title.replace(/[\\/:*?"<>|\n]+/g, ' ').trim().slice(0, 60);
     if (format === 'json') return download(`${name}.json`, 'application/json', toJson([{ conversation, turns }]));
@@ -164,6 +160,7 @@ export function createChat(section) {
   }
 
   byId('export-all').addEventListener('click', async () => {
+    const { toJson } = await transfer();
     const all = [];
     for (const { id } of await store.list()) all.push(await store.read(id));
     download('cresset-conversations.json', 'application/json', toJson(all));
@@ -174,6 +171,7 @@ export function createChat(section) {
   });
 
   async function importFiles(files) {
+    const { fromFile } = await transfer();
     const found = [];
     for (const file of files) found.push(...fromFile(await file.text(), file.name));
     if (found.length === 0) return toast(t('chat.import.none'));

@@ -2,14 +2,21 @@
 // text, so nothing that a model writes becomes markup. Links say where they lead; images are links, never fetched.
 
 import { Lexer } from '../vendor/marked.esm.js';
-import { element, icon } from './dom.js';
-import { fill } from './words.js';
+import { element, icon } from '../dom.js';
 
 const SAFE = ['http:', 'https:', 'mailto:'];
 const OUT = 'M8 5h11v11M18.5 5.5 6 18';
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', hellip: '…', ndash: '–', mdash: '—' };
 
-/** @typedef {{ words: Record<string, string> }} Surroundings */
+/**
+ * What differs from one place that shows Markdown to another.
+ * @typedef {object} Surroundings
+ * @property {(key: string, values?: Record<string, string>) => string} say   words: code, language, table, image, leads
+ * @property {number} level   of the first heading
+ * @property {string} [base]   what addresses are relative to; without it only whole ones are links
+ * @property {() => HTMLElement} copyButton   of a piece of code; has the class `copy-code`
+ * @property {(node: HTMLElement) => HTMLElement} check   has the last word on a block
+ */
 
 /** The tokens of a text's blocks; one that cannot be parsed is a block of plain text. */
 export function blocksOf(text) {
@@ -23,11 +30,13 @@ export function blocksOf(text) {
 /**
  * @param {object} token   of a block
  * @param {Surroundings} around
- * @returns {Node | null}
+ * @param {number[]} outline   depths of the headings that it stands below; is brought up to what follows it
+ * @returns {HTMLElement | null}
  */
-export function renderBlock(token, around) {
+export function renderBlock(token, around, outline) {
   try {
-    return block(token, around);
+    const node = block(token, { ...around, outline });
+    return node && around.check(node);
   } catch {
     return paragraph(token.raw); // too deep for this browser's stack
   }
@@ -42,8 +51,7 @@ function block(token, around) {
     case 'paragraph': case 'text':
       return element('p', { dir: 'auto' }, ...inline(within(token), around));
     case 'heading':
-      // All on one level under the chat's title: a model begins with any depth, and leaves some out.
-      return element('h3', { class: token.depth > 2 ? 'lesser' : null, dir: 'auto' }, ...inline(token.tokens, around));
+      return element(`h${levelOf(token.depth, around)}`, { class: `depth-${token.depth}`, dir: 'auto' }, ...inline(token.tokens, around));
     case 'code':
       return code(token, around);
     case 'list':
@@ -67,6 +75,12 @@ function blocks(tokens, around) {
   return tokens.map((token) => block(token, around)).filter(Boolean);
 }
 
+/** One level at a time, whatever depths a model begins with or skips. */
+function levelOf(depth, { level, outline }) {
+  while (outline.at(-1) >= depth) outline.pop();
+  return Math.min(level + outline.push(depth) - 1, 6);
+}
+
 function listItem({ tokens, task, checked }, loose, around) {
   const mark = task ? [`${checked ? '☑' : '☐'} `] : [];
   // In a tight list a line is no paragraph.
@@ -74,16 +88,16 @@ function listItem({ tokens, task, checked }, loose, around) {
   return [...mark, ...rest.filter(Boolean)];
 }
 
-function code({ text, lang }, { words }) {
+function code({ text, lang }, { say, copyButton }) {
   const language = /^[\w+#.-]{1,24}/.exec(lang ?? '')?.[0] ?? '';
-  return element('div', { class: 'code', part: 'code' },
-    element('div', { class: 'code-head' }, element('span', { text: language }), element('button', { type: 'button', class: 'text-button copy-code', text: words.copy })),
-    element('pre', { tabindex: '0', dir: 'ltr', 'aria-label': language ? fill(words.language, { language }) : words.code, role: 'group' }, element('code', { text })));
+  return element('figure', { class: 'code', part: 'code', dir: 'ltr' },
+    element('figcaption', {}, element('span', { text: language }), copyButton()),
+    element('pre', { tabindex: '0', role: 'group', 'aria-label': language ? say('language', { language }) : say('code') }, element('code', { text })));
 }
 
 function table({ header, rows, align }, around) {
   const cell = (tag) => ({ tokens }, i) => element(tag, { dir: 'auto', class: align[i] ? `align-${align[i]}` : null, scope: tag === 'th' ? 'col' : null }, ...inline(tokens, around));
-  return element('div', { class: 'table', tabindex: '0', role: 'group', 'aria-label': around.words.table },
+  return element('div', { class: 'scroller', tabindex: '0', role: 'group', 'aria-label': around.say('table') },
     element('table', {},
       element('thead', {}, element('tr', {}, ...header.map(cell('th')))),
       element('tbody', {}, ...rows.map((row) => element('tr', {}, ...row.map(cell('td')))))));
@@ -108,7 +122,7 @@ function inline(tokens, around) {
       case 'link':
         return [link(token.href, inline(token.tokens, around), token.text, around)];
       case 'image':
-        return [link(token.href, [fill(around.words.image, { text: token.text || token.href })], token.text, around)];
+        return [link(token.href, [around.say('image', { text: token.text || token.href })], token.text, around)];
       case 'html':
         return /^<br\s*\/?>$/i.test(token.raw) ? [element('br')] : [token.raw];
       default:
@@ -118,8 +132,8 @@ function inline(tokens, around) {
 }
 
 /** A link that says where it leads, or, where it leads nowhere safe, its words. */
-function link(href, children, text, { words }) {
-  const url = safeUrl(href);
+function link(href, children, text, { say, base }) {
+  const url = safeUrl(href, base);
   if (!url) return element('span', {}, ...children);
   const { host, protocol, pathname } = url;
   const place = protocol === 'mailto:' ? decodeURIComponent(pathname) : host;
@@ -127,12 +141,12 @@ function link(href, children, text, { words }) {
   const named = text.toLowerCase().includes(place.toLowerCase());
   return element('a', { href: url.href, target: '_blank', rel: 'noopener noreferrer nofollow ugc', title: url.href, part: 'link' },
     ...children, named ? null : element('span', { class: 'place', text: ` (${place})` }), icon(OUT),
-    element('span', { class: 'unseen', text: ` (${fill(words.leads, { host: place })})` }));
+    element('span', { class: 'unseen', text: ` (${say('leads', { host: place })})` }));
 }
 
-function safeUrl(href) {
+function safeUrl(href, base) {
   try {
-    const url = new URL(decoded(href), location.href);
+    const url = new URL(decoded(href), base);
     return SAFE.includes(url.protocol) ? url : null;
   } catch {
     return null;

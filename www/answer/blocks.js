@@ -15,7 +15,8 @@ export class Blocks {
    * A text that does not begin with the last one starts over: `restart` is then true.
    */
   grow(text) {
-    const clean = text.replaceAll('\r', '');
+    // As marked does, whose `raw`s are counted here.
+    const clean = text.replace(/\r\n?/g, '\n');
     const restart = !clean.startsWith(this.#text);
     if (restart) this.#settled = 0;
     this.#text = clean;

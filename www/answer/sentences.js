@@ -32,6 +32,7 @@ export class Sentences {
 /** Markdown without its marks. */
 export function spoken(markdown) {
   return markdown
+    .replace(/^[|:*_-][\s|:*_-]+$/gm, '') // rules, of tables too
     .replace(/^\s*(?:[-*+]|#{1,6}|>+)\s+/gm, '')
     .replace(/```\w*/g, '')
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
