@@ -93,7 +93,7 @@ test('what a chat fetches before the weights is small', async (t) => {
   const own = gzipped(await Promise.all(files.map(async (file) => Buffer.from(await (await fetch(file)).arrayBuffer()))));
   const engine = gzipped(['cresset_engine.js', 'cresset_engine_bg.wasm'].map((file) => readFileSync(new URL(`../../dist/${file}`, import.meta.url))));
   t.diagnostic(`${own} bytes gzipped in ${files.length} files, and an engine of ${engine}`);
-  assert.ok(own < 155_000);
+  assert.ok(own < 160_000);
   assert.ok(own + engine < 1_600_000);
   assert.deepEqual(files.filter((file) => /page\/(write|embed)|page\/models\/(?!drop)|hub\.json/.test(file)), []);
 });
