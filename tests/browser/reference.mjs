@@ -8,10 +8,10 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { json, startBrowser, startServer } from './harness.mjs';
+import { picture } from './pictures.mjs';
 import { answered, drop, ready, visit } from './visitor.mjs';
 
 const FOLDER = fileURLToPath(new URL('reference/', import.meta.url));
-const QUALITY = 0.72; // of the WebP files
 
 const WIDTHS = {
   phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
@@ -76,7 +76,7 @@ const server = await startServer({ mock: true, bundled: '', routes: {
 const converter = await browser.newPage();
 // The widget's pictures, which lie there too, are its own tests' to take.
 const beginnings = process.argv.slice(2);
-const wanted = (name) => beginnings.length === 0 || beginnings.some((beginning) => name.startsWith(beginning));
+const wanted = (name) => !name.startsWith('widget-') && (beginnings.length === 0 || beginnings.some((beginning) => name.startsWith(beginning)));
 for (const name of await readdir(FOLDER).catch(() => [])) if (name.endsWith('.webp') && wanted(name)) await rm(`${FOLDER}${name}`);
 await mkdir(FOLDER, { recursive: true });
 let bytes = 0;
@@ -115,18 +115,7 @@ await server.close();
 /** A PNG picture as WebP; gives its size. */
 async function keep(name, png) {
   if (!wanted(name)) return 0;
-  const url = await converter.evaluate(async ({ data, quality }) => {
-    const image = await createImageBitmap(await (await fetch(data)).blob());
-    const canvas = new OffscreenCanvas(image.width, image.height);
-    canvas.getContext('2d').drawImage(image, 0, 0);
-    const blob = await canvas.convertToBlob({ type: 'image/webp', quality });
-    return new Promise((resolve) => {
-      const reader = new FileReader();
-      reader.onload = () => resolve(reader.result);
-      reader.readAsDataURL(blob);
-    });
-  }, { data: `data:image/png;base64,${png.toString('base64')}`, quality: QUALITY });
-  const webp = Buffer.from(url.split(',')[1], 'base64');
+  const webp = await picture(converter, png);
   await writeFile(`${FOLDER}${name}.webp`, webp);
   return webp.length;
 }

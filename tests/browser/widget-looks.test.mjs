@@ -1,30 +1,35 @@
-// What the widget looks like, and what axe-core says of it, in every state, both themes, both languages, on a desk and on a
-// phone. Pictures go to target/screenshots; tests/browser/reference/ keeps a few for people to compare with, when
-// UPDATE_REFERENCE=1 says so.
+// What the widget looks like, and what axe-core says of it, in every state and look: themes, languages, on a desk and on a
+// phone. Pictures go to target/screenshots. UPDATE_REFERENCE=1 takes every look, and keeps for people in
+// tests/browser/reference/ a sheet for each theme and language (a conversation, the question for consent, a problem, the
+// closed widget with something unread, on both screens), and a picture of each other state.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SCREENSHOTS, gguf, startBrowser } from './harness.mjs';
+import { picture, sheet } from './pictures.mjs';
 import { startSites, widgetOn } from './sites.mjs';
 
 const AXE = readFileSync(fileURLToPath(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url)), 'utf8');
 const REFERENCE = fileURLToPath(new URL('./reference', import.meta.url));
 const SIZE = 640_000_000;
 
-// Two looks have every colour and every layout; the others are for the pictures.
-const LOOKS = {
-  'desk-light-en': { viewport: { width: 1100, height: 760 }, colorScheme: 'light', lang: 'en', always: true },
-  'desk-dark-zh': { viewport: { width: 1100, height: 760 }, colorScheme: 'dark', lang: 'zh-CN' },
-  'phone-light-zh': { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'light', lang: 'zh-CN' },
-  'phone-dark-en': { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark', lang: 'en', always: true },
+const SCREENS = {
+  desk: { viewport: { width: 796, height: 760 } }, // two are as wide as four phones
+  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
 };
+const THEMES = { light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, contrast: { contrast: 'more' } };
+const LANGUAGES = { en: 'en', zh: 'zh-CN' };
+// These have every colour and every layout; the others are for the pictures.
+const ALWAYS = ['desk-light-en', 'phone-dark-en', 'desk-contrast-zh'];
+const SITE_STYLE = '<style>:root { color-scheme: light dark; background: Canvas; color: CanvasText; font-family: sans-serif; } body { margin: 24px; }</style>';
 const TEXTS = {
   en: { title: 'Lantern helper', suggestions: 'When do you open?|Which lantern is brightest?|How do I trim a wick?', question: 'Which lantern is the brightest you have?' },
   'zh-CN': { title: '灯笼小助手', suggestions: '几点开门？|哪盏灯最亮？|怎么修灯芯？', question: '你们最亮的灯笼是哪一盏？' },
 };
-const ANSWER = `The **Harbour No. 4** is our brightest, at *400 lumens*. It is described in [the catalogue](https://lanterns.example/harbour-4).
+const ANSWERS = {
+  en: `The **Harbour No. 4** is our brightest, at *400 lumens*. It is described in [the catalogue](https://lanterns.example/harbour-4).
 
 ### To light it
 
@@ -43,7 +48,28 @@ const ANSWER = `The **Harbour No. 4** is our brightest, at *400 lumens*. It is d
 lamp.light({ wick: 5 });
 \`\`\`
 
-![a lantern](https://lanterns.example/4.png)`;
+![a lantern](https://lanterns.example/4.png)`,
+  'zh-CN': `最亮的是**港湾四号**，有 *400 流明*。[目录](https://lanterns.example/harbour-4)里有它的介绍。
+
+### 点灯的步骤
+
+1. 把灯芯修到 \`5 mm\`
+2. 慢慢加油
+   - 不要加满
+
+| 灯笼 | 流明 |
+|---|---:|
+| 港湾四号 | 400 |
+| 厅堂 | 120 |
+
+> 请远离窗帘。
+
+\`\`\`js
+lamp.light({ wick: 5 });
+\`\`\`
+
+![一盏灯笼](https://lanterns.example/4.png)`,
+};
 
 let browser, site;
 let download; // how the slow file is sent
@@ -73,12 +99,19 @@ after(async () => {
 /** Each state: attributes, and how a visitor gets there. */
 const STATES = {
   closed: ['model="default"', async (widget) => widget.launcher.waitFor()],
-  welcome: ['model="/files/quick.gguf"', async (widget) => { await widget.open(); await widget.ready(); }],
-  consent: ['model="/files/large.gguf" consent megabytes="640"', async (widget) => { await widget.open(); await widget.state('asking'); }],
-  answer: ['model="/files/quick.gguf" max-tokens="3000"', async (widget, page, { question }) => {
+  unread: ['model="/files/slow-chat.gguf" max-tokens="6"', async (widget, page, { question }) => {
     await widget.open();
     await widget.ready();
-    await page.evaluate(([question, answer]) => { document.querySelector('cresset-chat').messages = [{ role: 'user', content: question }, { role: 'assistant', content: answer }]; }, [question, ANSWER]);
+    await widget.say(question);
+    await widget.inside('[part=close]').click();
+    await widget.inside('.badge:not([hidden])').waitFor();
+  }],
+  welcome: ['model="/files/quick.gguf"', async (widget) => { await widget.open(); await widget.ready(); }],
+  consent: ['model="/files/large.gguf" consent megabytes="640"', async (widget) => { await widget.open(); await widget.state('asking'); }],
+  answer: ['model="/files/quick.gguf" max-tokens="3000"', async (widget, page, { question, answer }) => {
+    await widget.open();
+    await widget.ready();
+    await page.evaluate(([question, answer]) => { document.querySelector('cresset-chat').messages = [{ role: 'user', content: question }, { role: 'assistant', content: answer }]; }, [question, answer]);
     await widget.inside('.words table').waitFor();
   }],
   writing: ['model="/files/slow-chat.gguf"', async (widget, page, { question }) => {
@@ -107,34 +140,39 @@ const STATES = {
   }],
 };
 
-// Kept as references: one look of each state, all looks of the two that show most.
-const KEPT = new Set(['desk-light-en closed', 'desk-light-en consent', 'desk-light-en welcome', 'desk-light-en answer', 'desk-dark-zh answer', 'phone-light-zh consent', 'phone-dark-en answer', 'desk-dark-zh problem', 'phone-dark-en server', 'desk-light-en story', 'phone-light-zh writing']);
+// Kept as references: sheets of these, in this order, and one look of each other state.
+const ON_SHEETS = ['answer', 'consent', 'problem', 'unread'];
+const KEPT = ['desk-light-en-welcome', 'desk-light-en-story', 'desk-light-en-download', 'phone-dark-en-server', 'phone-light-zh-writing'];
+const shots = {}; // of the looks that were taken
 
-for (const [look, { lang, always, ...options }] of Object.entries(LOOKS)) {
-  const skip = always || process.env.UPDATE_REFERENCE ? false : 'UPDATE_REFERENCE=1 takes all pictures';
+for (const screen of Object.keys(SCREENS)) for (const theme of Object.keys(THEMES)) for (const language of Object.keys(LANGUAGES)) {
+  const look = `${screen}-${theme}-${language}`;
+  const skip = ALWAYS.includes(look) || process.env.UPDATE_REFERENCE ? false : 'UPDATE_REFERENCE=1 takes all pictures';
   test(`no state is held against it by axe-core: ${look}`, { skip }, async () => {
-    const context = await browser.newContext({ ...options, reducedMotion: 'reduce' });
+    const lang = LANGUAGES[language];
+    // High contrast lies on light and on dark: one of them in each language.
+    const context = await browser.newContext({ colorScheme: language === 'zh' ? 'dark' : 'light', ...SCREENS[screen], ...THEMES[theme], reducedMotion: 'reduce' });
     const page = await context.newPage();
-    const words = TEXTS[lang];
+    const words = { ...TEXTS[lang], answer: ANSWERS[lang] };
     for (const [state, [attributes, reach]] of Object.entries(STATES)) {
-      await site.visit(browser, `<cresset-chat ${attributes} title="${words.title}" suggestions="${words.suggestions}"></cresset-chat>`, { page, lang });
+      await site.visit(browser, `<cresset-chat ${attributes} title="${words.title}" suggestions="${words.suggestions}"></cresset-chat>`, { page, lang, head: SITE_STYLE });
       await reach(widgetOn(page), page, words);
       await page.waitForTimeout(150); // what fades has faded
-      await page.screenshot({ path: `${SCREENSHOTS}/widget-${look}-${state}.png` });
-      if (process.env.UPDATE_REFERENCE && KEPT.has(`${look} ${state}`)) await page.screenshot({ path: `${REFERENCE}/widget-${look}-${state}.jpg`, type: 'jpeg', quality: 70 });
-      const violations = await violationsOn(page);
+      shots[`${look}-${state}`] = await page.screenshot({ path: `${SCREENSHOTS}/widget-${look}-${state}.png` });
+      const violations = await violationsOn(page, theme === 'contrast' ? ['color-contrast-enhanced'] : []);
       assert.deepEqual(violations, [], `${look}, ${state}`);
     }
     await context.close();
   });
 }
 
-async function violationsOn(page) {
+/** @param {string[]} [rules]   that hold beside the usual ones */
+async function violationsOn(page, rules = []) {
   await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+  return page.evaluate(async (rules) => {
+    const { violations } = await axe.run(document, { resultTypes: ['violations'], rules: Object.fromEntries(rules.map((rule) => [rule, { enabled: true }])) });
     return violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ target, failureSummary }) => `${target.flat().join(' ')}: ${failureSummary}`) }));
-  });
+  }, rules);
 }
 
 test('a download in the middle, and paused', async () => {
@@ -151,8 +189,7 @@ test('a download in the middle, and paused', async () => {
   };
   await widget.open();
   await widget.inside('.amount', { hasText: 'left' }).filter({ hasText: 'left' }).waitFor();
-  await page.screenshot({ path: `${SCREENSHOTS}/widget-download.png` });
-  if (process.env.UPDATE_REFERENCE) await page.screenshot({ path: `${REFERENCE}/widget-download.jpg`, type: 'jpeg', quality: 70 });
+  shots['desk-light-en-download'] = await page.screenshot({ path: `${SCREENSHOTS}/widget-download.png` });
   assert.deepEqual(await violationsOn(page), []);
   await widget.inside('.card .quiet').click();
   await widget.state('paused');
@@ -160,4 +197,15 @@ test('a download in the middle, and paused', async () => {
   assert.deepEqual(await violationsOn(page), []);
   download = null;
   await context.close();
+});
+
+test('the pictures for people', { skip: !process.env.UPDATE_REFERENCE }, async () => {
+  const page = await browser.newPage();
+  const keep = (name, webp) => writeFileSync(`${REFERENCE}/widget-${name}.webp`, webp);
+  for (const theme of Object.keys(THEMES)) for (const language of Object.keys(LANGUAGES)) {
+    const on = (screen) => ON_SHEETS.map((state) => shots[`${screen}-${theme}-${language}-${state}`]);
+    keep(`${theme}-${language}`, await sheet(page, [on('desk').slice(0, 2), on('desk').slice(2), on('phone')]));
+  }
+  for (const name of KEPT) keep(name, await picture(page, shots[name]));
+  await page.close();
 });

@@ -106,6 +106,18 @@ svg { display: block; fill: none; stroke: currentColor; stroke-width: 1.7; strok
   *, ::before, ::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; transition-duration: 1ms !important; }
   .launcher[aria-busy="true"]::after { animation: none !important; border-color: var(--accent); opacity: .5; }
 }
+@media (prefers-contrast: more) {
+  .root {
+    --accent: var(--cresset-accent, light-dark(#8f2f08, #ff9a5c));
+    --accent-text: var(--cresset-accent-text, light-dark(#8a2d06, #ffb083));
+    --surface: var(--cresset-surface, light-dark(#fff, #0f0c0a));
+    --text: var(--cresset-text, light-dark(#120e0b, #fff9f2));
+    --soft: var(--text);
+    --line-strong: light-dark(#5f544a, #b3a596);
+    --line: var(--line-strong);
+    --alarm: light-dark(#86101f, #ffb3b3);
+  }
+}
 @media (forced-colors: active) {
   .launcher, .badge { border: 2px solid ButtonText; }
 }

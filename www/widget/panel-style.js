@@ -187,9 +187,6 @@ textarea::placeholder { color: var(--soft); opacity: 1; }
 .footer { flex: none; margin: 0; padding: 7px 20px 12px; color: var(--soft); font-size: .75em; line-height: 1.4; text-align: center; }
 .panel:modal .footer { padding-bottom: max(10px, env(safe-area-inset-bottom)); }
 
-@media (prefers-contrast: more) {
-  .root { --line: var(--line-strong); --soft: var(--text); }
-}
 @media (forced-colors: active) {
   .bubble, .card, .primary, .quiet, .composer, .code, .suggestion { border: 1px solid CanvasText; }
   .send, .bar div, .dots i, .status::before { forced-color-adjust: none; background: Highlight; color: HighlightText; }
