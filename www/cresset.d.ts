@@ -155,6 +155,8 @@ export interface Fit {
   deviceBytes?: number;
   /** Null where it cannot be told. */
   estimatedTokensPerSecond: number | null;
+  /** What was measured for it, in seconds: reading a weight in the model's format, and a dispatch. Absent where it does not fit. */
+  pace?: { weight: number; dispatch: number };
   device: DeviceFacts;
 }
 

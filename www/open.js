@@ -4,6 +4,7 @@ import { ArrivingFile } from './arriving.js';
 import { CressetError } from './errors.js';
 import { BlobFile, StoredFile, openRemote } from './files.js';
 import { askSize } from './http.js';
+import { hashAt } from './hub.js';
 import { announce, listen } from './neighbours.js';
 import { formatBytes } from './progress.js';
 import { Sha256 } from './sha256.js';
@@ -121,11 +122,12 @@ async function openStored({ key, name, sha256 }, tally) {
   return file;
 }
 
-async function downloadKept(file, access, tally, patience) {
+async function downloadKept(asked, access, tally, patience) {
+  const file = await vouched(asked, access.signal);
   const part = await beginPart(file, tally);
   if (part.refused) {
     tally.warn('STORAGE', REFUSALS[part.refused](), { reason: part.refused });
-    return openUnkept(file, tally, patience);
+    return openUnkept(asked, tally, patience);
   }
   const resumed = part.length > 0;
   try {
@@ -134,14 +136,21 @@ async function downloadKept(file, access, tally, patience) {
     if (error.code === 'INTEGRITY' && resumed) {
       // The bytes of two visits need not belong together: once more, from the beginning.
       await part.discard();
-      return downloadKept(file, access, tally, patience);
+      return downloadKept(asked, access, tally, patience);
     }
     if (error instanceof CressetError) throw await left(error, part);
     // The device refuses to store it, or more of it: go on without the cache.
     await part.discard();
     tally.warn('STORAGE', fullWarning(error), { reason: 'full' });
   }
-  return openUnkept(file, tally, patience);
+  return openUnkept(asked, tally, patience);
+}
+
+/** With the hash that its host says it has, where none is demanded and it says one. */
+async function vouched(file, signal) {
+  if (file.sha256 || !isWeights(file)) return file;
+  const said = file.said ?? await hashAt(file.url, signal);
+  return said ? { ...file, sha256: said, by: new URL(file.url).host } : file;
 }
 
 const REFUSALS = {
@@ -161,7 +170,7 @@ async function beginPart(file, tally) {
 }
 
 async function receive(file, part, access, tally, patience) {
-  const { key, url, name, sha256 } = file;
+  const { key, url, name, sha256, by } = file;
   const transfer = await openTransfer(url, { ...patience, from: part.length, seen: part.facts, checked: Boolean(sha256) });
   const { bytes: total } = transfer.facts;
   const room = await store.room();
@@ -195,7 +204,7 @@ async function receive(file, part, access, tally, patience) {
   } finally {
     neighbours.close();
   }
-  if (hash) expectHash(name, hash.hex(), sha256);
+  if (hash) expectHash(name, hash.hex(), sha256, by);
   await part.commit({ key, url, name, sha256, model: access.model });
   const stored = await store.open(key);
   if (!stored) throw new CressetError('STORAGE', `${name} could not be kept on this device; load it again`, { refused: true, key });
@@ -293,8 +302,9 @@ async function verified(file, sha256) {
   return file;
 }
 
-function expectHash(name, got, want) {
+function expectHash(name, got, want, by) {
   if (got === want) return;
+  if (by) throw new CressetError('INTEGRITY', `${name} has SHA-256 ${got}, but ${by} says ${want}; it was changed or damaged on the way: load it again`, { got, want });
   throw new CressetError('INTEGRITY', `${name} has SHA-256 ${got}, expected ${want}; the file was changed or damaged: ask where the hash comes from, or load it without one if you trust the file`, { got, want });
 }
 

@@ -5,9 +5,8 @@
 import catalogue from './models/catalogue.json' with { type: 'json' };
 import { CressetError } from './errors.js';
 import { baseName, request, requestText } from './http.js';
+import { HUB, hubFile } from './hub.js';
 import { retried } from './retry.js';
-
-const HUB = 'https://huggingface.co';
 
 /** Models that come with the library; the first is 'default'. */
 export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...entry })));
@@ -17,8 +16,8 @@ export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...
  * `adapter`: it is a LoRA adapter, whose files have other names.
  * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], names?: string[], adapter?: boolean }} Source
  *
- * One file of a model; `key` names it in the cache.
- * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, bytes?: number, optional?: boolean }} ModelFile
+ * One file of a model; `key` names it in the cache; `sha256` is demanded, `said` is what its host says of the one that is there.
+ * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, said?: string, bytes?: number, optional?: boolean }} ModelFile
  */
 
 /**
@@ -175,19 +174,21 @@ function siblings(url) {
 }
 
 async function hubFiles({ repo, revision }, access, kind) {
-  const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}`;
-  let names;
+  const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const hashes = new Map();
   try {
-    names = JSON.parse(await retried(() => requestText(listing, access), access)).siblings.map(({ rfilename }) => rfilename);
+    for (const { rfilename, lfs } of JSON.parse(await retried(() => requestText(listing, access), access)).siblings) hashes.set(rfilename, lfs?.sha256);
   } catch (error) {
     if (error.details?.status === 401 || error.code === 'MODEL_NOT_FOUND') {
       throw new CressetError('MODEL_NOT_FOUND', `there is no public repository ${repo} with a revision ${revision}`, { repo, revision }, { cause: error });
     }
     throw CressetError.from(error);
   }
-  const file = kind.bestFile(names);
+  const file = kind.bestFile([...hashes.keys()]);
   if (!file) throw new CressetError('MODEL_NOT_FOUND', `${repo} has no .gguf or .safetensors file`, { repo, revision });
-  return urlFiles(hubFile(repo, revision, file), access, kind);
+  const files = await urlFiles(hubFile(repo, revision, file), access, kind);
+  const said = new Map([...hashes].map(([name, hash]) => [hubFile(repo, revision, name), hash]));
+  return files.map((one) => (said.get(one.url) ? { ...one, said: said.get(one.url) } : one));
 }
 
 /** The file a person most likely means: good and small enough for a browser first. */
@@ -210,10 +211,6 @@ export function bestAdapter(names) {
   return names.find((name) => name === 'adapter_model.safetensors')
     ?? names.find((name) => name === 'adapters.safetensors')
     ?? names.find((name) => /\.(gguf|safetensors)$/i.test(name));
-}
-
-function hubFile(repo, revision, file) {
-  return `${HUB}/${repo}/resolve/${encodeURIComponent(revision)}/${file.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 function remote(url) {

@@ -127,12 +127,15 @@ addEventListener('message', ({ data: { id, method, params } }) => {
 
 async function run(id, method, params) {
   const { signal } = calls.get(id);
+  const report = reporter(id);
   try {
     if (signal.aborted) return;
-    const result = await methods[method](params, reporter(id), { id, signal });
+    const result = await methods[method](params, report, { id, signal });
     if (!signal.aborted) postMessage({ id, result });
   } catch (error) {
     if (isPanic(error)) return stop(error);
+    // How far it came is part of what failed.
+    report.flush();
     if (!signal.aborted) postMessage({ id, error: CressetError.from(error).toJSON() });
   } finally {
     calls.delete(id);
@@ -252,23 +255,27 @@ async function readingFrom(files, use) {
 /** Progress to the page: each status and each warning at once, amounts at most every 50 ms and the last one always. */
 function reporter(id) {
   let last = { status: null, time: 0, warning: undefined };
-  let late = null;
+  let [held, late] = [null, null];
   const send = (progress) => {
     clearTimeout(late);
-    late = null;
+    held = null;
     last = { status: progress.status, time: performance.now(), warning: progress.warning };
     postMessage({ id, progress });
   };
-  return (progress) => {
+  // What comes after the answer goes nowhere.
+  const flush = () => held && calls.has(id) && send(held);
+  const report = (progress) => {
     const { status, warning, loaded, total } = progress;
     const done = total > 0 && loaded >= total;
     const same = status === last.status && warning?.message === last.warning?.message;
     const wait = last.time + PROGRESS_INTERVAL_MS - performance.now();
     if (done || !same || wait <= 0) return send(progress);
     clearTimeout(late);
-    // A download that stops here must not look as if it had stopped earlier. What comes after the answer goes nowhere.
-    late = setTimeout(() => calls.has(id) && send(progress), wait);
+    held = progress;
+    // A download that stops here must not look as if it had stopped earlier.
+    late = setTimeout(flush, wait);
   };
+  return Object.assign(report, { flush });
 }
 
 // A panic in wasm is a trap. It can surface in a task of its own, where no call sees it; the call would then wait for

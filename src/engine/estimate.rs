@@ -5,25 +5,45 @@ use crate::error::Result;
 use crate::models::Shape;
 use crate::ops::{Epilogue, matvec};
 use crate::quant::Format;
+use serde::Serialize;
 use std::rc::Rc;
 use web_time::Instant;
 
 /// Width of the measured projection.
 const COLUMNS: usize = 1024;
+/// Rows of one that takes hardly longer than a dispatch does.
+const FEW: usize = 64;
 
-/// Tokens per second that a model of this shape, mostly in `format`, would decode on `device`.
-pub async fn tokens_per_second(device: &mut Device, shape: &Shape, format: Format) -> Result<f64> {
-    // Enough weights to go past the caches, few enough to take milliseconds.
-    let slow = device.is_cpu() || device.info().software;
-    let (rows, steps) = if slow { (1024, 3) } else { (32768, 9) };
-    // Differences leave out what a submit and its read-back cost: decoding runs ahead of those.
-    let once = seconds(device, format, rows, 1).await?;
-    let large = (seconds(device, format, rows, steps).await? - once).max(0.0) / (steps - 1) as f64;
-    let once = seconds(device, format, 64, 1).await?;
-    let small = (seconds(device, format, 64, 65).await? - once).max(0.0) / 64.0;
-    let per_weight = (large - small).max(0.0) / (rows * COLUMNS) as f64;
-    let token = per_weight * weights_per_token(shape) + small * dispatches(shape);
-    Ok(1.0 / token.max(1e-6))
+/// What decoding takes, in seconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Pace {
+    /// Of a weight that is read.
+    pub weight: f64,
+    /// Of a dispatch, whatever it computes.
+    pub dispatch: f64,
+}
+
+impl Pace {
+    /// Tokens per second that a model of this shape would decode.
+    pub fn tokens_per_second(&self, shape: &Shape) -> f64 {
+        let token = self.weight * weights_per_token(shape) + self.dispatch * dispatches(shape);
+        1.0 / token.max(1e-6)
+    }
+}
+
+/// The pace of `device` with weights in `format`.
+pub async fn pace(device: &mut Device, format: Format) -> Result<Pace> {
+    // Enough weights to go past the caches, and to take milliseconds: browsers' clocks tick in tenths of one.
+    let (rows, steps, few_steps) = match (device.is_cpu(), device.info().software) {
+        (true, _) => (16384, 1, 257),
+        (_, true) => (4096, 3, 65),
+        _ => (32768, 9, 65),
+    };
+    let many = step(device, format, rows, steps).await?;
+    let few = step(device, format, FEW, few_steps).await?;
+    let weight = (many - few).max(0.0) / ((rows - FEW) * COLUMNS) as f64;
+    let dispatch = (few - weight * (FEW * COLUMNS) as f64).max(0.0);
+    Ok(Pace { weight, dispatch })
 }
 
 /// Weights that one decoded token reads.
@@ -39,7 +59,18 @@ fn dispatches(shape: &Shape) -> f64 {
     (5 * shape.n_layers + 3) as f64
 }
 
-/// Seconds of the fastest of a few runs of `steps` matvecs [rows, COLUMNS].
+/// Seconds of one matvec [rows, COLUMNS] among `steps`.
+async fn step(device: &mut Device, format: Format, rows: usize, steps: usize) -> Result<f64> {
+    let all = seconds(device, format, rows, steps).await?;
+    if device.is_cpu() {
+        return Ok(all / steps as f64);
+    }
+    // The difference leaves out what a submit and its read-back cost: decoding runs ahead of those.
+    let once = seconds(device, format, rows, 1).await?;
+    Ok((all - once).max(0.0) / (steps - 1) as f64)
+}
+
+/// Seconds of the fastest of a few runs of `steps` matvecs [rows, COLUMNS]. On the CPU of more: other work disturbs it there.
 async fn seconds(device: &mut Device, format: Format, rows: usize, steps: usize) -> Result<f64> {
     let row_bytes = match device.is_cpu() {
         true => format.row_bytes(COLUMNS).expect("whole blocks"),
@@ -62,7 +93,8 @@ async fn seconds(device: &mut Device, format: Format, rows: usize, steps: usize)
     let plan = pass.finish();
     let plan = device.compile(plan).await?;
     let mut best = f64::INFINITY;
-    for _ in 0..4 {
+    let runs = if device.is_cpu() { 12 } else { 4 };
+    for _ in 0..runs {
         let start = Instant::now();
         let ticket = device.run(&plan, state, layout.result_bytes())?;
         device.wait(ticket).await?;

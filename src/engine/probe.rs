@@ -110,8 +110,9 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         answer["errors"] = problems.iter().map(Error::to_json).collect();
     } else if let Some((shape, ..)) = &size {
         let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
-        let speed = super::estimate::tokens_per_second(&mut device, shape, format).await?;
-        answer["estimatedTokensPerSecond"] = json!((speed * 10.0).round() / 10.0);
+        let pace = super::estimate::pace(&mut device, format).await?;
+        answer["pace"] = json!(pace);
+        answer["estimatedTokensPerSecond"] = json!((pace.tokens_per_second(shape) * 10.0).round() / 10.0);
     }
     Ok(answer)
 }

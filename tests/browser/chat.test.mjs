@@ -402,6 +402,31 @@ test('nothing jumps and nothing blocks while tokens arrive', async (t) => {
   assert.ok((await turns(page))[1].length > 4000);
 });
 
+test('on a phone, in Chinese, what an empty chat says ends its lines at punctuation', async () => {
+  for (const width of [320, 390]) {
+    await open({ viewport: { width, height: 780 }, isMobile: true, hasTouch: true, locale: 'zh-CN' });
+    await page.waitForSelector('#chat-empty .soft');
+    const lines = await page.evaluate(() => [...document.querySelectorAll('#chat-empty :is(h2, .soft)')].flatMap(({ firstChild: text }) => {
+      const range = document.createRange();
+      const lines = [];
+      let top = -Infinity;
+      for (let i = 0; i < text.length; i += 1) {
+        range.setStart(text, i);
+        range.setEnd(text, i + 1);
+        const box = range.getBoundingClientRect();
+        if (box.top > top + box.height / 2) [top] = [box.top, lines.push('')];
+        lines[lines.length - 1] += text.data[i];
+      }
+      return lines.slice(0, -1);
+    }));
+    assert.ok(lines.length > 0);
+    for (const line of lines) assert.match(line, /[，。；？]$/, `${width} px`);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} px`);
+    await page.context().close();
+    page = null;
+  }
+});
+
 test('on a phone the row below an answer is one line, in either language', async () => {
   await open({ viewport: { width: 360, height: 780 }, isMobile: true, hasTouch: true, locale: 'zh-CN' });
   await drop(page, 'a-model-with-a-rather-long-name-instruct-q4_k_m.gguf', 'chat slow seeded');

@@ -459,6 +459,50 @@ test('what was loaded once loads offline, by any name', async () => {
   }
 });
 
+test('what comes from the hub has the hash that the hub says', async () => {
+  const cors = { 'Access-Control-Allow-Origin': '*' };
+  const pointer = (hash) => `version https://git-lfs.github.com/spec/v1\noid sha256:${hash}\nsize ${SIZE}\n`;
+  const [right, wrong] = [sha256(BYTES), sha256('another file')];
+  const raw = { 'x.gguf': pointer(right), 'changed.gguf': pointer(wrong), 'no-pointer.gguf': 'GGUF' };
+  const listed = { good: right, bad: wrong, none: undefined };
+  const asked = []; // beside the files themselves
+  await page.context().route('https://huggingface.co/**', (route) => {
+    const { pathname } = new URL(route.request().url());
+    if (!pathname.includes('/resolve/')) asked.push(pathname);
+    const [, kind, name] = /^\/o\/\w+\/(raw|resolve)\/main\/(.+)$/.exec(pathname) ?? [];
+    if (kind === 'resolve') return route.fulfill({ headers: cors, body: BYTES, contentType: 'application/octet-stream' });
+    if (kind === 'raw' && raw[name]) return route.fulfill({ headers: cors, body: raw[name], contentType: 'text/plain' });
+    const [, repo] = /^\/api\/models\/o\/(\w+)\/revision\/main$/.exec(pathname) ?? [];
+    if (repo) return route.fulfill({ headers: cors, json: { siblings: [{ rfilename: 'm.gguf', ...(listed[repo] && { lfs: { sha256: listed[repo], size: SIZE } }) }] } });
+    return route.fulfill({ status: 404, headers: cors, body: 'no' });
+  });
+  const get = async (model, options = {}) => {
+    asked.length = 0;
+    return load(options, page, model);
+  };
+  const kept = async () => (await page.evaluate(() => Cresset.cache.list())).map(({ files: [{ sha256 }] }) => sha256);
+
+  assertLoaded(await get('hf:o/r/x.gguf'));
+  assert.deepEqual(asked, ['/o/r/raw/main/x.gguf']);
+  assert.deepEqual(await kept(), [right]);
+  assertLoaded(await get('hf:o/r/x.gguf'));
+  assert.deepEqual(asked, [], 'what is kept was checked');
+  for (const model of ['hf:o/r/changed.gguf', 'https://huggingface.co/o/r/resolve/main/changed.gguf', 'hf:o/bad']) {
+    const { code, message } = await get(model);
+    assert.equal(code, 'INTEGRITY', `${model}: ${message}`);
+    assert.match(message, /but huggingface\.co says .*load it again/);
+  }
+  assert.deepEqual(asked, ['/api/models/o/bad/revision/main'], 'the list has it: nothing more is asked');
+  assertLoaded(await get('hf:o/good'));
+  assert.deepEqual(asked, ['/api/models/o/good/revision/main']);
+
+  // Where it does not say, as ever; what the caller demands comes first; where nothing is kept, ranges are read.
+  for (const model of ['hf:o/none', 'hf:o/r/no-pointer.gguf', 'hf:o/r/missing.gguf']) assertLoaded(await get(model));
+  assert.equal((await get('hf:o/s/x.gguf', { integrity: `sha256-${wrong}` })).code, 'INTEGRITY');
+  assert.deepEqual(asked, []);
+  assertLoaded(await get('hf:o/t/changed.gguf', { cache: false }));
+});
+
 test('measure tells what a load would download, from sizes alone', async () => {
   const measured = await page.evaluate(async () => {
     const outcome = (promise) => promise.catch(({ code }) => code);

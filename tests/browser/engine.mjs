@@ -13,10 +13,10 @@ export const DEVICES = ['cpu', 'webgpu'];
 
 export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
-/** Serves dist/ with the golden files beside it, and what else lies in `roots`. */
-export function serveEngine(roots = []) {
+/** Serves dist/ with the golden files beside it, and what else lies in `roots` or is in `routes`. */
+export function serveEngine(roots = [], routes = {}) {
   assert.ok(existsSync(`${DIST}/cresset_engine_bg.wasm`), 'dist/ has no engine: run ./build.sh first');
-  return startServer({ extraRoots: [TESTS, ...roots].filter(existsSync), headers: { 'Content-Security-Policy': STRICT_CSP } });
+  return startServer({ extraRoots: [TESTS, ...roots].filter(existsSync), headers: { 'Content-Security-Policy': STRICT_CSP }, routes });
 }
 
 /** A page with the library as `Cresset`, and the wasm engine itself, which gives logits; the library does not. */

@@ -541,3 +541,34 @@ test('a download without a network waits for it, and says so', async () => {
   assert.ok(said.includes('No connection: the download goes on when you are online again.'), said.join());
   assert.doesNotMatch(said.join(), /go on;/);
 });
+
+test('a download that failed is there to go on with, one of which nothing came is not', async () => {
+  flaky = new FlakyFile(modelBytes(6_000_000, 'chat'));
+  const { route } = flaky;
+  // Who looks at the beginning has it; who asks for the rest does not.
+  flaky.route = (request, response) => {
+    if (!/-\d+$/.test(request.headers.range ?? '') && flaky.cuts === 0) flaky.statuses = [403];
+    return route(request, response);
+  };
+  await open();
+  const get = async () => {
+    await look(`${server.url}files/flaky.gguf`);
+    await page.click('#fit .primary');
+    assert.match(await problem(), /flaky\.gguf: .*DOWNLOAD/s);
+    await page.click('#notices button:has-text("Dismiss")');
+  };
+  flaky.cuts = 0;
+  await get();
+  assert.ok(await page.isHidden('#transfers-section'));
+  Object.assign(flaky, { cutAfter: 2_300_000, cuts: 1 });
+  await get();
+  assert.match(await page.textContent('#transfers .numbers'), /^Broken off · 2\.4 MB of 6 MB$/);
+  await page.reload();
+  await ready(page);
+  await page.waitForSelector('#transfers .model');
+  assert.match(await page.textContent('#transfers .numbers'), /^Broken off · 2\.4 MB of 6 MB$/);
+  Object.assign(flaky, { route, statuses: [] });
+  await page.click('#transfers button:has-text("Resume")');
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'flaky.gguf');
+  await page.waitForSelector('#transfers-section', { state: 'hidden' });
+});

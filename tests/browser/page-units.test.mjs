@@ -12,7 +12,7 @@ import { deviceWords, whyNot } from '../../www/page/reasons.js';
 import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
 import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/models/catalogue.js';
 import { choose } from '../../www/page/models/suggestions.js';
-import { bytesOnDevice, judge } from '../../www/page/models/verdict.js';
+import { bytesOnDevice, judge, judgeFile } from '../../www/page/models/verdict.js';
 import { estimate, weightsOf } from '../../www/page/models/yardstick.js';
 import { Sentences, spoken } from '../../www/answer/sentences.js';
 import { Inked, Tokens } from '../../www/page/write/inked.js';
@@ -267,7 +267,20 @@ test('a verdict says what fits, why not, what it takes and how fast it is', () =
   assert.equal(judge(hub.find(({ name }) => name === 'Qwen3 1.7B'), measure('webgpu'), { phone: true }).reason, 'verdict.why.phone');
   assert.ok(bytesOnDevice(row, 8192) > bytesOnDevice(row, 1024));
   const speed = estimate(measure('webgpu'), small.shape, small.quantization);
-  assert.ok(Math.abs(speed - 1 / (1e-10 * weightsOf(small.shape) + 1e-5 * (14 * small.shape.layers + 7))) < 1e-6);
+  assert.ok(Math.abs(speed - 1 / (1e-10 * weightsOf(small.shape) + 1e-5 * (5 * small.shape.layers + 3))) < 1e-6);
+});
+
+test('a file that was looked at is judged likewise', () => {
+  const fit = { fits: true, downloadBytes: 9e8, deviceBytes: 1e9, estimatedTokensPerSecond: 20, device: { backend: 'cpu' } };
+  const words = (change, here) => Object.values(judgeFile({ ...fit, ...change }, here)).slice(0, 2);
+  assert.deepEqual(judgeFile(fit, { memory: 8 }), { kind: 'fits', reason: null, deviceBytes: 1e9, speed: 20 });
+  assert.deepEqual(words({}, { memory: 1 }), ['tight', 'verdict.why.memory']);
+  assert.deepEqual(words({ deviceBytes: 2e9 }, { phone: true }), ['tight', 'verdict.why.phone']);
+  assert.deepEqual(words({ estimatedTokensPerSecond: 0.4 }), ['slow', 'verdict.why.slow']);
+  assert.deepEqual(words({ estimatedTokensPerSecond: null }), ['fits', null]);
+  const no = { fits: false, estimatedTokensPerSecond: null };
+  assert.deepEqual(words({ ...no, errors: [{ code: 'OUT_OF_MEMORY', message: '', details: { limit: 'page' } }] }), ['no', 'verdict.why.cpu']);
+  assert.deepEqual(judgeFile({ ...fit, ...no, deviceBytes: undefined, errors: [{ code: 'MODEL_UNSUPPORTED', message: '', details: {} }] }), { kind: 'no', reason: 'verdict.why.unsupported', deviceBytes: 9e8, speed: null });
 });
 
 test('suggestions are different models that fit and speak the language', () => {

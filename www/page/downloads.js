@@ -93,6 +93,7 @@ export async function load(model, label, { integrity, check = false, quiet = fal
   } catch (error) {
     if (error.code === 'ABORTED') return false;
     finish(transfer);
+    // The last of the progress comes before the error: this is all that came.
     if (error.code === 'DOWNLOAD' && transfer.loaded > 0) remember({ ...transfer, state: 'failed' });
     showProblem(error, { subject: label, actions: waysOn(error, transfer) });
     return false;
@@ -135,7 +136,7 @@ session.addEventListener('progress', ({ detail: { status, loaded, total, text, b
   const waits = warning?.code === 'DOWNLOAD';
   Object.assign(active, { status, loaded, total, text, warning: waits ? warning : undefined, speed: bytesPerSecond, size: Math.max(active.size ?? 0, downloading ? total ?? loaded : 0) });
   // A tab that is closed now leaves word of what it was fetching.
-  if (downloading && typeof active.model === 'string' && performance.now() - noted > NOTE_MS) remember({ ...active, state: 'paused' });
+  if (downloading && loaded > 0 && typeof active.model === 'string' && performance.now() - noted > NOTE_MS) remember({ ...active, state: 'paused' });
   tell(warning);
   changed();
 });

@@ -5,11 +5,10 @@ import { load } from '../downloads.js';
 import { element } from '../dom.js';
 import { bytes, parameters } from '../format.js';
 import { engineWords, problemCard } from '../problems.js';
-import { whyNot } from '../reasons.js';
 import { session } from '../session.js';
 import { t } from '../text.js';
 import { shortName } from './catalogue.js';
-import { thisDevice } from './verdict.js';
+import { judgeFile, thisDevice } from './verdict.js';
 import { verdictLine } from './rows.js';
 
 let looking = null;
@@ -31,13 +30,10 @@ export async function lookAt(address, host) {
 /** @param {import('../../cresset.js').Fit} fit */
 function verdictCard(fit, address) {
   const name = shortName(address);
-  const memory = thisDevice().memory;
-  const tight = fit.fits && memory && fit.deviceBytes > memory * 0.6e9;
-  const line = verdictLine({ kind: fit.fits ? (tight ? 'tight' : 'fits') : 'no', reason: fit.fits ? (tight ? 'verdict.why.memory' : null) : whyNot(fit.errors[0]), deviceBytes: fit.deviceBytes ?? fit.downloadBytes, speed: fit.estimatedTokensPerSecond });
   return element('div', { class: 'card verdict-card' },
     element('h3', { textContent: name }),
     element('p', { class: 'hint', textContent: [fit.architecture, parameters(fit.parameters), fit.quantization.toUpperCase(), fit.contextLength ? t('facts.tokens', { count: fit.contextLength }) : null].filter(Boolean).join(' · ') }),
-    line,
+    verdictLine(judgeFile(fit, thisDevice())),
     fit.fits ? null : engineWords(fit.problems),
     fit.fits ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) }) : null);
 }

@@ -1,6 +1,7 @@
 // Whether a model of the catalogue runs here, why not, what it takes and how fast it will be: from its row and this
-// device's measure, before anything is downloaded. `Cresset.probe` has the last word when its file is looked at.
+// device's measure, before anything is downloaded; of a file whose header was read, from `Cresset.probe`.
 
+import { whyNot } from '../reasons.js';
 import { estimate } from './yardstick.js';
 
 const DEFAULT_CONTEXT = 4096;
@@ -18,22 +19,44 @@ const SHARE = 0.6; // of the memory a browser admits to
  */
 
 /**
+ * What is to be known of this device.
+ * @typedef {{ contextLength?: number | null, memory?: number, phone?: boolean }} Here   `memory`: gigabytes, as the browser says
+ */
+
+/**
  * @param {object} row   of hub.json
  * @param {import('./yardstick.js').Measure | null} measure
- * @param {{ contextLength?: number | null, memory?: number, phone?: boolean }} here   `memory`: gigabytes, as the browser says
+ * @param {Here} here
  * @returns {Verdict}
  */
-export function judge(row, measure, { contextLength, memory, phone } = {}) {
-  const deviceBytes = bytesOnDevice(row, contextLength ?? DEFAULT_CONTEXT);
+export function judge(row, measure, here = {}) {
+  const deviceBytes = bytesOnDevice(row, here.contextLength ?? DEFAULT_CONTEXT);
   const speed = estimate(measure, row.shape, row.quantization);
   const verdict = (kind, reason) => ({ kind, reason, deviceBytes, speed });
   if (measure?.device.backend === 'cpu' && deviceBytes > CPU_MOST) return verdict('no', 'verdict.why.cpu');
   const widest = 4 * Math.max(row.shape.width, row.shape.hidden);
   if (widest > (measure?.device.limits?.maxBindingBytes ?? Infinity)) return verdict('no', 'verdict.why.binding');
-  if (memory && deviceBytes > memory * 1e9 * SHARE) return verdict('tight', 'verdict.why.memory');
-  if (phone && deviceBytes > PHONE_MOST) return verdict('tight', 'verdict.why.phone');
-  if (speed !== null && speed < SLOW) return verdict('slow', 'verdict.why.slow');
-  return verdict('fits', null);
+  return verdict(...comfort(deviceBytes, speed, here));
+}
+
+/**
+ * The same of a file that was looked at.
+ * @param {import('../../cresset.js').Fit} fit
+ * @param {Here} here
+ * @returns {Verdict}
+ */
+export function judgeFile(fit, here = {}) {
+  const { deviceBytes = fit.downloadBytes, estimatedTokensPerSecond: speed } = fit;
+  const [kind, reason] = fit.fits ? comfort(deviceBytes, speed, here) : ['no', whyNot(fit.errors[0])];
+  return { kind, reason, deviceBytes, speed };
+}
+
+/** How well what runs here will run: what kind of verdict, and why. */
+function comfort(deviceBytes, speed, { memory, phone }) {
+  if (memory && deviceBytes > memory * 1e9 * SHARE) return ['tight', 'verdict.why.memory'];
+  if (phone && deviceBytes > PHONE_MOST) return ['tight', 'verdict.why.phone'];
+  if (speed !== null && speed < SLOW) return ['slow', 'verdict.why.slow'];
+  return ['fits', null];
 }
 
 /** Weights as in the file, the KV cache, room to work in. */

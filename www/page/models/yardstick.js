@@ -1,6 +1,6 @@
-// How fast this device is, without a download: `Cresset.probe` estimates tokens a second from a measurement and a model's
-// shape, so two made-up models, one wide and one deep, whose weights are nothing but zeros, tell what a weight costs and
-// what a step costs. From those follows an estimate for every row of the catalogue.
+// How fast this device is, without a download: `Cresset.probe` measures what reading a weight takes, in the format of the
+// model that it looks at, and what a step takes. A small made-up model for each format, whose weights are nothing but
+// zeros, makes it do so; from its measure follows an estimate for every row of the catalogue.
 
 import { Cresset } from '../../cresset.js';
 import { memory } from '../dom.js';
@@ -14,8 +14,7 @@ const FORMATS = { q8_0: { type: 8, block: 32, bytes: 34 }, q4_k: { type: 12, blo
 const ALIGNMENT = 32;
 const ZEROS = 1 << 20;
 
-const WIDE = { layers: 1, width: 2048, heads: 16, kvHeads: 8, headWidth: 128, hidden: 8192, vocabulary: 256 };
-const DEEP = { layers: 64, width: 256, heads: 4, kvHeads: 4, headWidth: 64, hidden: 256, vocabulary: 256 };
+const SMALL = { layers: 1, width: 256, heads: 4, kvHeads: 4, headWidth: 64, hidden: 256, vocabulary: 256 };
 
 /**
  * @typedef {{ weight: Record<string, number>, step: number, device: import('../../cresset.js').DeviceFacts }} Measure
@@ -57,7 +56,8 @@ export function weightsOf({ layers, width, heads, kvHeads, headWidth, hidden, vo
   return layers * (width * headWidth * (2 * heads + 2 * kvHeads) + 3 * width * hidden) + vocabulary * width;
 }
 
-const stepsOf = ({ layers }) => 14 * layers + 7;
+/** Dispatches of a token, likewise. */
+const stepsOf = ({ layers }) => 5 * layers + 3;
 
 const keyOf = () => `measure.${session.device}`;
 
@@ -65,32 +65,33 @@ async function measure() {
   const key = keyOf();
   const kept = memory.get(key);
   const options = { device: session.device, cache: false };
-  const deep = await Cresset.probe(yardstick(DEEP, 'q8_0'), options);
-  // The same device as the last time need not be measured again.
-  if (kept && JSON.stringify(kept.device) === JSON.stringify(deep.device)) return kept;
-  const wide = {};
+  const weight = {};
+  let [step, device] = [Infinity, null];
   for (const format of Object.keys(FORMATS)) {
-    wide[format] = 1 / (await Cresset.probe(yardstick(WIDE, format), options)).estimatedTokensPerSecond;
+    const fit = await Cresset.probe(yardstick(SMALL, format), options);
+    // The same device as the last time need not be measured again.
+    if (kept && JSON.stringify(kept.device) === JSON.stringify(fit.device)) return kept;
+    if (!(fit.pace?.weight > 0)) return null;
+    weight[format] = fit.pace.weight;
+    step = Math.min(step, fit.pace.dispatch);
+    device = fit.device;
   }
-  // seconds a token = weights × seconds a weight + steps × seconds a step, for either shape
-  const determinant = weightsOf(WIDE) * stepsOf(DEEP) - weightsOf(DEEP) * stepsOf(WIDE);
-  const step = Math.max((weightsOf(WIDE) / deep.estimatedTokensPerSecond - weightsOf(DEEP) * wide.q8_0) / determinant, 0);
-  const weight = Object.fromEntries(Object.entries(wide).map(([format, seconds]) => [format, Math.max(seconds - step * stepsOf(WIDE), 0) / weightsOf(WIDE)]));
-  if (![step, ...Object.values(weight)].every(Number.isFinite)) return null;
-  const result = { weight, step, device: deep.device };
+  const result = { weight, step, device };
   memory.set(key, result);
   return result;
 }
 
 /** A GGUF file of this shape: a header, and zeros that share one piece of memory. @returns {Blob} */
 export function yardstick(shape, format) {
-  const header = ggufHeader(shape, FORMATS[format]);
+  const { bytes, dataBytes } = header(shape, format);
   const zeros = new Blob([new Uint8Array(ZEROS)]);
-  const pieces = Array.from({ length: Math.ceil(header.dataBytes / ZEROS) }, () => zeros);
-  return new File([header.bytes, ...pieces], `yardstick-${format}.gguf`);
+  const pieces = Array.from({ length: Math.ceil(dataBytes / ZEROS) }, () => zeros);
+  return new File([bytes, ...pieces], `yardstick-${format}.gguf`);
 }
 
-function ggufHeader(shape, format) {
+/** What comes before the weights of such a file, and how many bytes they take. @returns {{ bytes: Blob, dataBytes: number }} */
+export function header(shape, name) {
+  const format = FORMATS[name];
   const { layers, width, heads, kvHeads, headWidth, hidden, vocabulary } = shape;
   const meta = [
     ['general.architecture', STRING, 'llama'], ['llama.block_count', UINT32, layers], ['llama.context_length', UINT32, 256],

@@ -1,0 +1,32 @@
+// Hugging Face's hub: where its files are, and what it says their SHA-256 is.
+
+import { request } from './http.js';
+
+export const HUB = 'https://huggingface.co';
+
+/** The address of a file. */
+export function hubFile(repo, revision, file) {
+  return `${HUB}/${repo}/resolve/${encodeURIComponent(revision)}/${file.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/**
+ * The SHA-256 of the file at this address, or null where that is none of the hub's, or the hub does not say. The answer to
+ * the download itself has it in the headers of a redirect, which pages cannot read; but it is in the pointer that stands for
+ * a large file in git: three lines.
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ */
+export async function hashAt(url, signal) {
+  const { origin, pathname } = new URL(url);
+  const [, repo, path] = /^(\/[^/]+\/[^/]+)\/resolve\/(.+)$/.exec(pathname) ?? [];
+  if (origin !== HUB || !repo) return null;
+  try {
+    const reader = (await request(`${HUB}${repo}/raw/${path}`, { signal, store: false })).body.getReader();
+    const { value = new Uint8Array(0) } = await reader.read();
+    reader.cancel().catch(() => {});
+    return /^version https:\/\/git-lfs\.github\.com\/spec\/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n/.exec(new TextDecoder().decode(value))?.[1] ?? null;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    return null;
+  }
+}
