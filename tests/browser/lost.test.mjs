@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { DIST, serveEngine } from './engine.mjs';
+import { DIST, readJson, serveEngine } from './engine.mjs';
 import { newPage, startBrowser } from './harness.mjs';
 
 // Runs before the worker: keeps the devices that the engine opens, and ends them when the page says so.
@@ -17,6 +17,27 @@ const KILLER = `
   };
   new BroadcastChannel('test').addEventListener('message', () => { for (const device of devices) device.destroy(); });
 `;
+
+// The bundled model with a template, so that it chats: it goes on with what was said.
+const CHATTING = withTemplate(readFileSync(`${DIST}/models/${readJson(`${DIST}/models/catalogue.json`)[0].file}`), "{% for m in messages %}{{ m.content + ' ' }}{% endfor %}");
+
+/** A GGUF file with one more key: as long as some of its alignments, so that its tensors stay where they are. */
+function withTemplate(bytes, template) {
+  const key = 'tokenizer.chat_template';
+  const [valueAt, padding] = [8 + key.length + 4, '{# #}'.length];
+  const length = Math.ceil((valueAt + 8 + template.length + padding) / 32) * 32 - valueAt - 8;
+  const entry = Buffer.alloc(valueAt + 8 + length, ' ');
+  entry.writeBigUInt64LE(BigInt(key.length), 0);
+  entry.write(key, 8);
+  entry.writeUInt32LE(8, 8 + key.length); // a string
+  entry.writeBigUInt64LE(BigInt(length), valueAt);
+  // What fills it up is a comment.
+  entry.write(`${template}{#`, valueAt + 8);
+  entry.write('#}', entry.length - 2);
+  const head = Buffer.from(bytes.subarray(0, 24));
+  head.writeBigUInt64LE(head.readBigUInt64LE(16) + 1n, 16);
+  return Buffer.concat([head, entry, bytes.subarray(24)]);
+}
 
 let browser, server, page;
 
@@ -106,5 +127,54 @@ test('a visitor sees the text go on', async () => {
   await visitor.waitForFunction((length) => document.querySelector('#ink').textContent.length > length + 60, written.length, { timeout: 60_000 });
   assert.equal(await visitor.locator('#notices .problem').count(), 0);
   assert.ok((await ink()).startsWith(written));
+  await visitor.close();
+});
+
+test('a visitor who chats sees the answer go on and end, and the conversation is kept', async () => {
+  const visitor = await page.context().newPage();
+  await visitor.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"'); });
+  const ready = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden, null, { timeout: 60_000 });
+  await visitor.goto(`${server.url}#/models`);
+  await ready();
+  await visitor.setInputFiles('#file', { name: 'chatting.gguf', mimeType: 'application/octet-stream', buffer: CHATTING });
+  await visitor.waitForFunction(() => document.getElementById('model-name').textContent === 'chatting.gguf', null, { timeout: 60_000 });
+  await visitor.click('.views [data-view=chat]');
+  await ready();
+  const rebuilds = () => visitor.evaluate(async () => (await (await import('/page/session.js')).session.engine.stats()).rebuilds);
+  const ask = async (text) => {
+    await visitor.fill('#message', text);
+    await visitor.press('#message', 'Enter');
+    await visitor.waitForFunction(() => document.querySelector('.turn.assistant.writing .words')?.textContent.length > 8, null, { timeout: 60_000 });
+  };
+  const answered = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'), null, { timeout: 90_000 });
+  // That the adapter is software is said already.
+  const problems = () => visitor.locator('#notices .problem, #chat-end .problem').allTextContents();
+  const known = await problems();
+  const turns = async () => (await visitor.locator('#turns .words').allTextContents()).map((text) => text.trim());
+
+  await ask('Once upon a time there was a little fox who lived in the');
+  const [begun] = (await turns()).slice(-1);
+  await visitor.evaluate(() => new BroadcastChannel('test').postMessage(''));
+  // It says that it writes, and more of it comes.
+  await visitor.waitForFunction((length) => document.querySelector('.turn.assistant.writing .words')?.textContent.length > length + 60, begun.length, { timeout: 60_000 });
+  assert.equal(await visitor.getAttribute('html', 'data-state'), 'running');
+  await answered();
+  assert.equal(await rebuilds(), 1);
+  const [question, answer, ...more] = await turns();
+  assert.match(question, /^Once upon a time/);
+  assert.ok(answer.startsWith(begun), `${begun} … ${answer}`);
+  assert.deepEqual(more, []);
+  assert.match(await visitor.textContent('.turn.assistant .turn-facts'), /chatting\.gguf · [\d.]+ tokens\/s/);
+  assert.deepEqual(await problems(), known);
+
+  // The next one has the same engine, and after a reload both are there.
+  await visitor.fill('#message', 'The fox was');
+  await visitor.press('#message', 'Enter');
+  await answered();
+  assert.equal((await turns()).length, 4);
+  const said = await turns();
+  await visitor.reload();
+  await visitor.waitForFunction(() => document.querySelectorAll('#turns .words').length === 4);
+  assert.deepEqual(await turns(), said);
   await visitor.close();
 });
