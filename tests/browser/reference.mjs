@@ -26,7 +26,8 @@ const VIEWS = {
     await page.goto(`${server.url}#/chat`);
     await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('.suggestion .hint + .hint')?.textContent ?? ''));
   },
-  async chat(page, { locale }) {
+  async chat(page, { server, locale }) {
+    await page.goto(`${server.url}#/chat`);
     await drop(page, 'Qwen3 1.7B', 'chat markdown thinks fast');
     await page.fill('#message', QUESTION[locale]);
     await page.click('#chat-go');

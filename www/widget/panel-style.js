@@ -121,7 +121,7 @@ export const PANEL = `
 .words hr { height: 0; margin: 1.1em 0; border: 0; border-top: 1px solid var(--line); }
 .words a { color: var(--accent-text); text-decoration: underline; text-decoration-thickness: 1px; text-underline-offset: 2px; border-radius: 3px; }
 .words a:hover { text-decoration-thickness: 2px; }
-.words a svg { display: inline-block; width: .8em; height: .8em; margin-inline-start: .2em; vertical-align: -.02em; stroke-width: 2; }
+.words a svg { display: inline-block; width: .8em; height: .8em; margin-inline: .2em .1em; vertical-align: -.02em; stroke-width: 2; }
 .place { color: var(--soft); font-size: .8667em; }
 .words code { padding: .1em .35em; border-radius: 5px; background: var(--raised); font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .875em; }
 .words .code { border: 1px solid var(--line); border-radius: 12px; overflow: hidden; background: var(--raised); }
@@ -151,8 +151,8 @@ export const PANEL = `
 .primary, .quiet { min-height: 38px; padding: 6px 16px; border: 1px solid transparent; border-radius: 10px; font-weight: 600; line-height: 1.3; }
 .primary { background: var(--accent); color: var(--on-accent); }
 .primary:hover { background: color-mix(in srgb, var(--accent) 88%, var(--text)); }
-.quiet { border-color: var(--line); background: none; font-weight: 500; }
-.quiet:hover { background: var(--surface); border-color: var(--line-strong); }
+.quiet { border-color: var(--line-strong); background: none; font-weight: 500; }
+.quiet:hover { background: var(--surface); border-color: var(--text); }
 .panel:modal .primary, .panel:modal .quiet { min-height: 44px; }
 .card-row { display: flex; align-items: center; justify-content: space-between; gap: 12px; }
 .card-row > div { min-width: 0; }
@@ -187,6 +187,9 @@ textarea::placeholder { color: var(--soft); opacity: 1; }
 .footer { flex: none; margin: 0; padding: 7px 20px 12px; color: var(--soft); font-size: .75em; line-height: 1.4; text-align: center; }
 .panel:modal .footer { padding-bottom: max(10px, env(safe-area-inset-bottom)); }
 
+@media (prefers-contrast: more) {
+  .bubble { border: 1px solid var(--line); }
+}
 @media (forced-colors: active) {
   .bubble, .card, .primary, .quiet, .composer, .code, .suggestion { border: 1px solid CanvasText; }
   .send, .bar div, .dots i, .status::before { forced-color-adjust: none; background: Highlight; color: HighlightText; }
