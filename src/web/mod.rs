@@ -8,7 +8,7 @@ mod threads;
 use crate::engine::{AdapterOptions, BenchOptions, LoadOptions, probe as probe_model};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
-use js_sys::{Array, Function, Object, Reflect};
+use js_sys::{Array, Function};
 use serde_json::Value;
 use source::JsSource;
 use std::cell::{Cell, RefCell};
@@ -37,12 +37,7 @@ pub fn version() -> String {
 
 /// What a thrown error looks like.
 fn thrown(error: Error) -> JsValue {
-    let object = Object::new();
-    let details = js_sys::JSON::parse(&error.details().to_string()).unwrap_or_default();
-    for (key, value) in [("code", error.code().into()), ("message", error.to_string().into()), ("details", details)] {
-        Reflect::set(&object, &key.into(), &value).expect("a plain object takes any key");
-    }
-    object.into()
+    js_sys::JSON::parse(&error.to_json().to_string()).expect("what has been written as JSON")
 }
 
 fn parse(json: &str, what: &'static str) -> Result<Value> {

@@ -48,10 +48,9 @@ export class GrowingText {
       last = renderBlock(token, this.#around, outline);
       if (last) whole.appendChild(last);
     }
-    const ends = last !== null;
     morph(this.#box, whole);
     // It may go on all the same.
-    this.#open = ends ? this.#box.lastChild : null;
+    this.#open = last && this.#box.lastChild;
   }
 
   /** The same text, now that its surroundings are others: in another language, say. */
