@@ -16,6 +16,8 @@ use std::ops::Range;
 const W: usize = 4;
 /// Activation rows up to which each weight row is multiplied by itself.
 const FEW: usize = 3;
+/// Rows between those of few activation rows that are multiplied together.
+const APART: usize = 16;
 /// Weights taken apart at a time: a whole number of every format's blocks.
 const CHUNK: usize = 1024;
 /// Groups in a chunk, at most.
@@ -149,38 +151,43 @@ fn row_bytes<C: Codec>(columns: usize) -> usize {
     columns / C::FORMAT.spec().block_len * C::FORMAT.spec().block_bytes
 }
 
-/// Few activation rows: each weight row is taken apart once and multiplied with all of them.
+/// Few activation rows: each weight row is taken apart once and multiplied with all of them. W rows at a time, each from a
+/// part of its own: memory gives more from several places at once than from one.
 #[inline(always)]
 unsafe fn few<C: Codec, V: Lanes>(Products { weight, x, rounded, out }: Products) {
     let k = x[0].len();
     let bytes = row_bytes::<C>(k);
     let n = weight.len() / bytes;
-    if C::GROUP == 0 {
-        for (i, row) in weight.chunks_exact(bytes).enumerate() {
+    let mut scales: [Scales; W] = std::array::from_fn(|_| Scales::new());
+    for step in 0..n.div_ceil(W * APART) * APART {
+        let first_row = step / APART * W * APART + step % APART;
+        // Rows past the last are computed as if they were it, and thrown away.
+        let rows: [&[u8]; W] = std::array::from_fn(|w| &weight[(first_row + w * APART).min(n - 1) * bytes..][..bytes]);
+        let mut add = |t: usize, sums: [f32; W]| {
+            for (w, sum) in sums.into_iter().enumerate() {
+                let row = first_row + w * APART;
+                if row < n {
+                    out[t * n + row] += sum;
+                }
+            }
+        };
+        if C::GROUP == 0 {
             for (t, x) in x.iter().enumerate() {
                 // SAFETY: as this function's.
-                out[t * n + i] = unsafe { dot_of_floats::<C, V>(row, x) };
+                add(t, unsafe { dots_of_floats::<C, V>(rows, x) });
             }
+            continue;
         }
-        return;
-    }
-    let mut scales: [Scales; W] = std::array::from_fn(|_| Scales::new());
-    for (group, weights) in weight.chunks(W * bytes).enumerate() {
-        let in_group = weights.len() / bytes;
         for first in (0..k).step_by(CHUNK) {
             let columns = first..(first + CHUNK).min(k);
             let at = row_bytes::<C>(first)..row_bytes::<C>(columns.end);
-            // What is missing of the last group is computed as well, and thrown away.
-            let rows: [&[u8]; W] = std::array::from_fn(|w| &weights[w.min(in_group - 1) * bytes..][at.clone()]);
+            let rows = rows.map(|row| &row[at.clone()]);
             if !C::HAS_PLAIN_SCALES {
                 rows.iter().zip(&mut scales).for_each(|(row, scales)| scales.fill::<C>(row, columns.len()));
             }
             for (t, x) in rounded.iter().enumerate() {
                 // SAFETY: as this function's.
-                let sums = unsafe { dots_of_codes::<C, V>(rows, &scales, x, columns.clone()) };
-                for (out, sum) in out[t * n + group * W..][..in_group].iter_mut().zip(sums) {
-                    *out += sum;
-                }
+                add(t, unsafe { dots_of_codes::<C, V>(rows, &scales, x, columns.clone()) });
             }
         }
     }
@@ -259,26 +266,34 @@ unsafe fn add_block<C: Codec, V: Lanes>(
     }
 }
 
-/// Σ weight × x of a row of plain floating-point numbers.
+/// Σ weight × x of W rows of plain floating-point numbers.
 #[inline(always)]
-unsafe fn dot_of_floats<C: Codec, V: Lanes>(row: &[u8], x: &[f32]) -> f32 {
+unsafe fn dots_of_floats<C: Codec, V: Lanes>(rows: [&[u8]; W], x: &[f32]) -> [f32; W] {
+    /// Registers of a row at a time, so that sums don't wait for each other.
+    const U: usize = 2;
     let size = C::FORMAT.block_bytes();
-    assert_eq!(row.len(), size * x.len());
-    let whole = x.len() / (4 * V::N) * (4 * V::N);
-    let mut rest = [0f32; 4 * 16];
-    let rest = &mut rest[..x.len() - whole];
-    C::dequantize(&row[whole * size..], rest);
-    let tail: f32 = rest.iter().zip(&x[whole..]).map(|(w, x)| w * x).sum();
-    // SAFETY: `whole` numbers lie at both, and the processor has the instruction set of `V`.
+    assert!(rows.iter().all(|row| row.len() == size * x.len()));
+    let whole = x.len() / (U * V::N) * (U * V::N);
+    let tails = rows.map(|row| {
+        let mut rest = [0f32; U * 16];
+        let rest = &mut rest[..x.len() - whole];
+        C::dequantize(&row[whole * size..], rest);
+        rest.iter().zip(&x[whole..]).map(|(w, x)| w * x).sum::<f32>()
+    });
+    // SAFETY: `whole` numbers lie at each, and the processor has the instruction set of `V`.
     unsafe {
-        let mut sums = [V::zero(); 4];
-        for at in (0..whole).step_by(4 * V::N) {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let at = at + i * V::N;
-                *sum = load::<V>(C::FORMAT, row.as_ptr().add(at * size)).mul_add(V::load(x.as_ptr().add(at)), *sum);
+        let mut sums = [[V::zero(); U]; W];
+        for at in (0..whole).step_by(U * V::N) {
+            for u in 0..U {
+                let at = at + u * V::N;
+                let column = V::load(x.as_ptr().add(at));
+                for (row, sums) in rows.iter().zip(&mut sums) {
+                    sums[u] = load::<V>(C::FORMAT, row.as_ptr().add(at * size)).mul_add(column, sums[u]);
+                }
             }
         }
-        sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum() + tail
+        let sums = V::sums(sums.map(|[a, b]| a.add(b)));
+        std::array::from_fn(|w| sums[w] + tails[w])
     }
 }
 
