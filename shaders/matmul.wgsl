@@ -42,22 +42,28 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         }
         // Outputs past the last are computed as if they were it, and left out at the end.
         let weights = dequant(params.base + min(first_n + local, params.n - 1u) * params.stride, blocks, block);
-        for (var c = 0u; c < 8u; c++) { w_tile[c * 64u + local] = number4(weights[c]); }
+        for (var c = 0u; c < 8u; c++) { // unrolled
+            w_tile[c * 64u + local] = number4(weights[c]);
+        }
         workgroupBarrier();
         for (var c = 0u; c < 8u; c++) {
-            for (var q = 0u; q < QUARTERS; q++) {
-                let x0 = x_tile[x_cell(c, thread_row + q * 32u)];
-                let x1 = x_tile[x_cell(c, thread_row + q * 32u + 8u)];
-                let x2 = x_tile[x_cell(c, thread_row + q * 32u + 16u)];
-                let x3 = x_tile[x_cell(c, thread_row + q * 32u + 24u)];
-                for (var j = 0u; j < 8u; j++) {
-                    let w = w_tile[c * 64u + thread_n + j * 8u];
-                    sums[q * 8u + j] += vec4f(product4(x0, w), product4(x1, w), product4(x2, w), product4(x3, w));
+            var xs = array<Number4, TALL>();
+            for (var i = 0u; i < TALL; i++) { // unrolled
+                xs[i] = x_tile[x_cell(c, thread_row + i * 8u)];
+            }
+            for (var j = 0u; j < 8u; j++) { // unrolled
+                let w = w_tile[c * 64u + thread_n + j * 8u];
+                for (var q = 0u; q < QUARTERS; q++) { // unrolled
+                    sums[q * 8u + j] += vec4f(
+                        product4(xs[q * 4u], w), product4(xs[q * 4u + 1u], w),
+                        product4(xs[q * 4u + 2u], w), product4(xs[q * 4u + 3u], w),
+                    );
                 }
             }
         }
         workgroupBarrier();
     }
+    var all = sums; // a copy: what loops index need not be in registers any more
     for (var j = 0u; j < 8u; j++) {
         let output = first_n + thread_n + j * 8u;
         if (output >= params.n) { continue; }
@@ -65,7 +71,7 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         for (var i = 0u; i < TALL; i++) {
             let row = first_row + thread_row + i * 8u;
             if (row >= rows) { continue; }
-            var out = sums[i / 4u * 8u + j][i % 4u];
+            var out = all[i / 4u * 8u + j][i % 4u];
             if (BIAS == 1u) { out += bias[column]; }
             out *= params.scale;
             let at = row * params.y_stride + column;

@@ -1,5 +1,6 @@
 //! A kernel as data: its WGSL, its bindings, and its CPU twin.
 
+use super::unroll::unroll;
 use crate::quant::{self, Format};
 use bytemuck::{AnyBitPattern, NoUninit};
 use std::cell::{Ref, RefCell, RefMut};
@@ -131,7 +132,7 @@ impl Kernel {
             text.push_str(&choice(piece, options.weights.len()));
         }
         text.push_str(self.source);
-        text
+        unroll(&text)
     }
 }
 

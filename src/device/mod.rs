@@ -17,6 +17,7 @@ mod native;
 mod pass;
 mod profile;
 mod tuning;
+mod unroll;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
@@ -49,6 +50,8 @@ pub enum NoGpu {
     Software,
     /// It computes wrongly, in whatever way.
     WrongResults,
+    /// It takes longer than the CPU for this model.
+    Slower,
 }
 
 /// What the page and the terminal say about the device.
@@ -312,7 +315,7 @@ mod tests {
 
     #[test]
     fn why_it_is_the_cpu_is_a_sentence_and_a_code() {
-        let codes = [NoGpu::Unavailable, NoGpu::Software, NoGpu::WrongResults].map(|code| {
+        let codes = [NoGpu::Unavailable, NoGpu::Software, NoGpu::WrongResults, NoGpu::Slower].map(|code| {
             let facts = json!(Device::cpu_instead(code, "because".into()).info());
             assert_eq!((&facts["backend"], &facts["reason"]), (&json!("cpu"), &json!("because")));
             format!("'{}'", facts["reasonCode"].as_str().expect("a code"))
