@@ -8,6 +8,7 @@ mod ceilings;
 mod convert;
 mod embeddings;
 mod estimate;
+mod faster;
 mod known;
 mod load;
 mod probe;

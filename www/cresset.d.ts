@@ -100,9 +100,9 @@ export interface Adapters {
 
 /**
  * Why the CPU computes: no adapter answers, or it gives no device; the adapter is itself emulated on the processor; the
- * self-test found that it computes wrongly.
+ * self-test found that it computes wrongly; it was measured beside the CPU and is slower for this model.
  */
-export type NoGpu = 'unavailable' | 'software' | 'wrong-results';
+export type NoGpu = 'unavailable' | 'software' | 'wrong-results' | 'slower';
 
 export interface DeviceFacts {
   backend: 'webgpu' | 'cpu';
@@ -155,8 +155,11 @@ export interface Fit {
   deviceBytes?: number;
   /** Null where it cannot be told. */
   estimatedTokensPerSecond: number | null;
-  /** What was measured for it, in seconds: reading a weight in the model's format, and a dispatch. Absent where it does not fit. */
-  pace?: { weight: number; dispatch: number };
+  /**
+   * What was measured for it, in seconds: reading a weight in the model's format, using it for a row where a prompt's many
+   * rows share the reading, a dispatch, and a submission with its read-back. Absent where it does not fit.
+   */
+  pace?: { weight: number; row: number; dispatch: number; wait: number };
   device: DeviceFacts;
 }
 

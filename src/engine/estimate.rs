@@ -3,9 +3,9 @@
 use crate::device::{Control, Device, Layout, Pass, Row, Tensor, Usage, Weight, WeightPiece};
 use crate::error::Result;
 use crate::models::Shape;
-use crate::ops::{Epilogue, matvec};
+use crate::ops::{Epilogue, linear};
 use crate::quant::Format;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 use web_time::Instant;
 
@@ -13,21 +13,46 @@ use web_time::Instant;
 const COLUMNS: usize = 1024;
 /// Rows of one that takes hardly longer than a dispatch does.
 const FEW: usize = 64;
+/// Rows of a prompt that are computed at once.
+const MANY: usize = 128;
 
-/// What decoding takes, in seconds.
-#[derive(Debug, Clone, Copy, Serialize)]
+/// What computing takes, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
-    /// Of a weight that is read.
+    /// Of a weight that is read for one row.
     pub weight: f64,
+    /// Of a weight and a row, where many rows share what is read.
+    pub row: f64,
     /// Of a dispatch, whatever it computes.
     pub dispatch: f64,
+    /// From a submission that does next to nothing until its result is read.
+    pub wait: f64,
+}
+
+/// What a model is asked for, for an estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// Rows of the prompt, or of the text that becomes a vector.
+    pub prompt: usize,
+    /// Tokens that are decoded after it.
+    pub answer: usize,
 }
 
 impl Pace {
     /// Tokens per second that a model of this shape would decode.
     pub fn tokens_per_second(&self, shape: &Shape) -> f64 {
-        let token = self.weight * weights_per_token(shape) + self.dispatch * dispatches(shape);
-        1.0 / token.max(1e-6)
+        1.0 / self.token(shape).max(1e-6)
+    }
+
+    /// Seconds that a model of this shape takes. Decoding runs ahead: only the prompt is waited for.
+    pub fn seconds(&self, shape: &Shape, task: Task) -> f64 {
+        let prompt = self.row * weights_of_blocks(shape) * task.prompt as f64 + self.dispatch * dispatches(shape);
+        prompt + self.wait + self.token(shape) * task.answer as f64
+    }
+
+    /// Seconds of a decoded token.
+    fn token(&self, shape: &Shape) -> f64 {
+        self.weight * weights_per_token(shape) + self.dispatch * dispatches(shape)
     }
 }
 
@@ -39,19 +64,28 @@ pub async fn pace(device: &mut Device, format: Format) -> Result<Pace> {
         (_, true) => (4096, 3, 65),
         _ => (32768, 9, 65),
     };
-    let many = step(device, format, rows, steps).await?;
-    let few = step(device, format, FEW, few_steps).await?;
+    let many = step(device, format, (1, rows), steps).await?;
+    let few = step(device, format, (1, FEW), few_steps).await?;
+    let wait = if device.is_cpu() { 0.0 } else { seconds(device, format, (1, FEW), 1).await? };
+    // A sixteenth of the weights: many rows take so much longer.
+    let shared = step(device, format, (MANY, rows / 16), steps).await?;
     let weight = (many - few).max(0.0) / ((rows - FEW) * COLUMNS) as f64;
     let dispatch = (few - weight * (FEW * COLUMNS) as f64).max(0.0);
-    Ok(Pace { weight, dispatch })
+    let row = (shared - dispatch).max(0.0) / (MANY * rows / 16 * COLUMNS) as f64;
+    Ok(Pace { weight, row, dispatch, wait })
+}
+
+/// Weights that every row of a forward is multiplied by.
+fn weights_of_blocks(shape: &Shape) -> f64 {
+    let Shape { n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ffn, .. } = *shape;
+    let attention = d_model as f64 * head_dim as f64 * (2 * n_heads + 2 * n_kv_heads) as f64;
+    let mlp = 3.0 * d_model as f64 * d_ffn as f64;
+    n_layers as f64 * (attention + mlp)
 }
 
 /// Weights that one decoded token reads.
-fn weights_per_token(shape: &Shape) -> f64 {
-    let Shape { n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ffn, vocabulary, .. } = *shape;
-    let attention = d_model as f64 * head_dim as f64 * (2 * n_heads + 2 * n_kv_heads) as f64;
-    let mlp = 3.0 * d_model as f64 * d_ffn as f64;
-    n_layers as f64 * (attention + mlp) + vocabulary as f64 * d_model as f64
+pub fn weights_per_token(shape: &Shape) -> f64 {
+    weights_of_blocks(shape) + shape.vocabulary as f64 * shape.d_model as f64
 }
 
 /// About as many dispatches as the forward of `models/decoder.rs` records for one row.
@@ -59,36 +93,37 @@ fn dispatches(shape: &Shape) -> f64 {
     (5 * shape.n_layers + 3) as f64
 }
 
-/// Seconds of one matvec [rows, COLUMNS] among `steps`.
-async fn step(device: &mut Device, format: Format, rows: usize, steps: usize) -> Result<f64> {
-    let all = seconds(device, format, rows, steps).await?;
+/// Seconds of one product of x [t, COLUMNS] and a weight [rows, COLUMNS] among `steps`.
+async fn step(device: &mut Device, format: Format, (t, rows): (usize, usize), steps: usize) -> Result<f64> {
+    let all = seconds(device, format, (t, rows), steps).await?;
     if device.is_cpu() {
         return Ok(all / steps as f64);
     }
     // The difference leaves out what a submit and its read-back cost: decoding runs ahead of those.
-    let once = seconds(device, format, rows, 1).await?;
+    let once = seconds(device, format, (t, rows), 1).await?;
     Ok((all - once).max(0.0) / (steps - 1) as f64)
 }
 
-/// Seconds of the fastest of a few runs of `steps` matvecs [rows, COLUMNS]. On the CPU of more: other work disturbs it there.
-async fn seconds(device: &mut Device, format: Format, rows: usize, steps: usize) -> Result<f64> {
+/// Seconds of the fastest of a few runs of `steps` products. On the CPU of more: other work disturbs it there.
+async fn seconds(device: &mut Device, format: Format, (t, rows): (usize, usize), steps: usize) -> Result<f64> {
     let row_bytes = match device.is_cpu() {
         true => format.row_bytes(COLUMNS).expect("whole blocks"),
         false => 4 * format.device_row_words(COLUMNS),
     };
     let buffer = device.create_buffer("probe", (rows * row_bytes) as u64, Usage::Other)?;
     let weight = Weight { format, rows, columns: COLUMNS, pieces: vec![WeightPiece { buffer, at: 0, rows: 0..rows }] };
-    let layout = Layout { rows: 1, logit_rows: 1, slots: 1, context: 32, page: 32 };
+    let layout = Layout { rows: t, logit_rows: 1, slots: 1, context: MANY, page: MANY };
     let mut control = Control::new(layout);
-    control.set_rows(&[Row { slot: 0, position: 0, token: 0 }], &[0]);
+    let prompt: Vec<Row> = (0..t as u32).map(|position| Row { slot: 0, position, token: 0 }).collect();
+    control.set_rows(&prompt, &[0]);
     let control_buffer = device.create_buffer("probe", layout.control_bytes(), Usage::Other)?;
     let state = device.create_buffer("probe", layout.state_bytes(), Usage::Other)?;
-    let x = Tensor::new(device.create_buffer("probe", 4 * COLUMNS as u64, Usage::Other)?, 1, COLUMNS);
-    let y = Tensor::new(device.create_buffer("probe", 4 * rows as u64, Usage::Other)?, 1, rows);
+    let x = Tensor::new(device.create_buffer("probe", 4 * (t * COLUMNS) as u64, Usage::Other)?, t, COLUMNS);
+    let y = Tensor::new(device.create_buffer("probe", 4 * (t * rows) as u64, Usage::Other)?, t, rows);
     device.write(control_buffer, 0, control.bytes());
-    let mut pass = Pass::new(device, &Rc::default(), 1, layout, (control_buffer, state));
+    let mut pass = Pass::new(device, &Rc::default(), t, layout, (control_buffer, state));
     for _ in 0..steps {
-        matvec(&mut pass, &x, None, &[&weight], Epilogue::default(), &y);
+        linear(&mut pass, &x, &weight, Epilogue::default(), &y); // [t, rows]
     }
     let plan = pass.finish();
     let plan = device.compile(plan).await?;

@@ -1,6 +1,7 @@
 //! A checkpoint and options → an engine.
 
 use super::adapters::Adapters;
+use super::faster::{self, Paces};
 use super::probe::{check_size, device_bytes, quantization};
 use super::rebuild::Origin;
 use super::request::Fields;
@@ -12,7 +13,7 @@ use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::models::lora::Places;
-use crate::models::{self, Hyper, Loader, Model, Shape};
+use crate::models::{self, Architecture, Hyper, Loader, Model, Shape};
 use crate::ops::threads;
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
@@ -26,13 +27,22 @@ const DEFAULT_CONTEXT: usize = 4096;
 /// Which device to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The GPU, unless there is none or it is one in name only.
+    /// The GPU, unless there is none, it is one in name only, or the CPU is faster for the model.
     #[default]
     Auto,
+    /// The same, but an adapter that is one in name only is measured like any other: for tests.
+    Measured,
     Gpu,
     /// The GPU without anything optional: what runs there runs on every WebGPU device.
     LeastGpu,
     Cpu,
+}
+
+impl DeviceChoice {
+    /// Whether the CPU may be taken instead of a GPU.
+    fn is_open(self) -> bool {
+        matches!(self, DeviceChoice::Auto | DeviceChoice::Measured)
+    }
 }
 
 /// How to load.
@@ -115,8 +125,8 @@ pub async fn open_device(choice: DeviceChoice) -> Result<Device> {
         DeviceChoice::Cpu => Ok(Device::cpu()),
         DeviceChoice::Gpu => Device::gpu().await,
         DeviceChoice::LeastGpu => Device::least_gpu().await,
-        DeviceChoice::Auto => match Device::gpu().await {
-            Ok(device) if device.info().software => {
+        DeviceChoice::Auto | DeviceChoice::Measured => match Device::gpu().await {
+            Ok(device) if device.info().software && choice == DeviceChoice::Auto => {
                 let name = device.info().name();
                 let reason =
                     format!("the graphics adapter ({name}) computes on the CPU; computing there directly is faster");
@@ -177,7 +187,7 @@ pub(super) async fn build(
     let architecture = models::architecture_of(checkpoint)?;
     let shape = (architecture.shape)(&Hyper::new(checkpoint, architecture.name))?;
     let context = context(options, &shape)?;
-    let (mut device, verdict) = proven_device(checkpoint, options, on_progress).await?;
+    let (mut device, verdict) = proven_device(checkpoint, (architecture, &shape), options, on_progress).await?;
     let planned = device_bytes(checkpoint, &shape, context, options, device.is_cpu());
     check_size(&shape, planned, device.info())?;
     let most = device.info().limits.max_buffer_bytes;
@@ -205,9 +215,11 @@ pub(super) async fn build(
     Ok(Built { work, places, verdict })
 }
 
-/// The device, computing in a way that is known to be right there. Where none is, the CPU, if that may be.
+/// The device, computing in a way that is known to be right there. Where none is, or where the CPU is faster for this
+/// model, the CPU, if that may be.
 async fn proven_device(
     checkpoint: &Checkpoint,
+    (architecture, shape): (&Architecture, &Shape),
     options: &LoadOptions,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<(Device, Option<Verdict>)> {
@@ -218,17 +230,30 @@ async fn proven_device(
     // A format that this build cannot write is read by the same kernels, but for its `dequant`.
     let format = Format::from_name(&quantization(checkpoint, options)).filter(|format| format.is_writable());
     let format = format.unwrap_or(Format::Q8_0);
-    let verdict = self_test::judge(device.info(), options, format, on_progress).await?;
-    match verdict.tuning() {
-        Ok(tuning) => device.set_tuning(tuning),
+    let mut verdict = self_test::judge(device.info(), options, format, on_progress).await?;
+    let why_not = match verdict.tuning() {
+        Ok(tuning) => {
+            device.set_tuning(tuning);
+            let may_choose = options.device.is_open() && faster::is_worth_measuring(architecture, shape);
+            if may_choose && verdict.paces.is_none() {
+                // Where that fails, the proven device is as good as any.
+                verdict.paces = Paces::measure(tuning, format).await.map_err(|error| log::warn!("{error}")).ok();
+            }
+            let paces = verdict.paces.filter(|_| may_choose);
+            paces.and_then(|paces| paces.why_cpu(shape, architecture.is_encoder())).map(|why| (NoGpu::Slower, why))
+        }
         Err(reason) => {
             let reason = format!("the graphics adapter ({}) is not used: {reason}", device.info().name());
-            device.destroy();
-            if options.device != DeviceChoice::Auto {
+            if !options.device.is_open() {
+                device.destroy();
                 return Err(Error::WebGpuUnavailable { reason });
             }
-            device = Device::cpu_instead(NoGpu::WrongResults, reason);
+            Some((NoGpu::WrongResults, reason))
         }
+    };
+    if let Some((code, reason)) = why_not {
+        device.destroy();
+        device = Device::cpu_instead(code, reason);
     }
     Ok((device, Some(verdict)))
 }

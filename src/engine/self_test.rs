@@ -2,6 +2,7 @@
 //! answers the specification knows. A way that is wrong is not used, and of those that are right the fastest is; what was
 //! found out holds for the adapter and this build, so that it need not be asked again.
 
+use super::faster::Paces;
 use super::known::{Answer, KnownModel, Part, Size, file};
 use super::load::{DeviceChoice, LoadOptions, LoadProgress, open_device};
 use crate::device::{Candidates, Device, DeviceInfo, KvFormat, Tuning};
@@ -32,6 +33,9 @@ pub struct Verdict {
     /// The way to compute; none if every one is wrong.
     tuning: Option<Tuning>,
     pub demoted: Vec<Demoted>,
+    /// Beside the CPU, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paces: Option<Paces>,
 }
 
 /// A way of computing that is wrong here.
@@ -76,7 +80,7 @@ pub async fn judge(
     }
     let exam = Exam::new(info, options, format)?;
     let report = &mut |loaded, total| on_progress(LoadProgress { status: "self-test", loaded, total });
-    let mut verdict = Verdict { key, tuning: None, demoted: Vec::new() };
+    let mut verdict = Verdict { key, tuning: None, demoted: Vec::new(), paces: None };
     // A software adapter compiles slowly and is nobody's choice for its speed: the first that is right will do.
     if info.software {
         report(0, 1);

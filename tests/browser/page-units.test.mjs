@@ -196,7 +196,7 @@ test('whatever the engine says against a model or a graphics adapter has words',
   assert.equal(deviceWords({ backend: 'webgpu', software: true }, true), 'device.software');
   assert.equal(words(undefined), 'device.cpu', 'the visitor chose it');
   assert.equal(words('unavailable', false), 'device.noWebGpu');
-  assert.deepEqual(['software', 'unavailable', 'wrong-results'].map((code) => words(code)), ['device.softwareSkipped', 'device.noAdapter', 'device.wrong']);
+  assert.deepEqual(['software', 'unavailable', 'wrong-results', 'slower'].map((code) => words(code)), ['device.softwareSkipped', 'device.noAdapter', 'device.wrong', 'device.slower']);
   const codes = named('NoGpu').map((code) => words(code));
   codes.forEach((key, index) => has(key, named('NoGpu')[index]));
   assert.equal(new Set([...codes, 'device.cpu']).size, codes.length + 1, 'each has its own');

@@ -125,6 +125,40 @@ fn without_a_right_way_the_cpu_computes_and_says_why() {
     assert!(device["reason"].as_str().expect("a sentence").contains(piece), "{device}");
 }
 
+/// With a choice, a small model goes to the device that was measured to be faster for it, and says so.
+#[test]
+fn the_faster_device_is_taken() {
+    if gpu().is_none() {
+        return;
+    }
+    let (engine, _) = tested(Case::Measured, SelfTest::default(), KvFormat::F32).expect("an engine");
+    let verdict = serde_json::to_value(engine.verdict().expect("a verdict")).expect("plain data");
+    for (device, field) in ["gpu", "cpu"].into_iter().flat_map(|d| ["weight", "row", "dispatch"].map(|f| (d, f))) {
+        let seconds = verdict["paces"][device][field].as_f64().expect("a number");
+        assert!((0.0..1.0).contains(&seconds), "{device} {field}: {seconds}");
+    }
+    let with = |gpu_dispatch: f64, case| {
+        let mut verdict = verdict.clone();
+        let pace = |dispatch| json!({ "weight": 1e-9, "row": 1e-9, "dispatch": dispatch, "wait": 0.0 });
+        verdict["paces"] = json!({ "gpu": pace(gpu_dispatch), "cpu": pace(1e-6) });
+        let options = LoadOptions::parse(&json!({ "selfTest": true, "verdicts": [verdict] })).expect("options");
+        let (mut engine, steps) = tested(case, options.self_test, KvFormat::F32).expect("an engine");
+        assert_eq!(steps, 0, "it was known");
+        let answer = run(&mut engine, json!({ "temperature": 0 }));
+        (engine.info()["device"].clone(), answer)
+    };
+    let (slow, answer) = with(1e-2, Case::Measured);
+    assert_eq!((&slow["backend"], &slow["reasonCode"]), (&json!("cpu"), &json!("slower")));
+    let reason = slow["reason"].as_str().expect("a sentence");
+    assert!(reason.starts_with("the CPU computes this model faster: an answer of 128 tokens"), "{reason}");
+    let (fast, same) = with(1e-7, Case::Measured);
+    assert_ne!(fast["backend"], "cpu");
+    assert_eq!(fast.get("reasonCode"), None);
+    assert_eq!(answer, same);
+    // Who insists on the GPU gets it.
+    assert_ne!(with(1e-2, gpu().expect("a GPU")).0["backend"], "cpu");
+}
+
 #[test]
 fn a_verdict_is_kept_for_the_same_adapter_and_build() {
     let Some(case) = gpu() else { return };

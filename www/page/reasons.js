@@ -20,6 +20,7 @@ const NO_GPU = {
   software: 'device.softwareSkipped',
   unavailable: 'device.noAdapter',
   'wrong-results': 'device.wrong',
+  slower: 'device.slower',
 };
 
 /**

@@ -120,6 +120,25 @@ class Session extends EventTarget {
     return { device: this.device, ...(this.contextLength ? { contextLength: this.contextLength } : {}) };
   }
 
+  /**
+   * Resolves when nothing is loaded or answered, so that a measurement is not disturbed; or after `most` milliseconds: what
+   * takes longer is a download, which hardly computes, or a long answer.
+   */
+  quiet(most) {
+    const isQuiet = () => !this.busy && !this.loading;
+    if (isQuiet()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        this.removeEventListener('change', look);
+        resolve();
+      };
+      const look = () => { if (isQuiet()) finish(); };
+      const timer = setTimeout(finish, most);
+      this.addEventListener('change', look);
+    });
+  }
+
   /** Drops the engine: it is broken, or its memory is needed. */
   async forget() {
     const { engine } = this;

@@ -14,6 +14,9 @@ const FORMATS = { q8_0: { type: 8, block: 32, bytes: 34 }, q4_k: { type: 12, blo
 const ALIGNMENT = 32;
 const ZEROS = 1 << 20;
 
+// So long it waits for the page's model to be loaded, and for an answer to end.
+const QUIET_MS = 10_000;
+
 const SMALL = { layers: 1, width: 256, heads: 4, kvHeads: 4, headWidth: 64, hidden: 256, vocabulary: 256 };
 
 /**
@@ -65,6 +68,7 @@ async function measure() {
   const key = keyOf();
   const kept = memory.get(key);
   const options = { device: session.device, cache: false };
+  if (!kept) await session.quiet(QUIET_MS);
   const weight = {};
   let [step, device] = [Infinity, null];
   for (const format of Object.keys(FORMATS)) {
