@@ -51,7 +51,7 @@ impl Tuning {
             false => MatvecShape { lanes: 16, outputs: 4, meet: Meet::Workgroup },
         };
         let least_groups = if software { 4 } else { 64 };
-        Tuning { matvec, least_groups, matmul: MatmulShape { tall: if software { 8 } else { 4 }, f16: false } }
+        Tuning { matvec, least_groups, matmul: MatmulShape { tall: 4, f16: false } }
     }
 }
 

@@ -13,8 +13,6 @@ pub static MATMUL: Kernel =
 
 /// Outputs that one workgroup computes, and rows for each of a thread's; `shaders/matmul.wgsl` has the same.
 const TILE: [usize; 2] = [64, 8];
-/// The fewest rows that a thread may have.
-const LOW: usize = 4;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -38,8 +36,6 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
     few::check_columns("matmul", x, weight);
     assert_eq!((y.rows, y.columns), (x.rows, weight.rows), "matmul: shape of y");
     let MatmulShape { tall, f16 } = pass.device.tuning().matmul;
-    // What one low tile holds fills no high one.
-    let tall = if x.rows <= LOW * TILE[1] { LOW as u32 } else { tall };
     let stride = few::stride4(weight.format, weight.columns);
     for piece in &weight.pieces {
         let params = Params {
