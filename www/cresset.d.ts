@@ -155,11 +155,8 @@ export interface Fit {
   deviceBytes?: number;
   /** Null where it cannot be told. */
   estimatedTokensPerSecond: number | null;
-  /**
-   * What was measured for it, in seconds: reading a weight in the model's format, using it for a row where a prompt's many
-   * rows share the reading, a dispatch, and a submission with its read-back. Absent where it does not fit.
-   */
-  pace?: { weight: number; row: number; dispatch: number; wait: number };
+  /** What was measured for it, in seconds: reading a weight in the model's format, and a dispatch. Absent where it does not fit. */
+  pace?: { weight: number; dispatch: number };
   device: DeviceFacts;
 }
 

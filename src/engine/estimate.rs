@@ -16,15 +16,22 @@ const FEW: usize = 64;
 /// Rows of a prompt that are computed at once.
 const MANY: usize = 128;
 
-/// What computing takes, in seconds.
+/// What decoding takes, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
-    /// Of a weight that is read for one row.
+    /// Of a weight that is read.
     pub weight: f64,
-    /// Of a weight and a row, where many rows share what is read.
-    pub row: f64,
     /// Of a dispatch, whatever it computes.
     pub dispatch: f64,
+}
+
+/// What prompts take as well.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Costs {
+    #[serde(flatten)]
+    pub pace: Pace,
+    /// Of a weight and a row, where many rows share what is read.
+    pub row: f64,
     /// From a submission that does next to nothing until its result is read.
     pub wait: f64,
 }
@@ -44,15 +51,17 @@ impl Pace {
         1.0 / self.token(shape).max(1e-6)
     }
 
-    /// Seconds that a model of this shape takes. Decoding runs ahead: only the prompt is waited for.
-    pub fn seconds(&self, shape: &Shape, task: Task) -> f64 {
-        let prompt = self.row * weights_of_blocks(shape) * task.prompt as f64 + self.dispatch * dispatches(shape);
-        prompt + self.wait + self.token(shape) * task.answer as f64
-    }
-
     /// Seconds of a decoded token.
     fn token(&self, shape: &Shape) -> f64 {
         self.weight * weights_per_token(shape) + self.dispatch * dispatches(shape)
+    }
+}
+
+impl Costs {
+    /// Seconds that a model of this shape takes. Decoding runs ahead: only the prompt is waited for.
+    pub fn seconds(&self, shape: &Shape, task: Task) -> f64 {
+        let prompt = self.row * weights_of_blocks(shape) * task.prompt as f64 + self.pace.dispatch * dispatches(shape);
+        prompt + self.wait + self.pace.token(shape) * task.answer as f64
     }
 }
 
@@ -66,13 +75,19 @@ pub async fn pace(device: &mut Device, format: Format) -> Result<Pace> {
     };
     let many = step(device, format, (1, rows), steps).await?;
     let few = step(device, format, (1, FEW), few_steps).await?;
-    let wait = if device.is_cpu() { 0.0 } else { seconds(device, format, (1, FEW), 1).await? };
-    // A sixteenth of the weights: many rows take so much longer.
-    let shared = step(device, format, (MANY, rows / 16), steps).await?;
     let weight = (many - few).max(0.0) / ((rows - FEW) * COLUMNS) as f64;
     let dispatch = (few - weight * (FEW * COLUMNS) as f64).max(0.0);
-    let row = (shared - dispatch).max(0.0) / (MANY * rows / 16 * COLUMNS) as f64;
-    Ok(Pace { weight, row, dispatch, wait })
+    Ok(Pace { weight, dispatch })
+}
+
+/// What prompts take as well: a tiled product has to be compiled for that.
+pub async fn costs(device: &mut Device, format: Format) -> Result<Costs> {
+    let pace = pace(device, format).await?;
+    let (rows, steps) = if device.info().software { (128, 2) } else { (2048, 5) };
+    let shared = step(device, format, (MANY, rows), steps).await?;
+    let row = (shared - pace.dispatch).max(0.0) / (MANY * rows * COLUMNS) as f64;
+    let wait = if device.is_cpu() { 0.0 } else { seconds(device, format, (1, FEW), 1).await? };
+    Ok(Costs { pace, row, wait })
 }
 
 /// Weights that every row of a forward is multiplied by.

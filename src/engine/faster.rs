@@ -1,7 +1,7 @@
 //! `auto` is a measurement: a graphics card that computes rightly may still be slower than the CPU where a model is so small
 //! that its dispatches take longer than its arithmetic, or where the card is an old one.
 
-use super::estimate::{Pace, Task, pace, weights_per_token};
+use super::estimate::{Costs, Task, costs, weights_per_token};
 use super::load::{DeviceChoice, open_device};
 use crate::device::{Device, Tuning};
 use crate::error::Result;
@@ -22,8 +22,8 @@ const TEXT: Task = Task { prompt: 128, answer: 0 };
 /// How fast the two devices are with weights in one format.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Paces {
-    gpu: Pace,
-    cpu: Pace,
+    gpu: Costs,
+    cpu: Costs,
 }
 
 impl Paces {
@@ -33,9 +33,9 @@ impl Paces {
     pub async fn measure(tuning: Tuning, format: Format) -> Result<Paces> {
         let mut gpu = open_device(DeviceChoice::Gpu).await?;
         gpu.set_tuning(tuning);
-        let measured = pace(&mut gpu, format).await;
+        let measured = costs(&mut gpu, format).await;
         gpu.destroy();
-        Ok(Paces { gpu: measured?, cpu: pace(&mut Device::cpu(), format).await? })
+        Ok(Paces { gpu: measured?, cpu: costs(&mut Device::cpu(), format).await? })
     }
 
     /// Why a model is rather computed on the CPU, if it is.
@@ -44,7 +44,7 @@ impl Paces {
             true => (TEXT, format!("a text of {} tokens", TEXT.prompt)),
             false => (TURN, format!("an answer of {} tokens to {}", TURN.answer, TURN.prompt)),
         };
-        let [cpu, gpu] = [self.cpu, self.gpu].map(|pace| pace.seconds(shape, task));
+        let [cpu, gpu] = [self.cpu, self.gpu].map(|costs| costs.seconds(shape, task));
         let ms = |seconds: f64| (1e3 * seconds).ceil();
         (cpu < BETTER * gpu).then(|| {
             format!(
@@ -65,6 +65,7 @@ pub fn is_worth_measuring(architecture: &Architecture, shape: &Shape) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::estimate::Pace;
     use crate::models;
 
     fn shape(n_layers: usize, d_model: usize, vocabulary: usize) -> Shape {
@@ -83,8 +84,8 @@ mod tests {
 
     // A card of 200 GB/s behind a slow driver; one core.
     const PACES: Paces = Paces {
-        gpu: Pace { weight: 5e-12, row: 1e-13, dispatch: 4e-5, wait: 1e-3 },
-        cpu: Pace { weight: 5e-10, row: 5e-11, dispatch: 1e-6, wait: 0.0 },
+        gpu: Costs { pace: Pace { weight: 5e-12, dispatch: 4e-5 }, row: 1e-13, wait: 1e-3 },
+        cpu: Costs { pace: Pace { weight: 5e-10, dispatch: 1e-6 }, row: 5e-11, wait: 0.0 },
     };
 
     #[test]
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn in_doubt_it_is_the_gpu() {
-        let paces = Paces { cpu: Pace { weight: 0.9 * PACES.gpu.weight, ..PACES.gpu }, ..PACES };
+        let paces = Paces { cpu: Costs { wait: 0.9 * PACES.gpu.wait, ..PACES.gpu }, ..PACES };
         assert_eq!(paces.why_cpu(&shape(4, 128, 1024), false), None);
     }
 
