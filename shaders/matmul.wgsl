@@ -1,5 +1,5 @@
-// y [T, N] = (x [T, K] · weightᵀ [N, K] + b) × scale (+ y): a tile of 8 × TALL rows × 64 outputs a workgroup, 32 columns
-// of K at a time, weights dequantised once. 64 threads, 8 × 8; each accumulates TALL rows × 8 outputs in registers.
+// y [T, N] = (x [T, K] · weightᵀ [N, K] + b) × scale (+ y): a tile of 8 × TALL rows × 64 outputs a workgroup, STEP × 32
+// columns of K at a time, weights unpacked once. 64 threads, 8 × 8; each accumulates TALL rows × 8 outputs in registers.
 struct Params {
     n: u32, k: u32, x_stride4: u32, y_stride: u32,
     base: u32, stride: u32, n_offset: u32, // of the weight, in vec4<u32>; this piece's first output
@@ -16,12 +16,11 @@ struct Params {
 
 const ROWS: u32 = 8u * TALL;
 const QUARTERS: u32 = TALL / 4u;
+alias Sums = array<vec4f, 8u * QUARTERS>; // of four of a thread's rows with each of its outputs, then of the next four
 
-var<workgroup> x_tile: array<Number4, 8u * ROWS>; // [8 × 4 columns, rows]
-var<workgroup> w_tile: array<Number4, 512>;       // [8 × 4 columns, 64 outputs]
-
-// Where a cell of x lies. Neighbours in either direction are in different banks.
-fn x_cell(column: u32, row: u32) -> u32 { return column * ROWS + (row ^ column); }
+// Where the row of the weight begins that gives an output of this piece. Outputs past the last are computed as if they
+// were it, and left out at the end.
+fn weight_row(output: u32) -> u32 { return params.base + min(output, params.n - 1u) * params.stride; }
 
 @compute @workgroup_size(64)
 fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -32,35 +31,11 @@ fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     let thread_n = local % 8u;
     let blocks = (params.k + 31u) / 32u;
     let rows = select(rows_in_use(), logit_rows_in_use(), params.rows_kind == 1u);
-    var sums = array<vec4f, 8u * QUARTERS>(); // of four rows with each output, then of the next four
-    for (var block = 0u; block < blocks; block++) {
-        for (var i = local; i < 64u * TALL; i += 64u) {
-            let row = i / 8u;
-            var columns = vec4f();
-            if (first_row + row < rows) { columns = load_x(first_row + row, block * 8u + i % 8u); }
-            x_tile[x_cell(i % 8u, row)] = number4(columns);
-        }
-        // Outputs past the last are computed as if they were it, and left out at the end.
-        let weights = dequant(params.base + min(first_n + local, params.n - 1u) * params.stride, blocks, block);
-        for (var c = 0u; c < 8u; c++) { // unrolled
-            w_tile[c * 64u + local] = number4(weights[c]);
-        }
+    var sums = Sums();
+    for (var block = 0u; block < blocks; block += STEP) {
+        fill_tiles(block, blocks, first_row, rows, first_n, local);
         workgroupBarrier();
-        for (var c = 0u; c < 8u; c++) {
-            var xs = array<Number4, TALL>();
-            for (var i = 0u; i < TALL; i++) { // unrolled
-                xs[i] = x_tile[x_cell(c, thread_row + i * 8u)];
-            }
-            for (var j = 0u; j < 8u; j++) { // unrolled
-                let w = w_tile[c * 64u + thread_n + j * 8u];
-                for (var q = 0u; q < QUARTERS; q++) { // unrolled
-                    sums[q * 8u + j] += vec4f(
-                        product4(xs[q * 4u], w), product4(xs[q * 4u + 1u], w),
-                        product4(xs[q * 4u + 2u], w), product4(xs[q * 4u + 3u], w),
-                    );
-                }
-            }
-        }
+        add_products(&sums, thread_row, thread_n);
         workgroupBarrier();
     }
     var all = sums; // a copy: what loops index need not be in registers any more

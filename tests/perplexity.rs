@@ -3,8 +3,8 @@
 mod shared;
 mod support;
 
-use cresset::device::KvFormat;
-use cresset::engine::no_breathing;
+use cresset::device::{Candidates, KvFormat, MatmulShape, MatvecShape, Meet, Numbers};
+use cresset::engine::{LoadOptions, SelfTest, no_breathing};
 use pollster::block_on;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ fn model(name: &str) -> Option<PathBuf> {
     if bundled.exists() { Some(bundled) } else { shared::shared("weights/stories260K/stories260K.gguf") }
 }
 
-fn check(device: support::Case) {
+/// With the kernels' usual way, or another.
+fn check(device: support::Case, candidates: Option<Candidates>) {
     for case in support::json(Path::new("tests/golden/perplexity.json")).as_array().expect("a list") {
         let name = case["model"].as_str().expect("a name");
         let text = case["text"].as_str().expect("a name");
@@ -23,7 +24,9 @@ fn check(device: support::Case) {
         };
         let number = |value: &Value| value.as_u64().expect("a number") as usize;
         let text = &text[..number(&case["bytes"])];
-        let mut engine = support::open(&path, device, KvFormat::F16); // both models begin with BOS
+        let self_test = SelfTest { run: candidates.is_some(), candidates: candidates.clone(), ..SelfTest::default() };
+        let options = LoadOptions { device, kv: KvFormat::F16, self_test, ..LoadOptions::default() };
+        let mut engine = support::open_with(&path, &options); // both models begin with BOS
         assert_eq!(engine.tokenize(text).expect("ids")[1..33], support::ids(&case["first_ids"]), "{name}");
         let score = block_on(engine.perplexity(text, number(&case["window"]), &mut |_, _| (), &no_breathing));
         let score = score.expect("a score");
@@ -37,12 +40,22 @@ fn check(device: support::Case) {
 
 #[test]
 fn on_the_cpu() {
-    check(support::cpu());
+    check(support::cpu(), None);
 }
 
 #[test]
 fn on_the_gpu() {
     if let Some(gpu) = support::gpu() {
-        check(gpu);
+        check(gpu, None);
+    }
+}
+
+/// x in 8 bits costs a model next to nothing of what it knows.
+#[test]
+fn on_the_gpu_in_bytes() {
+    if let Some(gpu) = support::gpu() {
+        let matvec = vec![MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone, packed: true }];
+        let matmul = vec![MatmulShape { tall: 8, numbers: Numbers::Packed }];
+        check(gpu, Some(Candidates { matvec, matmul }));
     }
 }

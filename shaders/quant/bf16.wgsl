@@ -1,5 +1,5 @@
 // BF16: 32 weights a block, four vec4<u32>, two weights a word.
-fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let at = row + block * 4u;
     let a = bfloats(weight[at]);
     let b = bfloats(weight[at + 1u]);

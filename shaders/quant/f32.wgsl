@@ -1,5 +1,5 @@
 // F32: 32 weights a block, eight vec4.
-fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let at = row + block * 8u;
     return array(
         bitcast<vec4f>(weight[at]), bitcast<vec4f>(weight[at + 1u]),

@@ -1,6 +1,6 @@
 // IQ4_NL: weight = scale × value[code], sixteen values spread unevenly. A row: 4-bit codes, a vec4<u32> a block; f16
 // scales.
-fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let scale = scale_half(weight[row + blocks + (block >> 3u)][(block >> 1u) & 3u], block);
     return iq4_scaled(codes_of_4(weight[row + block]), scale);
 }

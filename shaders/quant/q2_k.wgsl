@@ -1,6 +1,6 @@
 // Q2_K: weight = d × scale × code − dmin × min. A row: 2-bit codes, two words a block; a byte for 16 weights, its low
 // half their scale and its high half their min; f16 (d, dmin) pairs, one for 8 blocks.
-fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let pair = weight[row + (block >> 1u)];
     let scales = row + (blocks >> 1u);
     let bytes = weight[scales + (block >> 3u)][(block >> 1u) & 3u] >> ((block & 1u) * 16u);

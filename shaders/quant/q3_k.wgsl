@@ -1,6 +1,6 @@
 // Q3_K: weight = d × scale × (code − 4). A row: the codes' low 2 bits, two words a block; their third bits, a word a
 // block; a signed byte for 16 weights, their scale; f16 d, one for 8 blocks.
-fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let pair = weight[row + (block >> 1u)];
     let low = codes_of_2(select(pair.xy, pair.zw, (block & 1u) == 1u));
     let bits = row + (blocks >> 1u);

@@ -1,6 +1,6 @@
 // Q4_K: weight = d × scale × code − dmin × min. A row: 4-bit codes, a vec4<u32> a block; two bytes a block, scale and
 // min; f16 (d, dmin) pairs, one for 8 blocks.
-fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let scales = row + blocks;
     let bytes = weight[scales + (block >> 3u)][(block >> 1u) & 3u] >> ((block & 1u) * 16u);
     let d = unpack2x16float(weight[scales + (blocks >> 3u) + (block >> 5u)][(block >> 3u) & 3u]);

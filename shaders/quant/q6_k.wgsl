@@ -1,6 +1,6 @@
 // Q6_K: weight = d × scale × (code − 32). A row: the codes' low 4 bits, a vec4<u32> a block; their high 2 bits, two
 // words a block; a signed byte for 16 weights, their scale; f16 d, one for 8 blocks.
-fn dequant(row: u32, blocks: u32, block: u32) -> array<vec4f, 8> {
+fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let pairs = row + blocks;
     let pair = weight[pairs + (block >> 1u)];
     let high = codes_of_2(select(pair.xy, pair.zw, (block & 1u) == 1u));

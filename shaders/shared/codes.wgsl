@@ -35,26 +35,6 @@ fn code_floats(word: u32) -> vec4f {
     return vec4f((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u));
 }
 
-// scale × (code − middle); the block's halves have scales of their own.
-fn around(codes: array<u32, 8>, scale: vec2f, middle: f32) -> array<vec4f, 8> {
-    return array(
-        scale.x * (code_floats(codes[0]) - middle), scale.x * (code_floats(codes[1]) - middle),
-        scale.x * (code_floats(codes[2]) - middle), scale.x * (code_floats(codes[3]) - middle),
-        scale.y * (code_floats(codes[4]) - middle), scale.y * (code_floats(codes[5]) - middle),
-        scale.y * (code_floats(codes[6]) - middle), scale.y * (code_floats(codes[7]) - middle),
-    );
-}
-
-// scale × code + least; the block's halves have theirs.
-fn above(codes: array<u32, 8>, scale: vec2f, least: vec2f) -> array<vec4f, 8> {
-    return array(
-        scale.x * code_floats(codes[0]) + least.x, scale.x * code_floats(codes[1]) + least.x,
-        scale.x * code_floats(codes[2]) + least.x, scale.x * code_floats(codes[3]) + least.x,
-        scale.y * code_floats(codes[4]) + least.y, scale.y * code_floats(codes[5]) + least.y,
-        scale.y * code_floats(codes[6]) + least.y, scale.y * code_floats(codes[7]) + least.y,
-    );
-}
-
 // The f16 number that a row keeps as its `index`-th, from the word it shares with a neighbour.
 fn scale_half(word: u32, index: u32) -> f32 {
     return unpack2x16float(word >> ((index & 1u) * 16u)).x;
@@ -73,9 +53,9 @@ fn iq4_values(word: u32) -> vec4f {
     return floor(p - 3.917675);
 }
 
-fn iq4_scaled(codes: array<u32, 8>, scale: f32) -> array<vec4f, 8> {
-    return array(
-        scale * iq4_values(codes[0]), scale * iq4_values(codes[1]), scale * iq4_values(codes[2]), scale * iq4_values(codes[3]),
-        scale * iq4_values(codes[4]), scale * iq4_values(codes[5]), scale * iq4_values(codes[6]), scale * iq4_values(codes[7]),
-    );
+fn iq4_scaled(codes: array<u32, 8>, scale: f32) -> Weights {
+    return scaled(array(
+        iq4_values(codes[0]), iq4_values(codes[1]), iq4_values(codes[2]), iq4_values(codes[3]),
+        iq4_values(codes[4]), iq4_values(codes[5]), iq4_values(codes[6]), iq4_values(codes[7]),
+    ), scale);
 }

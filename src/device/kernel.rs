@@ -22,8 +22,6 @@ pub struct Kernel {
     pub source: &'static str,
     /// Pieces from `shaders/shared/`.
     pub shared: &'static [&'static str],
-    /// Pieces that call `dequant`: there is one of each for every weight.
-    pub each_weight: &'static [&'static str],
     /// The specification: tests hold the shader to it, and the CPU executor runs it where nothing faster is there.
     pub twin: fn(&Twin),
     /// The same, made for speed, where a twin would carry the CPU path's time; tests hold it to the twin.
@@ -47,7 +45,6 @@ macro_rules! kernel {
             bindings: &[$($crate::device::Access::$access),*],
             source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", stringify!($name), ".wgsl")),
             shared: &[$($crate::device::piece!($shared)),*],
-            each_weight: &[],
             twin,
             fast: None,
         }
@@ -60,10 +57,6 @@ impl Kernel {
     pub const fn fast(self, fast: fn(&Twin)) -> Kernel {
         Kernel { fast: Some(fast), ..self }
     }
-
-    pub const fn each_weight(self, pieces: &'static [&'static str]) -> Kernel {
-        Kernel { each_weight: pieces, ..self }
-    }
 }
 
 /// What is compiled into a kernel's text: the formats of its weights, named constants, and pieces of WGSL where there are
@@ -73,6 +66,8 @@ pub struct Options {
     pub weights: Vec<Format>,
     pub constants: Vec<(&'static str, u32)>,
     pub pieces: Vec<&'static str>,
+    /// Pieces that call `dequant`: there is one of each for every weight.
+    pub each_weight: Vec<&'static str>,
     /// What the text needs beyond what every device has.
     pub features: Features,
 }
@@ -82,6 +77,8 @@ pub struct Options {
 pub struct Features {
     pub f16: bool,
     pub subgroups: bool,
+    /// Dot products of four bytes at once. Weights are codes and scales then, not numbers.
+    pub packed: bool,
 }
 
 impl Options {
@@ -104,6 +101,11 @@ impl Options {
         self
     }
 
+    pub fn each_weight(mut self, text: &'static str) -> Self {
+        self.each_weight.push(text);
+        self
+    }
+
     pub fn get(&self, name: &str) -> u32 {
         let found = self.constants.iter().find(|(n, _)| *n == name);
         found.unwrap_or_else(|| panic!("the kernel has no constant {name}")).1
@@ -123,12 +125,13 @@ impl Kernel {
         }
         if !options.weights.is_empty() {
             text.push_str(quant::SHARED_WGSL);
+            text.push_str(if options.features.packed { piece!("weights_packed") } else { piece!("weights_f32") });
         }
         for (i, format) in options.weights.iter().enumerate() {
-            let reads: Vec<_> = [format.spec().wgsl].iter().chain(self.each_weight).copied().collect();
+            let reads: Vec<_> = [format.spec().wgsl].iter().chain(&options.each_weight).copied().collect();
             text.push_str(&operand(&reads.concat(), i));
         }
-        for piece in self.each_weight {
+        for piece in &options.each_weight {
             text.push_str(&choice(piece, options.weights.len()));
         }
         text.push_str(self.source);

@@ -31,7 +31,7 @@ pub(crate) use kernel::{kernel, piece};
 pub use low_rank::{Corrections, LowRank, ProjectionId};
 pub use pass::{Pass, Plan, Pool, Step, Tensor};
 pub use profile::{KernelTime, profile};
-pub use tuning::{Candidates, MatmulShape, MatvecShape, Meet, Tuning};
+pub use tuning::{Candidates, MatmulShape, MatvecShape, Meet, Numbers, PACKED_DOT, Tuning};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
 

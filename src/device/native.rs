@@ -1,10 +1,11 @@
 //! The native executor: pipelines, bind groups and replay through wgpu.
 
 use super::gpu::{Gpu, PARAMS_STRIDE, params_arena};
-use super::{Access, DeviceInfo, Features, Kernel, Limits, Plan};
+use super::{Access, DeviceInfo, Features, Kernel, Limits, PACKED_DOT, Plan};
 use crate::error::Result;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::iter;
 use std::num::NonZeroU64;
 
 /// The lines that a text needs which uses these features. naga has no line for subgroups.
@@ -41,13 +42,15 @@ pub fn describe(adapter: &wgpu::Adapter, device: &wgpu::Device, limits: Limits) 
     let info = adapter.get_info();
     let features = device.features();
     let named = [(wgpu::Features::SHADER_F16, "shader-f16"), (wgpu::Features::SUBGROUP, "subgroups")];
+    let named = named.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| n.to_string());
     DeviceInfo {
         backend: format!("{:?}", info.backend).to_lowercase(),
         vendor: vendor(info.vendor).to_string(),
         architecture: info.driver.clone(),
         description: info.name.clone(),
         software: info.device_type == wgpu::DeviceType::Cpu,
-        features: named.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| n.to_string()).collect(),
+        // The compiler of WGSL offers packed products everywhere, in several instructions where the adapter has none.
+        features: iter::once(PACKED_DOT.to_string()).chain(named).collect(),
         subgroup_size: features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
         limits,
         ..DeviceInfo::default()

@@ -1,8 +1,12 @@
 //! How kernels are shaped for a device: the choices that `ops` compiles in.
 
 use super::DeviceInfo;
+use crate::quant::Format;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// Dot products of four bytes: a feature of the language, by WebGPU's name for it.
+pub const PACKED_DOT: &str = "packed_4x8_integer_dot_product";
 
 /// How products of few rows are shared out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,6 +16,8 @@ pub struct MatvecShape {
     /// Outputs of each group of lanes, which read x once for all of them: even, 8 at most.
     pub outputs: u32,
     pub meet: Meet,
+    /// Quantised weights stay codes, and x is rounded to 8 bits: see [`Numbers::Packed`].
+    pub packed: bool,
 }
 
 /// How the lanes of a group add up what each of them has.
@@ -31,8 +37,17 @@ pub enum Meet {
 pub struct MatmulShape {
     /// Rows of each thread: 4 or 8.
     pub tall: u32,
-    /// Tiles hold f16 numbers.
-    pub f16: bool,
+    pub numbers: Numbers,
+}
+
+/// What tiles hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Numbers {
+    F32,
+    F16,
+    /// The codes of quantised weights, and x rounded to 8 bits, four to a word; f32 where weights have no codes.
+    Packed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,11 +62,11 @@ impl Tuning {
     /// What a device gets that nobody has measured. Software adapters pay dearly for barriers.
     pub fn unmeasured(software: bool) -> Tuning {
         let matvec = match software {
-            true => MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone },
-            false => MatvecShape { lanes: 16, outputs: 4, meet: Meet::Workgroup },
+            true => MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone, packed: false },
+            false => MatvecShape { lanes: 16, outputs: 4, meet: Meet::Workgroup, packed: false },
         };
         let least_groups = if software { 4 } else { 64 };
-        Tuning { matvec, least_groups, matmul: MatmulShape { tall: 4, f16: false } }
+        Tuning { matvec, least_groups, matmul: MatmulShape { tall: 4, numbers: Numbers::F32 } }
     }
 }
 
@@ -63,27 +78,34 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// What this device's features allow.
-    pub fn of(info: &DeviceInfo) -> Candidates {
+    /// What this device's features allow, for weights that are mostly in `format`.
+    pub fn of(info: &DeviceInfo, format: Format) -> Candidates {
         let has = |feature: &str| info.features.iter().any(|f| f == feature);
-        let shape = |lanes, meet| MatvecShape { lanes, outputs: 4, meet };
+        let shape = |lanes, meet| MatvecShape { lanes, outputs: 4, meet, packed: false };
         let mut matvec = vec![shape(1, Meet::Alone), shape(16, Meet::Workgroup), shape(32, Meet::Workgroup)];
         // A compiler may choose any size from the smallest on, another one for each kernel.
         let lanes = info.subgroup_size.unwrap_or(1).min(32);
         if has("subgroups") && lanes.is_power_of_two() && lanes > 1 {
             matvec.push(shape(lanes, Meet::Subgroup));
         }
-        let mut matmul = vec![MatmulShape { tall: 4, f16: false }, MatmulShape { tall: 8, f16: false }];
+        let mut numbers = vec![Numbers::F32];
         if has("shader-f16") {
-            matmul.extend([4, 8].map(|tall| MatmulShape { tall, f16: true }));
+            numbers.push(Numbers::F16);
         }
+        if has(PACKED_DOT) && format.is_quantized() {
+            numbers.push(Numbers::Packed);
+            matvec.extend(matvec.clone().into_iter().map(|shape| MatvecShape { packed: true, ..shape }));
+        }
+        let tall = |numbers| [4, 8].map(|tall| MatmulShape { tall, numbers });
+        let matmul = numbers.into_iter().flat_map(tall).collect();
         Candidates { matvec, matmul }
     }
 }
 
 impl fmt::Display for MatvecShape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let MatvecShape { lanes, outputs, meet } = self;
+        let MatvecShape { lanes, outputs, meet, packed } = self;
+        f.write_str(if *packed { "packed, " } else { "" })?;
         match meet {
             Meet::Alone => write!(f, "alone ×{outputs}"),
             Meet::Workgroup => write!(f, "workgroup {lanes}×{outputs}"),
@@ -94,6 +116,11 @@ impl fmt::Display for MatvecShape {
 
 impl fmt::Display for MatmulShape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} ×{}", if self.f16 { "f16" } else { "f32" }, self.tall)
+        let numbers = match self.numbers {
+            Numbers::F32 => "f32",
+            Numbers::F16 => "f16",
+            Numbers::Packed => "packed",
+        };
+        write!(f, "{numbers} ×{}", self.tall)
     }
 }

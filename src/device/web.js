@@ -67,7 +67,10 @@ export function replay(device, { steps }, from, to, bytes) {
 export function describe(device) {
   const { vendor = '', architecture = '', description = '', device: name = '', subgroupMinSize = null, isFallbackAdapter = false } = device.adapterInfo ?? {};
   const software = isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${name}`);
-  return JSON.stringify({ vendor, architecture, description: description || name, software, features: [...device.features].sort(), subgroup_size: device.features.has('subgroups') ? subgroupMinSize : null });
+  // Of the language's features, the one that kernels know.
+  const packed = 'packed_4x8_integer_dot_product';
+  const language = navigator.gpu.wgslLanguageFeatures?.has(packed) ? [packed] : [];
+  return JSON.stringify({ vendor, architecture, description: description || name, software, features: [...device.features, ...language].sort(), subgroup_size: device.features.has('subgroups') ? subgroupMinSize : null });
 }
 
 export const settled = (device) => device.queue.onSubmittedWorkDone();

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-/// The lines that a text needs which uses these features.
-fn prologue(Features { f16, subgroups }: Features) -> String {
+/// The lines that a text needs which uses these features. Packed products are of the language, and need none.
+fn prologue(Features { f16, subgroups, packed: _ }: Features) -> String {
     let lines = [(f16, "enable f16;\n"), (subgroups, "enable subgroups;\n")];
     lines.iter().filter(|(uses, _)| *uses).map(|(_, line)| *line).collect()
 }

@@ -3,9 +3,9 @@
 //! found out holds for the adapter and this build, so that it need not be asked again.
 
 use super::faster::Paces;
-use super::known::{Answer, KnownModel, Part, Size, file};
+use super::known::{Answer, KnownModel, Part, Rounding, Size, file};
 use super::load::{DeviceChoice, LoadOptions, LoadProgress, open_device};
-use crate::device::{Candidates, Device, DeviceInfo, KvFormat, Tuning};
+use crate::device::{Candidates, Device, DeviceInfo, KvFormat, MatmulShape, MatvecShape, Numbers, Tuning};
 use crate::error::Result;
 use crate::quant::Format;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ pub async fn judge(
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Verdict> {
     let LoadOptions { self_test, kv, .. } = options;
-    let candidates = self_test.candidates.clone().unwrap_or_else(|| Candidates::of(info));
+    let candidates = self_test.candidates.clone().unwrap_or_else(|| Candidates::of(info, format));
     let key = key(info, format, *kv);
     if let Some(known) = self_test.known.iter().find(|verdict| verdict.holds(&key, &candidates)) {
         return Ok(known.clone());
@@ -113,6 +113,45 @@ fn best<T: Copy + PartialEq>(right: &[(T, f64)], usual: T) -> Option<T> {
 
 fn usual_or_first<T: Copy + PartialEq>(shapes: &[T], usual: T) -> Option<T> {
     if shapes.contains(&usual) { Some(usual) } else { shapes.first().copied() }
+}
+
+/// Shapes that `shapes` will be tried in, if one of them in numbers is right.
+fn trials<T: Shape>(shapes: &[T]) -> usize {
+    let packed = shapes.iter().filter(|shape| shape.is_packed()).count();
+    let numbers = shapes.len() - packed;
+    if numbers == 0 { packed } else { numbers + packed.min(1) }
+}
+
+/// How a kernel is shaped.
+trait Shape: Copy + PartialEq + fmt::Display {
+    const KERNEL: &str;
+    fn is_packed(&self) -> bool;
+    /// The same, but for what is multiplied.
+    fn is_like(&self, other: &Self) -> bool;
+}
+
+impl Shape for MatvecShape {
+    const KERNEL: &str = "matvec";
+
+    fn is_packed(&self) -> bool {
+        self.packed
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        MatvecShape { packed: other.packed, ..*self } == *other
+    }
+}
+
+impl Shape for MatmulShape {
+    const KERNEL: &str = "matmul";
+
+    fn is_packed(&self) -> bool {
+        self.numbers == Numbers::Packed
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.tall == other.tall
+    }
 }
 
 /// What each way of computing goes through.
@@ -155,17 +194,14 @@ impl Exam {
         report: &mut dyn FnMut(u64, u64),
     ) -> Result<(Option<Tuning>, Vec<Demoted>)> {
         let Candidates { matvec, matmul } = candidates;
-        let total = (matvec.len() + matmul.len() + 1) as u64;
+        let total = (trials(matvec) + trials(matmul) + 1) as u64;
         let (mut done, mut demoted) = (0..total, Vec::new());
         let mut step = || report(done.next().unwrap_or(total), total);
         let tuned = |matvec| Tuning { matvec, ..self.usual };
-        let right = self.right("matvec", matvec, Part::Decode, &tuned, &mut step, &mut demoted).await?;
-        let matvec = best(&right, self.usual.matvec);
+        let matvec = self.best(matvec, self.usual.matvec, Part::Decode, &tuned, &mut step, &mut demoted).await?;
         let tuned = |matmul| Tuning { matmul, ..self.usual };
-        let right = self.right("matmul", matmul, Part::Prefill, &tuned, &mut step, &mut demoted).await?;
-        let (Some(matvec), Some(matmul)) = (matvec, best(&right, self.usual.matmul)) else {
-            return Ok((None, demoted));
-        };
+        let matmul = self.best(matmul, self.usual.matmul, Part::Prefill, &tuned, &mut step, &mut demoted).await?;
+        let (Some(matvec), Some(matmul)) = (matvec, matmul) else { return Ok((None, demoted)) };
         step();
         let tuning = Tuning { matvec, matmul, ..self.usual };
         let want = self.want(Part::Whole).await?;
@@ -178,23 +214,42 @@ impl Exam {
         }
     }
 
-    /// Those of a kernel's shapes that answer a part rightly, with its seconds; the others go to `demoted`.
-    async fn right<T: Copy + fmt::Display>(
+    /// The best of a kernel's shapes. Only the best of those in numbers is tried in packed bytes as well.
+    async fn best<T: Shape>(
         &self,
-        kernel: &str,
         shapes: &[T],
+        usual: T,
         part: Part,
         tuned: &dyn Fn(T) -> Tuning,
         step: &mut dyn FnMut(),
         demoted: &mut Vec<Demoted>,
-    ) -> Result<Vec<(T, f64)>> {
+    ) -> Result<Option<T>> {
         let want = self.want(part).await?;
+        let (mut packed, numbers): (Vec<T>, Vec<T>) = shapes.iter().partition(|shape| shape.is_packed());
+        let mut right = self.right(&numbers, part, &want, tuned, step, demoted).await?;
+        if let Some(best) = best(&right, usual) {
+            packed.retain(|shape| shape.is_like(&best));
+        }
+        right.extend(self.right(&packed, part, &want, tuned, step, demoted).await?);
+        Ok(best(&right, usual))
+    }
+
+    /// Those of a kernel's shapes that answer a part rightly, with its seconds; the others go to `demoted`.
+    async fn right<T: Shape>(
+        &self,
+        shapes: &[T],
+        part: Part,
+        want: &Answer,
+        tuned: &dyn Fn(T) -> Tuning,
+        step: &mut dyn FnMut(),
+        demoted: &mut Vec<Demoted>,
+    ) -> Result<Vec<(T, f64)>> {
         let mut right = Vec::new();
         for &shape in shapes {
             step();
-            match self.time(tuned(shape), part, &want).await {
+            match self.time(tuned(shape), part, want).await {
                 Ok(seconds) => right.push((shape, seconds)),
-                Err(reason) => demoted.push(Demoted { variant: format!("{kernel}, {shape}"), reason }),
+                Err(reason) => demoted.push(Demoted { variant: format!("{}, {shape}", T::KERNEL), reason }),
             }
         }
         Ok(right)
@@ -206,7 +261,16 @@ impl Exam {
         let tuning = Tuning { least_groups: 1, ..tuning };
         let answer = async { self.open(tuning, &self.small).await?.answer(part).await };
         let answer = answer.await.map_err(|error: crate::Error| error.to_string())?;
-        answer.fault(want).map_or(Ok(()), Err)
+        answer
+            .fault(
+                want,
+                if tuning.matvec.is_packed() || tuning.matmul.is_packed() {
+                    Rounding::EightBits
+                } else {
+                    Rounding::Halves
+                },
+            )
+            .map_or(Ok(()), Err)
     }
 
     /// Seconds of a prompt, or of a token where that is the part, 0 where they are not taken; or what is wrong.

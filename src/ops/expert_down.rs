@@ -7,7 +7,6 @@ use cresset_numerics::products;
 
 pub static EXPERT_DOWN: Kernel =
     kernel!(expert_down, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "experts", "columns", "sums"])
-        .each_weight(few::EACH_WEIGHT)
         .fast(fast);
 
 /// Shared with expert_gated; `shaders/shared/experts.wgsl` has the same struct.
@@ -77,7 +76,7 @@ pub(super) fn expert_params(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::plain_products);
+    run(t, few::specified(t));
 }
 
 fn fast(t: &Twin) {

@@ -11,7 +11,6 @@ pub static EXPERT_GATED: Kernel = kernel!(
     [Uniform, Read, Read, Read, Read, Read, Write],
     shared: ["control", "experts", "columns", "sums", "activate"]
 )
-.each_weight(few::EACH_WEIGHT)
 .fast(fast);
 
 /// Records the first half of a gated feed-forward layer for the experts in `routes` [T, 2K]; `gate` and `up` hold the
@@ -39,7 +38,7 @@ pub fn expert_gated(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::plain_products);
+    run(t, few::specified(t));
 }
 
 fn fast(t: &Twin) {

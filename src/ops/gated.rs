@@ -12,7 +12,6 @@ pub static GATED: Kernel = kernel!(
     [Uniform, Read, Read, Read, Read, Read, Write],
     shared: ["control", "columns", "sums", "activate"]
 )
-.each_weight(few::EACH_WEIGHT)
 .fast(fast);
 
 #[repr(C)]
@@ -70,7 +69,7 @@ pub fn gated(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::plain_products, |kind, gate, up| {
+    run(t, few::specified(t), |kind, gate, up| {
         gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = kind.apply(*gate) * *up);
     });
 }

@@ -13,7 +13,6 @@ pub static LM_HEAD: Kernel = kernel!(
     [Uniform, Read, Read, Read, Read, Read, Read, Write, Write],
     shared: ["control", "columns", "sums", "sampling", "keys"]
 )
-.each_weight(few::EACH_WEIGHT)
 .fast(fast);
 
 #[repr(C)]
@@ -100,7 +99,7 @@ pub fn lm_head(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::plain_products);
+    run(t, few::specified(t));
 }
 
 fn fast(t: &Twin) {

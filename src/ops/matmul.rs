@@ -1,9 +1,9 @@
-//! y [T, N] = (x [T, K] · weightᵀ [N, K] + b) × scale (+ y) for many rows: tiles of up to 64 × 64, weights dequantised
+//! y [T, N] = (x [T, K] · weightᵀ [N, K] + b) × scale (+ y) for many rows: tiles of up to 64 × 64, weights unpacked
 //! once into workgroup memory.
 
 use super::Epilogue;
 use super::few::{self, Products, Tensor2, or_control};
-use crate::device::{Kernel, MatmulShape, Options, Pass, Tensor, Twin, Weight, kernel, piece};
+use crate::device::{Kernel, MatmulShape, Numbers, Options, Pass, Tensor, Twin, Weight, kernel, piece};
 use crate::quant::DEVICE_BLOCK;
 use bytemuck::{Pod, Zeroable};
 use cresset_numerics::products;
@@ -35,7 +35,7 @@ struct Params {
 pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, y: &Tensor) {
     few::check_columns("matmul", x, weight);
     assert_eq!((y.rows, y.columns), (x.rows, weight.rows), "matmul: shape of y");
-    let MatmulShape { tall, f16 } = pass.device.tuning().matmul;
+    let MatmulShape { tall, numbers } = pass.device.tuning().matmul;
     let stride = few::stride4(weight.format, weight.columns);
     for piece in &weight.pieces {
         let params = Params {
@@ -55,9 +55,14 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
             .set("ACCUMULATE", epilogue.accumulate.into())
             // A ragged K leaves part of the last block past the end of x's row.
             .set("RAGGED", (!x.columns.is_multiple_of(DEVICE_BLOCK)).into())
-            .set("TALL", tall)
-            .piece(if f16 { piece!("numbers_f16") } else { piece!("numbers_f32") });
-        options.features.f16 = f16;
+            .set("TALL", tall);
+        options = few::packed(options, numbers == Numbers::Packed, &[weight.format]);
+        options.features.f16 = numbers == Numbers::F16;
+        options = match numbers {
+            _ if options.features.packed => options.piece(piece!("tiles_packed")),
+            Numbers::F16 => options.piece(piece!("numbers_f16")).piece(piece!("tiles_numbers")),
+            _ => options.piece(piece!("numbers_f32")).piece(piece!("tiles_numbers")),
+        };
         let bindings = [pass.control, x.buffer, piece.buffer, or_control(pass, epilogue.bias), y.buffer];
         let rows = x.rows.div_ceil(TILE[1] * tall as usize);
         pass.record(&MATMUL, options, params, &bindings, [piece.rows.len().div_ceil(TILE[0]) as u32, rows as u32, 1]);
@@ -65,7 +70,7 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
 }
 
 fn twin(t: &Twin) {
-    run(t, few::plain_products);
+    run(t, few::specified(t));
 }
 
 fn fast(t: &Twin) {

@@ -12,7 +12,6 @@ pub static MATVEC: Kernel = kernel!(
     [Uniform, Read, Read, Read, Read, Read, Read, Read, Write],
     shared: ["control", "columns", "sums"]
 )
-.each_weight(few::EACH_WEIGHT)
 .fast(fast);
 
 #[repr(C)]
@@ -96,7 +95,7 @@ fn record(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::plain_products);
+    run(t, few::specified(t));
 }
 
 fn fast(t: &Twin) {

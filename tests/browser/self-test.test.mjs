@@ -42,6 +42,35 @@ test('the first load proves the adapter, the second knows it, another number for
   assert.equal(unproven.variants.proven, false);
 });
 
+test('products of packed bytes are understood by this browser too, and say the same', async () => {
+  const { usual, packed, variants } = await page.evaluate(async () => {
+    const answer = async () => {
+      const engine = await Cresset.load('default', { device: 'webgpu' });
+      const { choices } = await engine.completions.create({ prompt: 'Once upon a time, there was a little', max_tokens: 12, temperature: 0, logprobs: 1 });
+      const { variants } = engine.info;
+      await engine.unload();
+      return { text: choices[0].text, logprobs: choices[0].logprobs.token_logprobs, variants };
+    };
+    const usual = await answer();
+    const cache = await caches.open('cresset self-test');
+    const [address] = await cache.keys();
+    const kept = await (await cache.match(address)).json();
+    const others = structuredClone(kept);
+    for (const { tuning } of others) {
+      tuning.matvec.packed = true;
+      tuning.matmul.numbers = 'packed';
+    }
+    await cache.put(address, new Response(JSON.stringify(others)));
+    const packed = await answer();
+    await cache.put(address, new Response(JSON.stringify(kept)));
+    return { usual, packed, variants: packed.variants };
+  });
+  assert.match(`${variants.matvec}, ${variants.matmul}`, /^packed, .*, packed ×[48]$/);
+  assert.equal(packed.text, usual.text);
+  packed.logprobs.forEach((logprob, i) => assert.ok(Math.abs(logprob - usual.logprobs[i]) < 0.1, `${logprob}, not ${usual.logprobs[i]}, of token ${i}`));
+  assert.notDeepEqual(packed.logprobs, usual.logprobs);
+});
+
 test('a verdict that nothing is right is believed: without being asked the processor, else an error that says why', async () => {
   const kept = await page.evaluate(async () => {
     const cache = await caches.open('cresset self-test');

@@ -1,23 +1,28 @@
 //! The self-test: ways of computing on this adapter are proved, wrong ones are not used, and what was found out is kept.
 
 use crate::*;
-use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Meet};
+use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Meet, Numbers};
 use cresset::engine::{SelfTest, Verdict};
+use cresset::quant::Format;
 
 fn matvec(lanes: u32, meet: Meet) -> MatvecShape {
-    MatvecShape { lanes, outputs: 4, meet }
+    MatvecShape { lanes, outputs: 4, meet, packed: false }
 }
 
-const TILES: MatmulShape = MatmulShape { tall: 4, f16: false };
+const TILES: MatmulShape = MatmulShape { tall: 4, numbers: Numbers::F32 };
 
 /// The golden model after a self-test, and how many steps that took.
 fn tested(case: Case, self_test: SelfTest, kv: KvFormat) -> Result<(Engine, usize), Error> {
+    tested_model(&model(), case, self_test, kv)
+}
+
+fn tested_model(model: &Variant, case: Case, self_test: SelfTest, kv: KvFormat) -> Result<(Engine, usize), Error> {
     let options =
         LoadOptions { device: case, kv, self_test: SelfTest { run: true, ..self_test }, ..LoadOptions::default() };
     let mut steps = 0;
     let mut on_progress =
         |progress: cresset::engine::LoadProgress| steps += usize::from(progress.status == "self-test");
-    let engine = block_on(Engine::load(model().checkpoint().expect("a file"), &options, &mut on_progress))?;
+    let engine = block_on(Engine::load(model.checkpoint().expect("a file"), &options, &mut on_progress))?;
     Ok((engine, steps))
 }
 
@@ -32,7 +37,7 @@ fn demoted(engine: &Engine) -> Vec<(String, String)> {
 fn this_adapter_is_right() {
     let Some(case) = gpu() else { return };
     let device = block_on(Device::gpu()).expect("a device");
-    let (candidates, software) = (Candidates::of(device.info()), device.info().software);
+    let (candidates, software) = (Candidates::of(device.info(), Format::F32), device.info().software);
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
     for kv in KvFormat::ALL {
         let (mut engine, steps) = tested(case, SelfTest::default(), kv).expect("an engine");
@@ -50,7 +55,7 @@ fn this_adapter_is_right() {
 #[test]
 fn each_way_by_itself_gives_the_same_answer() {
     let Some(case) = gpu() else { return };
-    let all = Candidates::of(block_on(Device::gpu()).expect("a device").info());
+    let all = Candidates::of(block_on(Device::gpu()).expect("a device").info(), Format::F32);
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
     let ways = all.matvec.iter().map(|&m| (m, TILES)).chain(all.matmul.iter().map(|&m| (matvec(1, Meet::Alone), m)));
     for (matvec, matmul) in ways {
@@ -62,6 +67,71 @@ fn each_way_by_itself_gives_the_same_answer() {
         assert_eq!(variants["matmul"], matmul.to_string());
         assert_eq!(run(&mut engine, json!({ "temperature": 0 })), fresh, "{variants}");
     }
+}
+
+/// The codes of quantised weights times x in 8 bits: each way is proved, and none is offered where weights have no codes.
+#[test]
+fn products_of_bytes_are_right() {
+    let Some(case) = gpu() else { return };
+    let info = block_on(Device::gpu()).expect("a device").info().clone();
+    let packed = |format: Format| {
+        let Candidates { mut matvec, mut matmul } = Candidates::of(&info, format);
+        matvec.retain(|shape| shape.packed);
+        matmul.retain(|shape| shape.numbers == Numbers::Packed);
+        Candidates { matvec, matmul }
+    };
+    assert!(packed(Format::F16).matvec.is_empty() && packed(Format::F16).matmul.is_empty());
+    for (format, file) in [(Format::Q4_0, "q4_0"), (Format::Q8_0, "q8_0")] {
+        let model = Variant::of(&format!("llama-gqa/{file}.gguf"));
+        let candidates = packed(format);
+        assert_eq!(candidates.matmul.len(), 2);
+        for &shape in &candidates.matvec {
+            let candidates = Some(Candidates { matvec: vec![shape], ..candidates.clone() });
+            let self_test = SelfTest { candidates, ..SelfTest::default() };
+            let (engine, _) = tested_model(&model, case, self_test, KvFormat::F16).expect("an engine");
+            assert_eq!(demoted(&engine), []);
+            let variants = &engine.info()["variants"];
+            assert_eq!((&variants["matvec"], &variants["proven"]), (&json!(shape.to_string()), &json!(true)));
+            assert_eq!(variants["matmul"], "packed ×4");
+        }
+    }
+}
+
+/// Of the ways in packed bytes only those like the best in numbers are tried: a visitor waits for each trial.
+#[test]
+fn bytes_are_tried_in_the_best_shape() {
+    let Some(case) = gpu() else { return };
+    let software = block_on(Device::gpu()).expect("a device").info().software;
+    let packed = |shape| MatvecShape { packed: true, ..shape };
+    let (wrong, right) = (matvec(16, Meet::Alone), matvec(16, Meet::Workgroup));
+    let candidates = Candidates {
+        matvec: vec![wrong, right, packed(matvec(1, Meet::Alone)), packed(right)],
+        matmul: vec![TILES, MatmulShape { numbers: Numbers::Packed, ..TILES }],
+    };
+    let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
+    let model = Variant::of("llama-gqa/q4_0.gguf");
+    let (engine, steps) = tested_model(&model, case, self_test, KvFormat::F16).expect("an engine");
+    // Both shapes in numbers and one in bytes, both kinds of tiles, and all together; before them, what is usual for software.
+    assert_eq!(steps, 6 + usize::from(software));
+    let names: Vec<String> = demoted(&engine).into_iter().map(|(variant, _)| variant).collect();
+    assert_eq!(names, ["matvec, alone ×4"]);
+    let chosen = engine.info()["variants"]["matvec"].clone();
+    assert!(["workgroup 16×4", "packed, workgroup 16×4"].map(Value::from).contains(&chosen), "{chosen}");
+}
+
+/// A wrong one among them is found out like any other, though more is allowed for rounding.
+#[test]
+fn wrong_bytes_are_demoted() {
+    let Some(case) = gpu() else { return };
+    let packed = |lanes, meet| MatvecShape { packed: true, ..matvec(lanes, meet) };
+    let candidates = Candidates { matvec: vec![packed(2, Meet::Alone), packed(1, Meet::Alone)], matmul: vec![TILES] };
+    let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
+    let model = Variant::of("llama-gqa/q4_0.gguf");
+    let (engine, _) = tested_model(&model, case, self_test, KvFormat::F16).expect("an engine");
+    let found = demoted(&engine);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].0 == "matvec, packed, alone ×4" && found[0].1.contains("% off in row 0"), "{found:?}");
+    assert_eq!(engine.info()["variants"]["matvec"], "packed, alone ×4");
 }
 
 /// Lanes that never meet leave out most of each sum: such a kernel runs, and what it says is gibberish.

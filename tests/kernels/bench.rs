@@ -3,8 +3,8 @@
 use crate::blocks::Blocks;
 use crate::skip::skipped;
 use cresset::device::{
-    Access, BufferId, Control, Device, FROM_STATE, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Pass, Pool, Row,
-    SamplingSlot, Step, Tensor, Tuning, Usage, Weight, WeightPiece,
+    Access, BufferId, Control, Device, FROM_STATE, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Numbers, Pass,
+    Pool, Row, SamplingSlot, Step, Tensor, Tuning, Usage, Weight, WeightPiece,
 };
 use cresset::quant::Format;
 use pollster::block_on;
@@ -31,22 +31,22 @@ impl Bench {
 }
 
 impl Bench {
-    /// Shapes the GPU's kernels, until the next call.
+    /// Shapes the GPU's kernels, until the next call, and the plain twins', which round where those do.
     pub fn tune(&mut self, matvec: MatvecShape, matmul: MatmulShape) {
-        if let Some(gpu) = &mut self.gpu {
+        for device in [Some(&mut self.plain), self.gpu.as_mut()].into_iter().flatten() {
             // As many outputs to a group as the shape says, however small the weight.
-            gpu.set_tuning(Tuning { matvec, matmul, least_groups: 1 });
+            device.set_tuning(Tuning { matvec, matmul, least_groups: 1 });
         }
     }
 
     /// Whether the GPU has an optional feature, by WebGPU's name.
-    fn has(&self, feature: &str) -> bool {
+    pub fn has(&self, feature: &str) -> bool {
         self.gpu.as_ref().is_some_and(|gpu| gpu.info().features.iter().any(|f| f == feature))
     }
 
     /// Every kind of shape for few rows: alone, in workgroup memory, in subgroups where there are some.
     pub fn matvec_shapes(&self) -> Vec<MatvecShape> {
-        let shape = |lanes, outputs, meet| MatvecShape { lanes, outputs, meet };
+        let shape = |lanes, outputs, meet| MatvecShape { lanes, outputs, meet, packed: false };
         let mut shapes = vec![
             shape(1, 4, Meet::Alone),
             shape(1, 8, Meet::Alone),
@@ -60,11 +60,12 @@ impl Bench {
         shapes
     }
 
-    /// Every kind of tile.
+    /// Every kind of tile of numbers.
     pub fn matmul_shapes(&self) -> Vec<MatmulShape> {
-        let mut shapes = vec![MatmulShape { tall: 4, f16: false }, MatmulShape { tall: 8, f16: false }];
+        let mut shapes =
+            vec![MatmulShape { tall: 4, numbers: Numbers::F32 }, MatmulShape { tall: 8, numbers: Numbers::F32 }];
         if self.has("shader-f16") {
-            shapes.extend([4, 8].map(|tall| MatmulShape { tall, f16: true }));
+            shapes.extend([4, 8].map(|tall| MatmulShape { tall, numbers: Numbers::F16 }));
         }
         shapes
     }
@@ -158,6 +159,13 @@ impl Tolerance {
     pub fn rounded(self, formats: &[Format], n: usize, size: f32) -> Tolerance {
         let rounds = formats.iter().any(|format| format.is_quantized());
         Tolerance { cpu: if rounds { 3e-5 * size * (n as f32).sqrt() } else { 0.0 }, ..self }
+    }
+
+    /// For products of bytes: `n` columns below `size` are rounded to 8 bits by GPU and twin, a few of those that lie in
+    /// the middle between two codes to another one; the CPU does not round them so.
+    pub fn of_bytes(self, n: usize, size: f32) -> Tolerance {
+        let code = size / 127.0;
+        Tolerance { absolute: self.absolute + 3.0 * code, cpu: code * (n as f32).sqrt(), ..self }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A mixture of experts: the router's choice, and projections by the experts chosen.
 
 use crate::bench::{Bench, Case, Output, Setting, Tolerance, check};
-use cresset::device::{MatmulShape, Tensor};
+use cresset::device::{MatmulShape, MatvecShape, Meet, Numbers, Tensor};
 use cresset::ops::{Activation, expert_down, expert_gated, route};
 use cresset::quant::Format;
 
@@ -58,26 +58,36 @@ fn routes(case: &mut Case, t: usize, experts: usize, top_k: usize) -> Tensor {
 const SHAPES: [(usize, usize, usize, usize, usize, usize); 4] =
     [(1, 5, 2, 64, 256, 1), (3, 8, 3, 33, 512, 2), (17, 7, 1, 256, 256, 3), (5, 3, 2, 65, 33, 1)];
 
-fn each(run: impl Fn(&mut Bench, Format, (usize, usize, usize, usize, usize, usize))) {
+/// What is allowed for rounding x, beyond what products of numbers are.
+type Rounding = fn(Tolerance, usize, f32) -> Tolerance;
+
+fn each(run: impl Fn(&mut Bench, Format, (usize, usize, usize, usize, usize, usize), Rounding)) {
     let mut bench = Bench::open();
+    let matmul = MatmulShape { tall: 4, numbers: Numbers::F32 };
     for (i, matvec) in bench.matvec_shapes().into_iter().enumerate() {
-        bench.tune(matvec, MatmulShape { tall: 4, f16: false });
+        bench.tune(matvec, matmul);
         // Two ways for every format, the others for some.
         for &format in Format::ALL.iter().filter(|&&f| i % 3 == 0 || [Format::F32, Format::Q4_K].contains(&f)) {
             for shape in SHAPES {
                 if format.row_bytes(shape.4).is_some() {
-                    run(&mut bench, format, shape);
+                    run(&mut bench, format, shape, |tolerance, _, _| tolerance);
                 }
             }
         }
+    }
+    bench.tune(MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone, packed: true }, matmul);
+    for shape in SHAPES.into_iter().filter(|shape| shape.4.is_multiple_of(256)) {
+        run(&mut bench, Format::Q4_K, shape, Tolerance::of_bytes);
     }
 }
 
 #[test]
 fn expert_gated_grid() {
-    each(|bench, format, (t, experts, top_k, n, k, pieces)| {
+    each(|bench, format, (t, experts, top_k, n, k, pieces), rounding| {
         let what = format!("expert_gated {} {t} × {top_k} of {experts} × {n} × {k}", format.name());
         let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format], k, 40.0);
+        // Times another sum.
+        let tolerance = rounding(tolerance, k, 4.0);
         check(bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
             let (x, y) = (case.tensor_of(t, k, 0.3), case.tensor(t * top_k, n));
             let routes = routes(case, t, experts, top_k);
@@ -90,9 +100,10 @@ fn expert_gated_grid() {
 
 #[test]
 fn expert_down_grid() {
-    each(|bench, format, (t, experts, top_k, n, k, pieces)| {
+    each(|bench, format, (t, experts, top_k, n, k, pieces), rounding| {
         let what = format!("expert_down {} {t} × {top_k} of {experts} × {n} × {k}", format.name());
         let tolerance = Tolerance::sum(k * top_k, 1.0).rounded(&[format], k * top_k, 1.0);
+        let tolerance = rounding(tolerance, k * top_k, 1.0);
         check(bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
             let (x, y) = (case.tensor(t * top_k, k), case.tensor(t, n));
             let routes = routes(case, t, experts, top_k);

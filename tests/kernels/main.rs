@@ -9,6 +9,7 @@ mod elementwise;
 mod encoder;
 mod experts;
 mod linear;
+mod packed;
 mod sampling;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -1,11 +1,11 @@
 //! Weight formats. One file a format: block layout, device layout, dequantise.
 //!
 //! In a *file* a row is a sequence of the format's own blocks (GGUF's layout), which the CPU executor keeps. On the
-//! *device* every format is read as blocks of 32 weights in four parts of eight, through one WGSL function:
+//! *device* every format is read as blocks of 32 weights, as numbers or as codes and scales, through one WGSL function:
 //!
 //! ```wgsl
 //! // `row`: where the row begins, in vec4<u32>; `blocks`: 32-weight blocks a row.
-//! fn dequant(row: u32, blocks: u32, block: u32, part: u32) -> array<vec4f, 2>
+//! fn dequant(row: u32, blocks: u32, block: u32) -> Weights
 //! ```
 //!
 //! A row of the device layout is self-contained, so rows can be streamed to the device and split over bindings. It is a
@@ -115,6 +115,11 @@ macro_rules! formats {
 
             pub fn spec(self) -> &'static Spec {
                 match self { $(Format::$variant => &$module::SPEC),* }
+            }
+
+            /// [`Codec::GROUP`].
+            pub fn group(self) -> usize {
+                match self { $(Format::$variant => $group),* }
             }
 
             /// Runs a job compiled for this format.

@@ -1,7 +1,11 @@
 //! Products of few rows: what matvec, gated, lm_head and the experts' kernels have in common. Each weight is read once and
 //! used for all rows; lanes of threads share outputs as `device::MatvecShape` says (`shaders/shared/row_sums.wgsl`).
 
-use crate::device::{BufferId, Meet, Options, Pass, Slot, Tensor, Twin, Weight, piece};
+mod packed;
+
+pub use packed::{packed, specified};
+
+use crate::device::{BufferId, MatvecShape, Meet, Options, Pass, Slot, Tensor, Twin, Weight, piece};
 use crate::quant::{DEVICE_BLOCK, Format};
 
 /// Rows up to which these kernels are preferred to the tiled matmul.
@@ -56,6 +60,7 @@ pub struct Shape {
     lanes: u32,
     outputs: u32,
     meet: Meet,
+    packed: bool,
     pairs: bool,
 }
 
@@ -63,8 +68,8 @@ impl Shape {
     /// For the least number of results that a dispatch has of one weight; `pairs`: of two weight rows each.
     pub fn of(pass: &Pass, results: usize, pairs: bool) -> Shape {
         let tuning = pass.device.tuning();
-        let mut shape = Shape { lanes: tuning.matvec.lanes, outputs: 0, meet: tuning.matvec.meet, pairs };
-        shape.outputs = tuning.matvec.outputs;
+        let MatvecShape { lanes, outputs, meet, packed } = tuning.matvec;
+        let mut shape = Shape { lanes, outputs, meet, packed, pairs };
         // Small weights are shared out among more workgroups.
         while shape.outputs > 1 + u32::from(pairs) && shape.groups(results) < tuning.least_groups {
             shape.outputs /= 2;
@@ -93,11 +98,14 @@ impl Shape {
             .set("RAGGED", (!columns.is_multiple_of(DEVICE_BLOCK)).into())
             .set("NORMED", norm.into())
             .piece(if norm { piece!("rms_prologue") } else { piece!("no_norm") });
-        let mut options = options.piece(match self.meet {
+        let options = options.piece(match self.meet {
             Meet::Alone => piece!("meet_alone"),
             Meet::Workgroup => piece!("meet_workgroup"),
             Meet::Subgroup => piece!("meet_subgroup"),
         });
+        let options = packed(options, self.packed, formats);
+        let packed = options.features.packed;
+        let mut options = options.each_weight(if packed { piece!("row_sums_packed") } else { piece!("row_sums") });
         options.features.subgroups = self.meet == Meet::Subgroup;
         options
     }
@@ -108,9 +116,6 @@ pub fn fold(groups: usize) -> [u32; 3] {
     const MOST: usize = 32768;
     [groups.min(MOST) as u32, groups.div_ceil(MOST) as u32, 1]
 }
-
-/// Pieces that these kernels' texts share, to be named after their own.
-pub const EACH_WEIGHT: &[&str] = &[piece!("row_sums")];
 
 /// For twins: rows of x [T, K] `stride` floats apart, normalised where there is a norm, whose weights binding `norm` holds.
 pub fn normed_rows(t: &Twin, x: &Tensor2, norm: usize, epsilon: f32) -> Vec<Vec<f32>> {
