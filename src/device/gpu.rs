@@ -4,7 +4,7 @@
 use super::native as backend;
 #[cfg(target_arch = "wasm32")]
 use super::web as backend;
-use super::{BufferId, Counters, DeviceInfo, Limits, Memory, Plan, RUN_AHEAD, Ticket, Tuning, Usage};
+use super::{BufferId, Counters, DeviceInfo, Limits, Memory, PACKED_DOT, Plan, RUN_AHEAD, Ticket, Tuning, Usage};
 use crate::error::{Error, MemoryLimit, Result};
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
@@ -96,7 +96,10 @@ impl Gpu {
             max_binding_bytes: device.limits().max_storage_buffer_binding_size,
             max_buffer_bytes: device.limits().max_buffer_size,
         };
-        let info = backend::describe(&adapter, &device, limits);
+        let mut info = backend::describe(&adapter, &device, limits);
+        if least {
+            info.features.retain(|feature| feature != PACKED_DOT);
+        }
         Ok(Gpu {
             tuning: Tuning::unmeasured(info.software),
             info,

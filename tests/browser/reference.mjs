@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Pictures of every view in both themes, both languages and three widths → tests/browser/reference/, for people to look
-// at when the page changes; no test compares them. They show the mock engine, and the fonts of the machine that made them
-// (best with a system font and one for Chinese).
+// Pictures of every view in both themes, both languages and three widths, and in a system's own colours →
+// tests/browser/reference/, for people to look at when the page changes; no test compares them. They show the mock engine,
+// and the fonts of the machine that made them (best with a system font and one for Chinese).
 //
 //   node tests/browser/reference.mjs [BEGINNING…]        only pictures whose names begin so: write embed-dark
 
@@ -17,6 +17,11 @@ const WIDTHS = {
   phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
   tablet: { viewport: { width: 820, height: 1080 } },
   desktop: { viewport: { width: 1360, height: 860 } },
+};
+const SCHEMES = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  forced: { colorScheme: 'dark', forcedColors: 'active' }, // the system's own few colours
 };
 const QUESTION = { 'en-GB': 'Why is the sky blue?', 'zh-CN': '天空为什么是蓝色的？' };
 
@@ -40,7 +45,7 @@ const VIEWS = {
     await page.goto(`${server.url}#/write`);
     await drop(page, 'Cresset Stories 4M', 'fast');
     await page.locator('#starters .chip').first().click();
-    await page.waitForSelector('#ink .token');
+    await page.waitForSelector('#ink .token', { state: 'attached' }); // forced colours hide it
     await ready(page);
     if (narrow) return;
     // A token that stands on one line.
@@ -82,20 +87,9 @@ for (const name of await readdir(FOLDER).catch(() => [])) if (name.endsWith('.we
 await mkdir(FOLDER, { recursive: true });
 let bytes = 0;
 for (const locale of ['en-GB', 'zh-CN']) {
-  for (const colorScheme of ['light', 'dark']) {
-    for (const [width, options] of Object.entries(WIDTHS)) {
-      const page = await visit(browser, server, 'write', { ...options, locale, colorScheme });
-      for (const [view, prepare] of Object.entries(VIEWS)) {
-        const name = `${view}-${colorScheme}-${locale.slice(0, 2)}-${width}`;
-        if (!wanted(name)) continue;
-        await prepare(page, { server, locale, narrow: width === 'phone', wide: width === 'desktop' });
-        await page.waitForTimeout(350);
-        bytes += await keep(name, await page.screenshot());
-      }
-      await page.context().close();
-    }
-  }
+  for (const scheme of ['light', 'dark']) for (const width of Object.keys(WIDTHS)) await views(locale, scheme, width);
 }
+await views('en-GB', 'forced', 'desktop');
 // What opens over the views, once.
 const page = await visit(browser, server, 'models', { ...WIDTHS.desktop, colorScheme: 'light', locale: 'en-GB' });
 await page.setInputFiles('#file', { name: 'holiday.gguf', mimeType: 'application/octet-stream', buffer: Buffer.from('not a model') });
@@ -112,6 +106,19 @@ bytes += await keep('shortcuts-light-en-desktop', await page.screenshot());
 console.log(`· ${(bytes / 1e6).toFixed(2)} MB of pictures in tests/browser/reference/`);
 await browser.close();
 await server.close();
+
+/** Pictures of every view. */
+async function views(locale, scheme, width) {
+  const page = await visit(browser, server, 'write', { ...WIDTHS[width], ...SCHEMES[scheme], locale });
+  for (const [view, prepare] of Object.entries(VIEWS)) {
+    const name = `${view}-${scheme}-${locale.slice(0, 2)}-${width}`;
+    if (!wanted(name)) continue;
+    await prepare(page, { server, locale, narrow: width === 'phone', wide: width === 'desktop' });
+    await page.waitForTimeout(350);
+    bytes += await keep(name, await page.screenshot());
+  }
+  await page.context().close();
+}
 
 /** A PNG picture as WebP; gives its size. */
 async function keep(name, png) {

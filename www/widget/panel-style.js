@@ -193,6 +193,6 @@ textarea::placeholder { color: var(--soft); opacity: 1; }
 @media (forced-colors: active) {
   .bubble, .card, .primary, .quiet, .composer, .code, .suggestion { border: 1px solid CanvasText; }
   .send, .bar div, .dots i, .status::before { forced-color-adjust: none; background: Highlight; color: HighlightText; }
-  .send[aria-disabled="true"] { background: GrayText; }
+  .send[aria-disabled="true"] { border: 1px solid GrayText; background: Canvas; color: GrayText; }
 }
 `;
