@@ -249,9 +249,14 @@ const SHARED: [(usize, usize, [usize; 3]); 8] = [
     (4, 288, [96, 48, 48]),
 ];
 
-/// Which shapes a format is tried with: two for each, all for some.
+/// Which shapes a format is tried with: two or three for each, all for some.
 fn tried(i: usize, format: Format) -> bool {
-    i % 3 == 0 || [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
+    i % 3 == 0 || is_tried_in_full(format)
+}
+
+/// The others take turns in what they are tried with: most of the time goes into compiling.
+fn is_tried_in_full(format: Format) -> bool {
+    [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
 }
 
 /// Projections that share their input and norm; formats by themselves and mixed, apart and one behind the other.
@@ -268,7 +273,9 @@ fn matvec_grid() {
                 if formats.iter().any(|format| format.row_bytes(k).is_none()) {
                     continue;
                 }
-                for (norm, biased) in [(false, false), (true, false), (true, true)] {
+                let turns = [(false, false), (true, false), (true, true)].into_iter().enumerate();
+                let turns = turns.filter(|(turn, _)| is_tried_in_full(format) || *turn == (i + s / 3 + j) % 3);
+                for (norm, biased) in turns.map(|(_, turn)| turn) {
                     let together = (s + j) % 2 == 0;
                     let names = (format.name(), other.name());
                     let what = format!("matvec {names:?} {t} × {outputs:?} × {k}, {norm}, {together}, {shape:?}");
@@ -303,15 +310,17 @@ fn gated_grid() {
     let mut bench = Bench::open();
     let shapes = bench.matvec_shapes();
     for (i, &format) in Format::ALL.iter().enumerate() {
-        for (_, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
+        for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: Numbers::F32 });
-            for (t, k, [n, ..]) in SHARED {
+            for (j, (t, k, [n, ..])) in SHARED.into_iter().enumerate() {
                 if format.row_bytes(k).is_none() {
                     continue;
                 }
                 let all = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
                 let activation = all[i % all.len()];
-                for (norm, biased) in [(false, false), (true, true)] {
+                let turns = [(false, false), (true, true)].into_iter().enumerate();
+                let turns = turns.filter(|(turn, _)| is_tried_in_full(format) || *turn == (i + s / 3 + j) % 2);
+                for (norm, biased) in turns.map(|(_, turn)| turn) {
                     let what = format!("gated {} {t} × {n} × {k}, {activation:?}, {norm}, {shape:?}", format.name());
                     // Two sums times each other, each up to tens.
                     let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format], k, 40.0);
