@@ -261,16 +261,9 @@ impl Exam {
         let tuning = Tuning { least_groups: 1, ..tuning };
         let answer = async { self.open(tuning, &self.small).await?.answer(part).await };
         let answer = answer.await.map_err(|error: crate::Error| error.to_string())?;
-        answer
-            .fault(
-                want,
-                if tuning.matvec.is_packed() || tuning.matmul.is_packed() {
-                    Rounding::EightBits
-                } else {
-                    Rounding::Halves
-                },
-            )
-            .map_or(Ok(()), Err)
+        let packed = tuning.matvec.is_packed() || tuning.matmul.is_packed();
+        let rounding = if packed { Rounding::EightBits } else { Rounding::Halves };
+        answer.fault(want, rounding).map_or(Ok(()), Err)
     }
 
     /// Seconds of a prompt, or of a token where that is the part, 0 where they are not taken; or what is wrong.

@@ -254,9 +254,13 @@ fn tried(i: usize, format: Format) -> bool {
     i % 3 == 0 || is_tried_in_full(format)
 }
 
-/// The others take turns in what they are tried with: most of the time goes into compiling.
 fn is_tried_in_full(format: Format) -> bool {
     [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
+}
+
+/// What a format is tried with; those that are not tried in full take turns: most of the time goes into compiling.
+fn turns<T: Copy>(all: &[T], format: Format, turn: usize) -> Vec<T> {
+    if is_tried_in_full(format) { all.to_vec() } else { vec![all[turn % all.len()]] }
 }
 
 /// Projections that share their input and norm; formats by themselves and mixed, apart and one behind the other.
@@ -273,9 +277,8 @@ fn matvec_grid() {
                 if formats.iter().any(|format| format.row_bytes(k).is_none()) {
                     continue;
                 }
-                let turns = [(false, false), (true, false), (true, true)].into_iter().enumerate();
-                let turns = turns.filter(|(turn, _)| is_tried_in_full(format) || *turn == (i + s / 3 + j) % 3);
-                for (norm, biased) in turns.map(|(_, turn)| turn) {
+                let all = [(false, false), (true, false), (true, true)];
+                for (norm, biased) in turns(&all, format, i + s / 3 + j) {
                     let together = (s + j) % 2 == 0;
                     let names = (format.name(), other.name());
                     let what = format!("matvec {names:?} {t} × {outputs:?} × {k}, {norm}, {together}, {shape:?}");
@@ -318,9 +321,7 @@ fn gated_grid() {
                 }
                 let all = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
                 let activation = all[i % all.len()];
-                let turns = [(false, false), (true, true)].into_iter().enumerate();
-                let turns = turns.filter(|(turn, _)| is_tried_in_full(format) || *turn == (i + s / 3 + j) % 2);
-                for (norm, biased) in turns.map(|(_, turn)| turn) {
+                for (norm, biased) in turns(&[(false, false), (true, true)], format, i + s / 3 + j) {
                     let what = format!("gated {} {t} × {n} × {k}, {activation:?}, {norm}, {shape:?}", format.name());
                     // Two sums times each other, each up to tens.
                     let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format], k, 40.0);
