@@ -10,27 +10,71 @@ pub trait Vectorized {
     unsafe fn run<V: Lanes>(self);
 }
 
+/// An instruction set.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// What the whole program is compiled for.
+    Baseline,
+}
+
+impl Set {
+    const ALL: &[Set] = &[
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx512,
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx2,
+        Set::Baseline,
+    ];
+
+    #[inline]
+    fn is_here(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+            }
+            Set::Baseline => true,
+        }
+    }
+
+    /// Those that the processor has, the widest registers first.
+    #[inline]
+    pub fn here() -> impl Iterator<Item = Set> {
+        Set::ALL.iter().copied().filter(|set| set.is_here())
+    }
+}
+
 /// Runs a job with the widest registers there are.
 #[inline]
 pub fn vectorized(job: impl Vectorized) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("fma")
-        {
-            // SAFETY: the processor has been asked.
-            return unsafe { avx512(job) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
-            // SAFETY: the processor has been asked.
-            return unsafe { avx2(job) };
-        }
+    run_on(Set::here().next().unwrap_or(Set::Baseline), job);
+}
+
+/// Runs a job on an instruction set that is here.
+#[inline]
+pub fn run_on(set: Set, job: impl Vectorized) {
+    assert!(set.is_here());
+    // SAFETY: the processor has been asked.
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx512 => unsafe { avx512(job) },
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx2 => unsafe { avx2(job) },
+        Set::Baseline => unsafe { job.run::<Baseline>() },
     }
-    // SAFETY: the baseline is what the whole program is compiled for.
-    unsafe { job.run::<Baseline>() };
 }
 
 #[cfg(target_arch = "x86_64")]

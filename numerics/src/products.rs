@@ -429,3 +429,80 @@ unsafe fn tile<V: Lanes, const T: usize>(w: [&[Line]; W], x: [&[Line]; T]) -> [[
         totals
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::{Set, run_on};
+
+    struct Random(u32);
+
+    impl Random {
+        fn byte(&mut self) -> u8 {
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (self.0 >> 24) as u8
+        }
+
+        fn number(&mut self) -> f32 {
+            f32::from(self.byte()) / 64.0 + f32::from(self.byte()) / 16384.0 - 2.0
+        }
+    }
+
+    /// Any bytes whose weights are finite and not too far from 1, and those weights.
+    fn weight(format: Format, numbers: usize, random: &mut Random) -> (Vec<u8>, Vec<f32>) {
+        let (mut bytes, mut weights) = (Vec::new(), Vec::new());
+        while weights.len() < numbers {
+            let block: Vec<u8> = (0..format.block_bytes()).map(|_| random.byte()).collect();
+            let mut of_block = vec![0f32; format.block_len()];
+            format.dequantize(&block, &mut of_block);
+            if of_block.iter().all(|weight| weight.abs() < 100.0) {
+                bytes.extend(block);
+                weights.extend(of_block);
+            }
+        }
+        (bytes, weights)
+    }
+
+    /// What a format does on an instruction set, without threads.
+    struct On<'a>(Set, Products<'a>);
+
+    impl ForCodec for On<'_> {
+        fn run<C: Codec>(self) {
+            run_on(self.0, OfFormat(self.1, PhantomData::<C>));
+        }
+    }
+
+    /// On every instruction set, of few activation rows and of many, with rows left over of four and of a tile.
+    #[test]
+    fn products_are_those_of_the_formula() {
+        let mut random = Random(1);
+        for &format in Format::ALL {
+            for (n, k) in [(67, CHUNK + 256), (5, 768)] {
+                let (bytes, weights) = weight(format, n * k, &mut random);
+                for rows in [1, 2, FEW, FEW + 1, 5, 9] {
+                    let x: Vec<f32> = (0..rows * k).map(|_| random.number()).collect();
+                    let x: Vec<&[f32]> = x.chunks_exact(k).collect();
+                    let rounded = (rows <= FEW && format.is_quantized())
+                        .then(|| x.iter().map(|x| Rounded::of(x)).collect::<Vec<_>>())
+                        .unwrap_or_default();
+                    for set in Set::here() {
+                        let mut out = vec![0f32; rows * n];
+                        let products = Products { weight: &bytes, x: &x, rounded: &rounded, out: &mut out };
+                        format.run(On(set, products));
+                        for (i, y) in out.iter().enumerate() {
+                            let (mut want, mut size) = (0f64, 0f64);
+                            for (w, x) in weights[i % n * k..][..k].iter().zip(x[i / n]) {
+                                let (w, x) = (f64::from(*w), f64::from(*x));
+                                want += w * x;
+                                // Numbers below 2 in 16 bits are off by half a unit; sums in f32 by as much of a term.
+                                size += w.abs() * if rounded.is_empty() { 2e-6 * x.abs() } else { 1.01 / 32767.0 };
+                            }
+                            let error = (f64::from(*y) - want).abs();
+                            assert!(error <= size, "{set:?}, {format:?}, {rows} × {n} × {k}, {i}: {y}, not {want}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -7,13 +7,13 @@
 //! <https://pytorch.org/blog/flash-decoding/>).
 
 use super::attention::{Scores, WORTH_A_THREAD};
-use super::kv_write::{KvCache, cache_row, kv_piece, kv_store_piece};
+use super::kv_write::{KvCache, cache_row, cache_rows, kv_piece, kv_store_piece};
 use super::rope::Pairing;
 use super::{MOST_HEAD_DIM, attend_merge, dot};
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
-use cresset_numerics::attention::{Head, Query, attention};
+use cresset_numerics::attention::{self, Head, Query, Softmax};
 use cresset_numerics::in_parallel;
 use std::ops::Range;
 
@@ -248,6 +248,9 @@ fn twin(t: &Twin) {
     }
 }
 
+/// Keys that are gathered by one thread: there may be fewer KV heads than threads.
+const KEYS_A_PART: u32 = 256;
+
 /// The twin of a single chunk of keys, made for speed.
 fn fast(t: &Twin) {
     if t.constant("SPLIT") == 1 {
@@ -267,13 +270,13 @@ fn fast(t: &Twin) {
         }
         let at = r * p.stride as usize;
         let control = &control[..];
-        let cell = |kv_head: usize, position: u32| {
+        let cells = |kv_head: usize, position: u32| {
             let at = Slot::cache_position(control, row.slot, position, p.page);
-            cache_row(at, p.page as usize, kv_heads, kv_head)
+            cache_rows(at, p.page as usize, kv_heads, kv_head)
         };
         for kv_head in 0..kv_heads {
             let v_at = at + (heads + kv_heads + kv_head) * head_dim;
-            let to = cell(kv_head, row.position);
+            let to = cells(kv_head, row.position).start;
             write(t, 6, to, &ready.head(at, heads, kv_heads, kv_head, p.k_epsilon, row.position));
             write(t, 7, to, &qkv[v_at..v_at + head_dim]);
         }
@@ -288,15 +291,33 @@ fn fast(t: &Twin) {
             soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
         };
         let positions = (row.position + 1).saturating_sub(p.window)..row.position + 1;
-        let least = WORTH_A_THREAD / (positions.len() * group * head_dim);
-        in_parallel(y, group * head_dim, least.max(1), |first, y| {
-            for (i, y) in y.chunks_exact_mut(group * head_dim).enumerate() {
-                let kv_head = first + i;
-                let heads = q[kv_head * group..].iter().zip(y.chunks_exact_mut(head_dim));
-                let mut queries: Vec<_> = heads.map(|(q, y)| Query { q, positions: positions.clone(), y }).collect();
-                attention(head, &mut queries, &|position| cell(kv_head, position));
+        let parts_a_head = positions.len().div_ceil(KEYS_A_PART as usize);
+        let part_size = group * (head_dim + 2);
+        let mut parts = vec![0f32; kv_heads * parts_a_head * part_size]; // [Hkv, parts, group, head_dim + max, sum]
+        let least = WORTH_A_THREAD / (positions.len().div_ceil(parts_a_head) * group * head_dim);
+        in_parallel(&mut parts, part_size, least.max(1), |first, parts| {
+            for (i, part) in parts.chunks_exact_mut(part_size).enumerate() {
+                let (kv_head, part_of_head) = ((first + i) / parts_a_head, (first + i) % parts_a_head);
+                let begin = positions.start + part_of_head as u32 * KEYS_A_PART;
+                let seen = begin..positions.end.min(begin + KEYS_A_PART);
+                let (gathered, softmaxes) = part.split_at_mut(group * head_dim);
+                let heads = q[kv_head * group..].iter().zip(gathered.chunks_exact_mut(head_dim));
+                let mut queries: Vec<_> = heads.map(|(q, y)| Query { q, positions: seen.clone(), y }).collect();
+                let sums = attention::gather(head, &mut queries, &|position| cells(kv_head, position));
+                for (to, Softmax { max, sum }) in softmaxes.chunks_exact_mut(2).zip(sums) {
+                    to.copy_from_slice(&[max, sum]);
+                }
             }
         });
+        for (i, y) in y.chunks_exact_mut(head_dim).enumerate() {
+            let of_head = parts.chunks_exact(part_size).skip(i / group * parts_a_head).take(parts_a_head);
+            let parts = of_head.map(|part| {
+                let (gathered, softmaxes) = part.split_at(group * head_dim);
+                let [max, sum] = [0, 1].map(|at| softmaxes[i % group * 2 + at]);
+                (&gathered[i % group * head_dim..][..head_dim], Softmax { max, sum })
+            });
+            attention::merge(parts, y);
+        }
     }
 }
 

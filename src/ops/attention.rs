@@ -2,7 +2,7 @@
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
 use super::dot;
-use super::kv_write::{KvCache, cache_row, kv_piece};
+use super::kv_write::{KvCache, cache_row, cache_rows, kv_piece};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
 use cresset_numerics::attention::{Head, Query, attention as attention_of};
@@ -126,8 +126,8 @@ fn twin(t: &Twin) {
     }
 }
 
-/// Rows that share what is read of the cache.
-const BLOCK: usize = 16;
+/// Queries that share what is read of the cache.
+const SHARE: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
 
@@ -155,7 +155,7 @@ fn fast(t: &Twin) {
     in_parallel(&mut y[..rows.len() * stride], stride, WORTH_A_THREAD / work.max(1), |first, y| {
         let (mut at, mut y) = (first, y);
         let here = &rows[first..first + y.len() / stride];
-        for block in here.chunk_by(|a, b| a.slot == b.slot).flat_map(|rows| rows.chunks(BLOCK)) {
+        for block in here.chunk_by(|a, b| a.slot == b.slot).flat_map(|rows| rows.chunks(SHARE.div_ceil(group))) {
             let (own, rest) = y.split_at_mut(block.len() * stride);
             let mut of_heads: Vec<_> = own.chunks_exact_mut(stride).map(|y| y.chunks_exact_mut(head_dim)).collect();
             for kv_head in 0..kv_heads {
@@ -168,7 +168,7 @@ fn fast(t: &Twin) {
                 }
                 attention_of(head, &mut queries, &|position| {
                     let at = Slot::cache_position(control, block[0].slot, position, p.page);
-                    cache_row(at, p.page as usize, kv_heads, kv_head)
+                    cache_rows(at, p.page as usize, kv_heads, kv_head)
                 });
             }
             (at, y) = (at + block.len(), rest);

@@ -4,6 +4,7 @@
 
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, piece};
 use bytemuck::{Pod, Zeroable};
+use std::ops::Range;
 
 pub static KV_WRITE: Kernel =
     kernel!(kv_write, [Uniform, Read, Read, Read, Read, Write, Write], shared: ["control", "rows", "cache"]);
@@ -69,6 +70,12 @@ pub fn kv_write(pass: &mut Pass, k: &Tensor, v: &Tensor, cache: &KvCache) {
 /// The head's row of the cache for the position that lies at `at`.
 pub(super) fn cache_row(at: usize, page: usize, heads: usize, head: usize) -> usize {
     (at / page * heads + head) * page + at % page
+}
+
+/// The rows of a head from that of position `at` of a layer's cache to the end of its page.
+pub(super) fn cache_rows(at: usize, page: usize, heads: usize, head: usize) -> Range<usize> {
+    let first = cache_row(at, page, heads, head);
+    first..first + page - at % page
 }
 
 fn twin(t: &Twin) {
