@@ -19,13 +19,9 @@ fn row_sums(base: u32, stride: u32, first: u32, last: u32, jump: u32, x_row: u32
         for (var o = 0u; o < OUTPUTS; o++) {
             let row = min(first + o % RESULTS, last) + o / RESULTS * jump;
             let w = dequant(base + row * stride, blocks, block);
-            let w_first = vec4u(w.codes[0], w.codes[1], w.codes[2], w.codes[3]);
-            let w_second = vec4u(w.codes[4], w.codes[5], w.codes[6], w.codes[7]);
             for (var t = 0u; t < ROWS; t++) { // unrolled
                 let x = xs[t];
-                let first_half = dots(w_first, vec4u(x.codes[0], x.codes[1], x.codes[2], x.codes[3]));
-                let second_half = dots(w_second, vec4u(x.codes[4], x.codes[5], x.codes[6], x.codes[7]));
-                sums[t * OUTPUTS + o] += scaled_sum(w.scale, w.least, x.scale, x.sums, first_half, second_half);
+                sums[t * OUTPUTS + o] += scaled_sum(w.scale, w.least, x.scale, x.sums, dots(w.codes, x.codes));
             }
         }
     }

@@ -2,7 +2,8 @@
 // QUARTERS and Sums.
 const STEP: u32 = 2u;
 
-// Cells are [STEP, rows] and [STEP, 64 outputs]; the codes of a block lie in two arrays, sixteen in a cell.
+// Cells are [STEP, rows] and [STEP, 64 outputs]. Halves of codes lie in arrays of their own: threads side by side read cells
+// side by side, without a gap.
 var<workgroup> x_first: array<vec4u, STEP * ROWS>;
 var<workgroup> x_second: array<vec4u, STEP * ROWS>;
 var<workgroup> x_scales: array<vec4f, STEP * ROWS>; // scale and sums
@@ -21,48 +22,44 @@ fn fill_tiles(block: u32, blocks: u32, first_row: u32, rows: u32, first_n: u32, 
             }
         }
         let x = columns_of(columns);
-        x_first[i] = vec4u(x.codes[0], x.codes[1], x.codes[2], x.codes[3]);
-        x_second[i] = vec4u(x.codes[4], x.codes[5], x.codes[6], x.codes[7]);
+        x_first[i] = x.codes.first;
+        x_second[i] = x.codes.second;
         x_scales[i] = vec4f(x.scale, x.sums, 0.0);
     }
     for (var step = 0u; step < STEP; step++) {
         // Past the last block x is zero, whatever it is multiplied with.
         let w = dequant(weight_row(first_n + local), blocks, min(block + step, blocks - 1u));
         let cell = step * 64u + local;
-        w_first[cell] = vec4u(w.codes[0], w.codes[1], w.codes[2], w.codes[3]);
-        w_second[cell] = vec4u(w.codes[4], w.codes[5], w.codes[6], w.codes[7]);
+        w_first[cell] = w.codes.first;
+        w_second[cell] = w.codes.second;
         w_scales[cell] = vec4f(w.scale, w.least);
     }
 }
 
 fn add_products(sums: ptr<function, Sums>, thread_row: u32, thread_n: u32) {
     for (var step = 0u; step < STEP; step++) {
-        var first = array<vec4u, TALL>();
-        var second = array<vec4u, TALL>();
-        var scales = array<vec4f, TALL>();
+        var x = array<Cell, TALL>();
         for (var i = 0u; i < TALL; i++) { // unrolled
-            first[i] = x_first[step * ROWS + thread_row + i * 8u];
-            second[i] = x_second[step * ROWS + thread_row + i * 8u];
-            scales[i] = x_scales[step * ROWS + thread_row + i * 8u];
+            let cell = step * ROWS + thread_row + i * 8u;
+            x[i] = Cell(Codes(x_first[cell], x_second[cell]), x_scales[cell]);
         }
         for (var j = 0u; j < 8u; j++) { // unrolled
             let cell = step * 64u + thread_n + j * 8u;
-            let w = Cell(w_first[cell], w_second[cell], w_scales[cell]);
+            let w = Cell(Codes(w_first[cell], w_second[cell]), w_scales[cell]);
             for (var q = 0u; q < QUARTERS; q++) { // unrolled
                 (*sums)[q * 8u + j] += vec4f(
-                    product(w, Cell(first[q * 4u], second[q * 4u], scales[q * 4u])),
-                    product(w, Cell(first[q * 4u + 1u], second[q * 4u + 1u], scales[q * 4u + 1u])),
-                    product(w, Cell(first[q * 4u + 2u], second[q * 4u + 2u], scales[q * 4u + 2u])),
-                    product(w, Cell(first[q * 4u + 3u], second[q * 4u + 3u], scales[q * 4u + 3u])),
+                    product(w, x[q * 4u]),
+                    product(w, x[q * 4u + 1u]),
+                    product(w, x[q * 4u + 2u]),
+                    product(w, x[q * 4u + 3u]),
                 );
             }
         }
     }
 }
 
-struct Cell { first: vec4u, second: vec4u, scales: vec4f }
+struct Cell { codes: Codes, scales: vec4f }
 
 fn product(w: Cell, x: Cell) -> f32 {
-    let sums = vec2i(dots(w.first, x.first), dots(w.second, x.second));
-    return scaled_sum(w.scales.xy, w.scales.zw, x.scales.x, x.scales.yz, sums.x, sums.y);
+    return scaled_sum(w.scales.xy, w.scales.zw, x.scales.x, x.scales.yz, dots(w.codes, x.codes));
 }
