@@ -89,7 +89,7 @@ impl Vectorized for Job<'_, '_> {
         let (words, m) = (head.format.row_words(head.head_dim), queries.len());
         let wide = head.head_dim.next_multiple_of(WIDEST);
         // Few queries would leave too much of a register empty: then they lie one after the other.
-        let side_by_side = m > V::N / 2;
+        let side_by_side = m >= V::N;
         let lanes = m.next_multiple_of(V::N.max(ROWS));
         let [q_row, q_step] = if side_by_side { [1, lanes] } else { [wide, 1] };
         let [row, step] = if side_by_side { [1, lanes] } else { [TILE, 1] };

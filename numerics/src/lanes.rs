@@ -380,6 +380,17 @@ mod x86 {
             unsafe { _mm_storeu_ps(lanes.as_mut_ptr(), self) };
             (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
         }
+        #[inline(always)]
+        unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
+            unsafe {
+                // Of two registers: the sums of two lanes each, one after the other in turn.
+                let pairs = |a, b| _mm_add_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+                let (low, high) = (pairs(four[0], four[1]), pairs(four[2], four[3]));
+                let mut out = [0f32; 4];
+                _mm_storeu_ps(out.as_mut_ptr(), _mm_add_ps(_mm_movelh_ps(low, high), _mm_movehl_ps(high, low)));
+                out
+            }
+        }
     }
 
     unsafe impl Registers for __m128 {
@@ -519,6 +530,16 @@ mod wasm {
                 lane(f32x4_extract_lane::<0>(self), f32x4_extract_lane::<1>(self)),
                 lane(f32x4_extract_lane::<2>(self), f32x4_extract_lane::<3>(self)),
             )
+        }
+        #[inline(always)]
+        unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
+            // Of two registers: the sums of two lanes each, one after the other in turn.
+            let pairs = |a, b| f32x4_add(i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
+            let (low, high) = (pairs(four[0], four[1]), pairs(four[2], four[3]));
+            let sums = f32x4_add(i64x2_shuffle::<0, 2>(low, high), i64x2_shuffle::<1, 3>(low, high));
+            let mut out = [0f32; 4];
+            unsafe { v128_store(out.as_mut_ptr().cast(), sums) };
+            out
         }
     }
 
@@ -672,6 +693,14 @@ mod neon {
         #[inline(always)]
         unsafe fn sum(self) -> f32 {
             unsafe { vaddvq_f32(self) }
+        }
+        #[inline(always)]
+        unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
+            let mut out = [0f32; 4];
+            unsafe {
+                vst1q_f32(out.as_mut_ptr(), vpaddq_f32(vpaddq_f32(four[0], four[1]), vpaddq_f32(four[2], four[3])))
+            };
+            out
         }
     }
 
