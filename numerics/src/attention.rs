@@ -86,8 +86,7 @@ impl Vectorized for Job<'_, '_> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
         let Job { head, queries, softmaxes, rows } = self;
-        let (words, m) = (head.format.row_words(head.head_dim), queries.len());
-        let wide = head.head_dim.next_multiple_of(WIDEST);
+        let (m, wide) = (queries.len(), head.head_dim.next_multiple_of(WIDEST));
         // Few queries would leave too much of a register empty: then they lie one after the other.
         let side_by_side = m >= V::N;
         let lanes = m.next_multiple_of(V::N.max(ROWS));
@@ -110,13 +109,10 @@ impl Vectorized for Job<'_, '_> {
             let rows = rows(first);
             let n = TILE.min(rows.len()).min((end - first) as usize);
             let tile = first..first + n as u32;
-            for i in 0..n {
-                let (at, to) = (words * (rows.start + i), i * wide..i * wide + head.head_dim);
-                // SAFETY: as this function's.
-                unsafe {
-                    load_row::<V>(head.format, &head.keys[at..at + words], &mut keys[to.clone()]);
-                    load_row::<V>(head.format, &head.values[at..at + words], &mut values[to]);
-                }
+            // SAFETY: as this function's.
+            unsafe {
+                load::<V>(&head, head.keys, rows.start..rows.start + n, &mut keys); // [n, wide]
+                load::<V>(&head, head.values, rows.start..rows.start + n, &mut values); // [n, wide]
             }
             // SAFETY: as this function's. A tile is a whole number of ROWS; the rest is as the comments above say. What its
             // rows hold beyond `n` comes to scores that count for nothing.
@@ -133,14 +129,8 @@ impl Vectorized for Job<'_, '_> {
             if let Some(cap) = head.soft_cap {
                 scores.iter_mut().for_each(|score| *score = cap * tanh(*score / cap));
             }
-            // Beside any other score the least weighs nothing; what it weighed before there was one, `correction` undoes.
             if n < TILE || queries.iter().any(|query| !query.sees_all(&tile)) {
-                for (i, query) in queries.iter().enumerate() {
-                    let seen = query.positions.start.max(tile.start)..query.positions.end.min(tile.end);
-                    for key in (0..TILE).filter(|key| !seen.contains(&(first + *key as u32))) {
-                        scores[i * row + key * step] = f32::MIN;
-                    }
-                }
+                hide(queries, &tile, &mut scores, [row, step]);
             }
             match (side_by_side, V::N) {
                 (false, _) => softmax.one_by_one(&mut scores),
@@ -163,6 +153,18 @@ impl Vectorized for Job<'_, '_> {
         for (i, (query, own)) in queries.iter_mut().zip(softmaxes).enumerate() {
             query.y.copy_from_slice(&gathered[i * wide..][..head.head_dim]);
             *own = Softmax { max: softmax.max[i], sum: softmax.sum[i] };
+        }
+    }
+}
+
+/// Gives keys that a query does not see the least score. Beside any other it weighs nothing; what it weighed before there was
+/// one, `correction` undoes.
+#[inline(always)]
+fn hide(queries: &[Query], tile: &Range<u32>, scores: &mut [f32], [row, step]: [usize; 2]) {
+    for (i, query) in queries.iter().enumerate() {
+        let seen = query.positions.start.max(tile.start)..query.positions.end.min(tile.end);
+        for key in (0..TILE).filter(|key| !seen.contains(&(tile.start + *key as u32))) {
+            scores[i * row + key * step] = f32::MIN;
         }
     }
 }
@@ -243,6 +245,17 @@ fn folded(numbers: &[f32; TILE], join: impl Fn(f32, f32) -> f32) -> f32 {
         n /= 2;
     }
     left[0]
+}
+
+/// Rows of the cache → f32 [n, wide].
+#[inline(always)]
+unsafe fn load<V: Lanes>(head: &Head, cache: &[u32], rows: Range<usize>, to: &mut [f32]) {
+    let (words, wide) = (head.format.row_words(head.head_dim), head.head_dim.next_multiple_of(WIDEST));
+    let cache = &cache[rows.start * words..rows.end * words];
+    for (from, to) in cache.chunks_exact(words).zip(to.chunks_exact_mut(wide)) {
+        // SAFETY: as this function's.
+        unsafe { load_row::<V>(head.format, from, &mut to[..head.head_dim]) };
+    }
 }
 
 /// A position's row → f32.
