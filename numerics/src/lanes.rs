@@ -13,8 +13,19 @@ pub unsafe trait Lanes: Copy + Registers {
     unsafe fn load(at: *const f32) -> Self;
     unsafe fn store(self, at: *mut f32);
     unsafe fn splat(x: f32) -> Self;
-    /// `N` f16 numbers. Infinities and NaNs come out as large numbers: nothing that is stored so holds any.
-    unsafe fn load_halves(at: *const u16) -> Self;
+    /// What [`raw_halves`](Lanes::raw_halves) are to be multiplied with.
+    const RAW_HALF: f32;
+    /// `N` f16 numbers / RAW_HALF. Infinities and NaNs come out as large numbers: nothing that is stored so holds any.
+    unsafe fn raw_halves(at: *const u16) -> Self;
+    /// `N` f16 numbers.
+    #[inline(always)]
+    unsafe fn load_halves(at: *const u16) -> Self {
+        // SAFETY: as this function's.
+        unsafe {
+            let raw = Self::raw_halves(at);
+            if Self::RAW_HALF == 1.0 { raw } else { raw.mul(Self::splat(Self::RAW_HALF)) }
+        }
+    }
     /// `N` bf16 numbers.
     unsafe fn load_bfloats(at: *const u16) -> Self;
     /// total + scales · (32 codes × 32 numbers), the first sixteen products by one scale and the others by the other; or
@@ -22,6 +33,7 @@ pub unsafe trait Lanes: Copy + Registers {
     unsafe fn dot_codes(codes: Self::Codes, x: *const i16, scales: [f32; 2], one: bool, total: Self) -> Self;
     /// scale × code − min, 32 numbers; the halves have their own.
     unsafe fn store_codes(codes: Self::Codes, scales: [f32; 2], mins: [f32; 2], to: *mut f32);
+    unsafe fn mul(self, b: Self) -> Self;
     /// self × b + sum.
     unsafe fn mul_add(self, b: Self, sum: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
@@ -77,8 +89,9 @@ mod x86 {
         unsafe fn splat(x: f32) -> Self {
             unsafe { _mm512_set1_ps(x) }
         }
+        const RAW_HALF: f32 = 1.0;
         #[inline(always)]
-        unsafe fn load_halves(at: *const u16) -> Self {
+        unsafe fn raw_halves(at: *const u16) -> Self {
             unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())) }
         }
         #[inline(always)]
@@ -107,6 +120,10 @@ mod x86 {
                     _mm512_storeu_ps(to.add(16 * i), numbers);
                 }
             }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            unsafe { _mm512_mul_ps(self, b) }
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, sum: Self) -> Self {
@@ -194,8 +211,9 @@ mod x86 {
         unsafe fn splat(x: f32) -> Self {
             unsafe { _mm256_set1_ps(x) }
         }
+        const RAW_HALF: f32 = 1.0;
         #[inline(always)]
-        unsafe fn load_halves(at: *const u16) -> Self {
+        unsafe fn raw_halves(at: *const u16) -> Self {
             unsafe { _mm256_cvtph_ps(_mm_loadu_si128(at.cast())) }
         }
         #[inline(always)]
@@ -227,6 +245,10 @@ mod x86 {
                     }
                 }
             }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            unsafe { _mm256_mul_ps(self, b) }
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, sum: Self) -> Self {
@@ -327,14 +349,14 @@ mod x86 {
         unsafe fn splat(x: f32) -> Self {
             unsafe { _mm_set1_ps(x) }
         }
+        const RAW_HALF: f32 = HALF_EXPONENT;
         #[inline(always)]
-        unsafe fn load_halves(at: *const u16) -> Self {
+        unsafe fn raw_halves(at: *const u16) -> Self {
             unsafe {
                 let bits = _mm_unpacklo_epi16(_mm_loadl_epi64(at.cast()), _mm_setzero_si128());
                 let magnitude = _mm_slli_epi32::<13>(_mm_and_si128(bits, _mm_set1_epi32(0x7fff)));
                 let sign = _mm_slli_epi32::<16>(_mm_and_si128(bits, _mm_set1_epi32(0x8000)));
-                let number = _mm_mul_ps(_mm_castsi128_ps(magnitude), _mm_set1_ps(HALF_EXPONENT));
-                _mm_or_ps(number, _mm_castsi128_ps(sign))
+                _mm_castsi128_ps(_mm_or_si128(magnitude, sign))
             }
         }
         #[inline(always)]
@@ -365,6 +387,10 @@ mod x86 {
                     }
                 }
             }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            unsafe { _mm_mul_ps(self, b) }
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, sum: Self) -> Self {
@@ -483,12 +509,12 @@ mod wasm {
         unsafe fn splat(x: f32) -> Self {
             f32x4_splat(x)
         }
+        const RAW_HALF: f32 = HALF_EXPONENT;
         #[inline(always)]
-        unsafe fn load_halves(at: *const u16) -> Self {
+        unsafe fn raw_halves(at: *const u16) -> Self {
             // Sign-extended and moved up, the sign is on top three times over: two of them go.
             let bits = unsafe { i32x4_extend_low_i16x8(v128_load64_zero(at.cast())) };
-            let number = v128_and(i32x4_shl(bits, 13), u32x4_splat(0x8fff_ffff));
-            f32x4_mul(number, f32x4_splat(HALF_EXPONENT))
+            v128_and(i32x4_shl(bits, 13), u32x4_splat(0x8fff_ffff))
         }
         #[inline(always)]
         unsafe fn load_bfloats(at: *const u16) -> Self {
@@ -514,6 +540,10 @@ mod wasm {
                     unsafe { v128_store(to.add(8 * i + 4 * j).cast(), numbers) };
                 }
             }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            f32x4_mul(self, b)
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, sum: Self) -> Self {
@@ -637,14 +667,14 @@ mod neon {
         unsafe fn splat(x: f32) -> Self {
             unsafe { vdupq_n_f32(x) }
         }
+        const RAW_HALF: f32 = HALF_EXPONENT;
         #[inline(always)]
-        unsafe fn load_halves(at: *const u16) -> Self {
+        unsafe fn raw_halves(at: *const u16) -> Self {
             unsafe {
                 let bits = vmovl_u16(vld1_u16(at));
                 let magnitude = vshlq_n_u32::<13>(vandq_u32(bits, vdupq_n_u32(0x7fff)));
                 let sign = vshlq_n_u32::<16>(vandq_u32(bits, vdupq_n_u32(0x8000)));
-                let number = vmulq_f32(vreinterpretq_f32_u32(magnitude), vdupq_n_f32(HALF_EXPONENT));
-                vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(number), sign))
+                vreinterpretq_f32_u32(vorrq_u32(magnitude, sign))
             }
         }
         #[inline(always)]
@@ -681,6 +711,10 @@ mod neon {
                     }
                 }
             }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            unsafe { vmulq_f32(self, b) }
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, sum: Self) -> Self {
@@ -807,11 +841,11 @@ mod scalar {
         unsafe fn splat(x: f32) -> Self {
             x
         }
+        const RAW_HALF: f32 = HALF_EXPONENT;
         #[inline(always)]
-        unsafe fn load_halves(at: *const u16) -> Self {
+        unsafe fn raw_halves(at: *const u16) -> Self {
             let bits = u32::from(unsafe { *at });
-            let magnitude = f32::from_bits((bits & 0x7fff) << 13) * HALF_EXPONENT;
-            f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
+            f32::from_bits((bits & 0x7fff) << 13 | (bits & 0x8000) << 16)
         }
         #[inline(always)]
         unsafe fn load_bfloats(at: *const u16) -> Self {
@@ -828,6 +862,10 @@ mod scalar {
             for (i, code) in codes.into_iter().enumerate() {
                 unsafe { *to.add(i) = scales[i / 16] * f32::from(code) - mins[i / 16] };
             }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            self * b
         }
         #[inline(always)]
         unsafe fn mul_add(self, b: Self, sum: Self) -> Self {

@@ -280,20 +280,28 @@ unsafe fn dots_of_floats<C: Codec, V: Lanes>(rows: [&[u8]; W], x: &[f32]) -> [f3
         C::dequantize(&row[whole * size..], rest);
         rest.iter().zip(&x[whole..]).map(|(w, x)| w * x).sum::<f32>()
     });
+    // Weights are left as they come where that takes a step less; half of what they lack goes to x and half to the sum, since
+    // all of it would be too much for either.
+    let lack = if C::FORMAT == Format::F16 { V::RAW_HALF.sqrt() } else { 1.0 };
     // SAFETY: `whole` numbers lie at each, and the processor has the instruction set of `V`.
     unsafe {
         let mut sums = [[V::zero(); U]; W];
         for at in (0..whole).step_by(U * V::N) {
             for u in 0..U {
                 let at = at + u * V::N;
-                let column = V::load(x.as_ptr().add(at));
+                let mut column = V::load(x.as_ptr().add(at));
+                if lack != 1.0 {
+                    column = column.mul(V::splat(lack));
+                }
                 for (row, sums) in rows.iter().zip(&mut sums) {
-                    sums[u] = load::<V>(C::FORMAT, row.as_ptr().add(at * size)).mul_add(column, sums[u]);
+                    let at = row.as_ptr().add(at * size);
+                    let weights = if lack != 1.0 { V::raw_halves(at.cast()) } else { load::<V>(C::FORMAT, at) };
+                    sums[u] = weights.mul_add(column, sums[u]);
                 }
             }
         }
         let sums = V::sums(sums.map(|[a, b]| a.add(b)));
-        std::array::from_fn(|w| sums[w] + tails[w])
+        std::array::from_fn(|w| sums[w] * lack + tails[w])
     }
 }
 
