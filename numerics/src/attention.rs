@@ -1,4 +1,4 @@
-//! Attention over a cache, made for speed: tiles of keys and values are turned to f32 once and serve all queries of a
+//! Attention, made for speed: tiles of keys and values are turned to f32 once and serve all queries of a
 //! block, with an online softmax. Scores and answers are two small matrix products; scores lie with the queries side by
 //! side, so that the softmax takes a register of queries at a time.
 
@@ -15,13 +15,15 @@ const WIDEST: usize = 16;
 /// Rows of a product that are computed together.
 const ROWS: usize = 4;
 
-/// What all queries of a block have in common: a KV head of a slot.
+/// What all queries of a block have in common: a KV head of a sequence.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
     /// Of the whole layer, as the cache keeps them.
     pub keys: &'a [u32],
     pub values: &'a [u32],
     pub format: KvFormat,
+    /// Words from a position's row to the next one's.
+    pub stride: usize,
     pub head_dim: usize,
     pub scale: f32,
     pub soft_cap: Option<f32>,
@@ -47,18 +49,25 @@ pub struct Softmax {
     pub sum: f32,
 }
 
-/// Answers all queries. `rows` gives the cache's rows from that of a position to the end of its page.
-pub fn attention(head: Head, queries: &mut [Query], rows: &dyn Fn(u32) -> Range<usize>) {
-    let softmaxes = gather(head, queries, rows);
+/// Rows of positions one after the other, a stride apart.
+pub struct Run {
+    /// The word at which the first begins.
+    pub at: usize,
+    pub rows: usize,
+}
+
+/// Answers all queries. `runs` gives the rows from that of a position on: to the end of its page, say.
+pub fn attention(head: Head, queries: &mut [Query], runs: &dyn Fn(u32) -> Run) {
+    let softmaxes = gather(head, queries, runs);
     for (query, softmax) in queries.iter_mut().zip(softmaxes) {
         query.y.iter_mut().for_each(|y| *y /= softmax.sum);
     }
 }
 
 /// The same, but answers are not yet divided by the sums of weights: parts of what a query sees can be merged.
-pub fn gather(head: Head, queries: &mut [Query], rows: &dyn Fn(u32) -> Range<usize>) -> Vec<Softmax> {
+pub fn gather(head: Head, queries: &mut [Query], runs: &dyn Fn(u32) -> Run) -> Vec<Softmax> {
     let mut softmaxes = vec![Softmax { max: f32::MIN, sum: 0.0 }; queries.len()];
-    vectorized(Job { head, queries, softmaxes: &mut softmaxes, rows });
+    vectorized(Job { head, queries, softmaxes: &mut softmaxes, runs });
     softmaxes
 }
 
@@ -79,13 +88,13 @@ struct Job<'a, 'q> {
     head: Head<'a>,
     queries: &'a mut [Query<'q>],
     softmaxes: &'a mut [Softmax],
-    rows: &'a dyn Fn(u32) -> Range<usize>,
+    runs: &'a dyn Fn(u32) -> Run,
 }
 
 impl Vectorized for Job<'_, '_> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        let Job { head, queries, softmaxes, rows } = self;
+        let Job { head, queries, softmaxes, runs } = self;
         let (m, wide) = (queries.len(), head.head_dim.next_multiple_of(WIDEST));
         // Few queries would leave too much of a register empty: then they lie one after the other.
         let side_by_side = m >= V::N;
@@ -106,13 +115,13 @@ impl Vectorized for Job<'_, '_> {
         let end = queries.iter().map(|query| query.positions.end).max().unwrap_or(0);
         let mut first = queries.iter().map(|query| query.positions.start).min().unwrap_or(0);
         while first < end {
-            let rows = rows(first);
-            let n = TILE.min(rows.len()).min((end - first) as usize);
+            let run = runs(first);
+            let n = TILE.min(run.rows).min((end - first) as usize);
             let tile = first..first + n as u32;
             // SAFETY: as this function's.
             unsafe {
-                load::<V>(&head, head.keys, rows.start..rows.start + n, &mut keys); // [n, wide]
-                load::<V>(&head, head.values, rows.start..rows.start + n, &mut values); // [n, wide]
+                load::<V>(&head, &head.keys[run.at..], n, &mut keys); // [n, wide]
+                load::<V>(&head, &head.values[run.at..], n, &mut values); // [n, wide]
             }
             // SAFETY: as this function's. A tile is a whole number of ROWS; the rest is as the comments above say. What its
             // rows hold beyond `n` comes to scores that count for nothing.
@@ -247,14 +256,13 @@ fn folded(numbers: &[f32; TILE], join: impl Fn(f32, f32) -> f32) -> f32 {
     left[0]
 }
 
-/// Rows of the cache → f32 [n, wide].
+/// The first rows of a run → f32 [n, wide].
 #[inline(always)]
-unsafe fn load<V: Lanes>(head: &Head, cache: &[u32], rows: Range<usize>, to: &mut [f32]) {
+unsafe fn load<V: Lanes>(head: &Head, run: &[u32], n: usize, to: &mut [f32]) {
     let (words, wide) = (head.format.row_words(head.head_dim), head.head_dim.next_multiple_of(WIDEST));
-    let cache = &cache[rows.start * words..rows.end * words];
-    for (from, to) in cache.chunks_exact(words).zip(to.chunks_exact_mut(wide)) {
+    for (i, to) in to.chunks_exact_mut(wide).take(n).enumerate() {
         // SAFETY: as this function's.
-        unsafe { load_row::<V>(head.format, from, &mut to[..head.head_dim]) };
+        unsafe { load_row::<V>(head.format, &run[i * head.stride..][..words], &mut to[..head.head_dim]) };
     }
 }
 
@@ -423,6 +431,11 @@ mod tests {
         (CONTEXT / page - 1 - position / page) * page + position % page
     }
 
+    fn run(head: &Head, page: usize, position: u32) -> Run {
+        let position = position as usize;
+        Run { at: row(page, position) * head.stride, rows: page - position % page }
+    }
+
     impl Cache {
         fn new(format: KvFormat, head_dim: usize, seed: u32) -> Cache {
             let words = format.row_words(head_dim);
@@ -468,6 +481,7 @@ mod tests {
                     keys: &keys.stored,
                     values: &values.stored,
                     format,
+                    stride: format.row_words(head_dim),
                     head_dim,
                     scale: [2.0, 0.1][i % 2],
                     soft_cap: [None, None, Some(0.5)][i % 3],
@@ -483,11 +497,8 @@ mod tests {
                     let rows = q.chunks_exact(head_dim).zip(y.chunks_exact_mut(head_dim)).enumerate();
                     let mut queries: Vec<_> = rows.map(|(i, (q, y))| Query { q, positions: seen(i), y }).collect();
                     let mut softmaxes = vec![Softmax { max: f32::MIN, sum: 0.0 }; m];
-                    let rows = |position: u32| {
-                        let first = row(page, position as usize);
-                        first..first + page - position as usize % page
-                    };
-                    run_on(set, Job { head, queries: &mut queries, softmaxes: &mut softmaxes, rows: &rows });
+                    let runs = |position| run(&head, page, position);
+                    run_on(set, Job { head, queries: &mut queries, softmaxes: &mut softmaxes, runs: &runs });
                     for (i, (y, q)) in y.chunks_exact(head_dim).zip(q.chunks_exact(head_dim)).enumerate() {
                         let want = plain(&head, &keys.rows, &values.rows, q, seen(i), page);
                         for (y, want) in y.iter().map(|y| y / softmaxes[i].sum).zip(want) {
@@ -506,14 +517,20 @@ mod tests {
     fn parts_are_merged_by_what_they_weigh() {
         let (keys, values) = (Cache::new(KvFormat::F32, 16, 1), Cache::new(KvFormat::F32, 16, 2));
         let format = KvFormat::F32;
-        let head =
-            Head { keys: &keys.stored, values: &values.stored, format, head_dim: 16, scale: 5.0, soft_cap: None };
+        let head = Head {
+            keys: &keys.stored,
+            values: &values.stored,
+            format,
+            stride: 16,
+            head_dim: 16,
+            scale: 5.0,
+            soft_cap: None,
+        };
         let q = numbers(16, 4);
         let gathered = |positions: Range<u32>| {
             let mut y = vec![0f32; 16];
-            let softmaxes = gather(head, &mut [Query { q: &q, positions, y: &mut y }], &|position| {
-                row(24, position as usize)..row(24, position as usize) + 24 - position as usize % 24
-            });
+            let mut queries = [Query { q: &q, positions, y: &mut y }];
+            let softmaxes = gather(head, &mut queries, &|position| run(&head, 24, position));
             (y, softmaxes[0])
         };
         let parts = [gathered(0..100), gathered(100..101), gathered(101..230)];

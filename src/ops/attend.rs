@@ -7,7 +7,7 @@
 //! <https://pytorch.org/blog/flash-decoding/>).
 
 use super::attention::{Scores, WORTH_A_THREAD};
-use super::kv_write::{KvCache, cache_row, cache_rows, kv_piece, kv_store_piece};
+use super::kv_write::{KvCache, cache_row, cache_run, kv_piece, kv_store_piece};
 use super::rope::Pairing;
 use super::{MOST_HEAD_DIM, attend_merge, dot};
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
@@ -261,7 +261,7 @@ fn fast(t: &Twin) {
     let (table, norms) = (t.read::<f32>(4), t.read::<f32>(5));
     let mut y = t.write::<f32>(8);
     let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
-    let (group, width) = (heads / kv_heads, heads * head_dim);
+    let (group, width, words) = (heads / kv_heads, heads * head_dim, format_of(t).row_words(head_dim));
     let ready = Heads::of(t, p.rope_dims, &qkv, &norms, &table);
     for (r, y) in y.chunks_exact_mut(width).enumerate().take(Slot::rows(&control)) {
         let row = Slot::row(&control, &state, r);
@@ -270,13 +270,13 @@ fn fast(t: &Twin) {
         }
         let at = r * p.stride as usize;
         let control = &control[..];
-        let cells = |kv_head: usize, position: u32| {
+        let cache = |kv_head: usize, position: u32| {
             let at = Slot::cache_position(control, row.slot, position, p.page);
-            cache_rows(at, p.page as usize, kv_heads, kv_head)
+            cache_run(at, p.page as usize, kv_heads, kv_head, words)
         };
         for kv_head in 0..kv_heads {
             let v_at = at + (heads + kv_heads + kv_head) * head_dim;
-            let to = cells(kv_head, row.position).start;
+            let to = cache(kv_head, row.position).at / words;
             write(t, 6, to, &ready.head(at, heads, kv_heads, kv_head, p.k_epsilon, row.position));
             write(t, 7, to, &qkv[v_at..v_at + head_dim]);
         }
@@ -286,6 +286,7 @@ fn fast(t: &Twin) {
             keys: &keys,
             values: &values,
             format: format_of(t),
+            stride: words,
             head_dim,
             scale: p.scale,
             soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
@@ -303,7 +304,7 @@ fn fast(t: &Twin) {
                 let (gathered, softmaxes) = part.split_at_mut(group * head_dim);
                 let heads = q[kv_head * group..].iter().zip(gathered.chunks_exact_mut(head_dim));
                 let mut queries: Vec<_> = heads.map(|(q, y)| Query { q, positions: seen.clone(), y }).collect();
-                let sums = attention::gather(head, &mut queries, &|position| cells(kv_head, position));
+                let sums = attention::gather(head, &mut queries, &|position| cache(kv_head, position));
                 for (to, Softmax { max, sum }) in softmaxes.chunks_exact_mut(2).zip(sums) {
                     to.copy_from_slice(&[max, sum]);
                 }

@@ -2,11 +2,12 @@
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
 use super::dot;
-use super::kv_write::{KvCache, cache_row, cache_rows, kv_piece};
+use super::kv_write::{KvCache, cache_row, cache_run, kv_piece};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
-use cresset_numerics::attention::{Head, Query, attention as attention_of};
+use cresset_numerics::attention::{Head, Query, Run, attention as attention_of};
 use cresset_numerics::in_parallel;
+use std::ops::Range;
 
 pub static ATTENTION: Kernel =
     kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows", "cache"]).fast(fast);
@@ -126,52 +127,84 @@ fn twin(t: &Twin) {
     }
 }
 
-/// Queries that share what is read of the cache.
+/// Queries that share what is read of keys and values.
 const SHARE: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
+
+/// What a row's queries see: positions of a sequence.
+pub(super) struct Sight {
+    pub sequence: usize,
+    pub positions: Range<u32>,
+}
+
+/// Answers the queries `q` of rows, all heads of each: y [T, H × head_dim], both with rows `stride` apart. `run` says where a
+/// sequence's keys and values of a KV head lie, from those of a position on.
+pub(super) fn answer(
+    head: Head,
+    [n_heads, n_kv_heads]: [usize; 2],
+    (q, y, stride): (&[f32], &mut [f32], usize),
+    rows: &[Sight],
+    run: impl Fn(usize, usize, u32) -> Run + Sync,
+) {
+    let (group, head_dim) = (n_heads / n_kv_heads, head.head_dim);
+    let work = rows.iter().map(|row| row.positions.len() * n_heads * head_dim).sum::<usize>() / rows.len().max(1);
+    in_parallel(&mut y[..rows.len() * stride], stride, WORTH_A_THREAD / work.max(1), |first, y| {
+        let (mut at, mut y) = (first, y);
+        let here = &rows[first..first + y.len() / stride];
+        let sequences = here.chunk_by(|a, b| a.sequence == b.sequence);
+        for block in sequences.flat_map(|rows| rows.chunks(SHARE.div_ceil(group))) {
+            let (own, rest) = y.split_at_mut(block.len() * stride);
+            let mut of_heads: Vec<_> = own.chunks_exact_mut(stride).map(|y| y.chunks_exact_mut(head_dim)).collect();
+            for kv_head in 0..n_kv_heads {
+                let mut queries = Vec::with_capacity(block.len() * group);
+                for (r, (row, y)) in block.iter().zip(&mut of_heads).enumerate() {
+                    for (i, y) in y.by_ref().take(group).enumerate() {
+                        let q_at = (at + r) * stride + (kv_head * group + i) * head_dim;
+                        queries.push(Query { q: &q[q_at..q_at + head_dim], positions: row.positions.clone(), y });
+                    }
+                }
+                attention_of(head, &mut queries, &|position| run(block[0].sequence, kv_head, position));
+            }
+            (at, y) = (at + block.len(), rest);
+        }
+    });
+}
 
 /// The twin, made for speed.
 fn fast(t: &Twin) {
     let p: Params = t.params();
     let (control, state, q) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
-    let mut y = t.write::<f32>(6);
-    let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
-    let (group, stride) = (heads / kv_heads, p.stride4 as usize * 4);
     let (keys, values) = (t.read::<u32>(4), t.read::<u32>(5));
+    let mut y = t.write::<f32>(6);
+    let (kv_heads, head_dim, page) = (p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize, p.page as usize);
+    let format = KvFormat::ALL[t.constant("KV") as usize];
+    let words = format.row_words(head_dim);
     let head = Head {
         keys: &keys,
         values: &values,
-        format: KvFormat::ALL[t.constant("KV") as usize],
+        format,
+        stride: words,
         head_dim,
         scale: p.scale,
         soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
     };
-    let rows: Vec<_> = (0..Slot::rows(&control)).map(|r| Slot::row(&control, &state, r)).collect();
     let context = Slot::context(&control);
-    let seen = |position: u32| (position + 1).saturating_sub(p.window)..(position + 1).min(context);
-    let (control, q) = (&control[..], &q[..]);
-    let work = rows.iter().map(|row| seen(row.position).len() * heads * head_dim).sum::<usize>() / rows.len().max(1);
-    in_parallel(&mut y[..rows.len() * stride], stride, WORTH_A_THREAD / work.max(1), |first, y| {
-        let (mut at, mut y) = (first, y);
-        let here = &rows[first..first + y.len() / stride];
-        for block in here.chunk_by(|a, b| a.slot == b.slot).flat_map(|rows| rows.chunks(SHARE.div_ceil(group))) {
-            let (own, rest) = y.split_at_mut(block.len() * stride);
-            let mut of_heads: Vec<_> = own.chunks_exact_mut(stride).map(|y| y.chunks_exact_mut(head_dim)).collect();
-            for kv_head in 0..kv_heads {
-                let mut queries = Vec::with_capacity(block.len() * group);
-                for (r, (row, y)) in block.iter().zip(&mut of_heads).enumerate() {
-                    for (i, y) in y.by_ref().take(group).enumerate() {
-                        let q_at = (at + r) * stride + (kv_head * group + i) * head_dim;
-                        queries.push(Query { q: &q[q_at..q_at + head_dim], positions: seen(row.position), y });
-                    }
-                }
-                attention_of(head, &mut queries, &|position| {
-                    let at = Slot::cache_position(control, block[0].slot, position, p.page);
-                    cache_rows(at, p.page as usize, kv_heads, kv_head)
-                });
-            }
-            (at, y) = (at + block.len(), rest);
-        }
-    });
+    let sight = |r: usize| {
+        let row = Slot::row(&control, &state, r);
+        let positions = (row.position + 1).saturating_sub(p.window)..(row.position + 1).min(context);
+        Sight { sequence: row.slot as usize, positions }
+    };
+    let rows: Vec<_> = (0..Slot::rows(&control)).map(sight).collect();
+    let control = &control[..];
+    answer(
+        head,
+        [p.n_heads as usize, kv_heads],
+        (&q, &mut y, p.stride4 as usize * 4),
+        &rows,
+        |slot, kv_head, position| {
+            let at = Slot::cache_position(control, slot as u32, position, p.page);
+            cache_run(at, page, kv_heads, kv_head, words)
+        },
+    );
 }

@@ -1,12 +1,15 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the row's own sequence, before and behind it: an encoder's
 //! attention (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>). No cache: keys and values are rows of the pass.
 
+use super::attention::{Sight, answer};
 use super::{MOST_HEAD_DIM, dot};
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
+use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
+use cresset_numerics::attention::{Head, Run};
+use std::ops::Range;
 
 pub static BIDIRECTIONAL: Kernel =
-    kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "places"]);
+    kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "places"]).fast(fast);
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -52,10 +55,7 @@ fn twin(t: &Twin) {
     let mut y = t.write::<f32>(5);
     let (head_dim, stride) = (p.head_dim as usize, p.stride as usize);
     for r in 0..Slot::rows(&control) {
-        let (position, length) = Slot::place(&control, r);
-        let start = r - position as usize;
-        let first = position.saturating_sub(p.window);
-        let end = length.min(position.saturating_add(p.window).saturating_add(1));
+        let (start, Range { start: first, end }) = seen(&control, r, p.window);
         for head in 0..p.n_heads as usize {
             let at = |row: usize| row * stride + head * head_dim..row * stride + (head + 1) * head_dim;
             let key_at = |key: u32| at(start + key as usize);
@@ -70,4 +70,32 @@ fn twin(t: &Twin) {
             }
         }
     }
+}
+
+/// The row at which the sequence of row `r` begins, and its positions that the row sees.
+fn seen(control: &[u32], r: usize, window: u32) -> (usize, Range<u32>) {
+    let (position, length) = Slot::place(control, r);
+    let end = length.min(position.saturating_add(window).saturating_add(1));
+    (r - position as usize, position.saturating_sub(window)..end)
+}
+
+/// The twin, made for speed.
+fn fast(t: &Twin) {
+    let p: Params = t.params();
+    let (control, q) = (t.read::<u32>(1), t.read::<f32>(2));
+    let (keys, values) = (t.read::<u32>(3), t.read::<u32>(4));
+    let mut y = t.write::<f32>(5);
+    let (heads, head_dim, stride) = (p.n_heads as usize, p.head_dim as usize, p.stride as usize);
+    let head =
+        Head { keys: &keys, values: &values, format: KvFormat::F32, stride, head_dim, scale: p.scale, soft_cap: None };
+    let sight = |r: usize| {
+        let (sequence, positions) = seen(&control, r, p.window);
+        Sight { sequence, positions }
+    };
+    let rows: Vec<_> = (0..Slot::rows(&control)).map(sight).collect();
+    // A sequence's rows lie one after the other; none sees beyond its end.
+    answer(head, [heads, heads], (&q, &mut y, stride), &rows, |start, head, position| Run {
+        at: (start + position as usize) * stride + head * head_dim,
+        rows: usize::MAX,
+    });
 }

@@ -4,7 +4,7 @@
 
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, piece};
 use bytemuck::{Pod, Zeroable};
-use std::ops::Range;
+use cresset_numerics::attention::Run;
 
 pub static KV_WRITE: Kernel =
     kernel!(kv_write, [Uniform, Read, Read, Read, Read, Write, Write], shared: ["control", "rows", "cache"]);
@@ -72,10 +72,9 @@ pub(super) fn cache_row(at: usize, page: usize, heads: usize, head: usize) -> us
     (at / page * heads + head) * page + at % page
 }
 
-/// The rows of a head from that of position `at` of a layer's cache to the end of its page.
-pub(super) fn cache_rows(at: usize, page: usize, heads: usize, head: usize) -> Range<usize> {
-    let first = cache_row(at, page, heads, head);
-    first..first + page - at % page
+/// The rows of a head from that of position `at` of a layer's cache to the end of its page, of so many words.
+pub(super) fn cache_run(at: usize, page: usize, heads: usize, head: usize, words: usize) -> Run {
+    Run { at: cache_row(at, page, heads, head) * words, rows: page - at % page }
 }
 
 fn twin(t: &Twin) {
