@@ -18,7 +18,7 @@ const ROWS: usize = 4;
 /// What all queries of a block have in common: a KV head of a sequence.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
-    /// Of the whole layer, as the cache keeps them.
+    /// Of the whole layer, or of all rows.
     pub keys: &'a [u32],
     pub values: &'a [u32],
     pub format: KvFormat,
@@ -166,13 +166,13 @@ impl Vectorized for Job<'_, '_> {
     }
 }
 
-/// Gives keys that a query does not see the least score. Beside any other it weighs nothing; what it weighed before there was
-/// one, `correction` undoes.
+/// Gives keys that a query does not see the least score, which weighs nothing.
 #[inline(always)]
 fn hide(queries: &[Query], tile: &Range<u32>, scores: &mut [f32], [row, step]: [usize; 2]) {
     for (i, query) in queries.iter().enumerate() {
-        let seen = query.positions.start.max(tile.start)..query.positions.end.min(tile.end);
-        for key in (0..TILE).filter(|key| !seen.contains(&(tile.start + *key as u32))) {
+        let key = |position: u32| (position.saturating_sub(tile.start) as usize).min(TILE);
+        let behind = key(query.positions.end.min(tile.end));
+        for key in (0..key(query.positions.start)).chain(behind..TILE) {
             scores[i * row + key * step] = f32::MIN;
         }
     }
@@ -196,7 +196,8 @@ struct Softmaxes {
 
 impl Softmaxes {
     fn new(lanes: usize) -> Self {
-        Softmaxes { max: vec![f32::MIN; lanes], sum: vec![0.0; lanes], correction: vec![0.0; lanes] }
+        // Far above the least score, far below all others.
+        Softmaxes { max: vec![f32::MIN / 2.0; lanes], sum: vec![0.0; lanes], correction: vec![0.0; lanes] }
     }
 
     /// Scores [TILE, lanes] → weights; `N` queries at a time, as many as a register holds.
@@ -487,10 +488,10 @@ mod tests {
                     soft_cap: [None, None, Some(0.5)][i % 3],
                 };
                 let q = numbers(m * head_dim, 3);
-                // Each position's three queries, the newest keys before them; or all of its own page and those after it.
+                // Each position's three queries: the newest keys, or all from somewhere on, so that some see nothing of a tile.
                 let seen = |i: usize| {
                     let end = (150 + i / 3) as u32;
-                    if m % 2 == 0 { end.saturating_sub(40)..end } else { (i as u32 % 30)..end }
+                    if m % 2 == 0 { end.saturating_sub(40)..end } else { (i as u32 * 37 % 140)..end }
                 };
                 for set in Set::here() {
                     let mut y = vec![f32::NAN; m * head_dim];

@@ -512,7 +512,7 @@ mod wasm {
         const RAW_HALF: f32 = HALF_EXPONENT;
         #[inline(always)]
         unsafe fn raw_halves(at: *const u16) -> Self {
-            // Sign-extended and moved up, the sign is on top three times over: two of them go.
+            // Sign-extended and moved up, the sign is on top four times: three of them go.
             let bits = unsafe { i32x4_extend_low_i16x8(v128_load64_zero(at.cast())) };
             v128_and(i32x4_shl(bits, 13), u32x4_splat(0x8fff_ffff))
         }

@@ -107,6 +107,7 @@ pub fn attend(
         chunks: pass.key_chunks as u32,
         unused: 0,
     };
+    assert!(params.window > 0, "attend: window");
     let split = pass.key_chunks > 1;
     // Few keys are soon read; then it is more workgroups that count.
     let share = if split { share(n_heads / cache.n_kv_heads, head_dim) } else { 1 };
@@ -270,13 +271,10 @@ fn fast(t: &Twin) {
         }
         let at = r * p.stride as usize;
         let control = &control[..];
-        let cache = |kv_head: usize, position: u32| {
-            let at = Slot::cache_position(control, row.slot, position, p.page);
-            cache_run(at, p.page as usize, kv_heads, kv_head, words)
-        };
+        let place = |position: u32| Slot::cache_position(control, row.slot, position, p.page);
         for kv_head in 0..kv_heads {
             let v_at = at + (heads + kv_heads + kv_head) * head_dim;
-            let to = cache(kv_head, row.position).at / words;
+            let to = cache_row(place(row.position), p.page as usize, kv_heads, kv_head);
             write(t, 6, to, &ready.head(at, heads, kv_heads, kv_head, p.k_epsilon, row.position));
             write(t, 7, to, &qkv[v_at..v_at + head_dim]);
         }
@@ -294,7 +292,7 @@ fn fast(t: &Twin) {
         let positions = (row.position + 1).saturating_sub(p.window)..row.position + 1;
         let parts_a_head = positions.len().div_ceil(KEYS_A_PART as usize);
         let part_size = group * (head_dim + 2);
-        let mut parts = vec![0f32; kv_heads * parts_a_head * part_size]; // [Hkv, parts, group, head_dim + max, sum]
+        let mut parts = vec![0f32; kv_heads * parts_a_head * part_size]; // [Hkv, parts, answers and softmaxes of a group]
         let least = WORTH_A_THREAD / (positions.len().div_ceil(parts_a_head) * group * head_dim);
         in_parallel(&mut parts, part_size, least.max(1), |first, parts| {
             for (i, part) in parts.chunks_exact_mut(part_size).enumerate() {
@@ -304,7 +302,8 @@ fn fast(t: &Twin) {
                 let (gathered, softmaxes) = part.split_at_mut(group * head_dim);
                 let heads = q[kv_head * group..].iter().zip(gathered.chunks_exact_mut(head_dim));
                 let mut queries: Vec<_> = heads.map(|(q, y)| Query { q, positions: seen.clone(), y }).collect();
-                let sums = attention::gather(head, &mut queries, &|position| cache(kv_head, position));
+                let run = |position| cache_run(place(position), p.page as usize, kv_heads, kv_head, words);
+                let sums = attention::gather(head, &mut queries, &run);
                 for (to, Softmax { max, sum }) in softmaxes.chunks_exact_mut(2).zip(sums) {
                     to.copy_from_slice(&[max, sum]);
                 }

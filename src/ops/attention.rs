@@ -132,7 +132,7 @@ const SHARE: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
 
-/// What a row's queries see: positions of a sequence.
+/// What a row's queries see: positions of a sequence, which `run` knows by its number.
 pub(super) struct Sight {
     pub sequence: usize,
     pub positions: Range<u32>,
@@ -153,7 +153,7 @@ pub(super) fn answer(
         let (mut at, mut y) = (first, y);
         let here = &rows[first..first + y.len() / stride];
         let sequences = here.chunk_by(|a, b| a.sequence == b.sequence);
-        for block in sequences.flat_map(|rows| rows.chunks(SHARE.div_ceil(group))) {
+        for block in sequences.flat_map(|rows| rows.chunks((SHARE / group).max(1))) {
             let (own, rest) = y.split_at_mut(block.len() * stride);
             let mut of_heads: Vec<_> = own.chunks_exact_mut(stride).map(|y| y.chunks_exact_mut(head_dim)).collect();
             for kv_head in 0..n_kv_heads {

@@ -137,6 +137,48 @@ fn attention_of_prompt(window: Option<u32>) {
     }
 }
 
+/// A prompt of random numbers: rows that share what they read, of several heads on one.
+#[test]
+fn attention_of_many_rows() {
+    let mut bench = Bench::open();
+    let mut setting = Setting::rows(150, 141);
+    setting.layout.page = 32;
+    for (i, (n_heads, n_kv_heads, head_dim)) in [(6, 2, 20), (3, 3, 64), (7, 1, 48)].into_iter().enumerate() {
+        for window in [None, Some(21)] {
+            let format = KvFormat::ALL[i];
+            let scores = Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap: None, window };
+            let what = format!("attention of many rows, {n_heads}/{n_kv_heads} × {head_dim}, {format:?}, {window:?}");
+            let tolerance = Tolerance::new(if format == KvFormat::Q8 { 2e-3 } else { 1e-5 }, 1e-5);
+            check(&mut bench, &what, &setting, tolerance, |case| {
+                let (q, y) = (case.tensor(150, n_heads * head_dim), case.tensor(150, n_heads * head_dim));
+                let cache = cache(case, format, n_kv_heads, head_dim).0;
+                attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
+                vec![Output::Rows { tensor: y, used: 141 }]
+            });
+        }
+    }
+}
+
+/// So many keys that threads share them.
+#[test]
+fn attend_of_many_keys() {
+    let mut bench = Bench::open();
+    let setting = Setting::slots(&[255, 256, 700], &[1; 3], 768, 32);
+    for (n_heads, n_kv_heads, head_dim) in [(1, 1, 8), (6, 2, 20), (3, 1, 64)] {
+        for (window, soft_cap) in [(None, None), (Some(300), None), (None, Some(0.5))] {
+            let scores = Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap, window };
+            let what = format!("attend of many keys, {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}");
+            check(&mut bench, &what, &setting, Tolerance::new(1e-5, 1e-5), |case| {
+                let qkv = case.tensor(3, (n_heads + 2 * n_kv_heads) * head_dim);
+                let y = case.tensor(3, n_heads * head_dim);
+                let cache = cache(case, KvFormat::F32, n_kv_heads, head_dim).0;
+                attend(&mut case.pass, &qkv, n_heads, None, None, &cache, scores, &y).expect("room");
+                vec![Output::Rows { tensor: y, used: 3 }]
+            });
+        }
+    }
+}
+
 /// The whole of a decoded token's attention at once.
 #[test]
 fn attend_grid() {

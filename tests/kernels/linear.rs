@@ -258,17 +258,34 @@ fn is_tried_in_full(format: Format) -> bool {
     [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
 }
 
-/// What a format is tried with; those that are not tried in full take turns: most of the time goes into compiling.
-fn turns<T: Copy>(all: &[T], format: Format, turn: usize) -> Vec<T> {
-    if is_tried_in_full(format) { all.to_vec() } else { vec![all[turn % all.len()]] }
+/// What a case is tried with. Each shape and each size meets all there is, but not together: most of the time goes into
+/// compiling.
+fn turn<T: Copy>(all: &[T], turn: usize) -> T {
+    all[turn % all.len()]
+}
+
+// A test each, which run side by side.
+
+#[test]
+fn matvec_of_numbers() {
+    matvec_grid(1);
+}
+
+#[test]
+fn matvec_of_blocks() {
+    matvec_grid(32);
+}
+
+#[test]
+fn matvec_of_super_blocks() {
+    matvec_grid(256);
 }
 
 /// Projections that share their input and norm; formats by themselves and mixed, apart and one behind the other.
-#[test]
-fn matvec_grid() {
+fn matvec_grid(block_len: usize) {
     let mut bench = Bench::open();
     let shapes = bench.matvec_shapes();
-    for (i, &format) in Format::ALL.iter().enumerate() {
+    for (i, &format) in Format::ALL.iter().enumerate().filter(|(_, format)| format.block_len() == block_len) {
         let other = Format::ALL[(i + 3) % Format::ALL.len()];
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: Numbers::F32 });
@@ -277,32 +294,30 @@ fn matvec_grid() {
                 if formats.iter().any(|format| format.row_bytes(k).is_none()) {
                     continue;
                 }
-                let all = [(false, false), (true, false), (true, true)];
-                for (norm, biased) in turns(&all, format, i + s / 3 + j) {
-                    let together = (s + j) % 2 == 0;
-                    let names = (format.name(), other.name());
-                    let what = format!("matvec {names:?} {t} × {outputs:?} × {k}, {norm}, {together}, {shape:?}");
-                    // Normalised columns are near 1, some a few times that.
-                    let tolerance = Tolerance::sum(k, 4.0).rounded(&formats, k, 4.0);
-                    check(&mut bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
-                        let n: usize = outputs.iter().sum();
-                        let (x, y) = (case.tensor(t, k), case.tensor(t, n));
-                        let mut weights = match together {
-                            true => case.weights_together(format, &outputs[..2], k),
-                            false => outputs[..2].iter().map(|&rows| case.weight(format, rows.max(1), k, 1)).collect(),
-                        };
-                        weights.push(case.weight(other, outputs[2].max(1), k, 1));
-                        let weights: Vec<_> =
-                            weights.iter().zip(outputs).filter(|(_, rows)| *rows > 0).map(|(w, _)| w).collect();
-                        let (biases, norms) = (case.randoms(n), case.randoms(k.next_multiple_of(4)));
-                        let bias = biased.then(|| case.floats(&biases));
-                        let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
-                        let epilogue =
-                            Epilogue { bias, accumulate: biased && t == 1, scale: if biased { 0.5 } else { 1.0 } };
-                        matvec(&mut case.pass, &x, norm, &weights, epilogue, &y);
-                        vec![Output::Rows { tensor: y, used: t.max(2) - 1 }]
-                    });
-                }
+                let (norm, biased) = turn(&[(false, false), (true, false), (true, true)], i + s / 3 + j);
+                let together = (s + j) % 2 == 0;
+                let names = (format.name(), other.name());
+                let what = format!("matvec {names:?} {t} × {outputs:?} × {k}, {norm}, {together}, {shape:?}");
+                // Normalised columns are near 1, some a few times that.
+                let tolerance = Tolerance::sum(k, 4.0).rounded(&formats, k, 4.0);
+                check(&mut bench, &what, &Setting::rows(t, t.max(2) - 1), tolerance, |case| {
+                    let n: usize = outputs.iter().sum();
+                    let (x, y) = (case.tensor(t, k), case.tensor(t, n));
+                    let mut weights = match together {
+                        true => case.weights_together(format, &outputs[..2], k),
+                        false => outputs[..2].iter().map(|&rows| case.weight(format, rows.max(1), k, 1)).collect(),
+                    };
+                    weights.push(case.weight(other, outputs[2].max(1), k, 1));
+                    let weights: Vec<_> =
+                        weights.iter().zip(outputs).filter(|(_, rows)| *rows > 0).map(|(w, _)| w).collect();
+                    let (biases, norms) = (case.randoms(n), case.randoms(k.next_multiple_of(4)));
+                    let bias = biased.then(|| case.floats(&biases));
+                    let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
+                    let epilogue =
+                        Epilogue { bias, accumulate: biased && t == 1, scale: if biased { 0.5 } else { 1.0 } };
+                    matvec(&mut case.pass, &x, norm, &weights, epilogue, &y);
+                    vec![Output::Rows { tensor: y, used: t.max(2) - 1 }]
+                });
             }
         }
     }
@@ -321,21 +336,20 @@ fn gated_grid() {
                 }
                 let all = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
                 let activation = all[i % all.len()];
-                for (norm, biased) in turns(&[(false, false), (true, true)], format, i + s / 3 + j) {
-                    let what = format!("gated {} {t} × {n} × {k}, {activation:?}, {norm}, {shape:?}", format.name());
-                    // Two sums times each other, each up to tens.
-                    let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format], k, 40.0);
-                    check(&mut bench, &what, &Setting::rows(t, t), tolerance, |case| {
-                        let (x, y) = (case.tensor_of(t, k, 0.2), case.tensor(t, n));
-                        let weights = case.weights_together(format, &[n, n], k);
-                        let (biases, norms) = (case.randoms(2 * n), case.randoms(k.next_multiple_of(4)));
-                        let norms: Vec<f32> = norms.iter().map(|w| w * 0.2).collect();
-                        let bias = biased.then(|| case.floats(&biases));
-                        let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
-                        gated(&mut case.pass, &x, norm, [&weights[0], &weights[1]], bias, activation, &y);
-                        vec![Output::Rows { tensor: y, used: t }]
-                    });
-                }
+                let (norm, biased) = turn(&[(false, false), (true, true)], i + s / 3 + j);
+                let what = format!("gated {} {t} × {n} × {k}, {activation:?}, {norm}, {shape:?}", format.name());
+                // Two sums times each other, each up to tens.
+                let tolerance = Tolerance::new(2e-5 * (k as f32).sqrt(), 2e-5).rounded(&[format], k, 40.0);
+                check(&mut bench, &what, &Setting::rows(t, t), tolerance, |case| {
+                    let (x, y) = (case.tensor_of(t, k, 0.2), case.tensor(t, n));
+                    let weights = case.weights_together(format, &[n, n], k);
+                    let (biases, norms) = (case.randoms(2 * n), case.randoms(k.next_multiple_of(4)));
+                    let norms: Vec<f32> = norms.iter().map(|w| w * 0.2).collect();
+                    let bias = biased.then(|| case.floats(&biases));
+                    let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
+                    gated(&mut case.pass, &x, norm, [&weights[0], &weights[1]], bias, activation, &y);
+                    vec![Output::Rows { tensor: y, used: t }]
+                });
             }
         }
     }
