@@ -98,19 +98,18 @@ impl Vectorized for Job<'_, '_> {
         let (m, wide) = (queries.len(), head.head_dim.next_multiple_of(WIDEST));
         // Few queries would leave too much of a register empty: then they lie one after the other.
         let side_by_side = m >= V::N;
-        let lanes = m.next_multiple_of(V::N.max(ROWS));
+        let lanes = if side_by_side { m.next_multiple_of(V::N.max(ROWS)) } else { m };
         let [q_row, q_step] = if side_by_side { [1, lanes] } else { [wide, 1] };
         let [row, step] = if side_by_side { [1, lanes] } else { [TILE, 1] };
-        let mut q = vec![0f32; lanes * wide]; // [wide, lanes] or [m, wide]
+        let mut q = vec![0f32; lanes * wide]; // [wide, lanes] or [lanes, wide]
         for (i, query) in queries.iter().enumerate() {
             for (d, x) in query.q.iter().enumerate() {
                 q[i * q_row + d * q_step] = x * head.scale;
             }
         }
         let mut gathered = vec![0f32; m * wide]; // [m, wide]
-        let columns = if side_by_side { lanes } else { m };
-        let mut softmax = Softmaxes::new(columns);
-        let mut scores = vec![0f32; TILE * columns]; // [TILE, lanes] or [m, TILE]
+        let mut softmax = Softmaxes::new(lanes);
+        let mut scores = vec![0f32; TILE * lanes]; // [TILE, lanes] or [lanes, TILE]
         let (mut keys, mut values) = (vec![0f32; TILE * wide], vec![0f32; TILE * wide]); // [TILE, wide]
         let end = queries.iter().map(|query| query.positions.end).max().unwrap_or(0);
         let mut first = queries.iter().map(|query| query.positions.start).min().unwrap_or(0);
@@ -130,7 +129,7 @@ impl Vectorized for Job<'_, '_> {
                     scores.fill(0.0);
                     let keys = Factor { at: keys.as_ptr(), row: wide, step: 1 };
                     let size = [n.next_multiple_of(ROWS), head.head_dim, lanes];
-                    product::<V>(size, keys, [q.as_ptr(), scores.as_mut_ptr()], [lanes, lanes]); // [TILE, lanes]
+                    product::<V>(size, keys, q.as_ptr(), scores.as_mut_ptr(), [lanes, lanes]); // [TILE, lanes]
                 } else {
                     dots::<V>([n, m, wide], keys.as_ptr(), q.as_ptr(), scores.as_mut_ptr()); // [m, TILE]
                 }
@@ -155,7 +154,7 @@ impl Vectorized for Job<'_, '_> {
             // SAFETY: as above.
             unsafe {
                 let weights = Factor { at: scores.as_ptr(), row, step };
-                product::<V>([m, n, wide], weights, [values.as_ptr(), gathered.as_mut_ptr()], [wide, wide]); // [m, wide]
+                product::<V>([m, n, wide], weights, values.as_ptr(), gathered.as_mut_ptr(), [wide, wide]); // [m, wide]
             }
             first = tile.end;
         }
@@ -170,9 +169,9 @@ impl Vectorized for Job<'_, '_> {
 #[inline(always)]
 fn hide(queries: &[Query], tile: &Range<u32>, scores: &mut [f32], [row, step]: [usize; 2]) {
     for (i, query) in queries.iter().enumerate() {
-        let key = |position: u32| (position.saturating_sub(tile.start) as usize).min(TILE);
-        let behind = key(query.positions.end.min(tile.end));
-        for key in (0..key(query.positions.start)).chain(behind..TILE) {
+        let key_at = |position: u32| (position.saturating_sub(tile.start) as usize).min(TILE);
+        let behind = key_at(query.positions.end.min(tile.end));
+        for key in (0..key_at(query.positions.start)).chain(behind..TILE) {
             scores[i * row + key * step] = f32::MIN;
         }
     }
@@ -295,7 +294,7 @@ struct Factor {
 
 /// c [m, lanes] += a [m, n] · b [n, lanes], whole registers of lanes; `rows` says how far rows of b and c lie apart.
 #[inline(always)]
-unsafe fn product<V: Lanes>([m, n, lanes]: [usize; 3], a: Factor, [b, c]: [*const f32; 2], rows: [usize; 2]) {
+unsafe fn product<V: Lanes>([m, n, lanes]: [usize; 3], a: Factor, b: *const f32, c: *mut f32, rows: [usize; 2]) {
     // As many sums as there are registers for.
     let most = if V::N == 16 { 4 } else { 2 };
     let mut lane = 0;
@@ -305,7 +304,7 @@ unsafe fn product<V: Lanes>([m, n, lanes]: [usize; 3], a: Factor, [b, c]: [*cons
             // SAFETY: as this function's.
             unsafe {
                 let a = Factor { at: a.at.add(i * a.row), ..a };
-                let (b, c) = (b.add(lane), c.add(i * rows[1] + lane).cast_mut());
+                let (b, c) = (b.add(lane), c.add(i * rows[1] + lane));
                 macro_rules! panels {
                     ($($rows:literal)*) => {
                         match ((m - i).min(ROWS), registers) {
@@ -499,7 +498,9 @@ mod tests {
                     let mut queries: Vec<_> = rows.map(|(i, (q, y))| Query { q, positions: seen(i), y }).collect();
                     let mut softmaxes = vec![Softmax { max: f32::MIN, sum: 0.0 }; m];
                     let runs = |position| run(&head, page, position);
-                    run_on(set, Job { head, queries: &mut queries, softmaxes: &mut softmaxes, runs: &runs });
+                    let job = Job { head, queries: &mut queries, softmaxes: &mut softmaxes, runs: &runs };
+                    // SAFETY: the set is one of those that are here.
+                    unsafe { run_on(set, job) };
                     for (i, (y, q)) in y.chunks_exact(head_dim).zip(q.chunks_exact(head_dim)).enumerate() {
                         let want = plain(&head, &keys.rows, &values.rows, q, seen(i), page);
                         for (y, want) in y.iter().map(|y| y / softmaxes[i].sum).zip(want) {

@@ -60,20 +60,26 @@ impl Set {
 /// Runs a job with the widest registers there are.
 #[inline]
 pub fn vectorized(job: impl Vectorized) {
-    run_on(Set::here().next().unwrap_or(Set::Baseline), job);
+    let set = Set::here().next().unwrap_or(Set::Baseline);
+    // SAFETY: the processor has been asked.
+    unsafe { run_on(set, job) };
 }
 
-/// Runs a job on an instruction set that is here.
+/// Runs a job on an instruction set.
+///
+/// # Safety
+/// The processor has it: it is one of [`Set::here`].
 #[inline]
-pub fn run_on(set: Set, job: impl Vectorized) {
-    assert!(set.is_here());
-    // SAFETY: the processor has been asked.
-    match set {
-        #[cfg(target_arch = "x86_64")]
-        Set::Avx512 => unsafe { avx512(job) },
-        #[cfg(target_arch = "x86_64")]
-        Set::Avx2 => unsafe { avx2(job) },
-        Set::Baseline => unsafe { job.run::<Baseline>() },
+pub unsafe fn run_on(set: Set, job: impl Vectorized) {
+    // SAFETY: as this function's.
+    unsafe {
+        match set {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => avx512(job),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => avx2(job),
+            Set::Baseline => job.run::<Baseline>(),
+        }
     }
 }
 

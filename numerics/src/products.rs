@@ -476,7 +476,8 @@ mod tests {
 
     impl ForCodec for On<'_> {
         fn run<C: Codec>(self) {
-            run_on(self.0, OfFormat(self.1, PhantomData::<C>));
+            // SAFETY: the set is one of those that are here.
+            unsafe { run_on(self.0, OfFormat(self.1, PhantomData::<C>)) };
         }
     }
 
