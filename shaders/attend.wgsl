@@ -168,9 +168,11 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
             for (var d = 0u; d < DIMS4; d++) {
                 var key = own_key[d];
                 if (!is_own) { key = key_numbers(key_row, d); }
-                for (var g = 0u; g < SHARE; g++) { dots[g] += dot(query[g * DIMS4 + d], key); }
+                for (var g = 0u; g < SHARE; g++) { // unrolled
+                    dots[g] += dot(query[g * DIMS4 + d], key);
+                }
             }
-            for (var g = 0u; g < SHARE; g++) {
+            for (var g = 0u; g < SHARE; g++) { // unrolled
                 var score = dots[g] * params.scale;
                 // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
                 if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
@@ -187,7 +189,7 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         }
         workgroupBarrier();
         if (local < in_tile) {
-            for (var g = 0u; g < SHARE; g++) { scores[g * 64u + local] = exp(scores[g * 64u + local] - maxima[g]); }
+            for (var g = 0u; g < SHARE; g++) { scores[g * 64u + local] = exp(max(scores[g * 64u + local] - maxima[g], -80.0)); }
         }
         workgroupBarrier();
         if (local < SHARE) {
@@ -195,19 +197,24 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
             for (var i = 0u; i < in_tile; i++) { sum += scores[local * 64u + i]; }
             sums[local] = sum;
         }
-        for (var g = 0u; g < SHARE; g++) { gathered[g] *= corrections[g]; }
+        for (var g = 0u; g < SHARE; g++) { // unrolled
+            gathered[g] *= corrections[g];
+        }
         if (gatherer < GATHERERS) {
             for (var i = gatherer; i < in_tile; i += GATHERERS) {
                 var value = own_value[dim4];
                 if (tile + i != row.position) { value = value_numbers(cache_row(row.slot, tile + i, kv_head), dim4); }
-                for (var g = 0u; g < SHARE; g++) { gathered[g] += scores[g * 64u + i] * value; }
+                for (var g = 0u; g < SHARE; g++) { // unrolled
+                    gathered[g] += scores[g * 64u + i] * value;
+                }
             }
         }
         workgroupBarrier(); // the next tile's scores take the place of these weights
     }
 
+    var each = gathered; // a copy: what loops index need not be in registers any more
     for (var g = 0u; g < SHARE; g++) {
-        gathers[local] = gathered[g];
+        gathers[local] = each[g];
         workgroupBarrier();
         if (local < DIMS4) {
             var all = gathers[local];

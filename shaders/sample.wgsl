@@ -105,6 +105,13 @@ fn sample(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         let pair = partials[group.x * params.partial_stride2 + i];
         best = better(best, Best(pair.x, pair.y));
     }
+    if (local == 0u) { // workgroup memory begins with anything
+        atomicStore(&best_key, 0u);
+        atomicStore(&best_key_id, 0u);
+        atomicStore(&best_score, 0u);
+        atomicStore(&best_id, 0u);
+    }
+    workgroupBarrier();
     atomicMax(&best_key, best.key);
     workgroupBarrier();
     if (best.key == atomicLoad(&best_key)) { atomicMax(&best_key_id, ~best.id); }

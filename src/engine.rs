@@ -411,9 +411,10 @@ impl Engine {
     fn variants(&self) -> Value {
         let mut variants = json!({ "kv": self.origin.options.kv.name() });
         if !self.work.device().is_cpu() {
-            let Tuning { matvec, matmul, .. } = self.work.device().tuning();
+            let Tuning { matvec, matmul, unpack_f16, .. } = self.work.device().tuning();
             variants["matvec"] = json!(matvec.to_string());
             variants["matmul"] = json!(matmul.to_string());
+            variants["f16"] = json!(unpack_f16.to_string());
             variants["proven"] = json!(self.verdict.is_some());
         }
         if let Some(verdict) = &self.verdict {

@@ -3,7 +3,7 @@
 pub use crate::device::Breathe;
 use crate::device::{BufferId, KernelTime, Plan, SamplingSlot, Ticket, Usage, profile};
 use crate::device::{
-    Compiled, Compiling, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor,
+    Compiled, Compiling, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor, Tuning,
 };
 use crate::error::{Error, Result};
 use crate::models::lora::Adapter;
@@ -184,6 +184,13 @@ impl Generator {
 
     pub fn model(&self) -> &dyn Decoder {
         &*self.model
+    }
+
+    /// Computes in another way from now on.
+    pub fn set_tuning(&mut self, tuning: Tuning) {
+        self.device.set_tuning(tuning);
+        self.plans.clear();
+        self.cached.clear(); // its numbers came about in the other way
     }
 
     /// Records the plans that every request needs, and begins to compile them, so that the first one does not wait for

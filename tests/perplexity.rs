@@ -3,7 +3,7 @@
 mod shared;
 mod support;
 
-use cresset::device::{Candidates, KvFormat, MatmulShape, MatvecShape, Meet, Numbers};
+use cresset::device::{Candidates, KvFormat, MatmulShape, MatvecShape, Meet, Numbers, UnpackF16};
 use cresset::engine::{LoadOptions, SelfTest, no_breathing};
 use pollster::block_on;
 use serde_json::Value;
@@ -56,6 +56,6 @@ fn on_the_gpu_in_bytes() {
     if let Some(gpu) = support::gpu() {
         let matvec = vec![MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone, packed: true }];
         let matmul = vec![MatmulShape { tall: 8, numbers: Numbers::Packed }];
-        check(gpu, Some(Candidates { matvec, matmul }));
+        check(gpu, Some(Candidates { matvec, matmul, unpack_f16: vec![UnpackF16::Native] }));
     }
 }

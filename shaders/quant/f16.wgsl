@@ -6,9 +6,9 @@ fn dequant(row: u32, blocks: u32, block: u32) -> Weights {
     let c = weight[at + 2u];
     let d = weight[at + 3u];
     return array(
-        vec4f(unpack2x16float(a.x), unpack2x16float(a.y)), vec4f(unpack2x16float(a.z), unpack2x16float(a.w)),
-        vec4f(unpack2x16float(b.x), unpack2x16float(b.y)), vec4f(unpack2x16float(b.z), unpack2x16float(b.w)),
-        vec4f(unpack2x16float(c.x), unpack2x16float(c.y)), vec4f(unpack2x16float(c.z), unpack2x16float(c.w)),
-        vec4f(unpack2x16float(d.x), unpack2x16float(d.y)), vec4f(unpack2x16float(d.z), unpack2x16float(d.w)),
+        vec4f(unpack_f16(a.x), unpack_f16(a.y)), vec4f(unpack_f16(a.z), unpack_f16(a.w)),
+        vec4f(unpack_f16(b.x), unpack_f16(b.y)), vec4f(unpack_f16(b.z), unpack_f16(b.w)),
+        vec4f(unpack_f16(c.x), unpack_f16(c.y)), vec4f(unpack_f16(c.z), unpack_f16(c.w)),
+        vec4f(unpack_f16(d.x), unpack_f16(d.y)), vec4f(unpack_f16(d.z), unpack_f16(d.w)),
     );
 }

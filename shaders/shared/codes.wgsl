@@ -37,7 +37,7 @@ fn code_floats(word: u32) -> vec4f {
 
 // The f16 number that a row keeps as its `index`-th, from the word it shares with a neighbour.
 fn scale_half(word: u32, index: u32) -> f32 {
-    return unpack2x16float(word >> ((index & 1u) * 16u)).x;
+    return unpack_f16(word >> ((index & 1u) * 16u)).x;
 }
 
 // The signed byte that a row keeps as its `index`-th, from the word it shares with three neighbours.

@@ -2,7 +2,7 @@
 alias Stored = vec2u;
 alias Cell = vec2u;
 
-fn numbers_of(cell: Cell) -> vec4f { return vec4f(unpack2x16float(cell.x), unpack2x16float(cell.y)); }
+fn numbers_of(cell: Cell) -> vec4f { return vec4f(unpack_f16(cell.x), unpack_f16(cell.y)); }
 
 fn key_cell(row: u32, d: u32) -> Cell { return keys[row * DIMS4 + d]; }
 

@@ -6,7 +6,7 @@ alias Cell = vec2u;
 const KV_ROW: u32 = (DIMS4 + 7u) / 8u * 9u;
 
 // A cell in workgroup memory: four f16 numbers.
-fn numbers_of(cell: Cell) -> vec4f { return vec4f(unpack2x16float(cell.x), unpack2x16float(cell.y)); }
+fn numbers_of(cell: Cell) -> vec4f { return vec4f(unpack_f16(cell.x), unpack_f16(cell.y)); }
 
 fn cell_of(x: vec4f) -> Cell { return vec2u(pack2x16float(x.xy), pack2x16float(x.zw)); }
 

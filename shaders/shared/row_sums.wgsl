@@ -3,6 +3,10 @@
 // second half of the rows lies `jump` rows behind the first.
 fn row_sums(base: u32, stride: u32, first: u32, last: u32, jump: u32, x_row: u32, lane: u32) -> Sums {
     var sums = Sums();
+    // The sums of one row of x. The loop finds them by comparison, not by index, so that they lie in registers.
+    var first4 = vec4f();
+    var next4 = vec4f();
+    var squares = 0.0;
     let blocks = (params.k + 31u) / 32u;
     for (var block = lane; block < blocks; block += LANES) {
         let at = block * 8u;
@@ -17,7 +21,7 @@ fn row_sums(base: u32, stride: u32, first: u32, last: u32, jump: u32, x_row: u32
             var x6 = load_x(x_row, at + 6u);
             var x7 = load_x(x_row, at + 7u);
             if (NORM == 1u) {
-                sums[SUMS - 1u] += dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3)
+                squares += dot(x0, x0) + dot(x1, x1) + dot(x2, x2) + dot(x3, x3)
                     + dot(x4, x4) + dot(x5, x5) + dot(x6, x6) + dot(x7, x7);
                 x0 *= norm_at(at);
                 x1 *= norm_at(at + 1u);
@@ -31,8 +35,10 @@ fn row_sums(base: u32, stride: u32, first: u32, last: u32, jump: u32, x_row: u32
             for (var o = 0u; o < OUTPUTS; o++) {
                 let row = min(first + o % RESULTS, last) + o / RESULTS * jump;
                 let w = dequant(base + row * stride, blocks, block);
-                sums[o] += dot(w[0], x0) + dot(w[1], x1) + dot(w[2], x2) + dot(w[3], x3)
+                let sum = dot(w[0], x0) + dot(w[1], x1) + dot(w[2], x2) + dot(w[3], x3)
                     + dot(w[4], x4) + dot(w[5], x5) + dot(w[6], x6) + dot(w[7], x7);
+                first4 += select(vec4f(), vec4f(sum), vec4u(0u, 1u, 2u, 3u) == vec4u(o));
+                if (OUTPUTS > 4u) { next4 += select(vec4f(), vec4f(sum), vec4u(4u, 5u, 6u, 7u) == vec4u(o)); }
             }
         } else {
             for (var t = 0u; t < ROWS * NORM; t++) {
@@ -53,6 +59,10 @@ fn row_sums(base: u32, stride: u32, first: u32, last: u32, jump: u32, x_row: u32
                 }
             }
         }
+    }
+    if (ROWS == 1u) {
+        for (var o = 0u; o < OUTPUTS; o++) { sums[o] = select(first4, next4, o > 3u)[o % 4u]; }
+        if (NORM == 1u) { sums[SUMS - 1u] = squares; }
     }
     return sums;
 }

@@ -45,20 +45,21 @@ struct InFlight {
 /// Resolves when a buffer is mapped.
 type Mapped = oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>;
 
+/// The best adapter that an instance with these options gives.
+pub(super) async fn adapter(options: wgpu::BackendOptions) -> Option<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    (descriptor.backends, descriptor.backend_options) = (wgpu::Backends::PRIMARY, options);
+    let power_preference = wgpu::PowerPreference::HighPerformance;
+    let request = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+    wgpu::Instance::new(descriptor).request_adapter(&request).await.ok()
+}
+
 impl Gpu {
     /// The machine's best adapter: with its limits and the features that kernels know, or with `least`, what every device has.
     pub async fn open(least: bool) -> Result<Gpu> {
         let unavailable = |reason: String| Error::WebGpuUnavailable { reason };
-        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-        descriptor.backends = wgpu::Backends::PRIMARY;
-        let instance = wgpu::Instance::new(descriptor);
-        let adapter = instance
-            .request_adapter(&wgpu::RequestAdapterOptions {
-                power_preference: wgpu::PowerPreference::HighPerformance,
-                ..Default::default()
-            })
-            .await
-            .map_err(|_| unavailable("no graphics adapter answered".into()))?;
+        let (adapter, compiler) =
+            backend::best_adapter().await.ok_or_else(|| unavailable("no graphics adapter answered".into()))?;
         let offered = adapter.limits();
         let defaults = wgpu::Limits::default();
         let required_limits = wgpu::Limits {
@@ -92,11 +93,8 @@ impl Gpu {
         }));
 
         let ring = (0..RUN_AHEAD + 1).map(|_| staging(&device, RING_BYTES)).collect();
-        let limits = Limits {
-            max_binding_bytes: device.limits().max_storage_buffer_binding_size,
-            max_buffer_bytes: device.limits().max_buffer_size,
-        };
-        let mut info = backend::describe(&adapter, &device, limits);
+        let limits = Limits::of(device.limits().max_storage_buffer_binding_size, device.limits().max_buffer_size);
+        let mut info = backend::describe(&adapter, &device, limits, compiler);
         if least {
             info.features.retain(|feature| feature != PACKED_DOT);
         }

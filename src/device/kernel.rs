@@ -1,6 +1,7 @@
 //! A kernel as data: its WGSL, its bindings, and its CPU twin.
 
 use super::unroll::unroll;
+use super::{UnpackF16, aliases};
 use crate::quant::{self, Format};
 use bytemuck::{AnyBitPattern, NoUninit};
 use std::cell::{Ref, RefCell, RefMut};
@@ -113,9 +114,9 @@ impl Options {
 }
 
 impl Kernel {
-    /// The whole WGSL text: constants, shared pieces, what reads each weight, the kernel. `prologue`: the target's lines
-    /// for the features that the text needs.
-    pub fn wgsl(&self, options: &Options, prologue: &str) -> String {
+    /// The whole WGSL text: constants, shared pieces, what reads each weight, the kernel. `unpack_f16`: how f16 numbers are read;
+    /// `prologue`: the target's lines for the features that the text needs.
+    pub fn wgsl(&self, options: &Options, unpack_f16: UnpackF16, prologue: &str) -> String {
         let mut text = String::from(prologue);
         for (name, value) in &options.constants {
             text.push_str(&format!("const {name}: u32 = {value}u;\n"));
@@ -135,7 +136,10 @@ impl Kernel {
             text.push_str(&choice(piece, options.weights.len()));
         }
         text.push_str(self.source);
-        unroll(&text)
+        if text.contains("unpack_f16(") {
+            text.push_str(unpack_f16.piece());
+        }
+        aliases::expand(&unroll(&text))
     }
 }
 

@@ -6,9 +6,12 @@
 //!
 //! In: kernels as data, bytes of weights. Out: bytes of buffers. Knows no model.
 
+mod aliases;
 mod buffers;
 mod control;
 mod cpu;
+#[cfg(not(target_arch = "wasm32"))]
+mod direct3d;
 mod gpu;
 mod kernel;
 mod low_rank;
@@ -31,7 +34,7 @@ pub(crate) use kernel::{kernel, piece};
 pub use low_rank::{Corrections, LowRank, ProjectionId};
 pub use pass::{Pass, Plan, Pool, Step, Tensor};
 pub use profile::{KernelTime, profile};
-pub use tuning::{Candidates, MatmulShape, MatvecShape, Meet, Numbers, PACKED_DOT, Tuning};
+pub use tuning::{Candidates, MatmulShape, MatvecShape, Meet, Numbers, PACKED_DOT, Tuning, UnpackF16};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
 
@@ -65,6 +68,9 @@ pub struct DeviceInfo {
     pub description: String,
     /// The adapter computes on the CPU (SwiftShader, lavapipe).
     pub software: bool,
+    /// What compiles shaders for Direct3D 12: `FXC`, or `DXC` with its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compiler: Option<String>,
     pub features: Vec<String>,
     /// Threads of the smallest subgroup, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +98,15 @@ impl DeviceInfo {
 pub struct Limits {
     pub max_binding_bytes: u64,
     pub max_buffer_bytes: u64,
+}
+
+impl Limits {
+    /// What a device offers, less what its drivers may not hold to: Metal's shaders have the sizes of buffers in 32 bits, and
+    /// would take reads beyond for reads of the last word.
+    pub fn of(max_binding_bytes: u64, max_buffer_bytes: u64) -> Limits {
+        const MOST: u64 = (4 << 30) - 16;
+        Limits { max_binding_bytes: max_binding_bytes.min(MOST), max_buffer_bytes: max_buffer_bytes.min(MOST) }
+    }
 }
 
 impl Default for Limits {
@@ -312,6 +327,14 @@ impl Device {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn no_buffer_has_4_gib() {
+        let Limits { max_binding_bytes, max_buffer_bytes } = Limits::of(1 << 40, (4 << 30) - 4);
+        assert!(max_binding_bytes < 4 << 30 && max_buffer_bytes < 4 << 30);
+        assert!(max_binding_bytes.is_multiple_of(16) && max_buffer_bytes.is_multiple_of(16), "whole vec4<u32>");
+        assert_eq!(Limits::of(128 << 20, 256 << 20).max_binding_bytes, 128 << 20);
+    }
 
     #[test]
     fn why_it_is_the_cpu_is_a_sentence_and_a_code() {

@@ -1,12 +1,14 @@
 //! The native executor: pipelines, bind groups and replay through wgpu.
 
-use super::gpu::{Gpu, PARAMS_STRIDE, params_arena};
-use super::{Access, DeviceInfo, Features, Kernel, Limits, PACKED_DOT, Plan};
+use super::direct3d::Compiler;
+use super::gpu::{self, Gpu, PARAMS_STRIDE, params_arena};
+use super::{Access, DeviceInfo, Features, Kernel, Limits, Options, PACKED_DOT, Plan, Step, UnpackF16};
 use crate::error::Result;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::iter;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Mutex;
 
 /// The lines that a text needs which uses these features. naga has no line for subgroups.
 fn prologue(features: Features) -> &'static str {
@@ -15,11 +17,14 @@ fn prologue(features: Features) -> &'static str {
 
 pub type Submission = wgpu::SubmissionIndex;
 
-/// Pipelines by their WGSL text, and one layout for each list of accesses.
+/// Pipelines by what their text is made of, and one layout for each list of accesses.
 pub struct Backend {
     layouts: RefCell<HashMap<&'static [Access], wgpu::BindGroupLayout>>,
-    pipelines: RefCell<HashMap<String, wgpu::ComputePipeline>>,
+    pipelines: RefCell<HashMap<Module, wgpu::ComputePipeline>>,
 }
+
+/// A kernel's name, and what else its text is made of.
+type Module = (&'static str, Options, UnpackF16);
 
 impl Backend {
     pub fn new(_device: &wgpu::Device) -> Self {
@@ -38,20 +43,44 @@ impl Compiled {
     }
 }
 
-pub fn describe(adapter: &wgpu::Adapter, device: &wgpu::Device, limits: Limits) -> DeviceInfo {
+/// The machine's best adapter, and what compiles its shaders where there is a choice.
+pub async fn best_adapter() -> Option<(wgpu::Adapter, Option<String>)> {
+    for compiler in Compiler::all() {
+        let dx12 = wgpu::Dx12BackendOptions { shader_compiler: compiler.option(), ..Default::default() };
+        if let Some(adapter) = gpu::adapter(wgpu::BackendOptions { dx12, ..Default::default() }).await {
+            let chosen = (adapter.get_info().backend == wgpu::Backend::Dx12).then(|| compiler.name());
+            return Some((adapter, chosen));
+        }
+    }
+    None
+}
+
+pub fn describe(
+    adapter: &wgpu::Adapter,
+    device: &wgpu::Device,
+    limits: Limits,
+    compiler: Option<String>,
+) -> DeviceInfo {
     let info = adapter.get_info();
     let features = device.features();
-    let named = [(wgpu::Features::SHADER_F16, "shader-f16"), (wgpu::Features::SUBGROUP, "subgroups")];
-    let named = named.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| n.to_string());
+    let has_subgroups = features.contains(wgpu::Features::SUBGROUP);
+    let offered = [
+        // naga writes them for every driver, in several instructions where there is no single one; for FXC in many.
+        (compiler.as_ref() != Some(&Compiler::Fxc.name()), PACKED_DOT),
+        (features.contains(wgpu::Features::SHADER_F16), "shader-f16"),
+        (has_subgroups, "subgroups"),
+    ];
+    // Metal names no vendor.
+    let is_apple = info.backend == wgpu::Backend::Metal && info.name.starts_with("Apple");
     DeviceInfo {
         backend: format!("{:?}", info.backend).to_lowercase(),
-        vendor: vendor(info.vendor).to_string(),
+        vendor: if is_apple { "apple" } else { vendor(info.vendor) }.to_string(),
         architecture: info.driver.clone(),
         description: info.name.clone(),
         software: info.device_type == wgpu::DeviceType::Cpu,
-        // The compiler of WGSL offers packed products everywhere, in several instructions where the adapter has none.
-        features: iter::once(PACKED_DOT.to_string()).chain(named).collect(),
-        subgroup_size: features.contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_min_size),
+        compiler,
+        features: offered.iter().filter(|(has, _)| *has).map(|(_, name)| name.to_string()).collect(),
+        subgroup_size: has_subgroups.then_some(info.subgroup_min_size),
         limits,
         ..DeviceInfo::default()
     }
@@ -87,11 +116,11 @@ pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
         mapped_at_creation: false,
     });
     gpu.queue.write_buffer(&params, 0, &arena);
+    compile_pipelines(gpu, &plan);
     let mut steps = Vec::with_capacity(plan.steps.len());
     for (i, step) in plan.steps.iter().enumerate() {
         let layout = layout(gpu, step.kernel.bindings);
-        let pipeline =
-            pipeline(gpu, step.kernel, &step.kernel.wgsl(&step.options, prologue(step.options.features)), &layout);
+        let pipeline = gpu.backend.pipelines.borrow()[&module(gpu, step)].clone();
         let uniform = wgpu::BindGroupEntry {
             binding: 0,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -142,30 +171,69 @@ fn layout(gpu: &Gpu, bindings: &'static [Access]) -> wgpu::BindGroupLayout {
     layouts.entry(bindings).or_insert_with(make).clone()
 }
 
-fn pipeline(gpu: &Gpu, kernel: &Kernel, wgsl: &str, layout: &wgpu::BindGroupLayout) -> wgpu::ComputePipeline {
-    if let Some(pipeline) = gpu.backend.pipelines.borrow().get(wgsl) {
-        return pipeline.clone();
+fn module(gpu: &Gpu, step: &Step) -> Module {
+    (step.kernel.name, step.options.clone(), gpu.tuning.unpack_f16)
+}
+
+/// Makes the pipelines that a plan needs and that are not there yet, on all cores: some drivers take seconds for one.
+fn compile_pipelines(gpu: &Gpu, plan: &Plan) {
+    let mut missing = HashMap::new();
+    for step in &plan.steps {
+        let module = module(gpu, step);
+        if !gpu.backend.pipelines.borrow().contains_key(&module) {
+            missing.entry(module).or_insert_with(|| (step.kernel, layout(gpu, step.kernel.bindings)));
+        }
     }
-    let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(kernel.name),
+    gpu.count(|c| c.pipelines += missing.len() as u64);
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(missing.len());
+    let missing = Mutex::new(missing.into_iter());
+    let next = || missing.lock().expect("no panic while held").next();
+    let device = &gpu.device;
+    let compile = || -> Vec<_> {
+        let pipeline = |(module, (kernel, layout))| {
+            let pipeline = pipeline(device, kernel, &module, &layout);
+            (module, pipeline)
+        };
+        iter::from_fn(next).map(pipeline).collect()
+    };
+    let made = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(compile)).collect();
+        let own = compile();
+        let others =
+            others.into_iter().flat_map(|thread| thread.join().expect("a pipeline, or an error of the device"));
+        own.into_iter().chain(others).collect::<Vec<_>>()
+    });
+    gpu.backend.pipelines.borrow_mut().extend(made);
+}
+
+fn pipeline(
+    device: &wgpu::Device,
+    kernel: &Kernel,
+    (name, options, unpack_f16): &Module,
+    layout: &wgpu::BindGroupLayout,
+) -> wgpu::ComputePipeline {
+    let wgsl = kernel.wgsl(options, *unpack_f16, prologue(options.features));
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(name),
         source: wgpu::ShaderSource::Wgsl(wgsl.into()),
     });
-    let layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(kernel.name),
+    let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(name),
         bind_group_layouts: &[Some(layout)],
         immediate_size: 0,
     });
-    let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(kernel.name),
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(name),
         layout: Some(&layout),
         module: &module,
-        entry_point: Some(kernel.name),
-        compilation_options: Default::default(),
+        entry_point: Some(name),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            // Kernels store what they read; zeroing 16 KiB by single stores takes some compilers minutes to compile.
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        },
         cache: None,
-    });
-    gpu.count(|c| c.pipelines += 1);
-    gpu.backend.pipelines.borrow_mut().insert(wgsl.to_string(), pipeline.clone());
-    pipeline
+    })
 }
 
 /// One encoder, one pass, one submit; then `bytes` of `from` are copied to the read-back buffer.

@@ -1,9 +1,9 @@
 //! How kernels are shaped for a device: the choices that `ops` compiles in.
 
-use super::DeviceInfo;
+use super::{DeviceInfo, piece};
 use crate::quant::Format;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, iter};
 
 /// Dot products of four bytes: a feature of the language, by WebGPU's name for it.
 pub const PACKED_DOT: &str = "packed_4x8_integer_dot_product";
@@ -50,12 +50,36 @@ pub enum Numbers {
     Packed,
 }
 
+/// How f16 numbers are read: scales, weights, keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnpackF16 {
+    /// By `unpack2x16float`, which may take subnormal numbers for zero.
+    Native,
+    /// From their bits.
+    Bits,
+    /// As a device reads them that does take subnormal numbers for zero: for tests.
+    #[doc(hidden)]
+    Flushed,
+}
+
+impl UnpackF16 {
+    pub(super) fn piece(self) -> &'static str {
+        match self {
+            UnpackF16::Native => piece!("unpack_f16_native"),
+            UnpackF16::Bits => piece!("unpack_f16_bits"),
+            UnpackF16::Flushed => piece!("unpack_f16_flushed"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuning {
     pub matvec: MatvecShape,
     /// Workgroups that a product of few rows is cut into at least, where it is large enough.
     pub least_groups: usize,
     pub matmul: MatmulShape,
+    pub unpack_f16: UnpackF16,
 }
 
 impl Tuning {
@@ -66,7 +90,8 @@ impl Tuning {
             false => MatvecShape { lanes: 16, outputs: 4, meet: Meet::Workgroup, packed: false },
         };
         let least_groups = if software { 4 } else { 64 };
-        Tuning { matvec, least_groups, matmul: MatmulShape { tall: 4, numbers: Numbers::F32 } }
+        let matmul = MatmulShape { tall: 4, numbers: Numbers::F32 };
+        Tuning { matvec, least_groups, matmul, unpack_f16: UnpackF16::Native }
     }
 }
 
@@ -75,6 +100,7 @@ impl Tuning {
 pub struct Candidates {
     pub matvec: Vec<MatvecShape>,
     pub matmul: Vec<MatmulShape>,
+    pub unpack_f16: Vec<UnpackF16>,
 }
 
 impl Candidates {
@@ -83,10 +109,8 @@ impl Candidates {
         let has = |feature: &str| info.features.iter().any(|f| f == feature);
         let shape = |lanes, meet| MatvecShape { lanes, outputs: 4, meet, packed: false };
         let mut matvec = vec![shape(1, Meet::Alone), shape(16, Meet::Workgroup), shape(32, Meet::Workgroup)];
-        // A compiler may choose any size from the smallest on, another one for each kernel.
-        let lanes = info.subgroup_size.unwrap_or(1).min(32);
-        if has("subgroups") && lanes.is_power_of_two() && lanes > 1 {
-            matvec.push(shape(lanes, Meet::Subgroup));
+        if has("subgroups") {
+            matvec.extend(subgroup_lanes(info).map(|lanes| shape(lanes, Meet::Subgroup)));
         }
         let mut numbers = vec![Numbers::F32];
         if has("shader-f16") {
@@ -98,8 +122,17 @@ impl Candidates {
         }
         let tall = |numbers| [4, 8].map(|tall| MatmulShape { tall, numbers });
         let matmul = numbers.into_iter().flat_map(tall).collect();
-        Candidates { matvec, matmul }
+        Candidates { matvec, matmul, unpack_f16: vec![UnpackF16::Native, UnpackF16::Bits] }
     }
+}
+
+/// How many threads may exchange sums within a subgroup. A compiler may choose any size from the smallest on, another one for
+/// each kernel; but Apple's GPUs, for which the smallest is said to be 4, have 32 always.
+fn subgroup_lanes(info: &DeviceInfo) -> impl Iterator<Item = u32> {
+    let smallest = info.subgroup_size.unwrap_or(1).min(32);
+    let always = (info.vendor == "apple").then_some(32);
+    let others = always.filter(|&lanes| lanes > smallest);
+    iter::once(smallest).chain(others).filter(|lanes| lanes.is_power_of_two() && *lanes > 1)
 }
 
 impl fmt::Display for MatvecShape {
@@ -114,6 +147,16 @@ impl fmt::Display for MatvecShape {
     }
 }
 
+impl fmt::Display for UnpackF16 {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            UnpackF16::Native => "native",
+            UnpackF16::Bits => "by bits",
+            UnpackF16::Flushed => "flushed",
+        })
+    }
+}
+
 impl fmt::Display for MatmulShape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let numbers = match self.numbers {
@@ -122,5 +165,25 @@ impl fmt::Display for MatmulShape {
             Numbers::Packed => "packed",
         };
         write!(f, "{numbers} ×{}", self.tall)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_of_subgroups() {
+        let lanes = |vendor: &str, subgroup_size| {
+            let features = vec!["subgroups".to_string()];
+            let info = DeviceInfo { vendor: vendor.into(), subgroup_size, features, ..DeviceInfo::default() };
+            let shapes = Candidates::of(&info, Format::F16).matvec;
+            shapes.iter().filter(|s| s.meet == Meet::Subgroup).map(|s| s.lanes).collect::<Vec<_>>()
+        };
+        assert_eq!(lanes("apple", Some(4)), [4, 32], "what the hardware has, whatever is said");
+        assert_eq!(lanes("apple", Some(32)), [32]);
+        assert_eq!(lanes("intel", Some(8)), [8], "the compiler may choose 8 for any kernel");
+        assert_eq!((lanes("amd", Some(64)), lanes("nvidia", Some(32))), (vec![32], vec![32]));
+        assert_eq!((lanes("mesa", Some(1)), lanes("mesa", Some(12)), lanes("mesa", None)), (vec![], vec![], vec![]));
     }
 }

@@ -20,13 +20,14 @@ function layoutFor(device, { layouts }, accesses) {
   return layouts.get(accesses);
 }
 
-// steps: [{ name, code, accesses, buffers, grid }]; params: their uniform structs, `stride` bytes apart.
-export async function compile(device, steps, params, stride) {
+// modules: [{ name, code, accesses }]; steps: [{ module, buffers, grid }]; params: their uniform structs, `stride` bytes apart.
+export async function compile(device, modules, steps, params, stride) {
   const cache = cacheOf(device);
   let made = 0;
   const arena = device.createBuffer({ size: params.byteLength, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
   device.queue.writeBuffer(arena, 0, params);
-  const compiled = steps.map(({ name, code, accesses, buffers, grid }, i) => {
+  const compiled = steps.map(({ module: index, buffers, grid }, i) => {
+    const { name, code, accesses } = modules[index];
     const layout = layoutFor(device, cache, accesses);
     if (!cache.pipelines.has(code)) {
       made++;

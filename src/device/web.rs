@@ -2,11 +2,12 @@
 //!
 //! With `web/`, the only place that knows `JsValue`.
 
-use super::gpu::{Gpu, PARAMS_STRIDE, params_arena};
-use super::{Access, DeviceInfo, Features, Limits, Plan};
+use super::gpu::{self, Gpu, PARAMS_STRIDE, params_arena};
+use super::{Access, DeviceInfo, Features, Limits, Options, Plan, Step, UnpackF16};
 use crate::error::{Error, Result};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
+use std::collections::HashMap;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -19,7 +20,7 @@ fn prologue(Features { f16, subgroups, packed: _ }: Features) -> String {
 #[wasm_bindgen(module = "/src/device/web.js")]
 extern "C" {
     #[wasm_bindgen(js_name = compile)]
-    fn js_compile(device: &JsValue, steps: Array, params: Uint8Array, stride: f64) -> Promise;
+    fn js_compile(device: &JsValue, modules: Array, steps: Array, params: Uint8Array, stride: f64) -> Promise;
     #[wasm_bindgen(js_name = replay)]
     fn js_replay(device: &JsValue, compiled: &JsValue, from: &JsValue, to: &JsValue, bytes: f64);
     #[wasm_bindgen(js_name = describe)]
@@ -72,8 +73,18 @@ struct Described {
     subgroup_size: Option<u32>,
 }
 
-pub fn describe(_adapter: &wgpu::Adapter, device: &wgpu::Device, limits: Limits) -> DeviceInfo {
-    let mut info = DeviceInfo { backend: "webgpu".into(), limits, ..DeviceInfo::default() };
+/// The browser's best adapter. What compiles its shaders it does not say.
+pub async fn best_adapter() -> Option<(wgpu::Adapter, Option<String>)> {
+    Some((gpu::adapter(wgpu::BackendOptions::default()).await?, None))
+}
+
+pub fn describe(
+    _adapter: &wgpu::Adapter,
+    device: &wgpu::Device,
+    limits: Limits,
+    compiler: Option<String>,
+) -> DeviceInfo {
+    let mut info = DeviceInfo { backend: "webgpu".into(), limits, compiler, ..DeviceInfo::default() };
     if let Ok(d) = serde_json::from_str::<Described>(&js_describe(raw_device(device))) {
         (info.vendor, info.architecture, info.description) = (d.vendor, d.architecture, d.description);
         (info.software, info.features, info.subgroup_size) = (d.software, d.features, d.subgroup_size);
@@ -88,31 +99,36 @@ pub struct Compiling {
 }
 
 pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
-    let steps = Array::new();
+    let (modules, steps) = (Array::new(), Array::new());
+    let mut numbers: HashMap<(&str, &Options), u32> = HashMap::new();
     for step in &plan.steps {
-        let accesses: String = step
-            .kernel
-            .bindings
-            .iter()
-            .map(|access| match access {
-                Access::Uniform => 'u',
-                Access::Read => 'r',
-                Access::Write => 'w',
-            })
-            .collect();
+        let module = *numbers.entry((step.kernel.name, &step.options)).or_insert_with(|| {
+            modules.push(&module(step, gpu.tuning.unpack_f16)) - 1 // `push` gives the new length
+        });
         let buffers: Array = step.bindings.iter().map(|id| raw_buffer(&gpu.buffers[id.0 as usize]).clone()).collect();
         let grid: Array = step.grid.iter().map(|&n| JsValue::from(n)).collect();
         let object = Object::new();
-        set(&object, "name", step.kernel.name.into());
-        set(&object, "code", step.kernel.wgsl(&step.options, &prologue(step.options.features)).into());
-        set(&object, "accesses", accesses.into());
+        set(&object, "module", module.into());
         set(&object, "buffers", buffers.into());
         set(&object, "grid", grid.into());
         steps.push(&object);
     }
     let params = Uint8Array::from(params_arena(&plan).as_slice());
-    let handle = js_compile(&gpu.backend.device, steps, params, PARAMS_STRIDE as f64);
+    let handle = js_compile(&gpu.backend.device, modules, steps, params, PARAMS_STRIDE as f64);
     Compiling { handle, dispatches: plan.steps.len() as u64 }
+}
+
+fn module(step: &Step, unpack_f16: UnpackF16) -> Object {
+    let letter = |access: &Access| match access {
+        Access::Uniform => 'u',
+        Access::Read => 'r',
+        Access::Write => 'w',
+    };
+    let object = Object::new();
+    set(&object, "name", step.kernel.name.into());
+    set(&object, "code", step.kernel.wgsl(&step.options, unpack_f16, &prologue(step.options.features)).into());
+    set(&object, "accesses", step.kernel.bindings.iter().map(letter).collect::<String>().into());
+    object
 }
 
 pub async fn finish_compile(gpu: &Gpu, Compiling { handle, dispatches }: Compiling) -> Result<Compiled> {

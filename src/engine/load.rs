@@ -2,7 +2,7 @@
 
 use super::adapters::Adapters;
 use super::faster::{self, Paces};
-use super::probe::{check_size, device_bytes, quantization};
+use super::probe::{check_size, device_bytes, matrix_formats, quantization};
 use super::rebuild::Origin;
 use super::request::Fields;
 use super::self_test::{self, SelfTest, Verdict};
@@ -227,10 +227,9 @@ async fn proven_device(
     if device.is_cpu() || !options.self_test.run {
         return Ok((device, None));
     }
-    // A format that this build cannot write is read by the same kernels, but for its `dequant`.
-    let format = Format::from_name(&quantization(checkpoint, options)).filter(|format| format.is_writable());
-    let format = format.unwrap_or(Format::Q8_0);
-    let mut verdict = self_test::judge(device.info(), options, format, on_progress).await?;
+    let formats = matrix_formats(checkpoint, options);
+    let format = formats[0];
+    let mut verdict = self_test::judge(device.info(), options, &formats, on_progress).await?;
     let why_not = match verdict.tuning() {
         Ok(tuning) => {
             device.set_tuning(tuning);

@@ -8,6 +8,7 @@ use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind, TensorInfo};
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 
 /// What a tensor will be once it is loaded; `None` for types that this build cannot load.
 fn loaded_format(checkpoint: &Checkpoint, tensor: &TensorInfo, options: &LoadOptions) -> Option<Format> {
@@ -19,18 +20,35 @@ fn loaded_format(checkpoint: &Checkpoint, tensor: &TensorInfo, options: &LoadOpt
 
 /// The format that most bytes are in, once they are loaded.
 pub(super) fn quantization(checkpoint: &Checkpoint, options: &LoadOptions) -> String {
-    let mut bytes: Vec<(String, u64)> = Vec::new();
-    for tensor in checkpoint.tensors() {
-        let (name, n) = match loaded_format(checkpoint, tensor, options) {
-            Some(format) => (format.name().to_string(), file_bytes(tensor, format)),
-            None => (tensor.dtype.to_string(), tensor.bytes),
-        };
-        match bytes.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, sum)) => *sum += n,
-            None => bytes.push((name, n)),
+    let bytes = checkpoint.tensors().map(|tensor| match loaded_format(checkpoint, tensor, options) {
+        Some(format) => (format.name().to_string(), file_bytes(tensor, format)),
+        None => (tensor.dtype.to_string(), tensor.bytes),
+    });
+    by_bytes(bytes).into_iter().next().unwrap_or_default()
+}
+
+/// The formats that a model's matrices are in, once they are loaded, that of most bytes first; at least one.
+pub(super) fn matrix_formats(checkpoint: &Checkpoint, options: &LoadOptions) -> Vec<Format> {
+    let matrices = checkpoint.tensors().filter(|tensor| tensor.shape.len() > 1);
+    let bytes = matrices.filter_map(|tensor| {
+        let format = loaded_format(checkpoint, tensor, options)?;
+        Some((format, file_bytes(tensor, format)))
+    });
+    let formats = by_bytes(bytes);
+    if formats.is_empty() { vec![Format::F32] } else { formats }
+}
+
+/// Kinds, that of most bytes first.
+fn by_bytes<T: PartialEq>(all: impl Iterator<Item = (T, u64)>) -> Vec<T> {
+    let mut sums: Vec<(T, u64)> = Vec::new();
+    for (kind, bytes) in all {
+        match sums.iter_mut().find(|(other, _)| *other == kind) {
+            Some((_, sum)) => *sum += bytes,
+            None => sums.push((kind, bytes)),
         }
     }
-    bytes.into_iter().max_by_key(|(_, sum)| *sum).map(|(name, _)| name).unwrap_or_default()
+    sums.sort_by_key(|(_, sum)| Reverse(*sum)); // stable: of equals the first
+    sums.into_iter().map(|(kind, _)| kind).collect()
 }
 
 /// Bytes of a tensor in a file if it were in `format`, whose blocks fit its rows.

@@ -3,9 +3,9 @@
 //! found out holds for the adapter and this build, so that it need not be asked again.
 
 use super::faster::Paces;
-use super::known::{Answer, KnownModel, Part, Rounding, Size, file};
+use super::known::{Answer, KnownModel, Part, Recipe, Rounding, Size};
 use super::load::{DeviceChoice, LoadOptions, LoadProgress, open_device};
-use crate::device::{Candidates, Device, DeviceInfo, KvFormat, MatmulShape, MatvecShape, Numbers, Tuning};
+use crate::device::{Candidates, Device, DeviceInfo, KvFormat, MatmulShape, MatvecShape, Numbers, Tuning, UnpackF16};
 use crate::error::Result;
 use crate::quant::Format;
 use serde::{Deserialize, Serialize};
@@ -57,49 +57,46 @@ impl Verdict {
         let known = |tuning: Tuning| {
             candidates.matvec.contains(&tuning.matvec)
                 && candidates.matmul.contains(&tuning.matmul)
+                && candidates.unpack_f16.contains(&tuning.unpack_f16)
                 && (1..=1024).contains(&tuning.least_groups)
         };
         self.key == key && self.tuning.is_none_or(known)
     }
 }
 
-/// The verdict on a GPU, for a model whose weights are mostly in `format`.
+/// The verdict on a GPU, for a model whose weights are in `formats`, most of them in the first.
 ///
 /// Errors: those of a device that cannot be opened, and of the specification. What goes wrong in a trial is its outcome.
 pub async fn judge(
     info: &DeviceInfo,
     options: &LoadOptions,
-    format: Format,
+    formats: &[Format],
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Verdict> {
     let LoadOptions { self_test, kv, .. } = options;
-    let candidates = self_test.candidates.clone().unwrap_or_else(|| Candidates::of(info, format));
-    let key = key(info, format, *kv);
+    let candidates = self_test.candidates.clone().unwrap_or_else(|| Candidates::of(info, formats[0]));
+    let key = key(info, formats, *kv);
     if let Some(known) = self_test.known.iter().find(|verdict| verdict.holds(&key, &candidates)) {
         return Ok(known.clone());
     }
-    let exam = Exam::new(info, options, format)?;
-    let report = &mut |loaded, total| on_progress(LoadProgress { status: "self-test", loaded, total });
-    let mut verdict = Verdict { key, tuning: None, demoted: Vec::new(), paces: None };
-    // A software adapter compiles slowly and is nobody's choice for its speed: the first that is right will do.
-    if info.software {
-        report(0, 1);
-        verdict.tuning = exam.usual(&candidates).await?;
-    }
-    if verdict.tuning.is_none() {
-        (verdict.tuning, verdict.demoted) = exam.all(&candidates, report).await?;
-    }
-    for Demoted { variant, reason } in &verdict.demoted {
+    let mut report = |loaded, total| on_progress(LoadProgress { status: "self-test", loaded, total });
+    let mut exam = Exam::new(info, options, formats);
+    let tuning = exam.all(&candidates, &mut report).await?;
+    for Demoted { variant, reason } in &exam.demoted {
         log::warn!("{}: {variant} is not used: {reason}", info.name());
     }
-    Ok(verdict)
+    Ok(Verdict { key, tuning, demoted: exam.demoted, paces: None })
 }
 
-fn key(info: &DeviceInfo, format: Format, kv: KvFormat) -> String {
-    let DeviceInfo { backend, vendor, architecture, description, features, .. } = info;
-    let (build, features) = (env!("CRESSET_BUILD"), features.join(" "));
-    let (format, kv) = (format.name(), kv.name());
-    format!("{backend} · {vendor} · {architecture} · {description} · {features} · {build} · {format} · {kv}")
+fn key(info: &DeviceInfo, formats: &[Format], kv: KvFormat) -> String {
+    let DeviceInfo { backend, vendor, architecture, description, compiler, features, .. } = info;
+    let (compiler, features) = (compiler.as_deref().unwrap_or_default(), features.join(" "));
+    let build = env!("CRESSET_BUILD");
+    let formats = formats.iter().map(|format| format.name()).collect::<Vec<_>>().join(" ");
+    let kv = kv.name();
+    format!(
+        "{backend} · {vendor} · {architecture} · {description} · {compiler} · {features} · {build} · {formats} · {kv}"
+    )
 }
 
 /// The fastest, the usual one unless another is clearly faster; without times the usual one, or the first.
@@ -157,126 +154,218 @@ impl Shape for MatmulShape {
 /// What each way of computing goes through.
 struct Exam {
     device: DeviceChoice,
+    software: bool,
     usual: Tuning,
-    small: Vec<u8>,
-    /// For times, where they are worth taking.
-    wide: Option<Vec<u8>>,
     kv: KvFormat,
+    /// In the format of most weights.
+    small: Case,
+    /// In all formats, with scales below f16's normal range; and without, for tiles of f16, in which weights that small
+    /// may be lost, as little as they matter.
+    mixed: Case,
+    mixed_normal: Case,
+    /// For times, where they are worth taking.
+    wide: Option<Case>,
+    demoted: Vec<Demoted>,
+}
+
+/// A model to ask, and what it should answer.
+struct Case {
+    recipe: Recipe,
+    /// Made from the recipe when it is first needed.
+    file: Vec<u8>,
+    /// On a device of its own: losing that is no harm to any other. The ways that follow find its weights there, and most of
+    /// their pipelines.
+    model: Option<KnownModel>,
+    /// What the specification says.
+    want: Vec<(Part, Answer)>,
 }
 
 impl Exam {
-    fn new(info: &DeviceInfo, options: &LoadOptions, format: Format) -> Result<Exam> {
+    fn new(info: &DeviceInfo, options: &LoadOptions, formats: &[Format]) -> Exam {
         let &LoadOptions { device, kv, .. } = options;
-        let small = file(format, Size::SMALL)?;
-        let wide = if info.software { None } else { Some(file(format, Size::WIDE)?) };
-        Ok(Exam { device, usual: Tuning::unmeasured(info.software), small, wide, kv })
+        let case = |formats: &[Format], size, small_scales| {
+            let recipe = Recipe { formats: formats.to_vec(), size, small_scales };
+            Case { recipe, file: Vec::new(), model: None, want: Vec::new() }
+        };
+        Exam {
+            device,
+            software: info.software,
+            usual: Tuning::unmeasured(info.software),
+            kv,
+            small: case(&formats[..1], Size::SMALL, false),
+            mixed: case(formats, Size::SMALL, true),
+            mixed_normal: case(formats, Size::SMALL, false),
+            wide: (!info.software).then(|| case(&formats[..1], Size::WIDE, false)),
+            demoted: Vec::new(),
+        }
     }
 
-    /// What the specification says to a part of the questions.
-    async fn want(&self, part: Part) -> Result<Answer> {
-        KnownModel::new(Device::plain_cpu(), self.usual, &self.small, self.kv).await?.answer(part).await
-    }
-
-    /// The usual way, or the first, if it is right.
-    async fn usual(&self, candidates: &Candidates) -> Result<Option<Tuning>> {
-        let matvec = usual_or_first(&candidates.matvec, self.usual.matvec);
-        let matmul = usual_or_first(&candidates.matmul, self.usual.matmul);
-        let (Some(matvec), Some(matmul)) = (matvec, matmul) else { return Ok(None) };
-        let tuning = Tuning { matvec, matmul, ..self.usual };
-        let want = self.want(Part::Whole).await?;
-        Ok(self.sit(tuning, Part::Whole, &want).await.is_ok().then_some(tuning))
-    }
-
-    /// Each way by itself, then the best of those that are right together; and those that are wrong.
-    async fn all(
-        &self,
-        candidates: &Candidates,
-        report: &mut dyn FnMut(u64, u64),
-    ) -> Result<(Option<Tuning>, Vec<Demoted>)> {
-        let Candidates { matvec, matmul } = candidates;
-        let total = (trials(matvec) + trials(matmul) + 1) as u64;
-        let (mut done, mut demoted) = (0..total, Vec::new());
+    /// The way to compute, if one is right. First the usual one; of software adapters, which compile slowly and are nobody's
+    /// choice for their speed, that will do. Then each way by itself, and the best of them together.
+    async fn all(&mut self, candidates: &Candidates, report: &mut dyn FnMut(u64, u64)) -> Result<Option<Tuning>> {
+        let Candidates { matvec, matmul, unpack_f16 } = candidates;
+        let total = (1 + trials(matvec) + trials(matmul) + 1) as u64;
+        let mut done = 0..total;
         let mut step = || report(done.next().unwrap_or(total), total);
-        let tuned = |matvec| Tuning { matvec, ..self.usual };
-        let matvec = self.best(matvec, self.usual.matvec, Part::Decode, &tuned, &mut step, &mut demoted).await?;
-        let tuned = |matmul| Tuning { matmul, ..self.usual };
-        let matmul = self.best(matmul, self.usual.matmul, Part::Prefill, &tuned, &mut step, &mut demoted).await?;
-        let (Some(matvec), Some(matmul)) = (matvec, matmul) else { return Ok((None, demoted)) };
+        let usual = (usual_or_first(matvec, self.usual.matvec), usual_or_first(matmul, self.usual.matmul));
+        let (Some(usual_matvec), Some(usual_matmul)) = usual else { return Ok(None) };
+        let mut usual = Tuning { matvec: usual_matvec, matmul: usual_matmul, ..self.usual };
         step();
-        let tuning = Tuning { matvec, matmul, ..self.usual };
-        let want = self.want(Part::Whole).await?;
-        match self.sit(tuning, Part::Whole, &want).await {
-            Ok(()) => Ok((Some(tuning), demoted)),
+        let usual_is_right = self.prove(&mut usual, unpack_f16).await?.is_ok();
+        if usual_is_right && self.software {
+            return Ok(Some(usual));
+        }
+        let tuned = |matvec| Tuning { matvec, ..usual };
+        let matvec = self.best(matvec, usual.matvec, Part::Decode, &tuned, &mut step).await?;
+        let tuned = |matmul| Tuning { matmul, ..usual };
+        let matmul = self.best(matmul, usual.matmul, Part::Prefill, &tuned, &mut step).await?;
+        let (Some(matvec), Some(matmul)) = (matvec, matmul) else { return Ok(None) };
+        step();
+        let mut best = Tuning { matvec, matmul, ..usual };
+        if usual_is_right && best == usual {
+            return Ok(Some(usual));
+        }
+        let unpack_f16 = if usual_is_right { &[usual.unpack_f16] } else { &unpack_f16[..] };
+        match self.prove(&mut best, unpack_f16).await? {
+            Ok(()) => Ok(Some(best)),
             Err(reason) => {
-                demoted.push(Demoted { variant: "all kernels together".to_string(), reason });
-                Ok((None, demoted))
+                let variant = format!("matvec, {matvec}, and matmul, {matmul}, together");
+                self.demoted.push(Demoted { variant, reason });
+                Ok(usual_is_right.then_some(usual))
             }
         }
     }
 
-    /// The best of a kernel's shapes. Only the best of those in numbers is tried in packed bytes as well.
+    /// Whether a way is right with every format and all kernels together, f16 numbers read in the first of these ways with
+    /// which it is; or what is wrong. Where it is the reading that is wrong, that is demoted.
+    async fn prove(
+        &mut self,
+        tuning: &mut Tuning,
+        unpack_f16: &[UnpackF16],
+    ) -> Result<std::result::Result<(), String>> {
+        let mut outcome = Err("no way to read f16 numbers".to_string());
+        let mut wrong = Vec::new();
+        for &unpack_f16 in unpack_f16 {
+            tuning.unpack_f16 = unpack_f16;
+            let case = if tuning.matmul.numbers == Numbers::F16 { &mut self.mixed_normal } else { &mut self.mixed };
+            outcome = case.ask(self.device, self.kv, *tuning, Part::Whole).await?;
+            match &outcome {
+                Ok(()) => {
+                    self.demoted.extend(wrong);
+                    return Ok(Ok(()));
+                }
+                Err(reason) => wrong.push(Demoted { variant: format!("f16, {unpack_f16}"), reason: reason.clone() }),
+            }
+        }
+        tuning.unpack_f16 = unpack_f16[0];
+        Ok(outcome)
+    }
+
+    /// The best of a kernel's shapes that answer a part rightly; the others are demoted. Of those in packed bytes only the one
+    /// like the best in numbers is tried.
     async fn best<T: Shape>(
-        &self,
+        &mut self,
         shapes: &[T],
         usual: T,
         part: Part,
         tuned: &dyn Fn(T) -> Tuning,
         step: &mut dyn FnMut(),
-        demoted: &mut Vec<Demoted>,
     ) -> Result<Option<T>> {
-        let want = self.want(part).await?;
         let (mut packed, numbers): (Vec<T>, Vec<T>) = shapes.iter().partition(|shape| shape.is_packed());
-        let mut right = self.right(&numbers, part, &want, tuned, step, demoted).await?;
+        let mut right = self.right(&numbers, part, tuned, step).await?;
         if let Some(best) = best(&right, usual) {
             packed.retain(|shape| shape.is_like(&best));
         }
-        right.extend(self.right(&packed, part, &want, tuned, step, demoted).await?);
+        right.extend(self.right(&packed, part, tuned, step).await?);
         Ok(best(&right, usual))
     }
 
-    /// Those of a kernel's shapes that answer a part rightly, with its seconds; the others go to `demoted`.
+    /// Those of a kernel's shapes that answer a part rightly, with its seconds, 0 where they are not taken.
     async fn right<T: Shape>(
-        &self,
+        &mut self,
         shapes: &[T],
         part: Part,
-        want: &Answer,
         tuned: &dyn Fn(T) -> Tuning,
         step: &mut dyn FnMut(),
-        demoted: &mut Vec<Demoted>,
     ) -> Result<Vec<(T, f64)>> {
         let mut right = Vec::new();
         for &shape in shapes {
             step();
-            match self.time(tuned(shape), part, want).await {
+            let mut outcome = self.small.ask(self.device, self.kv, tuned(shape), part).await?.map(|()| 0.0);
+            if let (Ok(seconds), Some(wide)) = (&mut outcome, &mut self.wide) {
+                match wide.seconds(self.device, self.kv, tuned(shape), part).await {
+                    Ok(measured) => *seconds = measured,
+                    Err(error) => outcome = Err(error.to_string()),
+                }
+            }
+            match outcome {
                 Ok(seconds) => right.push((shape, seconds)),
-                Err(reason) => demoted.push(Demoted { variant: format!("{}, {shape}", T::KERNEL), reason }),
+                Err(reason) => self.demoted.push(Demoted { variant: format!("{}, {shape}", T::KERNEL), reason }),
             }
         }
         Ok(right)
     }
+}
 
-    /// What is wrong with a way of computing, if anything.
-    async fn sit(&self, tuning: Tuning, part: Part, want: &Answer) -> std::result::Result<(), String> {
+impl Case {
+    /// What is wrong with a way's answer to a part, if anything. Error: that of the specification.
+    async fn ask(
+        &mut self,
+        device: DeviceChoice,
+        kv: KvFormat,
+        tuning: Tuning,
+        part: Part,
+    ) -> Result<std::result::Result<(), String>> {
         // As many outputs to a group of lanes as the shape says, however small the weight.
         let tuning = Tuning { least_groups: 1, ..tuning };
-        let answer = async { self.open(tuning, &self.small).await?.answer(part).await };
-        let answer = answer.await.map_err(|error: crate::Error| error.to_string())?;
+        let answer = async { self.model(device, kv, tuning).await?.answer(part).await }.await;
+        let want = self.want(kv, part).await?;
         let packed = tuning.matvec.is_packed() || tuning.matmul.is_packed();
         let rounding = if packed { Rounding::EightBits } else { Rounding::Halves };
-        answer.fault(want, rounding).map_or(Ok(()), Err)
+        Ok(match answer {
+            Ok(answer) => answer.fault(want, rounding).map_or(Ok(()), Err),
+            Err(error) => {
+                self.model = None; // nobody knows what its device is in
+                Err(error.to_string())
+            }
+        })
     }
 
-    /// Seconds of a prompt, or of a token where that is the part, 0 where they are not taken; or what is wrong.
-    async fn time(&self, tuning: Tuning, part: Part, want: &Answer) -> std::result::Result<f64, String> {
-        self.sit(tuning, part, want).await?;
-        let Some(wide) = &self.wide else { return Ok(0.0) };
-        let seconds = async { self.open(tuning, wide).await?.seconds().await };
-        let (prompt, token) = seconds.await.map_err(|error: crate::Error| error.to_string())?;
-        Ok(if part == Part::Prefill { prompt } else { token })
+    async fn seconds(&mut self, device: DeviceChoice, kv: KvFormat, tuning: Tuning, part: Part) -> Result<f64> {
+        let seconds = async { self.model(device, kv, tuning).await?.seconds(part).await }.await;
+        if seconds.is_err() {
+            self.model = None; // as above
+        }
+        seconds
     }
 
-    /// A model on a device of its own: losing that is no harm to any other.
-    async fn open(&self, tuning: Tuning, bytes: &[u8]) -> Result<KnownModel> {
-        KnownModel::new(open_device(self.device).await?, tuning, bytes, self.kv).await
+    fn file(&mut self) -> Result<&[u8]> {
+        if self.file.is_empty() {
+            self.file = self.recipe.file()?;
+        }
+        Ok(&self.file)
+    }
+
+    async fn model(&mut self, device: DeviceChoice, kv: KvFormat, tuning: Tuning) -> Result<&mut KnownModel> {
+        let model = match self.model.take() {
+            Some(model) => model,
+            None => KnownModel::new(open_device(device).await?, self.file()?, kv).await?,
+        };
+        let model = self.model.insert(model);
+        model.set_tuning(tuning);
+        Ok(model)
+    }
+
+    async fn want(&mut self, kv: KvFormat, part: Part) -> Result<&Answer> {
+        let known = self.want.iter().position(|(other, _)| *other == part);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let mut model = KnownModel::new(Device::plain_cpu(), self.file()?, kv).await?;
+                self.want.push((part, model.answer(part).await?));
+                self.want.len() - 1
+            }
+        };
+        Ok(&self.want[at].1)
     }
 }

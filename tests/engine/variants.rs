@@ -1,7 +1,7 @@
 //! The self-test: ways of computing on this adapter are proved, wrong ones are not used, and what was found out is kept.
 
 use crate::*;
-use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Meet, Numbers};
+use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Meet, Numbers, UnpackF16};
 use cresset::engine::{SelfTest, Verdict};
 use cresset::quant::Format;
 
@@ -10,6 +10,15 @@ fn matvec(lanes: u32, meet: Meet) -> MatvecShape {
 }
 
 const TILES: MatmulShape = MatmulShape { tall: 4, numbers: Numbers::F32 };
+
+/// These shapes to choose from.
+fn candidates(matvec: &[MatvecShape], matmul: &[MatmulShape]) -> Candidates {
+    Candidates {
+        matvec: matvec.to_vec(),
+        matmul: matmul.to_vec(),
+        unpack_f16: vec![UnpackF16::Native, UnpackF16::Bits],
+    }
+}
 
 /// The golden model after a self-test, and how many steps that took.
 fn tested(case: Case, self_test: SelfTest, kv: KvFormat) -> Result<(Engine, usize), Error> {
@@ -41,7 +50,7 @@ fn this_adapter_is_right() {
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
     for kv in KvFormat::ALL {
         let (mut engine, steps) = tested(case, SelfTest::default(), kv).expect("an engine");
-        let all = candidates.matvec.len() + candidates.matmul.len() + 1;
+        let all = 1 + candidates.matvec.len() + candidates.matmul.len() + 1;
         assert_eq!(steps, if software { 1 } else { all });
         assert_eq!(demoted(&engine), [], "{kv:?}");
         let variants = engine.info()["variants"].clone();
@@ -59,7 +68,7 @@ fn each_way_by_itself_gives_the_same_answer() {
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
     let ways = all.matvec.iter().map(|&m| (m, TILES)).chain(all.matmul.iter().map(|&m| (matvec(1, Meet::Alone), m)));
     for (matvec, matmul) in ways {
-        let candidates = Some(Candidates { matvec: vec![matvec], matmul: vec![matmul] });
+        let candidates = Some(candidates(&[matvec], &[matmul]));
         let (mut engine, _) =
             tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("right");
         let variants = engine.info()["variants"].clone();
@@ -75,10 +84,10 @@ fn products_of_bytes_are_right() {
     let Some(case) = gpu() else { return };
     let info = block_on(Device::gpu()).expect("a device").info().clone();
     let packed = |format: Format| {
-        let Candidates { mut matvec, mut matmul } = Candidates::of(&info, format);
-        matvec.retain(|shape| shape.packed);
-        matmul.retain(|shape| shape.numbers == Numbers::Packed);
-        Candidates { matvec, matmul }
+        let mut all = Candidates::of(&info, format);
+        all.matvec.retain(|shape| shape.packed);
+        all.matmul.retain(|shape| shape.numbers == Numbers::Packed);
+        all
     };
     assert!(packed(Format::F16).matvec.is_empty() && packed(Format::F16).matmul.is_empty());
     for (format, file) in [(Format::Q4_0, "q4_0"), (Format::Q8_0, "q8_0")] {
@@ -101,18 +110,15 @@ fn products_of_bytes_are_right() {
 #[test]
 fn bytes_are_tried_in_the_best_shape() {
     let Some(case) = gpu() else { return };
-    let software = block_on(Device::gpu()).expect("a device").info().software;
     let packed = |shape| MatvecShape { packed: true, ..shape };
     let (wrong, right) = (matvec(16, Meet::Alone), matvec(16, Meet::Workgroup));
-    let candidates = Candidates {
-        matvec: vec![wrong, right, packed(matvec(1, Meet::Alone)), packed(right)],
-        matmul: vec![TILES, MatmulShape { numbers: Numbers::Packed, ..TILES }],
-    };
+    let shapes = [wrong, right, packed(matvec(1, Meet::Alone)), packed(right)];
+    let candidates = candidates(&shapes, &[TILES, MatmulShape { numbers: Numbers::Packed, ..TILES }]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let model = Variant::of("llama-gqa/q4_0.gguf");
     let (engine, steps) = tested_model(&model, case, self_test, KvFormat::F16).expect("an engine");
-    // Both shapes in numbers and one in bytes, both kinds of tiles, and all together; before them, what is usual for software.
-    assert_eq!(steps, 6 + usize::from(software));
+    // What is usual here; both shapes in numbers and one in bytes, both kinds of tiles, and the best of both together.
+    assert_eq!(steps, 7);
     let names: Vec<String> = demoted(&engine).into_iter().map(|(variant, _)| variant).collect();
     assert_eq!(names, ["matvec, alone ×4"]);
     let chosen = engine.info()["variants"]["matvec"].clone();
@@ -124,7 +130,7 @@ fn bytes_are_tried_in_the_best_shape() {
 fn wrong_bytes_are_demoted() {
     let Some(case) = gpu() else { return };
     let packed = |lanes, meet| MatvecShape { packed: true, ..matvec(lanes, meet) };
-    let candidates = Candidates { matvec: vec![packed(2, Meet::Alone), packed(1, Meet::Alone)], matmul: vec![TILES] };
+    let candidates = candidates(&[packed(2, Meet::Alone), packed(1, Meet::Alone)], &[TILES]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let model = Variant::of("llama-gqa/q4_0.gguf");
     let (engine, _) = tested_model(&model, case, self_test, KvFormat::F16).expect("an engine");
@@ -140,7 +146,7 @@ fn a_wrong_way_is_demoted_and_named() {
     let Some(case) = gpu() else { return };
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
     let wrong = matvec(16, Meet::Alone);
-    let candidates = Some(Candidates { matvec: vec![wrong, matvec(16, Meet::Workgroup)], matmul: vec![TILES] });
+    let candidates = Some(candidates(&[wrong, matvec(16, Meet::Workgroup)], &[TILES]));
     let (mut engine, _) =
         tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("an engine");
     let found = demoted(&engine);
@@ -157,19 +163,59 @@ fn subgroups_that_are_smaller_than_they_said() {
     let Some(case) = gpu() else { return };
     let device = block_on(Device::gpu()).expect("a device");
     let Some(size @ 2..32) = device.info().subgroup_size else { return };
-    let candidates = Some(Candidates {
-        matvec: vec![matvec(32, Meet::Subgroup), matvec(size, Meet::Subgroup)],
-        matmul: vec![TILES],
-    });
+    let candidates = Some(candidates(&[matvec(32, Meet::Subgroup), matvec(size, Meet::Subgroup)], &[TILES]));
     let (engine, _) = tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("an engine");
     assert_eq!(demoted(&engine)[0].0, "matvec, subgroup 32×4");
     assert_eq!(engine.info()["variants"]["matvec"], format!("subgroup {size}×4"));
 }
 
+/// A device may take f16 numbers below the normal range for zero. Scales are so small in real files: there they are read from
+/// their bits, with the same answer.
+#[test]
+fn flushed_scales_are_found_out() {
+    let Some(case) = gpu() else { return };
+    for file in ["llama-gqa/q4_0.gguf", "llama-gqa/q8_0.gguf", "llama-mixed/mixed.gguf"] {
+        let model = Variant::of(file);
+        let self_test = |unpack_f16: &[UnpackF16]| {
+            let mut candidates = candidates(&[matvec(1, Meet::Alone)], &[TILES]);
+            candidates.unpack_f16 = unpack_f16.to_vec();
+            SelfTest { candidates: Some(candidates), ..SelfTest::default() }
+        };
+        let with = |unpack_f16: &[UnpackF16]| tested_model(&model, case, self_test(unpack_f16), KvFormat::F16);
+        let (mut native, _) = with(&[UnpackF16::Native]).expect("right");
+        let (mut mended, _) = with(&[UnpackF16::Flushed, UnpackF16::Bits]).expect("right");
+        let found = demoted(&mended);
+        assert!(found.len() == 1 && found[0].0 == "f16, flushed" && found[0].1.contains("% off"), "{found:?}");
+        assert_eq!(mended.info()["variants"]["f16"], "by bits");
+        let answers = [&mut native, &mut mended].map(|engine| run(engine, json!({ "temperature": 0 })));
+        assert_eq!(answers[0], answers[1], "{file}");
+        assert_eq!(with(&[UnpackF16::Flushed]).err().expect("a refusal").code(), "WEBGPU_UNAVAILABLE");
+    }
+}
+
+/// Not only the format of most weights is proved: a file in which another one alone has small scales is found out as well.
+#[test]
+fn every_format_of_a_file_is_proved() {
+    let Some(case) = gpu() else { return };
+    let mut candidates = candidates(&[matvec(1, Meet::Alone)], &[TILES]);
+    candidates.unpack_f16 = vec![UnpackF16::Flushed, UnpackF16::Bits];
+    let with = |model: &Variant| {
+        let self_test = SelfTest { candidates: Some(candidates.clone()), ..SelfTest::default() };
+        tested_model(model, case, self_test, KvFormat::F32).expect("an engine").0.info()["variants"]["f16"].clone()
+    };
+    // Numbers without scales are right either way; one matrix with scales is enough to be careful.
+    let mut model = model();
+    assert_eq!(with(&model), "flushed");
+    let down = model.tensors.get_mut("blk.1.ffn_down.weight").expect("a matrix");
+    let numbers: Vec<f32> = bytemuck::pod_collect_to_vec(&down.2);
+    *down = (down.0.clone(), Format::Q4_0, Format::Q4_0.quantize(&numbers));
+    assert_eq!(with(&model), "by bits");
+}
+
 #[test]
 fn an_adapter_on_which_nothing_is_right_is_refused() {
     let Some(case) = gpu() else { return };
-    let candidates = Candidates { matvec: vec![matvec(16, Meet::Alone), matvec(32, Meet::Alone)], matmul: vec![TILES] };
+    let candidates = candidates(&[matvec(16, Meet::Alone), matvec(32, Meet::Alone)], &[TILES]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let error = tested(case, self_test, KvFormat::F32).err().expect("a refusal");
     assert_eq!(error.code(), "WEBGPU_UNAVAILABLE");
@@ -183,7 +229,7 @@ fn without_a_right_way_the_cpu_computes_and_says_why() {
         return;
     }
     let software = block_on(Device::gpu()).expect("a device").info().software;
-    let candidates = Candidates { matvec: vec![matvec(16, Meet::Alone)], matmul: vec![TILES] };
+    let candidates = candidates(&[matvec(16, Meet::Alone)], &[TILES]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let (engine, _) = tested(Case::Auto, self_test, KvFormat::F32).expect("an engine");
     let device = &engine.info()["device"];

@@ -2,9 +2,10 @@
 
 use crate::blocks::Blocks;
 use crate::skip::skipped;
+use crate::translate;
 use cresset::device::{
-    Access, BufferId, Control, Device, FROM_STATE, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Numbers, Pass,
-    Pool, Row, SamplingSlot, Step, Tensor, Tuning, Usage, Weight, WeightPiece,
+    Access, BufferId, Control, Device, FROM_STATE, Kernel, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Numbers,
+    Options, Pass, Pool, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage, Weight, WeightPiece,
 };
 use cresset::quant::Format;
 use pollster::block_on;
@@ -35,7 +36,14 @@ impl Bench {
     pub fn tune(&mut self, matvec: MatvecShape, matmul: MatmulShape) {
         for device in [Some(&mut self.plain), self.gpu.as_mut()].into_iter().flatten() {
             // As many outputs to a group as the shape says, however small the weight.
-            device.set_tuning(Tuning { matvec, matmul, least_groups: 1 });
+            device.set_tuning(Tuning { matvec, matmul, least_groups: 1, unpack_f16: UnpackF16::Native });
+        }
+    }
+
+    /// Reads f16 numbers in this way on the GPU.
+    pub fn unpack_f16(&mut self, unpack_f16: UnpackF16) {
+        if let Some(gpu) = &mut self.gpu {
+            gpu.set_tuning(Tuning { unpack_f16, ..gpu.tuning() });
         }
     }
 
@@ -70,6 +78,28 @@ impl Bench {
         shapes
     }
 }
+
+/// Fills workgroup memory, as much as every device has, with what is no number: drivers leave it to the dispatches that
+/// follow, and none may count on zeros.
+static POISON: Kernel = Kernel {
+    name: "poison",
+    bindings: &[Access::Uniform, Access::Write],
+    source: "
+@group(0) @binding(0) var<uniform> params: vec4u;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+var<workgroup> memory: array<vec4u, 1024>;
+
+@compute @workgroup_size(64)
+fn poison(@builtin(local_invocation_index) local: u32) {
+    for (var i = local; i < 1024u; i += 64u) { memory[i] = vec4u(0x7fc00000u + params.x); }
+    workgroupBarrier();
+    y[local] = memory[local * 15u + params.y].x; // what nobody reads would not be written
+}
+",
+    shared: &[],
+    twin: |_| (),
+    fast: None,
+};
 
 /// What a run works on: sizes, the rows in use, which of them get logits, and every slot's sampling.
 #[derive(Clone)]
@@ -306,9 +336,11 @@ pub fn run(device: &mut Device, setting: &Setting, record: impl FnOnce(&mut Case
     let pool = Rc::<Pool>::default();
     let pass = Pass::new(device, &pool, layout.rows, layout, (control_buffer, state_buffer));
     let mut case = Case { pass, random: 1 };
+    let scratch = case.buffer(&[0; 256]);
+    case.pass.record(&POISON, Options::default(), [1u32, 0, 0, 0], &[scratch], [64, 1, 1]);
     let outputs = record(&mut case);
     let plan = case.pass.finish();
-    plan.steps.iter().for_each(validate);
+    plan.steps.iter().for_each(|step| validate(step, device.tuning().unpack_f16));
     let read_all = |device: &Device| -> Vec<Vec<u32>> {
         let read = |output: &Output| {
             let (buffer, bytes) = output.extent();
@@ -327,8 +359,7 @@ pub fn run(device: &mut Device, setting: &Setting, record: impl FnOnce(&mut Case
 }
 
 /// WebGPU's default limits and rules, which a native adapter may not insist on.
-fn validate(step: &Step) {
-    use wgpu::naga;
+fn validate(step: &Step, unpack_f16: UnpackF16) {
     let name = step.kernel.name;
     assert!(step.kernel.bindings.len() <= 1 + 8, "{name}: storage buffers");
     for (i, (buffer, access)) in step.bindings.iter().zip(&step.kernel.bindings[1..]).enumerate() {
@@ -336,25 +367,10 @@ fn validate(step: &Step) {
         assert!(*access == Access::Read || alone, "{name}: a buffer is written and bound twice");
     }
     let features = step.options.features;
-    let text = step.kernel.wgsl(&step.options, if features.f16 { "enable f16;\n" } else { "" });
+    let text = step.kernel.wgsl(&step.options, unpack_f16, if features.f16 { "enable f16;\n" } else { "" });
     let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
-    let flags = naga::valid::ValidationFlags::all();
-    // naga's name for `unpack2x16float`, which every WebGPU has.
-    let mut capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
-    capabilities.set(naga::valid::Capabilities::SHADER_FLOAT16, features.f16);
-    capabilities.set(naga::valid::Capabilities::SUBGROUP, features.subgroups);
-    let mut validator = naga::valid::Validator::new(flags, capabilities);
-    if features.subgroups {
-        validator.subgroup_stages(naga::valid::ShaderStages::COMPUTE);
-        validator.subgroup_operations(naga::valid::SubgroupOperationSet::all());
-    }
-    let info = validator.validate(&module).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
-    let mut layouter = naga::proc::Layouter::default();
-    layouter.update(module.to_ctx()).unwrap();
-    let used = |handle: naga::Handle<naga::GlobalVariable>| !info.get_entry_point(0)[handle].is_empty();
-    let shared = module.global_variables.iter();
-    let shared = shared.filter(|(handle, v)| v.space == naga::AddressSpace::WorkGroup && used(*handle));
-    let bytes: u32 = shared.map(|(_, v)| layouter[v.ty].size.next_multiple_of(16)).sum();
+    let info = translate::validate(&module, features).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    let bytes = translate::workgroup_bytes(&module, &info);
     assert!(bytes <= 16384, "{name}: {bytes} bytes of workgroup memory");
     let entry = &module.entry_points[0];
     assert_eq!(entry.name, name);

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, Output, Setting, Tolerance, check};
 use crate::blocks::Blocks;
-use cresset::device::{FROM_STATE, MatmulShape, Numbers, Row, SamplingSlot};
+use cresset::device::{FROM_STATE, MatmulShape, Numbers, Row, SamplingSlot, UnpackF16};
 use cresset::ops::{Activation, By, Epilogue, LogitEpilogue, Prologue, embed, gated, linear, lm_head, matvec, sample};
 use cresset::quant::Format;
 
@@ -183,7 +183,14 @@ fn embed_grid() {
 /// as a row of its own, and all of them as one.
 #[test]
 fn embed_reads_every_block() {
-    let mut bench = Bench::open();
+    for unpack_f16 in [UnpackF16::Native, UnpackF16::Bits] {
+        let mut bench = Bench::open();
+        bench.unpack_f16(unpack_f16);
+        reads_every_block(&mut bench);
+    }
+}
+
+fn reads_every_block(bench: &mut Bench) {
     for &format in Format::ALL {
         let known = Blocks::of(format);
         let n = known.block_len();
@@ -201,7 +208,7 @@ fn embed_reads_every_block() {
                 false => Tolerance::EXACT,
             };
             let setting = Setting::slots(&[0], &[0], 32, 16);
-            let ran = check(&mut bench, &what, &setting, rounding, |case| {
+            let ran = check(bench, &what, &setting, rounding, |case| {
                 let table = case.weight_of(format, row, 1, want.len(), 1);
                 let x = case.tensor(1, want.len());
                 embed(&mut case.pass, &table, By::Token, 1.0, &x);
@@ -210,6 +217,23 @@ fn embed_reads_every_block() {
             assert_eq!(ran.row(0, 0), *want, "{what}");
         }
     }
+}
+
+/// From their bits, all f16 numbers are what they are: subnormal ones and infinities too.
+#[test]
+fn every_f16_from_its_bits() {
+    let mut bench = Bench::open();
+    bench.unpack_f16(UnpackF16::Bits);
+    let numbers = (0..=u16::MAX).filter(|bits| bits & 0x7fff <= 0x7c00 && *bits != 0x8000); // no NaN, no second zero
+    let bytes: Vec<u8> = numbers.flat_map(u16::to_le_bytes).collect();
+    let n = bytes.len() / 2;
+    let ran = check(&mut bench, "every f16", &Setting::slots(&[0], &[0], 32, 16), Tolerance::EXACT, |case| {
+        let table = case.weight_of(Format::F16, &bytes, 1, n, 1);
+        let x = case.tensor(1, n);
+        embed(&mut case.pass, &table, By::Token, 1.0, &x);
+        vec![Output::Words { buffer: x.buffer, count: n }]
+    });
+    assert_eq!(f32::from_bits(ran.after[0][1]), 2f32.powi(-24));
 }
 
 /// The embedding of tokens leaves them in the slots' histories, at their positions.

@@ -13,3 +13,5 @@ mod packed;
 mod sampling;
 #[path = "../support/skip.rs"]
 mod skip;
+#[path = "../support/translate.rs"]
+mod translate;

@@ -9,6 +9,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 1,
     block_len: 1,
     block_bytes: 2,
+    halves: &[],
     wgsl: include_str!("../../../shaders/quant/f16.wgsl"),
     device_vec4s: |blocks| 4 * blocks,
     repack: repack_halves,

@@ -7,6 +7,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 0,
     block_len: 1,
     block_bytes: 4,
+    halves: &[],
     wgsl: include_str!("../../../shaders/quant/f32.wgsl"),
     device_vec4s: |blocks| 8 * blocks,
     repack: |src, dst| {

@@ -15,6 +15,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 20,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
+    halves: &[0],
     wgsl: include_str!("../../../shaders/quant/iq4_nl.wgsl"),
     device_vec4s: |blocks| blocks + pack::halves(blocks),
     repack: pack_nibbles_and_scale,

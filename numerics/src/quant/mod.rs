@@ -93,6 +93,8 @@ pub struct Spec {
     pub block_len: usize,
     /// Bytes of one file block.
     pub block_bytes: usize,
+    /// Where in a file block the f16 numbers lie that its weights are multiples of, if it has such scales.
+    pub halves: &'static [usize],
     /// `dequant` for this format.
     pub wgsl: &'static str,
     /// vec4<u32> of a device row of this many blocks of 32 weights.

@@ -16,6 +16,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 39,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
+    halves: &[],
     wgsl: include_str!("../../../shaders/quant/mxfp4.wgsl"),
     device_vec4s: |blocks| blocks + pack::bytes(blocks),
     repack: |src, dst| {

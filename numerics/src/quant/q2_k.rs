@@ -14,6 +14,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 10,
     block_len: SUPER,
     block_bytes: BLOCK_BYTES,
+    halves: &[80, 82],
     wgsl: include_str!("../../../shaders/quant/q2_k.wgsl"),
     device_vec4s: |blocks| sections(blocks.div_ceil(8)).iter().sum(),
     repack: |src, dst| {

@@ -13,6 +13,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 11,
     block_len: SUPER,
     block_bytes: BLOCK_BYTES,
+    halves: &[108],
     wgsl: include_str!("../../../shaders/quant/q3_k.wgsl"),
     device_vec4s: |blocks| sections(blocks.div_ceil(8)).iter().sum(),
     repack: |src, dst| {

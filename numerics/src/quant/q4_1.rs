@@ -14,6 +14,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 3,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
+    halves: &[0, 2],
     wgsl: include_str!("../../../shaders/quant/q4_1.wgsl"),
     device_vec4s: |blocks| blocks + pack::words(blocks),
     repack: |src, dst| {

@@ -14,6 +14,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 6,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
+    halves: &[0],
     wgsl: include_str!("../../../shaders/quant/q5_0.wgsl"),
     device_vec4s: |blocks| blocks + pack::words(blocks) + pack::halves(blocks),
     repack: |src, dst| {

@@ -17,6 +17,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 7,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
+    halves: &[0, 2],
     wgsl: include_str!("../../../shaders/quant/q5_1.wgsl"),
     device_vec4s: |blocks| blocks + 2 * pack::words(blocks),
     repack: |src, dst| {

@@ -15,6 +15,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 13,
     block_len: SUPER,
     block_bytes: BLOCK_BYTES,
+    halves: &[0, 2],
     wgsl: include_str!("../../../shaders/quant/q5_k.wgsl"),
     device_vec4s: |blocks| sections(blocks.div_ceil(8)).iter().sum(),
     repack: |src, dst| {

@@ -13,6 +13,7 @@ pub const SPEC: Spec = Spec {
     ggml_type: 8,
     block_len: 32,
     block_bytes: BLOCK_BYTES,
+    halves: &[0],
     wgsl: include_str!("../../../shaders/quant/q8_0.wgsl"),
     device_vec4s: |blocks| 2 * blocks + pack::halves(blocks),
     repack: |src, dst| {
