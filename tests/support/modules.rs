@@ -1,0 +1,308 @@
+//! Every WGSL module that a plan may hold, on any device: what recording chooses for every tuning, weight format, head size
+//! and format of keys and values. Nothing is computed: recording needs no GPU.
+//!
+//! Flags that change a line or two (a bias, a norm before a product) take turns instead of being multiplied out.
+
+use cresset::device::{
+    BufferId, Candidates, Device, DeviceInfo, Features, Kernel, KvFormat, Layout, MatvecShape, Options, PACKED_DOT,
+    Pass, Pool, Tensor, Tuning, Weight, WeightPiece,
+};
+use cresset::ops::*;
+use cresset::quant::Format;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// A kernel's text as some device would get it.
+pub struct Module {
+    pub kernel: &'static Kernel,
+    pub options: Options,
+    pub wgsl: String,
+}
+
+impl Module {
+    /// `NAME-HASH`: another one for each text.
+    pub fn stem(&self) -> String {
+        // FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>.
+        let hash = self
+            .wgsl
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        format!("{}-{hash:016x}", self.kernel.name)
+    }
+
+    pub fn features(&self) -> Features {
+        self.options.features
+    }
+}
+
+/// All of them, in an order that does not change.
+pub fn every() -> Vec<Module> {
+    let mut recorder = Recorder { device: Device::plain_cpu(), turn: 0, seen: HashSet::new(), modules: Vec::new() };
+    recorder.element_wise();
+    recorder.attention();
+    for &format in Format::ALL {
+        recorder.products(format);
+    }
+    recorder.modules
+}
+
+/// Devices that differ in what they offer: together they are offered everything.
+fn devices() -> impl Iterator<Item = DeviceInfo> {
+    let device = |vendor: &str, features: &[&str], subgroup_size| DeviceInfo {
+        vendor: vendor.into(),
+        features: features.iter().map(|feature| feature.to_string()).collect(),
+        subgroup_size,
+        ..DeviceInfo::default()
+    };
+    let all = ["shader-f16", "subgroups", PACKED_DOT];
+    let sizes = [4, 8, 16, 32, 64].map(|size| device("", &all, Some(size)));
+    [device("", &[], None), device("apple", &all, Some(4))].into_iter().chain(sizes)
+}
+
+/// What some device may choose for weights that are mostly in a format.
+fn candidates(format: Format) -> Candidates {
+    let mut all = Candidates { matvec: vec![], matmul: vec![], unpack_f16: vec![] };
+    for device in devices() {
+        let some = Candidates::of(&device, format);
+        add_new(&mut all.matvec, some.matvec);
+        add_new(&mut all.matmul, some.matmul);
+        add_new(&mut all.unpack_f16, some.unpack_f16);
+    }
+    all
+}
+
+fn add_new<T: PartialEq>(all: &mut Vec<T>, some: Vec<T>) {
+    for one in some {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+}
+
+/// Rows of few-row products, outputs of a weight, columns.
+const MOST_ROWS: usize = 4;
+const N: usize = 4096;
+const K: usize = 256;
+/// Columns that are no whole number of blocks, for formats that have none of their own.
+const RAGGED: usize = 33;
+
+struct Recorder {
+    device: Device,
+    turn: usize,
+    seen: HashSet<String>,
+    modules: Vec<Module>,
+}
+
+/// Flags that take turns.
+struct Turn(usize);
+
+impl Turn {
+    /// Each flag changes half as often as the one before it.
+    fn flag(&self, index: u32) -> bool {
+        self.0 >> index & 1 == 1
+    }
+
+    fn of<T: Copy>(&self, all: &[T]) -> T {
+        all[self.0 % all.len()]
+    }
+}
+
+impl Recorder {
+    fn turn(&mut self) -> Turn {
+        self.turn += 1;
+        Turn(self.turn)
+    }
+
+    /// Keeps the modules of what `record` records.
+    fn record(&mut self, tuning: Tuning, record: impl FnOnce(&mut Pass)) {
+        self.device.set_tuning(tuning);
+        let layout = Layout { rows: 256, logit_rows: 64, slots: 1, context: 4096, page: 32 };
+        let buffers = (BufferId::default(), BufferId::default());
+        let mut pass = Pass::new(&mut self.device, &Rc::<Pool>::default(), 256, layout, buffers);
+        record(&mut pass);
+        for step in pass.finish().steps {
+            let prologue = if step.options.features.f16 { "enable f16;\n" } else { "" };
+            let wgsl = step.kernel.wgsl(&step.options, tuning.unpack_f16, prologue);
+            if self.seen.insert(wgsl.clone()) {
+                self.modules.push(Module { kernel: step.kernel, options: step.options, wgsl });
+            }
+        }
+    }
+
+    fn plainly(&mut self, record: impl FnOnce(&mut Pass)) {
+        self.record(Tuning::unmeasured(true), record);
+    }
+
+    fn element_wise(&mut self) {
+        let (x, y, none) = (tensor(8, 64), tensor(8, 64), BufferId::default());
+        for flag in [false, true] {
+            for kind in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+                self.plainly(|pass| activation(pass, &x, flag.then_some(&x), kind, &y));
+            }
+            for accumulate in [false, true] {
+                let how = Normalisation { accumulate, ..Normalisation::rows(1e-5) };
+                self.plainly(|pass| rms_norm(pass, &x, none, how, &y));
+                self.plainly(|pass| layer_norm(pass, &x, none, flag.then_some(none), how, &y));
+            }
+            for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Last] {
+                self.plainly(|pass| pool(pass, &x, pooling, flag, &y));
+            }
+            self.plainly(|pass| route(pass, &x, 2, flag, &tensor(8, 4)));
+            let pairing = if flag { Pairing::Adjacent } else { Pairing::HalfSplit };
+            self.plainly(|pass| rope(pass, &x, 2, 32, pairing, none));
+        }
+        self.plainly(|pass| add(pass, &x, &y));
+        self.plainly(|pass| gather(pass, &x, &y));
+        self.plainly(|pass| soft_cap(pass, &x, 30.0));
+        self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, None, &y));
+        self.plainly(|pass| stream(pass, none, 1 << 20, 64, none));
+        self.plainly(|pass| multiply_add(pass, 1, 64, none));
+        self.plainly(|pass| {
+            let logits = tensor(1, 1000);
+            penalize(pass, &logits);
+            let candidates = candidates_of(pass, &logits, none);
+            sample(pass, &logits, none, &candidates);
+        });
+    }
+
+    fn attention(&mut self) {
+        for head_dim in (16..=MOST_HEAD_DIM).step_by(16) {
+            for format in KvFormat::ALL {
+                for unpack_f16 in candidates(Format::F16).unpack_f16 {
+                    let tuning = Tuning { unpack_f16, ..Tuning::unmeasured(true) };
+                    self.attention_of(tuning, head_dim, format);
+                }
+            }
+        }
+    }
+
+    fn attention_of(&mut self, tuning: Tuning, head_dim: usize, format: KvFormat) {
+        let none = BufferId::default();
+        let cache = |n_kv_heads| KvCache { keys: none, values: none, format, n_kv_heads, head_dim };
+        let scores = |capped: bool| Scores { soft_cap: capped.then_some(50.0), ..Scores::scaled(head_dim) };
+        self.record(tuning, |pass| kv_write(pass, &tensor(8, head_dim), &tensor(8, head_dim), &cache(1)));
+        for capped in [false, true] {
+            let (q, y) = (tensor(64, 2 * head_dim), tensor(64, 2 * head_dim));
+            self.record(tuning, |pass| attention(pass, &q, 2, &cache(1), scores(capped), &y));
+        }
+        // (heads, chunks of keys): a workgroup takes all heads of a KV head where the keys are cut into chunks.
+        for (n_heads, chunks) in [(1, 1)].into_iter().chain((1..=8).map(|heads| (heads, 16))) {
+            let turn = self.turn();
+            let (whole_row, normed) = (turn.flag(0), turn.of(&[false, true, true]));
+            let norms = normed.then_some(HeadNorms { weights: none, epsilons: [1e-5; 2], whole_row });
+            let pairing = turn.of(&[None, Some(Pairing::Adjacent), Some(Pairing::HalfSplit), None]);
+            let rotation = pairing.map(|pairing| (none, head_dim, pairing));
+            let (qkv, y) = (tensor(1, (n_heads + 2) * head_dim), tensor(1, n_heads * head_dim));
+            self.record(tuning, |pass| {
+                pass.key_chunks = chunks;
+                attend(pass, &qkv, n_heads, norms, rotation, &cache(1), scores(turn.flag(1)), &y).expect("room");
+            });
+        }
+    }
+
+    /// The kernels that read weights in `format`.
+    fn products(&mut self, format: Format) {
+        let Candidates { matvec, matmul, unpack_f16 } = candidates(format);
+        for by in [By::Token, By::Position, By::First] {
+            for &unpack_f16 in &unpack_f16 {
+                let tuning = Tuning { unpack_f16, ..Tuning::unmeasured(true) };
+                self.record(tuning, |pass| embed(pass, &weight(format, 8, K, 0), by, 1.0, &tensor(8, K)));
+            }
+        }
+        for matmul in matmul {
+            for &columns in columns(format) {
+                for (bias, accumulate) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let unpack_f16 = self.turn().of(&unpack_f16);
+                    let tuning = Tuning { matmul, unpack_f16, ..Tuning::unmeasured(true) };
+                    self.tiles(format, tuning, columns, bias, accumulate);
+                }
+            }
+        }
+        for shape in matvec {
+            for rows in 1..=MOST_ROWS {
+                // All outputs of the shape, half of them, and one.
+                for least_groups in [1, 16 * shape.lanes as usize + 1, usize::MAX] {
+                    // Two in three are read natively.
+                    let unpack_f16 = self.turn().of(&[unpack_f16[0], unpack_f16[0], unpack_f16[1]]);
+                    let tuning = Tuning { matvec: shape, least_groups, unpack_f16, ..Tuning::unmeasured(true) };
+                    self.few_rows(format, tuning, rows);
+                }
+            }
+            self.several_weights(format, shape);
+        }
+    }
+
+    fn tiles(&mut self, format: Format, tuning: Tuning, columns: usize, bias: bool, accumulate: bool) {
+        let epilogue = Epilogue { bias: bias.then(BufferId::default), accumulate, scale: 1.0 };
+        let (x, y) = (tensor(64, columns), tensor(64, N));
+        self.record(tuning, |pass| matmul(pass, &x, &weight(format, N, columns, 0), epilogue, &y));
+    }
+
+    fn few_rows(&mut self, format: Format, tuning: Tuning, rows: usize) {
+        let turn = self.turn();
+        let columns = turn.of(columns(format));
+        let none = BufferId::default();
+        let x = tensor(rows, columns);
+        let norm = turn.flag(0).then_some(Prologue { weight: none, epsilon: 1e-5 });
+        let bias = turn.flag(1).then_some(none);
+        let kind = turn.of(&[Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu]);
+        let epilogue = Epilogue { bias, accumulate: turn.flag(2), scale: 1.0 };
+        let [first, second] = [0, N].map(|at| weight(format, N, columns, at));
+        self.record(tuning, |pass| matvec(pass, &x, norm, &[&first], epilogue, &tensor(rows, N)));
+        self.record(tuning, |pass| gated(pass, &x, norm, [&first, &second], bias, kind, &tensor(rows, N)));
+        self.record(tuning, |pass| {
+            pass.logit_rows = true;
+            let epilogue = LogitEpilogue { bias, scale: 1.0, cap: turn.flag(2).then_some(30.0) };
+            lm_head(pass, &x, norm, &first, epilogue, none, &tensor(rows, N)).expect("room");
+        });
+        if rows > 1 {
+            return; // an expert's rows are its own
+        }
+        let (routes, down) = (tensor(1, 4), weight(format, N, columns, 0));
+        let x = tensor(2, columns);
+        self.record(tuning, |pass| expert_down(pass, &x, &routes, &down, &tensor(1, N)));
+        let (x, up) = (tensor(1, columns), weight(other(format, &turn), N, columns, 0));
+        self.record(tuning, |pass| expert_gated(pass, &x, &routes, [&down, &up], kind, &tensor(2, N)));
+    }
+
+    /// Weights of a projection that are of several formats, as queries, keys and values often are.
+    fn several_weights(&mut self, format: Format, shape: MatvecShape) {
+        for formats in [[Some(format), None], [Some(format), Some(format)], [None, Some(format)]] {
+            let turn = self.turn();
+            let rows = turn.of(&[1, 2, 3, 4]);
+            let other = other(format, &turn);
+            let formats = formats.map(|f| f.unwrap_or(other)).into_iter().chain([other]);
+            let weights: Vec<Weight> = formats.map(|format| weight(format, N, K, 0)).collect();
+            let weights: Vec<&Weight> = weights.iter().collect();
+            let norm = turn.flag(1).then_some(Prologue { weight: BufferId::default(), epsilon: 1e-5 });
+            let tuning = Tuning { matvec: shape, ..Tuning::unmeasured(true) };
+            self.record(tuning, |pass| {
+                matvec(pass, &tensor(rows, K), norm, &weights, Epilogue::default(), &tensor(rows, 3 * N));
+            });
+        }
+    }
+}
+
+fn candidates_of(pass: &mut Pass, logits: &Tensor, bias: BufferId) -> Tensor {
+    cresset::ops::candidates(pass, logits, bias).expect("room")
+}
+
+/// The columns that a format is tried with.
+fn columns(format: Format) -> &'static [usize] {
+    if format.is_quantized() { &[K] } else { &[K, RAGGED] }
+}
+
+/// Another format, each in its turn.
+fn other(format: Format, turn: &Turn) -> Format {
+    let others: Vec<Format> = Format::ALL.iter().copied().filter(|other| *other != format).collect();
+    turn.of(&others)
+}
+
+fn tensor(rows: usize, columns: usize) -> Tensor {
+    Tensor::new(BufferId::default(), rows, columns)
+}
+
+/// A matrix in one piece, behind `at` rows of others.
+fn weight(format: Format, rows: usize, columns: usize, at: usize) -> Weight {
+    Weight { format, rows, columns, pieces: vec![WeightPiece { buffer: BufferId::default(), at, rows: 0..rows }] }
+}
