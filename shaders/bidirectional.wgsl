@@ -2,7 +2,7 @@
 // without a cache. Online softmax. One workgroup a (head, row); keys come in tiles of 64, as in attention.wgsl.
 struct Params {
     n_heads: u32, head_dim: u32, stride: u32, scale: f32,
-    window: u32, unused0: u32, unused1: u32, unused2: u32,
+    window: u32, first_row: u32, rows: u32, unused: u32, // rows of this dispatch
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,15 +22,16 @@ var<workgroup> gathers: array<vec4f, 64>;
 
 @compute @workgroup_size(64)
 fn bidirectional(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-    if (group.y >= rows_in_use()) { return; }
+    let row = params.first_row + group.y;
+    if (row >= rows_in_use()) { return; }
     let dims4 = params.head_dim / 4u;
     let stride4 = params.stride / 4u;
     let head = group.x * dims4;
-    let place = place_at(group.y);
-    let start = group.y - place.position; // the row where its sequence begins
+    let place = place_at(row);
+    let start = row - place.position; // the row where its sequence begins
     let first = place.position - min(place.position, params.window);
     let end = min(place.length, place.position + min(params.window, place.length) + 1u);
-    if (local < dims4) { query[local] = q[group.y * stride4 + head + local]; }
+    if (local < dims4) { query[local] = q[row * stride4 + head + local]; }
     workgroupBarrier();
 
     // In the second half, `gatherers` groups of threads share the tile's values.
@@ -72,6 +73,6 @@ fn bidirectional(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
     workgroupBarrier();
     if (local < dims4) {
         for (var g = 1u; g < gatherers; g++) { gathered += gathers[g * dims4 + local]; }
-        y[group.y * stride4 + head + local] = gathered / running_sum;
+        y[row * stride4 + head + local] = gathered / running_sum;
     }
 }

@@ -3,7 +3,8 @@
 pub use crate::device::Breathe;
 use crate::device::{BufferId, KernelTime, Plan, SamplingSlot, Ticket, Usage, profile};
 use crate::device::{
-    Compiled, Compiling, Control, Device, FROM_STATE, KvFormat, Layout, Pass, Pool, RUN_AHEAD, Row, Tensor, Tuning,
+    Compiled, Compiling, Control, Device, FROM_STATE, KvFormat, LIMIT, Layout, Pass, Pool, RUN_AHEAD, Row, TARGET,
+    Tensor, Tuning,
 };
 use crate::error::{Error, Result};
 use crate::models::lora::Adapter;
@@ -16,8 +17,8 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-/// Rows for which plans are recorded; a chunk runs in the smallest that holds it.
-const BUCKETS: &[usize] = &[1, 16, 64, 256];
+/// Rows of a prompt for which plans are recorded; a chunk runs in the smallest that holds it.
+const CHUNKS: [usize; 3] = [16, 64, 256];
 /// Rows that get logits at once when all are asked for.
 const LOGIT_ROWS: usize = 64;
 /// Positions in a page of the KV cache.
@@ -138,11 +139,16 @@ pub struct Generator {
     pub interrupted: Rc<Cell<bool>>,
 }
 
+/// Rows of the plan in which so many run.
+fn bucket(rows: usize) -> usize {
+    if rows == 1 { 1 } else { *CHUNKS.iter().find(|&&most| most >= rows).expect("chunks fit the largest bucket") }
+}
+
 impl Generator {
     /// Allocates the caches for `context` positions. Error: `OUT_OF_MEMORY`.
     pub async fn new(mut device: Device, model: Box<dyn Decoder>, context: usize, kv: KvFormat) -> Result<Self> {
         let shape = model.shape().clone();
-        let rows = *BUCKETS.last().expect("there are buckets");
+        let rows = CHUNKS[CHUNKS.len() - 1];
         let layout = Layout { rows, logit_rows: LOGIT_ROWS, slots: 1, context, page: PAGE };
         let bytes = (layout.pages() * PAGE * shape.n_kv_heads) as u64 * 4 * kv.row_words(shape.head_dim) as u64;
         let mut caches = Vec::with_capacity(shape.n_layers);
@@ -190,6 +196,7 @@ impl Generator {
     pub fn set_tuning(&mut self, tuning: Tuning) {
         self.device.set_tuning(tuning);
         self.plans.clear();
+        self.compiling.clear();
         self.cached.clear(); // its numbers came about in the other way
     }
 
@@ -199,21 +206,18 @@ impl Generator {
     /// The largest comes first: its activations serve all others, and if they don't fit, loading is when to say so.
     pub fn begin_warm_up(&mut self) -> Result<()> {
         let head = Head::Sample { penalties: false };
-        let largest = *BUCKETS.last().expect("there are buckets");
-        for (rows, keys) in [(largest, 1), (BUCKETS[1], 1), (1, 1), (1, self.context())] {
-            let key = self.key(rows, head, keys);
-            if self.compiling.iter().all(|(other, _)| *other != key) {
-                let plan = self.record(key)?;
-                self.compiling.push((key, self.device.begin_compile(plan)));
-            }
+        let largest = CHUNKS[CHUNKS.len() - 1];
+        for (rows, keys) in [(largest, 1), (CHUNKS[0], 1), (1, 1), (1, self.context())] {
+            self.begin(self.key(rows, head, keys))?;
         }
         Ok(())
     }
 
-    /// Waits for what [`Self::begin_warm_up`] has begun.
+    /// Waits for what [`Self::begin_warm_up`] has begun and every request needs; what only long ones need goes on.
     pub async fn warm_up(&mut self) -> Result<()> {
-        for (key, compiling) in std::mem::take(&mut self.compiling) {
-            self.plans.insert(key, self.device.finish_compile(compiling).await?);
+        let keys: Vec<PlanKey> = self.compiling.iter().map(|(key, _)| *key).filter(|key| key.key_chunks == 1).collect();
+        for key in keys {
+            self.finish(key).await?;
         }
         Ok(())
     }
@@ -233,6 +237,7 @@ impl Generator {
             self.select_adapter(None);
         }
         self.plans.retain(|key, _| key.adapter != Some(id));
+        self.compiling.retain(|(key, _)| key.adapter != Some(id));
         adapter.free(&mut self.device);
     }
 
@@ -261,16 +266,53 @@ impl Generator {
         PlanKey { rows, head, adapter: self.adapter, key_chunks }
     }
 
-    /// Makes sure that the plan for `rows` rows exists.
-    async fn plan(&mut self, rows: usize, head: Head, keys: usize) -> Result<()> {
-        let key = self.key(rows, head, keys);
-        if self.plans.contains_key(&key) {
-            return Ok(());
+    /// Begins to compile a plan, unless it is there or on its way.
+    fn begin(&mut self, key: PlanKey) -> Result<()> {
+        if !self.plans.contains_key(&key) && self.compiling.iter().all(|(other, _)| *other != key) {
+            let plan = self.record(key)?;
+            self.compiling.push((key, self.device.begin_compile(plan)));
         }
-        let plan = self.record(key)?;
-        let compiled = self.device.compile(plan).await?;
-        self.plans.insert(key, compiled);
         Ok(())
+    }
+
+    /// Makes sure that a plan exists.
+    async fn finish(&mut self, key: PlanKey) -> Result<()> {
+        self.begin(key)?;
+        if let Some(at) = self.compiling.iter().position(|(other, _)| *other == key) {
+            let (_, compiling) = self.compiling.swap_remove(at);
+            self.plans.insert(key, self.device.finish_compile(compiling).await?);
+        }
+        Ok(())
+    }
+
+    /// Rows of the next chunk of a prompt at most: so many that a layer's part of a run is no long submit. The first chunk after
+    /// loading is a small one, and its time says how large the next may be.
+    fn chunk_rows(&self) -> usize {
+        let [smallest, others @ ..] = CHUNKS;
+        let largest = CHUNKS[CHUNKS.len() - 1];
+        if self.device.is_cpu() {
+            return largest;
+        }
+        let seconds = |rows: usize| {
+            let plans = self.plans.iter().filter(|(key, _)| key.rows == rows);
+            plans.filter_map(|(_, plan)| self.device.seconds(plan)).reduce(f64::max)
+        };
+        let layers = self.model.shape().n_layers as f64;
+        let mut chosen = smallest;
+        let Some(mut known) = seconds(chosen).map(|seconds| seconds / chosen as f64) else { return chosen };
+        for rows in others {
+            // Many rows take less time each than few do: what is foreseen is an upper bound.
+            let (layer, most) = match seconds(rows) {
+                Some(seconds) => (seconds / layers, 2.0 * TARGET), // the longest of its dispatches is half of it
+                None => (known * rows as f64 / layers, LIMIT),
+            };
+            if layer > most {
+                break;
+            }
+            chosen = rows;
+            known = seconds(rows).map_or(known, |seconds| seconds / rows as f64);
+        }
+        chosen
     }
 
     fn record(&mut self, key: PlanKey) -> Result<Plan> {
@@ -300,7 +342,7 @@ impl Generator {
     /// Where the time goes of a run of as many `rows` as a bucket has, the last of which attends to `keys` keys.
     pub async fn profile(&mut self, rows: usize, keys: usize) -> Result<Vec<KernelTime>> {
         self.cached.clear();
-        let rows = *BUCKETS.iter().find(|&&bucket| bucket >= rows).unwrap_or(&BUCKETS[0]);
+        let rows = bucket(rows.min(CHUNKS[CHUNKS.len() - 1]));
         let first = keys.clamp(rows, self.context()) - rows;
         let table: Vec<Row> = (first..first + rows).map(|at| Row { slot: 0, position: at as u32, token: 0 }).collect();
         self.control.set_rows(&table, &[rows as u32 - 1]);
@@ -309,16 +351,16 @@ impl Generator {
         profile(&self.device, &plan, self.state).await
     }
 
-    /// Runs a plan that [`Self::plan`] has made.
+    /// Runs a plan that [`Self::finish`] has made.
     fn run(&self, rows: usize, head: Head, keys: usize) -> Result<Ticket> {
         self.device.run(&self.plans[&self.key(rows, head, keys)], self.state, self.control.layout.result_bytes())
     }
 
     /// Runs one chunk of `ids` at `position`; logit rows are those of `gather`.
     async fn chunk(&mut self, ids: &[u32], position: usize, gather: &[u32], head: Head) -> Result<Ticket> {
-        let rows = *BUCKETS.iter().find(|&&rows| rows >= ids.len()).expect("chunks fit the largest bucket");
+        let rows = bucket(ids.len());
         let keys = position + ids.len();
-        self.plan(rows, head, keys).await?;
+        self.finish(self.key(rows, head, keys)).await?;
         let table: Vec<Row> =
             (position as u32..).zip(ids).map(|(position, &token)| Row { slot: 0, position, token }).collect();
         self.control.set_rows(&table, gather);
@@ -328,13 +370,17 @@ impl Generator {
 
     /// Runs all of `ids` from `position` on; the last row is sampled. `None`: interrupted.
     async fn prefill(&mut self, ids: &[u32], position: usize, head: Head, breathe: &Breathe) -> Result<Option<Ticket>> {
-        let most = *BUCKETS.last().expect("there are buckets");
         let mut at = 0;
-        while ids.len() - at > most {
-            let ticket = self.chunk(&ids[at..at + most], position + at, &[], Head::None).await?;
+        loop {
+            let rows = self.chunk_rows();
+            if ids.len() - at <= rows {
+                break;
+            }
+            let chunk = &ids[at..at + rows];
+            let ticket = self.chunk(chunk, position + at, &[], Head::None).await?;
             self.device.wait(ticket).await?;
-            at += most;
-            self.cached.extend_from_slice(&ids[at - most..at]);
+            at += rows;
+            self.cached.extend_from_slice(chunk);
             breathe().await;
             if self.interrupted.get() {
                 return Ok(None);
@@ -391,8 +437,8 @@ impl Generator {
         self.cached.truncate(cached_tokens);
         // Before prefill, so that decode starts, and goes on, without a pause.
         let head = Head::Sample { penalties: request.sampling.has_penalties() };
-        self.plan(1, head, request.prompt.len()).await?;
-        self.plan(1, head, prompt_tokens + most).await?;
+        self.finish(self.key(1, head, request.prompt.len())).await?;
+        self.begin(self.key(1, head, prompt_tokens + most))?;
         let prefilled = self.prefill(&request.prompt[cached_tokens..], cached_tokens, head, breathe).await;
         let first = match prefilled {
             Ok(Some(first)) => first,
@@ -444,11 +490,9 @@ impl Generator {
                     self.set_sampling(request, decode.submitted);
                     self.device.write(self.control_buffer, 0, self.control.bytes());
                 }
-                decode.in_flight.push_back(self.run(
-                    1,
-                    head,
-                    request.prompt.len() - request.begun + decode.submitted,
-                )?);
+                let keys = request.prompt.len() - request.begun + decode.submitted;
+                self.finish(self.key(1, head, keys)).await?;
+                decode.in_flight.push_back(self.run(1, head, keys)?);
                 decode.submitted += 1;
             }
             let Some(ticket) = decode.in_flight.pop_front() else { return Ok(Finish::Length) };
@@ -521,10 +565,11 @@ impl Generator {
     ) -> Result<()> {
         self.check_prompt(ids)?;
         self.cached.clear();
-        let step = if all { LOGIT_ROWS } else { *BUCKETS.last().expect("there are buckets") };
         let vocabulary = self.model.shape().vocabulary;
-        for (i, chunk) in ids.chunks(step).enumerate() {
-            let position = i * step;
+        let (mut position, mut rest) = (0, ids);
+        while !rest.is_empty() {
+            let step = if all { self.chunk_rows().min(LOGIT_ROWS) } else { self.chunk_rows() };
+            let (chunk, others) = rest.split_at(step.min(rest.len()));
             let last = position + chunk.len() == ids.len();
             let (gather, head): (Vec<u32>, _) = match (all, last) {
                 (true, _) => ((0..chunk.len() as u32).collect(), Head::All),
@@ -535,6 +580,7 @@ impl Generator {
             self.device.wait(ticket).await?;
             let rows = self.read_logits(gather.len()).await?;
             rows.chunks_exact(vocabulary).for_each(&mut *on_row);
+            (position, rest) = (position + chunk.len(), others);
             breathe().await;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::native as backend;
+use super::timer::Timer;
 #[cfg(target_arch = "wasm32")]
 use super::web as backend;
 use super::{BufferId, Counters, DeviceInfo, Limits, Memory, PACKED_DOT, Plan, RUN_AHEAD, Ticket, Tuning, Usage};
@@ -9,9 +10,33 @@ use crate::error::{Error, MemoryLimit, Result};
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use web_time::Instant;
 
-pub use backend::{Compiled, Compiling};
+/// A plan that is being compiled.
+pub struct Compiling {
+    plan: backend::Compiling,
+    grids: Vec<[u32; 3]>,
+}
+
+/// A plan whose every object exists.
+pub struct Compiled {
+    plan: backend::Compiled,
+    /// Workgroups of each dispatch.
+    grids: Vec<[u32; 3]>,
+    timer: Rc<Timer>,
+}
+
+impl Compiled {
+    /// Seconds that it takes, once it was run.
+    pub fn seconds(&self) -> Option<f64> {
+        self.timer.seconds()
+    }
+}
+
+/// Of a submit with these grids, the seconds that it is said to take: for tests.
+pub type Simulation = Rc<dyn Fn(&[[u32; 3]]) -> f64>;
 
 /// Bytes of one read-back buffer of the ring.
 const RING_BYTES: u64 = 256;
@@ -30,6 +55,9 @@ pub struct Gpu {
     ring: Vec<wgpu::Buffer>,
     in_flight: RefCell<VecDeque<InFlight>>,
     next: Cell<usize>,
+    /// When the last run that was waited for had ended.
+    ended: Cell<Option<Instant>>,
+    simulation: Option<Simulation>,
     failure: Arc<Mutex<Option<Error>>>,
     /// Open from an allocation until the next [`Gpu::check`]: out of memory is an error, not a lost device.
     allocations: RefCell<Option<wgpu::ErrorScopeGuard>>,
@@ -40,10 +68,14 @@ struct InFlight {
     bytes: u64,
     submission: backend::Submission,
     mapped: Mapped,
+    started: Instant,
+    timer: Rc<Timer>,
+    /// Beyond what it really takes.
+    simulated: f64,
 }
 
-/// Resolves when a buffer is mapped.
-type Mapped = oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>;
+/// Resolves when a buffer is mapped, with the time when that was.
+type Mapped = oneshot::Receiver<(Result<(), wgpu::BufferAsyncError>, Instant)>;
 
 /// The best adapter that an instance with these options gives.
 pub(super) async fn adapter(options: wgpu::BackendOptions) -> Option<wgpu::Adapter> {
@@ -111,6 +143,8 @@ impl Gpu {
             ring,
             in_flight: RefCell::default(),
             next: Cell::new(0),
+            ended: Cell::default(),
+            simulation: None,
             failure,
             allocations: RefCell::default(),
         })
@@ -176,14 +210,19 @@ impl Gpu {
         Box::new(move || device.destroy())
     }
 
-    pub fn begin_compile(&self, plan: Plan) -> Compiling {
-        backend::begin_compile(self, plan)
+    pub fn simulate(&mut self, simulation: Simulation) {
+        self.simulation = Some(simulation);
     }
 
-    pub async fn finish_compile(&self, compiling: Compiling) -> Result<Compiled> {
-        let compiled = backend::finish_compile(self, compiling).await?;
+    pub fn begin_compile(&self, plan: Plan) -> Compiling {
+        let grids = plan.steps.iter().map(|step| step.grid).collect();
+        Compiling { plan: backend::begin_compile(self, plan), grids }
+    }
+
+    pub async fn finish_compile(&self, Compiling { plan, grids }: Compiling) -> Result<Compiled> {
+        let plan = backend::finish_compile(self, plan).await?;
         self.check().await?;
-        Ok(compiled)
+        Ok(Compiled { plan, grids, timer: Rc::default() })
     }
 
     pub fn run(&self, plan: &Compiled, read: BufferId, bytes: u64) -> Result<Ticket> {
@@ -192,16 +231,21 @@ impl Gpu {
         assert!(self.in_flight.borrow().len() < self.ring.len(), "wait for a ticket before the next run");
         let ring = self.next.get();
         self.next.set((ring + 1) % self.ring.len());
-        let submission = backend::replay(self, plan, (&self.buffers[read.0 as usize], &self.ring[ring], bytes));
-        let (sender, mapped) = oneshot::channel();
-        self.ring[ring].map_async(wgpu::MapMode::Read, 0..bytes.next_multiple_of(8), move |result| {
-            let _ = sender.send(result); // a receiver that is gone no longer wants to know
-        });
-        self.in_flight.borrow_mut().push_back(InFlight { ring, bytes, submission, mapped });
+        let submits = plan.timer.submits(plan.grids.len());
+        let dispatches = plan.grids.len().div_ceil(submits).max(1);
+        let simulated =
+            self.simulation.iter().flat_map(|seconds| plan.grids.chunks(dispatches).map(|grids| seconds(grids)));
+        let simulated = simulated.sum();
+        let started = Instant::now();
+        let copy = (&self.buffers[read.0 as usize], &self.ring[ring], bytes);
+        let submission = backend::replay(self, &plan.plan, dispatches, copy);
+        let mapped = map(&self.ring[ring], bytes);
+        let timer = plan.timer.clone();
+        self.in_flight.borrow_mut().push_back(InFlight { ring, bytes, submission, mapped, started, timer, simulated });
         self.count(|c| {
-            c.submits += 1;
+            c.submits += plan.grids.len().div_ceil(dispatches).max(1) as u64;
             c.maps += 1;
-            c.dispatches += plan.dispatches();
+            c.dispatches += plan.grids.len() as u64;
         });
         Ok(Ticket(self.counters.get().submits))
     }
@@ -209,7 +253,11 @@ impl Gpu {
     pub async fn wait(&self, _ticket: Ticket) -> Result<Vec<u32>> {
         let run = self.in_flight.borrow_mut().pop_front().expect("a run to wait for");
         backend::finish(self, run.submission);
-        self.take(&self.ring[run.ring], run.bytes, run.mapped).await
+        let (words, ended) = self.take(&self.ring[run.ring], run.bytes, run.mapped).await?;
+        // It began when the one before it had ended.
+        let began = self.ended.replace(Some(ended)).map_or(run.started, |before| before.max(run.started));
+        run.timer.add(ended.saturating_duration_since(began).as_secs_f64() + run.simulated);
+        Ok(words)
     }
 
     pub async fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Result<Vec<u32>> {
@@ -218,12 +266,9 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&self.buffers[buffer.0 as usize], offset, &staging, 0, bytes);
         let submission = backend::submitted(self.queue.submit([encoder.finish()]));
-        let (sender, mapped) = oneshot::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            let _ = sender.send(result); // as above
-        });
+        let mapped = map(&staging, bytes);
         backend::finish(self, submission);
-        self.take(&staging, bytes, mapped).await
+        Ok(self.take(&staging, bytes, mapped).await?.0)
     }
 
     /// Whatever failed since the last call, out of memory first. A lost device stays lost.
@@ -258,19 +303,20 @@ impl Gpu {
         }
     }
 
-    /// The words of a buffer once it is mapped. It is unmapped whatever else has failed, ready for its next use.
-    async fn take(&self, buffer: &wgpu::Buffer, bytes: u64, mapped: Mapped) -> Result<Vec<u32>> {
-        let mapped = matches!(mapped.await, Ok(Ok(())));
-        let words = mapped.then(|| {
+    /// The words of a buffer once it is mapped, and when that was. It is unmapped whatever else has failed, ready for its next
+    /// use.
+    async fn take(&self, buffer: &wgpu::Buffer, bytes: u64, mapped: Mapped) -> Result<(Vec<u32>, Instant)> {
+        let mapped = mapped.await.ok().and_then(|(result, at)| result.ok().map(|()| at));
+        let taken = mapped.and_then(|at| {
             let view = buffer.get_mapped_range(0..bytes.next_multiple_of(8)).ok()?;
-            Some(bytemuck::pod_collect_to_vec(&view[..bytes as usize]))
+            Some((bytemuck::pod_collect_to_vec(&view[..bytes as usize]), at))
         });
-        if mapped {
+        if mapped.is_some() {
             buffer.unmap();
         }
         self.failed()?;
         self.count(|c| c.bytes_read += bytes);
-        words.flatten().ok_or_else(|| Error::DeviceLost { reason: "a read-back failed".into() })
+        taken.ok_or_else(|| Error::DeviceLost { reason: "a read-back failed".into() })
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
@@ -278,6 +324,15 @@ impl Gpu {
         change(&mut counters);
         self.counters.set(counters);
     }
+}
+
+/// Begins to map the start of a buffer for reading.
+fn map(buffer: &wgpu::Buffer, bytes: u64) -> Mapped {
+    let (sender, mapped) = oneshot::channel();
+    buffer.map_async(wgpu::MapMode::Read, 0..bytes.next_multiple_of(8), move |result| {
+        let _ = sender.send((result, Instant::now())); // a receiver that is gone no longer wants to know
+    });
+    mapped
 }
 
 fn staging(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer {

@@ -19,6 +19,7 @@ mod low_rank;
 mod native;
 mod pass;
 mod profile;
+mod timer;
 mod tuning;
 mod unroll;
 #[cfg(target_arch = "wasm32")]
@@ -28,12 +29,13 @@ pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
 pub use cpu::Cpu;
 pub use cresset_numerics::KvFormat;
-pub use gpu::Gpu;
+pub use gpu::{Gpu, Simulation};
 pub use kernel::{Access, Features, Kernel, Options, Twin};
 pub(crate) use kernel::{kernel, piece};
 pub use low_rank::{Corrections, LowRank, ProjectionId};
 pub use pass::{Pass, Plan, Pool, Step, Tensor};
 pub use profile::{KernelTime, profile};
+pub use timer::{LIMIT, TARGET};
 pub use tuning::{Candidates, MatmulShape, MatvecShape, Meet, Numbers, PACKED_DOT, Tuning, UnpackF16};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
@@ -264,6 +266,13 @@ impl Device {
         }
     }
 
+    /// Makes submits seem to take other times than they do: for tests.
+    pub fn simulate(&mut self, simulation: Simulation) {
+        if let Device::Gpu(gpu) = self {
+            gpu.simulate(simulation);
+        }
+    }
+
     /// Compiles pipelines and makes every object that replaying needs.
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         self.finish_compile(self.begin_compile(plan)).await
@@ -283,6 +292,14 @@ impl Device {
             (Device::Cpu(_), Compiling::Cpu(plan)) => Compiled::Cpu(plan),
             _ => unreachable!("a plan is compiled by one executor"),
         })
+    }
+
+    /// Seconds that a plan takes on a GPU, once it was run.
+    pub fn seconds(&self, plan: &Compiled) -> Option<f64> {
+        match plan {
+            Compiled::Gpu(plan) => plan.seconds(),
+            Compiled::Cpu(_) => None,
+        }
     }
 
     /// Replays a plan, then copies `bytes` of `read` from its start to the read-back ring.

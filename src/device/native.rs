@@ -37,12 +37,6 @@ pub struct Compiled {
     steps: Vec<(wgpu::ComputePipeline, wgpu::BindGroup, [u32; 3])>,
 }
 
-impl Compiled {
-    pub fn dispatches(&self) -> u64 {
-        self.steps.len() as u64
-    }
-}
-
 /// The machine's best adapter, and what compiles its shaders where there is a choice.
 pub async fn best_adapter() -> Option<(wgpu::Adapter, Option<String>)> {
     for compiler in Compiler::all() {
@@ -236,18 +230,33 @@ fn pipeline(
     })
 }
 
-/// One encoder, one pass, one submit; then `bytes` of `from` are copied to the read-back buffer.
-pub fn replay(gpu: &Gpu, plan: &Compiled, (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64)) -> Submission {
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    let mut pass = encoder.begin_compute_pass(&Default::default());
-    for (pipeline, group, [x, y, z]) in &plan.steps {
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, group, &[]);
-        pass.dispatch_workgroups(*x, *y, *z);
+/// One encoder, one pass and one submit for each `dispatches` of the plan; after the last `bytes` of `from` are copied to the
+/// read-back buffer.
+pub fn replay(
+    gpu: &Gpu,
+    plan: &Compiled,
+    dispatches: usize,
+    (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64),
+) -> Submission {
+    let mut parts = plan.steps.chunks(dispatches).peekable();
+    loop {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for (pipeline, group, [x, y, z]) in parts.next().unwrap_or_default() {
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, group, &[]);
+            pass.dispatch_workgroups(*x, *y, *z);
+        }
+        drop(pass);
+        let is_last = parts.peek().is_none();
+        if is_last {
+            encoder.copy_buffer_to_buffer(from, 0, to, 0, bytes);
+        }
+        let submission = gpu.queue.submit([encoder.finish()]);
+        if is_last {
+            return submission;
+        }
     }
-    drop(pass);
-    encoder.copy_buffer_to_buffer(from, 0, to, 0, bytes);
-    gpu.queue.submit([encoder.finish()])
 }
 
 pub fn submitted(index: wgpu::SubmissionIndex) -> Submission {

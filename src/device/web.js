@@ -51,18 +51,24 @@ export async function compile(device, modules, steps, params, stride) {
   return { steps: compiled, made };
 }
 
-// One encoder, one pass, one submit; then `bytes` of `from` go to the read-back buffer `to`.
-export function replay(device, { steps }, from, to, bytes) {
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  for (const { pipeline, group, grid } of steps) {
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
-  }
-  pass.end();
-  encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
-  device.queue.submit([encoder.finish()]);
+// One encoder, one pass and one submit for each `dispatches` of the plan; after the last `bytes` of `from` go to the read-back
+// buffer `to`.
+export function replay(device, { steps }, dispatches, from, to, bytes) {
+  let at = 0;
+  do {
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    const end = Math.min(at + dispatches, steps.length);
+    for (; at < end; at++) {
+      const { pipeline, group, grid } = steps[at];
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    }
+    pass.end();
+    if (at === steps.length) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+  } while (at < steps.length);
 }
 
 export function describe(device) {

@@ -22,7 +22,7 @@ extern "C" {
     #[wasm_bindgen(js_name = compile)]
     fn js_compile(device: &JsValue, modules: Array, steps: Array, params: Uint8Array, stride: f64) -> Promise;
     #[wasm_bindgen(js_name = replay)]
-    fn js_replay(device: &JsValue, compiled: &JsValue, from: &JsValue, to: &JsValue, bytes: f64);
+    fn js_replay(device: &JsValue, compiled: &JsValue, dispatches: f64, from: &JsValue, to: &JsValue, bytes: f64);
     #[wasm_bindgen(js_name = describe)]
     fn js_describe(device: &JsValue) -> String;
     #[wasm_bindgen(catch)]
@@ -46,13 +46,6 @@ impl Backend {
 /// A plan whose every object exists, in JavaScript.
 pub struct Compiled {
     handle: JsValue,
-    dispatches: u64,
-}
-
-impl Compiled {
-    pub fn dispatches(&self) -> u64 {
-        self.dispatches
-    }
 }
 
 fn raw_device(device: &wgpu::Device) -> &JsValue {
@@ -140,7 +133,7 @@ pub async fn finish_compile(gpu: &Gpu, Compiling { handle, dispatches }: Compili
         c.pipelines += made as u64;
         c.bind_groups += dispatches;
     });
-    Ok(Compiled { handle, dispatches })
+    Ok(Compiled { handle })
 }
 
 fn set(object: &Object, key: &str, value: JsValue) {
@@ -153,8 +146,14 @@ pub(crate) fn message(error: &JsValue) -> String {
     text.unwrap_or_else(|| format!("{error:?}"))
 }
 
-pub fn replay(gpu: &Gpu, plan: &Compiled, (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64)) -> Submission {
-    js_replay(&gpu.backend.device, &plan.handle, raw_buffer(from), raw_buffer(to), bytes as f64);
+pub fn replay(
+    gpu: &Gpu,
+    plan: &Compiled,
+    dispatches: usize,
+    (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64),
+) -> Submission {
+    let (from, to) = (raw_buffer(from), raw_buffer(to));
+    js_replay(&gpu.backend.device, &plan.handle, dispatches as f64, from, to, bytes as f64);
 }
 
 pub fn submitted(_index: wgpu::SubmissionIndex) -> Submission {}

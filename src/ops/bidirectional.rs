@@ -19,7 +19,21 @@ struct Params {
     stride: u32,
     scale: f32,
     window: u32,
-    unused: [u32; 3],
+    /// Rows of this dispatch.
+    first_row: u32,
+    rows: u32,
+    unused: u32,
+}
+
+/// Rows of a dispatch: with thousands, each of which sees all, one would take seconds.
+const ROWS: usize = 1024;
+
+impl Params {
+    /// The dispatch's rows that are in use.
+    fn rows_in(&self, control: &[u32]) -> Range<usize> {
+        let (first, end) = (self.first_row as usize, (self.first_row + self.rows) as usize);
+        first..end.min(Slot::rows(control)).max(first)
+    }
 }
 
 /// Records attention of `q` over `k` and `v`, all [T, n_heads × head_dim]. `window`: how far a row sees on either side.
@@ -36,16 +50,21 @@ pub fn bidirectional(
     let head_dim = y.columns / n_heads;
     assert_eq!(head_dim * n_heads, y.columns, "bidirectional: columns");
     assert!(head_dim.is_multiple_of(4) && head_dim <= MOST_HEAD_DIM, "bidirectional: head_dim");
-    let params = Params {
-        n_heads: n_heads as u32,
-        head_dim: head_dim as u32,
-        stride: y.stride() as u32,
-        scale,
-        window: window.unwrap_or(u32::MAX),
-        unused: [0; 3],
-    };
     let bindings = [pass.control, q.buffer, k.buffer, v.buffer, y.buffer];
-    pass.record(&BIDIRECTIONAL, Options::default(), params, &bindings, [n_heads as u32, y.rows as u32, 1]);
+    for first in (0..y.rows).step_by(ROWS) {
+        let rows = ROWS.min(y.rows - first) as u32;
+        let params = Params {
+            n_heads: n_heads as u32,
+            head_dim: head_dim as u32,
+            stride: y.stride() as u32,
+            scale,
+            window: window.unwrap_or(u32::MAX),
+            first_row: first as u32,
+            rows,
+            unused: 0,
+        };
+        pass.record(&BIDIRECTIONAL, Options::default(), params, &bindings, [n_heads as u32, rows, 1]);
+    }
 }
 
 fn twin(t: &Twin) {
@@ -54,7 +73,7 @@ fn twin(t: &Twin) {
     let (q, k, v) = (t.read::<f32>(2), t.read::<f32>(3), t.read::<f32>(4));
     let mut y = t.write::<f32>(5);
     let (head_dim, stride) = (p.head_dim as usize, p.stride as usize);
-    for r in 0..Slot::rows(&control) {
+    for r in p.rows_in(&control) {
         let (start, Range { start: first, end }) = seen(&control, r, p.window);
         for head in 0..p.n_heads as usize {
             let at = |row: usize| row * stride + head * head_dim..row * stride + (head + 1) * head_dim;
@@ -92,9 +111,10 @@ fn fast(t: &Twin) {
         let (sequence, positions) = seen(&control, r, p.window);
         Sight { sequence, positions }
     };
-    let rows: Vec<_> = (0..Slot::rows(&control)).map(sight).collect();
+    let rows: Vec<_> = p.rows_in(&control).map(sight).collect();
+    let own = p.first_row as usize * stride;
     // A sequence's rows lie one after the other; none sees beyond its end.
-    answer(head, [heads, heads], (&q, &mut y, stride), &rows, |start, head, position| Run {
+    answer(head, [heads, heads], (&q[own..], &mut y[own..], stride), &rows, |start, head, position| Run {
         at: (start + position as usize) * stride + head * head_dim,
         rows: usize::MAX,
     });

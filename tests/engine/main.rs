@@ -33,6 +33,7 @@ mod endings;
 mod loading;
 mod lost;
 mod sampling;
+mod submits;
 mod tools;
 mod variants;
 

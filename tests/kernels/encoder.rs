@@ -26,6 +26,21 @@ fn bidirectional_grid() {
     }
 }
 
+/// More rows than a dispatch takes, and one in which none is in use.
+#[test]
+fn bidirectional_in_several_dispatches() {
+    let mut bench = Bench::open();
+    for (lengths, rows) in [(&[700, 600][..], 1303), (&[1024], 1025), (&[5], 3000)] {
+        let used = lengths.iter().sum();
+        let what = format!("bidirectional {lengths:?} of {rows}");
+        check(&mut bench, &what, &Setting::sequences(lengths, rows), Tolerance::new(5e-6, 5e-6), |case| {
+            let [q, k, v, y] = std::array::from_fn(|_| case.tensor(rows, 32));
+            bidirectional(&mut case.pass, [&q, &k, &v], 1, 0.2, None, &y);
+            vec![Output::Rows { tensor: y, used }]
+        });
+    }
+}
+
 #[test]
 fn pool_grid() {
     let mut bench = Bench::open();
