@@ -4,6 +4,7 @@ pub mod bench;
 pub mod embed;
 pub mod inspect;
 pub mod quantize;
+pub mod report;
 mod verdicts;
 
 use super::{Adapter, Chat, Generate, Logits, Model, Perplexity, Sampling, Tokenize};

@@ -13,8 +13,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// No usable WebGPU adapter, and the caller insisted on one.
+    /// `facts`: what helps to mend it.
     #[error("WebGPU is not available: {reason}")]
-    WebGpuUnavailable { reason: String },
+    WebGpuUnavailable { reason: String, facts: serde_json::Value },
 
     /// No file, URL or registry id of that name.
     #[error("{what} was not found{hint}")]
@@ -157,6 +158,7 @@ impl Error {
     /// The facts of the sentence by name, for programs; null where the sentence says it all.
     pub fn details(&self) -> serde_json::Value {
         match self {
+            Error::WebGpuUnavailable { facts, .. } => facts.clone(),
             Error::Format { file, .. } => json!({ "file": file }),
             Error::MissingTensor { architecture, tensor } => json!({ "architecture": architecture, "tensor": tensor }),
             Error::Shape { tensor, want, got } => json!({ "tensor": tensor, "expected": want, "actual": got }),

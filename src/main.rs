@@ -206,6 +206,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error[{}]: {error}", error.code());
+            cli::report::of(&error).iter().for_each(|report| eprintln!("{report}"));
             ExitCode::FAILURE
         }
     }

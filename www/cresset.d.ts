@@ -109,6 +109,9 @@ export interface DeviceFacts {
   vendor: string;
   architecture: string;
   description: string;
+  /** Driver with its version, and what compiles shaders for Direct3D 12; natively only. */
+  driver?: string;
+  compiler?: string;
   /** The adapter is emulated on the processor. */
   software: boolean;
   /** Why `auto` chose this device, where it did not take the graphics adapter. */
@@ -194,6 +197,8 @@ export interface Variants {
   /** How products of few rows and of many are computed; absent on the processor. */
   matvec?: string;
   matmul?: string;
+  /** How f16 numbers are read: `native`, or `by bits` where the adapter takes small ones for zero. */
+  f16?: string;
   /** Whether a self-test has shown that they are right on this adapter. */
   proven?: boolean;
   /** What the self-test found to be wrong here, and so is not used. */

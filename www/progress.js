@@ -6,7 +6,7 @@ const TEXTS = {
   cache: 'Reading from this device',
   upload: 'Loading the weights',
   compile: 'Preparing the kernels',
-  'self-test': 'Checking the kernels on this device',
+  'self-test': 'Preparing the graphics card: proving its kernels',
   ready: 'Ready',
 };
 

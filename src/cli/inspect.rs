@@ -203,7 +203,8 @@ fn lines(about: &Value) -> Vec<String> {
     }
     if about["device"].is_object() {
         let device = &about["device"];
-        line("device", format!("{} ({})", text(&device["description"]), text(&device["backend"])));
+        let by = device["compiler"].as_str().map_or(String::new(), |compiler| format!(", shaders by {compiler}"));
+        line("device", format!("{} ({}{by})", text(&device["description"]), text(&device["backend"])));
     }
     match about["fits"].as_bool() {
         Some(true) => line("runs here", format!("yes, about {} tok/s", about["estimatedTokensPerSecond"])),

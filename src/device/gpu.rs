@@ -89,7 +89,7 @@ pub(super) async fn adapter(options: wgpu::BackendOptions) -> Option<wgpu::Adapt
 impl Gpu {
     /// The machine's best adapter: with its limits and the features that kernels know, or with `least`, what every device has.
     pub async fn open(least: bool) -> Result<Gpu> {
-        let unavailable = |reason: String| Error::WebGpuUnavailable { reason };
+        let unavailable = |reason: String| Error::WebGpuUnavailable { reason, facts: serde_json::Value::Null };
         let (adapter, compiler) =
             backend::best_adapter().await.ok_or_else(|| unavailable("no graphics adapter answered".into()))?;
         let offered = adapter.limits();

@@ -68,6 +68,9 @@ pub struct DeviceInfo {
     pub vendor: String,
     pub architecture: String,
     pub description: String,
+    /// The driver and its version, where they are known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub driver: String,
     /// The adapter computes on the CPU (SwiftShader, lavapipe).
     pub software: bool,
     /// What compiles shaders for Direct3D 12: `FXC`, or `DXC` with its version.

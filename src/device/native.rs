@@ -71,6 +71,7 @@ pub fn describe(
         vendor: if is_apple { "apple" } else { vendor(info.vendor) }.to_string(),
         architecture: info.driver.clone(),
         description: info.name.clone(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         software: info.device_type == wgpu::DeviceType::Cpu,
         compiler,
         features: offered.iter().filter(|(has, _)| *has).map(|(_, name)| name.to_string()).collect(),

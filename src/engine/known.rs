@@ -70,6 +70,15 @@ impl KnownModel {
         Ok(KnownModel { generator: Generator::new(device, model, CONTEXT, kv).await? })
     }
 
+    /// Its device, on which its weights stay until it is [`Self::put_on`] it again.
+    pub fn take_device(&mut self) -> Device {
+        std::mem::replace(&mut self.generator.device, Device::plain_cpu())
+    }
+
+    pub fn put_on(&mut self, device: Device) {
+        self.generator.device = device;
+    }
+
     /// Computes in another way from now on.
     pub fn set_tuning(&mut self, tuning: Tuning) {
         self.generator.set_tuning(tuning);
@@ -126,12 +135,6 @@ impl KnownModel {
     fn prompt(&self, tokens: usize) -> Vec<u32> {
         let vocabulary = self.generator.model().shape().vocabulary as u32;
         (0..tokens as u32).map(|i| (7 + 31 * i + i * i) % vocabulary).collect()
-    }
-}
-
-impl Drop for KnownModel {
-    fn drop(&mut self) {
-        self.generator.device.destroy();
     }
 }
 

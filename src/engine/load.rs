@@ -245,7 +245,8 @@ async fn proven_device(
             let reason = format!("the graphics adapter ({}) is not used: {reason}", device.info().name());
             if !options.device.is_open() {
                 device.destroy();
-                return Err(Error::WebGpuUnavailable { reason });
+                let facts = json!({ "device": device.info(), "demoted": verdict.demoted });
+                return Err(Error::WebGpuUnavailable { reason, facts });
             }
             Some((NoGpu::WrongResults, reason))
         }

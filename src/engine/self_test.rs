@@ -89,13 +89,13 @@ pub async fn judge(
 }
 
 fn key(info: &DeviceInfo, formats: &[Format], kv: KvFormat) -> String {
-    let DeviceInfo { backend, vendor, architecture, description, compiler, features, .. } = info;
+    let DeviceInfo { backend, vendor, architecture, description, driver, compiler, features, .. } = info;
     let (compiler, features) = (compiler.as_deref().unwrap_or_default(), features.join(" "));
     let build = env!("CRESSET_BUILD");
     let formats = formats.iter().map(|format| format.name()).collect::<Vec<_>>().join(" ");
     let kv = kv.name();
     format!(
-        "{backend} · {vendor} · {architecture} · {description} · {compiler} · {features} · {build} · {formats} · {kv}"
+        "{backend} · {vendor} · {architecture} · {description} · {driver} · {compiler} · {features} · {build} · {formats} · {kv}"
     )
 }
 
@@ -153,10 +153,9 @@ impl Shape for MatmulShape {
 
 /// What each way of computing goes through.
 struct Exam {
-    device: DeviceChoice,
+    subject: Subject,
     software: bool,
     usual: Tuning,
-    kv: KvFormat,
     /// In the format of most weights.
     small: Case,
     /// In all formats, with scales below f16's normal range; and without, for tiles of f16, in which weights that small
@@ -168,14 +167,22 @@ struct Exam {
     demoted: Vec<Demoted>,
 }
 
+/// The device that is examined: one for all cases, whose kernels are mostly the same. Losing it is no harm to any other.
+struct Subject {
+    choice: DeviceChoice,
+    kv: KvFormat,
+    /// With its number: each error leads to a new one.
+    device: Option<Device>,
+    number: u32,
+}
+
 /// A model to ask, and what it should answer.
 struct Case {
     recipe: Recipe,
     /// Made from the recipe when it is first needed.
     file: Vec<u8>,
-    /// On a device of its own: losing that is no harm to any other. The ways that follow find its weights there, and most of
-    /// their pipelines.
-    model: Option<KnownModel>,
+    /// Once it was asked, with the number of the device that has its weights.
+    model: Option<(KnownModel, u32)>,
     /// What the specification says.
     want: Vec<(Part, Answer)>,
 }
@@ -188,10 +195,9 @@ impl Exam {
             Case { recipe, file: Vec::new(), model: None, want: Vec::new() }
         };
         Exam {
-            device,
+            subject: Subject { choice: device, kv, device: None, number: 0 },
             software: info.software,
             usual: Tuning::unmeasured(info.software),
-            kv,
             small: case(&formats[..1], Size::SMALL, false),
             mixed: case(formats, Size::SMALL, true),
             mixed_normal: case(formats, Size::SMALL, false),
@@ -248,7 +254,7 @@ impl Exam {
         for &unpack_f16 in unpack_f16 {
             tuning.unpack_f16 = unpack_f16;
             let case = if tuning.matmul.numbers == Numbers::F16 { &mut self.mixed_normal } else { &mut self.mixed };
-            outcome = case.ask(self.device, self.kv, *tuning, Part::Whole).await?;
+            outcome = case.ask(&mut self.subject, *tuning, Part::Whole).await?;
             match &outcome {
                 Ok(()) => {
                     self.demoted.extend(wrong);
@@ -291,9 +297,9 @@ impl Exam {
         let mut right = Vec::new();
         for &shape in shapes {
             step();
-            let mut outcome = self.small.ask(self.device, self.kv, tuned(shape), part).await?.map(|()| 0.0);
+            let mut outcome = self.small.ask(&mut self.subject, tuned(shape), part).await?.map(|()| 0.0);
             if let (Ok(seconds), Some(wide)) = (&mut outcome, &mut self.wide) {
-                match wide.seconds(self.device, self.kv, tuned(shape), part).await {
+                match wide.seconds(&mut self.subject, tuned(shape), part).await {
                     Ok(measured) => *seconds = measured,
                     Err(error) => outcome = Err(error.to_string()),
                 }
@@ -311,32 +317,56 @@ impl Case {
     /// What is wrong with a way's answer to a part, if anything. Error: that of the specification.
     async fn ask(
         &mut self,
-        device: DeviceChoice,
-        kv: KvFormat,
+        subject: &mut Subject,
         tuning: Tuning,
         part: Part,
     ) -> Result<std::result::Result<(), String>> {
         // As many outputs to a group of lanes as the shape says, however small the weight.
         let tuning = Tuning { least_groups: 1, ..tuning };
-        let answer = async { self.model(device, kv, tuning).await?.answer(part).await }.await;
-        let want = self.want(kv, part).await?;
+        let answer = async { self.model(subject, tuning).await?.answer(part).await }.await;
+        self.give_back(subject, answer.is_ok());
+        let want = self.want(subject.kv, part).await?;
         let packed = tuning.matvec.is_packed() || tuning.matmul.is_packed();
         let rounding = if packed { Rounding::EightBits } else { Rounding::Halves };
         Ok(match answer {
             Ok(answer) => answer.fault(want, rounding).map_or(Ok(()), Err),
-            Err(error) => {
-                self.model = None; // nobody knows what its device is in
-                Err(error.to_string())
-            }
+            Err(error) => Err(error.to_string()),
         })
     }
 
-    async fn seconds(&mut self, device: DeviceChoice, kv: KvFormat, tuning: Tuning, part: Part) -> Result<f64> {
-        let seconds = async { self.model(device, kv, tuning).await?.seconds(part).await }.await;
-        if seconds.is_err() {
-            self.model = None; // as above
-        }
+    async fn seconds(&mut self, subject: &mut Subject, tuning: Tuning, part: Part) -> Result<f64> {
+        let seconds = async { self.model(subject, tuning).await?.seconds(part).await }.await;
+        self.give_back(subject, seconds.is_ok());
         seconds
+    }
+
+    /// The model on the subject's device, which it has until [`Self::give_back`].
+    async fn model(&mut self, subject: &mut Subject, tuning: Tuning) -> Result<&mut KnownModel> {
+        let device = match subject.device.take() {
+            Some(device) => device,
+            None => open_device(subject.choice).await?,
+        };
+        let mut model = match self.model.take() {
+            Some((mut model, number)) if number == subject.number => {
+                model.put_on(device);
+                model
+            }
+            _ => KnownModel::new(device, self.file()?, subject.kv).await?,
+        };
+        model.set_tuning(tuning);
+        Ok(&mut self.model.insert((model, subject.number)).0)
+    }
+
+    /// Where something went wrong nobody knows what the device is in: what comes next gets another.
+    fn give_back(&mut self, subject: &mut Subject, is_sound: bool) {
+        let device = self.model.as_mut().map(|(model, _)| model.take_device());
+        match device {
+            Some(device) if is_sound => subject.device = Some(device),
+            device => {
+                device.iter().for_each(Device::destroy);
+                subject.number += 1;
+            }
+        }
     }
 
     fn file(&mut self) -> Result<&[u8]> {
@@ -344,16 +374,6 @@ impl Case {
             self.file = self.recipe.file()?;
         }
         Ok(&self.file)
-    }
-
-    async fn model(&mut self, device: DeviceChoice, kv: KvFormat, tuning: Tuning) -> Result<&mut KnownModel> {
-        let model = match self.model.take() {
-            Some(model) => model,
-            None => KnownModel::new(open_device(device).await?, self.file()?, kv).await?,
-        };
-        let model = self.model.insert(model);
-        model.set_tuning(tuning);
-        Ok(model)
     }
 
     async fn want(&mut self, kv: KvFormat, part: Part) -> Result<&Answer> {
@@ -367,5 +387,11 @@ impl Case {
             }
         };
         Ok(&self.want[at].1)
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        self.device.iter().for_each(Device::destroy);
     }
 }

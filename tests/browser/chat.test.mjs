@@ -245,7 +245,7 @@ test('what is typed outlasts a reload, another conversation and a model that can
 });
 
 test('a failed answer says why, keeps the question, and can be had again', async () => {
-  await open();
+  await open({ permissions: ['clipboard-read', 'clipboard-write'] });
   await drop(page, 'lost.gguf', 'chat lost');
   await page.fill('#message', 'Still there?');
   await page.press('#message', 'Enter');
@@ -253,6 +253,12 @@ test('a failed answer says why, keeps the question, and can be had again', async
   assert.match(await page.textContent('#chat-end .problem'), /The graphics adapter went away.*Load the model again/s);
   assert.equal((await turns(page))[0], 'Still there?');
   assert.equal((await turns(page))[1], 'there was a');
+  await page.click('#chat-end summary');
+  await page.click('#chat-end button:has-text("Copy details")');
+  await page.waitForSelector('.toast:has-text("Copied")');
+  const report = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(report, /^DEVICE_LOST: .*\nbrowser: .*Chrome.*\nadapter: .*\ndevice: \{.*\}\nvariants: \{.*\}\nmodel: /s);
+  assert.doesNotMatch(report, /Still there|there was a/, 'nothing of the conversation');
   await page.click('#chat-end button:has-text("Load the model again")');
   await ready(page);
   page.problems = [];

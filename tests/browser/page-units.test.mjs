@@ -9,6 +9,7 @@ import { Blocks } from '../../www/answer/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
 import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
 import { deviceWords, whyNot } from '../../www/page/reasons.js';
+import { write } from '../../www/page/report.js';
 import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
 import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/models/catalogue.js';
 import { choose } from '../../www/page/models/suggestions.js';
@@ -48,6 +49,21 @@ test('a tree shows one way through its turns, and steps between siblings', () =>
 test('a turn whose parent was lost is shown all the same', () => {
   const tree = new Tree([{ id: 'b', parent: 'gone', role: 'assistant', content: 'still here', created: 1 }]);
   assert.deepEqual(tree.path().map(({ content }) => content), ['still here']);
+});
+
+test('a report holds the error, the adapter, and how it computes, a line each', () => {
+  const variants = { kv: 'f16', matvec: 'workgroup 16×4', matmul: 'f32 ×4', f16: 'by bits', proven: true, demoted: [{ variant: 'f16, native', reason: 'its logits are 80% off in row 0' }] };
+  const info = { model: { name: 'M', architecture: 'llama', quantization: 'q4_k', contextLength: 512, vocabularySize: 9 }, device: { backend: 'webgpu' }, variants, memory: { total: 7 } };
+  const error = { code: 'INTERNAL', message: 'a shader does not compile here', details: { kernel: 'matmul' } };
+  const lines = write(error, { info, verdicts: [{ key: 'k' }], adapter: { vendor: 'intel' }, browser: 'B', isolated: false }).split('\n');
+  assert.deepEqual(lines, [
+    'INTERNAL: a shader does not compile here', 'details: {"kernel":"matmul"}', 'browser: B', 'cross-origin isolated: false', 'adapter: {"vendor":"intel"}',
+    'device: {"backend":"webgpu"}', `variants: ${JSON.stringify(variants)}`,
+    'model: {"name":"M","architecture":"llama","quantization":"q4_k","contextLength":512}', 'memory: {"total":7}', 'self-tests: [{"key":"k"}]',
+  ]);
+  // Before a model is loaded less is known.
+  const least = write({ code: 'DOWNLOAD', message: 'm' }, { verdicts: [], adapter: 'none', browser: 'B', isolated: true });
+  assert.equal(least, 'DOWNLOAD: m\nbrowser: B\ncross-origin isolated: true\nadapter: none');
 });
 
 test('messages begin with the system prompt and leave out what is empty', () => {

@@ -1,6 +1,7 @@
 // Errors in words: what happened, what to do, and for whoever wants it the library's own sentence and code.
 
-import { byId, element, sentence } from './dom.js';
+import { byId, copy, element, sentence } from './dom.js';
+import { reportOf } from './report.js';
 import { t } from './text.js';
 
 // Texts of more letters take longer to read.
@@ -66,10 +67,15 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
     element('p', {}, element('strong', { textContent: subject ? `${subject}: ${title}` : title }), ' ', advice),
     element('details', { class: 'problem-detail' },
       element('summary', { text: 'problem.details' }),
-      element('p', { lang: 'en' }, sentence(error.message), ' ', element('code', { textContent: error.code }))),
+      element('p', { lang: 'en' }, sentence(error.message), ' ', element('code', { textContent: error.code })),
+      element('button', { type: 'button', class: 'link', text: 'problem.copy', onclick: () => copyReport(error) })),
     element('div', { class: 'problem-actions' }, ...buttons,
       element('button', { type: 'button', class: 'quiet small', text: 'problem.dismiss', onclick: close })));
   return card;
+}
+
+async function copyReport(error) {
+  toast(t(await copy(await reportOf(error)) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
 }
 
 /**

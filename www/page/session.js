@@ -10,6 +10,8 @@ const BESIDE_BYTES = 600_000_000;
 class Session extends EventTarget {
   /** @type {import('../cresset.js').Engine | null} */
   engine = null;
+  /** What is known of the last engine, also once it is gone. @type {import('../cresset.js').EngineInfo | null} */
+  lastInfo = null;
   /** What the engine was loaded from, and its name for people. */
   model = null;
   label = null;
@@ -142,6 +144,7 @@ class Session extends EventTarget {
   /** Drops the engine: it is broken, or its memory is needed. */
   async forget() {
     const { engine } = this;
+    this.lastInfo = engine?.info ?? this.lastInfo;
     this.engine = null;
     this.#changed();
     await engine?.unload();

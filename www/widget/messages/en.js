@@ -53,7 +53,7 @@ export default {
   'progress.probe': 'Looking at this device',
   'progress.upload': 'Loading the assistant',
   'progress.compile': 'Preparing the assistant',
-  'progress.self-test': 'Checking that everything is right',
+  'progress.self-test': 'Preparing the graphics card',
   'progress.ready': 'Almost there',
   'progress.amount': '{loaded} of {total}',
   'progress.left': 'about {time} left',

@@ -53,7 +53,7 @@ export default {
   'progress.probe': '正在检查本设备',
   'progress.upload': '正在加载助手',
   'progress.compile': '正在准备助手',
-  'progress.self-test': '正在检查是否一切正常',
+  'progress.self-test': '正在准备显卡',
   'progress.ready': '马上就好',
   'progress.amount': '{loaded}，共 {total}',
   'progress.left': '大约还需 {time}',
