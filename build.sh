@@ -157,7 +157,7 @@ setup_test() {
   fi
   [ -x "$CHROMIUM" ] || die "CHROMIUM names $CHROMIUM, which cannot be run"
   export CHROMIUM
-  have spirv-val || ! have apt-get || apt_install spirv-tools || say "spirv-val cannot be had: its checks are skipped"
+  have spirv-val || ! have apt-get || (apt_install spirv-tools) || say "spirv-val cannot be had: its checks are skipped"
   if [ -z "${VK_ICD_FILENAMES:-}" ]; then
     lavapipe >/dev/null || need_packages "the Vulkan driver lavapipe (or set VK_ICD_FILENAMES)" mesa-vulkan-drivers libvulkan1
     VK_ICD_FILENAMES=$(lavapipe) || die "mesa-vulkan-drivers is installed, but has no lavapipe driver"
@@ -420,7 +420,7 @@ shaders() {
     apt_install wine64 xvfb mesa-vulkan-drivers libgl1-mesa-dri gcc-mingw-w64-x86-64
     say "asking Dawn for Windows under Wine, with packages of npm in ${folder#"$ROOT"/}/windows"
     cargo run --release --quiet --example wgsl -- "$folder/some" --every $((10 * every))
-    tools/shaders/windows.sh "$folder/some" "$folder/windows" || status=1
+    tools/shaders/windows.sh "$folder/some" "$folder/translated" "$folder/windows" || status=1
   fi
   return $status
 }

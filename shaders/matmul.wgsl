@@ -4,7 +4,8 @@ struct Params {
     n: u32, k: u32, x_stride4: u32, y_stride: u32,
     base: u32, stride: u32, n_offset: u32, // of the weight, in vec4<u32>; this piece's first output
     rows_kind: u32,
-    scale: f32, unused0: u32, unused1: u32, unused2: u32,
+    scale: f32,
+    first_row: u32, rows: u32, unused: u32, // of this dispatch
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -24,13 +25,13 @@ fn weight_row(output: u32) -> u32 { return params.base + min(output, params.n - 
 
 @compute @workgroup_size(64)
 fn matmul(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-    let first_row = group.y * ROWS;
+    let first_row = params.first_row + group.y * ROWS;
     let first_n = group.x * 64u;
     // Rows thread_row, thread_row + 8, … and outputs thread_n, thread_n + 8, …: neighbours read neighbouring cells.
     let thread_row = local / 8u;
     let thread_n = local % 8u;
     let blocks = (params.k + 31u) / 32u;
-    let rows = select(rows_in_use(), logit_rows_in_use(), params.rows_kind == 1u);
+    let rows = min(select(rows_in_use(), logit_rows_in_use(), params.rows_kind == 1u), params.first_row + params.rows);
     var sums = Sums();
     for (var block = 0u; block < blocks; block += STEP) {
         fill_tiles(block, blocks, first_row, rows, first_n, local);

@@ -43,8 +43,10 @@ impl Model {
                 bar.set_position(progress.loaded);
             }
         };
+        report::loading(&self.device);
         let engine = block_on(Engine::load(checkpoint, &self.options()?, &mut on_progress));
         bar.finish_and_clear();
+        engine.iter().for_each(report::loaded);
         if let Some(verdict) = engine.as_ref().ok().and_then(Engine::verdict) {
             verdicts::keep(&json!(verdict));
         }

@@ -398,6 +398,7 @@ impl Engine {
         let mut by_kind = json!(memory);
         by_kind["total"] = json!(memory.total());
         json!({
+            "build": env!("CRESSET_BUILD"),
             "model": self.model,
             "device": load::device_facts(device),
             "memory": by_kind,

@@ -127,8 +127,10 @@ pub struct Generator {
     bias: BufferId,
     logits: BufferId,
     plans: HashMap<PlanKey, Compiled>,
-    /// Plans on their way, between `begin_warm_up` and `warm_up`.
+    /// Plans that are being compiled.
     compiling: Vec<(PlanKey, Compiling)>,
+    /// By rows, the plan that ran last for a chunk of a prompt.
+    chunk_plans: HashMap<usize, PlanKey>,
     adapters: HashMap<AdapterId, Adapter>,
     next_adapter: u64,
     /// The one that counts now.
@@ -139,7 +141,7 @@ pub struct Generator {
     pub interrupted: Rc<Cell<bool>>,
 }
 
-/// Rows of the plan in which so many run.
+/// The smallest bucket that holds `rows`.
 fn bucket(rows: usize) -> usize {
     if rows == 1 { 1 } else { *CHUNKS.iter().find(|&&most| most >= rows).expect("chunks fit the largest bucket") }
 }
@@ -176,6 +178,7 @@ impl Generator {
             logits,
             plans: HashMap::new(),
             compiling: Vec::new(),
+            chunk_plans: HashMap::new(),
             adapters: HashMap::new(),
             next_adapter: 0,
             adapter: None,
@@ -213,11 +216,10 @@ impl Generator {
         Ok(())
     }
 
-    /// Waits for what [`Self::begin_warm_up`] has begun and every request needs; what only long ones need goes on.
+    /// Waits for what [`Self::begin_warm_up`] has begun.
     pub async fn warm_up(&mut self) -> Result<()> {
-        let keys: Vec<PlanKey> = self.compiling.iter().map(|(key, _)| *key).filter(|key| key.key_chunks == 1).collect();
-        for key in keys {
-            self.finish(key).await?;
+        for (key, compiling) in std::mem::take(&mut self.compiling) {
+            self.plans.insert(key, self.device.finish_compile(compiling).await?);
         }
         Ok(())
     }
@@ -293,20 +295,19 @@ impl Generator {
         if self.device.is_cpu() {
             return largest;
         }
-        let seconds = |rows: usize| {
-            let plans = self.plans.iter().filter(|(key, _)| key.rows == rows);
-            plans.filter_map(|(_, plan)| self.device.seconds(plan)).reduce(f64::max)
-        };
+        let seconds = |rows| self.device.seconds(self.plans.get(self.chunk_plans.get(&rows)?)?);
         let layers = self.model.shape().n_layers as f64;
         let mut chosen = smallest;
         let Some(mut known) = seconds(chosen).map(|seconds| seconds / chosen as f64) else { return chosen };
         for rows in others {
-            // Many rows take less time each than few do: what is foreseen is an upper bound.
-            let (layer, most) = match seconds(rows) {
-                Some(seconds) => (seconds / layers, 2.0 * TARGET), // the longest of its dispatches is half of it
-                None => (known * rows as f64 / layers, LIMIT),
+            // Many rows take less time each than few do, so this is an upper bound; it is also newer than a time that was too
+            // long, since then fewer rows have been run.
+            let foreseen = known * rows as f64;
+            let (run, most) = match seconds(rows) {
+                Some(measured) => (foreseen.min(measured), 2.0 * TARGET), // a layer's longest dispatch is half of it
+                None => (foreseen, LIMIT),
             };
-            if layer > most {
+            if run / layers > most {
                 break;
             }
             chosen = rows;
@@ -359,6 +360,7 @@ impl Generator {
     /// Runs one chunk of `ids` at `position`; logit rows are those of `gather`.
     async fn chunk(&mut self, ids: &[u32], position: usize, gather: &[u32], head: Head) -> Result<Ticket> {
         let rows = bucket(ids.len());
+        self.chunk_plans.insert(rows, self.key(rows, head, position + ids.len()));
         let keys = position + ids.len();
         self.finish(self.key(rows, head, keys)).await?;
         let table: Vec<Row> =

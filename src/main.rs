@@ -6,6 +6,7 @@ mod cli;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -206,7 +207,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error[{}]: {error}", error.code());
-            cli::report::of(&error).iter().for_each(|report| eprintln!("{report}"));
+            // Programs get one line.
+            if stderr().is_terminal() {
+                cli::report::of(&error).iter().for_each(|report| eprintln!("{report}"));
+            }
             ExitCode::FAILURE
         }
     }

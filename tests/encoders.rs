@@ -160,7 +160,8 @@ fn nothing_is_made_twice(device: Case) {
     let mut engine = bert(device);
     let counters = |engine: &Engine| engine.stats()["counters"].clone();
     let request = json!({ "input": [[5, 6, 7], [8, 9]] });
-    embed(&mut engine, request.clone());
+    // The first run of a plan is cut into several submits, and may be slow for reasons of its own.
+    (0..3).for_each(|_| drop(embed(&mut engine, request.clone())));
     let before = counters(&engine);
     embed(&mut engine, request);
     let after = counters(&engine);

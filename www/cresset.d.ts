@@ -174,6 +174,8 @@ export interface Measure {
 }
 
 export interface EngineInfo {
+  /** Version and, behind it, what tells builds of the kernels apart. */
+  build: string;
   model: {
     name: string;
     architecture: string;

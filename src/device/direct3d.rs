@@ -20,10 +20,10 @@ pub enum Compiler {
 }
 
 impl Compiler {
-    /// Those to try on this machine, in this order. Elsewhere than on Windows nobody uses them.
-    pub fn all() -> Vec<Compiler> {
-        let beside = env::current_exe().ok().filter(|_| cfg!(windows)).and_then(|program| dxc_in(program.parent()?));
-        beside.into_iter().chain([Compiler::Fxc]).collect()
+    /// The DXC that may be used on this machine.
+    pub fn dxc() -> Option<Compiler> {
+        let program = env::current_exe().ok().filter(|_| cfg!(windows))?;
+        dxc_in(program.parent()?)
     }
 
     /// What the page and the terminal call it.
@@ -94,6 +94,5 @@ mod tests {
         }
         fs::write(&path, b"no library").expect("a file");
         assert_eq!(dxc_in(folder.path()), None);
-        assert_eq!(Compiler::all().last(), Some(&Compiler::Fxc));
     }
 }

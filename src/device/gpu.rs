@@ -35,7 +35,7 @@ impl Compiled {
     }
 }
 
-/// Of a submit with these grids, the seconds that it is said to take: for tests.
+/// Simulated seconds of a submit, given its dispatches' grids: in place of measured ones, for tests.
 pub type Simulation = Rc<dyn Fn(&[[u32; 3]]) -> f64>;
 
 /// Bytes of one read-back buffer of the ring.
@@ -70,17 +70,17 @@ struct InFlight {
     mapped: Mapped,
     started: Instant,
     timer: Rc<Timer>,
-    /// Beyond what it really takes.
-    simulated: f64,
+    /// Seconds in place of those that it really takes.
+    simulated: Option<f64>,
 }
 
 /// Resolves when a buffer is mapped, with the time when that was.
 type Mapped = oneshot::Receiver<(Result<(), wgpu::BufferAsyncError>, Instant)>;
 
 /// The best adapter that an instance with these options gives.
-pub(super) async fn adapter(options: wgpu::BackendOptions) -> Option<wgpu::Adapter> {
+pub(super) async fn adapter(options: wgpu::BackendOptions, backends: wgpu::Backends) -> Option<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    (descriptor.backends, descriptor.backend_options) = (wgpu::Backends::PRIMARY, options);
+    (descriptor.backends, descriptor.backend_options) = (backends, options);
     let power_preference = wgpu::PowerPreference::HighPerformance;
     let request = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
     wgpu::Instance::new(descriptor).request_adapter(&request).await.ok()
@@ -231,11 +231,12 @@ impl Gpu {
         assert!(self.in_flight.borrow().len() < self.ring.len(), "wait for a ticket before the next run");
         let ring = self.next.get();
         self.next.set((ring + 1) % self.ring.len());
-        let submits = plan.timer.submits(plan.grids.len());
+        // Some dispatch has a row of workgroups for each row.
+        let rows = plan.grids.iter().map(|grid| grid[1] as usize).max().unwrap_or(0);
+        let submits = plan.timer.submits(plan.grids.len(), rows);
         let dispatches = plan.grids.len().div_ceil(submits).max(1);
-        let simulated =
-            self.simulation.iter().flat_map(|seconds| plan.grids.chunks(dispatches).map(|grids| seconds(grids)));
-        let simulated = simulated.sum();
+        let simulated = self.simulation.as_ref();
+        let simulated = simulated.map(|seconds| plan.grids.chunks(dispatches).map(|grids| seconds(grids)).sum());
         let started = Instant::now();
         let copy = (&self.buffers[read.0 as usize], &self.ring[ring], bytes);
         let submission = backend::replay(self, &plan.plan, dispatches, copy);
@@ -256,7 +257,7 @@ impl Gpu {
         let (words, ended) = self.take(&self.ring[run.ring], run.bytes, run.mapped).await?;
         // It began when the one before it had ended.
         let began = self.ended.replace(Some(ended)).map_or(run.started, |before| before.max(run.started));
-        run.timer.add(ended.saturating_duration_since(began).as_secs_f64() + run.simulated);
+        run.timer.add(run.simulated.unwrap_or(ended.saturating_duration_since(began).as_secs_f64()));
         Ok(words)
     }
 

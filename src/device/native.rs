@@ -3,12 +3,12 @@
 use super::direct3d::Compiler;
 use super::gpu::{self, Gpu, PARAMS_STRIDE, params_arena};
 use super::{Access, DeviceInfo, Features, Kernel, Limits, Options, PACKED_DOT, Plan, Step, UnpackF16};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::iter;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 
 /// The lines that a text needs which uses these features. naga has no line for subgroups.
 fn prologue(features: Features) -> &'static str {
@@ -21,6 +21,8 @@ pub type Submission = wgpu::SubmissionIndex;
 pub struct Backend {
     layouts: RefCell<HashMap<&'static [Access], wgpu::BindGroupLayout>>,
     pipelines: RefCell<HashMap<Module, wgpu::ComputePipeline>>,
+    /// Those that are being compiled.
+    pending: RefCell<HashMap<Module, mpsc::Receiver<wgpu::ComputePipeline>>>,
 }
 
 /// A kernel's name, and what else its text is made of.
@@ -28,7 +30,7 @@ type Module = (&'static str, Options, UnpackF16);
 
 impl Backend {
     pub fn new(_device: &wgpu::Device) -> Self {
-        Backend { layouts: RefCell::default(), pipelines: RefCell::default() }
+        Backend { layouts: RefCell::default(), pipelines: RefCell::default(), pending: RefCell::default() }
     }
 }
 
@@ -39,14 +41,20 @@ pub struct Compiled {
 
 /// The machine's best adapter, and what compiles its shaders where there is a choice.
 pub async fn best_adapter() -> Option<(wgpu::Adapter, Option<String>)> {
-    for compiler in Compiler::all() {
-        let dx12 = wgpu::Dx12BackendOptions { shader_compiler: compiler.option(), ..Default::default() };
-        if let Some(adapter) = gpu::adapter(wgpu::BackendOptions { dx12, ..Default::default() }).await {
-            let chosen = (adapter.get_info().backend == wgpu::Backend::Dx12).then(|| compiler.name());
-            return Some((adapter, chosen));
-        }
+    let options = |compiler: &Compiler| wgpu::BackendOptions {
+        dx12: wgpu::Dx12BackendOptions { shader_compiler: compiler.option(), ..Default::default() },
+        ..Default::default()
+    };
+    // With a compiler that does not load there is no Direct3D 12, and another backend would take its place.
+    let mut compiler = Compiler::Fxc;
+    if let Some(dxc) = Compiler::dxc()
+        && gpu::adapter(options(&dxc), wgpu::Backends::DX12).await.is_some()
+    {
+        compiler = dxc;
     }
-    None
+    let adapter = gpu::adapter(options(&compiler), wgpu::Backends::PRIMARY).await?;
+    let chosen = (adapter.get_info().backend == wgpu::Backend::Dx12).then(|| compiler.name());
+    Some((adapter, chosen))
 }
 
 pub fn describe(
@@ -95,14 +103,41 @@ fn vendor(id: u32) -> &'static str {
     }
 }
 
-/// wgpu compiles at once.
-pub type Compiling = Compiled;
-
-pub async fn finish_compile(_gpu: &Gpu, compiling: Compiling) -> Result<Compiled> {
-    Ok(compiling)
+/// A plan whose pipelines are being compiled, in threads of their own.
+pub struct Compiling {
+    plan: Plan,
+    /// Of each step.
+    modules: Vec<Module>,
 }
 
+/// Begins to compile the pipelines that are not there yet, on all cores: some drivers take seconds for one.
 pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
+    let (mut pending, made) = (gpu.backend.pending.borrow_mut(), gpu.backend.pipelines.borrow());
+    let modules: Vec<Module> = plan.steps.iter().map(|step| module(gpu, step)).collect();
+    let mut tasks = Vec::new();
+    for (step, module) in plan.steps.iter().zip(&modules) {
+        if !made.contains_key(module) && !pending.contains_key(module) {
+            let (sender, receiver) = mpsc::channel();
+            tasks.push((step.kernel, module.clone(), layout(gpu, step.kernel.bindings), sender));
+            pending.insert(module.clone(), receiver);
+        }
+    }
+    gpu.count(|c| c.pipelines += tasks.len() as u64);
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(tasks.len());
+    let tasks = Arc::new(Mutex::new(tasks.into_iter()));
+    for _ in 0..threads {
+        let (tasks, device) = (tasks.clone(), gpu.device.clone());
+        thread::spawn(move || {
+            let next = || tasks.lock().expect("no panic while held").next();
+            while let Some((kernel, module, layout, sender)) = next() {
+                let _ = sender.send(pipeline(&device, kernel, &module, &layout)); // a plan that was dropped needs none
+            }
+        });
+    }
+    Compiling { plan, modules }
+}
+
+pub async fn finish_compile(gpu: &Gpu, Compiling { plan, modules }: Compiling) -> Result<Compiled> {
     let arena = params_arena(&plan);
     let params = gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("parameters"),
@@ -111,11 +146,10 @@ pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
         mapped_at_creation: false,
     });
     gpu.queue.write_buffer(&params, 0, &arena);
-    compile_pipelines(gpu, &plan);
     let mut steps = Vec::with_capacity(plan.steps.len());
-    for (i, step) in plan.steps.iter().enumerate() {
+    for (i, (step, module)) in plan.steps.iter().zip(modules).enumerate() {
         let layout = layout(gpu, step.kernel.bindings);
-        let pipeline = gpu.backend.pipelines.borrow()[&module(gpu, step)].clone();
+        let pipeline = finished_pipeline(gpu, module)?;
         let uniform = wgpu::BindGroupEntry {
             binding: 0,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -137,7 +171,16 @@ pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
         gpu.count(|c| c.bind_groups += 1);
         steps.push((pipeline, group, step.grid));
     }
-    Compiled { steps }
+    Ok(Compiled { steps })
+}
+
+/// A pipeline that [`begin_compile`] has begun, once it is there.
+fn finished_pipeline(gpu: &Gpu, module: Module) -> Result<wgpu::ComputePipeline> {
+    if let Some(receiver) = gpu.backend.pending.borrow_mut().remove(&module) {
+        let pipeline = receiver.recv().map_err(|_| Error::Internal(format!("compiling {} panicked", module.0)))?;
+        gpu.backend.pipelines.borrow_mut().insert(module.clone(), pipeline);
+    }
+    Ok(gpu.backend.pipelines.borrow()[&module].clone())
 }
 
 fn layout(gpu: &Gpu, bindings: &'static [Access]) -> wgpu::BindGroupLayout {
@@ -168,37 +211,6 @@ fn layout(gpu: &Gpu, bindings: &'static [Access]) -> wgpu::BindGroupLayout {
 
 fn module(gpu: &Gpu, step: &Step) -> Module {
     (step.kernel.name, step.options.clone(), gpu.tuning.unpack_f16)
-}
-
-/// Makes the pipelines that a plan needs and that are not there yet, on all cores: some drivers take seconds for one.
-fn compile_pipelines(gpu: &Gpu, plan: &Plan) {
-    let mut missing = HashMap::new();
-    for step in &plan.steps {
-        let module = module(gpu, step);
-        if !gpu.backend.pipelines.borrow().contains_key(&module) {
-            missing.entry(module).or_insert_with(|| (step.kernel, layout(gpu, step.kernel.bindings)));
-        }
-    }
-    gpu.count(|c| c.pipelines += missing.len() as u64);
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(missing.len());
-    let missing = Mutex::new(missing.into_iter());
-    let next = || missing.lock().expect("no panic while held").next();
-    let device = &gpu.device;
-    let compile = || -> Vec<_> {
-        let pipeline = |(module, (kernel, layout))| {
-            let pipeline = pipeline(device, kernel, &module, &layout);
-            (module, pipeline)
-        };
-        iter::from_fn(next).map(pipeline).collect()
-    };
-    let made = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(compile)).collect();
-        let own = compile();
-        let others =
-            others.into_iter().flat_map(|thread| thread.join().expect("a pipeline, or an error of the device"));
-        own.into_iter().chain(others).collect::<Vec<_>>()
-    });
-    gpu.backend.pipelines.borrow_mut().extend(made);
 }
 
 fn pipeline(

@@ -68,7 +68,7 @@ struct Described {
 
 /// The browser's best adapter. What compiles its shaders it does not say.
 pub async fn best_adapter() -> Option<(wgpu::Adapter, Option<String>)> {
-    Some((gpu::adapter(wgpu::BackendOptions::default()).await?, None))
+    Some((gpu::adapter(wgpu::BackendOptions::default(), wgpu::Backends::PRIMARY).await?, None))
 }
 
 pub fn describe(

@@ -1,8 +1,8 @@
 //! A model whose answers are known: small, made of noise, in the number formats of the model that is to be loaded. What a
 //! GPU says to it is compared with what the specification says (`self_test.rs`).
 //!
-//! A layer for each format of weights. In half of its matrices scales may be below f16's normal range, as they are in real
-//! files: some devices take such numbers for zero.
+//! A layer for each format of weights. Those of gate and up may have scales below f16's normal range, as real files have: some
+//! devices take such numbers for zero.
 
 use super::no_breathing;
 use crate::device::{Device, KvFormat, Tuning};
@@ -87,7 +87,7 @@ impl KnownModel {
     pub async fn answer(&mut self, part: Part) -> Result<Answer> {
         match part {
             Part::Decode => self.tokens(1, 24).await,
-            // A full chunk of the prompt, then single rows with more keys than one workgroup attends to.
+            // Chunks of the prompt, then single rows with more keys than one workgroup attends to.
             Part::Whole => self.tokens(257, 4).await,
             Part::Prefill => {
                 let mut rows = Vec::new();
@@ -194,7 +194,7 @@ pub struct Recipe {
     /// Of its matrices, a layer each.
     pub formats: Vec<Format>,
     pub size: Size,
-    /// Half of each layer's weights have scales below f16's normal range, where their format has such scales.
+    /// Each layer's gate and up have scales below f16's normal range, where their format has such scales.
     pub small_scales: bool,
 }
 
@@ -371,8 +371,8 @@ mod tests {
             let blocks = small_gate.1.chunks_exact(format.block_bytes());
             let scales = blocks.flat_map(|b| halves.iter().map(|&at| f16::from_le_bytes([b[at], b[at + 1]])));
             let scales: Vec<f16> = scales.collect();
-            let subnormal = scales.iter().filter(|scale| scale.is_normal()).count();
-            assert_eq!((scales.is_empty(), subnormal), (halves.is_empty(), 0), "{format:?}");
+            let normal = scales.iter().filter(|scale| scale.is_normal()).count();
+            assert_eq!((scales.is_empty(), normal), (halves.is_empty(), 0), "{format:?}");
             assert!(halves.is_empty() || scales.iter().any(|scale| *scale != f16::ZERO), "{format:?}");
         }
     }

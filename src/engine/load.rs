@@ -229,7 +229,14 @@ async fn proven_device(
     }
     let formats = matrix_formats(checkpoint, options);
     let format = formats[0];
-    let mut verdict = self_test::judge(device.info(), options, &formats, on_progress).await?;
+    let mut verdict = match self_test::judge(device.info(), options, &formats, on_progress).await {
+        // The adapter was there, and gives no device any more.
+        Err(error @ Error::WebGpuUnavailable { .. }) if options.device.is_open() => {
+            device.destroy();
+            return Ok((Device::cpu_instead(NoGpu::Unavailable, error.to_string()), None));
+        }
+        verdict => verdict?,
+    };
     let why_not = match verdict.tuning() {
         Ok(tuning) => {
             device.set_tuning(tuning);

@@ -243,28 +243,29 @@ impl Exam {
     }
 
     /// Whether a way is right with every format and all kernels together, f16 numbers read in the first of these ways with
-    /// which it is; or what is wrong. Where it is the reading that is wrong, that is demoted.
+    /// which single rows are; or what is wrong. Where it is the reading that is wrong, that is demoted.
     async fn prove(
         &mut self,
         tuning: &mut Tuning,
         unpack_f16: &[UnpackF16],
     ) -> Result<std::result::Result<(), String>> {
-        let mut outcome = Err("no way to read f16 numbers".to_string());
+        let mut outcome = Err("there is no way to read f16 numbers".to_string());
         let mut wrong = Vec::new();
         for &unpack_f16 in unpack_f16 {
             tuning.unpack_f16 = unpack_f16;
-            let case = if tuning.matmul.numbers == Numbers::F16 { &mut self.mixed_normal } else { &mut self.mixed };
-            outcome = case.ask(&mut self.subject, *tuning, Part::Whole).await?;
+            outcome = self.mixed.ask(&mut self.subject, *tuning, Part::Decode).await?;
             match &outcome {
-                Ok(()) => {
-                    self.demoted.extend(wrong);
-                    return Ok(Ok(()));
-                }
+                Ok(()) => break,
                 Err(reason) => wrong.push(Demoted { variant: format!("f16, {unpack_f16}"), reason: reason.clone() }),
             }
         }
-        tuning.unpack_f16 = unpack_f16[0];
-        Ok(outcome)
+        if outcome.is_err() {
+            tuning.unpack_f16 = unpack_f16[0];
+            return Ok(outcome);
+        }
+        self.demoted.extend(wrong);
+        let case = if tuning.matmul.numbers == Numbers::F16 { &mut self.mixed_normal } else { &mut self.mixed };
+        case.ask(&mut self.subject, *tuning, Part::Whole).await
     }
 
     /// The best of a kernel's shapes that answer a part rightly; the others are demoted. Of those in packed bytes only the one
@@ -323,6 +324,7 @@ impl Case {
     ) -> Result<std::result::Result<(), String>> {
         // As many outputs to a group of lanes as the shape says, however small the weight.
         let tuning = Tuning { least_groups: 1, ..tuning };
+        subject.open().await?;
         let answer = async { self.model(subject, tuning).await?.answer(part).await }.await;
         self.give_back(subject, answer.is_ok());
         let want = self.want(subject.kv, part).await?;
@@ -335,6 +337,7 @@ impl Case {
     }
 
     async fn seconds(&mut self, subject: &mut Subject, tuning: Tuning, part: Part) -> Result<f64> {
+        subject.open().await?;
         let seconds = async { self.model(subject, tuning).await?.seconds(part).await }.await;
         self.give_back(subject, seconds.is_ok());
         seconds
@@ -342,10 +345,7 @@ impl Case {
 
     /// The model on the subject's device, which it has until [`Self::give_back`].
     async fn model(&mut self, subject: &mut Subject, tuning: Tuning) -> Result<&mut KnownModel> {
-        let device = match subject.device.take() {
-            Some(device) => device,
-            None => open_device(subject.choice).await?,
-        };
+        let device = subject.device.take().expect("it was opened");
         let mut model = match self.model.take() {
             Some((mut model, number)) if number == subject.number => {
                 model.put_on(device);
@@ -357,7 +357,7 @@ impl Case {
         Ok(&mut self.model.insert((model, subject.number)).0)
     }
 
-    /// Where something went wrong nobody knows what the device is in: what comes next gets another.
+    /// After an error the device's state is unknown: what comes next gets another.
     fn give_back(&mut self, subject: &mut Subject, is_sound: bool) {
         let device = self.model.as_mut().map(|(model, _)| model.take_device());
         match device {
@@ -387,6 +387,18 @@ impl Case {
             }
         };
         Ok(&self.want[at].1)
+    }
+}
+
+impl Subject {
+    /// Makes sure that there is a device. Error: `WEBGPU_UNAVAILABLE`, which says nothing about any way of computing.
+    async fn open(&mut self) -> Result<()> {
+        if self.device.is_none() {
+            // Never the CPU: what it computes proves nothing.
+            let choice = if self.choice == DeviceChoice::LeastGpu { self.choice } else { DeviceChoice::Gpu };
+            self.device = Some(open_device(choice).await?);
+        }
+        Ok(())
     }
 }
 

@@ -25,7 +25,7 @@ struct Params {
     unused: u32,
 }
 
-/// Rows of a dispatch: with thousands, each of which sees all, one would take seconds.
+/// Rows of a dispatch. Its work is rows × keys: thousands of both would take a slow device seconds.
 const ROWS: usize = 1024;
 
 impl Params {

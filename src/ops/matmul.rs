@@ -2,7 +2,7 @@
 //! once into workgroup memory.
 
 use super::Epilogue;
-use super::few::{self, Products, Tensor2, or_control};
+use super::few::{self, Products, or_control};
 use crate::device::{Kernel, MatmulShape, Numbers, Options, Pass, Tensor, Twin, Weight, kernel, piece};
 use crate::quant::DEVICE_BLOCK;
 use bytemuck::{Pod, Zeroable};
@@ -28,8 +28,14 @@ struct Params {
     /// 0: rows in use; 1: logit rows in use.
     rows_kind: u32,
     scale: f32,
-    unused: [u32; 3],
+    /// Rows of this dispatch.
+    first_row: u32,
+    rows: u32,
+    unused: u32,
 }
+
+/// Rows of a dispatch: an encoder's thousands in one would be seconds of work for a slow device.
+const ROWS: usize = 1024;
 
 /// Records y = x · weightᵀ for any number of rows.
 pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, y: &Tensor) {
@@ -37,7 +43,9 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
     assert_eq!((y.rows, y.columns), (x.rows, weight.rows), "matmul: shape of y");
     let MatmulShape { tall, numbers } = pass.device.tuning().matmul;
     let stride = few::stride4(weight.format, weight.columns);
-    for piece in &weight.pieces {
+    let parts = (0..x.rows).step_by(ROWS).flat_map(|first| weight.pieces.iter().map(move |piece| (first, piece)));
+    for (first_row, piece) in parts {
+        let rows = ROWS.min(x.rows - first_row);
         let params = Params {
             n: piece.rows.len() as u32,
             k: weight.columns as u32,
@@ -48,7 +56,9 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
             n_offset: piece.rows.start as u32,
             rows_kind: pass.logit_rows.into(),
             scale: epilogue.scale,
-            unused: [0; 3],
+            first_row: first_row as u32,
+            rows: rows as u32,
+            unused: 0,
         };
         let mut options = Options::weight(weight.format)
             .set("BIAS", epilogue.bias.is_some().into())
@@ -64,8 +74,8 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
             _ => options.piece(piece!("numbers_f32")).piece(piece!("tiles_numbers")),
         };
         let bindings = [pass.control, x.buffer, piece.buffer, or_control(pass, epilogue.bias), y.buffer];
-        let rows = x.rows.div_ceil(TILE[1] * tall as usize);
-        pass.record(&MATMUL, options, params, &bindings, [piece.rows.len().div_ceil(TILE[0]) as u32, rows as u32, 1]);
+        let tiles = [piece.rows.len().div_ceil(TILE[0]), rows.div_ceil(TILE[1] * tall as usize)];
+        pass.record(&MATMUL, options, params, &bindings, [tiles[0] as u32, tiles[1] as u32, 1]);
     }
 }
 
@@ -80,18 +90,18 @@ fn fast(t: &Twin) {
 fn run(t: &Twin, products: Products) {
     let p: Params = t.params();
     let (control, x, weight) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u8>(3));
-    let rows = few::rows_wanted(&control, p.rows_kind);
-    if rows == 0 {
+    let first_row = p.first_row as usize;
+    let end = few::rows_wanted(&control, p.rows_kind).min(first_row + p.rows as usize);
+    if end <= first_row {
         return;
     }
-    let (n, columns) = (p.n as usize, p.k as usize);
-    let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
-    let x: Vec<&[f32]> = (0..rows).map(|r| &x.numbers[r * x.stride..][..columns]).collect();
+    let (n, columns, stride) = (p.n as usize, p.k as usize, 4 * p.x_stride4 as usize);
+    let x: Vec<&[f32]> = (first_row..end).map(|r| &x[r * stride..][..columns]).collect();
     let weight = few::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
     let sums = products(t.format(), weight, &x); // [T, N]
     let (bias, mut y) = (t.read::<f32>(4), t.write::<f32>(5));
     let first = p.n_offset as usize;
-    for (r, sums) in sums.chunks_exact(n).enumerate() {
+    for (r, sums) in (first_row..).zip(sums.chunks_exact(n)) {
         finish(t, sums, &bias, first, p.scale, &mut y[r * p.y_stride as usize + first..][..n]);
     }
 }

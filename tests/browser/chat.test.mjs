@@ -257,7 +257,7 @@ test('a failed answer says why, keeps the question, and can be had again', async
   await page.click('#chat-end button:has-text("Copy details")');
   await page.waitForSelector('.toast:has-text("Copied")');
   const report = await page.evaluate(() => navigator.clipboard.readText());
-  assert.match(report, /^DEVICE_LOST: .*\nbrowser: .*Chrome.*\nadapter: .*\ndevice: \{.*\}\nvariants: \{.*\}\nmodel: /s);
+  assert.match(report, /^DEVICE_LOST: .*\nbrowser: .*Chrome.*\nadapter: .*\n(build: .*\n)?device: \{.*\}\nvariants: \{.*\}\nmodel: /s);
   assert.doesNotMatch(report, /Still there|there was a/, 'nothing of the conversation');
   await page.click('#chat-end button:has-text("Load the model again")');
   await ready(page);

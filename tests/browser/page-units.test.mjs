@@ -53,12 +53,12 @@ test('a turn whose parent was lost is shown all the same', () => {
 
 test('a report holds the error, the adapter, and how it computes, a line each', () => {
   const variants = { kv: 'f16', matvec: 'workgroup 16×4', matmul: 'f32 ×4', f16: 'by bits', proven: true, demoted: [{ variant: 'f16, native', reason: 'its logits are 80% off in row 0' }] };
-  const info = { model: { name: 'M', architecture: 'llama', quantization: 'q4_k', contextLength: 512, vocabularySize: 9 }, device: { backend: 'webgpu' }, variants, memory: { total: 7 } };
+  const info = { build: '0.1.0-b', model: { name: 'M', architecture: 'llama', quantization: 'q4_k', contextLength: 512, vocabularySize: 9 }, device: { backend: 'webgpu' }, variants, memory: { total: 7 } };
   const error = { code: 'INTERNAL', message: 'a shader does not compile here', details: { kernel: 'matmul' } };
   const lines = write(error, { info, verdicts: [{ key: 'k' }], adapter: { vendor: 'intel' }, browser: 'B', isolated: false }).split('\n');
   assert.deepEqual(lines, [
     'INTERNAL: a shader does not compile here', 'details: {"kernel":"matmul"}', 'browser: B', 'cross-origin isolated: false', 'adapter: {"vendor":"intel"}',
-    'device: {"backend":"webgpu"}', `variants: ${JSON.stringify(variants)}`,
+    'build: 0.1.0-b', 'device: {"backend":"webgpu"}', `variants: ${JSON.stringify(variants)}`,
     'model: {"name":"M","architecture":"llama","quantization":"q4_k","contextLength":512}', 'memory: {"total":7}', 'self-tests: [{"key":"k"}]',
   ]);
   // Before a model is loaded less is known.

@@ -75,6 +75,7 @@ fn every_row_bucket_gives_the_logits_of_single_steps(case: Case) {
 
 fn a_decoded_token_costs_the_same_and_makes_nothing(case: Case) {
     let mut engine = engine(case);
+    in_no_time(&mut engine);
     let mut cost = |tokens: usize| {
         let before = engine.stats()["counters"].clone();
         let request = json!({ "prompt": "the hen", "max_tokens": tokens, "temperature": 0.8, "seed": 1, "top_k": 5,
@@ -101,6 +102,7 @@ fn a_decoded_token_costs_the_same_and_makes_nothing(case: Case) {
 /// Past 256 keys a layer's attention is cut into chunks, which takes a dispatch more, and makes nothing on the way there.
 fn many_keys_take_one_dispatch_more(case: Case) {
     let mut engine = engine(case);
+    in_no_time(&mut engine);
     let on_gpu = engine.info()["device"]["backend"] != "cpu";
     let prompt: Vec<u32> = (0..250).map(|i| (i * 31) % 95).collect();
     let mut count = |tokens: usize| {

@@ -79,8 +79,8 @@ impl Bench {
     }
 }
 
-/// Fills workgroup memory, as much as every device has, with what is no number: drivers leave it to the dispatches that
-/// follow, and none may count on zeros.
+/// Fills workgroup memory, as much as every device has, with ones: NaN as a number, the largest key. Drivers leave it to the
+/// dispatches that follow, and none may count on zeros.
 static POISON: Kernel = Kernel {
     name: "poison",
     bindings: &[Access::Uniform, Access::Write],
@@ -91,9 +91,9 @@ var<workgroup> memory: array<vec4u, 1024>;
 
 @compute @workgroup_size(64)
 fn poison(@builtin(local_invocation_index) local: u32) {
-    for (var i = local; i < 1024u; i += 64u) { memory[i] = vec4u(0x7fc00000u + params.x); }
+    for (var i = local; i < 1024u; i += 64u) { memory[i] = vec4u(0xfffffffeu + params.x); }
     workgroupBarrier();
-    y[local] = memory[local * 15u + params.y].x; // what nobody reads would not be written
+    y[local] = memory[local * 15u + params.y].x; // otherwise the compiler removes the stores
 }
 ",
     shared: &[],

@@ -137,6 +137,20 @@ fn linear_large() {
     }
 }
 
+/// An encoder's thousands of rows are several dispatches.
+#[test]
+fn linear_of_many_rows() {
+    let mut bench = Bench::open();
+    for (t, used) in [(1100, 1030), (2050, 1024), (3000, 7)] {
+        check(&mut bench, &format!("{used} of {t} rows"), &Setting::rows(t, used), Tolerance::sum(64, 1.0), |case| {
+            let (x, y) = (case.tensor(t, 64), case.tensor(t, 70));
+            let weight = case.weight(Format::F32, 70, 64, 2);
+            linear(&mut case.pass, &x, &weight, Epilogue::default(), &y);
+            vec![Output::Rows { tensor: y, used }]
+        });
+    }
+}
+
 /// Logits are computed for the gathered rows only.
 #[test]
 fn linear_counts_logit_rows() {

@@ -3,15 +3,22 @@
 
 #[path = "../support/modules.rs"]
 mod modules;
-#[path = "../support/skip.rs"]
-mod skip;
+#[path = "../support/mod.rs"]
+mod support;
 #[path = "../support/translate.rs"]
 mod translate;
 
+use cresset::device::{BufferId, Device, KvFormat, Layout, Options, Pass, Step, Tensor, Tuning, UnpackF16};
+use cresset::models::{self, Loader, Model, Wanted};
+use cresset::ops::KvCache;
+use cresset::weights::{Checkpoint, open_path};
 use modules::Module;
+use pollster::block_on;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::Mutex;
 use translate::translate;
 
@@ -22,9 +29,10 @@ const VALIDATED: usize = 10;
 fn every_module_is_right_for_every_driver() {
     let modules = modules::every();
     assert!(modules.len() > 2000, "{} modules", modules.len());
+    println!("{} modules", modules.len());
     let has_validator = Command::new("spirv-val").arg("--version").output().is_ok();
     if !has_validator {
-        skip::skipped("SPIR-V through spirv-val (no spirv-val)");
+        support::skip::skipped("SPIR-V through spirv-val (no spirv-val)");
     }
     let complaints = Mutex::new(BTreeMap::new());
     let next = Mutex::new(modules.iter().enumerate());
@@ -81,6 +89,66 @@ fn every_kernel_is_among_them() {
     let files: BTreeSet<String> =
         files.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
     assert_eq!(listed, files);
+}
+
+/// What real plans hold is among them: the golden models', for a token and for a prompt, on a device that was not measured.
+/// Left out are heads of a size, and weights of several formats, that are not multiplied out.
+#[test]
+fn the_golden_models_plans_are_among_them() {
+    let every: BTreeSet<String> = modules::every().into_iter().map(|module| module.wgsl).collect();
+    let (mut steps, mut attending) = (0, 0);
+    for name in support::golden_models() {
+        let folder = Path::new("tests/golden").join(&name);
+        let files = std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        for file in files.filter(|path| path.extension().is_some_and(|extension| extension == "gguf")) {
+            for step in plan_steps(&file) {
+                let attends = ["attend", "attention", "kv_write"].contains(&step.kernel.name);
+                let formats: BTreeSet<_> = step.options.weights.iter().collect();
+                if formats.len() > 1
+                    || attends && !modules::USUAL_HEADS.contains(&(step.options.get("HEAD_DIM") as usize))
+                {
+                    continue;
+                }
+                attending += usize::from(attends);
+                steps += 1;
+                let text = step.kernel.wgsl(&step.options, UnpackF16::Native, "");
+                let Options { weights, constants, .. } = &step.options;
+                assert!(every.contains(&text), "{}: {} {weights:?} {constants:?}", file.display(), step.kernel.name);
+            }
+        }
+    }
+    assert!(steps > 1000 && attending > 50, "{steps} steps, {attending} of attention");
+}
+
+/// A model's steps for one token, with few keys and with many, and for a prompt.
+fn plan_steps(file: &Path) -> Vec<Step> {
+    let checkpoint = block_on(Checkpoint::open(open_path(file).expect("a file"))).expect("a model");
+    let architecture = models::architecture_of(&checkpoint).expect("a known architecture");
+    let mut device = Device::plain_cpu();
+    // As many outputs to a group as the shape says: the models are small.
+    device.set_tuning(Tuning { least_groups: 1, ..Tuning::unmeasured(false) });
+    let model = block_on(architecture.load(&mut Loader::new(&checkpoint, &mut device, 64))).expect("a model");
+    let Model::Decoder(model) = model else { return Vec::new() };
+    let shape = model.shape().clone();
+    let layout = Layout { rows: 16, logit_rows: 1, slots: 1, context: 64, page: 32 };
+    let none = BufferId::default();
+    let mut steps = Vec::new();
+    for (rows, key_chunks) in [(1, 1), (1, 16), (16, 1)] {
+        let cache = KvCache {
+            keys: none,
+            values: none,
+            format: KvFormat::F16,
+            n_kv_heads: shape.n_kv_heads,
+            head_dim: shape.head_dim,
+        };
+        let logits = Tensor::new(none, 1, shape.vocabulary);
+        let mut pass = Pass::new(&mut device, &Rc::default(), rows, layout, (none, none));
+        pass.key_chunks = key_chunks;
+        let caches = vec![cache; shape.n_layers];
+        model.forward(&mut pass, &caches, Wanted::Ranked(&logits, none)).expect("room");
+        steps.extend(pass.finish().steps);
+    }
+    steps
 }
 
 /// An alias beside the type it stands for: right WGSL, and wrong in whatever naga writes.

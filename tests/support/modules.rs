@@ -1,11 +1,12 @@
 //! Every WGSL module that a plan may hold, on any device: what recording chooses for every tuning, weight format, head size
 //! and format of keys and values. Nothing is computed: recording needs no GPU.
 //!
-//! Flags that change a line or two (a bias, a norm before a product) take turns instead of being multiplied out.
+//! What is usual is multiplied out. Of rarer shapes, flags that change a line or two (a bias, a norm before a product) are
+//! drawn at random instead.
 
 use cresset::device::{
     BufferId, Candidates, Device, DeviceInfo, Features, Kernel, KvFormat, Layout, MatvecShape, Options, PACKED_DOT,
-    Pass, Pool, Tensor, Tuning, Weight, WeightPiece,
+    Pass, Pool, Tensor, Tuning, UnpackF16, Weight, WeightPiece,
 };
 use cresset::ops::*;
 use cresset::quant::Format;
@@ -37,7 +38,7 @@ impl Module {
 
 /// All of them, in an order that does not change.
 pub fn every() -> Vec<Module> {
-    let mut recorder = Recorder { device: Device::plain_cpu(), turn: 0, seen: HashSet::new(), modules: Vec::new() };
+    let mut recorder = Recorder { device: Device::plain_cpu(), random: 1, seen: HashSet::new(), modules: Vec::new() };
     recorder.element_wise();
     recorder.attention();
     for &format in Format::ALL {
@@ -86,31 +87,42 @@ const K: usize = 256;
 /// Columns that are no whole number of blocks, for formats that have none of their own.
 const RAGGED: usize = 33;
 
+/// Head sizes of which attention over many keys is multiplied out: the smallest, and those of most models.
+pub const USUAL_HEADS: [usize; 3] = [16, 64, 128];
+
 struct Recorder {
     device: Device,
-    turn: usize,
+    random: u64,
     seen: HashSet<String>,
     modules: Vec<Module>,
 }
 
-/// Flags that take turns.
-struct Turn(usize);
-
-impl Turn {
-    /// Each flag changes half as often as the one before it.
-    fn flag(&self, index: u32) -> bool {
-        self.0 >> index & 1 == 1
-    }
-
-    fn of<T: Copy>(&self, all: &[T]) -> T {
-        all[self.0 % all.len()]
-    }
+/// What the kernels for few rows may do beside multiplying.
+#[derive(Clone, Copy)]
+struct Extras {
+    columns: usize,
+    norm: bool,
+    bias: bool,
+    /// Accumulating into the output, or capping logits.
+    more: bool,
+    activation: Activation,
 }
 
+/// Which norm queries and keys have: none, of each head, or of the whole row.
+type WholeRow = Option<bool>;
+
+const ACTIVATIONS: [Activation; 4] = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
+
 impl Recorder {
-    fn turn(&mut self) -> Turn {
-        self.turn += 1;
-        Turn(self.turn)
+    /// One of them, the same in each run.
+    fn draw<T: Copy>(&mut self, all: &[T]) -> T {
+        // Knuth's MMIX generator; the high bits are the good ones.
+        self.random = self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        all[(self.random >> 33) as usize % all.len()]
+    }
+
+    fn flag(&mut self) -> bool {
+        self.draw(&[false, true])
     }
 
     /// Keeps the modules of what `record` records.
@@ -136,7 +148,7 @@ impl Recorder {
     fn element_wise(&mut self) {
         let (x, y, none) = (tensor(8, 64), tensor(8, 64), BufferId::default());
         for flag in [false, true] {
-            for kind in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+            for kind in ACTIVATIONS {
                 self.plainly(|pass| activation(pass, &x, flag.then_some(&x), kind, &y));
             }
             for accumulate in [false, true] {
@@ -186,18 +198,30 @@ impl Recorder {
             self.record(tuning, |pass| attention(pass, &q, 2, &cache(1), scores(capped), &y));
         }
         // (heads, chunks of keys): a workgroup takes all heads of a KV head where the keys are cut into chunks.
-        for (n_heads, chunks) in [(1, 1)].into_iter().chain((1..=8).map(|heads| (heads, 16))) {
-            let turn = self.turn();
-            let (whole_row, normed) = (turn.flag(0), turn.of(&[false, true, true]));
-            let norms = normed.then_some(HeadNorms { weights: none, epsilons: [1e-5; 2], whole_row });
-            let pairing = turn.of(&[None, Some(Pairing::Adjacent), Some(Pairing::HalfSplit), None]);
-            let rotation = pairing.map(|pairing| (none, head_dim, pairing));
+        let heads = [(1, 1)].into_iter().chain((1..=8).map(|heads| (heads, 16)));
+        for (n_heads, chunks) in heads {
             let (qkv, y) = (tensor(1, (n_heads + 2) * head_dim), tensor(1, n_heads * head_dim));
-            self.record(tuning, |pass| {
-                pass.key_chunks = chunks;
-                attend(pass, &qkv, n_heads, norms, rotation, &cache(1), scores(turn.flag(1)), &y).expect("room");
-            });
+            let everything = tuning.unpack_f16 == UnpackF16::Native && (chunks == 1 || USUAL_HEADS.contains(&head_dim));
+            for (qk_norm, pairing, capped) in self.attends(everything) {
+                let norms = qk_norm.map(|whole_row| HeadNorms { weights: none, epsilons: [1e-5; 2], whole_row });
+                let rotation = pairing.map(|pairing| (none, head_dim, pairing));
+                self.record(tuning, |pass| {
+                    pass.key_chunks = chunks;
+                    attend(pass, &qkv, n_heads, norms, rotation, &cache(1), scores(capped), &y).expect("room");
+                });
+            }
         }
+    }
+
+    /// What attention does beside attending: everything, or one of it.
+    fn attends(&mut self, everything: bool) -> Vec<(WholeRow, Option<Pairing>, bool)> {
+        let norms = [None, Some(false), Some(true)];
+        let pairings = [None, Some(Pairing::Adjacent), Some(Pairing::HalfSplit)];
+        if !everything {
+            return vec![(self.draw(&norms), self.draw(&pairings), self.flag())];
+        }
+        let each = norms.map(|norm| pairings.map(|pairing| [false, true].map(|capped| (norm, pairing, capped))));
+        each.into_iter().flatten().flatten().collect()
     }
 
     /// The kernels that read weights in `format`.
@@ -212,21 +236,27 @@ impl Recorder {
         for matmul in matmul {
             for &columns in columns(format) {
                 for (bias, accumulate) in [(false, false), (true, false), (false, true), (true, true)] {
-                    let unpack_f16 = self.turn().of(&unpack_f16);
-                    let tuning = Tuning { matmul, unpack_f16, ..Tuning::unmeasured(true) };
-                    self.tiles(format, tuning, columns, bias, accumulate);
+                    for &unpack_f16 in &unpack_f16 {
+                        let tuning = Tuning { matmul, unpack_f16, ..Tuning::unmeasured(true) };
+                        self.tiles(format, tuning, columns, bias, accumulate);
+                    }
                 }
             }
         }
+        for software in [false, true] {
+            for extras in Extras::all(format) {
+                self.few_rows(format, Tuning { least_groups: 1, ..Tuning::unmeasured(software) }, 1, extras);
+            }
+        }
         for shape in matvec {
-            for rows in 1..=MOST_ROWS {
-                // All outputs of the shape, half of them, and one.
-                for least_groups in [1, 16 * shape.lanes as usize + 1, usize::MAX] {
-                    // Two in three are read natively.
-                    let unpack_f16 = self.turn().of(&[unpack_f16[0], unpack_f16[0], unpack_f16[1]]);
-                    let tuning = Tuning { matvec: shape, least_groups, unpack_f16, ..Tuning::unmeasured(true) };
-                    self.few_rows(format, tuning, rows);
-                }
+            // All outputs of the shape, half of them, and one.
+            let outputs = [1, 16 * shape.lanes as usize + 1, usize::MAX];
+            let some_rows: Vec<usize> = (2..=MOST_ROWS).map(|_| self.draw(&outputs)).collect();
+            for (rows, least_groups) in outputs.map(|least| (1, least)).into_iter().chain((2..).zip(some_rows)) {
+                let unpack_f16 = self.draw(&[unpack_f16[0], unpack_f16[0], unpack_f16[1]]);
+                let tuning = Tuning { matvec: shape, least_groups, unpack_f16, ..Tuning::unmeasured(true) };
+                let extras = self.draw(&Extras::all(format));
+                self.few_rows(format, tuning, rows, extras);
             }
             self.several_weights(format, shape);
         }
@@ -238,48 +268,68 @@ impl Recorder {
         self.record(tuning, |pass| matmul(pass, &x, &weight(format, N, columns, 0), epilogue, &y));
     }
 
-    fn few_rows(&mut self, format: Format, tuning: Tuning, rows: usize) {
-        let turn = self.turn();
-        let columns = turn.of(columns(format));
+    fn few_rows(&mut self, format: Format, tuning: Tuning, rows: usize, extras: Extras) {
+        let Extras { columns, norm, bias, more, activation } = extras;
         let none = BufferId::default();
-        let x = tensor(rows, columns);
-        let norm = turn.flag(0).then_some(Prologue { weight: none, epsilon: 1e-5 });
-        let bias = turn.flag(1).then_some(none);
-        let kind = turn.of(&[Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu]);
-        let epilogue = Epilogue { bias, accumulate: turn.flag(2), scale: 1.0 };
+        let (x, y) = (tensor(rows, columns), tensor(rows, N));
+        let norm = norm.then_some(Prologue { weight: none, epsilon: 1e-5 });
+        let bias = bias.then_some(none);
+        let epilogue = Epilogue { bias, accumulate: more, scale: 1.0 };
         let [first, second] = [0, N].map(|at| weight(format, N, columns, at));
-        self.record(tuning, |pass| matvec(pass, &x, norm, &[&first], epilogue, &tensor(rows, N)));
-        self.record(tuning, |pass| gated(pass, &x, norm, [&first, &second], bias, kind, &tensor(rows, N)));
+        self.record(tuning, |pass| matvec(pass, &x, norm, &[&first], epilogue, &y));
+        self.record(tuning, |pass| gated(pass, &x, norm, [&first, &second], bias, activation, &y));
         self.record(tuning, |pass| {
             pass.logit_rows = true;
-            let epilogue = LogitEpilogue { bias, scale: 1.0, cap: turn.flag(2).then_some(30.0) };
-            lm_head(pass, &x, norm, &first, epilogue, none, &tensor(rows, N)).expect("room");
+            let epilogue = LogitEpilogue { bias, scale: 1.0, cap: more.then_some(30.0) };
+            lm_head(pass, &x, norm, &first, epilogue, none, &y).expect("room");
         });
         if rows > 1 {
             return; // an expert's rows are its own
         }
-        let (routes, down) = (tensor(1, 4), weight(format, N, columns, 0));
-        let x = tensor(2, columns);
-        self.record(tuning, |pass| expert_down(pass, &x, &routes, &down, &tensor(1, N)));
-        let (x, up) = (tensor(1, columns), weight(other(format, &turn), N, columns, 0));
-        self.record(tuning, |pass| expert_gated(pass, &x, &routes, [&down, &up], kind, &tensor(2, N)));
+        let (routes, chosen) = (tensor(1, 4), tensor(2, columns));
+        self.record(tuning, |pass| expert_down(pass, &chosen, &routes, &first, &y));
+        let other = self.other(format);
+        for format in [format, other] {
+            let up = weight(format, N, columns, 0);
+            self.record(tuning, |pass| expert_gated(pass, &x, &routes, [&first, &up], activation, &tensor(2, N)));
+        }
     }
 
     /// Weights of a projection that are of several formats, as queries, keys and values often are.
     fn several_weights(&mut self, format: Format, shape: MatvecShape) {
-        for formats in [[Some(format), None], [Some(format), Some(format)], [None, Some(format)]] {
-            let turn = self.turn();
-            let rows = turn.of(&[1, 2, 3, 4]);
-            let other = other(format, &turn);
-            let formats = formats.map(|f| f.unwrap_or(other)).into_iter().chain([other]);
-            let weights: Vec<Weight> = formats.map(|format| weight(format, N, K, 0)).collect();
-            let weights: Vec<&Weight> = weights.iter().collect();
-            let norm = turn.flag(1).then_some(Prologue { weight: BufferId::default(), epsilon: 1e-5 });
-            let tuning = Tuning { matvec: shape, ..Tuning::unmeasured(true) };
-            self.record(tuning, |pass| {
-                matvec(pass, &tensor(rows, K), norm, &weights, Epilogue::default(), &tensor(rows, 3 * N));
-            });
+        let other = self.other(format);
+        for formats in [&[format, other][..], &[format, format, other], &[other, format, other], &[format; 3]] {
+            let rows = self.draw(&[1, 2, 3, 4]);
+            for (norm, bias) in [(false, false), (true, false), (true, true)] {
+                let weights: Vec<Weight> = formats.iter().map(|&format| weight(format, N, K, 0)).collect();
+                let weights: Vec<&Weight> = weights.iter().collect();
+                let norm = norm.then_some(Prologue { weight: BufferId::default(), epsilon: 1e-5 });
+                let epilogue = Epilogue { bias: bias.then(BufferId::default), ..Epilogue::default() };
+                let tuning = Tuning { matvec: shape, least_groups: 1, ..Tuning::unmeasured(true) };
+                let (x, y) = (tensor(rows, K), tensor(rows, formats.len() * N));
+                self.record(tuning, |pass| matvec(pass, &x, norm, &weights, epilogue, &y));
+            }
         }
+    }
+
+    /// Another format that is tried with the same columns.
+    fn other(&mut self, format: Format) -> Format {
+        let alike = |other: &Format| *other != format && other.is_quantized() == format.is_quantized();
+        let others: Vec<Format> = Format::ALL.iter().copied().filter(alike).collect();
+        self.draw(&others)
+    }
+}
+
+impl Extras {
+    /// Everything that they can be together, with weights in a format.
+    fn all(format: Format) -> Vec<Extras> {
+        let flags = (0..8).map(|bits| [0, 1, 2].map(|bit| bits >> bit & 1 == 1));
+        let each = flags.flat_map(|[norm, bias, more]| {
+            columns(format).iter().flat_map(move |&columns| {
+                ACTIVATIONS.map(|activation| Extras { columns, norm, bias, more, activation })
+            })
+        });
+        each.collect()
     }
 }
 
@@ -290,12 +340,6 @@ fn candidates_of(pass: &mut Pass, logits: &Tensor, bias: BufferId) -> Tensor {
 /// The columns that a format is tried with.
 fn columns(format: Format) -> &'static [usize] {
     if format.is_quantized() { &[K] } else { &[K, RAGGED] }
-}
-
-/// Another format, each in its turn.
-fn other(format: Format, turn: &Turn) -> Format {
-    let others: Vec<Format> = Format::ALL.iter().copied().filter(|other| *other != format).collect();
-    turn.of(&others)
 }
 
 fn tensor(rows: usize, columns: usize) -> Tensor {

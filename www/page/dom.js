@@ -58,10 +58,14 @@ export function announce(text) {
   byId('announcer').textContent = text;
 }
 
-/** Copies a text; gives whether the browser allowed it. */
+/**
+ * Copies a text; gives whether the browser allowed it.
+ * @param {string | Promise<string>} text   a promise is handed on as it is: a browser may want the call within the click
+ */
 export async function copy(text) {
   try {
-    await navigator.clipboard.writeText(text);
+    if (typeof text === 'string') await navigator.clipboard.writeText(text);
+    else await navigator.clipboard.write([new ClipboardItem({ 'text/plain': text.then((text) => new Blob([text], { type: 'text/plain' })) })]);
     return true;
   } catch {
     return false; // an insecure origin, or no permission

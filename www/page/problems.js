@@ -75,7 +75,7 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
 }
 
 async function copyReport(error) {
-  toast(t(await copy(await reportOf(error)) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
+  toast(t(await copy(reportOf(error)) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
 }
 
 /**

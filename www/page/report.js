@@ -4,7 +4,7 @@
 import { readVerdicts } from '../verdicts.js';
 import { session } from './session.js';
 
-// Self-tests of this adapter with other models' formats say little more.
+// Self-tests with other models' formats say little more.
 const MOST_VERDICTS = 3;
 
 /**
@@ -12,10 +12,12 @@ const MOST_VERDICTS = 3;
  * @returns {Promise<string>}
  */
 export async function reportOf(error) {
+  const adapter = await describeAdapter();
+  const isHere = ({ key }) => [adapter.vendor, adapter.architecture].every((name) => !name || key.includes(name));
   return write(error, {
     info: session.engine?.info ?? session.lastInfo ?? undefined,
-    verdicts: (await readVerdicts()).slice(0, MOST_VERDICTS),
-    adapter: await describeAdapter(),
+    verdicts: (await readVerdicts()).filter(isHere).slice(0, MOST_VERDICTS),
+    adapter,
     browser: navigator.userAgent,
     isolated: globalThis.crossOriginIsolated === true,
   });
@@ -37,6 +39,8 @@ export function write({ code, message, details = {} }, { info, verdicts, adapter
     browser,
     'cross-origin isolated': isolated,
     adapter,
+    // The engine in use, or the last that was: a fault while another model is loaded is not its own.
+    build: info?.build,
     device: info?.device,
     variants: info?.variants,
     model: info && { name: info.model.name, architecture: info.model.architecture, quantization: info.model.quantization, contextLength: info.model.contextLength },
