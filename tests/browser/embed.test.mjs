@@ -103,10 +103,10 @@ test('the preview is the real widget: it opens, and greets as the form says', as
   await page.fill('#embed-title', 'Harbour shop');
   await widget.open();
   await widget.inside('dialog').getByText('Ahoy! Lanterns or lamps?').waitFor();
-  await widget.inside('dialog').getByText('Harbour shop').waitFor();
+  await widget.inside('dialog').getByRole('heading', { name: 'Harbour shop' }).waitFor();
   // What is changed while it is open changes there.
   await page.fill('#embed-title', 'Lamp shop');
-  await widget.inside('dialog').getByText('Lamp shop').waitFor();
+  await widget.inside('dialog').getByRole('heading', { name: 'Lamp shop' }).waitFor();
   await widget.ready();
   await widget.say('Once');
   await widget.answered();
