@@ -14,7 +14,7 @@ WASM=wasm32-unknown-unknown/web/cresset.wasm
 # The web engine whose threads share memory is compiled against a standard library of its own (tools/wasm-target.sh).
 THREADS_SYSROOT=$(realpath -m "$TOOLS/wasm-threads")
 THREADS_TARGET=$TARGET_DIR/threads
-WEB_BUILD=(--profile web --target wasm32-unknown-unknown --lib --no-default-features)
+WEB_BUILD=(--profile web --target wasm32-unknown-unknown -p cresset --lib)
 # What rustc's wasm32 target and .cargo/config.toml turn on; wasm-opt must be told.
 WASM_FEATURES=(--enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext
   --enable-mutable-globals --enable-reference-types --enable-multivalue)
@@ -379,8 +379,8 @@ run_tests() {
   else
     say "the format check is skipped: rustfmt is missing, 'rustup component add rustfmt' installs it"
   fi
-  part engine cargo test --release --workspace --no-fail-fast
-  part training cargo test --release --features train --test train
+  part engine cargo test --release --no-fail-fast
+  part training cargo test --release -p cresset-train
   # Two files at a time; those that watch how long the main thread is busy, or keep it so, have the machine to themselves.
   local file watchers=(tests/browser/{axe,chat,page,widget,write}.test.mjs) others=()
   for file in tests/browser/*.test.mjs; do

@@ -11,7 +11,7 @@
 //! | [`nn`] | layers shaped like the checkpoint | ops |
 //! | [`ops`] | one file per kernel: parameters, recording, CPU twin | device, quant, numerics |
 //! | [`device`] | plans, buffers, executors (wgpu, WebGPU, CPU) | quant |
-//! | [`quant`] | one file per weight format; in `numerics/`, a package of its own | nothing |
+//! | [`quant`] | one file per weight format; in `crates/numerics` | nothing |
 //! | [`weights`] | GGUF and safetensors: bytes in, named tensor views out | quant, error |
 //! | [`tokenizer`], [`sampler`], [`error`] | leaf rooms | error (tokenizer: weights' metadata) |
 
@@ -30,8 +30,6 @@ pub mod nn;
 pub mod ops;
 pub mod sampler;
 pub mod tokenizer;
-#[cfg(feature = "train")]
-pub mod train;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod weights;
