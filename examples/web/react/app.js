@@ -5,7 +5,7 @@ import { createElement as h, createRoot, useState } from './react.js';
 
 function Story() {
   const [start, setStart] = useState('Once upon a time');
-  const { text, state, write, stop } = useWriter('default');
+  const { text, state, note, write, stop } = useWriter('default');
   const onSubmit = (event) => {
     event.preventDefault();
     write(start);
@@ -17,7 +17,7 @@ function Story() {
       h('input', { id: 'start', value: start, required: true, onChange: ({ target }) => setStart(target.value) }),
       h('button', { disabled: state !== 'ready' }, 'Go on'),
       h('button', { type: 'button', disabled: state !== 'writing', onClick: stop }, 'Stop')),
-    h('p', { id: 'state' }, state),
+    h('p', { id: 'state', role: 'status' }, note),
     h('p', { id: 'story', className: 'text', 'aria-live': 'polite', 'aria-busy': state === 'writing' }, text));
 }
 

@@ -1,22 +1,23 @@
-// useWriter(model): a model as a React hook. { text, state, write(prompt), stop() }
+// useWriter(model): a model as a React hook. { text, state, note, write(prompt), stop() }
 
 import { Cresset } from '../../../dist/cresset.js';
 import { useEffect, useRef, useState } from './react.js';
 
 export function useWriter(model) {
   const [text, setText] = useState('');
-  const [state, setState] = useState('Loading…');
+  const [state, setState] = useState('loading'); // ready, writing
+  const [note, setNote] = useState('Loading the model…'); // for people
   const engine = useRef(null);
   const running = useRef(null);
 
   useEffect(() => {
     const loading = new AbortController();
-    const onProgress = (progress) => setState(progress.text);
-    Cresset.load(model, { signal: loading.signal, onProgress }).then((loaded) => {
+    Cresset.load(model, { signal: loading.signal }).then((loaded) => {
       if (loading.signal.aborted) return loaded.unload();
       engine.current = loaded;
+      setNote('');
       return setState('ready');
-    }, (error) => { if (error.code !== 'ABORTED') setState(error.message); });
+    }, (error) => { if (error.code !== 'ABORTED') setNote(error.message); });
     // The component is gone, or the model another one: everything is freed.
     return () => {
       loading.abort();
@@ -26,17 +27,18 @@ export function useWriter(model) {
   }, [model]);
 
   async function write(prompt) {
-    running.current = new AbortController();
+    const { signal } = running.current = new AbortController();
     setState('writing');
+    setNote('');
     setText(prompt);
     try {
-      const stream = await engine.current.completions.create({ prompt, max_tokens: 120, temperature: 0.7, stream: true, signal: running.current.signal });
+      const stream = await engine.current.completions.create({ prompt, max_tokens: 120, temperature: 0.7, stream: true, signal });
       for await (const chunk of stream) setText((before) => before + (chunk.choices[0]?.text ?? ''));
-      setState('ready');
     } catch (error) {
-      setState(error.code === 'ABORTED' ? 'ready' : error.message);
+      setNote(error.code === 'ABORTED' ? 'Stopped.' : error.message);
     }
+    setState('ready');
   }
 
-  return { text, state, write, stop: () => running.current?.abort() };
+  return { text, state, note, write, stop: () => running.current?.abort() };
 }
