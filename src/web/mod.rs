@@ -1,6 +1,7 @@
 //! The engine as a page's worker sees it. Requests and answers are OpenAI's objects as JSON text; errors are thrown as
 //! `{ code, message, details }`. With `device/web.rs`, the only place that knows `JsValue`.
 
+mod logger;
 mod source;
 #[cfg(feature = "threads")]
 mod threads;
@@ -23,6 +24,7 @@ extern "C" {
 
 #[wasm_bindgen(start)]
 pub fn start() {
+    logger::start();
     #[cfg(not(feature = "threads"))]
     console_error_panic_hook::set_once();
     #[cfg(feature = "threads")]

@@ -9,6 +9,7 @@ mod embed;
 mod files;
 mod generate;
 mod inspect;
+mod logger;
 mod logits;
 mod output;
 mod perplexity;
@@ -55,6 +56,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    logger::start();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(error) => return refused(&error),
