@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::DEFAULT;
 use crate::Result;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
+
+/// The template used where a request names none.
+pub(super) const DEFAULT: &str = "default";
 
 /// The templates with their names: `chat_template.jinja` (or the older `chat_template.json`), else those of
 /// `tokenizer_config.json`, else GGUF's `tokenizer.chat_template` and `tokenizer.chat_template.{name}`.

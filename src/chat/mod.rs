@@ -31,6 +31,7 @@ use serde_json::{Map, Value};
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
+use find::DEFAULT;
 use rewrite::{BOUNDED, rewrite};
 
 /// minijinja's fuel: about one unit an instruction and one for every 64 bytes created. Real templates use some
@@ -45,7 +46,6 @@ const MAX_RECURSION: usize = 200;
 
 /// The template used with tools, where a model brings several.
 const TOOL_USE: &str = "tool_use";
-const DEFAULT: &str = "default";
 
 /// A model's chat templates, compiled.
 pub struct ChatTemplate {

@@ -1,15 +1,17 @@
 //! The CPU executor: runs each step's twin, or its faster version, at once and in order.
 
-use super::{BufferId, Counters, DeviceInfo, Memory, Plan, Ticket, Tuning, Twin, Usage};
+use super::buffers::{BufferId, Usage};
+use super::common::{Common, Ticket};
+use super::info::DeviceInfo;
+use super::kernel::Twin;
+use super::plan::Plan;
+use super::tuning::Tuning;
 use crate::error::{Error, MemoryLimit, Result};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 pub struct Cpu {
-    pub info: DeviceInfo,
-    pub memory: Memory,
-    pub tuning: Tuning,
-    pub counters: Cell<Counters>,
+    pub common: Common,
     /// Runs twins even where a faster version is there: the oracle of tests.
     pub plain: bool,
     buffers: Vec<RefCell<Vec<u32>>>,
@@ -30,10 +32,7 @@ impl Cpu {
         info.limits.max_buffer_bytes = (isize::MAX as u64).min(1 << 46);
         info.limits.max_binding_bytes = info.limits.max_buffer_bytes;
         Cpu {
-            info,
-            memory: Memory::default(),
-            tuning: Tuning::unmeasured(true),
-            counters: Cell::default(),
+            common: Common::new(info, Tuning::unmeasured(true)),
             plain: false,
             buffers: Vec::new(),
             freed: Vec::new(),
@@ -51,8 +50,8 @@ impl Cpu {
             limit: MemoryLimit::Memory,
         })?;
         buffer.resize(words, 0);
-        self.memory.add(usage, bytes);
-        self.count(|c| c.buffers += 1);
+        self.common.memory.add(usage, bytes);
+        self.common.count(|c| c.buffers += 1);
         if let Some(id) = self.freed.pop() {
             self.buffers[id.0 as usize] = RefCell::new(buffer);
             return Ok(id);
@@ -63,7 +62,7 @@ impl Cpu {
 
     pub fn free(&mut self, buffer: BufferId, usage: Usage) {
         let words = std::mem::take(self.buffers[buffer.0 as usize].get_mut());
-        self.memory.sub(usage, 4 * words.len() as u64);
+        self.common.memory.sub(usage, 4 * words.len() as u64);
         self.freed.push(buffer);
     }
 
@@ -71,7 +70,7 @@ impl Cpu {
         let mut words = self.buffers[buffer.0 as usize].borrow_mut();
         let at = offset as usize;
         bytemuck::cast_slice_mut::<u32, u8>(&mut words)[at..at + bytes.len()].copy_from_slice(bytes);
-        self.count(|c| c.bytes_written += bytes.len() as u64);
+        self.common.count(|c| c.bytes_written += bytes.len() as u64);
     }
 
     pub fn run(&self, plan: &Plan, read: BufferId, bytes: u64) -> Ticket {
@@ -81,11 +80,11 @@ impl Cpu {
             run(&Twin { params: &step.params, options: &step.options, buffers });
         }
         self.results.borrow_mut().push_back(self.read(read, 0, bytes));
-        self.count(|c| {
+        self.common.count(|c| {
             c.submits += 1;
             c.dispatches += plan.steps.len() as u64;
         });
-        Ticket(self.counters.get().submits)
+        Ticket(self.common.counters.get().submits)
     }
 
     pub fn wait(&self, _ticket: Ticket) -> Vec<u32> {
@@ -95,12 +94,6 @@ impl Cpu {
     pub fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Vec<u32> {
         let words = self.buffers[buffer.0 as usize].borrow();
         words[offset as usize / 4..(offset + bytes) as usize / 4].to_vec()
-    }
-
-    fn count(&self, change: impl FnOnce(&mut Counters)) {
-        let mut counters = self.counters.get();
-        change(&mut counters);
-        self.counters.set(counters);
     }
 }
 

@@ -1,11 +1,16 @@
 //! wgpu's device and buffers, natively and in the browser; pipelines and replay are `native.rs`'s and `web.rs`'s.
 
+use super::buffers::{BufferId, Usage};
+use super::common::{Common, RUN_AHEAD, Ticket};
+use super::gpu_core::Core;
+use super::limits::Limits;
 #[cfg(not(target_arch = "wasm32"))]
 use super::native as backend;
+use super::plan::Plan;
 use super::timer::Timer;
+use super::tuning::{PACKED_DOT, Tuning};
 #[cfg(target_arch = "wasm32")]
 use super::web as backend;
-use super::{BufferId, Counters, DeviceInfo, Limits, Memory, PACKED_DOT, Plan, RUN_AHEAD, Ticket, Tuning, Usage};
 use crate::error::{Error, MemoryLimit, Result};
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
@@ -42,16 +47,10 @@ pub type Simulation = Rc<dyn Fn(&[[u32; 3]]) -> f64>;
 const RING_BYTES: u64 = 256;
 
 pub struct Gpu {
-    pub info: DeviceInfo,
-    pub memory: Memory,
-    pub tuning: Tuning,
-    pub counters: Cell<Counters>,
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
-    pub(super) buffers: Vec<wgpu::Buffer>,
+    pub core: Core,
     /// Ids given back, for the next buffers.
     freed: Vec<BufferId>,
-    pub(super) backend: backend::Backend,
+    backend: backend::Backend,
     ring: Vec<wgpu::Buffer>,
     in_flight: RefCell<VecDeque<InFlight>>,
     next: Cell<usize>,
@@ -76,15 +75,6 @@ struct InFlight {
 
 /// Resolves when a buffer is mapped, with the time when that was.
 type Mapped = oneshot::Receiver<(Result<(), wgpu::BufferAsyncError>, Instant)>;
-
-/// The best adapter that an instance with these options gives.
-pub(super) async fn adapter(options: wgpu::BackendOptions, backends: wgpu::Backends) -> Option<wgpu::Adapter> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    (descriptor.backends, descriptor.backend_options) = (backends, options);
-    let power_preference = wgpu::PowerPreference::HighPerformance;
-    let request = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
-    wgpu::Instance::new(descriptor).request_adapter(&request).await.ok()
-}
 
 impl Gpu {
     /// The machine's best adapter: with its limits and the features that kernels know, or with `least`, what every device has.
@@ -130,15 +120,11 @@ impl Gpu {
         if least {
             info.features.retain(|feature| feature != PACKED_DOT);
         }
+        let tuning = Tuning::unmeasured(info.software);
+        let common = Common::new(info, tuning);
         Ok(Gpu {
-            tuning: Tuning::unmeasured(info.software),
-            info,
-            memory: Memory::default(),
-            counters: Cell::default(),
             backend: backend::Backend::new(&device),
-            device,
-            queue,
-            buffers: Vec::new(),
+            core: Core { common, device, queue, buffers: Vec::new() },
             freed: Vec::new(),
             ring,
             in_flight: RefCell::default(),
@@ -152,7 +138,7 @@ impl Gpu {
 
     pub fn create_buffer(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {
         let bytes = bytes.next_multiple_of(16).max(16);
-        let most = self.info.limits.max_buffer_bytes.min(self.info.limits.max_binding_bytes);
+        let most = self.core.common.info.limits.max_buffer_bytes.min(self.core.common.info.limits.max_binding_bytes);
         if bytes > most {
             return Err(Error::OutOfMemory {
                 what: label.to_string(),
@@ -160,45 +146,46 @@ impl Gpu {
                 limit: MemoryLimit::Binding { mb: most >> 20 },
             });
         }
-        let scope = || self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let scope = || self.core.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         self.allocations.get_mut().get_or_insert_with(scope);
-        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+        let buffer = self.core.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size: bytes,
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        self.memory.add(usage, bytes);
-        self.count(|c| c.buffers += 1);
+        self.core.common.memory.add(usage, bytes);
+        self.core.common.count(|c| c.buffers += 1);
         if let Some(id) = self.freed.pop() {
-            self.buffers[id.0 as usize] = buffer;
+            self.core.buffers[id.0 as usize] = buffer;
             return Ok(id);
         }
-        self.buffers.push(buffer);
-        Ok(BufferId(self.buffers.len() as u32 - 1))
+        self.core.buffers.push(buffer);
+        Ok(BufferId(self.core.buffers.len() as u32 - 1))
     }
 
     pub fn free(&mut self, buffer: BufferId, usage: Usage) {
-        let freed = &self.buffers[buffer.0 as usize];
+        let freed = &self.core.buffers[buffer.0 as usize];
         freed.destroy();
-        self.memory.sub(usage, freed.size());
+        let bytes = freed.size();
+        self.core.common.memory.sub(usage, bytes);
         self.freed.push(buffer);
     }
 
     pub fn write(&self, buffer: BufferId, offset: u64, bytes: &[u8]) {
-        self.queue.write_buffer(&self.buffers[buffer.0 as usize], offset, bytes);
-        self.count(|c| c.bytes_written += bytes.len() as u64);
+        self.core.queue.write_buffer(&self.core.buffers[buffer.0 as usize], offset, bytes);
+        self.core.common.count(|c| c.bytes_written += bytes.len() as u64);
     }
 
     pub async fn flush(&self) {
-        self.queue.submit([]);
-        backend::settle(self).await;
+        self.core.queue.submit([]);
+        self.backend.settle(&self.core).await;
     }
 
     pub fn destroy(&self) {
         let lost = Error::DeviceLost { reason: "it was given back".into() };
         *self.failure.lock().expect("no panic while held") = Some(lost);
-        self.device.destroy();
+        self.core.device.destroy();
     }
 
     pub fn is_lost(&self) -> bool {
@@ -206,7 +193,7 @@ impl Gpu {
     }
 
     pub fn killer(&self) -> Box<dyn Fn()> {
-        let device = self.device.clone();
+        let device = self.core.device.clone();
         Box::new(move || device.destroy())
     }
 
@@ -216,11 +203,11 @@ impl Gpu {
 
     pub fn begin_compile(&self, plan: Plan) -> Compiling {
         let grids = plan.steps.iter().map(|step| step.grid).collect();
-        Compiling { plan: backend::begin_compile(self, plan), grids }
+        Compiling { plan: self.backend.begin_compile(&self.core, plan), grids }
     }
 
     pub async fn finish_compile(&self, Compiling { plan, grids }: Compiling) -> Result<Compiled> {
-        let plan = backend::finish_compile(self, plan).await?;
+        let plan = self.backend.finish_compile(&self.core, plan).await?;
         self.check().await?;
         Ok(Compiled { plan, grids, timer: Rc::default() })
     }
@@ -238,22 +225,22 @@ impl Gpu {
         let simulated = self.simulation.as_ref();
         let simulated = simulated.map(|seconds| plan.grids.chunks(dispatches).map(|grids| seconds(grids)).sum());
         let started = Instant::now();
-        let copy = (&self.buffers[read.0 as usize], &self.ring[ring], bytes);
-        let submission = backend::replay(self, &plan.plan, dispatches, copy);
+        let copy = (&self.core.buffers[read.0 as usize], &self.ring[ring], bytes);
+        let submission = self.backend.replay(&self.core, &plan.plan, dispatches, copy);
         let mapped = map(&self.ring[ring], bytes);
         let timer = plan.timer.clone();
         self.in_flight.borrow_mut().push_back(InFlight { ring, bytes, submission, mapped, started, timer, simulated });
-        self.count(|c| {
+        self.core.common.count(|c| {
             c.submits += plan.grids.len().div_ceil(dispatches).max(1) as u64;
             c.maps += 1;
             c.dispatches += plan.grids.len() as u64;
         });
-        Ok(Ticket(self.counters.get().submits))
+        Ok(Ticket(self.core.common.counters.get().submits))
     }
 
     pub async fn wait(&self, _ticket: Ticket) -> Result<Vec<u32>> {
         let run = self.in_flight.borrow_mut().pop_front().expect("a run to wait for");
-        backend::finish(self, run.submission);
+        self.backend.finish(&self.core, run.submission);
         let (words, ended) = self.take(&self.ring[run.ring], run.bytes, run.mapped).await?;
         // It began when the one before it had ended.
         let began = self.ended.replace(Some(ended)).map_or(run.started, |before| before.max(run.started));
@@ -263,12 +250,12 @@ impl Gpu {
 
     pub async fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Result<Vec<u32>> {
         self.failed()?;
-        let staging = staging(&self.device, bytes.next_multiple_of(8));
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&self.buffers[buffer.0 as usize], offset, &staging, 0, bytes);
-        let submission = backend::submitted(self.queue.submit([encoder.finish()]));
+        let staging = staging(&self.core.device, bytes.next_multiple_of(8));
+        let mut encoder = self.core.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.core.buffers[buffer.0 as usize], offset, &staging, 0, bytes);
+        let submission = backend::submitted(self.core.queue.submit([encoder.finish()]));
         let mapped = map(&staging, bytes);
-        backend::finish(self, submission);
+        self.backend.finish(&self.core, submission);
         Ok(self.take(&staging, bytes, mapped).await?.0)
     }
 
@@ -278,13 +265,13 @@ impl Gpu {
             Some(scope) => scope.pop().await.is_some(),
             None => false,
         };
-        backend::settle(self).await;
+        self.backend.settle(&self.core).await;
         let failed = self.failed();
         if refused && !matches!(failed, Err(Error::DeviceLost { .. })) {
             // What else failed then failed for lack of the buffer.
             return Err(Error::OutOfMemory {
                 what: "the model".into(),
-                need_mb: self.memory.total() >> 20,
+                need_mb: self.core.common.memory.total() >> 20,
                 limit: MemoryLimit::Device,
             });
         }
@@ -316,14 +303,8 @@ impl Gpu {
             buffer.unmap();
         }
         self.failed()?;
-        self.count(|c| c.bytes_read += bytes);
+        self.core.common.count(|c| c.bytes_read += bytes);
         taken.ok_or_else(|| Error::DeviceLost { reason: "a read-back failed".into() })
-    }
-
-    pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
-        let mut counters = self.counters.get();
-        change(&mut counters);
-        self.counters.set(counters);
     }
 }
 
@@ -343,16 +324,4 @@ fn staging(device: &wgpu::Device, bytes: u64) -> wgpu::Buffer {
         usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     })
-}
-
-/// Uniform offsets must be multiples of this; a step's parameters fit one such window.
-pub(super) const PARAMS_STRIDE: u64 = 256;
-
-/// All steps' parameters at multiples of [`PARAMS_STRIDE`].
-pub(super) fn params_arena(plan: &Plan) -> Vec<u8> {
-    let mut arena = vec![0; plan.steps.len().max(1) * PARAMS_STRIDE as usize];
-    for (step, window) in plan.steps.iter().zip(arena.chunks_exact_mut(PARAMS_STRIDE as usize)) {
-        window[..step.params.len()].copy_from_slice(&step.params);
-    }
-    arena
 }

@@ -1,7 +1,9 @@
 //! A kernel as data: its WGSL, its bindings, and its CPU twin.
 
+use super::aliases;
+use super::shared::piece;
+use super::unpack_f16::UnpackF16;
 use super::unroll::unroll;
-use super::{UnpackF16, aliases};
 use crate::quant::{self, Format};
 use bytemuck::{AnyBitPattern, NoUninit};
 use std::cell::{Ref, RefCell, RefMut};
@@ -28,14 +30,6 @@ pub struct Kernel {
     /// The same, made for speed, where a twin would carry the CPU path's time; tests hold it to the twin.
     pub fast: Option<fn(&Twin)>,
 }
-
-/// A piece of WGSL from `shaders/shared/`.
-macro_rules! piece {
-    ($name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/shared/", $name, ".wgsl"))
-    };
-}
-pub(crate) use piece;
 
 /// `kernel!(rms_norm, [Uniform, Read, Write], shared: ["control"])`: the kernel of `shaders/rms_norm.wgsl`, whose twin
 /// is the function `twin` in scope.

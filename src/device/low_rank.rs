@@ -1,6 +1,6 @@
 //! Corrections of low rank beside a model's weights: what a LoRA adapter is on the device.
 
-use super::Weight;
+use super::buffers::Weight;
 use std::collections::HashMap;
 
 /// The number of a projection among those of its model, in the order they were loaded.

@@ -1,8 +1,13 @@
 //! The native executor: pipelines, bind groups and replay through wgpu.
 
 use super::direct3d::Compiler;
-use super::gpu::{self, Gpu, PARAMS_STRIDE, params_arena};
-use super::{Access, DeviceInfo, Features, Kernel, Limits, Options, PACKED_DOT, Plan, Step, UnpackF16};
+use super::gpu_core::{Core, PARAMS_STRIDE, adapter as open_adapter, params_arena};
+use super::info::DeviceInfo;
+use super::kernel::{Access, Features, Kernel, Options};
+use super::limits::Limits;
+use super::plan::{Plan, Step};
+use super::tuning::PACKED_DOT;
+use super::unpack_f16::UnpackF16;
 use crate::error::{Error, Result};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -28,15 +33,163 @@ pub struct Backend {
 /// A kernel's name, and what else its text is made of.
 type Module = (&'static str, Options, UnpackF16);
 
-impl Backend {
-    pub fn new(_device: &wgpu::Device) -> Self {
-        Backend { layouts: RefCell::default(), pipelines: RefCell::default(), pending: RefCell::default() }
-    }
+/// A plan whose pipelines are being compiled, in threads of their own.
+pub struct Compiling {
+    plan: Plan,
+    /// Of each step.
+    modules: Vec<Module>,
 }
 
 /// A plan whose every object exists.
 pub struct Compiled {
     steps: Vec<(wgpu::ComputePipeline, wgpu::BindGroup, [u32; 3])>,
+}
+
+impl Backend {
+    pub fn new(_device: &wgpu::Device) -> Self {
+        Backend { layouts: RefCell::default(), pipelines: RefCell::default(), pending: RefCell::default() }
+    }
+
+    /// Begins to compile the pipelines that are not there yet, on all cores: some drivers take seconds for one.
+    pub fn begin_compile(&self, core: &Core, plan: Plan) -> Compiling {
+        let (mut pending, made) = (self.pending.borrow_mut(), self.pipelines.borrow());
+        let modules: Vec<Module> = plan.steps.iter().map(|step| module(step, core.common.tuning.unpack_f16)).collect();
+        let mut tasks = Vec::new();
+        for (step, module) in plan.steps.iter().zip(&modules) {
+            if !made.contains_key(module) && !pending.contains_key(module) {
+                let (sender, receiver) = mpsc::channel();
+                tasks.push((step.kernel, module.clone(), self.layout(core, step.kernel.bindings), sender));
+                pending.insert(module.clone(), receiver);
+            }
+        }
+        core.common.count(|c| c.pipelines += tasks.len() as u64);
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(tasks.len());
+        let tasks = Arc::new(Mutex::new(tasks.into_iter()));
+        for _ in 0..threads {
+            let (tasks, device) = (tasks.clone(), core.device.clone());
+            thread::spawn(move || {
+                let next = || tasks.lock().expect("no panic while held").next();
+                while let Some((kernel, module, layout, sender)) = next() {
+                    let _ = sender.send(pipeline(&device, kernel, &module, &layout)); // a plan that was dropped needs none
+                }
+            });
+        }
+        Compiling { plan, modules }
+    }
+
+    pub async fn finish_compile(&self, core: &Core, Compiling { plan, modules }: Compiling) -> Result<Compiled> {
+        let arena = params_arena(&plan);
+        let params = core.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("parameters"),
+            size: arena.len() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        core.queue.write_buffer(&params, 0, &arena);
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for (i, (step, module)) in plan.steps.iter().zip(modules).enumerate() {
+            let layout = self.layout(core, step.kernel.bindings);
+            let pipeline = self.finished_pipeline(module)?;
+            let uniform = wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &params,
+                    offset: i as u64 * PARAMS_STRIDE,
+                    size: NonZeroU64::new(PARAMS_STRIDE),
+                }),
+            };
+            let buffers = step.bindings.iter().enumerate().map(|(i, id)| wgpu::BindGroupEntry {
+                binding: i as u32 + 1,
+                resource: core.buffers[id.0 as usize].as_entire_binding(),
+            });
+            let entries: Vec<_> = std::iter::once(uniform).chain(buffers).collect();
+            let group = core.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(step.kernel.name),
+                layout: &layout,
+                entries: &entries,
+            });
+            core.common.count(|c| c.bind_groups += 1);
+            steps.push((pipeline, group, step.grid));
+        }
+        Ok(Compiled { steps })
+    }
+
+    /// A pipeline that [`Self::begin_compile`] has begun, once it is there.
+    fn finished_pipeline(&self, module: Module) -> Result<wgpu::ComputePipeline> {
+        if let Some(receiver) = self.pending.borrow_mut().remove(&module) {
+            let pipeline = receiver.recv().map_err(|_| Error::Internal(format!("compiling {} panicked", module.0)))?;
+            self.pipelines.borrow_mut().insert(module.clone(), pipeline);
+        }
+        Ok(self.pipelines.borrow()[&module].clone())
+    }
+
+    fn layout(&self, core: &Core, bindings: &'static [Access]) -> wgpu::BindGroupLayout {
+        let mut layouts = self.layouts.borrow_mut();
+        let make = || {
+            let entries: Vec<_> = bindings
+                .iter()
+                .enumerate()
+                .map(|(i, access)| wgpu::BindGroupLayoutEntry {
+                    binding: i as u32,
+                    visibility: wgpu::ShaderStages::COMPUTE,
+                    ty: wgpu::BindingType::Buffer {
+                        ty: match access {
+                            Access::Uniform => wgpu::BufferBindingType::Uniform,
+                            Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                            Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+                        },
+                        has_dynamic_offset: false,
+                        min_binding_size: None,
+                    },
+                    count: None,
+                })
+                .collect();
+            core.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+        };
+        layouts.entry(bindings).or_insert_with(make).clone()
+    }
+
+    /// One encoder, one pass and one submit for each `dispatches` of the plan; after the last `bytes` of `from` are copied to the
+    /// read-back buffer.
+    pub fn replay(
+        &self,
+        core: &Core,
+        plan: &Compiled,
+        dispatches: usize,
+        (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64),
+    ) -> Submission {
+        let mut parts = plan.steps.chunks(dispatches).peekable();
+        loop {
+            let mut encoder = core.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for (pipeline, group, [x, y, z]) in parts.next().unwrap_or_default() {
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, group, &[]);
+                pass.dispatch_workgroups(*x, *y, *z);
+            }
+            drop(pass);
+            let is_last = parts.peek().is_none();
+            if is_last {
+                encoder.copy_buffer_to_buffer(from, 0, to, 0, bytes);
+            }
+            let submission = core.queue.submit([encoder.finish()]);
+            if is_last {
+                return submission;
+            }
+        }
+    }
+
+    /// Blocks until the submission's callbacks have run.
+    pub fn finish(&self, core: &Core, submission: Submission) {
+        // A lost device reports through its callback; there is nothing else to do here.
+        let _ = core.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+    }
+
+    /// Waits for all that was submitted; errors have arrived by then.
+    pub async fn settle(&self, core: &Core) {
+        // As above.
+        let _ = core.device.poll(wgpu::PollType::wait_indefinitely());
+    }
 }
 
 /// The machine's best adapter, and what compiles its shaders where there is a choice.
@@ -48,11 +201,11 @@ pub async fn best_adapter() -> Option<(wgpu::Adapter, Option<String>)> {
     // With a compiler that does not load there is no Direct3D 12, and another backend would take its place.
     let mut compiler = Compiler::Fxc;
     if let Some(dxc) = Compiler::dxc()
-        && gpu::adapter(options(&dxc), wgpu::Backends::DX12).await.is_some()
+        && open_adapter(options(&dxc), wgpu::Backends::DX12).await.is_some()
     {
         compiler = dxc;
     }
-    let adapter = gpu::adapter(options(&compiler), wgpu::Backends::PRIMARY).await?;
+    let adapter = open_adapter(options(&compiler), wgpu::Backends::PRIMARY).await?;
     let chosen = (adapter.get_info().backend == wgpu::Backend::Dx12).then(|| compiler.name());
     Some((adapter, chosen))
 }
@@ -103,114 +256,8 @@ fn vendor(id: u32) -> &'static str {
     }
 }
 
-/// A plan whose pipelines are being compiled, in threads of their own.
-pub struct Compiling {
-    plan: Plan,
-    /// Of each step.
-    modules: Vec<Module>,
-}
-
-/// Begins to compile the pipelines that are not there yet, on all cores: some drivers take seconds for one.
-pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
-    let (mut pending, made) = (gpu.backend.pending.borrow_mut(), gpu.backend.pipelines.borrow());
-    let modules: Vec<Module> = plan.steps.iter().map(|step| module(gpu, step)).collect();
-    let mut tasks = Vec::new();
-    for (step, module) in plan.steps.iter().zip(&modules) {
-        if !made.contains_key(module) && !pending.contains_key(module) {
-            let (sender, receiver) = mpsc::channel();
-            tasks.push((step.kernel, module.clone(), layout(gpu, step.kernel.bindings), sender));
-            pending.insert(module.clone(), receiver);
-        }
-    }
-    gpu.count(|c| c.pipelines += tasks.len() as u64);
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(tasks.len());
-    let tasks = Arc::new(Mutex::new(tasks.into_iter()));
-    for _ in 0..threads {
-        let (tasks, device) = (tasks.clone(), gpu.device.clone());
-        thread::spawn(move || {
-            let next = || tasks.lock().expect("no panic while held").next();
-            while let Some((kernel, module, layout, sender)) = next() {
-                let _ = sender.send(pipeline(&device, kernel, &module, &layout)); // a plan that was dropped needs none
-            }
-        });
-    }
-    Compiling { plan, modules }
-}
-
-pub async fn finish_compile(gpu: &Gpu, Compiling { plan, modules }: Compiling) -> Result<Compiled> {
-    let arena = params_arena(&plan);
-    let params = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("parameters"),
-        size: arena.len() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    gpu.queue.write_buffer(&params, 0, &arena);
-    let mut steps = Vec::with_capacity(plan.steps.len());
-    for (i, (step, module)) in plan.steps.iter().zip(modules).enumerate() {
-        let layout = layout(gpu, step.kernel.bindings);
-        let pipeline = finished_pipeline(gpu, module)?;
-        let uniform = wgpu::BindGroupEntry {
-            binding: 0,
-            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: &params,
-                offset: i as u64 * PARAMS_STRIDE,
-                size: NonZeroU64::new(PARAMS_STRIDE),
-            }),
-        };
-        let buffers = step.bindings.iter().enumerate().map(|(i, id)| wgpu::BindGroupEntry {
-            binding: i as u32 + 1,
-            resource: gpu.buffers[id.0 as usize].as_entire_binding(),
-        });
-        let entries: Vec<_> = std::iter::once(uniform).chain(buffers).collect();
-        let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(step.kernel.name),
-            layout: &layout,
-            entries: &entries,
-        });
-        gpu.count(|c| c.bind_groups += 1);
-        steps.push((pipeline, group, step.grid));
-    }
-    Ok(Compiled { steps })
-}
-
-/// A pipeline that [`begin_compile`] has begun, once it is there.
-fn finished_pipeline(gpu: &Gpu, module: Module) -> Result<wgpu::ComputePipeline> {
-    if let Some(receiver) = gpu.backend.pending.borrow_mut().remove(&module) {
-        let pipeline = receiver.recv().map_err(|_| Error::Internal(format!("compiling {} panicked", module.0)))?;
-        gpu.backend.pipelines.borrow_mut().insert(module.clone(), pipeline);
-    }
-    Ok(gpu.backend.pipelines.borrow()[&module].clone())
-}
-
-fn layout(gpu: &Gpu, bindings: &'static [Access]) -> wgpu::BindGroupLayout {
-    let mut layouts = gpu.backend.layouts.borrow_mut();
-    let make = || {
-        let entries: Vec<_> = bindings
-            .iter()
-            .enumerate()
-            .map(|(i, access)| wgpu::BindGroupLayoutEntry {
-                binding: i as u32,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: match access {
-                        Access::Uniform => wgpu::BufferBindingType::Uniform,
-                        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                        Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
-                    },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            })
-            .collect();
-        gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
-    };
-    layouts.entry(bindings).or_insert_with(make).clone()
-}
-
-fn module(gpu: &Gpu, step: &Step) -> Module {
-    (step.kernel.name, step.options.clone(), gpu.tuning.unpack_f16)
+fn module(step: &Step, unpack_f16: UnpackF16) -> Module {
+    (step.kernel.name, step.options.clone(), unpack_f16)
 }
 
 fn pipeline(
@@ -243,47 +290,6 @@ fn pipeline(
     })
 }
 
-/// One encoder, one pass and one submit for each `dispatches` of the plan; after the last `bytes` of `from` are copied to the
-/// read-back buffer.
-pub fn replay(
-    gpu: &Gpu,
-    plan: &Compiled,
-    dispatches: usize,
-    (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64),
-) -> Submission {
-    let mut parts = plan.steps.chunks(dispatches).peekable();
-    loop {
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for (pipeline, group, [x, y, z]) in parts.next().unwrap_or_default() {
-            pass.set_pipeline(pipeline);
-            pass.set_bind_group(0, group, &[]);
-            pass.dispatch_workgroups(*x, *y, *z);
-        }
-        drop(pass);
-        let is_last = parts.peek().is_none();
-        if is_last {
-            encoder.copy_buffer_to_buffer(from, 0, to, 0, bytes);
-        }
-        let submission = gpu.queue.submit([encoder.finish()]);
-        if is_last {
-            return submission;
-        }
-    }
-}
-
 pub fn submitted(index: wgpu::SubmissionIndex) -> Submission {
     index
-}
-
-/// Blocks until the submission's callbacks have run.
-pub fn finish(gpu: &Gpu, submission: Submission) {
-    // A lost device reports through its callback; there is nothing else to do here.
-    let _ = gpu.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
-}
-
-/// Waits for all that was submitted; errors have arrived by then.
-pub async fn settle(gpu: &Gpu) {
-    // As above.
-    let _ = gpu.device.poll(wgpu::PollType::wait_indefinitely());
 }

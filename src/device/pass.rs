@@ -1,29 +1,15 @@
 //! Recording: a forward writes steps, activations are given out by liveness.
 
-use super::{BufferId, Corrections, Device, Kernel, Layout, Options, Usage};
+use super::buffers::{BufferId, Usage};
+use super::control::Layout;
+use super::executor::Device;
+use super::kernel::{Kernel, Options};
+use super::low_rank::Corrections;
+use super::plan::{Plan, Step};
 use crate::error::Result;
 use bytemuck::NoUninit;
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// One dispatch.
-#[derive(Clone)]
-pub struct Step {
-    pub kernel: &'static Kernel,
-    pub options: Options,
-    /// The uniform parameter struct, at most 256 bytes.
-    pub params: Vec<u8>,
-    /// Bindings 1.. in order.
-    pub bindings: Vec<BufferId>,
-    /// Workgroups in x, y, z.
-    pub grid: [u32; 3],
-}
-
-/// Recorded steps, in the order they run.
-#[derive(Clone, Default)]
-pub struct Plan {
-    pub steps: Vec<Step>,
-}
 
 /// Free activation buffers, shared by all plans of a device: plans never run at the same time.
 #[derive(Default)]

@@ -1,6 +1,8 @@
 //! Where a plan's time goes: another reader of the same list of steps.
 
-use super::{BufferId, Device, Plan, Step};
+use super::buffers::BufferId;
+use super::executor::Device;
+use super::plan::{Plan, Step};
 use crate::error::Result;
 use serde::Serialize;
 use web_time::Instant;

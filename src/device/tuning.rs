@@ -1,6 +1,7 @@
 //! How kernels are shaped for a device: the choices that `ops` compiles in.
 
-use super::{DeviceInfo, piece};
+use super::info::DeviceInfo;
+use super::unpack_f16::UnpackF16;
 use crate::quant::Format;
 use serde::{Deserialize, Serialize};
 use std::{fmt, iter};
@@ -48,29 +49,6 @@ pub enum Numbers {
     F16,
     /// The codes of quantised weights, and x rounded to 8 bits, four to a word; f32 where weights have no codes.
     Packed,
-}
-
-/// How f16 numbers are read: scales, weights, keys and values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnpackF16 {
-    /// By `unpack2x16float`, which may take subnormal numbers for zero.
-    Native,
-    /// From their bits.
-    Bits,
-    /// As a device reads them that does take subnormal numbers for zero: for tests.
-    #[doc(hidden)]
-    Flushed,
-}
-
-impl UnpackF16 {
-    pub(super) fn piece(self) -> &'static str {
-        match self {
-            UnpackF16::Native => piece!("unpack_f16_native"),
-            UnpackF16::Bits => piece!("unpack_f16_bits"),
-            UnpackF16::Flushed => piece!("unpack_f16_flushed"),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,16 +122,6 @@ impl fmt::Display for MatvecShape {
             Meet::Workgroup => write!(f, "workgroup {lanes}×{outputs}"),
             Meet::Subgroup => write!(f, "subgroup {lanes}×{outputs}"),
         }
-    }
-}
-
-impl fmt::Display for UnpackF16 {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            UnpackF16::Native => "native",
-            UnpackF16::Bits => "by bits",
-            UnpackF16::Flushed => "flushed",
-        })
     }
 }
 

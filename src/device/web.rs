@@ -2,8 +2,12 @@
 //!
 //! With `web/`, the only place that knows `JsValue`.
 
-use super::gpu::{self, Gpu, PARAMS_STRIDE, params_arena};
-use super::{Access, DeviceInfo, Features, Limits, Options, Plan, Step, UnpackF16};
+use super::gpu_core::{Core, PARAMS_STRIDE, adapter as open_adapter, params_arena};
+use super::info::DeviceInfo;
+use super::kernel::{Access, Features, Options};
+use super::limits::Limits;
+use super::plan::{Plan, Step};
+use super::unpack_f16::UnpackF16;
 use crate::error::{Error, Result};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use serde::Deserialize;
@@ -37,15 +41,73 @@ pub struct Backend {
     device: JsValue,
 }
 
-impl Backend {
-    pub fn new(device: &wgpu::Device) -> Self {
-        Backend { device: raw_device(device).clone() }
-    }
+/// A plan whose pipelines the browser is compiling.
+pub struct Compiling {
+    handle: Promise,
+    dispatches: u64,
 }
 
 /// A plan whose every object exists, in JavaScript.
 pub struct Compiled {
     handle: JsValue,
+}
+
+impl Backend {
+    pub fn new(device: &wgpu::Device) -> Self {
+        Backend { device: raw_device(device).clone() }
+    }
+
+    pub fn begin_compile(&self, core: &Core, plan: Plan) -> Compiling {
+        let (modules, steps) = (Array::new(), Array::new());
+        let mut numbers: HashMap<(&str, &Options), u32> = HashMap::new();
+        for step in &plan.steps {
+            let module = *numbers.entry((step.kernel.name, &step.options)).or_insert_with(|| {
+                modules.push(&module(step, core.common.tuning.unpack_f16)) - 1 // `push` gives the new length
+            });
+            let buffers: Array =
+                step.bindings.iter().map(|id| raw_buffer(&core.buffers[id.0 as usize]).clone()).collect();
+            let grid: Array = step.grid.iter().map(|&n| JsValue::from(n)).collect();
+            let object = Object::new();
+            set(&object, "module", module.into());
+            set(&object, "buffers", buffers.into());
+            set(&object, "grid", grid.into());
+            steps.push(&object);
+        }
+        let params = Uint8Array::from(params_arena(&plan).as_slice());
+        let handle = js_compile(&self.device, modules, steps, params, PARAMS_STRIDE as f64);
+        Compiling { handle, dispatches: plan.steps.len() as u64 }
+    }
+
+    pub async fn finish_compile(&self, core: &Core, Compiling { handle, dispatches }: Compiling) -> Result<Compiled> {
+        let handle = JsFuture::from(handle)
+            .await
+            .map_err(|e| Error::Internal(format!("a shader does not compile here: {}", message(&e))))?;
+        let made = Reflect::get(&handle, &"made".into()).ok().and_then(|n| n.as_f64()).unwrap_or(0.0);
+        core.common.count(|c| {
+            c.pipelines += made as u64;
+            c.bind_groups += dispatches;
+        });
+        Ok(Compiled { handle })
+    }
+
+    pub fn replay(
+        &self,
+        _core: &Core,
+        plan: &Compiled,
+        dispatches: usize,
+        (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64),
+    ) -> Submission {
+        let (from, to) = (raw_buffer(from), raw_buffer(to));
+        js_replay(&self.device, &plan.handle, dispatches as f64, from, to, bytes as f64);
+    }
+
+    pub fn finish(&self, _core: &Core, _submission: Submission) {}
+
+    /// Errors arrive as events: wait until the queue has caught up.
+    pub async fn settle(&self, _core: &Core) {
+        // A rejection means a lost device, which reports itself through its callback.
+        let _ = settled(&self.device).await;
+    }
 }
 
 fn raw_device(device: &wgpu::Device) -> &JsValue {
@@ -68,7 +130,7 @@ struct Described {
 
 /// The browser's best adapter. What compiles its shaders it does not say.
 pub async fn best_adapter() -> Option<(wgpu::Adapter, Option<String>)> {
-    Some((gpu::adapter(wgpu::BackendOptions::default(), wgpu::Backends::PRIMARY).await?, None))
+    Some((open_adapter(wgpu::BackendOptions::default(), wgpu::Backends::PRIMARY).await?, None))
 }
 
 pub fn describe(
@@ -85,32 +147,6 @@ pub fn describe(
     info
 }
 
-/// A plan whose pipelines the browser is compiling.
-pub struct Compiling {
-    handle: Promise,
-    dispatches: u64,
-}
-
-pub fn begin_compile(gpu: &Gpu, plan: Plan) -> Compiling {
-    let (modules, steps) = (Array::new(), Array::new());
-    let mut numbers: HashMap<(&str, &Options), u32> = HashMap::new();
-    for step in &plan.steps {
-        let module = *numbers.entry((step.kernel.name, &step.options)).or_insert_with(|| {
-            modules.push(&module(step, gpu.tuning.unpack_f16)) - 1 // `push` gives the new length
-        });
-        let buffers: Array = step.bindings.iter().map(|id| raw_buffer(&gpu.buffers[id.0 as usize]).clone()).collect();
-        let grid: Array = step.grid.iter().map(|&n| JsValue::from(n)).collect();
-        let object = Object::new();
-        set(&object, "module", module.into());
-        set(&object, "buffers", buffers.into());
-        set(&object, "grid", grid.into());
-        steps.push(&object);
-    }
-    let params = Uint8Array::from(params_arena(&plan).as_slice());
-    let handle = js_compile(&gpu.backend.device, modules, steps, params, PARAMS_STRIDE as f64);
-    Compiling { handle, dispatches: plan.steps.len() as u64 }
-}
-
 fn module(step: &Step, unpack_f16: UnpackF16) -> Object {
     let letter = |access: &Access| match access {
         Access::Uniform => 'u',
@@ -124,18 +160,6 @@ fn module(step: &Step, unpack_f16: UnpackF16) -> Object {
     object
 }
 
-pub async fn finish_compile(gpu: &Gpu, Compiling { handle, dispatches }: Compiling) -> Result<Compiled> {
-    let handle = JsFuture::from(handle)
-        .await
-        .map_err(|e| Error::Internal(format!("a shader does not compile here: {}", message(&e))))?;
-    let made = Reflect::get(&handle, &"made".into()).ok().and_then(|n| n.as_f64()).unwrap_or(0.0);
-    gpu.count(|c| {
-        c.pipelines += made as u64;
-        c.bind_groups += dispatches;
-    });
-    Ok(Compiled { handle })
-}
-
 fn set(object: &Object, key: &str, value: JsValue) {
     Reflect::set(object, &key.into(), &value).expect("a plain object takes any key");
 }
@@ -146,22 +170,4 @@ pub(crate) fn message(error: &JsValue) -> String {
     text.unwrap_or_else(|| format!("{error:?}"))
 }
 
-pub fn replay(
-    gpu: &Gpu,
-    plan: &Compiled,
-    dispatches: usize,
-    (from, to, bytes): (&wgpu::Buffer, &wgpu::Buffer, u64),
-) -> Submission {
-    let (from, to) = (raw_buffer(from), raw_buffer(to));
-    js_replay(&gpu.backend.device, &plan.handle, dispatches as f64, from, to, bytes as f64);
-}
-
 pub fn submitted(_index: wgpu::SubmissionIndex) -> Submission {}
-
-pub fn finish(_gpu: &Gpu, _submission: Submission) {}
-
-/// Errors arrive as events: wait until the queue has caught up.
-pub async fn settle(gpu: &Gpu) {
-    // A rejection means a lost device, which reports itself through its callback.
-    let _ = settled(&gpu.backend.device).await;
-}

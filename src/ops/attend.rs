@@ -6,10 +6,11 @@
 //! heads of a KV head share each key they read, and a second dispatch that merges (Flash-Decoding, Dao et al. 2023,
 //! <https://pytorch.org/blog/flash-decoding/>).
 
+use super::attend_merge::{TILE, attend_merge, keys_a_chunk};
 use super::attention::{Scores, WORTH_A_THREAD};
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece, kv_store_piece};
 use super::rope::Pairing;
-use super::{MOST_HEAD_DIM, attend_merge, dot};
+use super::{MOST_HEAD_DIM, dot};
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 use bytemuck::{Pod, Zeroable};
@@ -41,17 +42,10 @@ struct Params {
     unused: u32,
 }
 
-/// Keys that are scored at once; a chunk is whole tiles of them.
-const TILE: u32 = 64;
 /// Heads that share keys at most: each takes registers.
 const MOST_SHARE: usize = 8;
 /// WebGPU's default limit, less what the compiler may want itself.
 const MOST_WORKGROUP_BYTES: usize = 15 << 10;
-
-/// Keys of a chunk, as `shaders/shared/chunks.wgsl` has it.
-pub(super) fn keys_a_chunk(n_keys: u32, chunks: u32) -> u32 {
-    n_keys.div_ceil(chunks).next_multiple_of(TILE)
-}
 
 /// How many of the `group` heads of a KV head a workgroup can take at once: a divisor, as large as its memory allows.
 fn share(group: usize, head_dim: usize) -> usize {
@@ -138,7 +132,7 @@ pub fn attend(
         [(n_heads / share) as u32, qkv.rows as u32, pass.key_chunks as u32],
     );
     if let Some(parts) = parts {
-        attend_merge::attend_merge(pass, &parts, n_heads, head_dim, params.window, y); // [T, H × head_dim]
+        attend_merge(pass, &parts, n_heads, head_dim, params.window, y); // [T, H × head_dim]
     }
     Ok(())
 }

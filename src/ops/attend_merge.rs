@@ -1,6 +1,5 @@
 //! y [T, H, head_dim] = attention over all keys, from what `attend` gathered of each chunk of them.
 
-use super::attend::keys_a_chunk;
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
 use bytemuck::{Pod, Zeroable};
 
@@ -14,6 +13,13 @@ struct Params {
     dims4: u32,
     chunks: u32,
     window: u32,
+}
+
+/// Keys that are scored at once; a chunk is whole tiles of them.
+pub(super) const TILE: u32 = 64;
+/// Keys of a chunk, as `shaders/shared/chunks.wgsl` has it.
+pub(super) fn keys_a_chunk(n_keys: u32, chunks: u32) -> u32 {
+    n_keys.div_ceil(chunks).next_multiple_of(TILE)
 }
 
 /// Records the merge of `parts` [T, H, chunks, head_dim + 4].

@@ -11,7 +11,7 @@ use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::Precompiled;
 use tokenizers::{AddedToken, AddedVocabulary, NormalizedString, Normalizer, NormalizerWrapper};
 
-use super::malformed;
+use super::malformed::malformed;
 use crate::Result;
 
 /// Added tokens, and their bytes together: the largest published vocabularies have about 1e5 of them.

@@ -1,14 +1,15 @@
 //! `tokenizer.json` → the keys of a GGUF vocabulary. Where GGUF has no words for a step, `MODEL_UNSUPPORTED` names it; that
-//! the two make the same ids is tried on texts afterwards ([`difference`]).
+//! the two make the same ids is tried on texts afterwards ([`Tokenizer::differs_from`]).
 
 use serde_json::Value as Json;
 
 use super::Tokenizer;
-use super::gguf::{BYTE, CONTROL, MARK, NORMAL, UNKNOWN, UNUSED, USER_DEFINED};
+use super::bytes::fallback_byte;
 use super::json::{File, Merge};
+use super::malformed::malformed;
 use super::pre::{GPT2, PRE_TOKENIZERS};
 use super::steps::{flatten, name};
-use super::{bytes::fallback_byte, malformed};
+use super::vocabulary::{BYTE, CONTROL, MARK, NORMAL, UNKNOWN, UNUSED, USER_DEFINED};
 use crate::weights::Value;
 use crate::{Error, Result};
 
@@ -30,8 +31,21 @@ const TRIED: [&str; 14] = [
     "",
 ];
 
+impl Tokenizer {
+    /// The keys of a GGUF vocabulary that means the same as a checkpoint's `tokenizer.json`, of which this was made; each
+    /// of `rows` ids gets a token. [`Error::Unsupported`] where GGUF has no words for it.
+    pub fn gguf_keys(&self, tokenizer_json: &str, rows: usize) -> Result<Vec<(String, Value)>> {
+        keys(tokenizer_json, self, rows)
+    }
+
+    /// A text of which the two make different ids, if one is found among a few.
+    pub fn differs_from(&self, other: &Tokenizer) -> Option<&'static str> {
+        difference(self, other)
+    }
+}
+
 /// The keys, with their values. `rows`: of the embedding table, each of which gets a token.
-pub(super) fn keys(text: &str, tokenizer: &Tokenizer, rows: usize) -> Result<Vec<(String, Value)>> {
+fn keys(text: &str, tokenizer: &Tokenizer, rows: usize) -> Result<Vec<(String, Value)>> {
     let file: File = serde_json::from_str(text)
         .map_err(|error| Error::format("tokenizer.json", format!("not a tokenizer: {error}")))?;
     let kind = file.model.kind.as_deref().unwrap_or("BPE");
@@ -77,7 +91,7 @@ pub(super) fn keys(text: &str, tokenizer: &Tokenizer, rows: usize) -> Result<Vec
 }
 
 /// The first of the texts that two tokenizers take apart differently.
-pub(super) fn difference(a: &Tokenizer, b: &Tokenizer) -> Option<&'static str> {
+fn difference(a: &Tokenizer, b: &Tokenizer) -> Option<&'static str> {
     // A text that neither can write is one on which they agree.
     let ids = |tokenizer: &Tokenizer, text| tokenizer.encode(text, true, true).ok();
     TRIED.into_iter().find(|text| ids(a, text) != ids(b, text))

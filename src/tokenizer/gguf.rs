@@ -1,62 +1,16 @@
-//! The vocabulary inside a GGUF file (`tokenizer.ggml.*`; the GGUF specification in ggml's `docs/gguf.md`, behaviour
-//! as in llama.cpp): what its keys say, checked. `kinds.rs` builds each kind of it.
+//! The vocabulary inside a GGUF file: reads its keys (`tokenizer.ggml.*`; the GGUF specification in ggml's `docs/gguf.md`,
+//! behaviour as in llama.cpp), and has `kinds.rs` build the kind of tokenizer that it is for.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 
-use tokenizers::AddedToken;
-
-use super::build::Vocab;
-use super::bytes::fallback_byte;
-use super::kinds::{self, Made};
-use super::table::{Kind, MAX_TOKENS};
-use super::{END_TOKENS, Parts, Tokenizer, known_ends, malformed};
+use super::kinds;
+use super::malformed::malformed;
+use super::parts::Parts;
+use super::vocabulary::{GgufVocab, Vocabulary};
 use crate::weights::{Array, Metadata, Value};
 use crate::{Error, Result};
 
-/// What GGUF's keys say, unchecked. `None` where the file has no such key; an id of `u32::MAX` means none as well.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct GgufVocab<'a> {
-    /// `general.name`, which tells Phi-3's control tokens from others.
-    pub name: Option<&'a str>,
-    /// `tokenizer.ggml.model`: `gpt2`, `llama`, `bert`, `t5` or `gemma4`.
-    pub model: &'a str,
-    pub pre: Option<&'a str>,
-    pub tokens: &'a [String],
-    pub scores: Option<&'a [f32]>,
-    pub token_types: Option<&'a [i32]>,
-    pub merges: Option<&'a [String]>,
-    pub bos: Option<u32>,
-    pub eos: Option<u32>,
-    pub eot: Option<u32>,
-    pub eom: Option<u32>,
-    pub unk: Option<u32>,
-    pub sep: Option<u32>,
-    pub cls: Option<u32>,
-    pub add_bos: Option<bool>,
-    pub add_eos: Option<bool>,
-    pub add_sep: Option<bool>,
-    pub add_space_prefix: Option<bool>,
-    pub remove_extra_whitespaces: Option<bool>,
-    /// SentencePiece's table of rewriting rules.
-    pub precompiled_charsmap: Option<&'a [u8]>,
-    /// BERT's clean-up.
-    pub lowercase: Option<bool>,
-    pub strip_accents: Option<bool>,
-}
-
-/// GGUF's token types.
-pub(super) const NORMAL: i32 = 1;
-pub(super) const UNKNOWN: i32 = 2;
-pub(super) const CONTROL: i32 = 3;
-pub(super) const USER_DEFINED: i32 = 4;
-pub(super) const UNUSED: i32 = 5;
-pub(super) const BYTE: i32 = 6;
-
-/// The mark that stands for a space in SentencePiece's vocabularies, and before a word in WordPiece's.
-pub(super) const MARK: &str = "▁";
-
-pub(super) fn from_metadata(metadata: &Metadata) -> Result<Tokenizer> {
+pub(super) fn from_metadata(metadata: &Metadata) -> Result<Parts> {
     let key = |name: &str| format!("tokenizer.ggml.{name}");
     let id = |name: &str| -> Result<Option<u32>> {
         let key = key(name);
@@ -100,7 +54,7 @@ pub(super) fn from_metadata(metadata: &Metadata) -> Result<Tokenizer> {
         lowercase: metadata.bool(&key("normalizer.lowercase"))?,
         strip_accents: metadata.bool(&key("normalizer.strip_accents"))?,
     };
-    Tokenizer::from_vocab(&vocab)
+    parts(&vocab)
 }
 
 pub(super) fn parts(vocab: &GgufVocab) -> Result<Parts> {
@@ -114,137 +68,5 @@ pub(super) fn parts(vocab: &GgufVocab) -> Result<Parts> {
             what: format!("the tokenizer model `{other}`"),
             hint: "; known are gpt2, llama, bert, t5, gemma4".into(),
         }),
-    }
-}
-
-/// A file's vocabulary, its sizes checked.
-pub(super) struct Vocabulary<'a> {
-    pub(super) file: &'a GgufVocab<'a>,
-    pub(super) tokens: &'a [String],
-    pub(super) types: Vec<i32>,
-    /// Token text to id; of two tokens with the same text the later one counts.
-    pub(super) ids: HashMap<&'a str, u32>,
-}
-
-impl<'a> Vocabulary<'a> {
-    fn new(file: &'a GgufVocab<'a>) -> Result<Self> {
-        let tokens = file.tokens;
-        let n = tokens.len();
-        if n == 0 || n > MAX_TOKENS {
-            return Err(malformed(format!("{n} tokens; 1 to {MAX_TOKENS} are supported")));
-        }
-        let lengths = [("scores", file.scores.map(<[_]>::len)), ("token types", file.token_types.map(<[_]>::len))];
-        for (what, len) in lengths {
-            if let Some(len) = len.filter(|len| *len != n) {
-                return Err(malformed(format!("{n} tokens, but {len} {what}")));
-            }
-        }
-        let mut types = file.token_types.map_or_else(|| vec![NORMAL; n], <[_]>::to_vec);
-        for (token, kind) in tokens.iter().zip(&mut types) {
-            // Some files declare a marker that can be nothing else as text.
-            let marker = token.starts_with("<|") || token.starts_with("<｜") || token == "<end_of_turn>";
-            if marker && END_TOKENS.contains(&token.as_str()) {
-                *kind = CONTROL;
-            }
-        }
-        let ids = (0u32..).zip(tokens).map(|(id, token)| (token.as_str(), id)).collect();
-        Ok(Vocabulary { file, tokens, types, ids })
-    }
-
-    fn kind(&self, id: usize) -> Kind {
-        if matches!(self.types[id], CONTROL | UNKNOWN) { Kind::Special } else { Kind::Plain }
-    }
-
-    /// Whether the token is matched as a whole before the text is split.
-    pub(super) fn is_added(&self, id: usize) -> bool {
-        matches!(self.types[id], CONTROL | UNKNOWN | USER_DEFINED)
-    }
-
-    pub(super) fn control(&self) -> HashSet<u32> {
-        (0u32..).zip(&self.types).filter(|(_, kind)| **kind == CONTROL).map(|(id, _)| id).collect()
-    }
-
-    /// An id the file names, or the default of its kind of vocabulary; an id past the end is an error.
-    pub(super) fn special(&self, what: &str, id: Option<u32>, default: Option<u32>) -> Result<Option<u32>> {
-        match id {
-            Some(u32::MAX) => Ok(None),
-            Some(id) if id as usize >= self.tokens.len() => {
-                Err(malformed(format!("the {what} token has id {id}, but there are {} tokens", self.tokens.len())))
-            }
-            Some(id) => Ok(Some(id)),
-            None => Ok(default.filter(|id| (*id as usize) < self.tokens.len() && self.is_added(*id as usize))),
-        }
-    }
-
-    pub(super) fn text(&self, id: u32) -> String {
-        self.tokens[id as usize].clone()
-    }
-
-    /// The tokens that are cut out of a text first.
-    pub(super) fn added(&self) -> Vec<(u32, AddedToken)> {
-        // The files don't say which tokens take white space along; these are known to.
-        let name = self.file.name.unwrap_or_default().to_lowercase();
-        let phi3 = name.contains("phi-3") || name.contains("phi3");
-        let jina = self.file.pre.is_some_and(|pre| pre.starts_with("jina-v2"));
-        let ids = (0..self.tokens.len()).filter(|id| self.is_added(*id));
-        let token = |id: usize| {
-            let text = self.tokens[id].as_str();
-            let token = AddedToken::from(text, self.kind(id) == Kind::Special).normalized(false);
-            let takes_after = phi3 && !matches!(text, "<unk>" | "<s>" | "<|endoftext|>");
-            (id as u32, token.rstrip(takes_after).lstrip(jina && text == "<mask>")) // below MAX_TOKENS
-        };
-        ids.map(token).collect()
-    }
-
-    /// The bytes a token of SentencePiece contributes to a text.
-    pub(super) fn sentencepiece_bytes(&self, id: usize) -> Vec<u8> {
-        let token = &self.tokens[id];
-        match fallback_byte(token).filter(|_| self.types[id] == BYTE) {
-            Some(byte) => vec![byte],
-            None if self.is_added(id) => token.as_bytes().to_vec(),
-            None => token.replace(MARK, " ").into_bytes(),
-        }
-    }
-
-    pub(super) fn scores(&self) -> Result<&'a [f32]> {
-        let scores = self.file.scores.ok_or_else(|| malformed("tokenizer.ggml.scores is missing"))?;
-        match scores.iter().position(|score| score.is_nan()) {
-            Some(id) => Err(malformed(format!("the score of token {id} is not a number"))),
-            None => Ok(scores),
-        }
-    }
-
-    /// What byte-pair encoding may make of text: all tokens but those of `control`.
-    pub(super) fn without(&self, control: &HashSet<u32>, unknown: Option<u32>) -> Vocab {
-        let kept = |id: &u32| !control.contains(id) || Some(*id) == unknown;
-        let tokens = (0u32..).zip(self.tokens).filter(|(id, _)| kept(id));
-        tokens.map(|(id, token)| (token.clone(), id)).collect()
-    }
-
-    pub(super) fn has_byte_tokens(&self) -> bool {
-        self.tokens.iter().any(|token| fallback_byte(token).is_some())
-    }
-
-    /// What all kinds of vocabulary have in common. `ends`: BOS and EOS, and whether a text gets them.
-    pub(super) fn parts(&self, kind: &'static str, ends: [(Option<u32>, bool); 2], made: Made) -> Result<Parts> {
-        let [(bos, add_bos), (eos, add_eos)] = ends;
-        let named = [
-            eos,
-            self.special("end-of-turn", self.file.eot, None)?,
-            self.special("end-of-message", self.file.eom, None)?,
-        ];
-        let control = |name: &str| self.ids.get(name).copied().filter(|id| self.kind(*id as usize) == Kind::Special);
-        Ok(Parts {
-            tokens: (0..self.tokens.len()).map(|id| (self.kind(id), (made.bytes)(id))).collect(),
-            strip_first_space: made.strip_first_space,
-            pipeline: made.pipeline,
-            prefix: bos.filter(|_| add_bos).into_iter().collect(),
-            suffix: eos.filter(|_| add_eos).into_iter().collect(),
-            bos,
-            eos,
-            stop_ids: named.into_iter().flatten().chain(known_ends(control)).collect(),
-            kind,
-            pre: made.pre.to_owned(),
-        })
     }
 }

@@ -13,11 +13,13 @@ use tokenizers::{AddedToken, ModelWrapper};
 
 use super::build::{self, BpeParts};
 use super::bytes::fallback_byte;
+use super::ends::{END_TOKENS, known_ends};
+use super::malformed::malformed;
+use super::parts::Parts;
 use super::pipeline::Pipeline;
 use super::split::Step;
 use super::steps::{self, Decoder};
 use super::table::{Kind, MAX_BYTES, MAX_TOKENS};
-use super::{END_TOKENS, Parts, known_ends, malformed};
 use crate::{Error, Result};
 
 /// Characters of a word that WordPiece looks at, whatever the file says; BERT's files say 100.

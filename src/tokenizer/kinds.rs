@@ -10,26 +10,18 @@ use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
 
 use super::build::{self, BpeParts};
 use super::bytes::decode_alphabet;
-use super::gguf::{CONTROL, MARK, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary};
+use super::malformed::malformed;
+use super::parts::Parts;
 use super::pipeline::Pipeline;
 use super::pre::pre_tokenizer;
 use super::split::Step;
-use super::{Parts, malformed};
+use super::vocabulary::{CONTROL, MARK, Made, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary};
 use crate::Result;
 
 /// Characters of a token that merges are looked for in; published ones have up to 32.
 const MAX_MERGED: usize = 128;
 /// Spaces of a merge rule that are tried as the one between its two tokens.
 const MAX_SPACES: usize = 64;
-
-/// What sets one kind of vocabulary apart.
-pub(super) struct Made<'a> {
-    pub(super) pipeline: Pipeline,
-    pub(super) pre: &'a str,
-    /// The bytes that a token contributes to a text, by id.
-    pub(super) bytes: &'a dyn Fn(usize) -> Vec<u8>,
-    pub(super) strip_first_space: bool,
-}
 
 fn replace(from: &str, to: &str) -> NormalizerWrapper {
     Replace::new(from, to).expect("a text is a valid pattern").into()

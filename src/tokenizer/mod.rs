@@ -5,34 +5,39 @@
 //! text ─ added tokens cut out ─ normalized ─ split into words ─ BPE, WordPiece or Unigram ─► ids   (pipeline.rs)
 //! ids ─ bytes of each token, joined (table.rs) ─► text
 //! ```
-//! `json.rs` with `steps.rs` (and, the other way, `export.rs`), and `gguf.rs` with `kinds.rs`, say what a file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the
-//! crate would trust. Our own are the splitting by pattern (`split.rs`: the crate's loses text silently) and decoding
+//! `json.rs` with `steps.rs` (and, the other way, `export.rs`), and `gguf.rs` with `vocabulary.rs` and `kinds.rs`, say what a
+//! file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the crate would trust. Our own are the splitting by pattern (`split.rs`: the crate's loses text silently) and decoding
 //! (`table.rs`: the crate gives text, where log-probabilities and streams need the bytes of single tokens).
 
 mod build;
 mod bytes;
+mod ends;
 #[cfg(not(target_arch = "wasm32"))]
 mod export;
 mod gguf;
 mod json;
 mod kinds;
+mod malformed;
+mod parts;
 mod pipeline;
 mod pre;
 mod split;
 mod steps;
 mod table;
+mod vocabulary;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::Result;
 use crate::weights::{Checkpoint, Metadata};
-use crate::{Error, Result};
-pub use gguf::GgufVocab;
+use parts::Parts;
 use pipeline::Pipeline;
 pub use table::StreamDecoder;
 use table::{Kind, TokenTable};
+pub use vocabulary::GgufVocab;
 
 /// A model's tokenizer: immutable, and cheap to share.
 pub struct Tokenizer {
@@ -66,21 +71,6 @@ pub struct Info {
     pub stop_ids: Vec<u32>,
 }
 
-/// What `json.rs` and `gguf.rs` read out of a file.
-struct Parts {
-    /// By id; the table of decoded bytes.
-    tokens: Vec<(Kind, Vec<u8>)>,
-    strip_first_space: bool,
-    pipeline: Pipeline,
-    prefix: Vec<u32>,
-    suffix: Vec<u32>,
-    bos: Option<u32>,
-    eos: Option<u32>,
-    stop_ids: Vec<u32>,
-    kind: &'static str,
-    pre: String,
-}
-
 impl Tokenizer {
     /// Reads Hugging Face's `tokenizer.json`. The other files say which ids begin and end a text, where there are any:
     /// `tokenizer_config.json`, `config.json`, `generation_config.json`.
@@ -98,7 +88,7 @@ impl Tokenizer {
     /// Reads the vocabulary in a GGUF header (`tokenizer.ggml.*`): models `gpt2`, `llama`, `bert`, `t5` and
     /// `gemma4`.
     pub fn from_gguf(metadata: &Metadata) -> Result<Self> {
-        gguf::from_metadata(metadata)
+        Self::new(gguf::from_metadata(metadata)?)
     }
 
     /// Builds the tokenizer of a GGUF vocabulary that was read elsewhere.
@@ -116,19 +106,6 @@ impl Tokenizer {
             None | Some("none" | "no_vocab") => Ok(None),
             Some(_) => Self::from_gguf(checkpoint.metadata()).map(Some),
         }
-    }
-
-    /// The keys of a GGUF vocabulary that means the same as a checkpoint's `tokenizer.json`, of which this was made; each
-    /// of `rows` ids gets a token. [`Error::Unsupported`] where GGUF has no words for it.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn gguf_keys(&self, tokenizer_json: &str, rows: usize) -> Result<Vec<(String, crate::weights::Value)>> {
-        export::keys(tokenizer_json, self, rows)
-    }
-
-    /// A text of which the two make different ids, if one is found among a few.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn differs_from(&self, other: &Tokenizer) -> Option<&'static str> {
-        export::difference(self, other)
     }
 
     fn new(parts: Parts) -> Result<Self> {
@@ -237,28 +214,4 @@ impl Tokenizer {
             stop_ids: self.stop_ids.clone(),
         }
     }
-}
-
-/// Names of control tokens that end a turn or a text in the families of models that use them. A file declares such a
-/// token as a control token and often names only one of several as its end of text.
-#[rustfmt::skip] // a table
-const END_TOKENS: &[&str] = &[
-    "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>", "[EOS]", "<|im_end|>", "<|eot_id|>",
-    "<|eom_id|>", "<|eot|>", "<|eom|>", "<|end|>", "<end_of_turn>", "<turn|>", "<|tool_response>", "<|end_of_turn|>",
-    "<|endofturn|>", "<|END_OF_TURN_TOKEN|>", "<|end_of_role|>", "<end_of_utterance>", "<|return|>", "<|call|>",
-    "<|calls|>", "<|flush|>", "<EOT>", "_<EOT>", "[EOT]", "<eot>", "[e~[", "<|eos|>",
-];
-
-/// The ids of [`END_TOKENS`] among a vocabulary's control tokens.
-fn known_ends(control: impl Fn(&str) -> Option<u32>) -> Vec<u32> {
-    // Where messages end in `<|return|>` or `<|call|>` (gpt-oss), `<|end|>` ends a part of one.
-    let parts = ["<|call|>", "<|calls|>"].iter().any(|name| control(name).is_some())
-        && ["<|return|>", "<|flush|>"].iter().any(|name| control(name).is_some());
-    let ends = END_TOKENS.iter().filter(|name| !(parts && **name == "<|end|>"));
-    ends.filter_map(|name| control(name)).collect()
-}
-
-/// An error about what the tokenizer's file says.
-fn malformed(reason: impl Into<String>) -> Error {
-    Error::format("tokenizer", reason)
 }

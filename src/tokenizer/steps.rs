@@ -9,10 +9,12 @@ use tokenizers::{
     SplitDelimiterBehavior, Token,
 };
 
+use super::build;
 use super::bytes::{decode_alphabet, fallback_byte};
+use super::malformed::malformed;
 use super::pre::GPT2;
 use super::split::{Split, Step, is_possessive};
-use super::{build, malformed};
+
 use crate::{Error, Result};
 
 /// Nested sequences deeper than this are no tokenizer, nor are more steps; published files have up to about six.

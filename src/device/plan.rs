@@ -1,0 +1,23 @@
+//! A plan: the recorded steps of a forward, which executors compile and replay.
+
+use super::buffers::BufferId;
+use super::kernel::{Kernel, Options};
+
+/// One dispatch.
+#[derive(Clone)]
+pub struct Step {
+    pub kernel: &'static Kernel,
+    pub options: Options,
+    /// The uniform parameter struct, at most 256 bytes.
+    pub params: Vec<u8>,
+    /// Bindings 1.. in order.
+    pub bindings: Vec<BufferId>,
+    /// Workgroups in x, y, z.
+    pub grid: [u32; 3],
+}
+
+/// Recorded steps, in the order they run.
+#[derive(Clone, Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+}
