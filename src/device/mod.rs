@@ -7,6 +7,7 @@
 //! In: kernels as data, bytes of weights. Out: bytes of buffers. Knows no model.
 
 mod aliases;
+mod breathe;
 mod buffers;
 mod control;
 mod cpu;
@@ -25,6 +26,7 @@ mod unroll;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
+pub use breathe::no_breathing;
 pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
 pub use cpu::Cpu;

@@ -26,7 +26,8 @@ pub struct Ceilings {
 }
 
 impl Ceilings {
-    /// Errors: `OUT_OF_MEMORY`, `DEVICE_LOST`. The device is as before, whatever happens.
+    /// # Errors
+    /// `OUT_OF_MEMORY`, `DEVICE_LOST`. The device is as before, whatever happens.
     pub async fn measure(device: &mut Device) -> Result<Ceilings> {
         let buffers = Buffers::new(device)?;
         let ceilings = buffers.measure(device).await;

@@ -2,71 +2,21 @@
 //! answers the specification knows. A way that is wrong is not used, and of those that are right the fastest is; what was
 //! found out holds for the adapter and this build, so that it need not be asked again.
 
-use super::faster::Paces;
-use super::known::{Answer, KnownModel, Part, Recipe, Rounding, Size};
-use super::load::{DeviceChoice, LoadOptions, LoadProgress, open_device};
+use super::known_model::{Answer, KnownModel, Part, Recipe, Rounding, Size};
+use super::options::{DeviceChoice, LoadOptions, LoadProgress};
+use super::verdict::{Demoted, Verdict};
 use crate::device::{Candidates, Device, DeviceInfo, KvFormat, MatmulShape, MatvecShape, Numbers, Tuning, UnpackF16};
 use crate::error::Result;
 use crate::quant::Format;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Another way is taken if it needs less than this share of the time.
 const BETTER: f64 = 0.95;
 
-/// How to go about it.
-#[derive(Debug, Clone, Default)]
-pub struct SelfTest {
-    /// Without it, a device computes in the way that is usual for its kind, unproven.
-    pub run: bool,
-    /// What was found out before.
-    pub known: Vec<Verdict>,
-    /// Instead of those that the device's features allow.
-    pub candidates: Option<Candidates>,
-}
-
-/// What was found out about an adapter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The adapter, the build, and the number formats that it holds for.
-    key: String,
-    /// The way to compute; none if every one is wrong.
-    tuning: Option<Tuning>,
-    pub demoted: Vec<Demoted>,
-    /// Beside the CPU, where that was measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paces: Option<Paces>,
-}
-
-/// A way of computing that is wrong here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Demoted {
-    pub variant: String,
-    pub reason: String,
-}
-
-impl Verdict {
-    /// How to compute, or why not at all.
-    pub fn tuning(&self) -> std::result::Result<Tuning, String> {
-        let reasons = self.demoted.iter().map(|Demoted { variant, reason }| format!("{variant}: {reason}"));
-        self.tuning.ok_or_else(|| format!("it computes wrongly ({})", reasons.collect::<Vec<_>>().join("; ")))
-    }
-
-    /// Verdicts come from where they were kept: one that is not about this device and build is no verdict.
-    fn holds(&self, key: &str, candidates: &Candidates) -> bool {
-        let known = |tuning: Tuning| {
-            candidates.matvec.contains(&tuning.matvec)
-                && candidates.matmul.contains(&tuning.matmul)
-                && candidates.unpack_f16.contains(&tuning.unpack_f16)
-                && (1..=1024).contains(&tuning.least_groups)
-        };
-        self.key == key && self.tuning.is_none_or(known)
-    }
-}
-
 /// The verdict on a GPU, for a model whose weights are in `formats`, most of them in the first.
 ///
-/// Errors: those of a device that cannot be opened, and of the specification. What goes wrong in a trial is its outcome.
+/// # Errors
+/// Those of a device that cannot be opened, and of the specification. What goes wrong in a trial is its outcome.
 pub async fn judge(
     info: &DeviceInfo,
     options: &LoadOptions,
@@ -396,7 +346,7 @@ impl Subject {
         if self.device.is_none() {
             // Never the CPU: what it computes proves nothing.
             let choice = if self.choice == DeviceChoice::LeastGpu { self.choice } else { DeviceChoice::Gpu };
-            self.device = Some(open_device(choice).await?);
+            self.device = Some(choice.open().await?);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! OpenAI's answer objects.
 
+use super::request::Shown;
 use crate::chat::tool_calls::ToolCall;
 use crate::generate::{Finish, Outcome};
 use serde_json::{Map, Value, json};
@@ -15,8 +16,11 @@ pub enum Kind {
 pub struct Envelope {
     pub kind: Kind,
     pub id: String,
+    /// Seconds since 1970.
     pub created: u64,
     pub model: String,
+    /// What was asked for beside the text.
+    pub shown: Shown,
 }
 
 /// A piece of one choice's text with what was asked for beside it.
@@ -32,6 +36,14 @@ impl Piece {
     /// Whether there is text or a call.
     pub fn says_something(&self) -> bool {
         !self.text.is_empty() || !self.calls.is_empty()
+    }
+
+    /// Adds the piece that comes after it.
+    pub fn append(&mut self, mut next: Piece) {
+        self.text.push_str(&next.text);
+        self.calls.append(&mut next.calls);
+        self.ids.append(&mut next.ids);
+        self.logprobs.append(&mut next.logprobs);
     }
 }
 
@@ -89,13 +101,21 @@ impl Envelope {
     }
 
     /// One piece of a choice's text.
-    pub fn piece(&self, index: usize, piece: &Piece, return_ids: bool, want_logprobs: bool) -> Value {
-        self.chunk(vec![self.choice(index, piece, None, return_ids, want_logprobs, true)])
+    pub fn piece(&self, index: usize, piece: &Piece) -> Value {
+        let content = match self.kind {
+            Kind::Completion => ("text", json!(piece.text)),
+            Kind::Chat => ("delta", delta(piece)),
+        };
+        self.chunk(vec![self.choice_object(index, content, None, self.shown, piece)])
     }
 
     /// The chunk that ends a choice.
     pub fn closing(&self, index: usize, reason: &'static str) -> Value {
-        self.chunk(vec![self.choice(index, &Piece::default(), Some(reason), false, false, true)])
+        let content = match self.kind {
+            Kind::Completion => ("text", json!("")),
+            Kind::Chat => ("delta", json!({})),
+        };
+        self.chunk(vec![self.choice_object(index, content, Some(reason), Shown::default(), &Piece::default())])
     }
 
     /// The last chunk of a stream whose caller asked for usage.
@@ -105,28 +125,30 @@ impl Envelope {
         chunk
     }
 
-    /// A choice, in a stream or whole.
-    pub fn choice(
+    /// A whole choice.
+    pub fn choice(&self, index: usize, piece: &Piece, reason: &'static str) -> Value {
+        let content = match self.kind {
+            Kind::Completion => ("text", json!(piece.text)),
+            Kind::Chat => ("message", message(piece)),
+        };
+        self.choice_object(index, content, Some(reason), self.shown, piece)
+    }
+
+    fn choice_object(
         &self,
         index: usize,
-        piece: &Piece,
+        (name, content): (&str, Value),
         finish_reason: Option<&'static str>,
-        return_ids: bool,
-        want_logprobs: bool,
-        stream: bool,
+        shown: Shown,
+        piece: &Piece,
     ) -> Value {
         let mut choice = Map::new();
         choice.insert("index".into(), json!(index));
-        match (self.kind, stream) {
-            (Kind::Completion, _) => choice.insert("text".into(), json!(piece.text)),
-            (Kind::Chat, true) if finish_reason.is_some() => choice.insert("delta".into(), json!({})),
-            (Kind::Chat, true) => choice.insert("delta".into(), delta(piece)),
-            (Kind::Chat, false) => choice.insert("message".into(), message(piece)),
-        };
-        let logprobs = if want_logprobs { self.logprobs(&piece.logprobs) } else { Value::Null };
+        choice.insert(name.into(), content);
+        let logprobs = if shown.logprobs.is_some() { self.logprobs(&piece.logprobs) } else { Value::Null };
         choice.insert("logprobs".into(), logprobs);
         choice.insert("finish_reason".into(), json!(finish_reason));
-        if return_ids {
+        if shown.token_ids {
             choice.insert("token_ids".into(), json!(piece.ids));
         }
         Value::Object(choice)

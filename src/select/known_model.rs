@@ -4,8 +4,7 @@
 //! A layer for each format of weights. Those of gate and up may have scales below f16's normal range, as real files have: some
 //! devices take such numbers for zero.
 
-use super::no_breathing;
-use crate::device::{Device, KvFormat, Tuning};
+use crate::device::{Device, KvFormat, Tuning, no_breathing};
 use crate::error::{Error, Result};
 use crate::generate::{Generator, Request, Sampled};
 use crate::models::{self, Loader, Model};

@@ -2,7 +2,6 @@
 //! that its dispatches take longer than its arithmetic, or where the card is an old one.
 
 use super::estimate::{Costs, Task, costs, weights_per_token};
-use super::load::{DeviceChoice, open_device};
 use crate::device::{Device, Tuning};
 use crate::error::Result;
 use crate::models::{Architecture, Shape};
@@ -29,9 +28,10 @@ pub struct Paces {
 impl Paces {
     /// Measures them, in well under a second; the GPU on a device of its own, which leaves nothing behind.
     ///
-    /// Errors: those of opening a device and of running there.
+    /// # Errors
+    /// Those of opening a device and of running there.
     pub async fn measure(tuning: Tuning, format: Format) -> Result<Paces> {
-        let mut gpu = open_device(DeviceChoice::Gpu).await?;
+        let mut gpu = Device::gpu().await?;
         gpu.set_tuning(tuning);
         let measured = costs(&mut gpu, format).await;
         gpu.destroy();
@@ -65,8 +65,8 @@ pub fn is_worth_measuring(architecture: &Architecture, shape: &Shape) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::estimate::Pace;
     use crate::models;
+    use crate::select::estimate::Pace;
 
     fn shape(n_layers: usize, d_model: usize, vocabulary: usize) -> Shape {
         Shape {

@@ -1,0 +1,90 @@
+//! The fields of a JSON object, each checked as it is read and named when it is wrong.
+
+use crate::error::{Error, Result};
+use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
+
+/// The fields of a request or of an option object. `null` is the same as absent.
+#[derive(Clone, Copy)]
+pub struct Fields<'a>(Option<&'a Map<String, Value>>);
+
+impl<'a> Fields<'a> {
+    /// The fields of a request.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` if it is no object.
+    pub fn of(request: &'a Value) -> Result<Self> {
+        request.as_object().map(|map| Fields(Some(map))).ok_or_else(|| Error::invalid("request", "must be an object"))
+    }
+
+    /// Those of options that may be left out: `null` has no fields.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` if they are neither an object nor null.
+    pub fn of_options(options: &'a Value) -> Result<Self> {
+        if options.is_null() { Ok(Fields(None)) } else { Fields::of(options) }
+    }
+
+    /// A field as it stands there, null or not.
+    pub fn raw(&self, field: &str) -> Option<&'a Value> {
+        self.0?.get(field)
+    }
+
+    /// A field that is there and not null.
+    pub fn get(&self, field: &str) -> Option<&'a Value> {
+        self.raw(field).filter(|v| !v.is_null())
+    }
+
+    /// True or false; false where it is absent.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for anything else.
+    pub fn flag(&self, field: &'static str) -> Result<bool> {
+        match self.get(field) {
+            None => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(|| Error::invalid(field, "must be true or false")),
+        }
+    }
+
+    /// A number within a range.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, which says the range.
+    pub fn number(&self, field: &'static str, range: RangeInclusive<f64>) -> Result<Option<f32>> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        let wrong = || {
+            let (low, high) = (range.start(), range.end());
+            Error::invalid(field, format!("must be a number from {low} to {high}, not {value}"))
+        };
+        value.as_f64().filter(|x| range.contains(x)).map(|x| Some(x as f32)).ok_or_else(wrong)
+    }
+
+    /// A whole number within a range.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, which says the range.
+    pub fn count(&self, field: &'static str, range: RangeInclusive<u64>) -> Result<Option<usize>> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        let wrong = || {
+            let (low, high) = (range.start(), range.end());
+            let range =
+                if *high >= u32::MAX.into() { format!("{low} or more") } else { format!("from {low} to {high}") };
+            Error::invalid(field, format!("must be a whole number, {range}, not {value}"))
+        };
+        value.as_u64().filter(|n| range.contains(n)).map(|n| Some(n as usize)).ok_or_else(wrong)
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for anything else.
+    pub fn text(&self, field: &'static str) -> Result<Option<&'a str>> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| Error::invalid(field, "must be text"))
+    }
+}
+
+/// A list of token ids; `None` if something else is in it.
+pub fn ids(list: &[Value]) -> Option<Vec<u32>> {
+    list.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect()
+}
