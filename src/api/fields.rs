@@ -1,6 +1,7 @@
 //! The fields of a JSON object, each checked as it is read and named when it is wrong.
 
 use crate::error::{Error, Result};
+use crate::sampler::Range;
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
 
@@ -50,13 +51,10 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// `INVALID_REQUEST`, which says the range.
-    pub fn number(&self, field: &'static str, range: RangeInclusive<f64>) -> Result<Option<f32>> {
-        let Some(value) = self.get(field) else { return Ok(None) };
-        let wrong = || {
-            let (low, high) = (range.start(), range.end());
-            Error::invalid(field, format!("must be a number from {low} to {high}, not {value}"))
-        };
-        value.as_f64().filter(|x| range.contains(x)).map(|x| Some(x as f32)).ok_or_else(wrong)
+    pub fn number(&self, range: &Range) -> Result<Option<f32>> {
+        let Some(value) = self.get(range.name) else { return Ok(None) };
+        let number = value.as_f64().filter(|x| (range.least..=range.most).contains(x));
+        number.map(|x| Some(x as f32)).ok_or_else(|| range.refusal(value))
     }
 
     /// A whole number within a range.
@@ -64,14 +62,19 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `INVALID_REQUEST`, which says the range.
     pub fn count(&self, field: &'static str, range: RangeInclusive<u64>) -> Result<Option<usize>> {
-        let Some(value) = self.get(field) else { return Ok(None) };
-        let wrong = || {
-            let (low, high) = (range.start(), range.end());
-            let range =
-                if *high >= u32::MAX.into() { format!("{low} or more") } else { format!("from {low} to {high}") };
-            Error::invalid(field, format!("must be a whole number, {range}, not {value}"))
-        };
-        value.as_u64().filter(|n| range.contains(n)).map(|n| Some(n as usize)).ok_or_else(wrong)
+        let (least, most) = (*range.start() as f64, *range.end() as f64);
+        self.whole(&Range { name: field, least, most, default: None, whole: true })
+    }
+
+    /// The same, for a range that has a name.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, which says the range.
+    pub fn whole(&self, range: &Range) -> Result<Option<usize>> {
+        let Some(value) = self.get(range.name) else { return Ok(None) };
+        // Casts of floats saturate: no end is 2⁶⁴ − 1.
+        let number = value.as_u64().filter(|n| (range.least as u64..=range.most as u64).contains(n));
+        number.map(|n| Some(n as usize)).ok_or_else(|| range.refusal(value))
     }
 
     /// A text.

@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, ids};
 use crate::error::{Error, Result};
-use crate::sampler::SamplingParams;
+use crate::sampler::{self, LOGIT_BIAS, Range, SamplingParams};
 use serde_json::Value;
 
 /// What completions and chat have in common.
@@ -87,7 +87,7 @@ pub fn options(fields: &Fields, chat: bool) -> Result<Options> {
         shown: shown(fields, chat)?,
         sampling: sampling(fields)?,
         ending: ending(fields)?,
-        n: fields.count("n", 1..=16)?.unwrap_or(1),
+        n: fields.whole(&sampler::N)?.unwrap_or(1),
         cache_prompt: fields.get("cache_prompt").is_none() || fields.flag("cache_prompt")?,
         adapter: adapter(fields)?,
     })
@@ -129,27 +129,26 @@ fn shown(fields: &Fields, chat: bool) -> Result<Shown> {
 fn sampling(fields: &Fields) -> Result<SamplingParams> {
     let defaults = SamplingParams::default();
     Ok(SamplingParams {
-        temperature: fields.number("temperature", 0.0..=2.0)?.unwrap_or(defaults.temperature),
-        top_k: fields.count("top_k", 0..=u64::from(u32::MAX))?.map_or(defaults.top_k, |k| k as u32),
-        top_p: fields.number("top_p", 0.0..=1.0)?.unwrap_or(defaults.top_p),
-        min_p: fields.number("min_p", 0.0..=1.0)?.unwrap_or(defaults.min_p),
-        repetition_penalty: fields.number("repetition_penalty", 0.01..=10.0)?.unwrap_or(defaults.repetition_penalty),
-        frequency_penalty: fields.number("frequency_penalty", -2.0..=2.0)?.unwrap_or(defaults.frequency_penalty),
-        presence_penalty: fields.number("presence_penalty", -2.0..=2.0)?.unwrap_or(defaults.presence_penalty),
+        temperature: fields.number(&sampler::TEMPERATURE)?.unwrap_or(defaults.temperature),
+        top_k: fields.whole(&sampler::TOP_K)?.map_or(defaults.top_k, |k| k as u32),
+        top_p: fields.number(&sampler::TOP_P)?.unwrap_or(defaults.top_p),
+        min_p: fields.number(&sampler::MIN_P)?.unwrap_or(defaults.min_p),
+        repetition_penalty: fields.number(&sampler::REPETITION_PENALTY)?.unwrap_or(defaults.repetition_penalty),
+        frequency_penalty: fields.number(&sampler::FREQUENCY_PENALTY)?.unwrap_or(defaults.frequency_penalty),
+        presence_penalty: fields.number(&sampler::PRESENCE_PENALTY)?.unwrap_or(defaults.presence_penalty),
         seed: seed(fields)?,
         logit_bias: logit_bias(fields)?,
     })
 }
 
 fn ending(fields: &Fields) -> Result<Ending> {
-    let any = 0..=u64::MAX;
-    let max_tokens = match fields.count("max_completion_tokens", any.clone())? {
+    let max_tokens = match fields.whole(&Range { name: "max_completion_tokens", ..sampler::MAX_TOKENS })? {
         Some(max) => Some(max),
-        None => fields.count("max_tokens", any.clone())?,
+        None => fields.whole(&sampler::MAX_TOKENS)?,
     };
     Ok(Ending {
         max_tokens,
-        min_tokens: fields.count("min_tokens", any)?.unwrap_or(0),
+        min_tokens: fields.whole(&sampler::MIN_TOKENS)?.unwrap_or(0),
         stop: stop(fields)?,
         ignore_eos: fields.flag("ignore_eos")?,
     })
@@ -168,11 +167,12 @@ fn stop(fields: &Fields) -> Result<Vec<String>> {
 }
 
 fn logit_bias(fields: &Fields) -> Result<Vec<(u32, f32)>> {
-    let wrong = || Error::invalid("logit_bias", "must map token ids to numbers from -100 to 100");
+    let (least, most) = (LOGIT_BIAS.least, LOGIT_BIAS.most);
+    let wrong = || Error::invalid("logit_bias", format!("must map token ids to numbers from {least} to {most}"));
     let Some(value) = fields.get("logit_bias") else { return Ok(Vec::new()) };
     let entries = value.as_object().ok_or_else(wrong)?.iter();
     let entry = |(id, bias): (&String, &Value)| {
-        let bias = bias.as_f64().filter(|b| (-100.0..=100.0).contains(b))?;
+        let bias = bias.as_f64().filter(|b| (least..=most).contains(b))?;
         Some((id.parse().ok()?, bias as f32))
     };
     entries.map(|e| entry(e).ok_or_else(wrong)).collect()

@@ -6,8 +6,12 @@ use crate::api::request::AdapterChoice;
 use crate::error::{Error, Result};
 use crate::generate::{AdapterId, Generator};
 use crate::models::lora::{self, Places};
+use crate::sampler::Range;
 use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
+
+/// What its `lora_alpha` may be.
+const ALPHA: Range = Range { name: "alpha", least: 0.0, most: 1e6, default: None, whole: false };
 
 /// How to load an adapter.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,7 +29,7 @@ impl AdapterOptions {
     /// `INVALID_REQUEST` for a field that is wrong.
     pub fn parse(options: &Value) -> Result<Self> {
         let fields = Fields::of_options(options)?;
-        Ok(AdapterOptions { alpha: fields.number("alpha", 0.0..=1e6)?, default: fields.flag("default")? })
+        Ok(AdapterOptions { alpha: fields.number(&ALPHA)?, default: fields.flag("default")? })
     }
 }
 
