@@ -3,6 +3,7 @@
 //! What an engine does is in the files beside this one, none of which knows [`Engine`].
 
 mod adapters;
+mod answer;
 mod bench;
 mod choice;
 #[cfg(not(target_arch = "wasm32"))]
@@ -19,36 +20,38 @@ mod work;
 pub use crate::device::no_breathing;
 pub use crate::select::{Ceilings, Demoted, DeviceChoice, LoadOptions, LoadProgress, SelfTest, Verdict};
 pub use adapters::AdapterOptions;
-pub use bench::{BenchOptions, BenchReport};
+pub use answer::OnChunk;
+pub use bench::{BenchOptions, BenchReport, PerToken, Roofline, Speed};
 #[cfg(not(target_arch = "wasm32"))]
 pub use convert::Conversion;
 pub use load::ModelInfo;
 pub use perplexity::Perplexity;
 pub use probe::probe;
 
-use crate::api::answer::{self, Envelope, Kind, Piece};
+use crate::api::answer::Kind;
 use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::fields::Fields;
 use crate::api::messages;
 use crate::api::prompt::{ChatPrompt, chat_prompt};
-use crate::api::request::{self, AdapterChoice, Options, Prompt};
+use crate::api::request::{self, AdapterChoice, Prompt};
 use crate::chat::ChatTemplate;
 use crate::chat::tool_calls::ToolCallParser;
 use crate::device::Tuning;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
-use crate::generate::{Breathe, Finish, Generator, Request};
+use crate::generate::{Breathe, Generator};
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use adapters::Adapters;
-use choice::{Asked, Calling, Choice, Writer, choice};
+use answer::answer;
+use choice::{Asked, Calling};
 use load::{Built, Loaded};
 use model::Model;
 use rebuild::Origin;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::rc::Rc;
-use web_time::{Instant, SystemTime};
+use web_time::SystemTime;
 use work::Work;
 
 /// A loaded model, ready to answer.
@@ -64,9 +67,6 @@ pub struct Engine {
     /// Seconds that the clock on the wall is ahead of UTC.
     utc_offset: i64,
 }
-
-/// Receives the chunk objects of a stream.
-pub type OnChunk<'a> = dyn FnMut(Value) + 'a;
 
 /// Loading, and what is known afterwards.
 impl Engine {
@@ -223,12 +223,12 @@ impl Engine {
     pub async fn complete(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
         let fields = Fields::of(request)?;
         let options = request::options(&fields, false)?;
-        let ids = match request::prompt(&fields)? {
+        let prompt = match request::prompt(&fields)? {
             Prompt::Ids(ids) => ids,
             Prompt::Text(text) => self.tokenizer()?.encode(&text, true, true)?,
         };
-        let asked = Asked { kind: Kind::Completion, continues: true, calling: None };
-        self.answer(asked, ids, options, on_chunk, breathe).await
+        let asked = Asked { kind: Kind::Completion, prompt, options, continues: true, calling: None };
+        self.answer(asked, on_chunk, breathe).await
     }
 
     /// `chat.completions.create`, likewise.
@@ -243,90 +243,15 @@ impl Engine {
         let in_thought = ToolCallParser::begins_thought(&prompt.text);
         let calling =
             (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought, opening: prompt.opening });
-        let asked = Asked { kind: Kind::Chat, continues: prompt.continues, calling };
-        self.answer(asked, ids, options, on_chunk, breathe).await
+        let asked = Asked { kind: Kind::Chat, prompt: ids, options, continues: prompt.continues, calling };
+        self.answer(asked, on_chunk, breathe).await
     }
 
-    async fn answer(
-        &mut self,
-        asked: Asked,
-        prompt: Vec<u32>,
-        options: Options,
-        on_chunk: &mut OnChunk<'_>,
-        breathe: &Breathe,
-    ) -> Result<Value> {
+    async fn answer(&mut self, asked: Asked, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
         self.generator()?;
-        self.model.select_adapter(&options.adapter)?;
+        self.model.select_adapter(&asked.options.adapter)?;
         self.requests += 1;
-        let interrupted = self.interrupt_handle();
-        interrupted.set(false);
-        let started = Instant::now();
-        let envelope = self.envelope(asked.kind, &options);
-        let mut request = self.request(prompt, &options);
-        let seed = request.seed;
-        let (mut choices, mut outcomes, mut times) = (Vec::new(), Vec::new(), None);
-        for index in 0..options.n {
-            request.seed = seed.wrapping_add(index as u64);
-            let mut opened = false;
-            let mut emit = |piece: &Piece| {
-                if !std::mem::replace(&mut opened, true) {
-                    envelope.opening(index).into_iter().for_each(&mut *on_chunk);
-                }
-                on_chunk(envelope.piece(index, piece));
-            };
-            let emit: Option<&mut dyn FnMut(&Piece)> = if options.shown.stream { Some(&mut emit) } else { None };
-            let writer = Writer::new(&asked, &options, self.tokenizer.as_ref(), started, emit);
-            let Choice { whole, outcome, times: took } =
-                choice(&mut self.model, request.clone(), writer, breathe).await?;
-            let reason = answer::finish_reason(outcome.finish, !whole.calls.is_empty());
-            if options.shown.stream {
-                if !opened {
-                    envelope.opening(index).into_iter().for_each(&mut *on_chunk);
-                }
-                on_chunk(envelope.closing(index, reason));
-            } else {
-                choices.push(envelope.choice(index, &whole, reason));
-            }
-            times.get_or_insert(took);
-            outcomes.push(outcome);
-            if outcome.finish == Finish::Abort || interrupted.get() {
-                break;
-            }
-        }
-        let usage = answer::usage(&outcomes, times.unwrap_or_default());
-        if options.shown.stream && options.shown.include_usage {
-            on_chunk(envelope.usage_chunk(usage.clone()));
-        }
-        Ok(envelope.whole(choices, usage))
-    }
-
-    fn envelope(&self, kind: Kind, options: &Options) -> Envelope {
-        Envelope {
-            kind,
-            id: format!("{}-{:016x}", if kind == Kind::Chat { "chatcmpl" } else { "cmpl" }, random::seed()),
-            created: SystemTime::UNIX_EPOCH.elapsed().map(|d| d.as_secs()).unwrap_or(0),
-            model: self.info.name.clone(),
-            shown: options.shown,
-        }
-    }
-
-    /// What the generator is asked for.
-    fn request(&self, prompt: Vec<u32>, options: &Options) -> Request {
-        let stop_ids = match (&self.tokenizer, options.ending.ignore_eos) {
-            (Some(tokenizer), false) => tokenizer.stop_ids().to_vec(),
-            _ => Vec::new(),
-        };
-        Request {
-            prompt,
-            begun: 0,
-            max_tokens: options.ending.max_tokens,
-            min_tokens: options.ending.min_tokens,
-            stop_ids,
-            sampling: options.sampling.clone(),
-            seed: options.sampling.seed.unwrap_or_else(random::seed),
-            want_logits: options.shown.logprobs.is_some(),
-            recompute: !options.cache_prompt,
-        }
+        answer(&mut self.model, self.tokenizer.as_ref(), &self.info.name, &asked, on_chunk, breathe).await
     }
 
     /// `embeddings.create`: texts or ids → OpenAI's list of vectors.

@@ -9,7 +9,9 @@ use std::fmt;
 /// The values that a field of a request may have. `Display` says them: "a number from 0 to 2".
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Range {
+    /// The field.
     pub name: &'static str,
+    /// The smallest value that is allowed.
     pub least: f64,
     /// Infinite (in JSON null) where only memory and context set a limit.
     pub most: f64,
@@ -19,19 +21,26 @@ pub struct Range {
     pub whole: bool,
 }
 
+/// Above 0, logits are divided by it; 0 is greedy.
 pub const TEMPERATURE: Range = Range::new("temperature", 0.0, 2.0, 1.0);
+/// How many of the most likely tokens stay; 0: all.
 pub const TOP_K: Range = Range::new("top_k", 0.0, u32::MAX as f64, 0.0).whole();
-/// 0 as well, as with OpenAI and llama.cpp: the most likely token always stays.
+/// The probability that the most likely tokens that stay have together. 0 as well, as with OpenAI and llama.cpp: the most
+/// likely token always stays.
 pub const TOP_P: Range = Range::new("top_p", 0.0, 1.0, 1.0);
+/// The share of the likeliest token's probability that others need to stay.
 pub const MIN_P: Range = Range::new("min_p", 0.0, 1.0, 0.0);
-/// Logits are divided by it: 0 would leave none of them.
+/// Positive logits of tokens seen are divided by it, so that it is not 0.
 pub const REPETITION_PENALTY: Range = Range::new("repetition_penalty", 0.01, 10.0, 1.0);
+/// Taken off a token's logit for each time it was generated.
 pub const FREQUENCY_PENALTY: Range = Range::new("frequency_penalty", -2.0, 2.0, 0.0);
+/// Taken off a token's logit once it was generated.
 pub const PRESENCE_PENALTY: Range = Range::new("presence_penalty", -2.0, 2.0, 0.0);
 /// Of each token's bias.
 pub const LOGIT_BIAS: Range = Range::new("logit_bias", -100.0, 100.0, 0.0);
-/// Absent: until the text ends or the context is full.
+/// The most tokens of a choice; absent: until the text ends or the context is full.
 pub const MAX_TOKENS: Range = Range { default: None, ..Range::new("max_tokens", 0.0, f64::INFINITY, 0.0).whole() };
+/// Before so many tokens none ends the text.
 pub const MIN_TOKENS: Range = Range::new("min_tokens", 0.0, f64::INFINITY, 0.0).whole();
 /// Choices of an answer.
 pub const N: Range = Range::new("n", 1.0, 16.0, 1.0).whole();

@@ -8,16 +8,21 @@ use serde_json::{Map, Value, json};
 /// Which family of objects an answer belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// `text_completion`.
     Completion,
+    /// `chat.completion`, in chunks `chat.completion.chunk`.
     Chat,
 }
 
 /// What all objects of one answer share.
 pub struct Envelope {
+    /// Which family its objects belong to.
     pub kind: Kind,
+    /// The answer's own, such as `chatcmpl-…`.
     pub id: String,
     /// Seconds since 1970.
     pub created: u64,
+    /// The model's name.
     pub model: String,
     /// What was asked for beside the text.
     pub shown: Shown,
@@ -26,9 +31,13 @@ pub struct Envelope {
 /// A piece of one choice's text with what was asked for beside it.
 #[derive(Default)]
 pub struct Piece {
+    /// What is shown.
     pub text: String,
+    /// Tool calls, which are no text.
     pub calls: Vec<Call>,
+    /// The tokens it was made from.
     pub ids: Vec<u32>,
+    /// One a token, where they are wanted.
     pub logprobs: Vec<TokenLogprob>,
 }
 
@@ -53,6 +62,7 @@ pub struct Call {
     pub index: usize,
     /// Nine letters and digits: some models' templates insist on that.
     pub id: String,
+    /// The tool and what it is given.
     pub call: ToolCall,
 }
 
@@ -65,9 +75,13 @@ impl Call {
 
 /// A token, its log-probability, and the most probable alternatives.
 pub struct TokenLogprob {
+    /// Its text, with replacement characters where its bytes are none.
     pub token: String,
+    /// Its bytes.
     pub bytes: Vec<u8>,
+    /// The natural logarithm of its probability.
     pub logprob: f32,
+    /// (text, bytes, log-probability) of others, the likeliest first.
     pub top: Vec<(String, Vec<u8>, f32)>,
 }
 

@@ -12,6 +12,7 @@ const MOST_INPUTS: usize = 2048;
 /// What an embeddings request asks for, beside its input.
 #[derive(Debug, Clone, Copy)]
 pub struct EmbeddingsRequest {
+    /// How rows become a vector.
     pub how: How,
     /// Longer inputs are cut to so many ids.
     truncate: Option<usize>,

@@ -11,6 +11,7 @@ const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"]
 
 /// A chat's prompt.
 pub struct ChatPrompt {
+    /// What the model reads.
     pub text: String,
     /// The names of the tools that the model was told about.
     pub tools: Vec<String>,

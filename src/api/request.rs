@@ -10,11 +10,15 @@ use serde_json::Value;
 pub struct Options {
     /// How many choices.
     pub n: usize,
+    /// How each token is chosen.
     pub sampling: SamplingParams,
+    /// When a choice ends.
     pub ending: Ending,
+    /// What is shown of the answer.
     pub shown: Shown,
     /// Start from what the cache holds of the prompt.
     pub cache_prompt: bool,
+    /// Which adapter to compute with.
     pub adapter: AdapterChoice,
 }
 
@@ -23,6 +27,7 @@ pub struct Options {
 pub struct Ending {
     /// `None`: when the context is full.
     pub max_tokens: Option<usize>,
+    /// Before so many tokens nothing ends it.
     pub min_tokens: usize,
     /// Texts that end it and are not shown.
     pub stop: Vec<String>,
@@ -37,6 +42,7 @@ pub struct Shown {
     pub stream: bool,
     /// Usage in a last chunk of a stream.
     pub include_usage: bool,
+    /// The ids of the tokens.
     pub token_ids: bool,
     /// How many alternatives to report for each token; `None`: no log-probabilities.
     pub logprobs: Option<usize>,
@@ -50,13 +56,16 @@ pub enum AdapterChoice {
     Default,
     /// `null`: the model as it is.
     None,
+    /// The adapter of this name.
     Named(String),
 }
 
 /// A prompt as text or as ids.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Prompt {
+    /// To be tokenised.
     Text(String),
+    /// Tokens as they are.
     Ids(Vec<u32>),
 }
 

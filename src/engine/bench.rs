@@ -48,33 +48,64 @@ impl BenchOptions {
 /// Medians over the runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchReport {
+    /// Tokens of each prompt.
     pub prompt_tokens: usize,
+    /// Tokens that were asked for after it.
     pub generated_tokens: usize,
+    /// Runs that count.
     pub runs: usize,
-    pub prefill_tokens_per_s: f64,
-    pub decode_tokens_per_s: f64,
-    pub time_to_first_token_s: f64,
-    pub dispatches_per_token: f64,
-    pub submits_per_token: f64,
-    pub bytes_read_per_token: f64,
+    /// How fast it is.
+    #[serde(flatten)]
+    pub speed: Speed,
+    /// What a generated token takes.
+    #[serde(flatten)]
+    pub per_token: PerToken,
     /// Buffers, bind groups and pipelines made in a whole run.
     pub objects_made: f64,
     /// Bytes of the weights as the device has them: a decoded token of a dense model reads nearly all of them.
     pub weight_bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ceilings: Option<Ceilings>,
-    /// Of the time in which memory streams, what decoding would need to read each weight once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share_of_stream: Option<f64>,
-    /// Of the multiply-adds that the adapter could do, those of the prompt's products.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share_of_fma: Option<f64>,
+    /// Where it was asked for, and a graphics adapter computes.
+    #[serde(flatten)]
+    pub roofline: Option<Roofline>,
     /// Where the time of a prompt of up to 256 tokens goes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefill_kernels: Vec<KernelTime>,
     /// Where the time of a decoded token goes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decode_kernels: Vec<KernelTime>,
+}
+
+/// How fast it is.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Speed {
+    /// Tokens of the prompt per second until the first token.
+    pub prefill_tokens_per_s: f64,
+    /// Tokens per second after the first.
+    pub decode_tokens_per_s: f64,
+    /// Seconds until the first token.
+    pub time_to_first_token_s: f64,
+}
+
+/// What a generated token takes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct PerToken {
+    /// Kernels that were run.
+    pub dispatches_per_token: f64,
+    /// Submissions to the device.
+    pub submits_per_token: f64,
+    /// Bytes that were read back from it.
+    pub bytes_read_per_token: f64,
+}
+
+/// What the graphics adapter could do at most, and how much of it was used.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Roofline {
+    /// What it could do.
+    pub ceilings: Ceilings,
+    /// Of the time in which memory streams, what decoding would need to read each weight once.
+    pub share_of_stream: f64,
+    /// Of the multiply-adds that the adapter could do, those of the prompt's products.
+    pub share_of_fma: f64,
 }
 
 /// One run.
@@ -123,21 +154,28 @@ pub async fn bench(
     let decode = median(&runs, |run| run.decode);
     let weight_bytes = generator.device.memory().weights;
     let flops = 2.0 * info.parameters as f64 * options.prompt as f64 / first;
+    let roofline = ceilings.map(|ceilings| Roofline {
+        ceilings,
+        share_of_stream: weight_bytes as f64 * decode / (ceilings.stream_gb_per_s * 1e9),
+        share_of_fma: flops / (ceilings.fma_gflop_per_s * 1e9),
+    });
     Ok(BenchReport {
         prompt_tokens: options.prompt,
         generated_tokens: options.generate,
         runs: runs.len(),
-        prefill_tokens_per_s: options.prompt as f64 / first,
-        decode_tokens_per_s: decode,
-        time_to_first_token_s: first,
-        dispatches_per_token: median(&runs, |run| run.dispatches),
-        submits_per_token: median(&runs, |run| run.submits),
-        bytes_read_per_token: median(&runs, |run| run.bytes_read),
+        speed: Speed {
+            prefill_tokens_per_s: options.prompt as f64 / first,
+            decode_tokens_per_s: decode,
+            time_to_first_token_s: first,
+        },
+        per_token: PerToken {
+            dispatches_per_token: median(&runs, |run| run.dispatches),
+            submits_per_token: median(&runs, |run| run.submits),
+            bytes_read_per_token: median(&runs, |run| run.bytes_read),
+        },
         objects_made: median(&runs, |run| run.made),
         weight_bytes,
-        ceilings,
-        share_of_stream: ceilings.map(|most| weight_bytes as f64 * decode / (most.stream_gb_per_s * 1e9)),
-        share_of_fma: ceilings.map(|most| flops / (most.fma_gflop_per_s * 1e9)),
+        roofline,
         prefill_kernels,
         decode_kernels,
     })

@@ -13,9 +13,11 @@ use crate::tokenizer::{StreamDecoder, Tokenizer};
 use std::ops::ControlFlow;
 use web_time::Instant;
 
-/// What a request is for, beside its prompt.
+/// What a request asks for.
 pub struct Asked {
     pub kind: Kind,
+    pub prompt: Vec<u32>,
+    pub options: Options,
     /// The answer goes on within a text.
     pub continues: bool,
     /// What the model was told it may call.
@@ -107,22 +109,23 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    /// `started`: when the request came. `emit` is told of pieces, where they are wanted one by one.
     pub fn new(
         asked: &Asked,
-        options: &Options,
         tokenizer: Option<&'a Tokenizer>,
         started: Instant,
         emit: Option<&'a mut dyn FnMut(&Piece)>,
     ) -> Self {
+        let Options { ending, shown, .. } = &asked.options;
         let text = TextStream {
             decoder: tokenizer.map(|tokenizer| asked.decoder(tokenizer)),
-            stop: StopMatcher::new(options.ending.stop.clone()),
+            stop: StopMatcher::new(ending.stop.clone()),
             stopped: false,
         };
         Writer {
             tokenizer,
-            logprobs: options.shown.logprobs,
-            tells_all: options.shown.token_ids || options.shown.logprobs.is_some(),
+            logprobs: shown.logprobs,
+            tells_all: shown.token_ids || shown.logprobs.is_some(),
             text,
             calls: asked.calling.as_ref().map(Calling::parser),
             n_calls: 0,

@@ -24,8 +24,11 @@ const DEFAULT_CONTEXT: usize = 4096;
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
+    /// What it calls itself.
     pub name: String,
+    /// As GGUF names it, such as `llama`.
     pub architecture: String,
+    /// Numbers in all of its tensors.
     pub parameters: u64,
     /// The format that most of the bytes are in, once they are loaded.
     pub quantization: String,
@@ -33,8 +36,11 @@ pub struct ModelInfo {
     pub context_length: usize,
     /// Positions the model was trained for.
     pub trained_context_length: usize,
+    /// Rows of its embedding table.
     pub vocabulary_size: usize,
+    /// Whether it can chat.
     pub has_chat_template: bool,
+    /// Of all its files.
     pub file_bytes: u64,
 }
 

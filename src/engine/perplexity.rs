@@ -10,6 +10,7 @@ use crate::tokenizer::Tokenizer;
 pub struct Perplexity {
     /// exp of the mean negative log-likelihood of the scored tokens.
     pub perplexity: f64,
+    /// How many tokens were predicted.
     pub scored_tokens: usize,
     /// Negative log-likelihood in bits, per byte of text.
     pub bits_per_byte: f64,

@@ -29,6 +29,7 @@ pub struct Pace {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     #[serde(flatten)]
+    /// Of decoding.
     pub pace: Pace,
     /// Of a weight and a row, where many rows share what is read.
     pub row: f64,
@@ -65,7 +66,10 @@ impl Costs {
     }
 }
 
-/// The pace of `device` with weights in `format`.
+/// The pace of `device` with weights in `format`, measured there in well under a second.
+///
+/// # Errors
+/// `OUT_OF_MEMORY`, `DEVICE_LOST`.
 pub async fn pace(device: &mut Device, format: Format) -> Result<Pace> {
     // Enough weights to go past the caches, and to take milliseconds: browsers' clocks tick in tenths of one.
     let (rows, steps, few_steps) = match (device.is_cpu(), device.info().software) {
@@ -81,6 +85,9 @@ pub async fn pace(device: &mut Device, format: Format) -> Result<Pace> {
 }
 
 /// What prompts take as well: a tiled product has to be compiled for that.
+///
+/// # Errors
+/// `OUT_OF_MEMORY`, `DEVICE_LOST`.
 pub async fn costs(device: &mut Device, format: Format) -> Result<Costs> {
     let pace = pace(device, format).await?;
     let (rows, steps) = if device.info().software { (128, 2) } else { (2048, 5) };

@@ -22,8 +22,11 @@ const HEAD_DIM: usize = 64;
 /// How large it is. Rows are multiples of 256, the largest block of a format.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
+    /// Columns of a token's row.
     pub d_model: usize,
+    /// Columns between the feed-forward's matrices.
     pub d_ffn: usize,
+    /// Tokens that there are.
     pub vocabulary: usize,
     /// Rows of noise that a weight repeats: quantising is what takes time.
     noise_rows: usize,
@@ -59,6 +62,10 @@ pub struct KnownModel {
 }
 
 impl KnownModel {
+    /// Loads a [`Recipe`]'s file.
+    ///
+    /// # Errors
+    /// Those of loading: `OUT_OF_MEMORY`, `DEVICE_LOST`, and `INTERNAL` for what can only be our own mistake.
     pub async fn new(mut device: Device, bytes: &[u8], kv: KvFormat) -> Result<Self> {
         let checkpoint = Checkpoint::open(Files::single(MemorySource::new("known-answer.gguf", bytes))).await?;
         let architecture = models::architecture_of(&checkpoint)?;
@@ -74,6 +81,7 @@ impl KnownModel {
         std::mem::replace(&mut self.generator.device, Device::plain_cpu())
     }
 
+    /// Gives it the device that was taken, on which its weights are.
     pub fn put_on(&mut self, device: Device) {
         self.generator.device = device;
     }
@@ -83,6 +91,10 @@ impl KnownModel {
         self.generator.set_tuning(tuning);
     }
 
+    /// What it says to a question.
+    ///
+    /// # Errors
+    /// Those of computing, such as `DEVICE_LOST`.
     pub async fn answer(&mut self, part: Part) -> Result<Answer> {
         match part {
             Part::Decode => self.tokens(1, 24).await,
@@ -98,6 +110,9 @@ impl KnownModel {
     }
 
     /// Seconds of a prompt of 64 tokens where that is the part, otherwise of one token: the best of some.
+    ///
+    /// # Errors
+    /// Those of computing, such as `DEVICE_LOST`.
     pub async fn seconds(&mut self, part: Part) -> Result<f64> {
         let (prompt, tokens) = if part == Part::Prefill { (64, 1) } else { (1, 17) };
         let request = Request { prompt: self.prompt(prompt), max_tokens: Some(tokens), recompute: true, ..greedy() };
@@ -168,8 +183,7 @@ impl Answer {
             let largest = want_row.iter().fold(0f32, |most, x| most.max(x.abs()));
             let error = |(a, b): (&f32, &f32)| (a - b).abs() / largest;
             let worst = row.iter().zip(want_row).map(error).max_by(f32::total_cmp).unwrap_or(f32::NAN);
-            // Not a number is larger than any in this order.
-            if !(worst <= tolerance) {
+            if worst.is_nan() || worst > tolerance {
                 return Some(format!("its logits are {:.0}% off in row {i}", 100.0 * worst));
             }
             let (Some(&id), Some(&want_id)) = (self.ids.get(i), want.ids.get(i)) else { continue };
@@ -192,6 +206,7 @@ fn greedy() -> Request {
 pub struct Recipe {
     /// Of its matrices, a layer each.
     pub formats: Vec<Format>,
+    /// How large its matrices are.
     pub size: Size,
     /// Each layer's gate and up have scales below f16's normal range, where their format has such scales.
     pub small_scales: bool,
@@ -199,6 +214,9 @@ pub struct Recipe {
 
 impl Recipe {
     /// The model as a GGUF file: a llama.
+    ///
+    /// # Errors
+    /// Those of [`GgufWriter::write`].
     pub fn file(&self) -> Result<Vec<u8>> {
         let Size { d_model, d_ffn, vocabulary, .. } = self.size;
         let (heads, kv_heads) = (d_model / HEAD_DIM, d_model / HEAD_DIM / 2);

@@ -16,9 +16,11 @@ pub enum DeviceChoice {
     Auto,
     /// The same, but an adapter that is one in name only is measured like any other: for tests.
     Measured,
+    /// The GPU, or an error where there is none.
     Gpu,
     /// The GPU without anything optional: what runs there runs on every WebGPU device.
     LeastGpu,
+    /// The CPU.
     Cpu,
 }
 
@@ -55,9 +57,11 @@ impl DeviceChoice {
 /// How to load.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
+    /// Which device to use.
     pub device: DeviceChoice,
     /// Positions of the KV cache; `None`: the model's own, up to 4096.
     pub context: Option<usize>,
+    /// The number format of the KV cache.
     pub kv: KvFormat,
     /// What the matrices of an unquantised file become while they are read; what is quantised already stays as it is.
     pub quantize: Option<Format>,
@@ -117,6 +121,8 @@ pub struct SelfTest {
 pub struct LoadProgress {
     /// `self-test`, `upload`, `compile` or `ready`.
     pub status: &'static str,
+    /// What is done: bytes, or steps of the self-test.
     pub loaded: u64,
+    /// Of so much.
     pub total: u64,
 }

@@ -11,6 +11,7 @@ pub struct Verdict {
     pub(super) key: String,
     /// The way to compute; none if every one is wrong.
     pub(super) tuning: Option<Tuning>,
+    /// The ways that are wrong.
     pub demoted: Vec<Demoted>,
     /// Beside the CPU, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,12 +21,17 @@ pub struct Verdict {
 /// A way of computing that is wrong here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Demoted {
+    /// The kernel and its shape.
     pub variant: String,
+    /// What is wrong with it.
     pub reason: String,
 }
 
 impl Verdict {
-    /// How to compute, or why not at all.
+    /// How to compute.
+    ///
+    /// # Errors
+    /// Why not at all, in words.
     pub fn tuning(&self) -> std::result::Result<Tuning, String> {
         let reasons = self.demoted.iter().map(|Demoted { variant, reason }| format!("{variant}: {reason}"));
         self.tuning.ok_or_else(|| format!("it computes wrongly ({})", reasons.collect::<Vec<_>>().join("; ")))

@@ -1,0 +1,100 @@
+//! A request's answer: its choices one after the other, whole or in chunks as they come.
+
+use super::choice::{Asked, Choice, Writer, choice};
+use super::model::Model;
+use super::random;
+use crate::api::answer::{self, Envelope, Kind, Piece};
+use crate::error::Result;
+use crate::generate::{Breathe, Finish, Request};
+use crate::tokenizer::Tokenizer;
+use serde_json::Value;
+use web_time::{Instant, SystemTime};
+
+/// Receives the chunk objects of a stream.
+pub type OnChunk<'a> = dyn FnMut(Value) + 'a;
+
+/// Answers with the model of this name. Gives the whole answer, and in a stream, where chunks go to `on_chunk`, an object
+/// without choices.
+///
+/// # Errors
+/// Those of [`choice`].
+pub async fn answer(
+    model: &mut Model,
+    tokenizer: Option<&Tokenizer>,
+    name: &str,
+    asked: &Asked,
+    on_chunk: &mut OnChunk<'_>,
+    breathe: &Breathe,
+) -> Result<Value> {
+    let interrupted = model.work.interrupted().clone();
+    interrupted.set(false);
+    let started = Instant::now();
+    let envelope = envelope(asked, name);
+    let mut request = request(asked, tokenizer);
+    let seed = request.seed;
+    let shown = asked.options.shown;
+    let (mut choices, mut outcomes, mut times) = (Vec::new(), Vec::new(), None);
+    for index in 0..asked.options.n {
+        request.seed = seed.wrapping_add(index as u64);
+        let mut opened = false;
+        let mut emit = |piece: &Piece| {
+            if !std::mem::replace(&mut opened, true) {
+                envelope.opening(index).into_iter().for_each(&mut *on_chunk);
+            }
+            on_chunk(envelope.piece(index, piece));
+        };
+        let emit: Option<&mut dyn FnMut(&Piece)> = if shown.stream { Some(&mut emit) } else { None };
+        let writer = Writer::new(asked, tokenizer, started, emit);
+        let Choice { whole, outcome, times: took } = choice(model, request.clone(), writer, breathe).await?;
+        let reason = answer::finish_reason(outcome.finish, !whole.calls.is_empty());
+        if shown.stream {
+            if !opened {
+                envelope.opening(index).into_iter().for_each(&mut *on_chunk);
+            }
+            on_chunk(envelope.closing(index, reason));
+        } else {
+            choices.push(envelope.choice(index, &whole, reason));
+        }
+        times.get_or_insert(took);
+        outcomes.push(outcome);
+        if outcome.finish == Finish::Abort || interrupted.get() {
+            break;
+        }
+    }
+    let usage = answer::usage(&outcomes, times.unwrap_or_default());
+    if shown.stream && shown.include_usage {
+        on_chunk(envelope.usage_chunk(usage.clone()));
+    }
+    Ok(envelope.whole(choices, usage))
+}
+
+fn envelope(asked: &Asked, model: &str) -> Envelope {
+    let prefix = if asked.kind == Kind::Chat { "chatcmpl" } else { "cmpl" };
+    Envelope {
+        kind: asked.kind,
+        id: format!("{prefix}-{:016x}", random::seed()),
+        created: SystemTime::UNIX_EPOCH.elapsed().map(|d| d.as_secs()).unwrap_or(0),
+        model: model.to_string(),
+        shown: asked.options.shown,
+    }
+}
+
+/// What the generator is asked for.
+fn request(asked: &Asked, tokenizer: Option<&Tokenizer>) -> Request {
+    let options = &asked.options;
+    let stop_ids = match (tokenizer, options.ending.ignore_eos) {
+        (Some(tokenizer), false) => tokenizer.stop_ids().to_vec(),
+        _ => Vec::new(),
+    };
+    Request {
+        prompt: asked.prompt.clone(),
+        begun: 0,
+        max_tokens: options.ending.max_tokens,
+        min_tokens: options.ending.min_tokens,
+        stop_ids,
+        sampling: options.sampling.clone(),
+        seed: options.sampling.seed.unwrap_or_else(random::seed),
+        want_logits: options.shown.logprobs.is_some(),
+        recompute: !options.cache_prompt,
+    }
+}
