@@ -10,7 +10,7 @@ use crate::generate::Generator;
 use crate::models::lora::Places;
 use crate::models::{self, Architecture, Hyper, Loader, Model, Shape};
 use crate::ops::threads;
-use crate::select::compare_devices::{self, Paces};
+use crate::select::compare_devices::{self, Throughput};
 use crate::select::{LoadOptions, LoadProgress, Verdict, self_test};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind};
@@ -141,7 +141,7 @@ async fn proven_device(
     }
     let formats = matrix_formats(checkpoint, options);
     let format = formats[0];
-    let mut verdict = match self_test::judge(device.info(), options, &formats, on_progress).await {
+    let mut verdict = match self_test::verify(device.info(), options, &formats, on_progress).await {
         // The adapter was there, and gives no device any more.
         Err(error @ Error::WebGpuUnavailable { .. }) if options.device.is_open() => {
             device.destroy();
@@ -153,12 +153,15 @@ async fn proven_device(
         Ok(tuning) => {
             device.set_tuning(tuning);
             let may_choose = options.device.is_open() && compare_devices::is_worth_measuring(architecture, shape);
-            if may_choose && verdict.paces.is_none() {
+            if may_choose && verdict.throughput.is_none() {
                 // Where that fails, the proven device is as good as any.
-                verdict.paces = Paces::measure(tuning, format).await.map_err(|error| log::warn!("{error}")).ok();
+                verdict.throughput =
+                    Throughput::measure(tuning, format).await.map_err(|error| log::warn!("{error}")).ok();
             }
-            let paces = verdict.paces.filter(|_| may_choose);
-            paces.and_then(|paces| paces.why_cpu(shape, architecture.is_encoder())).map(|why| (NoGpu::Slower, why))
+            let throughput = verdict.throughput.filter(|_| may_choose);
+            throughput
+                .and_then(|measured| measured.why_cpu(shape, architecture.is_encoder()))
+                .map(|why| (NoGpu::Slower, why))
         }
         Err(reason) => {
             let reason = format!("the graphics adapter ({}) is not used: {reason}", device.info().name());

@@ -1,8 +1,8 @@
-//! A model whose answers are known: small, made of noise, in the number formats of the model that is to be loaded. What a
-//! GPU says to it is compared with what the specification says (`self_test.rs`).
+//! A model whose answers are known: small, made of noise, in the number formats of the model that is to be loaded. The
+//! self-test compares a GPU's answers with the specification's (`self_test.rs`).
 //!
-//! A layer for each format of weights. Those of gate and up may have scales below f16's normal range, as real files have: some
-//! devices take such numbers for zero.
+//! There is a layer for each weight format. The weights of gate and up may have scales below f16's normal range, as real files
+//! have: some devices flush such numbers to zero.
 
 use crate::device::{Device, KvFormat, Tuning, no_breathing};
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use web_time::Instant;
 const CONTEXT: usize = 320;
 const HEAD_DIM: usize = 64;
 
-/// How large it is. Rows are multiples of 256, the largest block of a format.
+/// A known model's dimensions. Rows are multiples of 256, the largest block of a format.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Columns of a token's row.
@@ -33,15 +33,15 @@ pub struct Size {
 }
 
 impl Size {
-    /// For its answers. No two rows are alike: equal logits would leave a choice open.
+    /// To check answers. No two rows of noise are equal: equal logits would leave the token open.
     pub const SMALL: Size = Size { d_model: 256, d_ffn: 512, vocabulary: 192, noise_rows: 512 };
-    /// For its speed: large enough that weights, not dispatches, take the time.
+    /// To measure speed: large enough that weights, not dispatches, take the time.
     pub const WIDE: Size = Size { d_model: 1024, d_ffn: 2816, vocabulary: 4096, noise_rows: 64 };
 }
 
-/// What is asked.
+/// The part of generating that is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Phase {
     /// Tokens one by one: the kernels for few rows.
     Decode,
     /// Many rows at once: the kernels for prompts.
@@ -65,7 +65,7 @@ impl KnownModel {
     /// Loads a [`Recipe`]'s file.
     ///
     /// # Errors
-    /// Those of loading: `OUT_OF_MEMORY`, `DEVICE_LOST`, and `INTERNAL` for what can only be our own mistake.
+    /// `OUT_OF_MEMORY`, `DEVICE_LOST`, and `INTERNAL` for a recipe that is no decoder.
     pub async fn new(mut device: Device, bytes: &[u8], kv: KvFormat) -> Result<Self> {
         let checkpoint = Checkpoint::open(Files::single(MemorySource::new("known-answer.gguf", bytes))).await?;
         let architecture = models::architecture_of(&checkpoint)?;
@@ -76,7 +76,7 @@ impl KnownModel {
         Ok(KnownModel { generator: Generator::new(device, model, CONTEXT, kv).await? })
     }
 
-    /// Its device, on which its weights stay until it is [`Self::put_on`] it again.
+    /// Takes its device away, which keeps the weights, until it is [`Self::put_on`] that again.
     pub fn take_device(&mut self) -> Device {
         std::mem::replace(&mut self.generator.device, Device::plain_cpu())
     }
@@ -86,21 +86,21 @@ impl KnownModel {
         self.generator.device = device;
     }
 
-    /// Computes in another way from now on.
+    /// Uses other kernel variants from now on.
     pub fn set_tuning(&mut self, tuning: Tuning) {
         self.generator.set_tuning(tuning);
     }
 
-    /// What it says to a question.
+    /// Runs a phase.
     ///
     /// # Errors
-    /// Those of computing, such as `DEVICE_LOST`.
-    pub async fn answer(&mut self, part: Part) -> Result<Answer> {
-        match part {
-            Part::Decode => self.tokens(1, 24).await,
+    /// Errors of the device, such as `DEVICE_LOST`.
+    pub async fn answer(&mut self, phase: Phase) -> Result<Answer> {
+        match phase {
+            Phase::Decode => self.tokens(1, 24).await,
             // Chunks of the prompt, then single rows with more keys than one workgroup attends to.
-            Part::Whole => self.tokens(257, 4).await,
-            Part::Prefill => {
+            Phase::Whole => self.tokens(257, 4).await,
+            Phase::Prefill => {
                 let mut rows = Vec::new();
                 let ids = self.prompt(44);
                 self.generator.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing).await?;
@@ -109,12 +109,12 @@ impl KnownModel {
         }
     }
 
-    /// Seconds of a prompt of 64 tokens where that is the part, otherwise of one token: the best of some.
+    /// Seconds of a prompt of 64 tokens for [`Phase::Prefill`], otherwise of one decoded token: the best of four runs.
     ///
     /// # Errors
-    /// Those of computing, such as `DEVICE_LOST`.
-    pub async fn seconds(&mut self, part: Part) -> Result<f64> {
-        let (prompt, tokens) = if part == Part::Prefill { (64, 1) } else { (1, 17) };
+    /// Errors of the device, such as `DEVICE_LOST`.
+    pub async fn seconds(&mut self, phase: Phase) -> Result<f64> {
+        let (prompt, tokens) = if phase == Phase::Prefill { (64, 1) } else { (1, 17) };
         let request = Request { prompt: self.prompt(prompt), max_tokens: Some(tokens), recompute: true, ..greedy() };
         let mut best = f64::INFINITY;
         for _ in 0..4 {
@@ -125,8 +125,8 @@ impl KnownModel {
             };
             self.generator.generate(&request, &mut on_token, &no_breathing).await?;
             let first = first.unwrap_or(start);
-            let seconds = match part {
-                Part::Prefill => (first - start).as_secs_f64(),
+            let seconds = match phase {
+                Phase::Prefill => (first - start).as_secs_f64(),
                 _ => first.elapsed().as_secs_f64() / (tokens - 1) as f64,
             };
             best = best.min(seconds);
@@ -152,12 +152,12 @@ impl KnownModel {
     }
 }
 
-/// What may be lost of a factor.
+/// The precision of the factors of a product.
 #[derive(Debug, Clone, Copy)]
 pub enum Rounding {
-    /// f16 keeps eleven bits.
+    /// f16: eleven bits.
     Halves,
-    /// 8 bits of the largest of 32 columns.
+    /// 8 bits, relative to the largest of 32 columns.
     EightBits,
 }
 
@@ -173,7 +173,7 @@ impl Rounding {
 }
 
 impl Answer {
-    /// What is wrong with it, if it is not `want` but for rounding.
+    /// Describes the first difference from `want` that rounding does not explain.
     pub fn fault(&self, want: &Answer, rounding: Rounding) -> Option<String> {
         let tolerance = rounding.tolerance();
         if self.rows.len() != want.rows.len() {
@@ -201,10 +201,10 @@ fn greedy() -> Request {
     Request { sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() }, ..Request::default() }
 }
 
-/// What the model is made of.
+/// Describes a known model.
 #[derive(Debug, Clone)]
 pub struct Recipe {
-    /// Of its matrices, a layer each.
+    /// The formats of its matrices, one a layer.
     pub formats: Vec<Format>,
     /// How large its matrices are.
     pub size: Size,
@@ -216,7 +216,7 @@ impl Recipe {
     /// The model as a GGUF file: a llama.
     ///
     /// # Errors
-    /// Those of [`GgufWriter::write`].
+    /// Errors of [`GgufWriter::write`].
     pub fn file(&self) -> Result<Vec<u8>> {
         let Size { d_model, d_ffn, vocabulary, .. } = self.size;
         let (heads, kv_heads) = (d_model / HEAD_DIM, d_model / HEAD_DIM / 2);

@@ -1,4 +1,7 @@
-//! Which way of computing is right and fastest here: the device, the shapes of its kernels, and what it can do at most.
+//! Chooses how to compute here: which device, and which kernel variants are correct and fastest on it.
+//!
+//! `options` says what the caller wants, `self_test` finds a `verdict` with the help of a `known_model`, `compare_devices`
+//! decides between GPU and CPU from the costs that `estimate` measures; `roofline` measures an adapter's limits.
 
 pub mod compare_devices;
 pub mod estimate;

@@ -14,7 +14,7 @@ pub enum DeviceChoice {
     /// The GPU, unless there is none, it is one in name only, or the CPU is faster for the model.
     #[default]
     Auto,
-    /// The same, but an adapter that is one in name only is measured like any other: for tests.
+    /// For tests: like `Auto`, but a software adapter is measured like any other.
     Measured,
     /// The GPU, or an error where there is none.
     Gpu,
@@ -63,9 +63,9 @@ pub struct LoadOptions {
     pub context: Option<usize>,
     /// The number format of the KV cache.
     pub kv: KvFormat,
-    /// What the matrices of an unquantised file become while they are read; what is quantised already stays as it is.
+    /// The format that unquantised matrices get while they are read; quantised ones stay as they are.
     pub quantize: Option<Format>,
-    /// Whether ways of computing on a GPU are proved before they are used.
+    /// Whether a GPU's kernel variants are tested before they are used.
     pub self_test: SelfTest,
 }
 
@@ -105,24 +105,24 @@ impl LoadOptions {
     }
 }
 
-/// How to go about it.
+/// Options of the self-test.
 #[derive(Debug, Clone, Default)]
 pub struct SelfTest {
-    /// Without it, a device computes in the way that is usual for its kind, unproven.
+    /// Whether to run it. Otherwise a device uses the variants that are usual for its kind, unproven.
     pub run: bool,
-    /// What was found out before.
+    /// Verdicts of earlier runs.
     pub known: Vec<Verdict>,
-    /// Instead of those that the device's features allow.
+    /// The variants to try, instead of all that the device's features allow.
     pub candidates: Option<Candidates>,
 }
 
-/// What is going on while loading, for a progress bar.
+/// A step of loading, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LoadProgress {
     /// `self-test`, `upload`, `compile` or `ready`.
     pub status: &'static str,
-    /// What is done: bytes, or steps of the self-test.
+    /// Bytes, or steps of the self-test, that are done.
     pub loaded: u64,
-    /// Of so much.
+    /// All of them.
     pub total: u64,
 }

@@ -1,43 +1,43 @@
-//! What was found out about a graphics adapter: which way of computing is right and fastest there.
+//! The result of a self-test on a graphics adapter: which kernel variants are correct there, and which is fastest.
 
-use super::compare_devices::Paces;
+use super::compare_devices::Throughput;
 use crate::device::{Candidates, Tuning};
 use serde::{Deserialize, Serialize};
 
-/// What was found out about an adapter.
+/// The result of a self-test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The adapter, the build, and the number formats that it holds for.
+    /// The adapter, the build, and the number formats that the result holds for.
     pub(super) key: String,
-    /// The way to compute; none if every one is wrong.
+    /// The variants to use; `None` if all are wrong.
     pub(super) tuning: Option<Tuning>,
-    /// The ways that are wrong.
+    /// Variants that are wrong.
     pub demoted: Vec<Demoted>,
-    /// Beside the CPU, where that was measured.
+    /// Its speed and the CPU's, where they were compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paces: Option<Paces>,
+    pub throughput: Option<Throughput>,
 }
 
-/// A way of computing that is wrong here.
+/// A kernel variant that is wrong on this adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Demoted {
     /// The kernel and its shape.
     pub variant: String,
-    /// What is wrong with it.
+    /// Why it is not used.
     pub reason: String,
 }
 
 impl Verdict {
-    /// How to compute.
+    /// The variants to use.
     ///
     /// # Errors
-    /// Why not at all, in words.
+    /// If all are wrong, says so in words.
     pub fn tuning(&self) -> std::result::Result<Tuning, String> {
         let reasons = self.demoted.iter().map(|Demoted { variant, reason }| format!("{variant}: {reason}"));
         self.tuning.ok_or_else(|| format!("it computes wrongly ({})", reasons.collect::<Vec<_>>().join("; ")))
     }
 
-    /// Verdicts come from where they were kept: one that is not about this device and build is no verdict.
+    /// Whether it is about this device and build. Verdicts come back from storage, which anybody may have written.
     pub(super) fn holds(&self, key: &str, candidates: &Candidates) -> bool {
         let known = |tuning: Tuning| {
             candidates.matvec.contains(&tuning.matvec)
