@@ -5,6 +5,8 @@
 //! | room | what it does | may import |
 //! |---|---|---|
 //! | [`engine`] | load, chat, complete: joins the rooms, no arithmetic | everything below |
+//! | [`select`] | which way of computing is right and fastest here | api, generate, models |
+//! | [`api`] | OpenAI's objects ⇄ ours; computes nothing | chat, generate, embed (their data) |
 //! | [`chat`] | messages → prompt (the model's Jinja template) | leaf rooms |
 //! | [`generate`] | ids → ids; never sees a string | models, device, sampler |
 //! | [`models`] | one file per architecture: config, tensor names, forward | nn, weights |
@@ -20,6 +22,7 @@ pub mod error;
 pub use cresset_numerics::quant;
 pub use error::{Error, Result};
 
+pub mod api;
 pub mod chat;
 pub mod device;
 pub mod embed;
@@ -29,6 +32,7 @@ pub mod models;
 pub mod nn;
 pub mod ops;
 pub mod sampler;
+pub mod select;
 pub mod tokenizer;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

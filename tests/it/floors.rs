@@ -18,8 +18,10 @@ const FLOORS: &[(&str, u32)] = &[
     ("generate", 6),
     ("embed", 6),
     ("train", 6),
-    ("engine", 7),
-    ("web", 8),
+    ("api", 7),
+    ("select", 8),
+    ("engine", 9),
+    ("web", 10),
 ];
 
 /// Pairs that the numbers would allow but the design forbids.

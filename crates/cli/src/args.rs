@@ -5,6 +5,7 @@ use crate::{report, verdicts};
 use clap::Args;
 use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress};
 use cresset::error::Result;
+use cresset::sampler;
 use indicatif::{ProgressBar, ProgressStyle};
 use pollster::block_on;
 use serde_json::{Map, Value, json};
@@ -86,32 +87,49 @@ impl Adapter {
     }
 }
 
+/// What an option does, with its range and its default.
+fn ranged(range: sampler::Range, what: &str) -> String {
+    let default = range.default.map(|value| format!("; {value} unless given")).unwrap_or_default();
+    format!("{what} ({range}{default})")
+}
+
 /// How tokens are chosen, and when the text ends.
 #[derive(Args)]
 pub struct Sampling {
-    /// Tokens to write at most (default: until the text ends or the context is full).
+    /// Tokens to write at most; without it until the text ends or the context is full.
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<u64>,
-    /// 0 always takes the most probable token, 1 follows the model's probabilities, up to 2 is wilder.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", help = ranged(
+        sampler::TEMPERATURE,
+        "0 always takes the most probable token, 1 follows the model's probabilities, more is wilder",
+    ))]
     pub temperature: Option<f64>,
-    /// Only the K most probable tokens (0: all).
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", help = ranged(sampler::TOP_K, "Only the K most probable tokens; 0: all"))]
     pub top_k: Option<u64>,
-    /// Only the most probable tokens that together have this probability.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", help = ranged(
+        sampler::TOP_P,
+        "Only the most probable tokens that together have this probability",
+    ))]
     pub top_p: Option<f64>,
-    /// Only tokens with at least this share of the best one's probability.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", help = ranged(
+        sampler::MIN_P,
+        "Only tokens with at least this share of the best one's probability",
+    ))]
     pub min_p: Option<f64>,
-    /// Above 1 makes tokens that were there already less likely.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", help = ranged(
+        sampler::REPETITION_PENALTY,
+        "Above 1 makes tokens that were there already less likely",
+    ))]
     pub repetition_penalty: Option<f64>,
-    /// From -2 to 2, taken off a token's score for each time it was written.
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
+        sampler::FREQUENCY_PENALTY,
+        "Taken off a token's score for each time it was written",
+    ))]
     pub frequency_penalty: Option<f64>,
-    /// From -2 to 2, taken off a token's score once it was written.
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
+        sampler::PRESENCE_PENALTY,
+        "Taken off a token's score once it was written",
+    ))]
     pub presence_penalty: Option<f64>,
     /// The same seed gives the same text on the same device.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]

@@ -4,7 +4,7 @@ use crate::args::Model;
 use crate::output::{print, print_json};
 use clap::Args;
 use cresset::device::KernelTime;
-use cresset::engine::{BenchOptions, BenchReport, no_breathing};
+use cresset::engine::{BenchOptions, BenchReport, Roofline, no_breathing};
 use cresset::error::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -62,18 +62,18 @@ fn text(info: &Value, load_s: f64, report: &BenchReport) -> String {
         name(&info["model"]["name"]),
         name(&info["device"]["description"]),
         name(&info["device"]["backend"]),
-        report.prefill_tokens_per_s,
+        report.speed.prefill_tokens_per_s,
         report.prompt_tokens,
-        report.time_to_first_token_s * 1e3,
-        report.decode_tokens_per_s,
+        report.speed.time_to_first_token_s * 1e3,
+        report.speed.decode_tokens_per_s,
         report.generated_tokens,
-        report.dispatches_per_token,
-        report.submits_per_token,
-        report.bytes_read_per_token,
+        report.per_token.dispatches_per_token,
+        report.per_token.submits_per_token,
+        report.per_token.bytes_read_per_token,
         report.objects_made,
         report.runs,
     );
-    if let (Some(most), Some(stream), Some(fma)) = (report.ceilings, report.share_of_stream, report.share_of_fma) {
+    if let Some(Roofline { ceilings: most, share_of_stream, share_of_fma }) = report.roofline {
         text += &format!(
             "\nthis adapter at most: {:.1} GB/s read, {:.0} GFLOP/s, {:.1} µs a dispatch, {:.0} µs until a result is read\n\
              of that: decode {:.0}% of reading {:.1} MB of weights a token, prefill {:.0}% of the arithmetic\n",
@@ -81,9 +81,9 @@ fn text(info: &Value, load_s: f64, report: &BenchReport) -> String {
             most.fma_gflop_per_s,
             most.dispatch_us,
             most.readback_us,
-            100.0 * stream,
+            100.0 * share_of_stream,
             report.weight_bytes as f64 / 1e6,
-            100.0 * fma,
+            100.0 * share_of_fma,
         );
     }
     for (what, kernels) in [("prefill", &report.prefill_kernels), ("a decoded token", &report.decode_kernels)] {

@@ -1,7 +1,7 @@
 //! What helps to mend a fault of a graphics device or our own: behind the error's line, for whoever reports it.
 
 use crate::verdicts;
-use cresset::engine::{DeviceChoice, Engine, open_device};
+use cresset::engine::{DeviceChoice, Engine};
 use cresset::error::Error;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub fn of(error: &Error) -> Option<String> {
 
 /// The adapter as it answers now: the fault came before it was known.
 fn adapter() -> Value {
-    match block_on(open_device(DeviceChoice::Gpu)) {
+    match block_on(DeviceChoice::Gpu.open()) {
         Ok(device) => json!(device.info()),
         Err(error) => json!(error.to_string()),
     }

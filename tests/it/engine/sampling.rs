@@ -66,7 +66,9 @@ fn penalties_are_those_of_the_formula(case: Case) {
 fn the_narrowest_sampling_is_greedy(case: Case) {
     let mut engine = engine(case);
     let greedy = run(&mut engine, json!({ "temperature": 0 }));
-    for narrow in [json!({ "top_k": 1 }), json!({ "top_p": 1e-6 }), json!({ "min_p": 1 })] {
+    // `top_p: 0` keeps the most likely token, as with OpenAI and llama.cpp.
+    let top_p = [1e-6, 1e-60, 0.0].map(|p| json!({ "top_p": p }));
+    for narrow in [json!({ "top_k": 1 }), json!({ "min_p": 1 })].into_iter().chain(top_p) {
         let request = with(json!({ "temperature": 1.5, "seed": 3 }), narrow);
         assert_eq!(run(&mut engine, request.clone()), greedy, "{request}");
     }

@@ -228,6 +228,7 @@ fn settings() -> Vec<SamplingSlot> {
         SamplingSlot { top_p: 0.9, ..plain },
         SamplingSlot { top_p: 0.05, ..plain },
         SamplingSlot { top_p: 1e-9, ..plain },
+        SamplingSlot { top_p: 0.0, ..plain },
         SamplingSlot { min_p: 0.1, ..plain },
         SamplingSlot { min_p: 1.0, ..plain },
         SamplingSlot { temperature: 1.5, top_k: 8, top_p: 0.8, min_p: 0.05, ..plain },

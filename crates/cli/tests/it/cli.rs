@@ -497,7 +497,7 @@ fn wrong_arguments_are_one_line() {
     };
     wrong(&["--device", "toaster"], "auto, gpu, cpu");
     wrong(&["--device", "cpu", "--temperature", "3"], "temperature: must be a number from 0 to 2");
-    wrong(&["--device", "cpu", "--top-p", "0"], "top_p");
+    wrong(&["--device", "cpu", "--top-p", "1.5"], "top_p: must be a number from 0 to 1");
     wrong(&["--temperature", "warm"], "--temperature");
     wrong(&["--max-tokens", "-3"], "-3");
     wrong(&["--device", "cpu", "--context", "1000"], "contextLength: is 1000, but the model was made for 128");

@@ -1,5 +1,5 @@
-//! What a graphics adapter could do at most, measured on it: how fast it reads memory and multiplies, and what a dispatch
-//! and a read-back cost. A model's speed is said as a share of these.
+//! The limits of a graphics adapter, measured on it: how fast it reads memory and multiplies, and how long a dispatch and a
+//! read-back take (Williams et al. 2009, the roofline model). A model's speed is given as a share of these.
 
 use crate::device::{BufferId, Control, Device, Layout, Pass, Plan, Pool, Usage, profile};
 use crate::error::Result;
@@ -12,21 +12,22 @@ use web_time::Instant;
 const STREAM_BYTES: u64 = 64 << 20;
 const THREADS: usize = 1 << 16;
 
-/// The limits of an adapter.
+/// The limits of an adapter, the ceilings of its roofline.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Ceilings {
     /// 10⁹ bytes read a second.
     pub stream_gb_per_s: f64,
     /// 10⁹ f32 operations a second; a multiply-add is two.
     pub fma_gflop_per_s: f64,
-    /// Of one dispatch among many.
+    /// Microseconds of one dispatch among many.
     pub dispatch_us: f64,
-    /// From a submission that does next to nothing until its result is read.
+    /// Microseconds from a nearly empty submission until its result is read.
     pub readback_us: f64,
 }
 
 impl Ceilings {
-    /// Errors: `OUT_OF_MEMORY`, `DEVICE_LOST`. The device is as before, whatever happens.
+    /// # Errors
+    /// `OUT_OF_MEMORY`, `DEVICE_LOST`. The device is as before, whatever happens.
     pub async fn measure(device: &mut Device) -> Result<Ceilings> {
         let buffers = Buffers::new(device)?;
         let ceilings = buffers.measure(device).await;
@@ -77,7 +78,7 @@ impl Buffers {
     async fn measure(&self, device: &mut Device) -> Result<Ceilings> {
         const DISPATCHES: usize = 64;
         let read = self.seconds(device, |pass| stream(pass, self.x, STREAM_BYTES, THREADS, self.y)).await?;
-        // So many rounds that a slow device takes a moment and a fast one more than its clock can tell.
+        // Enough rounds for a fast device's clock, few enough for a slow one.
         let rounds = if device.info().software { 64 } else { 4096 };
         let multiplied = self.seconds(device, |pass| multiply_add(pass, rounds, THREADS, self.y)).await?;
         let dispatched =

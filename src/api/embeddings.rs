@@ -1,8 +1,6 @@
 //! `embeddings.create`: texts or ids → OpenAI's list of vectors.
 
-use super::Engine;
-use super::request::Fields;
-use crate::device::Breathe;
+use super::fields::{Fields, ids};
 use crate::embed::How;
 use crate::error::{Error, Result};
 use crate::ops::Pooling;
@@ -11,13 +9,25 @@ use serde_json::{Value, json};
 /// Inputs of a request: OpenAI's own limit.
 const MOST_INPUTS: usize = 2048;
 
-impl Engine {
-    /// `embeddings.create`. Errors: `INVALID_REQUEST`, `CONTEXT_OVERFLOW` (unless `truncate_prompt_tokens` is given),
-    /// `ABORTED`, `DEVICE_LOST`. The engine stays usable after each.
-    pub async fn embed(&mut self, request: &Value, breathe: &Breathe) -> Result<Value> {
-        let fields = Fields::of(request)?;
-        let context = self.embedder()?.context();
-        let d_model = self.embedder()?.model().shape.d_model;
+/// What an embeddings request asks for, beside its input.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbeddingsRequest {
+    /// How rows become a vector.
+    pub how: How,
+    /// Longer inputs are cut to so many ids.
+    truncate: Option<usize>,
+    /// How many numbers of each vector are wanted.
+    dimensions: Option<usize>,
+    /// Vectors as text instead of as numbers.
+    base64: bool,
+}
+
+impl EmbeddingsRequest {
+    /// For a model of so many positions, vectors [d_model], and a pooling of its own.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a field that is wrong.
+    pub fn parse(fields: &Fields, context: usize, d_model: usize, own: Pooling) -> Result<Self> {
         let truncate = fields.count("truncate_prompt_tokens", 1..=context as u64)?;
         let dimensions = fields.count("dimensions", 1..=d_model as u64)?;
         let base64 = match fields.text("encoding_format")? {
@@ -28,72 +38,68 @@ impl Engine {
             }
         };
         let pooling = match fields.text("pooling")? {
-            None => self.embedder()?.model().pooling,
+            None => own,
             Some("mean") => Pooling::Mean,
             Some("cls") => Pooling::Cls,
             Some("last") => Pooling::Last,
             Some(other) => return Err(Error::invalid("pooling", format!("must be mean, cls or last, not {other}"))),
         };
         let normalize = fields.get("normalize").is_none() || fields.flag("normalize")?;
-        let mut sequences = self.inputs(&fields)?;
-        if let Some(most) = truncate {
+        Ok(EmbeddingsRequest { how: How { pooling, normalize }, truncate, dimensions, base64 })
+    }
+
+    /// The ids of each `input`: a text, ids, or a list of either. Texts become ids by `encode`.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for an input that is empty or something else, and those of `encode`.
+    pub fn inputs(&self, fields: &Fields, encode: &dyn Fn(&str) -> Result<Vec<u32>>) -> Result<Vec<Vec<u32>>> {
+        let mut sequences = inputs(fields, encode)?;
+        if let Some(most) = self.truncate {
             sequences.iter_mut().for_each(|ids| cut(ids, most));
         }
+        Ok(sequences)
+    }
 
-        let interrupted = self.interrupt_handle();
-        interrupted.set(false);
-        self.requests += 1;
-        let tokens: usize = sequences.iter().map(Vec::len).sum();
-        let how = How { pooling, normalize };
-        let vectors = match self.embedder()?.embed(&sequences, how, breathe).await {
-            Err(Error::DeviceLost { reason }) => {
-                self.origin.rebuild(reason, &mut self.work, &mut self.adapters).await?;
-                self.embedder()?.embed(&sequences, how, breathe).await?
-            }
-            vectors => vectors?,
-        };
+    /// OpenAI's list of vectors [d_model], made from `tokens` ids by the model of that name.
+    pub fn answer(&self, vectors: Vec<Vec<f32>>, model: &str, tokens: usize) -> Value {
         let data = vectors.into_iter().enumerate().map(|(index, mut vector)| {
-            if let Some(n) = dimensions {
-                shorten(&mut vector, n, normalize);
+            if let Some(n) = self.dimensions {
+                shorten(&mut vector, n, self.how.normalize);
             }
-            let embedding = if base64 { json!(to_base64(&vector)) } else { json!(vector) };
+            let embedding = if self.base64 { json!(to_base64(&vector)) } else { json!(vector) };
             json!({ "object": "embedding", "index": index, "embedding": embedding })
         });
-        Ok(json!({
+        json!({
             "object": "list",
             "data": data.collect::<Vec<_>>(),
-            "model": self.model.name,
+            "model": model,
             "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
-        }))
+        })
     }
+}
 
-    /// The `input` of a request: a text, ids, or a list of either.
-    fn inputs(&self, fields: &Fields) -> Result<Vec<Vec<u32>>> {
-        let wrong = || Error::invalid("input", "must be a text, a list of token ids, or a list of either");
-        let encode = |text: &str| match text.is_empty() {
-            true => Err(Error::invalid("input", "has an empty text")),
-            false => self.tokenizer()?.encode(text, true, true),
-        };
-        let ids = |list: &[Value]| -> Result<Vec<u32>> {
-            let id = |id: &Value| id.as_u64().and_then(|id| u32::try_from(id).ok());
-            list.iter().map(id).collect::<Option<Vec<u32>>>().filter(|ids| !ids.is_empty()).ok_or_else(wrong)
-        };
-        let list = match fields.get("input") {
-            Some(Value::String(text)) => return Ok(vec![encode(text)?]),
-            Some(Value::Array(list)) if list.first().is_some_and(Value::is_number) => return Ok(vec![ids(list)?]),
-            Some(Value::Array(list)) if (1..=MOST_INPUTS).contains(&list.len()) => list,
-            Some(Value::Array(list)) if list.len() > MOST_INPUTS => {
-                return Err(Error::invalid("input", format!("has {} items; at most {MOST_INPUTS}", list.len())));
-            }
-            _ => return Err(wrong()),
-        };
-        let item = |item: &Value| match item {
-            Value::String(text) => encode(text),
-            Value::Array(list) => ids(list),
-            _ => Err(wrong()),
-        };
-        list.iter().map(item).collect()
-    }
+fn inputs(fields: &Fields, encode: &dyn Fn(&str) -> Result<Vec<u32>>) -> Result<Vec<Vec<u32>>> {
+    let wrong = || Error::invalid("input", "must be a text, a list of token ids, or a list of either");
+    let text = |text: &str| match text.is_empty() {
+        true => Err(Error::invalid("input", "has an empty text")),
+        false => encode(text),
+    };
+    let ids = |list: &[Value]| ids(list).filter(|ids| !ids.is_empty()).ok_or_else(wrong);
+    let list = match fields.get("input") {
+        Some(Value::String(input)) => return Ok(vec![text(input)?]),
+        Some(Value::Array(list)) if list.first().is_some_and(Value::is_number) => return Ok(vec![ids(list)?]),
+        Some(Value::Array(list)) if (1..=MOST_INPUTS).contains(&list.len()) => list,
+        Some(Value::Array(list)) if list.len() > MOST_INPUTS => {
+            return Err(Error::invalid("input", format!("has {} items; at most {MOST_INPUTS}", list.len())));
+        }
+        _ => return Err(wrong()),
+    };
+    let item = |item: &Value| match item {
+        Value::String(input) => text(input),
+        Value::Array(list) => ids(list),
+        _ => Err(wrong()),
+    };
+    list.iter().map(item).collect()
 }
 
 /// The first `most` ids, with the last one (a `[SEP]`, an end of text) kept at the end.

@@ -1,4 +1,4 @@
-//! How fast a model would decode here, from a measurement of well under a second: no weight is downloaded for it.
+//! Estimates how fast a model would run here, from a measurement of well under a second that needs no weights.
 
 use crate::device::{Control, Device, Layout, Pass, Row, Tensor, Usage, Weight, WeightPiece};
 use crate::error::Result;
@@ -16,27 +16,28 @@ const FEW: usize = 64;
 /// Rows of a prompt that are computed at once.
 const MANY: usize = 128;
 
-/// What decoding takes, in seconds.
+/// The costs of decoding, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
-    /// Of a weight that is read.
+    /// For each weight that is read.
     pub weight: f64,
-    /// Of a dispatch, whatever it computes.
+    /// For each dispatch, besides the weights it reads.
     pub dispatch: f64,
 }
 
-/// What prompts take as well.
+/// The costs of decoding and of prompts, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     #[serde(flatten)]
+    /// The costs of decoding.
     pub pace: Pace,
-    /// Of a weight and a row, where many rows share what is read.
+    /// For each weight and row, where many rows share the weights that are read.
     pub row: f64,
-    /// From a submission that does next to nothing until its result is read.
+    /// From a nearly empty submission until its result is read.
     pub wait: f64,
 }
 
-/// What a model is asked for, for an estimate.
+/// The work to estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Task {
     /// Rows of the prompt, or of the text that becomes a vector.
@@ -65,7 +66,10 @@ impl Costs {
     }
 }
 
-/// The pace of `device` with weights in `format`.
+/// The pace of `device` with weights in `format`, measured there in well under a second.
+///
+/// # Errors
+/// `OUT_OF_MEMORY`, `DEVICE_LOST`.
 pub async fn pace(device: &mut Device, format: Format) -> Result<Pace> {
     // Enough weights to go past the caches, and to take milliseconds: browsers' clocks tick in tenths of one.
     let (rows, steps, few_steps) = match (device.is_cpu(), device.info().software) {
@@ -80,7 +84,10 @@ pub async fn pace(device: &mut Device, format: Format) -> Result<Pace> {
     Ok(Pace { weight, dispatch })
 }
 
-/// What prompts take as well: a tiled product has to be compiled for that.
+/// The costs of `device` with weights in `format`, prompts included: compiles a tiled product for that.
+///
+/// # Errors
+/// `OUT_OF_MEMORY`, `DEVICE_LOST`.
 pub async fn costs(device: &mut Device, format: Format) -> Result<Costs> {
     let pace = pace(device, format).await?;
     let (rows, steps) = if device.info().software { (128, 2) } else { (2048, 5) };

@@ -1,17 +1,17 @@
 //! What a chat's request says about its prompt: messages, tools, documents, switches of the template.
 
-use super::Engine;
-use super::request::Fields;
+use super::fields::Fields;
 use crate::chat::{ChatTemplate, RenderOptions, no_template, tool_calls};
 use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
 use serde_json::{Map, Value, json};
-use web_time::SystemTime;
 
 /// How hard a model may think, in OpenAI's words.
 const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
 
 /// A chat's prompt.
 pub struct ChatPrompt {
+    /// What the model reads.
     pub text: String,
     /// The names of the tools that the model was told about.
     pub tools: Vec<String>,
@@ -30,68 +30,70 @@ enum ToolChoice<'a> {
     Named(&'a str),
 }
 
-impl Engine {
-    /// Messages → the prompt text the model was taught. `options` has the fields of a chat request that matter here.
-    pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
-        let empty = json!({});
-        let fields = Fields::of(if options.is_null() { &empty } else { options })?;
-        check_messages(messages)?;
-        self.chat_prompt(messages, &fields).map(|prompt| prompt.text)
-    }
-
-    pub(super) fn chat_prompt(&self, messages: &[Value], fields: &Fields) -> Result<ChatPrompt> {
-        let mut options = render_options(fields)?;
-        options.now = self.now();
-        let own = self.template.as_ref().ok().and_then(Option::as_ref);
-        let brought;
-        let template = match fields.text("chat_template")? {
-            None => own,
-            Some(name) if own.is_some_and(|own| own.names().iter().any(|known| known == name)) => {
-                options.template = Some(name.to_string());
-                own
-            }
-            Some(source) => {
-                brought = ChatTemplate::from_request(source, own, self.tokenizer.as_ref())?;
-                Some(&brought)
-            }
-        };
-        let template = match (template, &self.template) {
-            (Some(template), _) => template,
-            (None, Err(broken)) => return Err(broken.clone()),
-            (None, Ok(_)) => return Err(no_template()),
-        };
-        for (field, given) in [("tools", &options.tools), ("documents", &options.documents)] {
-            if given.is_some() && !template.uses(field, &options)? {
-                return Err(Error::invalid(field, "the model's chat template has no place for them"));
-            }
+/// Messages, which were checked, and a request's other fields → the prompt.
+///
+/// `own`: the model's template, none, or why it cannot be used. `tokenizer`: for the special tokens that a request's own
+/// template names. `now`: seconds since 1970 by the clock on the wall, for templates that tell the date.
+///
+/// # Errors
+/// `INVALID_REQUEST` for fields that are wrong, or that the template has no place for; `MODEL_UNSUPPORTED` without a
+/// template; `TEMPLATE` where the template itself fails.
+pub fn chat_prompt(
+    messages: &[Value],
+    fields: &Fields,
+    own: &Result<Option<ChatTemplate>>,
+    tokenizer: Option<&Tokenizer>,
+    now: Option<i64>,
+) -> Result<ChatPrompt> {
+    let mut options = RenderOptions { now, ..render_options(fields)? };
+    let mut brought = None;
+    let template = template(fields, own, tokenizer, &mut brought, &mut options.template)?;
+    for (field, given) in [("tools", &options.tools), ("documents", &options.documents)] {
+        if given.is_some() && !template.uses(field, &options)? {
+            return Err(Error::invalid(field, "the model's chat template has no place for them"));
         }
-        let tools = options.tools.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let names = tools.iter().filter_map(|tool| tool["function"]["name"].as_str());
-        let tools: Vec<String> = names.map(str::to_string).collect();
-        let mut text = template.render_request(messages, &options)?;
-        let mut opening = String::new();
-        let wanted = match tool_choice(fields)? {
-            ToolChoice::Auto | ToolChoice::None => None,
-            ToolChoice::Required => Some(Some(tools[0].as_str()).filter(|_| tools.len() == 1)),
-            ToolChoice::Named(name) => Some(Some(name)),
-        };
-        if let Some(name) = wanted {
-            opening = template.call_opening(name, &options)?.ok_or_else(|| {
-                let reason = "the model's chat template teaches no way of calling tools that this version knows, so \
-                              that it cannot be made to call one; leave it to the model with \"auto\"";
-                Error::invalid("tool_choice", reason)
-            })?;
-            text.push_str(&tool_calls::end_of_thought(&text));
-            text.push_str(&opening);
-        }
-        let continues = options.continue_final_message || !opening.is_empty();
-        Ok(ChatPrompt { text, tools, continues, opening })
     }
+    let tools = options.tools.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names = tools.iter().filter_map(|tool| tool["function"]["name"].as_str());
+    let tools: Vec<String> = names.map(str::to_string).collect();
+    let mut text = template.render_request(messages, &options)?;
+    let mut opening = String::new();
+    let wanted = match tool_choice(fields)? {
+        ToolChoice::Auto | ToolChoice::None => None,
+        ToolChoice::Required => Some(Some(tools[0].as_str()).filter(|_| tools.len() == 1)),
+        ToolChoice::Named(name) => Some(Some(name)),
+    };
+    if let Some(name) = wanted {
+        opening = template.call_opening(name, &options)?.ok_or_else(|| {
+            let reason = "the model's chat template teaches no way of calling tools that this version knows, so \
+                          that it cannot be made to call one; leave it to the model with \"auto\"";
+            Error::invalid("tool_choice", reason)
+        })?;
+        text.push_str(&tool_calls::end_of_thought(&text));
+        text.push_str(&opening);
+    }
+    let continues = options.continue_final_message || !opening.is_empty();
+    Ok(ChatPrompt { text, tools, continues, opening })
+}
 
-    /// Seconds since 1970 by the clock on the wall.
-    fn now(&self) -> Option<i64> {
-        let seconds = SystemTime::UNIX_EPOCH.elapsed().ok()?.as_secs();
-        i64::try_from(seconds).ok()?.checked_add(self.utc_offset)
+/// The template that a request wants: the model's own, `which` of several by name, or one that it brought.
+fn template<'a>(
+    fields: &Fields,
+    own: &'a Result<Option<ChatTemplate>>,
+    tokenizer: Option<&Tokenizer>,
+    brought: &'a mut Option<ChatTemplate>,
+    which: &mut Option<String>,
+) -> Result<&'a ChatTemplate> {
+    let usable = own.as_ref().ok().and_then(Option::as_ref);
+    match (fields.text("chat_template")?, usable, own) {
+        (None, Some(template), _) => Ok(template),
+        (None, None, Err(broken)) => Err(broken.clone()),
+        (None, None, Ok(_)) => Err(no_template()),
+        (Some(name), Some(template), _) if template.names().iter().any(|known| known == name) => {
+            *which = Some(name.to_string());
+            Ok(template)
+        }
+        (Some(source), ..) => Ok(brought.insert(ChatTemplate::from_request(source, usable, tokenizer)?)),
     }
 }
 
@@ -197,34 +199,6 @@ fn documents(fields: &Fields) -> Result<Option<Value>> {
     }
 }
 
-/// Every message has a role and a content that this build can read.
-pub(super) fn check_messages(messages: &[Value]) -> Result<()> {
-    for (i, message) in messages.iter().enumerate() {
-        let wrong = |reason: &str| Err(Error::invalid(format!("messages[{i}]"), reason));
-        if !message["role"].is_string() {
-            return wrong("must have a role, such as \"user\"");
-        }
-        let calls = &message["tool_calls"];
-        if !calls.is_null() && calls.as_array().is_none_or(|list| !list.iter().all(|call| call["function"].is_object()))
-        {
-            return wrong("tool_calls must be a list of {\"type\": \"function\", \"function\": …}");
-        }
-        let may_be_empty = message["role"] == "assistant" && calls.as_array().is_some_and(|list| !list.is_empty());
-        match &message["content"] {
-            Value::String(_) => {}
-            Value::Null if may_be_empty => {}
-            Value::Array(parts) => {
-                if let Some(part) = parts.iter().find(|part| part["type"] != "text" || !part["text"].is_string()) {
-                    let kind = part["type"].as_str().unwrap_or("something else");
-                    return wrong(&format!("has {kind} among its parts; this version reads text only"));
-                }
-            }
-            _ => return wrong("must have a content: text, or a list of parts"),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,32 +258,6 @@ mod tests {
         ] {
             let error = options(request).unwrap_err();
             assert_eq!((error.code(), &error.details()["field"]), ("INVALID_REQUEST", &json!(field)));
-        }
-    }
-
-    #[test]
-    fn messages_have_a_role_and_a_content() {
-        let call = json!([{ "id": "1", "type": "function", "function": { "name": "now", "arguments": "{}" } }]);
-        let good = [
-            json!({ "role": "user", "content": "x" }),
-            json!({ "role": "user", "content": [{ "type": "text", "text": "x" }] }),
-            json!({ "role": "assistant", "content": null, "tool_calls": call }),
-            json!({ "role": "assistant", "tool_calls": call }),
-            json!({ "role": "tool", "tool_call_id": "1", "content": "noon" }),
-        ];
-        assert_eq!(check_messages(&good), Ok(()));
-        for wrong in [
-            json!("x"),
-            json!({ "content": "x" }),
-            json!({ "role": "user" }),
-            json!({ "role": "user", "content": null, "tool_calls": call }),
-            json!({ "role": "assistant", "content": null, "tool_calls": [] }),
-            json!({ "role": "assistant", "content": "x", "tool_calls": [1] }),
-            json!({ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] }),
-            json!({ "role": "user", "content": 7 }),
-        ] {
-            let error = check_messages(&[good[0].clone(), wrong]).unwrap_err();
-            assert_eq!(error.details()["field"], "messages[1]", "{error}");
         }
     }
 }

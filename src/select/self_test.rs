@@ -1,73 +1,24 @@
-//! Never gibberish: before a model is computed on a GPU, each way of computing there answers a small model's questions, whose
-//! answers the specification knows. A way that is wrong is not used, and of those that are right the fastest is; what was
-//! found out holds for the adapter and this build, so that it need not be asked again.
+//! Never gibberish: before a model runs on a GPU, each kernel variant runs a small model there, and its logits are compared
+//! with those of the CPU's specification. A variant that is wrong is not used; of the correct ones the fastest is. The verdict
+//! holds for this adapter and this build, and can be stored.
 
-use super::faster::Paces;
-use super::known::{Answer, KnownModel, Part, Recipe, Rounding, Size};
-use super::load::{DeviceChoice, LoadOptions, LoadProgress, open_device};
+use super::known_model::{Answer, KnownModel, Phase, Recipe, Rounding, Size};
+use super::options::{DeviceChoice, LoadOptions, LoadProgress};
+use super::verdict::{Demoted, Verdict};
 use crate::device::{Candidates, Device, DeviceInfo, KvFormat, MatmulShape, MatvecShape, Numbers, Tuning, UnpackF16};
 use crate::error::Result;
 use crate::quant::Format;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Another way is taken if it needs less than this share of the time.
+/// A variant replaces the usual one if it needs less than this share of its time: smaller differences are noise.
 const BETTER: f64 = 0.95;
-
-/// How to go about it.
-#[derive(Debug, Clone, Default)]
-pub struct SelfTest {
-    /// Without it, a device computes in the way that is usual for its kind, unproven.
-    pub run: bool,
-    /// What was found out before.
-    pub known: Vec<Verdict>,
-    /// Instead of those that the device's features allow.
-    pub candidates: Option<Candidates>,
-}
-
-/// What was found out about an adapter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The adapter, the build, and the number formats that it holds for.
-    key: String,
-    /// The way to compute; none if every one is wrong.
-    tuning: Option<Tuning>,
-    pub demoted: Vec<Demoted>,
-    /// Beside the CPU, where that was measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paces: Option<Paces>,
-}
-
-/// A way of computing that is wrong here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Demoted {
-    pub variant: String,
-    pub reason: String,
-}
-
-impl Verdict {
-    /// How to compute, or why not at all.
-    pub fn tuning(&self) -> std::result::Result<Tuning, String> {
-        let reasons = self.demoted.iter().map(|Demoted { variant, reason }| format!("{variant}: {reason}"));
-        self.tuning.ok_or_else(|| format!("it computes wrongly ({})", reasons.collect::<Vec<_>>().join("; ")))
-    }
-
-    /// Verdicts come from where they were kept: one that is not about this device and build is no verdict.
-    fn holds(&self, key: &str, candidates: &Candidates) -> bool {
-        let known = |tuning: Tuning| {
-            candidates.matvec.contains(&tuning.matvec)
-                && candidates.matmul.contains(&tuning.matmul)
-                && candidates.unpack_f16.contains(&tuning.unpack_f16)
-                && (1..=1024).contains(&tuning.least_groups)
-        };
-        self.key == key && self.tuning.is_none_or(known)
-    }
-}
 
 /// The verdict on a GPU, for a model whose weights are in `formats`, most of them in the first.
 ///
-/// Errors: those of a device that cannot be opened, and of the specification. What goes wrong in a trial is its outcome.
-pub async fn judge(
+/// # Errors
+/// `WEBGPU_UNAVAILABLE` where no device opens, and errors of the specification's own run. Errors of a variant's run are part
+/// of the verdict.
+pub async fn verify(
     info: &DeviceInfo,
     options: &LoadOptions,
     formats: &[Format],
@@ -80,12 +31,12 @@ pub async fn judge(
         return Ok(known.clone());
     }
     let mut report = |loaded, total| on_progress(LoadProgress { status: "self-test", loaded, total });
-    let mut exam = Exam::new(info, options, formats);
-    let tuning = exam.all(&candidates, &mut report).await?;
-    for Demoted { variant, reason } in &exam.demoted {
+    let mut verification = Verification::new(info, options, formats);
+    let tuning = verification.all(&candidates, &mut report).await?;
+    for Demoted { variant, reason } in &verification.demoted {
         log::warn!("{}: {variant} is not used: {reason}", info.name());
     }
-    Ok(Verdict { key, tuning, demoted: exam.demoted, paces: None })
+    Ok(Verdict { key, tuning, demoted: verification.demoted, throughput: None })
 }
 
 fn key(info: &DeviceInfo, formats: &[Format], kv: KvFormat) -> String {
@@ -112,22 +63,22 @@ fn usual_or_first<T: Copy + PartialEq>(shapes: &[T], usual: T) -> Option<T> {
     if shapes.contains(&usual) { Some(usual) } else { shapes.first().copied() }
 }
 
-/// Shapes that `shapes` will be tried in, if one of them in numbers is right.
-fn trials<T: Shape>(shapes: &[T]) -> usize {
+/// How many of `shapes` will be tried: of those with packed bytes only one, if any other shape is correct.
+fn trials<T: KernelShape>(shapes: &[T]) -> usize {
     let packed = shapes.iter().filter(|shape| shape.is_packed()).count();
     let numbers = shapes.len() - packed;
     if numbers == 0 { packed } else { numbers + packed.min(1) }
 }
 
-/// How a kernel is shaped.
-trait Shape: Copy + PartialEq + fmt::Display {
+/// Variants of a kernel.
+trait KernelShape: Copy + PartialEq + fmt::Display {
     const KERNEL: &str;
     fn is_packed(&self) -> bool;
-    /// The same, but for what is multiplied.
+    /// Whether both differ at most in the numbers they multiply.
     fn is_like(&self, other: &Self) -> bool;
 }
 
-impl Shape for MatvecShape {
+impl KernelShape for MatvecShape {
     const KERNEL: &str = "matvec";
 
     fn is_packed(&self) -> bool {
@@ -139,7 +90,7 @@ impl Shape for MatvecShape {
     }
 }
 
-impl Shape for MatmulShape {
+impl KernelShape for MatmulShape {
     const KERNEL: &str = "matmul";
 
     fn is_packed(&self) -> bool {
@@ -151,51 +102,52 @@ impl Shape for MatmulShape {
     }
 }
 
-/// What each way of computing goes through.
-struct Exam {
-    subject: Subject,
+/// A run of the self-test.
+struct Verification {
+    under_test: DeviceUnderTest,
     software: bool,
     usual: Tuning,
-    /// In the format of most weights.
+    /// A model in the format of most weights.
     small: Case,
-    /// In all formats, with scales below f16's normal range; and without, for tiles of f16, in which weights that small
-    /// may be lost, as little as they matter.
+    /// A model in all formats, with scales below f16's normal range.
     mixed: Case,
+    /// The same formats with normal scales, for tiles of f16: these may flush such small weights to 0, which does no harm.
     mixed_normal: Case,
-    /// For times, where they are worth taking.
+    /// A larger model to measure speed with; none on software adapters, where speed does not decide.
     wide: Option<Case>,
     demoted: Vec<Demoted>,
 }
 
-/// The device that is examined: one for all cases, whose kernels are mostly the same. Losing it is no harm to any other.
-struct Subject {
+/// The device under test, one for all cases, because they share most kernels. It is not the device that the model will run on:
+/// it may be lost.
+struct DeviceUnderTest {
     choice: DeviceChoice,
     kv: KvFormat,
-    /// With its number: each error leads to a new one.
     device: Option<Device>,
+    /// How many were given up before this one: each error leads to a new device.
     number: u32,
 }
 
-/// A model to ask, and what it should answer.
+/// A model to run, and the answers it should give.
 struct Case {
     recipe: Recipe,
-    /// Made from the recipe when it is first needed.
+    /// The model's file, made from the recipe when it is first needed.
     file: Vec<u8>,
-    /// Once it was asked, with the number of the device that has its weights.
+    /// The loaded model, with the number of the device that has its weights.
     model: Option<(KnownModel, u32)>,
-    /// What the specification says.
-    want: Vec<(Part, Answer)>,
+    /// Answers of the specification.
+    want: Vec<(Phase, Answer)>,
 }
 
-impl Exam {
-    fn new(info: &DeviceInfo, options: &LoadOptions, formats: &[Format]) -> Exam {
+impl Verification {
+    fn new(info: &DeviceInfo, options: &LoadOptions, formats: &[Format]) -> Verification {
         let &LoadOptions { device, kv, .. } = options;
         let case = |formats: &[Format], size, small_scales| {
             let recipe = Recipe { formats: formats.to_vec(), size, small_scales };
             Case { recipe, file: Vec::new(), model: None, want: Vec::new() }
         };
-        Exam {
-            subject: Subject { choice: device, kv, device: None, number: 0 },
+        Verification {
+            under_test: DeviceUnderTest { choice: device, kv, device: None, number: 0 },
             software: info.software,
             usual: Tuning::unmeasured(info.software),
             small: case(&formats[..1], Size::SMALL, false),
@@ -206,8 +158,8 @@ impl Exam {
         }
     }
 
-    /// The way to compute, if one is right. First the usual one; of software adapters, which compile slowly and are nobody's
-    /// choice for their speed, that will do. Then each way by itself, and the best of them together.
+    /// The tuning to use; `None` if all are wrong. First the usual one, which is enough for software adapters: they compile
+    /// slowly, and nobody chooses them for speed. Then each variant by itself, and last the best of them together.
     async fn all(&mut self, candidates: &Candidates, report: &mut dyn FnMut(u64, u64)) -> Result<Option<Tuning>> {
         let Candidates { matvec, matmul, unpack_f16 } = candidates;
         let total = (1 + trials(matvec) + trials(matmul) + 1) as u64;
@@ -222,9 +174,9 @@ impl Exam {
             return Ok(Some(usual));
         }
         let tuned = |matvec| Tuning { matvec, ..usual };
-        let matvec = self.best(matvec, usual.matvec, Part::Decode, &tuned, &mut step).await?;
+        let matvec = self.best(matvec, usual.matvec, Phase::Decode, &tuned, &mut step).await?;
         let tuned = |matmul| Tuning { matmul, ..usual };
-        let matmul = self.best(matmul, usual.matmul, Part::Prefill, &tuned, &mut step).await?;
+        let matmul = self.best(matmul, usual.matmul, Phase::Prefill, &tuned, &mut step).await?;
         let (Some(matvec), Some(matmul)) = (matvec, matmul) else { return Ok(None) };
         step();
         let mut best = Tuning { matvec, matmul, ..usual };
@@ -242,8 +194,8 @@ impl Exam {
         }
     }
 
-    /// Whether a way is right with every format and all kernels together, f16 numbers read in the first of these ways with
-    /// which single rows are; or what is wrong. Where it is the reading that is wrong, that is demoted.
+    /// Checks a tuning with every format and all kernels together: `Err` says what is wrong. f16 numbers are read in the first
+    /// of the ways `unpack_f16` that decodes correctly; those before it are demoted.
     async fn prove(
         &mut self,
         tuning: &mut Tuning,
@@ -253,7 +205,7 @@ impl Exam {
         let mut wrong = Vec::new();
         for &unpack_f16 in unpack_f16 {
             tuning.unpack_f16 = unpack_f16;
-            outcome = self.mixed.ask(&mut self.subject, *tuning, Part::Decode).await?;
+            outcome = self.mixed.ask(&mut self.under_test, *tuning, Phase::Decode).await?;
             match &outcome {
                 Ok(()) => break,
                 Err(reason) => wrong.push(Demoted { variant: format!("f16, {unpack_f16}"), reason: reason.clone() }),
@@ -265,42 +217,42 @@ impl Exam {
         }
         self.demoted.extend(wrong);
         let case = if tuning.matmul.numbers == Numbers::F16 { &mut self.mixed_normal } else { &mut self.mixed };
-        case.ask(&mut self.subject, *tuning, Part::Whole).await
+        case.ask(&mut self.under_test, *tuning, Phase::Whole).await
     }
 
-    /// The best of a kernel's shapes that answer a part rightly; the others are demoted. Of those in packed bytes only the one
-    /// like the best in numbers is tried.
-    async fn best<T: Shape>(
+    /// The best of a kernel's correct shapes; wrong ones are demoted. Of the shapes that multiply packed bytes only the
+    /// counterpart of the best other shape is tried.
+    async fn best<T: KernelShape>(
         &mut self,
         shapes: &[T],
         usual: T,
-        part: Part,
+        phase: Phase,
         tuned: &dyn Fn(T) -> Tuning,
         step: &mut dyn FnMut(),
     ) -> Result<Option<T>> {
         let (mut packed, numbers): (Vec<T>, Vec<T>) = shapes.iter().partition(|shape| shape.is_packed());
-        let mut right = self.right(&numbers, part, tuned, step).await?;
+        let mut right = self.right(&numbers, phase, tuned, step).await?;
         if let Some(best) = best(&right, usual) {
             packed.retain(|shape| shape.is_like(&best));
         }
-        right.extend(self.right(&packed, part, tuned, step).await?);
+        right.extend(self.right(&packed, phase, tuned, step).await?);
         Ok(best(&right, usual))
     }
 
-    /// Those of a kernel's shapes that answer a part rightly, with its seconds, 0 where they are not taken.
-    async fn right<T: Shape>(
+    /// A kernel's correct shapes with their seconds for a phase; 0 where speed is not measured.
+    async fn right<T: KernelShape>(
         &mut self,
         shapes: &[T],
-        part: Part,
+        phase: Phase,
         tuned: &dyn Fn(T) -> Tuning,
         step: &mut dyn FnMut(),
     ) -> Result<Vec<(T, f64)>> {
         let mut right = Vec::new();
         for &shape in shapes {
             step();
-            let mut outcome = self.small.ask(&mut self.subject, tuned(shape), part).await?.map(|()| 0.0);
+            let mut outcome = self.small.ask(&mut self.under_test, tuned(shape), phase).await?.map(|()| 0.0);
             if let (Ok(seconds), Some(wide)) = (&mut outcome, &mut self.wide) {
-                match wide.seconds(&mut self.subject, tuned(shape), part).await {
+                match wide.seconds(&mut self.under_test, tuned(shape), phase).await {
                     Ok(measured) => *seconds = measured,
                     Err(error) => outcome = Err(error.to_string()),
                 }
@@ -315,19 +267,19 @@ impl Exam {
 }
 
 impl Case {
-    /// What is wrong with a way's answer to a part, if anything. Error: that of the specification.
+    /// Runs a phase; `Err` says what is wrong with the answer. The outer error is one of the specification's own run.
     async fn ask(
         &mut self,
-        subject: &mut Subject,
+        under_test: &mut DeviceUnderTest,
         tuning: Tuning,
-        part: Part,
+        phase: Phase,
     ) -> Result<std::result::Result<(), String>> {
-        // As many outputs to a group of lanes as the shape says, however small the weight.
+        // The self-test's weights are small: without this, fewer outputs than the shape says would share a workgroup.
         let tuning = Tuning { least_groups: 1, ..tuning };
-        subject.open().await?;
-        let answer = async { self.model(subject, tuning).await?.answer(part).await }.await;
-        self.give_back(subject, answer.is_ok());
-        let want = self.want(subject.kv, part).await?;
+        under_test.open().await?;
+        let answer = async { self.model(under_test, tuning).await?.answer(phase).await }.await;
+        self.give_back(under_test, answer.is_ok());
+        let want = self.want(under_test.kv, phase).await?;
         let packed = tuning.matvec.is_packed() || tuning.matmul.is_packed();
         let rounding = if packed { Rounding::EightBits } else { Rounding::Halves };
         Ok(match answer {
@@ -336,35 +288,35 @@ impl Case {
         })
     }
 
-    async fn seconds(&mut self, subject: &mut Subject, tuning: Tuning, part: Part) -> Result<f64> {
-        subject.open().await?;
-        let seconds = async { self.model(subject, tuning).await?.seconds(part).await }.await;
-        self.give_back(subject, seconds.is_ok());
+    async fn seconds(&mut self, under_test: &mut DeviceUnderTest, tuning: Tuning, phase: Phase) -> Result<f64> {
+        under_test.open().await?;
+        let seconds = async { self.model(under_test, tuning).await?.seconds(phase).await }.await;
+        self.give_back(under_test, seconds.is_ok());
         seconds
     }
 
-    /// The model on the subject's device, which it has until [`Self::give_back`].
-    async fn model(&mut self, subject: &mut Subject, tuning: Tuning) -> Result<&mut KnownModel> {
-        let device = subject.device.take().expect("it was opened");
+    /// The model on the under_test's device, which it has until [`Self::give_back`].
+    async fn model(&mut self, under_test: &mut DeviceUnderTest, tuning: Tuning) -> Result<&mut KnownModel> {
+        let device = under_test.device.take().expect("it was opened");
         let mut model = match self.model.take() {
-            Some((mut model, number)) if number == subject.number => {
+            Some((mut model, number)) if number == under_test.number => {
                 model.put_on(device);
                 model
             }
-            _ => KnownModel::new(device, self.file()?, subject.kv).await?,
+            _ => KnownModel::new(device, self.file()?, under_test.kv).await?,
         };
         model.set_tuning(tuning);
-        Ok(&mut self.model.insert((model, subject.number)).0)
+        Ok(&mut self.model.insert((model, under_test.number)).0)
     }
 
     /// After an error the device's state is unknown: what comes next gets another.
-    fn give_back(&mut self, subject: &mut Subject, is_sound: bool) {
+    fn give_back(&mut self, under_test: &mut DeviceUnderTest, is_sound: bool) {
         let device = self.model.as_mut().map(|(model, _)| model.take_device());
         match device {
-            Some(device) if is_sound => subject.device = Some(device),
+            Some(device) if is_sound => under_test.device = Some(device),
             device => {
                 device.iter().for_each(Device::destroy);
-                subject.number += 1;
+                under_test.number += 1;
             }
         }
     }
@@ -376,13 +328,13 @@ impl Case {
         Ok(&self.file)
     }
 
-    async fn want(&mut self, kv: KvFormat, part: Part) -> Result<&Answer> {
-        let known = self.want.iter().position(|(other, _)| *other == part);
+    async fn want(&mut self, kv: KvFormat, phase: Phase) -> Result<&Answer> {
+        let known = self.want.iter().position(|(other, _)| *other == phase);
         let at = match known {
             Some(at) => at,
             None => {
                 let mut model = KnownModel::new(Device::plain_cpu(), self.file()?, kv).await?;
-                self.want.push((part, model.answer(part).await?));
+                self.want.push((phase, model.answer(phase).await?));
                 self.want.len() - 1
             }
         };
@@ -390,19 +342,19 @@ impl Case {
     }
 }
 
-impl Subject {
+impl DeviceUnderTest {
     /// Makes sure that there is a device. Error: `WEBGPU_UNAVAILABLE`, which says nothing about any way of computing.
     async fn open(&mut self) -> Result<()> {
         if self.device.is_none() {
             // Never the CPU: what it computes proves nothing.
             let choice = if self.choice == DeviceChoice::LeastGpu { self.choice } else { DeviceChoice::Gpu };
-            self.device = Some(open_device(choice).await?);
+            self.device = Some(choice.open().await?);
         }
         Ok(())
     }
 }
 
-impl Drop for Subject {
+impl Drop for DeviceUnderTest {
     fn drop(&mut self) {
         self.device.iter().for_each(Device::destroy);
     }

@@ -1,11 +1,10 @@
-//! A model whose answers are known: small, made of noise, in the number formats of the model that is to be loaded. What a
-//! GPU says to it is compared with what the specification says (`self_test.rs`).
+//! A model whose answers are known: small, made of noise, in the number formats of the model that is to be loaded. The
+//! self-test compares a GPU's answers with the specification's (`self_test.rs`).
 //!
-//! A layer for each format of weights. Those of gate and up may have scales below f16's normal range, as real files have: some
-//! devices take such numbers for zero.
+//! There is a layer for each weight format. The weights of gate and up may have scales below f16's normal range, as real files
+//! have: some devices flush such numbers to zero.
 
-use super::no_breathing;
-use crate::device::{Device, KvFormat, Tuning};
+use crate::device::{Device, KvFormat, Tuning, no_breathing};
 use crate::error::{Error, Result};
 use crate::generate::{Generator, Request, Sampled};
 use crate::models::{self, Loader, Model};
@@ -20,26 +19,29 @@ use web_time::Instant;
 const CONTEXT: usize = 320;
 const HEAD_DIM: usize = 64;
 
-/// How large it is. Rows are multiples of 256, the largest block of a format.
+/// A known model's dimensions. Rows are multiples of 256, the largest block of a format.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
+    /// Columns of a token's row.
     pub d_model: usize,
+    /// Columns between the feed-forward's matrices.
     pub d_ffn: usize,
+    /// Tokens that there are.
     pub vocabulary: usize,
     /// Rows of noise that a weight repeats: quantising is what takes time.
     noise_rows: usize,
 }
 
 impl Size {
-    /// For its answers. No two rows are alike: equal logits would leave a choice open.
+    /// To check answers. No two rows of noise are equal: equal logits would leave the token open.
     pub const SMALL: Size = Size { d_model: 256, d_ffn: 512, vocabulary: 192, noise_rows: 512 };
-    /// For its speed: large enough that weights, not dispatches, take the time.
+    /// To measure speed: large enough that weights, not dispatches, take the time.
     pub const WIDE: Size = Size { d_model: 1024, d_ffn: 2816, vocabulary: 4096, noise_rows: 64 };
 }
 
-/// What is asked.
+/// The part of generating that is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Phase {
     /// Tokens one by one: the kernels for few rows.
     Decode,
     /// Many rows at once: the kernels for prompts.
@@ -60,6 +62,10 @@ pub struct KnownModel {
 }
 
 impl KnownModel {
+    /// Loads a [`Recipe`]'s file.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`, `DEVICE_LOST`, and `INTERNAL` for a recipe that is no decoder.
     pub async fn new(mut device: Device, bytes: &[u8], kv: KvFormat) -> Result<Self> {
         let checkpoint = Checkpoint::open(Files::single(MemorySource::new("known-answer.gguf", bytes))).await?;
         let architecture = models::architecture_of(&checkpoint)?;
@@ -70,26 +76,31 @@ impl KnownModel {
         Ok(KnownModel { generator: Generator::new(device, model, CONTEXT, kv).await? })
     }
 
-    /// Its device, on which its weights stay until it is [`Self::put_on`] it again.
+    /// Takes its device away, which keeps the weights, until it is [`Self::put_on`] that again.
     pub fn take_device(&mut self) -> Device {
         std::mem::replace(&mut self.generator.device, Device::plain_cpu())
     }
 
+    /// Gives it the device that was taken, on which its weights are.
     pub fn put_on(&mut self, device: Device) {
         self.generator.device = device;
     }
 
-    /// Computes in another way from now on.
+    /// Uses other kernel variants from now on.
     pub fn set_tuning(&mut self, tuning: Tuning) {
         self.generator.set_tuning(tuning);
     }
 
-    pub async fn answer(&mut self, part: Part) -> Result<Answer> {
-        match part {
-            Part::Decode => self.tokens(1, 24).await,
+    /// Runs a phase.
+    ///
+    /// # Errors
+    /// Errors of the device, such as `DEVICE_LOST`.
+    pub async fn answer(&mut self, phase: Phase) -> Result<Answer> {
+        match phase {
+            Phase::Decode => self.tokens(1, 24).await,
             // Chunks of the prompt, then single rows with more keys than one workgroup attends to.
-            Part::Whole => self.tokens(257, 4).await,
-            Part::Prefill => {
+            Phase::Whole => self.tokens(257, 4).await,
+            Phase::Prefill => {
                 let mut rows = Vec::new();
                 let ids = self.prompt(44);
                 self.generator.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing).await?;
@@ -98,9 +109,12 @@ impl KnownModel {
         }
     }
 
-    /// Seconds of a prompt of 64 tokens where that is the part, otherwise of one token: the best of some.
-    pub async fn seconds(&mut self, part: Part) -> Result<f64> {
-        let (prompt, tokens) = if part == Part::Prefill { (64, 1) } else { (1, 17) };
+    /// Seconds of a prompt of 64 tokens for [`Phase::Prefill`], otherwise of one decoded token: the best of four runs.
+    ///
+    /// # Errors
+    /// Errors of the device, such as `DEVICE_LOST`.
+    pub async fn seconds(&mut self, phase: Phase) -> Result<f64> {
+        let (prompt, tokens) = if phase == Phase::Prefill { (64, 1) } else { (1, 17) };
         let request = Request { prompt: self.prompt(prompt), max_tokens: Some(tokens), recompute: true, ..greedy() };
         let mut best = f64::INFINITY;
         for _ in 0..4 {
@@ -111,8 +125,8 @@ impl KnownModel {
             };
             self.generator.generate(&request, &mut on_token, &no_breathing).await?;
             let first = first.unwrap_or(start);
-            let seconds = match part {
-                Part::Prefill => (first - start).as_secs_f64(),
+            let seconds = match phase {
+                Phase::Prefill => (first - start).as_secs_f64(),
                 _ => first.elapsed().as_secs_f64() / (tokens - 1) as f64,
             };
             best = best.min(seconds);
@@ -138,12 +152,12 @@ impl KnownModel {
     }
 }
 
-/// What may be lost of a factor.
+/// The precision of the factors of a product.
 #[derive(Debug, Clone, Copy)]
 pub enum Rounding {
-    /// f16 keeps eleven bits.
+    /// f16: eleven bits.
     Halves,
-    /// 8 bits of the largest of 32 columns.
+    /// 8 bits, relative to the largest of 32 columns.
     EightBits,
 }
 
@@ -159,7 +173,7 @@ impl Rounding {
 }
 
 impl Answer {
-    /// What is wrong with it, if it is not `want` but for rounding.
+    /// Describes the first difference from `want` that rounding does not explain.
     pub fn fault(&self, want: &Answer, rounding: Rounding) -> Option<String> {
         let tolerance = rounding.tolerance();
         if self.rows.len() != want.rows.len() {
@@ -169,8 +183,7 @@ impl Answer {
             let largest = want_row.iter().fold(0f32, |most, x| most.max(x.abs()));
             let error = |(a, b): (&f32, &f32)| (a - b).abs() / largest;
             let worst = row.iter().zip(want_row).map(error).max_by(f32::total_cmp).unwrap_or(f32::NAN);
-            // Not a number is larger than any in this order.
-            if !(worst <= tolerance) {
+            if worst.is_nan() || worst > tolerance {
                 return Some(format!("its logits are {:.0}% off in row {i}", 100.0 * worst));
             }
             let (Some(&id), Some(&want_id)) = (self.ids.get(i), want.ids.get(i)) else { continue };
@@ -188,11 +201,12 @@ fn greedy() -> Request {
     Request { sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() }, ..Request::default() }
 }
 
-/// What the model is made of.
+/// Describes a known model.
 #[derive(Debug, Clone)]
 pub struct Recipe {
-    /// Of its matrices, a layer each.
+    /// The formats of its matrices, one a layer.
     pub formats: Vec<Format>,
+    /// How large its matrices are.
     pub size: Size,
     /// Each layer's gate and up have scales below f16's normal range, where their format has such scales.
     pub small_scales: bool,
@@ -200,6 +214,9 @@ pub struct Recipe {
 
 impl Recipe {
     /// The model as a GGUF file: a llama.
+    ///
+    /// # Errors
+    /// Errors of [`GgufWriter::write`].
     pub fn file(&self) -> Result<Vec<u8>> {
         let Size { d_model, d_ffn, vocabulary, .. } = self.size;
         let (heads, kv_heads) = (d_model / HEAD_DIM, d_model / HEAD_DIM / 2);

@@ -1,15 +1,14 @@
-//! `auto` is a measurement: a graphics card that computes rightly may still be slower than the CPU where a model is so small
-//! that its dispatches take longer than its arithmetic, or where the card is an old one.
+//! `auto` measures: a graphics card that computes correctly may still be slower than the CPU, for a model so small that its
+//! dispatches take longer than its arithmetic, or because the card is old.
 
 use super::estimate::{Costs, Task, costs, weights_per_token};
-use super::load::{DeviceChoice, open_device};
 use crate::device::{Device, Tuning};
 use crate::error::Result;
 use crate::models::{Architecture, Shape};
 use crate::quant::Format;
 use serde::{Deserialize, Serialize};
 
-/// Nothing is measured for a model of more weights: no CPU reads so many in the time that their dispatches take.
+/// Larger models are not measured: no CPU reads so many weights in the time that a GPU's dispatches take.
 const MOST_WEIGHTS: f64 = 200e6;
 /// The CPU is taken if it needs less than this share of the time: a GPU leaves it free for everything else.
 const BETTER: f64 = 0.8;
@@ -21,24 +20,25 @@ const TEXT: Task = Task { prompt: 128, answer: 0 };
 
 /// How fast the two devices are with weights in one format.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Paces {
+pub struct Throughput {
     gpu: Costs,
     cpu: Costs,
 }
 
-impl Paces {
-    /// Measures them, in well under a second; the GPU on a device of its own, which leaves nothing behind.
+impl Throughput {
+    /// Measures both in well under a second. The GPU is measured on a device of its own, which is destroyed afterwards.
     ///
-    /// Errors: those of opening a device and of running there.
-    pub async fn measure(tuning: Tuning, format: Format) -> Result<Paces> {
-        let mut gpu = open_device(DeviceChoice::Gpu).await?;
+    /// # Errors
+    /// `WEBGPU_UNAVAILABLE`, `OUT_OF_MEMORY`, `DEVICE_LOST`.
+    pub async fn measure(tuning: Tuning, format: Format) -> Result<Throughput> {
+        let mut gpu = Device::gpu().await?;
         gpu.set_tuning(tuning);
         let measured = costs(&mut gpu, format).await;
         gpu.destroy();
-        Ok(Paces { gpu: measured?, cpu: costs(&mut Device::cpu(), format).await? })
+        Ok(Throughput { gpu: measured?, cpu: costs(&mut Device::cpu(), format).await? })
     }
 
-    /// Why a model is rather computed on the CPU, if it is.
+    /// If the CPU is faster for a model of this shape, says so in words.
     pub fn why_cpu(&self, shape: &Shape, is_encoder: bool) -> Option<String> {
         let (task, what) = match is_encoder {
             true => (TEXT, format!("a text of {} tokens", TEXT.prompt)),
@@ -65,8 +65,8 @@ pub fn is_worth_measuring(architecture: &Architecture, shape: &Shape) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::estimate::Pace;
     use crate::models;
+    use crate::select::estimate::Pace;
 
     fn shape(n_layers: usize, d_model: usize, vocabulary: usize) -> Shape {
         Shape {
@@ -83,28 +83,28 @@ mod tests {
     }
 
     // A card of 200 GB/s behind a slow driver; one core.
-    const PACES: Paces = Paces {
+    const MEASURED: Throughput = Throughput {
         gpu: Costs { pace: Pace { weight: 5e-12, dispatch: 4e-5 }, row: 1e-13, wait: 1e-3 },
         cpu: Costs { pace: Pace { weight: 5e-10, dispatch: 1e-6 }, row: 5e-11, wait: 0.0 },
     };
 
     #[test]
     fn a_tiny_model_goes_to_the_cpu_and_a_larger_one_does_not() {
-        let why = PACES.why_cpu(&shape(4, 128, 1024), false).expect("dispatches take the time");
+        let why = MEASURED.why_cpu(&shape(4, 128, 1024), false).expect("dispatches take the time");
         assert!(
             why.contains("the CPU computes this model faster: an answer of 128 tokens to 256 takes it about"),
             "{why}"
         );
-        assert_eq!(PACES.why_cpu(&shape(12, 768, 32000), false), None);
+        assert_eq!(MEASURED.why_cpu(&shape(12, 768, 32000), false), None);
         // A text's rows are computed at once: there the card's arithmetic tells sooner.
-        assert!(PACES.why_cpu(&shape(4, 64, 1024), true).is_some());
-        assert_eq!(PACES.why_cpu(&shape(6, 384, 30000), true), None);
+        assert!(MEASURED.why_cpu(&shape(4, 64, 1024), true).is_some());
+        assert_eq!(MEASURED.why_cpu(&shape(6, 384, 30000), true), None);
     }
 
     #[test]
     fn in_doubt_it_is_the_gpu() {
-        let paces = Paces { cpu: Costs { wait: 0.9 * PACES.gpu.wait, ..PACES.gpu }, ..PACES };
-        assert_eq!(paces.why_cpu(&shape(4, 128, 1024), false), None);
+        let throughput = Throughput { cpu: Costs { wait: 0.9 * MEASURED.gpu.wait, ..MEASURED.gpu }, ..MEASURED };
+        assert_eq!(throughput.why_cpu(&shape(4, 128, 1024), false), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub struct StopMatcher {
 }
 
 impl StopMatcher {
+    /// For these stop strings; empty ones are ignored.
     pub fn new(stops: Vec<String>) -> Self {
         StopMatcher { stops: stops.into_iter().filter(|s| !s.is_empty()).collect(), held: String::new() }
     }
