@@ -4,8 +4,6 @@ mod adapters;
 mod answer;
 mod bench;
 mod ceilings;
-#[cfg(not(target_arch = "wasm32"))]
-mod convert;
 mod embeddings;
 mod estimate;
 mod faster;
@@ -18,11 +16,11 @@ mod request;
 mod self_test;
 mod stop;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use crate::convert::Conversion;
 pub use adapters::AdapterOptions;
 pub use bench::{BenchOptions, BenchReport};
 pub use ceilings::Ceilings;
-#[cfg(not(target_arch = "wasm32"))]
-pub use convert::Conversion;
 pub use load::{DeviceChoice, LoadOptions, LoadProgress, ModelInfo, open_device};
 pub use probe::probe;
 pub use self_test::{Demoted, SelfTest, Verdict};

@@ -4,7 +4,7 @@ use super::request::{AdapterChoice, Fields};
 use super::{Engine, Work};
 use crate::error::{Error, Result};
 use crate::generate::AdapterId;
-use crate::models::lora::{self, Places};
+use crate::lora::{self, Places};
 use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
 

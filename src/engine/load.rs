@@ -12,7 +12,7 @@ use crate::device::{Device, KvFormat, NoGpu};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
-use crate::models::lora::Places;
+use crate::lora::Places;
 use crate::models::{self, Architecture, Hyper, Loader, Model, Shape};
 use crate::ops::threads;
 use crate::quant::Format;

@@ -6,7 +6,7 @@ use super::adapters::Adapters;
 use super::load::{Built, LoadOptions, build};
 use super::{Engine, Work};
 use crate::error::{Error, Result};
-use crate::models::lora;
+use crate::lora;
 use crate::weights::{Checkpoint, Files};
 
 /// What an engine was made from. The files only: headers and vocabularies are read again when they are needed again.

@@ -1,10 +1,11 @@
 //! BERT (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>) as an embedder: all-MiniLM, bge, e5, gte.
 
 use super::encoder::pooling;
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Encoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Encoder, Load};
 use crate::error::{Error, Result};
+use crate::load::names::Name;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Embedding, EncoderAttention, EncoderBlock};
 use crate::ops::{Activation, Pooling};
 

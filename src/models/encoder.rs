@@ -1,9 +1,8 @@
 //! The bidirectional Transformer: what every encoder's file fills with its own parts.
 
-use super::parts::Parts;
-use super::{Hyper, Shape};
 use crate::device::{Pass, Tensor};
 use crate::error::{Error, Result};
+use crate::load::{Hyper, Parts, Shape};
 use crate::nn::{Embedding, EncoderBlock, Norm};
 use crate::ops::{Pooling, pool};
 use serde_json::Value;

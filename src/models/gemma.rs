@@ -1,8 +1,9 @@
 //! Gemma (2024, <https://arxiv.org/abs/2403.08295>): a llama with scaled embeddings, GELU and norms that store w − 1.
 
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::Block;
 use crate::ops::{Activation, Pairing};
 
@@ -37,7 +38,7 @@ pub fn norms(loader: &Loader<'_>, hyper: &Hyper<'_>) -> Result<NormStyle> {
     Ok(NormStyle::Rms { epsilon, offset: if loader.is_gguf() { 0.0 } else { 1.0 } })
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("gemma");
     let norms = norms(loader, &hyper)?;
     let mut parts = Parts::new(loader, Shape::read(&hyper, &[], None)?, &[], norms);
@@ -55,5 +56,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }

@@ -2,10 +2,11 @@
 //! layer with a sliding window.
 
 use super::gemma::{GELU, norms};
-use super::loader::Name;
-use super::parts::Parts;
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape, Transformer};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::Parts;
+use crate::load::names::Name;
+use crate::load::{Hyper, Loader, Shape};
 use crate::nn::{Attention, Block};
 use crate::ops::{Activation, Pairing, Scores};
 
@@ -52,7 +53,7 @@ pub fn attention_scale(hyper: &Hyper<'_>, shape: &Shape, layers_of_largest: usiz
     Ok(1.0 / by_file.unwrap_or(usual as f64).sqrt() as f32)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("gemma2");
     let norms = norms(loader, &hyper)?;
     let mut parts = Parts::new(loader, Shape::read(&hyper, NAMES, None)?, NAMES, norms);
@@ -81,5 +82,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks)? }))
+    Ok(Transformer { logit_cap, ..Transformer::finish(&mut parts, embed, blocks)? })
 }

@@ -3,10 +3,11 @@
 
 use super::gemma::{GELU, norms};
 use super::gemma2::{NAMES, attention_scale};
-use super::parts::Parts;
-use super::rope::RopeSpec;
-use super::{Architecture, Decoder, Load, Loader, Shape, Transformer};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::Parts;
+use crate::load::rope::RopeSpec;
+use crate::load::{Loader, Shape};
 use crate::nn::{Attention, Block, NormOver};
 use crate::ops::{Activation, Pairing, Scores};
 
@@ -37,7 +38,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
 /// The local layers' rotary base where the file does not say.
 const LOCAL_BASE: f64 = 10_000.0;
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     loader.prefixes = &["model.", "", "language_model.model.", "model.language_model."];
     let hyper = loader.hyper("gemma3");
     let norms = norms(loader, &hyper)?;
@@ -73,5 +74,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         });
     }
     let logit_cap = logit_cap.map(|cap| cap as f32);
-    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks)? }))
+    Ok(Transformer { logit_cap, ..Transformer::finish(&mut parts, embed, blocks)? })
 }

@@ -1,9 +1,11 @@
 //! GPT-2 (Radford et al. 2019): LayerNorm, learnt positions, multi-head attention, GELU, biases everywhere.
 
-use super::loader::{Name, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::{Error, Result};
+use crate::load::names::Name;
+use crate::load::rows::consecutive;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, Embedding, FeedForward, Linear, Mlp};
 use crate::ops::{Activation, Scores};
 
@@ -46,7 +48,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, NAMES, Some(4 * d_model))
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     loader.prefixes = &["transformer.", ""];
     let hyper = loader.hyper("gpt2");
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_epsilon")? as f32;
@@ -88,7 +90,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }
 
 /// Projections [out, columns] that the file keeps as one; safetensors keep it as Conv1D, [columns, Σ out].

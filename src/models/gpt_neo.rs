@@ -1,10 +1,11 @@
 //! GPT-Neo (Black et al. 2021, <https://doi.org/10.5281/zenodo.5297715>) and the TinyStories models: a GPT-2 with
 //! unscaled attention, every other layer local. No GGUF converter knows it.
 
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::{Error, Result};
+use crate::load::names::Name;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, Embedding};
 use crate::ops::{Activation, Scores};
 use serde_json::Value;
@@ -76,7 +77,7 @@ fn local_layers(hyper: &Hyper<'_>, n_layers: usize) -> Result<Vec<bool>> {
     layers.filter(|layers| layers.len() == n_layers).ok_or_else(wrong)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     loader.prefixes = &["transformer.", ""];
     let hyper = loader.hyper("gpt_neo");
     let epsilon = hyper.number("", "layer_norm_epsilon")? as f32;
@@ -105,5 +106,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }

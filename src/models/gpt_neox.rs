@@ -1,10 +1,13 @@
 //! GPT-NeoX (Black et al. 2022, <https://arxiv.org/abs/2204.06745>) and Pythia: attention and the feed-forward layer
 //! side by side, rotary positions on a part of each head.
 
-use super::loader::{Name, Rows, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::{Error, Result};
+use crate::load::names::Name;
+use crate::load::rows::Rows;
+use crate::load::rows::consecutive;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block};
 use crate::ops::{Activation, Pairing};
 
@@ -59,7 +62,7 @@ fn gguf_order(shape: &Shape, name: &str) -> Option<Vec<usize>> {
     (name == "attn.qkv").then(|| qkv_rows(shape, false).into_iter().flatten().flatten().collect())
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     loader.prefixes = &["gpt_neox.", ""];
     loader.gguf_order = gguf_order;
     let hyper = loader.hyper("gptneox");
@@ -91,7 +94,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }
 
 fn activation(hyper: &Hyper<'_>) -> Result<Activation> {

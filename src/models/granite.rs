@@ -1,8 +1,9 @@
 //! Granite 3 (IBM 2024): a llama with four multipliers, on embeddings, scores, what sublayers add, and logits.
 
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape, Transformer};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, FeedForward, Mlp};
 use crate::ops::{Activation, Scores};
 
@@ -27,7 +28,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, &[], None)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("granite");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
@@ -62,6 +63,6 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    let model = parts.finish(embed, blocks)?;
-    Ok(Box::new(Transformer { lm_head: model.lm_head.scaled(1.0 / logits), ..model }))
+    let model = Transformer::finish(&mut parts, embed, blocks)?;
+    Ok(Transformer { lm_head: model.lm_head.scaled(1.0 / logits), ..model })
 }

@@ -1,9 +1,10 @@
 //! Mistral (Jiang et al. 2023, <https://arxiv.org/abs/2310.06825>): a llama whose layers see a sliding window in the
 //! first releases. In GGUF it is called llama.
 
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block};
 use crate::ops::{Activation, Scores};
 
@@ -30,7 +31,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, &[], None)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("mistral");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
@@ -51,5 +52,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }

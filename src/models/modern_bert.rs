@@ -2,12 +2,14 @@
 //! attention in two of three layers.
 
 use super::encoder::pooling;
-use super::hyper::PATTERN;
-use super::loader::{Name, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::rope::RopeSpec;
-use super::{Architecture, Encoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Encoder, Load};
 use crate::error::{Error, Result};
+use crate::load::hyper::PATTERN;
+use crate::load::names::Name;
+use crate::load::rope::RopeSpec;
+use crate::load::rows::consecutive;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{EncoderAttention, EncoderBlock, FeedForward, Mlp};
 use crate::ops::{Activation, Pairing, Pooling};
 

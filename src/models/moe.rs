@@ -1,10 +1,11 @@
 //! Llamas with a mixture of experts: OLMoE (Muennighoff et al. 2024, <https://arxiv.org/abs/2409.02060>), whose queries
 //! and keys are normalised over all heads together, and Qwen 3 MoE, whose are over each head.
 
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::names::Name;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, Experts, FeedForward, NormOver};
 use crate::ops::{Activation, MOST_EXPERTS, Pairing, Scores};
 
@@ -64,7 +65,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     }
 }
 
-async fn load(loader: &mut Loader<'_>, name: &'static str, over: NormOver) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>, name: &'static str, over: NormOver) -> Result<Transformer> {
     let hyper = loader.hyper(name);
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     if hyper.optional_number("", "clip_qkv")?.is_some() {
@@ -115,7 +116,7 @@ async fn load(loader: &mut Loader<'_>, name: &'static str, over: NormOver) -> Re
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }
 
 /// Which layers have one feed-forward layer for all rows.

@@ -2,10 +2,12 @@
 //! biases.
 
 use super::encoder::pooling;
-use super::loader::{Name, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Encoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Encoder, Load};
 use crate::error::{Error, Result};
+use crate::load::names::Name;
+use crate::load::rows::consecutive;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Embedding, EncoderAttention, EncoderBlock};
 use crate::ops::{Activation, Pairing, Pooling};
 

@@ -2,11 +2,12 @@
 //! heads of queries and keys together. OLMo 3 has a sliding window in three of four layers; only the fourth's rotary
 //! positions are stretched. In GGUF it is called olmo2.
 
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::rope::RopeSpec;
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::names::Name;
+use crate::load::rope::RopeSpec;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, NormOver};
 use crate::ops::{Activation, Pairing, Scores};
 
@@ -54,7 +55,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, NAMES, None)
 }
 
-async fn load(loader: &mut Loader<'_>, name: &'static str) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>, name: &'static str) -> Result<Transformer> {
     let hyper = loader.hyper(name);
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Rms { epsilon, offset: 0.0 });
@@ -82,7 +83,7 @@ async fn load(loader: &mut Loader<'_>, name: &'static str) -> Result<Box<dyn Dec
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }
 
 /// Each layer's window, which OLMo 2 has none of.

@@ -1,10 +1,12 @@
 //! Phi 3, 3.5, 4 and 4-mini (Abdin et al. 2024, <https://arxiv.org/abs/2404.14219>): a llama with fused projections;
 //! some with a sliding window, with rotary positions on a part of each head, stretched by LongRoPE.
 
-use super::loader::{Name, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::names::Name;
+use crate::load::rows::consecutive;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, FeedForward, Mlp};
 use crate::ops::{Activation, Pairing, Scores};
 
@@ -38,7 +40,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, NAMES, None)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("phi3");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Rms { epsilon, offset: 0.0 });
@@ -67,5 +69,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }

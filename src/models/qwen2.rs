@@ -1,10 +1,11 @@
 //! Qwen 2 and 2.5 (Yang et al. 2024, <https://arxiv.org/abs/2407.10671>): a llama whose queries, keys and values have
 //! biases. Also what is distilled into them.
 
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::names::Name;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block};
 use crate::ops::{Activation, Pairing, Scores};
 
@@ -38,7 +39,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, NAMES, None)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("qwen2");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Rms { epsilon, offset: 0.0 });
@@ -59,7 +60,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }
 
 /// Each layer's window: where there is one, from the layer `max_window_layers` on.

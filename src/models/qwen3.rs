@@ -1,9 +1,10 @@
 //! Qwen 3 (Yang et al. 2025, <https://arxiv.org/abs/2505.09388>): a llama whose queries and keys are normalised.
 
-use super::parts::{NormStyle, Parts};
 use super::qwen2::windows;
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, NormOver};
 use crate::ops::{Activation, Pairing, Scores};
 
@@ -32,7 +33,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, &[], None)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("qwen3");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
@@ -54,5 +55,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }

@@ -1,9 +1,10 @@
 //! SmolLM 3 (Hugging Face 2025): a llama of which every fourth layer has no positions (NoPE: Kazemnejad et al. 2023,
 //! <https://arxiv.org/abs/2305.19466>; Yang et al. 2025, <https://arxiv.org/abs/2501.18795>).
 
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block};
 use crate::ops::{Activation, Scores};
 
@@ -30,7 +31,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, &[], None)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("smollm3");
     let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
@@ -53,7 +54,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel: false,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }
 
 /// Which layers turn queries and keys: those that config.json's `no_rope_layers` gives a 1, or all but every fourth.

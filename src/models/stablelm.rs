@@ -1,10 +1,11 @@
 //! StableLM and StableLM 2 (Bellagente et al. 2024, <https://arxiv.org/abs/2402.17834>): LayerNorm, rotary positions on a
 //! part of each head, SwiGLU; biases, norms of each head and side-by-side sublayers in some sizes.
 
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::{Architecture, Load, Transformer};
 use crate::error::Result;
+use crate::load::names::Name;
+use crate::load::{Hyper, Loader, Shape};
+use crate::load::{NormStyle, Parts};
 use crate::nn::{Attention, Block, NormOver};
 use crate::ops::{Activation, Pairing};
 
@@ -39,7 +40,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     Shape::read(hyper, NAMES, None)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper("stablelm");
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
     let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
@@ -68,5 +69,5 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
             parallel,
         });
     }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::finish(&mut parts, embed, blocks)
 }

@@ -9,7 +9,7 @@ mod support;
 mod translate;
 
 use cresset::device::{BufferId, Device, KvFormat, Layout, Options, Pass, Step, Tensor, Tuning, UnpackF16};
-use cresset::models::{self, Loader, Model, Wanted};
+use cresset::models::{self, Decoder, Loader, Model, Wanted};
 use cresset::ops::KvCache;
 use cresset::weights::{Checkpoint, open_path};
 use modules::Module;

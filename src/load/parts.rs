@@ -1,43 +1,15 @@
 //! What decoders read alike, under our names. An architecture's file takes these parts and overrides what is its own.
 
-use super::loader::Name;
-use super::lora::interleaved_halves;
+use super::names::{NAMES, Name};
 use super::rope::RopeSpec;
-use super::{Hyper, Loader, Shape, Transformer};
+use super::rows::interleaved_halves;
+use super::{Hyper, Loader, Shape};
 use crate::device::Weight;
 use crate::error::{Error, Result};
-use crate::nn::{Angles, Attention, Block, Embedding, FeedForward, Mlp, Norm, NormKind, NormOver, QkNorm, Rope};
+use crate::nn::{
+    Angles, Attention, Block, Embedding, FeedForward, Linear, Mlp, Norm, NormKind, NormOver, QkNorm, Rope,
+};
 use crate::ops::{Activation, Pairing};
-
-/// The names that most architectures share, (ours, GGUF's, Hugging Face's); an architecture's own come before them.
-pub const NAMES: &[Name] = &[
-    ("embed", "token_embd.weight", "model.embed_tokens.weight"),
-    ("norm", "output_norm.weight", "model.norm.weight"),
-    ("norm.bias", "output_norm.bias", "model.norm.bias"),
-    ("lm_head", "output.weight", "lm_head.weight"),
-    ("lm_head.bias", "output.bias", "lm_head.bias"),
-    ("rope_divisors", "rope_freqs.weight", "rope_freqs.weight"),
-    ("attn.norm", "blk.{i}.attn_norm.weight", "model.layers.{i}.input_layernorm.weight"),
-    ("attn.norm.bias", "blk.{i}.attn_norm.bias", "model.layers.{i}.input_layernorm.bias"),
-    ("attn.q", "blk.{i}.attn_q.weight", "model.layers.{i}.self_attn.q_proj.weight"),
-    ("attn.k", "blk.{i}.attn_k.weight", "model.layers.{i}.self_attn.k_proj.weight"),
-    ("attn.v", "blk.{i}.attn_v.weight", "model.layers.{i}.self_attn.v_proj.weight"),
-    ("attn.o", "blk.{i}.attn_output.weight", "model.layers.{i}.self_attn.o_proj.weight"),
-    ("attn.q.bias", "blk.{i}.attn_q.bias", "model.layers.{i}.self_attn.q_proj.bias"),
-    ("attn.k.bias", "blk.{i}.attn_k.bias", "model.layers.{i}.self_attn.k_proj.bias"),
-    ("attn.v.bias", "blk.{i}.attn_v.bias", "model.layers.{i}.self_attn.v_proj.bias"),
-    ("attn.o.bias", "blk.{i}.attn_output.bias", "model.layers.{i}.self_attn.o_proj.bias"),
-    ("attn.q_norm", "blk.{i}.attn_q_norm.weight", "model.layers.{i}.self_attn.q_norm.weight"),
-    ("attn.k_norm", "blk.{i}.attn_k_norm.weight", "model.layers.{i}.self_attn.k_norm.weight"),
-    ("ffn.norm", "blk.{i}.ffn_norm.weight", "model.layers.{i}.post_attention_layernorm.weight"),
-    ("ffn.norm.bias", "blk.{i}.ffn_norm.bias", "model.layers.{i}.post_attention_layernorm.bias"),
-    ("ffn.gate", "blk.{i}.ffn_gate.weight", "model.layers.{i}.mlp.gate_proj.weight"),
-    ("ffn.up", "blk.{i}.ffn_up.weight", "model.layers.{i}.mlp.up_proj.weight"),
-    ("ffn.down", "blk.{i}.ffn_down.weight", "model.layers.{i}.mlp.down_proj.weight"),
-    ("ffn.gate.bias", "blk.{i}.ffn_gate.bias", "model.layers.{i}.mlp.gate_proj.bias"),
-    ("ffn.up.bias", "blk.{i}.ffn_up.bias", "model.layers.{i}.mlp.up_proj.bias"),
-    ("ffn.down.bias", "blk.{i}.ffn_down.bias", "model.layers.{i}.mlp.down_proj.bias"),
-];
 
 /// config.json's switches for biases, with our names of them.
 const BIASES: &[(&str, &[&str])] = &[
@@ -217,22 +189,21 @@ impl<'p, 'a> Parts<'p, 'a> {
         }))
     }
 
-    /// The final norm and the projection to logits, the embedding table again where the file has none of its own and
+    /// The final norm, and the projection to logits: the embedding table again where the file has none of its own and
     /// does not say that it should have.
-    pub fn finish(&mut self, embed: Embedding, blocks: Vec<Block>) -> Result<Transformer> {
-        self.check_window(&blocks)?;
+    pub fn head(&mut self, embed: &Embedding) -> Result<(Norm, Linear)> {
         let Shape { vocabulary, d_model, .. } = self.shape;
         let norm = self.norm("norm", 0)?;
         let lm_head = match self.loader.has("lm_head", 0) || self.hyper.is_untied() {
             true => self.loader.linear("lm_head", 0, [vocabulary, d_model])?,
             false => self.loader.tied("lm_head", embed.tokens.clone()),
         };
-        Ok(Transformer { shape: self.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })
+        Ok((norm, lm_head))
     }
 
     /// Error: `MODEL_UNSUPPORTED` where the metadata speak of a window, but no layer has one. (config.json may speak of
     /// more than its architecture means: transformers passes over it too.)
-    fn check_window(&self, blocks: &[Block]) -> Result<()> {
+    pub fn check_window(&self, blocks: &[Block]) -> Result<()> {
         let windowed = |block: &Block| block.attn.scores.window.is_some();
         if !self.loader.is_gguf() || blocks.iter().any(windowed) {
             return Ok(());

@@ -1,7 +1,7 @@
 //! What a [`Loader`](super::Loader) has made room for, read into its place: [`CHUNK`] bytes of a tensor are in memory at a
 //! time. It goes in the file's own order, so that a file that is still on its way is read as it comes.
 
-use super::loader::{Rows, count};
+use super::rows::{Rows, count};
 use crate::device::{BufferId, Device, Weight};
 use crate::error::{Error, Result};
 use crate::quant::Format;

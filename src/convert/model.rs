@@ -2,12 +2,14 @@
 //! order. What they are is what the architecture's own file reads when it loads the model, taken down. Streams: a tensor
 //! or less is in memory at a time.
 
-use super::hyper::Notes;
-use super::rope::{RopeSpec, long_factors};
-use super::uses::{How, Use};
-use super::{Architecture, Hyper, Loader, architecture_of};
+use super::outline::outline;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::load::hyper::Notes;
+use crate::load::record::{How, Use};
+use crate::load::rope::{RopeSpec, long_factors};
+use crate::load::{Hyper, Loader};
+use crate::models::{Architecture, architecture_of};
 use crate::nn::{Angles, RopeScaling};
 use crate::quant::Format;
 use crate::weights::{Checkpoint, GgufWriter, TensorInfo, Value, unwritable};
@@ -93,7 +95,7 @@ impl<'a> Conversion<'a> {
         if architecture.is_encoder() {
             metadata.push((format!("{name}.attention.causal"), false.into()));
         }
-        let reading = Reading { outline: model.outline(), ropes: std::mem::take(&mut loader.ropes) };
+        let reading = Reading { outline: outline(&model), ropes: std::mem::take(&mut loader.ropes) };
         let hyper = Hyper::new(checkpoint, architecture.name);
         for (key, value) in rope_keys(&hyper, &reading.ropes, &mut tensors)? {
             metadata.push((format!("{name}.{key}"), value));
@@ -136,7 +138,7 @@ impl<'a> Conversion<'a> {
         let mut device = Device::cpu();
         let mut loader = Loader::new(written, &mut device, context(written, architecture)?);
         loader.only_check = true;
-        let outline = block_on(architecture.load(&mut loader))?.outline();
+        let outline = outline(&block_on(architecture.load(&mut loader))?);
         let different = self.reading.outline.iter().zip(&outline).find(|(ours, theirs)| ours != theirs);
         if let Some((ours, theirs)) = different {
             return Err(not_the_same(&format!("{ours}, and there {theirs}")));

@@ -1,5 +1,20 @@
 //! What loading a model asked for, taken down: the list by which it is written in another kind of file.
 
+use super::rows::Rows;
+
+/// A projection as the base's file keeps it.
+pub struct Projection {
+    /// Our name of the tensor.
+    pub name: &'static str,
+    pub layer: usize,
+    /// The tensor's, [out, in].
+    pub shape: [usize; 2],
+    /// The tensor's rows that are this projection's.
+    pub runs: Rows,
+    /// Which of how many parts of the tensor it is.
+    pub part: (usize, usize),
+}
+
 /// A tensor that a model is made of.
 pub struct Use {
     /// Our name of it.

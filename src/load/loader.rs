@@ -3,43 +3,18 @@
 //! file is still on the way. Few numbers decide how a model is built (RoPE's divisors): those are read at once.
 
 use super::Hyper;
-use super::fills::{CHUNK, Fill, Fills, Target, device_row_bytes, read_values};
 use super::hyper::Notes;
-use super::lora::{Projection, RowOrder};
+use super::names::{Name, find_name};
+use super::record::{How, Projection, Use};
 use super::rope::RopeSpec;
-use super::uses::{How, Use};
+use super::rows::{RowOrder, Rows, count};
+use super::upload::{CHUNK, Fill, Fills, Target, device_row_bytes, read_values};
 use crate::device::{BufferId, Device, ProjectionId, Usage, Weight, WeightPiece};
 use crate::error::{Error, Result};
 use crate::nn::Linear;
 use crate::quant::Format;
 use crate::weights::{Checkpoint, Kind, TensorInfo};
 use std::ops::Range;
-
-/// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer, `{j}` for one of several vectors that
-/// GGUF keeps as one matrix.
-pub type Name = (&'static str, &'static str, &'static str);
-
-/// The row of `names` that is called `name` in our words; an architecture's own come first.
-pub(super) fn find_name(names: &[&'static [Name]; 2], name: &str) -> Option<&'static Name> {
-    names.iter().copied().flatten().find(|row| row.0 == name)
-}
-
-/// Rows of a matrix, as runs that follow each other.
-pub type Rows = Vec<Range<usize>>;
-
-/// How many rows there are.
-pub(super) fn count(rows: &Rows) -> usize {
-    rows.iter().map(Range::len).sum()
-}
-
-/// `counts` rows after each other: how most files keep several projections as one.
-pub fn consecutive<const N: usize>(counts: [usize; N]) -> [Rows; N] {
-    let mut end = 0;
-    counts.map(|n| {
-        end += n;
-        vec![end - n..end]
-    })
-}
 
 /// Reads an architecture's tensors under our names.
 pub struct Loader<'a> {
@@ -114,7 +89,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The file's name of one of our tensors.
-    pub(super) fn file_name(&self, name: &str, layer: usize) -> String {
+    pub fn file_name(&self, name: &str, layer: usize) -> String {
         let row = self.name(name);
         let &(_, gguf, hf) = row.unwrap_or_else(|| panic!("{}: no name for {name}", self.architecture));
         if self.is_gguf() {
@@ -126,7 +101,7 @@ impl<'a> Loader<'a> {
         others.find(|name| self.checkpoint.tensor(name).is_some()).unwrap_or(full)
     }
 
-    pub(super) fn name(&self, name: &str) -> Option<&'static Name> {
+    pub fn name(&self, name: &str) -> Option<&'static Name> {
         find_name(&self.names, name)
     }
 

@@ -1,8 +1,8 @@
 //! A Hugging Face folder → one GGUF file, quantised: the model, its tokenizer, its chat templates.
 
+use super::model;
 use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
-use crate::models::convert;
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, GgufWriter, Value, file_type};
@@ -10,7 +10,7 @@ use std::io::Write;
 
 /// What the new file will be.
 pub struct Conversion<'a> {
-    model: convert::Conversion<'a>,
+    model: model::Conversion<'a>,
     tokenizer: Option<Tokenizer>,
     metadata: Vec<(String, Value)>,
 }
@@ -23,7 +23,7 @@ impl<'a> Conversion<'a> {
             let why = format!("{} can be read but not written; choose one of {}", to.name(), Format::writable_names());
             return Err(Error::invalid("--to", why));
         }
-        let model = convert::Conversion::plan(checkpoint, to)?;
+        let model = model::Conversion::plan(checkpoint, to)?;
         let tokenizer = Tokenizer::from_checkpoint(checkpoint)?;
         let mut metadata = model.metadata.clone();
         if let Some((tokenizer, text)) = tokenizer.as_ref().zip(checkpoint.tokenizer_json()) {

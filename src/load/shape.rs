@@ -1,7 +1,7 @@
 //! A decoder's sizes, read before any weight.
 
 use super::Hyper;
-use super::loader::Name;
+use super::names::Name;
 use crate::error::{Error, Result};
 use crate::ops::MOST_HEAD_DIM;
 use serde::Serialize;

@@ -4,36 +4,12 @@
 use super::pairs::World;
 use crate::device::ProjectionId;
 use crate::error::Error;
-use crate::models::loader::{Loader, Name, Rows, find_name};
-use crate::models::{REGISTRY, Shape};
+use crate::load::names::{Name, find_name};
+use crate::load::record::Projection;
+use crate::load::rows::{RowOrder, Rows};
+use crate::load::{Loader, Shape};
+use crate::models::REGISTRY;
 use std::collections::HashMap;
-
-/// A projection as the base's file keeps it.
-pub struct Projection {
-    /// Our name of the tensor.
-    pub name: &'static str,
-    pub layer: usize,
-    /// The tensor's, [out, in].
-    pub shape: [usize; 2],
-    /// The tensor's rows that are this projection's.
-    pub runs: Rows,
-    /// Which of how many parts of the tensor it is.
-    pub part: (usize, usize),
-}
-
-/// For GGUF's rows of the projection of our name, Hugging Face's, in GGUF's order; `None` where they are the same.
-pub type RowOrder = fn(&Shape, &str) -> Option<Vec<usize>>;
-
-/// Llama's family: the converter interleaves the two halves of each head's queries and keys.
-pub fn interleaved_halves(shape: &Shape, name: &str) -> Option<Vec<usize>> {
-    let heads = match name {
-        "attn.q" => shape.n_heads,
-        "attn.k" => shape.n_kv_heads,
-        _ => return None,
-    };
-    let (d, half) = (shape.head_dim, shape.head_dim / 2);
-    Some((0..heads * d).map(|row| row / d * d + row % 2 * half + row % d / 2).collect())
-}
 
 /// Names of fused tensors and of their parts. An adapter may name the parts where the base has the whole, and the whole,
 /// one part after the other, where the base has the parts.
@@ -190,7 +166,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::loader::consecutive;
+    use crate::load::rows::{consecutive, interleaved_halves};
 
     const NAMES: &[Name] = &[
         ("attn.qkv", "blk.{i}.attn_qkv.weight", "model.layers.{i}.attn.query_key_value.weight"),

@@ -1,9 +1,8 @@
 //! Hyperparameters by name, from GGUF metadata or config.json, checked for sense.
 
-use super::REGISTRY;
-use super::loader::{Name, find_name};
-use super::parts::NAMES;
+use super::names::{NAMES, Name, find_name};
 use crate::error::{Error, Result};
+use crate::models::REGISTRY;
 use crate::weights::{Array, Checkpoint, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
