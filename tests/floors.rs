@@ -13,13 +13,14 @@ const FLOORS: &[(&str, u32)] = &[
     ("tokenizer", 3),
     ("ops", 3),
     ("nn", 4),
-    ("models", 5),
+    ("load", 5),
+    ("models", 6),
     ("chat", 6),
-    ("generate", 6),
-    ("embed", 6),
-    ("train", 6),
-    ("engine", 7),
-    ("web", 8),
+    ("generate", 7),
+    ("embed", 7),
+    ("train", 7),
+    ("engine", 8),
+    ("web", 9),
 ];
 
 /// Pairs that the numbers would allow but the design forbids.
@@ -29,6 +30,8 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("ops", "weights", "a kernel knows no file"),
     ("ops", "models", "a kernel knows no model"),
     ("nn", "weights", "a layer knows no file"),
+    ("load", "models", "reading a checkpoint knows no architecture"),
+    ("lora", "models", "an adapter knows no architecture"),
     ("device", "weights", "the device knows no file"),
     ("weights", "device", "a file knows no device"),
 ];

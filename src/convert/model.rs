@@ -3,13 +3,12 @@
 //! or less is in memory at a time.
 
 use super::outline::outline;
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::load::hyper::Notes;
 use crate::load::record::{How, Use};
 use crate::load::rope::{RopeSpec, long_factors};
-use crate::load::{Hyper, Loader};
-use crate::models::{Architecture, architecture_of};
+use crate::load::{Allocator, Hyper, Tensors};
+use crate::models::{Loaded, architecture_of};
 use crate::nn::{Angles, RopeScaling};
 use crate::quant::Format;
 use crate::weights::{Checkpoint, GgufWriter, TensorInfo, Value, unwritable};
@@ -46,7 +45,7 @@ enum Source {
         tensor: String,
         order: Option<Vec<usize>>,
     },
-    Turned(String),
+    Transposed(String),
     Vector {
         tensor: String,
         offset: f32,
@@ -67,22 +66,19 @@ impl<'a> Conversion<'a> {
     /// Errors: those of a model that cannot run, and `MODEL_UNSUPPORTED` for one whose architecture GGUF has no name for.
     pub fn plan(checkpoint: &'a Checkpoint, to: Format) -> Result<Self> {
         let architecture = architecture_of(checkpoint)?;
-        let Some(&name) = architecture.gguf.first() else {
-            return Err(no_form(architecture.name, "the architecture"));
+        let Some(&name) = architecture.family.gguf.first() else {
+            return Err(no_form(architecture.family.name, "the architecture"));
         };
         let notes = Notes::default();
-        let mut device = Device::cpu();
-        let context = context(checkpoint, architecture)?;
-        let mut loader = Loader::new(checkpoint, &mut device, context);
-        (loader.only_check, loader.notes) = (true, Some(&notes));
-        let model = block_on(architecture.load(&mut loader))?;
+        let hyper = architecture.hyper(checkpoint).noting(&notes);
+        let shape = (architecture.shape)(&hyper)?;
+        let loaded = block_on(architecture.load(hyper, &shape, shape.context, Allocator::none()))?;
+        let Loaded { model, record, .. } = loaded;
 
-        let shape = model.shape().clone();
-        let mut tensors = Vec::with_capacity(loader.uses.len());
-        for used in &loader.uses {
-            let order = |name: &str| (loader.gguf_order)(&shape, name);
-            tensors.push(Planned::of(used, &loader, &order, to)?);
-        }
+        let tensors = Tensors::new(&hyper);
+        let order = |name: &str| architecture.family.row_order.rows(&shape, name);
+        let planned = record.uses.iter().map(|used| Planned::of(used, &tensors, &order, to));
+        let mut tensors = planned.collect::<Result<Vec<_>>>()?;
         let mut metadata: Vec<(String, Value)> = vec![("general.architecture".into(), name.into())];
         metadata.push((format!("{name}.vocab_size"), (shape.vocabulary as u32).into()));
         // An activation that is not the architecture's usual one has no words there.
@@ -95,9 +91,8 @@ impl<'a> Conversion<'a> {
         if architecture.is_encoder() {
             metadata.push((format!("{name}.attention.causal"), false.into()));
         }
-        let reading = Reading { outline: outline(&model), ropes: std::mem::take(&mut loader.ropes) };
-        let hyper = Hyper::new(checkpoint, architecture.name);
-        for (key, value) in rope_keys(&hyper, &reading.ropes, &mut tensors)? {
+        let reading = Reading { outline: outline(&model), ropes: record.ropes };
+        for (key, value) in rope_keys(&architecture.hyper(checkpoint), &reading.ropes, &mut tensors)? {
             metadata.push((format!("{name}.{key}"), value));
         }
         Ok(Conversion { checkpoint, metadata, rows: shape.vocabulary, tensors, reading })
@@ -135,23 +130,22 @@ impl<'a> Conversion<'a> {
     /// says GGUF has no words for.
     pub fn check(&self, written: &Checkpoint) -> Result<()> {
         let architecture = architecture_of(written)?;
-        let mut device = Device::cpu();
-        let mut loader = Loader::new(written, &mut device, context(written, architecture)?);
-        loader.only_check = true;
-        let outline = outline(&block_on(architecture.load(&mut loader))?);
+        let (hyper, shape) = (architecture.hyper(written), architecture.read_shape(written)?);
+        let loaded = block_on(architecture.load(hyper, &shape, shape.context, Allocator::none()))?;
+        let (outline, ropes) = (outline(&loaded.model), loaded.record.ropes);
         let different = self.reading.outline.iter().zip(&outline).find(|(ours, theirs)| ours != theirs);
         if let Some((ours, theirs)) = different {
             return Err(not_the_same(&format!("{ours}, and there {theirs}")));
         }
         let angles = |spec: &RopeSpec| Angles::new(spec.dims, spec.base, spec.scaling.as_ref());
         let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * a.abs().max(b.abs());
-        let same = self.reading.ropes.iter().zip(&loader.ropes).all(|(ours, theirs)| {
+        let same = self.reading.ropes.iter().zip(&ropes).all(|(ours, theirs)| {
             let (a, b) = (angles(ours), angles(theirs));
             let frequencies = a.frequencies.len() == b.frequencies.len()
                 && a.frequencies.iter().zip(&b.frequencies).all(|(a, b)| close(*a, *b));
             frequencies && close(a.magnitude, b.magnitude)
         });
-        match same && self.reading.ropes.len() == loader.ropes.len() && self.reading.outline.len() == outline.len() {
+        match same && self.reading.ropes.len() == ropes.len() && self.reading.outline.len() == outline.len() {
             true => Ok(()),
             false => Err(not_the_same(&format!("its rotary positions {:?}", self.reading.ropes))),
         }
@@ -166,22 +160,17 @@ fn not_the_same(what: &str) -> Error {
     no_form(what, "what config.json says of this model has no words there:")
 }
 
-/// Positions the model was made for.
-fn context(checkpoint: &Checkpoint, architecture: &Architecture) -> Result<usize> {
-    Ok((architecture.shape)(&Hyper::new(checkpoint, architecture.name))?.context)
-}
-
 impl Planned {
-    fn of(used: &Use, loader: &Loader<'_>, order: &dyn Fn(&str) -> Option<Vec<usize>>, to: Format) -> Result<Planned> {
-        let (_, gguf, _) = loader.name(used.name).expect("it has just been used");
+    fn of(used: &Use, tensors: &Tensors, order: &dyn Fn(&str) -> Option<Vec<usize>>, to: Format) -> Result<Planned> {
+        let (_, gguf, _) = tensors.name(used.name);
         if gguf.is_empty() {
-            return Err(no_form(&loader.file_name(used.name, used.layer), "the tensor"));
+            return Err(no_form(&tensors.file_name(used.name, used.layer), "the tensor"));
         }
         let name = gguf.replace("{i}", &used.layer.to_string());
-        let tensor = loader.file_name(used.name, used.layer);
+        let tensor = tensors.file_name(used.name, used.layer);
         let source = match used.how {
             How::Rows => Source::Rows { tensor, order: order(used.name) },
-            How::Turned => Source::Turned(tensor),
+            How::Transposed => Source::Transposed(tensor),
             How::Vector { offset } => {
                 Source::Vector { tensor, offset, order: order(used.name.trim_end_matches(".bias")) }
             }
@@ -191,7 +180,7 @@ impl Planned {
         };
         let shape = used.shape.clone();
         let mut planned = Planned { name, shape, from: Format::F32, to: Format::F32, source };
-        let checkpoint = loader.checkpoint;
+        let checkpoint = tensors.checkpoint;
         let first = planned.infos(checkpoint).next().cloned();
         if let Some(info) = first {
             planned.from = info.dtype.format().expect("it was checked when it was found");
@@ -205,7 +194,7 @@ impl Planned {
 
     fn infos<'c>(&'c self, checkpoint: &'c Checkpoint) -> impl Iterator<Item = &'c TensorInfo> {
         let names = match &self.source {
-            Source::Rows { tensor, .. } | Source::Turned(tensor) | Source::Vector { tensor, .. } => {
+            Source::Rows { tensor, .. } | Source::Transposed(tensor) | Source::Vector { tensor, .. } => {
                 std::slice::from_ref(tensor)
             }
             Source::Stacked(tensors) => tensors,
@@ -239,7 +228,7 @@ impl Planned {
                     let rows: Vec<u8> = order.iter().flat_map(|r| &bytes[r * row..][..row]).copied().collect();
                     self.put(info, &rows, columns, out)?;
                 }
-                Source::Turned(_) => {
+                Source::Transposed(_) => {
                     let (bytes, rows) = (read(info)?, self.shape[0]);
                     let cell = |row: usize, column: usize| &bytes[(column * rows + row) * size..][..size];
                     let turned = (0..rows).flat_map(|row| (0..columns).flat_map(move |column| cell(row, column)));

@@ -3,7 +3,7 @@
 //! ids it has so far are computed anew, which is all that the cache held.
 
 use super::adapters::Adapters;
-use super::load::{Built, LoadOptions, build};
+use super::load::{Built, LoadOptions, ModelPlan, build};
 use super::{Engine, Work};
 use crate::error::{Error, Result};
 use crate::lora;
@@ -31,7 +31,8 @@ impl Origin {
         work.device().destroy();
         let renewed = async {
             let checkpoint = Checkpoint::open(self.files.clone()).await?;
-            let Built { work: mut renewed, places, .. } = build(&checkpoint, &self.options, &mut |_| ()).await?;
+            let plan = ModelPlan::read(&checkpoint, &self.options)?;
+            let Built { work: mut renewed, places, .. } = build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
             let ids = match &mut renewed {
                 Work::Generate(generator) => {
                     let mut ids = Vec::new();

@@ -4,12 +4,7 @@
 /// matrices that GGUF keeps as one tensor. Empty where that kind of file has no such tensor.
 pub type Name = (&'static str, &'static str, &'static str);
 
-/// The row of `names` that is called `name` in our words; an architecture's own come first.
-pub fn find_name(names: &[&'static [Name]; 2], name: &str) -> Option<&'static Name> {
-    names.iter().copied().flatten().find(|row| row.0 == name)
-}
-
-/// The names that most architectures share, (ours, GGUF's, Hugging Face's); an architecture's own come before them.
+/// The names that most architectures share; an architecture's own come before them.
 pub const NAMES: &[Name] = &[
     ("embed", "token_embd.weight", "model.embed_tokens.weight"),
     ("norm", "output_norm.weight", "model.norm.weight"),

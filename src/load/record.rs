@@ -1,6 +1,20 @@
-//! What loading a model asked for, taken down: the list by which it is written in another kind of file.
+//! What loading a model asked for, taken down as it goes: adapters find their projections in it, and conversion writes
+//! from it what the model is made of.
 
+use super::rope::RopeSpec;
 use super::rows::Rows;
+use crate::device::ProjectionId;
+
+/// All that a model was made of.
+#[derive(Default)]
+pub struct Record {
+    /// By their [`ProjectionId`]s.
+    pub projections: Vec<Projection>,
+    /// In the order they were asked for, each once.
+    pub uses: Vec<Use>,
+    /// In the order they were asked for.
+    pub ropes: Vec<RopeSpec>,
+}
 
 /// A projection as the base's file keeps it.
 pub struct Projection {
@@ -31,9 +45,24 @@ pub enum How {
     /// The same rows, or in another order.
     Rows,
     /// Its transpose.
-    Turned,
+    Transposed,
     /// A vector, less this offset.
     Vector { offset: f32 },
     /// One of several in GGUF's.
     Stacked,
+}
+
+impl Record {
+    /// Takes down that a tensor is used; `shape` is GGUF's.
+    pub(super) fn tensor(&mut self, name: &'static str, layer: usize, shape: &[usize], how: How) {
+        if !self.uses.iter().rev().take_while(|used| used.layer == layer).any(|used| used.name == name) {
+            self.uses.push(Use { name, layer, shape: shape.to_vec(), how });
+        }
+    }
+
+    /// Takes down a projection; adapters know it by the id from now on.
+    pub(super) fn projection(&mut self, projection: Projection) -> ProjectionId {
+        self.projections.push(projection);
+        ProjectionId(self.projections.len() - 1)
+    }
 }

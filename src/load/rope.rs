@@ -1,6 +1,7 @@
 //! How a file describes its rotary positions.
 
-use super::{Hyper, Loader};
+use super::find::Tensors;
+use super::hyper::Hyper;
 use crate::error::{Error, Result};
 use crate::nn::RopeScaling;
 use serde_json::Value;
@@ -15,31 +16,32 @@ pub struct RopeSpec {
 }
 
 impl RopeSpec {
-    /// From a file's metadata or config.json. `section`: which of config.json's several sets of `rope_parameters` (Gemma
+    /// From a file's metadata or config.json, for `context` positions. `section`: which of config.json's several sets of `rope_parameters` (Gemma
     /// 3 has one for each kind of layer).
     ///
     /// Errors: `MODEL_FORMAT`; `MODEL_UNSUPPORTED` for a scaling this build does not compute.
     pub async fn read(
         hyper: &Hyper<'_>,
-        loader: &mut Loader<'_>,
+        tensors: &Tensors<'_>,
         head_dim: usize,
+        context: usize,
         section: Option<&str>,
     ) -> Result<Self> {
-        let source = Source { hyper, objects: objects(hyper, section), context: loader.context as f64 };
+        let source = Source { hyper, objects: objects(hyper, section), context: context as f64 };
         let dims = source.dims(head_dim)?;
         let base = match source.number("rope_theta")? {
             Some(base) => base,
             None => hyper.optional_number("rope.freq_base", "rope_theta|rotary_emb_base")?.unwrap_or(10_000.0),
         };
         let mut spec = RopeSpec { dims, base, scaling: None };
-        spec.scaling = match loader.has("rope_divisors", 0) {
+        spec.scaling = match tensors.has("rope_divisors", 0) {
             true => {
-                let divisors = loader.values("rope_divisors", 0, &[dims / 2]).await?;
+                let divisors = tensors.values("rope_divisors", 0, &[dims / 2]).await?;
                 check_divisors(hyper, "rope_freqs.weight", &divisors)?;
                 Some(RopeScaling::Divisors { divisors, magnitude: 1.0 })
             }
             false if hyper.config().is_some() => source.config_scaling(dims)?,
-            false => gguf_scaling(&source, loader, dims).await?,
+            false => gguf_scaling(&source, tensors, dims).await?,
         };
         Ok(spec)
     }
@@ -211,18 +213,18 @@ fn long_magnitude(factor: f64, original: f64) -> f64 {
 }
 
 /// The scaling a GGUF file's metadata and tensors ask for.
-async fn gguf_scaling(source: &Source<'_, '_>, loader: &mut Loader<'_>, dims: usize) -> Result<Option<RopeScaling>> {
+async fn gguf_scaling(source: &Source<'_, '_>, tensors: &Tensors<'_>, dims: usize) -> Result<Option<RopeScaling>> {
     let hyper = source.hyper;
     let original = hyper.optional_number("rope.scaling.original_context_length", "")?;
     let factor = match hyper.optional_number("rope.scaling.factor", "")? {
         None => hyper.optional_number("rope.scale_linear", "")?, // its name in older files
         factor => factor,
     };
-    if loader.has("rope_long", 0) && loader.has("rope_short", 0) {
+    if tensors.has("rope_long", 0) && tensors.has("rope_short", 0) {
         let trained = hyper.number("context_length", "")?;
         let original = original.unwrap_or(trained);
         let name = if source.context > original { "rope_long" } else { "rope_short" };
-        let divisors = loader.values(name, 0, &[dims / 2]).await?;
+        let divisors = tensors.values(name, 0, &[dims / 2]).await?;
         check_divisors(hyper, name, &divisors)?;
         let magnitude = hyper.optional_number("rope.scaling.attn_factor", "")?;
         let magnitude = magnitude.unwrap_or_else(|| long_magnitude(trained / original, original));

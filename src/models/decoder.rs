@@ -38,8 +38,14 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// The final norm and the projection to logits are read behind `embed` and `blocks`.
-    pub fn finish(parts: &mut Parts<'_, '_>, embed: Embedding, blocks: Vec<Block>) -> Result<Transformer> {
+    /// Reads the blocks, each by `block`, and behind them the final norm and the projection to logits. Errors: those of
+    /// [`Parts`]' methods.
+    pub fn build<'p, 'a>(
+        parts: &mut Parts<'p, 'a>,
+        embed: Embedding,
+        block: impl FnMut(&mut Parts<'p, 'a>, usize) -> Result<Block>,
+    ) -> Result<Transformer> {
+        let blocks = parts.layers(block)?;
         parts.check_window(&blocks)?;
         let (norm, lm_head) = parts.head(&embed)?;
         Ok(Transformer { shape: parts.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })

@@ -24,12 +24,12 @@ mod registry;
 mod smollm3;
 mod stablelm;
 
-pub use architecture::{Architecture, Load, Model};
+pub use architecture::{Architecture, Load, Loaded, Model};
 pub use decoder::{Decoder, Transformer, Wanted};
 pub use encoder::Encoder;
 pub use registry::{REGISTRY, architecture_name, architecture_of};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::convert;
-pub use crate::load::{Fills, Hyper, Loader, Progress, Shape};
+pub use crate::load::Shape;
 pub use crate::lora;

@@ -58,7 +58,7 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
         };
         return Err(Error::format(checkpoint.name(), reason));
     }
-    let names = |a: &Architecture| if checkpoint.config().is_some() { a.hf } else { a.gguf };
+    let names = |a: &Architecture| if checkpoint.config().is_some() { a.family.hf } else { a.family.gguf };
     let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<BTreeSet<_>>();
     let architecture = REGISTRY.iter().find(|a| names(a).contains(&name)).copied();
     let architecture = architecture.ok_or_else(|| Error::Unsupported {
