@@ -3,5 +3,7 @@
 mod file;
 mod model;
 mod outline;
+mod rope;
+mod tensor;
 
 pub use file::Conversion;

@@ -4,7 +4,7 @@
 use super::allocate::Allocator;
 use super::find::{Found, Tensors};
 use super::hyper::Hyper;
-use super::record::{How, Projection, Record};
+use super::record::{Projection, Record, Relation};
 use super::rope::RopeSpec;
 use super::rows::{RowOrder, Rows, count};
 use super::shape::Shape;
@@ -41,8 +41,8 @@ impl<'a> Loader<'a> {
     }
 
     /// Takes down that a tensor is used.
-    fn note(&mut self, name: &str, layer: usize, shape: &[usize], how: How) {
-        self.record.tensor(self.tensors.name(name).0, layer, shape, how);
+    fn note(&mut self, name: &str, layer: usize, shape: &[usize], relation: Relation) {
+        self.record.tensor(self.tensors.name(name).0, layer, shape, relation);
     }
 
     fn format(&self, found: Found, columns: usize) -> Format {
@@ -64,7 +64,7 @@ impl<'a> Loader<'a> {
 
     /// A vector [n] with `offset` added to each number.
     pub fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
-        self.note(name, layer, &[n], How::Vector { offset });
+        self.note(name, layer, &[n], Relation::Vector { offset });
         let found = self.tensors.find(name, layer, &[n])?;
         self.memory.numbers(name, &[(found, vec![0..n])], offset)
     }
@@ -79,7 +79,7 @@ impl<'a> Loader<'a> {
     /// `n` vectors of `columns` after each other, as f32 on the device: one tensor [n, columns] in GGUF, a tensor for each
     /// in safetensors.
     pub fn stacked_vectors(&mut self, name: &str, layer: usize, [n, columns]: [usize; 2]) -> Result<BufferId> {
-        self.note(name, layer, &[n, columns], How::Stacked);
+        self.note(name, layer, &[n, columns], Relation::Stacked);
         let found = self.tensors.stacked(name, layer, n, &[columns])?;
         let whole = found.into_iter().map(|found| (found, vec![0..found.info.elements()]));
         self.memory.numbers(name, &whole.collect::<Vec<_>>(), 0.0)
@@ -101,7 +101,7 @@ impl<'a> Loader<'a> {
 
     /// A matrix [rows, columns].
     pub fn matrix(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Weight> {
-        self.note(name, layer, &shape, How::Rows);
+        self.note(name, layer, &shape, Relation::Rows);
         let found = self.tensors.matrix(name, layer, shape)?;
         let weight = self.memory.weight(&found.info.name, self.format(found, shape[1]), shape, 1)?;
         self.memory.fill(&weight, 0, found, vec![0..shape[0]]);
@@ -111,7 +111,7 @@ impl<'a> Loader<'a> {
     /// The matrices [out, in] of `shape`'s experts one behind the other, [E × out, in]: one tensor [E, out, in] in GGUF, a
     /// tensor for each (`{j}` in its name) in safetensors.
     pub fn experts(&mut self, name: &str, layer: usize, shape: [usize; 3]) -> Result<Weight> {
-        self.note(name, layer, &shape, How::Stacked);
+        self.note(name, layer, &shape, Relation::Stacked);
         let tensors = self.tensors.stacked_matrices(name, layer, shape)?;
         let [experts, out, columns] = shape;
         let first = tensors[0];
@@ -161,7 +161,7 @@ impl<'a> Loader<'a> {
     pub fn linears<const N: usize>(&mut self, named: [(&str, [usize; 2]); N], layer: usize) -> Result<[Linear; N]> {
         let mut found = Vec::with_capacity(N);
         for (name, shape) in named {
-            self.note(name, layer, &shape, How::Rows);
+            self.note(name, layer, &shape, Relation::Rows);
             let tensor = self.tensors.matrix(name, layer, shape)?;
             found.push((tensor, self.format(tensor, shape[1]), shape));
         }
@@ -187,7 +187,7 @@ impl<'a> Loader<'a> {
         shape: [usize; 2],
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
-        self.note(name, layer, &shape, How::Rows);
+        self.note(name, layer, &shape, Relation::Rows);
         let found = self.tensors.matrix(name, layer, shape)?;
         let format = self.format(found, shape[1]);
         let weights = self.memory.weights(&found.info.name, format, &parts.each_ref().map(count), shape[1])?;
@@ -205,7 +205,7 @@ impl<'a> Loader<'a> {
         shape: [usize; 2],
         parts: [Rows; N],
     ) -> Result<[Linear; N]> {
-        self.note(name, layer, &shape, How::Transposed);
+        self.note(name, layer, &shape, Relation::Transposed);
         let [rows, columns] = shape;
         let found = self.tensors.find(name, layer, &[columns, rows])?;
         if found.format.block_len() != 1 {
@@ -230,7 +230,7 @@ impl<'a> Loader<'a> {
         let bias_name = format!("{name}.bias");
         let bias = match self.tensors.expects(&bias_name, layer) {
             true => {
-                self.note(&bias_name, layer, &shape[..1], How::Vector { offset: 0.0 });
+                self.note(&bias_name, layer, &shape[..1], Relation::Vector { offset: 0.0 });
                 Some(self.tensors.find(&bias_name, layer, &shape[..1])?)
             }
             false => None,

@@ -11,7 +11,7 @@ pub struct Record {
     /// By their [`ProjectionId`]s.
     pub projections: Vec<Projection>,
     /// In the order they were asked for, each once.
-    pub uses: Vec<Use>,
+    pub tensors: Vec<UsedTensor>,
     /// In the order they were asked for.
     pub ropes: Vec<RopeSpec>,
 }
@@ -30,18 +30,18 @@ pub struct Projection {
 }
 
 /// A tensor that a model is made of.
-pub struct Use {
+pub struct UsedTensor {
     /// Our name of it.
     pub name: &'static str,
     pub layer: usize,
     /// In GGUF.
     pub shape: Vec<usize>,
-    pub how: How,
+    pub relation: Relation,
 }
 
 /// What Hugging Face's tensor is to GGUF's.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum How {
+pub enum Relation {
     /// The same rows, or in another order.
     Rows,
     /// Its transpose.
@@ -54,9 +54,9 @@ pub enum How {
 
 impl Record {
     /// Takes down that a tensor is used; `shape` is GGUF's.
-    pub(super) fn tensor(&mut self, name: &'static str, layer: usize, shape: &[usize], how: How) {
-        if !self.uses.iter().rev().take_while(|used| used.layer == layer).any(|used| used.name == name) {
-            self.uses.push(Use { name, layer, shape: shape.to_vec(), how });
+    pub(super) fn tensor(&mut self, name: &'static str, layer: usize, shape: &[usize], relation: Relation) {
+        if !self.tensors.iter().rev().take_while(|used| used.layer == layer).any(|used| used.name == name) {
+            self.tensors.push(UsedTensor { name, layer, shape: shape.to_vec(), relation });
         }
     }
 

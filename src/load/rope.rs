@@ -134,62 +134,65 @@ impl Source<'_, '_> {
         match kind.as_deref() {
             None | Some("default") => Ok(None),
             Some("linear") => Ok(Some(RopeScaling::Linear { factor: self.required("factor")? })),
-            Some("llama3") => {
-                let (low, high) = (self.required("low_freq_factor")?, self.required("high_freq_factor")?);
-                if high <= low {
-                    return Err(self
-                        .hyper
-                        .wrong("rope_scaling.high_freq_factor", "must be larger than low_freq_factor"));
-                }
-                Ok(Some(RopeScaling::Llama3 {
-                    factor: self.required("factor")?,
-                    low_freq_factor: low,
-                    high_freq_factor: high,
-                    original_context: self.required("original_max_position_embeddings")?,
-                }))
-            }
-            Some("yarn") => {
-                let original_context = original.or(positions).ok_or_else(|| {
-                    self.hyper.wrong("rope_parameters.original_max_position_embeddings", "is missing")
-                })?;
-                let factor = match (self.number("factor")?, positions) {
-                    (Some(factor), _) => factor,
-                    (None, Some(positions)) => positions / original_context,
-                    (None, None) => self.required("factor")?,
-                };
-                // As the paper's eq. 22, or by DeepSeek's two numbers for it.
-                let sharpened = |m: f64| if factor <= 1.0 { 1.0 } else { 0.1 * m * factor.ln() + 1.0 };
-                let by_scales = match (self.number("mscale")?, self.number("mscale_all_dim")?) {
-                    (Some(m), Some(all)) => sharpened(m) / sharpened(all),
-                    _ => sharpened(1.0),
-                };
-                Ok(Some(RopeScaling::Yarn {
-                    factor,
-                    original_context,
-                    beta_fast: self.number("beta_fast")?.unwrap_or(32.0),
-                    beta_slow: self.number("beta_slow")?.unwrap_or(1.0),
-                    truncate: self.value("truncate").and_then(|(_, value)| value.as_bool()).unwrap_or(true),
-                    magnitude: self.number("attention_factor")?.unwrap_or(by_scales),
-                }))
-            }
-            Some("longrope" | "su") => {
-                let original = original.or(positions);
-                let original =
-                    original.ok_or_else(|| self.hyper.wrong("original_max_position_embeddings", "is missing"))?;
-                let key = if self.context > original { "long_factor" } else { "short_factor" };
-                let divisors = self.factors(key, dims)?;
-                let factor = match (positions, self.number("factor")?) {
-                    (Some(positions), _) => positions / original,
-                    (None, factor) => factor.unwrap_or(1.0),
-                };
-                let magnitude = match self.number("attention_factor")? {
-                    Some(magnitude) => magnitude,
-                    None => long_magnitude(factor, original),
-                };
-                Ok(Some(RopeScaling::Divisors { divisors, magnitude }))
-            }
+            Some("llama3") => self.llama3().map(Some),
+            Some("yarn") => self.yarn(positions, original).map(Some),
+            Some("longrope" | "su") => self.long_rope(dims, positions, original.or(positions)).map(Some),
             Some(kind) => Err(Error::unsupported(format!("the RoPE scaling {kind}"))),
         }
+    }
+
+    fn llama3(&self) -> Result<RopeScaling> {
+        let (low, high) = (self.required("low_freq_factor")?, self.required("high_freq_factor")?);
+        if high <= low {
+            return Err(self.hyper.wrong("rope_scaling.high_freq_factor", "must be larger than low_freq_factor"));
+        }
+        Ok(RopeScaling::Llama3 {
+            factor: self.required("factor")?,
+            low_freq_factor: low,
+            high_freq_factor: high,
+            original_context: self.required("original_max_position_embeddings")?,
+        })
+    }
+
+    /// `positions`, `original`: those that the model was made for, with and without the scaling.
+    fn yarn(&self, positions: Option<f64>, original: Option<f64>) -> Result<RopeScaling> {
+        let original_context = original
+            .or(positions)
+            .ok_or_else(|| self.hyper.wrong("rope_parameters.original_max_position_embeddings", "is missing"))?;
+        let factor = match (self.number("factor")?, positions) {
+            (Some(factor), _) => factor,
+            (None, Some(positions)) => positions / original_context,
+            (None, None) => self.required("factor")?,
+        };
+        // As the paper's eq. 22, or by DeepSeek's two numbers for it.
+        let sharpened = |m: f64| if factor <= 1.0 { 1.0 } else { 0.1 * m * factor.ln() + 1.0 };
+        let by_scales = match (self.number("mscale")?, self.number("mscale_all_dim")?) {
+            (Some(m), Some(all)) => sharpened(m) / sharpened(all),
+            _ => sharpened(1.0),
+        };
+        Ok(RopeScaling::Yarn {
+            factor,
+            original_context,
+            beta_fast: self.number("beta_fast")?.unwrap_or(32.0),
+            beta_slow: self.number("beta_slow")?.unwrap_or(1.0),
+            truncate: self.value("truncate").and_then(|(_, value)| value.as_bool()).unwrap_or(true),
+            magnitude: self.number("attention_factor")?.unwrap_or(by_scales),
+        })
+    }
+
+    fn long_rope(&self, dims: usize, positions: Option<f64>, original: Option<f64>) -> Result<RopeScaling> {
+        let original = original.ok_or_else(|| self.hyper.wrong("original_max_position_embeddings", "is missing"))?;
+        let key = if self.context > original { "long_factor" } else { "short_factor" };
+        let divisors = self.factors(key, dims)?;
+        let factor = match (positions, self.number("factor")?) {
+            (Some(positions), _) => positions / original,
+            (None, factor) => factor.unwrap_or(1.0),
+        };
+        let magnitude = match self.number("attention_factor")? {
+            Some(magnitude) => magnitude,
+            None => long_magnitude(factor, original),
+        };
+        Ok(RopeScaling::Divisors { divisors, magnitude })
     }
 }
 
