@@ -6,8 +6,6 @@ mod adapters;
 mod answer;
 mod bench;
 mod choice;
-#[cfg(not(target_arch = "wasm32"))]
-mod convert;
 mod load;
 mod model;
 mod perplexity;
@@ -17,13 +15,13 @@ mod rebuild;
 mod size;
 mod work;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use crate::convert::Conversion;
 pub use crate::device::no_breathing;
 pub use crate::select::{Ceilings, Demoted, DeviceChoice, LoadOptions, LoadProgress, SelfTest, Verdict};
 pub use adapters::AdapterOptions;
 pub use answer::OnChunk;
 pub use bench::{BenchOptions, BenchReport, PerToken, Roofline, Speed};
-#[cfg(not(target_arch = "wasm32"))]
-pub use convert::Conversion;
 pub use load::ModelInfo;
 pub use perplexity::Perplexity;
 pub use probe::probe;

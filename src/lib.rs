@@ -24,10 +24,14 @@ pub use error::{Error, Result};
 
 pub mod api;
 pub mod chat;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod convert;
 pub mod device;
 pub mod embed;
 pub mod engine;
 pub mod generate;
+pub mod load;
+pub mod lora;
 pub mod models;
 pub mod nn;
 pub mod ops;

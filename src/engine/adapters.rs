@@ -5,7 +5,7 @@ use crate::api::Fields;
 use crate::api::request::AdapterChoice;
 use crate::error::{Error, Result};
 use crate::generate::{AdapterId, Generator};
-use crate::models::lora::{self, Places};
+use crate::lora::{self, Places};
 use crate::sampler::Range;
 use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};

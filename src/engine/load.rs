@@ -7,8 +7,9 @@ use crate::device::{Device, NoGpu};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
-use crate::models::lora::Places;
-use crate::models::{self, Architecture, Hyper, Loader, Model, Shape};
+use crate::load::{Allocator, Shape};
+use crate::lora::Places;
+use crate::models::{self, Architecture, Model};
 use crate::ops::threads;
 use crate::select::compare_devices::{self, Throughput};
 use crate::select::{LoadOptions, LoadProgress, Verdict, self_test};
@@ -59,15 +60,13 @@ pub(super) async fn load(
     options: &LoadOptions,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Loaded> {
-    let architecture = models::architecture_of(checkpoint)?;
-    let shape = (architecture.shape)(&Hyper::new(checkpoint, architecture.name))?;
-    let context = context(options, &shape)?;
-    let tokenizer = tokenizer(checkpoint, &shape)?;
+    let plan = ModelPlan::read(checkpoint, options)?;
+    let tokenizer = tokenizer(checkpoint, &plan.shape)?;
     // A model whose template is broken still completes texts: chats alone are refused.
     let template = ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref());
 
-    let built = build(checkpoint, options, on_progress).await?;
-    let info = model_info(checkpoint, &shape, context, options, matches!(template, Ok(Some(_))));
+    let built = build(checkpoint, &plan, options, on_progress).await?;
+    let info = model_info(checkpoint, &plan, options, matches!(template, Ok(Some(_))));
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
     Ok(Loaded { built, tokenizer, template, info })
 }
@@ -79,6 +78,24 @@ pub(super) fn device_facts(device: &Device) -> Value {
         facts["threads"] = json!(threads::pool().threads());
     }
     facts
+}
+
+/// What is known of a model before a device is opened: which it is, its sizes, and how many positions it will hold.
+pub(super) struct ModelPlan {
+    architecture: &'static Architecture,
+    shape: Shape,
+    context: usize,
+}
+
+impl ModelPlan {
+    /// # Errors
+    /// `MODEL_FORMAT` or `MODEL_UNSUPPORTED` for a model that cannot run, `INVALID_REQUEST` for a context that is longer
+    /// than the model's.
+    pub fn read(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
+        let architecture = models::architecture_of(checkpoint)?;
+        let shape = architecture.read_shape(checkpoint)?;
+        Ok(ModelPlan { architecture, context: context(options, &shape)?, shape })
+    }
 }
 
 /// A model on its device, ready to run.
@@ -93,25 +110,21 @@ pub(super) struct Built {
 /// Opens the device and puts the model there.
 pub(super) async fn build(
     checkpoint: &Checkpoint,
+    plan: &ModelPlan,
     options: &LoadOptions,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Built> {
-    let architecture = models::architecture_of(checkpoint)?;
-    let shape = (architecture.shape)(&Hyper::new(checkpoint, architecture.name))?;
-    let context = context(options, &shape)?;
-    let (mut device, verdict) = proven_device(checkpoint, (architecture, &shape), options, on_progress).await?;
-    let planned = device_bytes(checkpoint, &shape, context, options, device.is_cpu());
-    check_size(&shape, planned, device.info())?;
+    let &ModelPlan { architecture, ref shape, context } = plan;
+    let (mut device, verdict) = proven_device(checkpoint, plan, options, on_progress).await?;
+    let planned = device_bytes(checkpoint, shape, context, options, device.is_cpu());
+    check_size(shape, planned, device.info())?;
     let most = device.info().limits.max_buffer_bytes;
     log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
 
-    let (model, places, fills) = {
-        let mut loader = Loader::new(checkpoint, &mut device, context);
-        loader.quantize = options.quantize;
-        let model = architecture.load(&mut loader).await?;
-        let places = Places::new(&mut loader, model.shape());
-        (model, places, loader.into_fills())
-    };
+    let memory = Allocator::new(&mut device, options.quantize);
+    let loaded = architecture.load(architecture.hyper(checkpoint), shape, context, memory).await?;
+    let models::Loaded { model, record, uploads } = loaded;
+    let places = Places::new(&architecture.family, checkpoint, shape, &record.projections);
     let mut work = match model {
         Model::Decoder(model) => Work::Generate(Generator::new(device, model, context, options.kv).await?),
         Model::Encoder(model) => Work::Embed(Embedder::new(device, model, context).await?),
@@ -120,7 +133,7 @@ pub(super) async fn build(
     work.begin_warm_up()?;
     work.device().check().await?;
     let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
-    fills.read(checkpoint, work.device(), &mut progress).await?;
+    uploads.read(checkpoint, work.device(), &mut progress).await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
     work.warm_up().await?;
     work.device().check().await?;
@@ -131,7 +144,7 @@ pub(super) async fn build(
 /// model, the CPU, if that may be.
 async fn proven_device(
     checkpoint: &Checkpoint,
-    (architecture, shape): (&Architecture, &Shape),
+    &ModelPlan { architecture, ref shape, .. }: &ModelPlan,
     options: &LoadOptions,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<(Device, Option<Verdict>)> {
@@ -215,8 +228,7 @@ fn model_name(checkpoint: &Checkpoint) -> &str {
 
 fn model_info(
     checkpoint: &Checkpoint,
-    shape: &Shape,
-    context: usize,
+    &ModelPlan { ref shape, context, .. }: &ModelPlan,
     options: &LoadOptions,
     has_chat_template: bool,
 ) -> ModelInfo {

@@ -2,9 +2,10 @@
 
 use super::load::{context, device_facts, tokenizer};
 use super::size::{check_size, device_bytes, quantization};
-use crate::device::{Device, DeviceInfo};
+use crate::device::DeviceInfo;
 use crate::error::{Error, Result};
-use crate::models::{self, Architecture, Hyper, Loader, Shape};
+use crate::load::{Allocator, Shape};
+use crate::models::{self, Architecture};
 use crate::quant::Format;
 use crate::select::{LoadOptions, estimate};
 use crate::tokenizer::Tokenizer;
@@ -23,10 +24,10 @@ const OBSTACLES: [&str; 4] = ["MODEL_FORMAT", "MODEL_UNSUPPORTED", "OUT_OF_MEMOR
 /// same for programs.
 pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Value> {
     let mut device = options.device.open().await?;
-    let Findings { architecture, size, mut problems } = Findings::of(checkpoint, options, device.info());
-    if let Some(architecture) = architecture
-        && let context = size.as_ref().map_or(1, |(_, context, _)| *context)
-        && let Err(error) = check_tensors(architecture, checkpoint, context, &mut device).await
+    let Findings { architecture, shape, size, mut problems } = Findings::of(checkpoint, options, device.info());
+    if let Some((architecture, shape)) = architecture.zip(shape.as_ref())
+        && let context = size.map_or(1, |(context, _)| context)
+        && let Err(error) = check_tensors(architecture, checkpoint, shape, context).await
         && !problems.contains(&error)
     {
         problems.push(error);
@@ -39,7 +40,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
             Kind::Gguf { version } => format!("GGUF v{version}"),
             Kind::Safetensors => "safetensors".to_string(),
         },
-        "architecture": architecture.map(|a| a.name).or(models::architecture_name(checkpoint).ok().flatten()),
+        "architecture": architecture.map(|a| a.family.name).or(models::architecture_name(checkpoint).ok().flatten()),
         "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),
         "quantization": quantization(checkpoint, options),
         "downloadBytes": checkpoint.file_bytes(),
@@ -47,7 +48,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         "estimatedTokensPerSecond": null,
         "fits": problems.is_empty(),
     });
-    if let Some((shape, context, bytes)) = &size {
+    if let Some((shape, (context, bytes))) = shape.as_ref().zip(size) {
         answer["contextLength"] = json!(context);
         answer["deviceBytes"] = json!(bytes);
         answer["shape"] = json!(shape);
@@ -56,7 +57,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         answer["reason"] = json!(first.to_string());
         answer["problems"] = problems.iter().map(Error::to_string).collect();
         answer["errors"] = problems.iter().map(Error::to_json).collect();
-    } else if let Some((shape, ..)) = &size {
+    } else if let Some(shape) = &shape {
         let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
         let pace = estimate::pace(&mut device, format).await?;
         answer["pace"] = json!(pace);
@@ -68,8 +69,9 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
 /// What the headers say, in the order in which loading comes upon it.
 struct Findings {
     architecture: Option<&'static Architecture>,
-    /// The shape, positions of the context, bytes on the device.
-    size: Option<(Shape, usize, u64)>,
+    shape: Option<Shape>,
+    /// Positions of the context, bytes on the device.
+    size: Option<(usize, u64)>,
     problems: Vec<Error>,
 }
 
@@ -78,38 +80,30 @@ impl Findings {
         let mut problems = Vec::new();
         let mut keep = |error: Error| problems.push(error);
         let architecture = models::architecture_of(checkpoint).map_err(&mut keep).ok();
-        let shape = architecture.and_then(|architecture| {
-            (architecture.shape)(&Hyper::new(checkpoint, architecture.name)).map_err(&mut keep).ok()
-        });
+        let shape = architecture.and_then(|a| a.read_shape(checkpoint).map_err(&mut keep).ok());
         let context = shape.as_ref().and_then(|shape| context(options, shape).map_err(&mut keep).ok());
         let text = match &shape {
             Some(shape) => tokenizer(checkpoint, shape),
             None => Tokenizer::from_checkpoint(checkpoint),
         };
         let _ = text.map_err(&mut keep);
-        let size = shape.zip(context).map(|(shape, context)| {
-            let bytes = device_bytes(checkpoint, &shape, context, options, device.backend == "cpu");
-            (shape, context, bytes)
+        let size = shape.as_ref().zip(context).map(|(shape, context)| {
+            let bytes = device_bytes(checkpoint, shape, context, options, device.backend == "cpu");
+            let _ = check_size(shape, bytes, device).map_err(&mut keep);
+            (context, bytes)
         });
-        if let Some((shape, _, bytes)) = &size
-            && let Err(error) = check_size(shape, *bytes, device)
-        {
-            keep(error);
-        }
-        Findings { architecture, size, problems }
+        Findings { architecture, shape, size, problems }
     }
 }
 
 /// Looks for every tensor that loading will ask for, with its shape and type.
 async fn check_tensors(
-    architecture: &Architecture,
+    architecture: &'static Architecture,
     checkpoint: &Checkpoint,
+    shape: &Shape,
     context: usize,
-    device: &mut Device,
 ) -> Result<()> {
-    let mut loader = Loader::new(checkpoint, device, context);
-    loader.only_check = true;
-    architecture.load(&mut loader).await.map(drop)
+    architecture.load(architecture.hyper(checkpoint), shape, context, Allocator::none()).await.map(drop)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! ids it has so far are computed anew, which is all that the cache held.
 
 use super::adapters::Adapters;
-use super::load::{Built, build};
+use super::load::{Built, ModelPlan, build};
 use super::work::Work;
 use crate::error::{Error, Result};
-use crate::models::lora;
+use crate::lora;
 use crate::select::LoadOptions;
 use crate::weights::{Checkpoint, Files};
 
@@ -33,7 +33,8 @@ impl Origin {
         work.device().destroy();
         let renewed = async {
             let checkpoint = Checkpoint::open(self.files.clone()).await?;
-            let Built { work: mut renewed, places, .. } = build(&checkpoint, &self.options, &mut |_| ()).await?;
+            let plan = ModelPlan::read(&checkpoint, &self.options)?;
+            let Built { work: mut renewed, places, .. } = build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
             let ids = match &mut renewed {
                 Work::Generate(generator) => {
                     let mut ids = Vec::new();

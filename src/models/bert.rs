@@ -1,26 +1,31 @@
 //! BERT (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>) as an embedder: all-MiniLM, bge, e5, gte.
 
-use super::encoder::pooling;
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Encoder, Hyper, Load, Loader, Shape};
+use super::architecture::{Architecture, Load};
+use super::encoder::{Encoder, encoder_attention, pooling};
 use crate::error::{Error, Result};
-use crate::nn::{Embedding, EncoderAttention, EncoderBlock};
+use crate::load::names::Name;
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape};
+use crate::nn::{Embedding, EncoderBlock};
 use crate::ops::{Activation, Pooling};
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "bert",
-    gguf: &["bert"],
-    hf: &["bert"],
-    defaults: &[
-        ("hidden_size", 768.0),
-        ("intermediate_size", 3072.0),
-        ("num_hidden_layers", 12.0),
-        ("num_attention_heads", 12.0),
-        ("max_position_embeddings", 512.0),
-        ("type_vocab_size", 2.0),
-        ("layer_norm_eps", 1e-12),
-    ],
+    family: Family {
+        name: "bert",
+        gguf: &["bert"],
+        hf: &["bert"],
+        tensors: NAMES,
+        prefixes: &["", "bert."],
+        defaults: &[
+            ("hidden_size", 768.0),
+            ("intermediate_size", 3072.0),
+            ("num_hidden_layers", 12.0),
+            ("num_attention_heads", 12.0),
+            ("max_position_embeddings", 512.0),
+            ("type_vocab_size", 2.0),
+            ("layer_norm_eps", 1e-12),
+        ],
+        ..Family::PLAIN
+    },
     shape,
     load: Load::Encoder(|loader| Box::pin(load(loader))),
 };
@@ -53,12 +58,11 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     if hyper.text("", "position_embedding_type")?.is_some_and(|kind| kind != "absolute") {
         return Err(Error::unsupported("relative positions in a bert model"));
     }
-    Shape::read(hyper, NAMES, None)
+    hyper.shape()
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
-    loader.prefixes = &["", "bert."];
-    let hyper = loader.hyper("bert");
+    let hyper = loader.hyper;
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
     let activation = match hyper.text("", "hidden_act")? {
         None | Some("gelu") => Activation::Gelu,
@@ -66,32 +70,26 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
         Some("relu") => Activation::Relu,
         Some(other) => return Err(Error::unsupported(format!("the activation {other} in a bert model"))),
     };
-    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
-    let Shape { d_model, n_heads, head_dim, context, .. } = parts.shape;
-    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model])?);
-    let types = parts.token_types(&hyper)?;
+    let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, activation);
+    let square = [parts.shape.d_model; 2];
+    let positions = Some(parts.positions()?);
+    let types = parts.token_types()?;
     let embed = Embedding { positions, types, ..parts.embedding(1.0)? };
     let embed_norm = parts.norm("embed.norm", 0)?;
-    let mut blocks = parts.encoder_blocks();
-    for i in 0..parts.shape.n_layers {
-        blocks.push(EncoderBlock {
+    let blocks = parts.layers(|parts, i| {
+        let q = parts.loader.linear("attn.q", i, square)?;
+        let k = parts.loader.linear("attn.k", i, square)?;
+        let v = parts.loader.linear("attn.v", i, square)?;
+        let o = parts.loader.linear("attn.o", i, square)?;
+        Ok(EncoderBlock {
             attn_norm: None,
-            attn: EncoderAttention {
-                q: parts.loader.linear("attn.q", i, [d_model; 2])?,
-                k: parts.loader.linear("attn.k", i, [d_model; 2])?,
-                v: parts.loader.linear("attn.v", i, [d_model; 2])?,
-                o: parts.loader.linear("attn.o", i, [d_model; 2])?,
-                n_heads,
-                rope: None,
-                scale: 1.0 / (head_dim as f32).sqrt(),
-                window: None,
-            },
+            attn: encoder_attention([q, k, v, o], &parts.shape),
             attn_out_norm: Some(parts.norm("attn.out_norm", i)?),
             ffn_norm: None,
-            ffn: parts.plain_mlp(i, activation)?,
+            ffn: parts.plain_mlp(i)?,
             ffn_out_norm: Some(parts.norm("ffn.out_norm", i)?),
-        });
-    }
+        })
+    })?;
     let pooling = pooling(&hyper, Pooling::Mean)?;
-    Ok(Encoder { shape: parts.shape.clone(), embed, embed_norm, blocks, norm: None, pooling })
+    Ok(Encoder { shape: parts.shape, embed, embed_norm, blocks, norm: None, pooling })
 }

@@ -1,11 +1,32 @@
 //! The decoder-only Transformer: what every architecture's file fills with its own parts.
 
-use super::{Decoder, Shape, Wanted};
-use crate::device::{Pass, Tensor};
+use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
+use crate::load::{Parts, Shape};
 use crate::nn::{Block, Embedding, Input, Linear, Norm};
 use crate::ops::{KvCache, candidates, gather, soft_cap};
 
+/// A model whose weights are on the device.
+pub trait Decoder {
+    fn shape(&self) -> &Shape;
+
+    /// Records the way from the pass's rows to what is wanted of the gathered ones; → the candidates, where logits are
+    /// [`Wanted::Ranked`]. One forward for T ≥ 1 rows: prefill and decode are the same.
+    fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>>;
+}
+
+/// What a forward computes after the last block.
+#[derive(Clone, Copy)]
+pub enum Wanted<'a> {
+    /// Nothing: the keys and values are what is wanted.
+    Cache,
+    /// Logits [L, V].
+    Logits(&'a Tensor),
+    /// Logits [L, V], and the best of them with the requests' bias [slots, V], for the sampler.
+    Ranked(&'a Tensor, BufferId),
+}
+
+/// A stack of blocks between an embedding table and a projection to logits.
 pub struct Transformer {
     pub shape: Shape,
     pub embed: Embedding,
@@ -16,14 +37,24 @@ pub struct Transformer {
     pub logit_cap: Option<f32>,
 }
 
+impl Transformer {
+    /// Reads the blocks, each by `block`, and behind them the final norm and the projection to logits. Errors: those of
+    /// [`Parts`]' methods.
+    pub fn build<'p, 'a>(
+        parts: &mut Parts<'p, 'a>,
+        embed: Embedding,
+        block: impl FnMut(&mut Parts<'p, 'a>, usize) -> Result<Block>,
+    ) -> Result<Transformer> {
+        let blocks = parts.layers(block)?;
+        parts.check_window(&blocks)?;
+        let (norm, lm_head) = parts.head(&embed)?;
+        Ok(Transformer { shape: parts.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })
+    }
+}
+
 impl Decoder for Transformer {
     fn shape(&self) -> &Shape {
         &self.shape
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    fn outline(&self) -> Vec<String> {
-        self.outline_lines()
     }
 
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>> {

@@ -1,10 +1,9 @@
 //! The bidirectional Transformer: what every encoder's file fills with its own parts.
 
-use super::parts::Parts;
-use super::{Hyper, Shape};
 use crate::device::{Pass, Tensor};
 use crate::error::{Error, Result};
-use crate::nn::{Embedding, EncoderBlock, Norm};
+use crate::load::{Hyper, Shape};
+use crate::nn::{Embedding, EncoderAttention, EncoderBlock, Linear, Norm};
 use crate::ops::{Pooling, pool};
 use serde_json::Value;
 
@@ -72,9 +71,8 @@ fn find_pooling(hyper: &Hyper<'_>, usual: Pooling) -> Result<Pooling> {
     }
 }
 
-impl Parts<'_, '_> {
-    /// Room for the blocks; a header may claim any number of them.
-    pub fn encoder_blocks(&self) -> Vec<EncoderBlock> {
-        Vec::with_capacity(self.shape.n_layers.min(1024))
-    }
+/// Attention of every row to every other, without rotary positions or a window.
+pub fn encoder_attention([q, k, v, o]: [Linear; 4], shape: &Shape) -> EncoderAttention {
+    let Shape { n_heads, head_dim, .. } = *shape;
+    EncoderAttention { q, k, v, o, n_heads, rope: None, scale: 1.0 / (head_dim as f32).sqrt(), window: None }
 }

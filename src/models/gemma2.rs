@@ -1,35 +1,40 @@
 //! Gemma 2 (2024, <https://arxiv.org/abs/2408.00118>): norms before and behind each sublayer, soft caps, and every other
 //! layer with a sliding window.
 
-use super::gemma::{GELU, norms};
-use super::loader::Name;
-use super::parts::Parts;
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape, Transformer};
+use super::architecture::{Architecture, Load};
+use super::decoder::Transformer;
+use super::gemma::{GELU, gemma_parts};
 use crate::error::Result;
-use crate::nn::{Attention, Block};
-use crate::ops::{Activation, Pairing, Scores};
+use crate::load::names::Name;
+use crate::load::{Family, Hyper, Loader, Parts, Shape};
+use crate::nn::{Block, Rope};
+use crate::ops::Scores;
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "gemma2",
-    gguf: &["gemma2"],
-    hf: &["gemma2"],
-    defaults: &[
-        ("hidden_size", 2304.0),
-        ("intermediate_size", 9216.0),
-        ("num_hidden_layers", 26.0),
-        ("num_attention_heads", 8.0),
-        ("num_key_value_heads", 4.0),
-        ("head_dim", 256.0),
-        ("max_position_embeddings", 8192.0),
-        ("rms_norm_eps", 1e-6),
-        ("query_pre_attn_scalar", 256.0),
-        ("sliding_window", 4096.0),
-        ("attn_logit_softcapping", 50.0),
-        ("final_logit_softcapping", 30.0),
-    ],
+    family: Family {
+        name: "gemma2",
+        gguf: &["gemma2"],
+        hf: &["gemma2"],
+        tensors: NAMES,
+        defaults: &[
+            ("hidden_size", 2304.0),
+            ("intermediate_size", 9216.0),
+            ("num_hidden_layers", 26.0),
+            ("num_attention_heads", 8.0),
+            ("num_key_value_heads", 4.0),
+            ("head_dim", 256.0),
+            ("max_position_embeddings", 8192.0),
+            ("rms_norm_eps", 1e-6),
+            ("query_pre_attn_scalar", 256.0),
+            ("sliding_window", 4096.0),
+            ("attn_logit_softcapping", 50.0),
+            ("final_logit_softcapping", 30.0),
+        ],
+        ..Family::PLAIN
+    },
     shape: |hyper| {
         hyper.activation_among(&GELU)?;
-        Shape::read(hyper, NAMES, None)
+        hyper.shape()
     },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -52,34 +57,33 @@ pub fn attention_scale(hyper: &Hyper<'_>, shape: &Shape, layers_of_largest: usiz
     Ok(1.0 / by_file.unwrap_or(usual as f64).sqrt() as f32)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
-    let hyper = loader.hyper("gemma2");
-    let norms = norms(loader, &hyper)?;
-    let mut parts = Parts::new(loader, Shape::read(&hyper, NAMES, None)?, NAMES, norms);
+/// A block with a norm behind each sublayer as well.
+pub fn gemma_block(parts: &mut Parts, i: usize, rope: Rope, scores: Scores) -> Result<Block> {
+    let mut block = parts.block(i, Some(rope))?;
+    block.attn.scores = scores;
+    block.attn_post_norm = Some(parts.norm("attn.post_norm", i)?);
+    block.ffn_post_norm = Some(parts.norm("ffn.post_norm", i)?);
+    Ok(block)
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
+    let mut parts = gemma_parts(loader)?;
+    let (hyper, is_gguf) = (parts.hyper, parts.is_gguf());
     // The first GGUF files left all three out.
-    let usual = |value| parts.loader.is_gguf().then_some(value);
+    let usual = |value| is_gguf.then_some(value);
     let cap = |key, default| hyper.optional_number(key, key).map(|cap| cap.or(usual(default)).map(|cap| cap as f32));
     let soft_cap = cap("attn_logit_softcapping", 50.0)?;
     let logit_cap = cap("final_logit_softcapping", 30.0)?;
     let scale = attention_scale(&hyper, &parts.shape, 46)?;
     let window = hyper.optional_count("attention.sliding_window", "sliding_window")?;
-    let window = window.or(parts.loader.is_gguf().then_some(4096)).map(|window| window as u32);
+    let window = window.or(is_gguf.then_some(4096)).map(|window| window as u32);
     let sliding = hyper.sliding_layers(parts.shape.n_layers, Some(2))?;
 
-    let rope = parts.rope(Pairing::HalfSplit).await?;
+    let rope = parts.rope().await?;
     let embed = parts.embedding((parts.shape.d_model as f32).sqrt())?;
-    let mut blocks = parts.blocks();
-    for (i, &sliding) in sliding.iter().enumerate() {
-        let scores = Scores { scale, soft_cap, window: window.filter(|_| sliding) };
-        blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i)?),
-            attn: Attention { scores, ..parts.attention(i, Some(rope))? },
-            attn_post_norm: Some(parts.norm("attn.post_norm", i)?),
-            ffn_norm: Some(parts.norm("ffn.norm", i)?),
-            ffn: parts.gated_mlp(i, Activation::GeluTanh)?,
-            ffn_post_norm: Some(parts.norm("ffn.post_norm", i)?),
-            parallel: false,
-        });
-    }
-    Ok(Box::new(Transformer { logit_cap, ..parts.finish(embed, blocks)? }))
+    let model = Transformer::build(&mut parts, embed, |parts, i| {
+        let window = window.filter(|_| sliding[i]);
+        gemma_block(parts, i, rope, Scores { scale, soft_cap, window })
+    })?;
+    Ok(Transformer { logit_cap, ..model })
 }

@@ -1,23 +1,30 @@
 //! GPT-2 (Radford et al. 2019): LayerNorm, learnt positions, multi-head attention, GELU, biases everywhere.
 
-use super::loader::{Name, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::architecture::{Architecture, Load};
+use super::decoder::Transformer;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Block, Embedding, FeedForward, Linear, Mlp};
-use crate::ops::{Activation, Scores};
+use crate::load::names::Name;
+use crate::load::rows::consecutive;
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape, pre_norm};
+use crate::nn::{Attention, Embedding, FeedForward, Linear, Mlp};
+use crate::ops::Activation;
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "gpt2",
-    gguf: &["gpt2"],
-    hf: &["gpt2"],
-    defaults: &[
-        ("n_embd", 768.0),
-        ("n_layer", 12.0),
-        ("n_head", 12.0),
-        ("n_positions", 1024.0),
-        ("layer_norm_epsilon", 1e-5),
-    ],
+    family: Family {
+        name: "gpt2",
+        gguf: &["gpt2"],
+        hf: &["gpt2"],
+        tensors: NAMES,
+        prefixes: &["transformer.", ""],
+        defaults: &[
+            ("n_embd", 768.0),
+            ("n_layer", 12.0),
+            ("n_head", 12.0),
+            ("n_positions", 1024.0),
+            ("layer_norm_epsilon", 1e-5),
+        ],
+        ..Family::PLAIN
+    },
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -43,12 +50,11 @@ const NAMES: &[Name] = &[
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     let d_model = hyper.count("embedding_length", "n_embd")?;
-    Shape::read(hyper, NAMES, Some(4 * d_model))
+    hyper.shape_with(Some(4 * d_model))
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
-    loader.prefixes = &["transformer.", ""];
-    let hyper = loader.hyper("gpt2");
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
+    let hyper = loader.hyper;
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_epsilon")? as f32;
     let activation = match hyper.text("activation", "activation_function")? {
         None | Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
@@ -59,36 +65,35 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
     let scaled = hyper.flag("", "scale_attn_weights")?.unwrap_or(true);
     let by_layer = hyper.flag("", "scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
 
-    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
-    let Shape { d_model, n_heads, head_dim, d_ffn, context, .. } = parts.shape;
-    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model])?);
+    let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, activation);
+    let positions = Some(parts.positions()?);
     let embed = Embedding { positions, ..parts.embedding(1.0)? };
-    let mut blocks = parts.blocks();
-    for i in 0..parts.shape.n_layers {
-        let mut scores = Scores::scaled(head_dim);
+    Transformer::build(&mut parts, embed, |parts, i| {
+        let mut block =
+            pre_norm(parts.norm("attn.norm", i)?, attention(parts, i)?, parts.norm("ffn.norm", i)?, mlp(parts, i)?);
+        let scores = &mut block.attn.scores;
         if !scaled {
             scores.scale = 1.0;
         }
         if by_layer {
             scores.scale /= (i + 1) as f32;
         }
-        let attn_norm = Some(parts.norm("attn.norm", i)?);
-        let [q, k, v] = linears(parts.loader, "attn.qkv", i, [d_model; 3], d_model)?;
-        let [o] = linears(parts.loader, "attn.o", i, [d_model], d_model)?;
-        let ffn_norm = Some(parts.norm("ffn.norm", i)?);
-        let [up] = linears(parts.loader, "ffn.up", i, [d_ffn], d_model)?;
-        let [down] = linears(parts.loader, "ffn.down", i, [d_model], d_ffn)?;
-        blocks.push(Block {
-            attn_norm,
-            attn: Attention { scores, ..Attention::new([q, k, v, o], n_heads, head_dim) },
-            attn_post_norm: None,
-            ffn_norm,
-            ffn: FeedForward::Dense(Mlp { gate: None, up, down, activation }),
-            ffn_post_norm: None,
-            parallel: false,
-        });
-    }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+        Ok(block)
+    })
+}
+
+fn attention(parts: &mut Parts, i: usize) -> Result<Attention> {
+    let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
+    let [q, k, v] = linears(parts.loader, "attn.qkv", i, [d_model; 3], d_model)?;
+    let [o] = linears(parts.loader, "attn.o", i, [d_model], d_model)?;
+    Ok(Attention::new([q, k, v, o], n_heads, head_dim))
+}
+
+fn mlp(parts: &mut Parts, i: usize) -> Result<FeedForward> {
+    let Shape { d_model, d_ffn, .. } = parts.shape;
+    let [up] = linears(parts.loader, "ffn.up", i, [d_ffn], d_model)?;
+    let [down] = linears(parts.loader, "ffn.down", i, [d_model], d_ffn)?;
+    Ok(FeedForward::Dense(Mlp { gate: None, up, down, activation: parts.activation }))
 }
 
 /// Projections [out, columns] that the file keeps as one; safetensors keep it as Conv1D, [columns, Σ out].
@@ -100,7 +105,7 @@ fn linears<const N: usize>(
     columns: usize,
 ) -> Result<[Linear; N]> {
     let shape = [outs.iter().sum(), columns];
-    match loader.is_gguf() {
+    match loader.tensors.is_gguf() {
         true => loader.linear_parts(name, layer, shape, consecutive(outs)),
         false => loader.transposed_parts(name, layer, shape, consecutive(outs)),
     }

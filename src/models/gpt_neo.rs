@@ -1,26 +1,32 @@
 //! GPT-Neo (Black et al. 2021, <https://doi.org/10.5281/zenodo.5297715>) and the TinyStories models: a GPT-2 with
 //! unscaled attention, every other layer local. No GGUF converter knows it.
 
-use super::loader::Name;
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::architecture::{Architecture, Load};
+use super::decoder::Transformer;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Block, Embedding};
+use crate::load::names::Name;
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape, pre_norm};
+use crate::nn::{Attention, Embedding};
 use crate::ops::{Activation, Scores};
 use serde_json::Value;
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "gpt_neo",
-    gguf: &[],
-    hf: &["gpt_neo"],
-    defaults: &[
-        ("hidden_size", 2048.0),
-        ("num_layers", 24.0),
-        ("num_heads", 16.0),
-        ("max_position_embeddings", 2048.0),
-        ("window_size", 256.0),
-        ("layer_norm_epsilon", 1e-5),
-    ],
+    family: Family {
+        name: "gpt_neo",
+        gguf: &[],
+        hf: &["gpt_neo"],
+        tensors: NAMES,
+        prefixes: &["transformer.", ""],
+        defaults: &[
+            ("hidden_size", 2048.0),
+            ("num_layers", 24.0),
+            ("num_heads", 16.0),
+            ("max_position_embeddings", 2048.0),
+            ("window_size", 256.0),
+            ("layer_norm_epsilon", 1e-5),
+        ],
+        ..Family::PLAIN
+    },
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -47,7 +53,7 @@ const NAMES: &[Name] = &[
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     let d_model = hyper.count("embedding_length", "hidden_size")?;
-    Shape::read(hyper, NAMES, Some(4 * d_model))
+    hyper.shape_with(Some(4 * d_model))
 }
 
 /// Which layers are local: `attention_layers` lists them, `attention_types` as [[kinds, times], …]; else every other.
@@ -76,9 +82,8 @@ fn local_layers(hyper: &Hyper<'_>, n_layers: usize) -> Result<Vec<bool>> {
     layers.filter(|layers| layers.len() == n_layers).ok_or_else(wrong)
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
-    loader.prefixes = &["transformer.", ""];
-    let hyper = loader.hyper("gpt_neo");
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
+    let hyper = loader.hyper;
     let epsilon = hyper.number("", "layer_norm_epsilon")? as f32;
     let activation = match hyper.text("", "activation_function")? {
         None | Some("gelu_new" | "gelu_pytorch_tanh") => Activation::GeluTanh,
@@ -86,24 +91,18 @@ async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
         Some("relu") => Activation::Relu,
         Some(other) => return Err(Error::unsupported(format!("the activation {other} in a gpt_neo model"))),
     };
-    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
-    let Shape { d_model, n_layers, context, .. } = parts.shape;
+    let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, activation);
     let window = hyper.count("", "window_size")? as u32;
-    let local = local_layers(&hyper, n_layers)?;
-    let positions = Some(parts.loader.matrix("positions", 0, [context, d_model])?);
+    let local = local_layers(&hyper, parts.shape.n_layers)?;
+    let positions = Some(parts.positions()?);
     let embed = Embedding { positions, ..parts.embedding(1.0)? };
-    let mut blocks = parts.blocks();
-    for (i, local) in local.into_iter().enumerate() {
-        let scores = Scores { scale: 1.0, soft_cap: None, window: local.then_some(window) };
-        blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i)?),
-            attn: Attention { scores, ..parts.attention(i, None)? },
-            attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i)?),
-            ffn: parts.plain_mlp(i, activation)?,
-            ffn_post_norm: None,
-            parallel: false,
-        });
-    }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::build(&mut parts, embed, |parts, i| {
+        let scores = Scores { scale: 1.0, soft_cap: None, window: local[i].then_some(window) };
+        Ok(pre_norm(
+            parts.norm("attn.norm", i)?,
+            Attention { scores, ..parts.attention(i, None)? },
+            parts.norm("ffn.norm", i)?,
+            parts.plain_mlp(i)?,
+        ))
+    })
 }

@@ -1,27 +1,35 @@
 //! GPT-NeoX (Black et al. 2022, <https://arxiv.org/abs/2204.06745>) and Pythia: attention and the feed-forward layer
 //! side by side, rotary positions on a part of each head.
 
-use super::loader::{Name, Rows, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::architecture::{Architecture, Load};
+use super::decoder::Transformer;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Block};
-use crate::ops::{Activation, Pairing};
+use crate::load::names::Name;
+use crate::load::rows::{RowOrder, by_head, consecutive};
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, pre_norm};
+use crate::nn::Block;
+use crate::ops::Activation;
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "gptneox",
-    gguf: &["gptneox"],
-    hf: &["gpt_neox"],
-    defaults: &[
-        ("hidden_size", 6144.0),
-        ("intermediate_size", 24_576.0),
-        ("num_hidden_layers", 44.0),
-        ("num_attention_heads", 64.0),
-        ("max_position_embeddings", 2048.0),
-        ("layer_norm_eps", 1e-5),
-        ("rotary_pct", 0.25),
-    ],
-    shape: |hyper| Shape::read(hyper, NAMES, None),
+    family: Family {
+        name: "gptneox",
+        gguf: &["gptneox"],
+        hf: &["gpt_neox"],
+        tensors: NAMES,
+        prefixes: &["gpt_neox.", ""],
+        row_order: RowOrder::QkvByHead,
+        defaults: &[
+            ("hidden_size", 6144.0),
+            ("intermediate_size", 24_576.0),
+            ("num_hidden_layers", 44.0),
+            ("num_attention_heads", 64.0),
+            ("max_position_embeddings", 2048.0),
+            ("layer_norm_eps", 1e-5),
+            ("rotary_pct", 0.25),
+        ],
+        ..Family::PLAIN
+    },
+    shape: |hyper| hyper.shape(),
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
@@ -44,54 +52,32 @@ const NAMES: &[Name] = &[
     ("ffn.down.bias", "blk.{i}.ffn_down.bias", "gpt_neox.layers.{i}.mlp.dense_4h_to_h.bias"),
 ];
 
-/// Rows of queries, keys and values: in turn for each head in safetensors, one behind the other in GGUF.
-fn qkv_rows(shape: &Shape, is_gguf: bool) -> [Rows; 3] {
-    let Shape { n_heads, head_dim, .. } = *shape;
-    if is_gguf {
-        return consecutive([shape.q_dim(); 3]);
-    }
-    let rows = |part: usize| (0..n_heads).map(|h| (3 * h + part) * head_dim..(3 * h + part + 1) * head_dim).collect();
-    [rows(0), rows(1), rows(2)]
-}
-
-/// For each of GGUF's rows of queries, keys and values Hugging Face's: for adapters of the other kind of file.
-fn gguf_order(shape: &Shape, name: &str) -> Option<Vec<usize>> {
-    (name == "attn.qkv").then(|| qkv_rows(shape, false).into_iter().flatten().flatten().collect())
-}
-
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
-    loader.prefixes = &["gpt_neox.", ""];
-    loader.gguf_order = gguf_order;
-    let hyper = loader.hyper("gptneox");
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
+    let hyper = loader.hyper;
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
     let activation = activation(&hyper)?;
     let parallel = hyper.flag("use_parallel_residual", "use_parallel_residual")?.unwrap_or(true);
     hyper.note("use_parallel_residual", parallel);
-    let mut parts = Parts::new(loader, Shape::read(&hyper, NAMES, None)?, NAMES, NormStyle::Layer { epsilon });
     if hyper.flag("", "attention_bias")? == Some(false) {
-        parts.loader.required.retain(|name| !name.starts_with("attn.") || name.starts_with("attn.norm"));
+        loader.tensors.may_lack(|name| name.starts_with("attn.") && !name.starts_with("attn.norm"));
     }
-    let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
-    let rows = qkv_rows(&parts.shape, parts.loader.is_gguf());
-    let q_dim = parts.shape.q_dim();
-    let rope = Some(parts.rope(Pairing::HalfSplit).await?);
+    let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, activation);
+    // Rows of queries, keys and values.
+    let rows = match parts.is_gguf() {
+        true => consecutive([parts.shape.q_dim(); 3]),
+        false => by_head(&parts.shape),
+    };
+    let rope = Some(parts.rope().await?);
     let embed = parts.embedding(1.0)?;
-    let mut blocks = parts.blocks();
-    for i in 0..parts.shape.n_layers {
-        let attn_norm = Some(parts.norm("attn.norm", i)?);
-        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * q_dim, d_model], rows.clone())?;
-        let o = parts.loader.linear("attn.o", i, [d_model, q_dim])?;
-        blocks.push(Block {
-            attn_norm,
-            attn: Attention { rope, ..Attention::new([q, k, v, o], n_heads, head_dim) },
-            attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i)?),
-            ffn: parts.plain_mlp(i, activation)?,
-            ffn_post_norm: None,
-            parallel,
-        });
-    }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::build(&mut parts, embed, |parts, i| {
+        let block = pre_norm(
+            parts.norm("attn.norm", i)?,
+            parts.fused_attention(i, rows.clone(), rope)?,
+            parts.norm("ffn.norm", i)?,
+            parts.plain_mlp(i)?,
+        );
+        Ok(Block { parallel, ..block })
+    })
 }
 
 fn activation(hyper: &Hyper<'_>) -> Result<Activation> {

@@ -1,24 +1,28 @@
 //! Llama (Touvron et al. 2023, <https://arxiv.org/abs/2302.13971>): RMSNorm, rotary positions, grouped-query
 //! attention, SwiGLU. Also SmolLM 2, TinyLlama and whatever else converts to it.
 
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::architecture::{Architecture, Load};
+use super::decoder::Transformer;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Block};
-use crate::ops::{Activation, Scores};
+use crate::load::rows::RowOrder;
+use crate::load::{Family, Hyper, Loader, Parts, Shape};
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "llama",
-    gguf: &["llama"],
-    hf: &["llama"],
-    defaults: &[
-        ("hidden_size", 4096.0),
-        ("intermediate_size", 11_008.0),
-        ("num_hidden_layers", 32.0),
-        ("num_attention_heads", 32.0),
-        ("max_position_embeddings", 2048.0),
-        ("rms_norm_eps", 1e-6),
-    ],
+    family: Family {
+        name: "llama",
+        gguf: &["llama"],
+        hf: &["llama"],
+        row_order: RowOrder::InterleavedHalves,
+        defaults: &[
+            ("hidden_size", 4096.0),
+            ("intermediate_size", 11_008.0),
+            ("num_hidden_layers", 32.0),
+            ("num_attention_heads", 32.0),
+            ("max_position_embeddings", 2048.0),
+            ("rms_norm_eps", 1e-6),
+        ],
+        ..Family::PLAIN
+    },
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
@@ -28,30 +32,18 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         return Err(Error::unsupported("a mixture of experts in a llama model"));
     }
     hyper.activation_is("silu")?;
-    Shape::read(hyper, &[], None)
+    hyper.shape()
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
-    let hyper = loader.hyper("llama");
-    let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
-    let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
+    let mut parts = Parts::rms_silu(loader)?;
     // Mistral's, where a GGUF file keeps it; config.json says mistral then.
-    let window = if parts.loader.is_gguf() { hyper.window()? } else { None };
-    let scores = Scores { window, ..Scores::scaled(parts.shape.head_dim) };
-    let pairing = parts.permuted_pairing();
-    let rope = parts.rope(pairing).await?;
+    let window = if parts.is_gguf() { parts.hyper.window()? } else { None };
+    let rope = Some(parts.rope().await?);
     let embed = parts.embedding(1.0)?;
-    let mut blocks = parts.blocks();
-    for i in 0..parts.shape.n_layers {
-        blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i)?),
-            attn: Attention { scores, ..parts.attention(i, Some(rope))? },
-            attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i)?),
-            ffn: parts.gated_mlp(i, Activation::Silu)?,
-            ffn_post_norm: None,
-            parallel: false,
-        });
-    }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::build(&mut parts, embed, |parts, i| {
+        let mut block = parts.block(i, rope)?;
+        block.attn.scores.window = window;
+        Ok(block)
+    })
 }

@@ -1,27 +1,33 @@
 //! Nomic BERT (Nussbaum et al. 2024, <https://arxiv.org/abs/2402.01613>): a BERT with rotary positions, SwiGLU and no
 //! biases.
 
-use super::encoder::pooling;
-use super::loader::{Name, consecutive};
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Encoder, Hyper, Load, Loader, Shape};
+use super::architecture::{Architecture, Load};
+use super::encoder::{Encoder, encoder_attention, pooling};
 use crate::error::{Error, Result};
+use crate::load::names::Name;
+use crate::load::rows::consecutive;
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape};
 use crate::nn::{Embedding, EncoderAttention, EncoderBlock};
-use crate::ops::{Activation, Pairing, Pooling};
+use crate::ops::{Activation, Pooling};
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "nomic-bert",
-    gguf: &["nomic-bert"],
-    hf: &["nomic_bert"],
-    defaults: &[
-        ("hidden_size", 768.0),
-        ("num_hidden_layers", 12.0),
-        ("num_attention_heads", 12.0),
-        ("max_position_embeddings", 2048.0),
-        ("type_vocab_size", 2.0),
-        ("layer_norm_eps", 1e-12),
-        ("rope_theta", 1000.0),
-    ],
+    family: Family {
+        name: "nomic-bert",
+        gguf: &["nomic-bert"],
+        hf: &["nomic_bert"],
+        tensors: NAMES,
+        prefixes: &["", "bert."],
+        defaults: &[
+            ("hidden_size", 768.0),
+            ("num_hidden_layers", 12.0),
+            ("num_attention_heads", 12.0),
+            ("max_position_embeddings", 2048.0),
+            ("type_vocab_size", 2.0),
+            ("layer_norm_eps", 1e-12),
+            ("rope_theta", 1000.0),
+        ],
+        ..Family::PLAIN
+    },
     shape,
     load: Load::Encoder(|loader| Box::pin(load(loader))),
 };
@@ -71,37 +77,32 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         return Err(Error::unsupported("a mixture of experts in a nomic-bert model"));
     }
     let d_model = hyper.count("embedding_length", "hidden_size|n_embd")?;
-    Shape::read(hyper, NAMES, Some(4 * d_model))
+    hyper.shape_with(Some(4 * d_model))
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
-    loader.prefixes = &["", "bert."];
-    let hyper = loader.hyper("nomic-bert");
+    let hyper = loader.hyper;
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_epsilon|layer_norm_eps")? as f32;
     if let Some(other) = hyper.text("", "activation_function")?.filter(|name| *name != "swiglu") {
         return Err(Error::unsupported(format!("the activation {other} in a nomic-bert model")));
     }
-    let mut parts = Parts::new(loader, shape(&hyper)?, NAMES, NormStyle::Layer { epsilon });
-    let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
-    let rope = Some(parts.rope(Pairing::HalfSplit).await?);
-    let types = parts.token_types(&hyper)?;
+    let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, Activation::Silu);
+    let thirds = consecutive([parts.shape.d_model; 3]);
+    let rope = Some(parts.rope().await?);
+    let types = parts.token_types()?;
     let embed = Embedding { types, ..parts.embedding(1.0)? };
     let embed_norm = parts.norm("embed.norm", 0)?;
-    let mut blocks = parts.encoder_blocks();
-    for i in 0..parts.shape.n_layers {
-        let thirds = consecutive([d_model; 3]);
-        let [q, k, v] = parts.loader.linear_parts("attn.qkv", i, [3 * d_model, d_model], thirds)?;
-        let o = parts.loader.linear("attn.o", i, [d_model; 2])?;
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        blocks.push(EncoderBlock {
+    let blocks = parts.layers(|parts, i| {
+        let linears = parts.fused_qkvo(i, thirds.clone())?;
+        Ok(EncoderBlock {
             attn_norm: None,
-            attn: EncoderAttention { q, k, v, o, n_heads, rope, scale, window: None },
+            attn: EncoderAttention { rope, ..encoder_attention(linears, &parts.shape) },
             attn_out_norm: Some(parts.norm("attn.out_norm", i)?),
             ffn_norm: None,
-            ffn: parts.gated_mlp(i, Activation::Silu)?,
+            ffn: parts.gated_mlp(i)?,
             ffn_out_norm: Some(parts.norm("ffn.out_norm", i)?),
-        });
-    }
+        })
+    })?;
     let pooling = pooling(&hyper, Pooling::Mean)?;
-    Ok(Encoder { shape: parts.shape.clone(), embed, embed_norm, blocks, norm: None, pooling })
+    Ok(Encoder { shape: parts.shape, embed, embed_norm, blocks, norm: None, pooling })
 }

@@ -1,59 +1,49 @@
 //! SmolLM 3 (Hugging Face 2025): a llama of which every fourth layer has no positions (NoPE: Kazemnejad et al. 2023,
 //! <https://arxiv.org/abs/2305.19466>; Yang et al. 2025, <https://arxiv.org/abs/2501.18795>).
 
-use super::parts::{NormStyle, Parts};
-use super::{Architecture, Decoder, Hyper, Load, Loader, Shape};
+use super::architecture::{Architecture, Load};
+use super::decoder::Transformer;
 use crate::error::Result;
-use crate::nn::{Attention, Block};
-use crate::ops::{Activation, Scores};
+use crate::load::rows::RowOrder;
+use crate::load::{Family, Hyper, Loader, Parts};
 
 pub static ARCHITECTURE: Architecture = Architecture {
-    name: "smollm3",
-    gguf: &["smollm3"],
-    hf: &["smollm3"],
-    defaults: &[
-        ("hidden_size", 2048.0),
-        ("intermediate_size", 11_008.0),
-        ("num_hidden_layers", 36.0),
-        ("num_attention_heads", 16.0),
-        ("num_key_value_heads", 4.0),
-        ("max_position_embeddings", 32_768.0),
-        ("rms_norm_eps", 1e-6),
-        ("rope_theta", 2e6),
-    ],
-    shape,
+    family: Family {
+        name: "smollm3",
+        gguf: &["smollm3"],
+        hf: &["smollm3"],
+        row_order: RowOrder::InterleavedHalves,
+        defaults: &[
+            ("hidden_size", 2048.0),
+            ("intermediate_size", 11_008.0),
+            ("num_hidden_layers", 36.0),
+            ("num_attention_heads", 16.0),
+            ("num_key_value_heads", 4.0),
+            ("max_position_embeddings", 32_768.0),
+            ("rms_norm_eps", 1e-6),
+            ("rope_theta", 2e6),
+        ],
+        ..Family::PLAIN
+    },
+    shape: |hyper| {
+        hyper.activation_is("silu")?;
+        hyper.shape()
+    },
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
-fn shape(hyper: &Hyper) -> Result<Shape> {
-    hyper.activation_is("silu")?;
-    Shape::read(hyper, &[], None)
-}
-
-async fn load(loader: &mut Loader<'_>) -> Result<Box<dyn Decoder>> {
-    let hyper = loader.hyper("smollm3");
-    let epsilon = hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
-    let mut parts = Parts::new(loader, shape(&hyper)?, &[], NormStyle::Rms { epsilon, offset: 0.0 });
-    let Shape { n_layers, head_dim, .. } = parts.shape;
+async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
+    let mut parts = Parts::rms_silu(loader)?;
+    let (hyper, n_layers) = (parts.hyper, parts.shape.n_layers);
     let turning = turning(&hyper, n_layers)?;
     let windows = hyper.switched_windows(n_layers, |i| !turning[i])?;
-    let pairing = parts.permuted_pairing();
-    let rope = parts.rope(pairing).await?;
+    let rope = parts.rope().await?;
     let embed = parts.embedding(1.0)?;
-    let mut blocks = parts.blocks();
-    for i in 0..n_layers {
-        let scores = Scores { window: windows[i], ..Scores::scaled(head_dim) };
-        blocks.push(Block {
-            attn_norm: Some(parts.norm("attn.norm", i)?),
-            attn: Attention { scores, ..parts.attention(i, turning[i].then_some(rope))? },
-            attn_post_norm: None,
-            ffn_norm: Some(parts.norm("ffn.norm", i)?),
-            ffn: parts.gated_mlp(i, Activation::Silu)?,
-            ffn_post_norm: None,
-            parallel: false,
-        });
-    }
-    Ok(Box::new(parts.finish(embed, blocks)?))
+    Transformer::build(&mut parts, embed, |parts, i| {
+        let mut block = parts.block(i, turning[i].then_some(rope))?;
+        block.attn.scores.window = windows[i];
+        Ok(block)
+    })
 }
 
 /// Which layers turn queries and keys: those that config.json's `no_rope_layers` gives a 1, or all but every fourth.

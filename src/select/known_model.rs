@@ -7,7 +7,8 @@
 use crate::device::{Device, KvFormat, Tuning, no_breathing};
 use crate::error::{Error, Result};
 use crate::generate::{Generator, Request, Sampled};
-use crate::models::{self, Loader, Model};
+use crate::load::Allocator;
+use crate::models::{self, Loaded, Model};
 use crate::quant::Format;
 use crate::sampler::SamplingParams;
 use crate::weights::{Checkpoint, Files, GgufWriter, MemorySource};
@@ -69,9 +70,10 @@ impl KnownModel {
     pub async fn new(mut device: Device, bytes: &[u8], kv: KvFormat) -> Result<Self> {
         let checkpoint = Checkpoint::open(Files::single(MemorySource::new("known-answer.gguf", bytes))).await?;
         let architecture = models::architecture_of(&checkpoint)?;
-        let mut loader = Loader::new(&checkpoint, &mut device, CONTEXT);
-        let model = architecture.load(&mut loader).await?;
-        loader.into_fills().read(&checkpoint, &device, &mut |_, _| ()).await?;
+        let (hyper, shape) = (architecture.hyper(&checkpoint), architecture.read_shape(&checkpoint)?);
+        let loaded = architecture.load(hyper, &shape, CONTEXT, Allocator::new(&mut device, None)).await?;
+        let Loaded { model, uploads, .. } = loaded;
+        uploads.read(&checkpoint, &device, &mut |_, _| ()).await?;
         let Model::Decoder(model) = model else { return Err(Error::Internal("a llama is a decoder".into())) };
         Ok(KnownModel { generator: Generator::new(device, model, CONTEXT, kv).await? })
     }

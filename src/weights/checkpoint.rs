@@ -152,6 +152,16 @@ impl Checkpoint {
         self.adapter_config.as_ref()
     }
 
+    /// Whether these files are a LoRA adapter's rather than a model's.
+    pub fn is_adapter(&self) -> bool {
+        if self.kind != Kind::Safetensors {
+            return self.metadata.str("general.type").ok().flatten() == Some("adapter");
+        }
+        // Without either configuration its tensors tell: PEFT's `lora_A`, mlx-lm's `lora_a`.
+        let by_name = || self.tensors.iter().any(|t| t.name.to_ascii_lowercase().contains(".lora_a"));
+        self.config.is_none() && (self.adapter_config.is_some() || by_name())
+    }
+
     /// `1_Pooling/config.json`, an object: how sentence-transformers makes a vector of a sequence.
     pub fn pooling(&self) -> Option<&serde_json::Value> {
         self.pooling.as_ref()

@@ -45,13 +45,13 @@ fn numbers_left_out_of_config_json_are_those_of_transformers() {
     };
     for row in REGISTRY {
         // The vision model's class has a text model's as its part.
-        for class in row.hf.iter().filter(|name| **name != "gemma3") {
+        for class in row.family.hf.iter().filter(|name| **name != "gemma3") {
             let want = of_classes[class].as_object().unwrap_or_else(|| panic!("{class} is not in the fixture"));
-            for (key, value) in row.defaults {
+            for (key, value) in row.family.defaults {
                 assert_eq!(want.get(*key).and_then(|value| value.as_f64()), Some(*value), "{class}: {key}");
             }
             for (key, value) in want.iter().map(|(key, value)| (key.as_str(), value.as_f64().expect("a number"))) {
-                let known = row.defaults.iter().any(|(name, _)| *name == key) || in_code(key, value);
+                let known = row.family.defaults.iter().any(|(name, _)| *name == key) || in_code(key, value);
                 assert!(known, "{class}: {key} is {value} where it is left out");
             }
         }

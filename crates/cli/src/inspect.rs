@@ -37,7 +37,7 @@ pub fn inspect(args: Inspect) -> Result<()> {
     let path = &args.model.model;
     let about = match checkpoint(path) {
         Ok(checkpoint) => {
-            let mut about = match lora::is_adapter(&checkpoint) {
+            let mut about = match checkpoint.is_adapter() {
                 true => adapter(&checkpoint),
                 false => model(&checkpoint, &args.model)?,
             };

@@ -4,7 +4,8 @@
 use crate::modules::{self, Module};
 use crate::translate::translate;
 use cresset::device::{BufferId, Device, KvFormat, Layout, Options, Pass, Step, Tensor, Tuning, UnpackF16};
-use cresset::models::{self, Loader, Model, Wanted};
+use cresset::load::Allocator;
+use cresset::models::{self, Decoder, Model, Wanted};
 use cresset::ops::KvCache;
 use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
@@ -120,9 +121,10 @@ fn plan_steps(file: &Path) -> Vec<Step> {
     let mut device = Device::plain_cpu();
     // As many outputs to a group as the shape says: the models are small.
     device.set_tuning(Tuning { least_groups: 1, ..Tuning::unmeasured(false) });
-    let model = block_on(architecture.load(&mut Loader::new(&checkpoint, &mut device, 64))).expect("a model");
-    let Model::Decoder(model) = model else { return Vec::new() };
-    let shape = model.shape().clone();
+    let shape = architecture.read_shape(&checkpoint).expect("a shape");
+    let memory = Allocator::new(&mut device, None);
+    let loaded = block_on(architecture.load(architecture.hyper(&checkpoint), &shape, 64, memory)).expect("a model");
+    let Model::Decoder(model) = loaded.model else { return Vec::new() };
     let layout = Layout { rows: 16, logit_rows: 1, slots: 1, context: 64, page: 32 };
     let none = BufferId::default();
     let mut steps = Vec::new();

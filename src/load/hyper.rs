@@ -1,9 +1,9 @@
 //! Hyperparameters by name, from GGUF metadata or config.json, checked for sense.
 
-use super::REGISTRY;
-use super::loader::{Name, find_name};
-use super::parts::NAMES;
+use super::family::Family;
+use super::shape::Shape;
 use crate::error::{Error, Result};
+use crate::ops::MOST_HEAD_DIM;
 use crate::weights::{Array, Checkpoint, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,6 +13,22 @@ const MOST: usize = 1 << 20;
 /// A larger vocabulary than any model has.
 const MOST_TOKENS: usize = 1 << 21;
 
+/// Hugging Face's names of the embedding table, which tells the vocabulary.
+const TABLES: &[&str] = &[
+    "model.embed_tokens.weight",
+    "embed_tokens.weight",
+    "transformer.wte.weight",
+    "wte.weight",
+    "gpt_neox.embed_in.weight",
+    "embed_in.weight",
+    "model.language_model.embed_tokens.weight",
+    "language_model.model.embed_tokens.weight",
+    "embeddings.word_embeddings.weight",
+    "bert.embeddings.word_embeddings.weight",
+    "embeddings.tok_embeddings.weight",
+    "model.embeddings.tok_embeddings.weight",
+];
+
 /// Which layers' windows slide: every layer but each n-th, or a list.
 pub const PATTERN: &str = "attention.sliding_window_pattern";
 
@@ -21,17 +37,23 @@ pub const PATTERN: &str = "attention.sliding_window_pattern";
 #[derive(Clone, Copy)]
 pub struct Hyper<'a> {
     pub checkpoint: &'a Checkpoint,
-    pub architecture: &'static str,
+    pub family: &'static Family,
     /// Where what is read is taken down, under GGUF's keys.
-    pub notes: Option<&'a Notes>,
+    notes: Option<&'a Notes>,
 }
 
 /// Numbers and switches by GGUF's keys, without the architecture's prefix.
 pub type Notes = RefCell<BTreeMap<&'static str, Value>>;
 
 impl<'a> Hyper<'a> {
-    pub fn new(checkpoint: &'a Checkpoint, architecture: &'static str) -> Self {
-        Hyper { checkpoint, architecture, notes: None }
+    /// The numbers of `checkpoint`, which is of this family.
+    pub fn new(checkpoint: &'a Checkpoint, family: &'static Family) -> Self {
+        Hyper { checkpoint, family, notes: None }
+    }
+
+    /// The same, with what is read taken down in `notes`.
+    pub fn noting(self, notes: &'a Notes) -> Self {
+        Hyper { notes: Some(notes), ..self }
     }
 
     /// Takes down what the model has for a key of GGUF's.
@@ -57,14 +79,14 @@ impl<'a> Hyper<'a> {
         if keys.split('|').any(|key| config.get(key).is_some()) {
             return None;
         }
-        let defaults = REGISTRY.iter().find(|row| row.name == self.architecture)?.defaults;
+        let defaults = self.family.defaults;
         keys.split('|').find_map(|key| defaults.iter().find(|(name, _)| *name == key).map(|(_, value)| *value))
     }
 
     /// A key of the metadata, with the file's own prefix.
     fn key(&self, gguf: &str) -> String {
         let named = self.checkpoint.metadata().str("general.architecture").ok().flatten();
-        format!("{}.{gguf}", named.unwrap_or(self.architecture))
+        format!("{}.{gguf}", named.unwrap_or(self.family.name))
     }
 
     /// An integer in 1 ..= 2²⁰ that must be there.
@@ -225,7 +247,7 @@ impl<'a> Hyper<'a> {
     pub fn activation_among(&self, names: &[&str]) -> Result<()> {
         match self.text("activation", "hidden_act|hidden_activation|activation_function")? {
             Some(other) if !names.contains(&other) => {
-                Err(Error::unsupported(format!("the activation {other} in a {} model", self.architecture)))
+                Err(Error::unsupported(format!("the activation {other} in a {} model", self.family.name)))
             }
             _ => Ok(()),
         }
@@ -237,14 +259,62 @@ impl<'a> Hyper<'a> {
         of(self.config()).or(of(self.checkpoint.config())) == Some(false)
     }
 
-    /// Rows of the embedding table: what the vocabulary really is. `own`: the architecture's own names of tensors;
-    /// `hf`: the table's in Hugging Face's files, as their several prefixes make them.
-    pub fn vocabulary(&self, own: &'static [Name], hf: &[&str]) -> Result<usize> {
-        let &(_, gguf_name, hf_name) = find_name(&[own, NAMES], "embed").expect("every model has an embedding table");
+    /// The sizes, under the names that most architectures use.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for numbers that are missing or do not fit together; `MODEL_UNSUPPORTED` for heads of a size that
+    /// this build does not compute.
+    pub fn shape(&self) -> Result<Shape> {
+        self.shape_with(None)
+    }
+
+    /// The same; `d_ffn` is the feed-forward layer's width where the file may leave it out.
+    pub fn shape_with(&self, d_ffn: Option<usize>) -> Result<Shape> {
+        let d_model = self.count("embedding_length", "hidden_size|n_embd")?;
+        let n_heads = self.count("attention.head_count", "num_attention_heads|n_head|num_heads")?;
+        let n_kv_heads = self.optional_count("attention.head_count_kv", "num_key_value_heads")?.unwrap_or(n_heads);
+        let head_dim = match self.optional_count("attention.key_length", "head_dim")? {
+            Some(head_dim) => head_dim,
+            None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
+            None => return Err(self.wrong("the embedding length", "must be a multiple of the number of heads")),
+        };
+        if n_heads > d_model {
+            return Err(self.wrong("the number of heads", "must not be larger than the embedding length"));
+        }
+        if !n_heads.is_multiple_of(n_kv_heads) {
+            return Err(self.wrong("the number of heads", "must be a multiple of the number of key-value heads"));
+        }
+        if !head_dim.is_multiple_of(4) || head_dim > MOST_HEAD_DIM {
+            let most = MOST_HEAD_DIM;
+            return Err(Error::unsupported(format!(
+                "a head size of {head_dim} (this build: multiples of 4 up to {most})"
+            )));
+        }
+        let d_ffn = match (self.optional_count("feed_forward_length", "intermediate_size|n_inner")?, d_ffn) {
+            (Some(d_ffn), _) | (None, Some(d_ffn)) => d_ffn,
+            (None, None) => self.count("feed_forward_length", "intermediate_size")?,
+        };
+        self.note("feed_forward_length", d_ffn as u32); // at most four times 2²⁰
+        Ok(Shape {
+            architecture: self.family.name,
+            d_model,
+            n_layers: self.count("block_count", "num_hidden_layers|n_layer|num_layers")?,
+            n_heads,
+            n_kv_heads,
+            head_dim,
+            d_ffn,
+            vocabulary: self.vocabulary()?,
+            context: self.count("context_length", "max_position_embeddings|n_positions|n_ctx")?,
+        })
+    }
+
+    /// Rows of the embedding table: what the vocabulary really is.
+    fn vocabulary(&self) -> Result<usize> {
+        let &(_, gguf_name, hf_name) = self.family.tensor("embed").expect("every model has an embedding table");
         let name = if self.config().is_some() { hf_name } else { gguf_name };
-        let table = std::iter::once(name).chain(hf.iter().copied()).find_map(|name| self.checkpoint.tensor(name));
+        let table = std::iter::once(name).chain(TABLES.iter().copied()).find_map(|name| self.checkpoint.tensor(name));
         let table =
-            table.ok_or_else(|| Error::MissingTensor { architecture: self.architecture, tensor: name.to_string() })?;
+            table.ok_or_else(|| Error::MissingTensor { architecture: self.family.name, tensor: name.to_string() })?;
         match table.shape[..] {
             [rows, _] if (1..=MOST_TOKENS).contains(&rows) => Ok(rows),
             _ => Err(self.wrong(&table.name, "must be a matrix of one row a token")),

@@ -1,7 +1,6 @@
 //! What each pair is multiplied by, and what its rank should be: `adapter_config.json` of PEFT and of MLX, GGUF's
 //! metadata. Adapters that are more than LoRA are refused here, by what they call it.
 
-use super::is_adapter;
 use super::pairs::World;
 use super::places::Places;
 use crate::error::{Error, Result};
@@ -215,7 +214,7 @@ fn mlx(config: &Value) -> Result<Strength> {
 
 fn gguf(checkpoint: &Checkpoint) -> Result<Strength> {
     let metadata = checkpoint.metadata();
-    if !is_adapter(checkpoint) {
+    if !checkpoint.is_adapter() {
         return Err(Error::format(checkpoint.name(), "is no adapter: general.type is another"));
     }
     if let Some(kind) = metadata.str("adapter.type")?.filter(|kind| *kind != "lora") {

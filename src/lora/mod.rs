@@ -14,11 +14,11 @@ mod places;
 mod strength;
 
 pub use about::{About, about};
-pub use places::{Places, Projection, RowOrder, interleaved_halves};
+pub use places::Places;
 
 use crate::device::{BufferId, Corrections, Device, LowRank, Usage, Weight, WeightPiece};
 use crate::error::{Error, Result};
-use crate::weights::{Checkpoint, Kind, TensorInfo};
+use crate::weights::{Checkpoint, TensorInfo};
 use pairs::Pair;
 use places::Place;
 use std::rc::Rc;
@@ -41,16 +41,6 @@ impl Adapter {
     pub fn free(self, device: &mut Device) {
         self.buffers.into_iter().for_each(|buffer| device.free(buffer, Usage::Adapters));
     }
-}
-
-/// Whether these files are an adapter's rather than a model's.
-pub fn is_adapter(checkpoint: &Checkpoint) -> bool {
-    if checkpoint.kind() != Kind::Safetensors {
-        return checkpoint.metadata().str("general.type").ok().flatten() == Some("adapter");
-    }
-    // Without either configuration its tensors tell: PEFT's `lora_A`, mlx-lm's `lora_a`.
-    let by_name = || checkpoint.tensors().any(|t| t.name.to_ascii_lowercase().contains(".lora_a"));
-    checkpoint.config().is_none() && (checkpoint.adapter_config().is_some() || by_name())
 }
 
 /// Reads an adapter onto the device. `alpha` stands for what its files say of their strength, or fail to say.

@@ -1,7 +1,8 @@
-//! What a [`Loader`](super::Loader) has made room for, read into its place: [`CHUNK`] bytes of a tensor are in memory at a
-//! time. It goes in the file's own order, so that a file that is still on its way is read as it comes.
+//! What an [`Allocator`](super::Allocator) has made room for, read into its place: [`CHUNK`] bytes of a tensor are in
+//! memory at a time. It goes in the file's own order, so that a file that is still on its way is read as it comes.
 
-use super::loader::{Rows, count};
+use super::find::{Found, read_values};
+use super::rows::{Rows, count};
 use crate::device::{BufferId, Device, Weight};
 use crate::error::{Error, Result};
 use crate::quant::Format;
@@ -18,7 +19,7 @@ const UNFLUSHED: usize = 64 << 20;
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
 /// A tensor of the file, and where it goes on the device.
-pub(super) struct Fill {
+pub(super) struct Upload {
     pub info: TensorInfo,
     pub format: Format,
     pub target: Target,
@@ -28,27 +29,30 @@ pub(super) enum Target {
     /// The rows `runs`, in that order, become those of `weight` from `at` on.
     Rows { weight: Weight, at: usize, runs: Rows },
     /// The rows of each part of the transpose: GPT-2's `Conv1D`, which safetensors keep as [in, out].
-    Turned(Vec<(Weight, Rows)>),
+    Transposed(Vec<(Weight, Rows)>),
     /// The numbers `runs` as f32, `offset` added to each, from the byte `at` of a buffer on.
     Numbers { buffer: BufferId, at: u64, runs: Rows, offset: f32 },
 }
 
 /// All that there is to read.
-pub struct Fills(Vec<Fill>);
+pub struct UploadQueue(Vec<Upload>);
 
-impl Fills {
-    pub(super) fn new(mut fills: Vec<Fill>) -> Self {
-        fills.sort_by_key(|fill| (fill.info.file, fill.info.offset));
-        Fills(fills)
+impl UploadQueue {
+    pub(super) fn new(mut uploads: Vec<Upload>) -> Self {
+        uploads.sort_by_key(|upload| (upload.info.file, upload.info.offset));
+        UploadQueue(uploads)
     }
 
-    /// Errors: those of the file's source, and `MODEL_FORMAT` for numbers that cannot be quantised.
+    /// Reads everything onto the device. `checkpoint` and `device` are those that the queue was made with.
+    ///
+    /// # Errors
+    /// Those of the file's source, and `MODEL_FORMAT` for numbers that cannot be quantised.
     pub async fn read(self, checkpoint: &Checkpoint, device: &Device, progress: &mut Progress<'_>) -> Result<()> {
         let mut stream = Stream { checkpoint, device, uploaded: 0, unflushed: 0, progress };
-        for Fill { info, format, target } in &self.0 {
+        for Upload { info, format, target } in &self.0 {
             match target {
                 Target::Rows { weight, at, runs } => stream.rows(info, *format, weight, *at, runs).await?,
-                Target::Turned(parts) => stream.turned(info, *format, parts).await?,
+                Target::Transposed(parts) => stream.transposed(info, *format, parts).await?,
                 Target::Numbers { buffer, at, runs, offset } => {
                     stream.numbers(info, *format, (*buffer, *at), runs, *offset).await?
                 }
@@ -90,7 +94,7 @@ impl Stream<'_, '_> {
         Ok(())
     }
 
-    async fn turned(&mut self, info: &TensorInfo, format: Format, parts: &[(Weight, Rows)]) -> Result<()> {
+    async fn transposed(&mut self, info: &TensorInfo, format: Format, parts: &[(Weight, Rows)]) -> Result<()> {
         let size = format.block_bytes();
         let rows = info.columns();
         let bytes = self.checkpoint.read_all(info).await?;
@@ -117,7 +121,7 @@ impl Stream<'_, '_> {
         runs: &Rows,
         offset: f32,
     ) -> Result<()> {
-        let values = read_values(self.checkpoint, info, format).await?;
+        let values = read_values(self.checkpoint, Found { info, format }).await?;
         let values: Vec<f32> = runs.iter().cloned().flatten().map(|i| values[i] + offset).collect();
         self.device.write(buffer, at, bytemuck::cast_slice(&values));
         self.count(info.bytes * values.len() as u64 / info.elements().max(1) as u64);
@@ -154,14 +158,6 @@ impl Stream<'_, '_> {
         let total = self.checkpoint.file_bytes().max(self.uploaded);
         (self.progress)(self.uploaded, total);
     }
-}
-
-/// A small tensor's numbers on the host.
-pub(super) async fn read_values(checkpoint: &Checkpoint, info: &TensorInfo, format: Format) -> Result<Vec<f32>> {
-    let bytes = checkpoint.read_all(info).await?;
-    let mut values = vec![0f32; info.elements()];
-    format.dequantize(&bytes, &mut values);
-    Ok(values)
 }
 
 /// Bytes of a row of a weight on a device.

@@ -4,36 +4,11 @@
 use super::pairs::World;
 use crate::device::ProjectionId;
 use crate::error::Error;
-use crate::models::loader::{Loader, Name, Rows, find_name};
-use crate::models::{REGISTRY, Shape};
+use crate::load::record::Projection;
+use crate::load::rows::Rows;
+use crate::load::{Family, Shape};
+use crate::weights::Checkpoint;
 use std::collections::HashMap;
-
-/// A projection as the base's file keeps it.
-pub struct Projection {
-    /// Our name of the tensor.
-    pub name: &'static str,
-    pub layer: usize,
-    /// The tensor's, [out, in].
-    pub shape: [usize; 2],
-    /// The tensor's rows that are this projection's.
-    pub runs: Rows,
-    /// Which of how many parts of the tensor it is.
-    pub part: (usize, usize),
-}
-
-/// For GGUF's rows of the projection of our name, Hugging Face's, in GGUF's order; `None` where they are the same.
-pub type RowOrder = fn(&Shape, &str) -> Option<Vec<usize>>;
-
-/// Llama's family: the converter interleaves the two halves of each head's queries and keys.
-pub fn interleaved_halves(shape: &Shape, name: &str) -> Option<Vec<usize>> {
-    let heads = match name {
-        "attn.q" => shape.n_heads,
-        "attn.k" => shape.n_kv_heads,
-        _ => return None,
-    };
-    let (d, half) = (shape.head_dim, shape.head_dim / 2);
-    Some((0..heads * d).map(|row| row / d * d + row % 2 * half + row % d / 2).collect())
-}
 
 /// Names of fused tensors and of their parts. An adapter may name the parts where the base has the whole, and the whole,
 /// one part after the other, where the base has the parts.
@@ -64,19 +39,16 @@ struct Spot {
 
 /// All projections of a model.
 pub struct Places {
+    family: &'static Family,
     shape: Shape,
     base: World,
-    gguf_order: RowOrder,
     spots: HashMap<String, Vec<Spot>>,
 }
 
 impl Places {
-    /// Of the model that `loader` has loaded.
-    pub fn new(loader: &mut Loader, shape: &Shape) -> Places {
-        let projections = std::mem::take(&mut loader.projections);
-        let index = Index { names: loader.names, prefixes: loader.prefixes };
-        let base = if loader.is_gguf() { World::Gguf } else { World::HuggingFace };
-        Places { shape: shape.clone(), base, gguf_order: loader.gguf_order, spots: index.spots(&projections) }
+    /// Of a model of `family`, by what loading it from `base` took down.
+    pub fn new(family: &'static Family, base: &Checkpoint, shape: &Shape, projections: &[Projection]) -> Places {
+        Places { family, shape: shape.clone(), base: World::of(base), spots: spots(family, projections) }
     }
 
     /// The projections that the base's tensor `name`, in the words of `world`, belongs to; none if there is no such.
@@ -84,7 +56,7 @@ impl Places {
         let spots = self.spots.get(name).map(Vec::as_slice).unwrap_or_default();
         let place = |spot: &Spot| {
             let rows = spot.runs.iter().cloned().flatten();
-            let order = if world == self.base { None } else { (self.gguf_order)(&self.shape, spot.name) };
+            let order = if world == self.base { None } else { self.family.row_order.rows(&self.shape, spot.name) };
             let rows = match (order, self.base) {
                 (None, _) => rows.collect(),
                 (Some(of_gguf), World::Gguf) => rows.map(|row| of_gguf[row]).collect(),
@@ -101,8 +73,7 @@ impl Places {
 
     /// `general.architecture` of GGUF files for this model; empty where there are none.
     pub fn gguf_names(&self) -> &'static [&'static str] {
-        let own = REGISTRY.iter().find(|architecture| architecture.name == self.shape.architecture);
-        own.map_or(&[], |architecture| architecture.gguf)
+        self.family.gguf
     }
 
     /// The error of an adapter's tensor that has no place here.
@@ -113,84 +84,73 @@ impl Places {
     }
 }
 
-/// The architecture's names.
-struct Index {
-    names: [&'static [Name]; 2],
-    prefixes: &'static [&'static str],
+/// Every name with the projections it stands for.
+fn spots(family: &Family, projections: &[Projection]) -> HashMap<String, Vec<Spot>> {
+    let mut spots = HashMap::new();
+    for (i, p) in projections.iter().enumerate() {
+        let [out, columns] = p.shape;
+        for name in names_of(family, p.name, p.layer) {
+            let spot = Spot { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name };
+            spots.entry(name).or_insert_with(Vec::new).push(spot);
+        }
+    }
+    // Only names that no tensor of the base has itself.
+    for (name, more) in aliases(family, projections) {
+        spots.entry(name).or_insert(more);
+    }
+    spots
 }
 
-impl Index {
-    /// Every name with the projections it stands for.
-    fn spots(&self, projections: &[Projection]) -> HashMap<String, Vec<Spot>> {
-        let mut spots = HashMap::new();
-        for (i, p) in projections.iter().enumerate() {
-            let [out, columns] = p.shape;
-            for name in self.names_of(p.name, p.layer) {
-                let spot = Spot { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name };
-                spots.entry(name).or_insert_with(Vec::new).push(spot);
-            }
-        }
-        // Only names that no tensor of the base has itself.
-        for (name, more) in self.aliases(projections) {
-            spots.entry(name).or_insert(more);
-        }
-        spots
-    }
+/// What files call our tensor, without `.weight`.
+fn names_of(family: &Family, name: &str, layer: usize) -> Vec<String> {
+    let Some((_, gguf, hf)) = family.tensor(name) else { return Vec::new() };
+    let bare = |name: &str| name.trim_end_matches(".weight").replace("{i}", &layer.to_string());
+    let (gguf, hf) = (bare(gguf), bare(hf));
+    let variants = family.hf_variants(&hf);
+    variants.into_iter().chain([gguf]).filter(|name| !name.is_empty()).collect()
+}
 
-    /// What files call our tensor, without `.weight`.
-    fn names_of(&self, name: &str, layer: usize) -> Vec<String> {
-        let Some((_, gguf, hf)) = find_name(&self.names, name) else { return Vec::new() };
-        let bare = |name: &str| name.trim_end_matches(".weight").replace("{i}", &layer.to_string());
-        let (gguf, hf) = (bare(gguf), bare(hf));
-        let stem = self.prefixes.first().and_then(|prefix| hf.strip_prefix(prefix));
-        let variants: Vec<String> = match stem {
-            Some(stem) => self.prefixes.iter().map(|prefix| format!("{prefix}{stem}")).collect(),
-            None => vec![hf],
-        };
-        variants.into_iter().chain([gguf]).filter(|name| !name.is_empty()).collect()
+/// The parts of fused tensors by their own names, and wholes by theirs where the base has parts.
+fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Spot>)> {
+    let mut aliases = Vec::new();
+    let mut single = HashMap::new();
+    for (i, p) in projections.iter().enumerate() {
+        let (id, columns, out) = (ProjectionId(i), p.shape[1], p.runs.iter().map(|run| run.len()).sum());
+        if p.part.1 == 1 {
+            single.insert((p.name, p.layer), (id, p.shape));
+            continue;
+        }
+        let parts = FUSED.iter().find(|(whole, parts)| *whole == p.name && parts.len() == p.part.1);
+        let Some((_, parts)) = parts else { continue };
+        let name = parts[p.part.0];
+        for alias in names_of(family, name, p.layer) {
+            aliases.push((alias, vec![Spot { id, columns, out, runs: vec![0..out], name }]));
+        }
     }
-
-    /// The parts of fused tensors by their own names, and wholes by theirs where the base has parts.
-    fn aliases(&self, projections: &[Projection]) -> Vec<(String, Vec<Spot>)> {
-        let mut aliases = Vec::new();
-        let mut single = HashMap::new();
-        for (i, p) in projections.iter().enumerate() {
-            let (id, columns, out) = (ProjectionId(i), p.shape[1], p.runs.iter().map(|run| run.len()).sum());
-            if p.part.1 == 1 {
-                single.insert((p.name, p.layer), (id, p.shape));
-                continue;
-            }
-            let parts = FUSED.iter().find(|(whole, parts)| *whole == p.name && parts.len() == p.part.1);
-            let Some((_, parts)) = parts else { continue };
-            let name = parts[p.part.0];
-            for alias in self.names_of(name, p.layer) {
-                aliases.push((alias, vec![Spot { id, columns, out, runs: vec![0..out], name }]));
+    for (whole, parts) in FUSED {
+        let layers = projections.iter().filter(|p| p.name == parts[0] && p.part.1 == 1).map(|p| p.layer);
+        for layer in layers {
+            let found: Option<Vec<_>> = parts.iter().map(|&part| single.get(&(part, layer)).copied()).collect();
+            let Some(found) = found else { continue };
+            let out = found.iter().map(|(_, shape)| shape[0]).sum();
+            for alias in names_of(family, whole, layer) {
+                let mut at = 0;
+                let spots = found.iter().map(|&(id, shape)| {
+                    at += shape[0];
+                    Spot { id, columns: shape[1], out, runs: vec![at - shape[0]..at], name: whole }
+                });
+                aliases.push((alias, spots.collect()));
             }
         }
-        for (whole, parts) in FUSED {
-            let layers = projections.iter().filter(|p| p.name == parts[0] && p.part.1 == 1).map(|p| p.layer);
-            for layer in layers {
-                let found: Option<Vec<_>> = parts.iter().map(|&part| single.get(&(part, layer)).copied()).collect();
-                let Some(found) = found else { continue };
-                let out = found.iter().map(|(_, shape)| shape[0]).sum();
-                for alias in self.names_of(whole, layer) {
-                    let mut at = 0;
-                    let spots = found.iter().map(|&(id, shape)| {
-                        at += shape[0];
-                        Spot { id, columns: shape[1], out, runs: vec![at - shape[0]..at], name: whole }
-                    });
-                    aliases.push((alias, spots.collect()));
-                }
-            }
-        }
-        aliases
     }
+    aliases
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::loader::consecutive;
+    use crate::load::names::Name;
+    use crate::load::rows::{RowOrder, consecutive};
 
     const NAMES: &[Name] = &[
         ("attn.qkv", "blk.{i}.attn_qkv.weight", "model.layers.{i}.attn.query_key_value.weight"),
@@ -214,9 +174,12 @@ mod tests {
         }
     }
 
-    fn places(base: World, gguf_order: RowOrder, projections: &[Projection]) -> Places {
-        let index = Index { names: [NAMES, &[]], prefixes: &["model.", ""] };
-        Places { shape: shape(), base, gguf_order, spots: index.spots(projections) }
+    static SAME: Family = Family { tensors: NAMES, ..Family::PLAIN };
+    static LLAMA: Family = Family { tensors: NAMES, row_order: RowOrder::InterleavedHalves, ..Family::PLAIN };
+    static NEOX: Family = Family { tensors: NAMES, row_order: RowOrder::QkvByHead, ..Family::PLAIN };
+
+    fn places(base: World, family: &'static Family, projections: &[Projection]) -> Places {
+        Places { family, shape: shape(), base, spots: spots(family, projections) }
     }
 
     /// (projection, rows of B in the file, those that count) of each place.
@@ -233,15 +196,11 @@ mod tests {
         runs.into_iter().enumerate().map(part).collect()
     }
 
-    fn same(_: &Shape, _: &str) -> Option<Vec<usize>> {
-        None
-    }
-
     #[test]
     fn rows_follow_the_converter_in_both_directions() {
         let projections = [whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)];
-        let to_gguf = places(World::Gguf, interleaved_halves, &projections);
-        let to_hf = places(World::HuggingFace, interleaved_halves, &projections);
+        let to_gguf = places(World::Gguf, &LLAMA, &projections);
+        let to_hf = places(World::HuggingFace, &LLAMA, &projections);
         let q = "model.layers.3.attn.q_proj";
         assert_eq!(found(&to_gguf, q, World::HuggingFace), [(0, 8, vec![0, 2, 1, 3, 4, 6, 5, 7])]);
         assert_eq!(found(&to_hf, q, World::HuggingFace), [(0, 8, (0..8).collect())]);
@@ -249,33 +208,33 @@ mod tests {
         assert_eq!(found(&to_hf, "blk.3.attn_k", World::Gguf), [(1, 4, vec![0, 2, 1, 3])]);
         assert_eq!(found(&to_gguf, "layers.3.attn.v_proj", World::HuggingFace), [(2, 4, (0..4).collect())]);
         assert_eq!(found(&to_gguf, "model.layers.4.attn.q_proj", World::HuggingFace), []);
-        // A head of eight shows which way round a permutation goes.
-        let eight = Shape { head_dim: 8, n_heads: 1, ..shape() };
-        assert_eq!(interleaved_halves(&eight, "attn.q"), Some(vec![0, 4, 1, 5, 2, 6, 3, 7]));
     }
 
     #[test]
     fn a_fused_tensor_takes_adapters_of_its_parts_and_parts_take_those_of_the_whole() {
-        let fused = places(World::Gguf, same, &parts(16, consecutive([8, 4, 4])));
+        let fused = places(World::Gguf, &SAME, &parts(16, consecutive([8, 4, 4])));
         let qkv = "model.layers.3.attn.query_key_value";
         let thirds = [(0, 16, (0..8).collect()), (1, 16, (8..12).collect()), (2, 16, (12..16).collect::<Vec<_>>())];
         assert_eq!(found(&fused, qkv, World::HuggingFace), thirds);
         assert_eq!(found(&fused, "blk.3.attn_k", World::Gguf), [(1, 4, (0..4).collect())]);
-        let split = places(World::Gguf, same, &[whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)]);
+        let split = places(World::Gguf, &SAME, &[whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)]);
         assert_eq!(found(&split, "blk.3.attn_qkv", World::Gguf), thirds);
         assert_eq!(found(&split, qkv, World::HuggingFace), thirds);
-        let without_v = places(World::Gguf, same, &[whole("attn.q", 8), whole("attn.k", 4)]);
+        let without_v = places(World::Gguf, &SAME, &[whole("attn.q", 8), whole("attn.k", 4)]);
         assert_eq!(found(&without_v, "blk.3.attn_qkv", World::Gguf), []);
     }
 
     /// GPT-NeoX: Hugging Face keeps q, k and v head by head, GGUF one after the other.
     #[test]
     fn a_fused_tensor_may_be_ordered_otherwise_in_each_kind_of_file() {
-        // Three heads of two rows in all: q0 k0 v0 q1 k1 v1.
-        let order: RowOrder = |_, name| (name == "attn.qkv").then(|| vec![0, 3, 1, 4, 2, 5]);
-        let gguf = places(World::Gguf, order, &parts(6, consecutive([2, 2, 2])));
+        // Two heads of one row: q0 k0 v0 q1 k1 v1.
+        let two_heads = |base, projections: &[Projection]| Places {
+            shape: Shape { head_dim: 1, ..shape() },
+            ..places(base, &NEOX, projections)
+        };
+        let gguf = two_heads(World::Gguf, &parts(6, consecutive([2, 2, 2])));
         let by_head = [[0, 3], [1, 4], [2, 5]].map(|rows| rows.into_iter().map(|row| row..row + 1).collect());
-        let hf = places(World::HuggingFace, order, &parts(6, by_head));
+        let hf = two_heads(World::HuggingFace, &parts(6, by_head));
         let want = |rows: [[usize; 2]; 3]| -> Vec<_> {
             rows.into_iter().enumerate().map(|(i, rows)| (i, 6, rows.to_vec())).collect()
         };

@@ -1,8 +1,8 @@
 //! A Hugging Face folder → one GGUF file, quantised: the model, its tokenizer, its chat templates.
 
+use super::model::ConvertedModel;
 use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
-use crate::models::convert;
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, GgufWriter, Value, file_type};
@@ -10,24 +10,27 @@ use std::io::Write;
 
 /// What the new file will be.
 pub struct Conversion<'a> {
-    model: convert::Conversion<'a>,
+    model: ConvertedModel<'a>,
     tokenizer: Option<Tokenizer>,
     metadata: Vec<(String, Value)>,
 }
 
 impl<'a> Conversion<'a> {
-    /// Errors: `INVALID_REQUEST` for a format that cannot be written, those of a model that cannot run, and
+    /// What the file will be, its matrices quantised to `to`.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a format that cannot be written, those of a model that cannot run, and
     /// `MODEL_UNSUPPORTED` for an architecture or a tokenizer for which GGUF has no words.
     pub fn plan(checkpoint: &'a Checkpoint, to: Format) -> Result<Self> {
         if !to.is_writable() {
             let why = format!("{} can be read but not written; choose one of {}", to.name(), Format::writable_names());
             return Err(Error::invalid("--to", why));
         }
-        let model = convert::Conversion::plan(checkpoint, to)?;
+        let model = ConvertedModel::plan(checkpoint, to)?;
         let tokenizer = Tokenizer::from_checkpoint(checkpoint)?;
         let mut metadata = model.metadata.clone();
         if let Some((tokenizer, text)) = tokenizer.as_ref().zip(checkpoint.tokenizer_json()) {
-            metadata.extend(tokenizer.gguf_keys(text, model.rows)?);
+            metadata.extend(tokenizer.gguf_keys(text, model.vocabulary)?);
         }
         for (name, source) in ChatTemplate::sources(checkpoint)? {
             let key = match name.as_str() {

@@ -1,6 +1,7 @@
 //! How a file describes its rotary positions.
 
-use super::{Hyper, Loader};
+use super::find::Tensors;
+use super::hyper::Hyper;
 use crate::error::{Error, Result};
 use crate::nn::RopeScaling;
 use serde_json::Value;
@@ -15,31 +16,32 @@ pub struct RopeSpec {
 }
 
 impl RopeSpec {
-    /// From a file's metadata or config.json. `section`: which of config.json's several sets of `rope_parameters` (Gemma
+    /// From a file's metadata or config.json, for `context` positions. `section`: which of config.json's several sets of `rope_parameters` (Gemma
     /// 3 has one for each kind of layer).
     ///
     /// Errors: `MODEL_FORMAT`; `MODEL_UNSUPPORTED` for a scaling this build does not compute.
     pub async fn read(
         hyper: &Hyper<'_>,
-        loader: &mut Loader<'_>,
+        tensors: &Tensors<'_>,
         head_dim: usize,
+        context: usize,
         section: Option<&str>,
     ) -> Result<Self> {
-        let source = Source { hyper, objects: objects(hyper, section), context: loader.context as f64 };
+        let source = Source { hyper, objects: objects(hyper, section), context: context as f64 };
         let dims = source.dims(head_dim)?;
         let base = match source.number("rope_theta")? {
             Some(base) => base,
             None => hyper.optional_number("rope.freq_base", "rope_theta|rotary_emb_base")?.unwrap_or(10_000.0),
         };
         let mut spec = RopeSpec { dims, base, scaling: None };
-        spec.scaling = match loader.has("rope_divisors", 0) {
+        spec.scaling = match tensors.has("rope_divisors", 0) {
             true => {
-                let divisors = loader.values("rope_divisors", 0, &[dims / 2]).await?;
+                let divisors = tensors.values("rope_divisors", 0, &[dims / 2]).await?;
                 check_divisors(hyper, "rope_freqs.weight", &divisors)?;
                 Some(RopeScaling::Divisors { divisors, magnitude: 1.0 })
             }
             false if hyper.config().is_some() => source.config_scaling(dims)?,
-            false => gguf_scaling(&source, loader, dims).await?,
+            false => gguf_scaling(&source, tensors, dims).await?,
         };
         Ok(spec)
     }
@@ -132,62 +134,65 @@ impl Source<'_, '_> {
         match kind.as_deref() {
             None | Some("default") => Ok(None),
             Some("linear") => Ok(Some(RopeScaling::Linear { factor: self.required("factor")? })),
-            Some("llama3") => {
-                let (low, high) = (self.required("low_freq_factor")?, self.required("high_freq_factor")?);
-                if high <= low {
-                    return Err(self
-                        .hyper
-                        .wrong("rope_scaling.high_freq_factor", "must be larger than low_freq_factor"));
-                }
-                Ok(Some(RopeScaling::Llama3 {
-                    factor: self.required("factor")?,
-                    low_freq_factor: low,
-                    high_freq_factor: high,
-                    original_context: self.required("original_max_position_embeddings")?,
-                }))
-            }
-            Some("yarn") => {
-                let original_context = original.or(positions).ok_or_else(|| {
-                    self.hyper.wrong("rope_parameters.original_max_position_embeddings", "is missing")
-                })?;
-                let factor = match (self.number("factor")?, positions) {
-                    (Some(factor), _) => factor,
-                    (None, Some(positions)) => positions / original_context,
-                    (None, None) => self.required("factor")?,
-                };
-                // As the paper's eq. 22, or by DeepSeek's two numbers for it.
-                let sharpened = |m: f64| if factor <= 1.0 { 1.0 } else { 0.1 * m * factor.ln() + 1.0 };
-                let by_scales = match (self.number("mscale")?, self.number("mscale_all_dim")?) {
-                    (Some(m), Some(all)) => sharpened(m) / sharpened(all),
-                    _ => sharpened(1.0),
-                };
-                Ok(Some(RopeScaling::Yarn {
-                    factor,
-                    original_context,
-                    beta_fast: self.number("beta_fast")?.unwrap_or(32.0),
-                    beta_slow: self.number("beta_slow")?.unwrap_or(1.0),
-                    truncate: self.value("truncate").and_then(|(_, value)| value.as_bool()).unwrap_or(true),
-                    magnitude: self.number("attention_factor")?.unwrap_or(by_scales),
-                }))
-            }
-            Some("longrope" | "su") => {
-                let original = original.or(positions);
-                let original =
-                    original.ok_or_else(|| self.hyper.wrong("original_max_position_embeddings", "is missing"))?;
-                let key = if self.context > original { "long_factor" } else { "short_factor" };
-                let divisors = self.factors(key, dims)?;
-                let factor = match (positions, self.number("factor")?) {
-                    (Some(positions), _) => positions / original,
-                    (None, factor) => factor.unwrap_or(1.0),
-                };
-                let magnitude = match self.number("attention_factor")? {
-                    Some(magnitude) => magnitude,
-                    None => long_magnitude(factor, original),
-                };
-                Ok(Some(RopeScaling::Divisors { divisors, magnitude }))
-            }
+            Some("llama3") => self.llama3().map(Some),
+            Some("yarn") => self.yarn(positions, original).map(Some),
+            Some("longrope" | "su") => self.long_rope(dims, positions, original.or(positions)).map(Some),
             Some(kind) => Err(Error::unsupported(format!("the RoPE scaling {kind}"))),
         }
+    }
+
+    fn llama3(&self) -> Result<RopeScaling> {
+        let (low, high) = (self.required("low_freq_factor")?, self.required("high_freq_factor")?);
+        if high <= low {
+            return Err(self.hyper.wrong("rope_scaling.high_freq_factor", "must be larger than low_freq_factor"));
+        }
+        Ok(RopeScaling::Llama3 {
+            factor: self.required("factor")?,
+            low_freq_factor: low,
+            high_freq_factor: high,
+            original_context: self.required("original_max_position_embeddings")?,
+        })
+    }
+
+    /// `positions`, `original`: those that the model was made for, with and without the scaling.
+    fn yarn(&self, positions: Option<f64>, original: Option<f64>) -> Result<RopeScaling> {
+        let original_context = original
+            .or(positions)
+            .ok_or_else(|| self.hyper.wrong("rope_parameters.original_max_position_embeddings", "is missing"))?;
+        let factor = match (self.number("factor")?, positions) {
+            (Some(factor), _) => factor,
+            (None, Some(positions)) => positions / original_context,
+            (None, None) => self.required("factor")?,
+        };
+        // As the paper's eq. 22, or by DeepSeek's two numbers for it.
+        let sharpened = |m: f64| if factor <= 1.0 { 1.0 } else { 0.1 * m * factor.ln() + 1.0 };
+        let by_scales = match (self.number("mscale")?, self.number("mscale_all_dim")?) {
+            (Some(m), Some(all)) => sharpened(m) / sharpened(all),
+            _ => sharpened(1.0),
+        };
+        Ok(RopeScaling::Yarn {
+            factor,
+            original_context,
+            beta_fast: self.number("beta_fast")?.unwrap_or(32.0),
+            beta_slow: self.number("beta_slow")?.unwrap_or(1.0),
+            truncate: self.value("truncate").and_then(|(_, value)| value.as_bool()).unwrap_or(true),
+            magnitude: self.number("attention_factor")?.unwrap_or(by_scales),
+        })
+    }
+
+    fn long_rope(&self, dims: usize, positions: Option<f64>, original: Option<f64>) -> Result<RopeScaling> {
+        let original = original.ok_or_else(|| self.hyper.wrong("original_max_position_embeddings", "is missing"))?;
+        let key = if self.context > original { "long_factor" } else { "short_factor" };
+        let divisors = self.factors(key, dims)?;
+        let factor = match (positions, self.number("factor")?) {
+            (Some(positions), _) => positions / original,
+            (None, factor) => factor.unwrap_or(1.0),
+        };
+        let magnitude = match self.number("attention_factor")? {
+            Some(magnitude) => magnitude,
+            None => long_magnitude(factor, original),
+        };
+        Ok(RopeScaling::Divisors { divisors, magnitude })
     }
 }
 
@@ -211,18 +216,18 @@ fn long_magnitude(factor: f64, original: f64) -> f64 {
 }
 
 /// The scaling a GGUF file's metadata and tensors ask for.
-async fn gguf_scaling(source: &Source<'_, '_>, loader: &mut Loader<'_>, dims: usize) -> Result<Option<RopeScaling>> {
+async fn gguf_scaling(source: &Source<'_, '_>, tensors: &Tensors<'_>, dims: usize) -> Result<Option<RopeScaling>> {
     let hyper = source.hyper;
     let original = hyper.optional_number("rope.scaling.original_context_length", "")?;
     let factor = match hyper.optional_number("rope.scaling.factor", "")? {
         None => hyper.optional_number("rope.scale_linear", "")?, // its name in older files
         factor => factor,
     };
-    if loader.has("rope_long", 0) && loader.has("rope_short", 0) {
+    if tensors.has("rope_long", 0) && tensors.has("rope_short", 0) {
         let trained = hyper.number("context_length", "")?;
         let original = original.unwrap_or(trained);
         let name = if source.context > original { "rope_long" } else { "rope_short" };
-        let divisors = loader.values(name, 0, &[dims / 2]).await?;
+        let divisors = tensors.values(name, 0, &[dims / 2]).await?;
         check_divisors(hyper, name, &divisors)?;
         let magnitude = hyper.optional_number("rope.scaling.attn_factor", "")?;
         let magnitude = magnitude.unwrap_or_else(|| long_magnitude(trained / original, original));

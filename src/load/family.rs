@@ -1,0 +1,49 @@
+//! What reading a checkpoint must know of its architecture: names and numbers, no code.
+
+use super::names::{NAMES, Name};
+use super::rows::RowOrder;
+
+/// What files of one architecture call things, and what they leave out.
+#[derive(Debug)]
+pub struct Family {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// `general.architecture` in GGUF, which is also the prefix of its keys; empty where no such files exist.
+    pub gguf: &'static [&'static str],
+    /// `model_type` in config.json; empty where GGUF alone tells it apart.
+    pub hf: &'static [&'static str],
+    /// What config.json means by leaving a number out, if anything: as transformers' class for it has it.
+    pub defaults: &'static [(&'static str, f64)],
+    /// The tensors whose names differ from [`NAMES`]. Biases among them must be there; others may.
+    pub tensors: &'static [Name],
+    /// Prefixes of Hugging Face's names that stand for each other; the first is the one in the names.
+    pub prefixes: &'static [&'static str],
+    /// How GGUF's converter orders rows.
+    pub row_order: RowOrder,
+}
+
+impl Family {
+    /// A nameless decoder with the usual tensors: what each architecture's own row fills in.
+    pub const PLAIN: Family = Family {
+        name: "",
+        gguf: &[],
+        hf: &[],
+        defaults: &[],
+        tensors: &[],
+        prefixes: &["model.", ""],
+        row_order: RowOrder::Same,
+    };
+
+    /// The names of the tensor `name` in our words, if this architecture has such a one.
+    pub fn tensor(&self, name: &str) -> Option<&'static Name> {
+        self.tensors.iter().chain(NAMES).find(|row| row.0 == name)
+    }
+
+    /// What Hugging Face's files may call a tensor instead of `full`, its name with the first prefix.
+    pub fn hf_variants(&self, full: &str) -> Vec<String> {
+        match self.prefixes.first().and_then(|prefix| full.strip_prefix(prefix)) {
+            Some(stem) => self.prefixes.iter().map(|prefix| format!("{prefix}{stem}")).collect(),
+            None => vec![full.to_string()],
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What an architecture's file hands to the registry.
+
+use super::decoder::Transformer;
+use super::encoder::Encoder;
+use crate::error::Result;
+use crate::load::{Allocator, Family, Hyper, Loader, Record, Shape, UploadQueue};
+use crate::weights::{Checkpoint, LocalBoxFuture};
+
+/// A row of the registry.
+pub struct Architecture {
+    /// What its files call things.
+    pub family: Family,
+    /// Reads the sizes, and refuses what this build does not compute.
+    pub shape: fn(&Hyper) -> Result<Shape>,
+    pub load: Load,
+}
+
+/// Finds an architecture's tensors and makes layers of them.
+pub enum Load {
+    Decoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Transformer>>),
+    Encoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Encoder>>),
+}
+
+/// A model with room for its weights on the device: one that generates, or one that embeds.
+pub enum Model {
+    Decoder(Box<Transformer>),
+    Encoder(Encoder),
+}
+
+/// A model, what it was made of, and its weights, which are still to be read.
+pub struct Loaded {
+    pub model: Model,
+    pub record: Record,
+    pub uploads: UploadQueue,
+}
+
+impl Model {
+    pub fn shape(&self) -> &Shape {
+        match self {
+            Model::Decoder(decoder) => &decoder.shape,
+            Model::Encoder(encoder) => &encoder.shape,
+        }
+    }
+}
+
+impl Architecture {
+    /// The numbers of a checkpoint that is of this architecture.
+    pub fn hyper<'a>(&'static self, checkpoint: &'a Checkpoint) -> Hyper<'a> {
+        Hyper::new(checkpoint, &self.family)
+    }
+
+    /// The sizes that a checkpoint of this architecture gives.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for numbers that are missing or make no sense, `MODEL_UNSUPPORTED` for a variant that this build
+    /// does not compute.
+    pub fn read_shape(&'static self, checkpoint: &Checkpoint) -> Result<Shape> {
+        (self.shape)(&self.hyper(checkpoint))
+    }
+
+    /// Finds every tensor and makes room for it in `memory`; the weights are still to be read. `hyper` and `shape`: the
+    /// numbers and sizes of the checkpoint. `context`: positions that will be used.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` and `MODEL_UNSUPPORTED`, naming the tensor or the number; `OUT_OF_MEMORY`.
+    pub async fn load<'a>(
+        &self,
+        hyper: Hyper<'a>,
+        shape: &Shape,
+        context: usize,
+        memory: Allocator<'a>,
+    ) -> Result<Loaded> {
+        let mut loader = Loader::new(hyper, shape.clone(), context, memory);
+        let model = match self.load {
+            Load::Decoder(load) => Model::Decoder(Box::new(load(&mut loader).await?)),
+            Load::Encoder(load) => Model::Encoder(load(&mut loader).await?),
+        };
+        let (record, uploads) = loader.finish();
+        Ok(Loaded { model, record, uploads })
+    }
+
+    /// Whether it makes vectors of texts instead of continuing them.
+    pub fn is_encoder(&self) -> bool {
+        matches!(self.load, Load::Encoder(_))
+    }
+}

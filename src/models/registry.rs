@@ -1,0 +1,101 @@
+//! The architectures that this build runs, and which of them a checkpoint is of.
+
+use super::architecture::Architecture;
+use super::{
+    bert, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, llama, mistral, modern_bert, moe, nomic_bert, olmo2,
+    phi3, qwen2, qwen3, smollm3, stablelm,
+};
+use crate::error::{Error, Result};
+use crate::weights::{Checkpoint, Kind};
+use std::collections::BTreeSet;
+
+/// Every architecture this build runs.
+pub static REGISTRY: &[&Architecture] = &[
+    &llama::ARCHITECTURE,
+    &mistral::ARCHITECTURE,
+    &smollm3::ARCHITECTURE,
+    &granite::ARCHITECTURE,
+    &qwen2::ARCHITECTURE,
+    &qwen3::ARCHITECTURE,
+    &phi3::ARCHITECTURE,
+    &stablelm::ARCHITECTURE,
+    &gemma::ARCHITECTURE,
+    &gemma2::ARCHITECTURE,
+    &gemma3::ARCHITECTURE,
+    &olmo2::ARCHITECTURE,
+    &olmo2::OLMO3,
+    &gpt2::ARCHITECTURE,
+    &gpt_neo::ARCHITECTURE,
+    &gpt_neox::ARCHITECTURE,
+    &moe::OLMOE,
+    &moe::QWEN3_MOE,
+    &bert::ARCHITECTURE,
+    &nomic_bert::ARCHITECTURE,
+    &modern_bert::ARCHITECTURE,
+];
+
+/// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or with the method that its weights
+/// are packed by; `MODEL_FORMAT` if it names none.
+pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture> {
+    if checkpoint.is_adapter() {
+        let reason = "this is an adapter, not a model; load the model it was trained on, and this as its adapter";
+        return Err(Error::format(checkpoint.name(), reason));
+    }
+    if checkpoint.tensors().len() == 0 {
+        let what =
+            if checkpoint.metadata().get("tokenizer.ggml.tokens").is_some() { "a vocabulary" } else { "headers" };
+        return Err(Error::format(
+            checkpoint.name(),
+            format!("the file has no tensors: this is {what} without weights"),
+        ));
+    }
+    let name = architecture_name(checkpoint)?.unwrap_or_default();
+    if name.is_empty() {
+        let reason = match (checkpoint.kind(), checkpoint.config()) {
+            (Kind::Safetensors, None) => "there is no config.json beside it, which would name the architecture",
+            (Kind::Safetensors, Some(_)) => "config.json has no model_type, which would name the architecture",
+            (Kind::Gguf { .. }, _) => "there is no general.architecture in the metadata",
+        };
+        return Err(Error::format(checkpoint.name(), reason));
+    }
+    let names = |a: &Architecture| if checkpoint.config().is_some() { a.family.hf } else { a.family.gguf };
+    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<BTreeSet<_>>();
+    let architecture = REGISTRY.iter().find(|a| names(a).contains(&name)).copied();
+    let architecture = architecture.ok_or_else(|| Error::Unsupported {
+        what: format!("the architecture {name}"),
+        hint: format!("; this build runs {}", known().into_iter().collect::<Vec<_>>().join(", ")).into(),
+    })?;
+    match packed_by(checkpoint) {
+        None => Ok(architecture),
+        Some(method) => Err(Error::Unsupported {
+            what: format!("a model quantised by {method}"),
+            hint: "; use a GGUF file of it, or its unquantised safetensors, which can be quantised while loading"
+                .into(),
+        }),
+    }
+}
+
+/// What packed the weights of a Hugging Face folder into numbers of its own, some of which are no floats: GPTQ, AWQ,
+/// bitsandbytes, MLX, … A configuration that still speaks of it beside plain weights means nothing.
+fn packed_by(checkpoint: &Checkpoint) -> Option<String> {
+    let config = checkpoint.config()?;
+    checkpoint.tensors().any(|tensor| tensor.dtype.format().is_none()).then_some(())?;
+    let sections = [config, &config["text_config"]];
+    let said = sections.iter().find_map(|section| section["quantization_config"]["quant_method"].as_str());
+    match said {
+        Some(method @ ("gptq" | "awq" | "hqq" | "aqlm" | "fp8" | "mxfp4")) => Some(method.to_uppercase()),
+        Some(method) => Some(method.to_string()),
+        None if sections.iter().any(|section| section["quantization"]["bits"].is_u64()) => Some("MLX".into()),
+        // AutoGPTQ's first folders have a file of their own for what config.json says today.
+        None if checkpoint.tensors().any(|tensor| tensor.name.ends_with(".qweight")) => Some("GPTQ or AWQ".into()),
+        None => None,
+    }
+}
+
+/// What the file calls its architecture, if it says.
+pub fn architecture_name(checkpoint: &Checkpoint) -> Result<Option<&str>> {
+    match checkpoint.config() {
+        Some(config) => Ok(config["model_type"].as_str()),
+        None => checkpoint.metadata().str("general.architecture"),
+    }
+}
