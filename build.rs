@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What kernels are made of.
-const SOURCES: [&str; 4] = ["numerics/src", "shaders", "src/device", "src/ops"];
+const SOURCES: [&str; 4] = ["crates/numerics/src", "shaders", "src/device", "src/ops"];
 
 fn main() {
     let mut files = Vec::new();

@@ -14,7 +14,7 @@ WASM=wasm32-unknown-unknown/web/cresset.wasm
 # The web engine whose threads share memory is compiled against a standard library of its own (tools/wasm-target.sh).
 THREADS_SYSROOT=$(realpath -m "$TOOLS/wasm-threads")
 THREADS_TARGET=$TARGET_DIR/threads
-WEB_BUILD=(--profile web --target wasm32-unknown-unknown --lib --no-default-features)
+WEB_BUILD=(--profile web --target wasm32-unknown-unknown -p cresset --lib)
 # What rustc's wasm32 target and .cargo/config.toml turn on; wasm-opt must be told.
 WASM_FEATURES=(--enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext
   --enable-mutable-globals --enable-reference-types --enable-multivalue)
@@ -121,7 +121,15 @@ setup_rust() {
     die "Rust $wanted or newer is needed, this is $(rustc --version): run 'rustup update stable && rustup default stable'"
   have cc || need_packages "a C compiler (the linker)" gcc libc6-dev
   tools/wasm-target.sh
-  tools/wasm-target.sh threads "$THREADS_SYSROOT" || say "the web engine with threads is left out"
+}
+
+# What only tests need of Rust.
+setup_gates() {
+  local tool
+  for tool in fmt clippy; do
+    cargo $tool --version >/dev/null 2>&1 || rustup component add "${tool/fmt/rustfmt}" >/dev/null 2>&1 ||
+      die "cargo $tool is missing: 'rustup component add ${tool/fmt/rustfmt}' installs it"
+  done
 }
 
 setup_wasm_bindgen() {
@@ -243,16 +251,25 @@ build_native() { cargo_build native "the command line" build --release; }
 
 # dist/: the compiled engine with its JavaScript glue, beside a copy of www/.
 build_web() {
+  build_page
+  build_threads
+  stamp_dist
+}
+
+# dist/ without the engine with threads, which few pages can use.
+build_page() {
   web_flags -C target-feature=+simd128
   (unset RUSTFLAGS
     export CARGO_ENCODED_RUSTFLAGS=$WEB_FLAGS
     cargo_build web "the engine for the web" build "${WEB_BUILD[@]}")
   bundle web "$TARGET_DIR/$WASM" dist
-  [ ! -f "$THREADS_SYSROOT/rustc" ] || build_threads
   copy_www
   node tools/vendor.mjs dist
-  node tools/stamp.mjs dist
+  stamp_dist
 }
+
+# What the service worker keeps of dist/.
+stamp_dist() { node tools/stamp.mjs dist; }
 
 # WEB_FLAGS: rustc's flags for what pages download, in which no path says who built it, or where. They replace the flags of
 # .cargo/config.toml and of RUSTFLAGS. Usage: web_flags FLAG…
@@ -265,6 +282,7 @@ web_flags() {
 # The engine again, for pages where threads share memory. What runs while compiling (macros, build scripts) is the same for
 # both and compiled once.
 build_threads() {
+  tools/wasm-target.sh threads "$THREADS_SYSROOT" || { say "the web engine with threads is left out" && return; }
   local flags=(--sysroot="$THREADS_SYSROOT" -C codegen-units=4 -C target-feature=+simd128,+atomics,+bulk-memory)
   # www/start-engine.js makes the memory: at least as large at first as here, at most as large as here.
   local option
@@ -325,9 +343,12 @@ build() {
 
 # --- what people run ------------------------------------------------------------------------------------------------
 
+# What the page needs, then the server; the engine with threads is made behind it, and is there at the next visit.
 serve() {
-  build
-  exec node tools/serve.mjs dist "${1:-8080}"
+  setup
+  build_page
+  (build_threads && stamp_dist) &
+  node tools/serve.mjs dist "${1:-8080}"
 }
 
 PASSED=0 FAILED=0 SUMMARY=()
@@ -363,6 +384,15 @@ skips() {
   sort -u "$CRESSET_SKIPS" | sed 's/^/  /'
 }
 
+# The tests that took longest, from the runners' own words.
+slowest() {
+  printf '\nthe slowest tests, seconds\n'
+  sed -n -e 's/^test \(.*\) \.\.\. ok <\([0-9.]*\)s>$/\2 \1/p' "$LOGS"/test-*.log >"$LOGS/times.txt"
+  awk '/^✔ .* \([0-9.]+ms\)$/ { time = $NF; gsub(/[()ms]/, "", time); $1 = $NF = ""; printf "%.3f%s\n", time / 1000, $0 }' \
+    "$LOGS"/test-*.log >>"$LOGS/times.txt"
+  sort -rn "$LOGS/times.txt" | head -n 15 | awk '{ time = $1; $1 = ""; printf "%8.1f %s\n", time, $0 }'
+}
+
 minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
 
 run_tests() {
@@ -374,13 +404,16 @@ run_tests() {
   export CRESSET_SKIPS=$LOGS/skips.txt
   : >"$CRESSET_SKIPS"
   SUMMARY+=("$(printf '%-10s %s' set-up "$(minutes $SECONDS)")")
-  if cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt >/dev/null 2>&1; then
-    part format cargo fmt --check
-  else
-    say "the format check is skipped: rustfmt is missing, 'rustup component add rustfmt' installs it"
-  fi
-  part engine cargo test --release --workspace --no-fail-fast
-  part training cargo test --release --features train --test train
+  setup_gates
+  part rustfmt cargo fmt --all --check
+  part clippy cargo clippy --release --workspace --all-targets --quiet -- -D warnings
+  part "clippy web" cargo clippy --release -p cresset --target wasm32-unknown-unknown --lib --quiet -- -D warnings
+  # Tests say what time they took; stable Rust's harness does so where this variable is set while they run.
+  local host timed=(--no-fail-fast -- -Zunstable-options --report-time)
+  host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+  export "CARGO_TARGET_${host}_RUNNER=env RUSTC_BOOTSTRAP=1"
+  part engine cargo test --release --tests --examples "${timed[@]}"
+  part training cargo test --release --tests -p cresset-train "${timed[@]}"
   # Two files at a time; those that watch how long the main thread is busy, or keep it so, have the machine to themselves.
   local file watchers=(tests/browser/{axe,chat,page,widget,write}.test.mjs) others=()
   for file in tests/browser/*.test.mjs; do
@@ -390,6 +423,7 @@ run_tests() {
   part "browser 2" node "${NODE_TEST[@]}" --test-concurrency=1 "${watchers[@]}"
   printf '\n'
   printf '%s\n' "${SUMMARY[@]}"
+  slowest
   skips
   printf '\n%d passed, %d failed in %s\n' $PASSED $FAILED "$(minutes $SECONDS)"
   [ $FAILED -eq 0 ]

@@ -5,13 +5,15 @@
 //! | room | what it does | may import |
 //! |---|---|---|
 //! | [`engine`] | load, chat, complete: joins the rooms, no arithmetic | everything below |
+//! | [`select`] | which way of computing is right and fastest here | api, generate, models |
+//! | [`api`] | OpenAI's objects ⇄ ours; computes nothing | chat, generate, embed (their data) |
 //! | [`chat`] | messages → prompt (the model's Jinja template) | leaf rooms |
 //! | [`generate`] | ids → ids; never sees a string | models, device, sampler |
 //! | [`models`] | one file per architecture: config, tensor names, forward | nn, weights |
 //! | [`nn`] | layers shaped like the checkpoint | ops |
 //! | [`ops`] | one file per kernel: parameters, recording, CPU twin | device, quant, numerics |
 //! | [`device`] | plans, buffers, executors (wgpu, WebGPU, CPU) | quant |
-//! | [`quant`] | one file per weight format; in `numerics/`, a package of its own | nothing |
+//! | [`quant`] | one file per weight format; in `crates/numerics` | nothing |
 //! | [`weights`] | GGUF and safetensors: bytes in, named tensor views out | quant, error |
 //! | [`tokenizer`], [`sampler`], [`error`] | leaf rooms | error (tokenizer: weights' metadata) |
 
@@ -20,6 +22,7 @@ pub mod error;
 pub use cresset_numerics::quant;
 pub use error::{Error, Result};
 
+pub mod api;
 pub mod chat;
 pub mod device;
 pub mod embed;
@@ -29,9 +32,8 @@ pub mod models;
 pub mod nn;
 pub mod ops;
 pub mod sampler;
+pub mod select;
 pub mod tokenizer;
-#[cfg(feature = "train")]
-pub mod train;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod weights;

@@ -1,42 +1,133 @@
-//! What a request may say about sampling, checked; and log-probabilities of logits that were read back. Pure.
+//! What a request may say about sampling, and within which ranges; and log-probabilities of logits that were read back. Pure.
 //!
 //! The draw itself happens on the device (`ops::sample`).
 
 use crate::error::{Error, Result};
+use serde::Serialize;
+use std::fmt;
 
-/// How the next token is chosen: OpenAI's names and defaults, and those that vLLM and Hugging Face added.
+/// The values that a field of a request may have. `Display` says them: "a number from 0 to 2".
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Range {
+    /// The field.
+    pub name: &'static str,
+    /// The smallest value that is allowed.
+    pub least: f64,
+    /// Infinite (in JSON null) where only memory and context set a limit.
+    pub most: f64,
+    /// What absent means; `None` where that is no number.
+    pub default: Option<f64>,
+    /// Whole numbers only.
+    pub whole: bool,
+}
+
+/// Above 0, logits are divided by it; 0 is greedy.
+pub const TEMPERATURE: Range = Range::new("temperature", 0.0, 2.0, 1.0);
+/// How many of the most likely tokens stay; 0: all.
+pub const TOP_K: Range = Range::new("top_k", 0.0, u32::MAX as f64, 0.0).whole();
+/// The probability that the most likely tokens that stay have together. 0 as well, as with OpenAI and llama.cpp: the most
+/// likely token always stays.
+pub const TOP_P: Range = Range::new("top_p", 0.0, 1.0, 1.0);
+/// The share of the likeliest token's probability that others need to stay.
+pub const MIN_P: Range = Range::new("min_p", 0.0, 1.0, 0.0);
+/// Positive logits of tokens seen are divided by it, so that it is not 0.
+pub const REPETITION_PENALTY: Range = Range::new("repetition_penalty", 0.01, 10.0, 1.0);
+/// Taken off a token's logit for each time it was generated.
+pub const FREQUENCY_PENALTY: Range = Range::new("frequency_penalty", -2.0, 2.0, 0.0);
+/// Taken off a token's logit once it was generated.
+pub const PRESENCE_PENALTY: Range = Range::new("presence_penalty", -2.0, 2.0, 0.0);
+/// Of each token's bias.
+pub const LOGIT_BIAS: Range = Range::new("logit_bias", -100.0, 100.0, 0.0);
+/// The most tokens of a choice; absent: until the text ends or the context is full.
+pub const MAX_TOKENS: Range = Range { default: None, ..Range::new("max_tokens", 0.0, f64::INFINITY, 0.0).whole() };
+/// Before so many tokens none ends the text.
+pub const MIN_TOKENS: Range = Range::new("min_tokens", 0.0, f64::INFINITY, 0.0).whole();
+/// Choices of an answer.
+pub const N: Range = Range::new("n", 1.0, 16.0, 1.0).whole();
+
+/// The one table of ranges and defaults: requests are checked by it, the terminal's help and the page show it.
+pub const RANGES: [Range; 11] = [
+    TEMPERATURE,
+    TOP_K,
+    TOP_P,
+    MIN_P,
+    REPETITION_PENALTY,
+    FREQUENCY_PENALTY,
+    PRESENCE_PENALTY,
+    LOGIT_BIAS,
+    MAX_TOKENS,
+    MIN_TOKENS,
+    N,
+];
+
+impl Range {
+    const fn new(name: &'static str, least: f64, most: f64, default: f64) -> Range {
+        Range { name, least, most, default: Some(default), whole: false }
+    }
+
+    const fn whole(self) -> Range {
+        Range { whole: true, ..self }
+    }
+
+    /// # Errors
+    /// `INVALID_REQUEST` with the field and its range. NaN lies in none.
+    pub fn check(&self, value: f32) -> Result<()> {
+        let within = self.least as f32 <= value && value <= self.most as f32;
+        if within { Ok(()) } else { Err(self.refusal(value)) }
+    }
+
+    /// The error for a value that does not lie in it.
+    pub fn refusal(&self, value: impl fmt::Display) -> Error {
+        Error::invalid(self.name, format!("must be {self}, not {value}"))
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { least, most, whole, .. } = self;
+        match (whole, *most >= f64::from(u32::MAX)) {
+            (false, _) => write!(f, "a number from {least} to {most}"),
+            (true, false) => write!(f, "a whole number, from {least} to {most}"),
+            (true, true) => write!(f, "a whole number, {least} or more"),
+        }
+    }
+}
+
+/// How the next token is chosen: OpenAI's names and defaults, and those that vLLM and Hugging Face added. [`RANGES`] has what
+/// each may be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingParams {
-    /// 0 (greedy) to 2.
+    /// 0 is greedy.
     pub temperature: f32,
     /// Keep this many of the most likely tokens; 0 keeps all.
     pub top_k: u32,
-    /// Keep the fewest most likely tokens that together have this probability; above 0, 1 keeps all.
+    /// Keep the fewest most likely tokens that together have this probability; 1 keeps all, 0 the most likely alone.
     pub top_p: f32,
-    /// Keep tokens at least this likely relative to the most likely one; 0 (all) to 1.
+    /// Keep tokens at least this likely relative to the most likely one; 0 keeps all.
     pub min_p: f32,
-    /// Divides (positive) or multiplies (negative) the logits of tokens seen, prompt included; above 0, 1 changes none.
+    /// Divides (positive) or multiplies (negative) the logits of tokens seen, prompt included; 1 changes none.
     pub repetition_penalty: f32,
-    /// Subtracted from a token's logit for each time it was generated; −2 to 2.
+    /// Subtracted from a token's logit for each time it was generated.
     pub frequency_penalty: f32,
-    /// Subtracted from the logit of every token that was generated; −2 to 2.
+    /// Subtracted from the logit of every token that was generated.
     pub presence_penalty: f32,
     /// `None`: another text each time.
     pub seed: Option<u64>,
-    /// (token id, what is added to its logit: −100 to 100).
+    /// (token id, what is added to its logit).
     pub logit_bias: Vec<(u32, f32)>,
 }
 
 impl Default for SamplingParams {
     fn default() -> Self {
+        let default = |range: Range| range.default.expect("a number") as f32;
         SamplingParams {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            frequency_penalty: 0.0,
-            presence_penalty: 0.0,
+            temperature: default(TEMPERATURE),
+            top_k: default(TOP_K) as u32,
+            top_p: default(TOP_P),
+            min_p: default(MIN_P),
+            repetition_penalty: default(REPETITION_PENALTY),
+            frequency_penalty: default(FREQUENCY_PENALTY),
+            presence_penalty: default(PRESENCE_PENALTY),
             seed: None,
             logit_bias: Vec::new(),
         }
@@ -44,19 +135,22 @@ impl Default for SamplingParams {
 }
 
 impl SamplingParams {
-    /// Error: `INVALID_REQUEST` with the field and its range. `vocab`: ids of the model.
+    /// Checks them for a model of `vocab` ids.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with the field and its range.
     pub fn validate(&self, vocab: usize) -> Result<()> {
-        between("temperature", self.temperature, 0.0, 2.0)?;
-        above_zero("top_p", self.top_p, 1.0)?;
-        between("min_p", self.min_p, 0.0, 1.0)?;
-        above_zero("repetition_penalty", self.repetition_penalty, 10.0)?;
-        between("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
-        between("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
+        TEMPERATURE.check(self.temperature)?;
+        TOP_P.check(self.top_p)?;
+        MIN_P.check(self.min_p)?;
+        REPETITION_PENALTY.check(self.repetition_penalty)?;
+        FREQUENCY_PENALTY.check(self.frequency_penalty)?;
+        PRESENCE_PENALTY.check(self.presence_penalty)?;
         for &(id, bias) in &self.logit_bias {
             if id as usize >= vocab {
                 return Err(Error::invalid("logit_bias", format!("token {id} is not below the vocabulary of {vocab}")));
             }
-            between("logit_bias", bias, -100.0, 100.0)?;
+            LOGIT_BIAS.check(bias)?;
         }
         Ok(())
     }
@@ -65,21 +159,6 @@ impl SamplingParams {
     pub fn has_penalties(&self) -> bool {
         self.repetition_penalty != 1.0 || self.frequency_penalty != 0.0 || self.presence_penalty != 0.0
     }
-}
-
-/// NaN lies between nothing.
-fn between(field: &'static str, value: f32, least: f32, most: f32) -> Result<()> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::invalid(field, format!("{value} is not between {least} and {most}")))
-}
-
-fn above_zero(field: &'static str, value: f32, most: f32) -> Result<()> {
-    if value > 0.0 && value <= most {
-        return Ok(());
-    }
-    Err(Error::invalid(field, format!("{value} is not above 0 and at most {most}")))
 }
 
 /// Logits [V] → natural logarithms of their softmax [V].
@@ -131,14 +210,31 @@ mod tests {
             refused("frequency_penalty", &|p| p.frequency_penalty = bad);
             refused("presence_penalty", &|p| p.presence_penalty = bad);
         }
-        refused("top_p", &|p| p.top_p = 0.0);
+        refused("top_p", &|p| p.top_p = -1e-6);
         refused("repetition_penalty", &|p| p.repetition_penalty = 0.0);
         refused("logit_bias", &|p| p.logit_bias = vec![(10, 1.0)]);
         refused("logit_bias", &|p| p.logit_bias = vec![(9, 1.0), (3, f32::NAN)]);
-        for (temperature, top_p, min_p) in [(0.0, 1.0, 0.0), (2.0, 1e-6, 1.0)] {
+        for (temperature, top_p, min_p) in [(0.0, 1.0, 0.0), (2.0, 0.0, 1.0)] {
             let params = SamplingParams { temperature, top_p, min_p, ..Default::default() };
             params.validate(10).unwrap();
         }
+    }
+
+    /// As JSON numbers are checked before they become f32: what is allowed there is allowed here.
+    #[test]
+    fn the_ends_of_every_range_lie_in_it() {
+        for range in RANGES {
+            let ends = [range.least, range.most.min(f64::MAX)].into_iter().chain(range.default);
+            ends.for_each(|end| range.check(end as f32).unwrap());
+        }
+        assert_eq!(TEMPERATURE.check(3.0).unwrap_err().to_string(), "temperature: must be a number from 0 to 2, not 3");
+        assert_eq!(N.to_string(), "a whole number, from 1 to 16");
+        assert_eq!(MAX_TOKENS.to_string(), "a whole number, 0 or more");
+        let json = serde_json::to_value(RANGES).unwrap();
+        assert_eq!(
+            json[8],
+            serde_json::json!({ "name": "max_tokens", "least": 0.0, "most": null, "default": null, "whole": true })
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// Taking apart what numerics/src/quant/shared/pack.rs puts together. The 32 codes of a block come as eight words of four bytes,
+// Taking apart what crates/numerics/src/quant/shared/pack.rs puts together. The 32 codes of a block come as eight words of four bytes,
 // in order.
 
 // Four bits a code; two vec4 of weights share a word.

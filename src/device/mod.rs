@@ -18,6 +18,7 @@
 //! | `profile` | where a plan's time goes |
 
 mod aliases;
+mod breathe;
 mod buffers;
 mod common;
 mod control;
@@ -45,6 +46,7 @@ mod unroll;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
+pub use breathe::no_breathing;
 pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use common::{Counters, RUN_AHEAD, Ticket};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};

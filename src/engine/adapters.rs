@@ -1,12 +1,17 @@
 //! The adapters of a loaded model, by name: load, list, unload, and which of them a request means.
 
-use super::request::{AdapterChoice, Fields};
-use super::{Engine, Work};
+use super::work::Work;
+use crate::api::Fields;
+use crate::api::request::AdapterChoice;
 use crate::error::{Error, Result};
-use crate::generate::AdapterId;
+use crate::generate::{AdapterId, Generator};
 use crate::models::lora::{self, Places};
+use crate::sampler::Range;
 use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
+
+/// What its `lora_alpha` may be.
+const ALPHA: Range = Range { name: "alpha", least: 0.0, most: 1e6, default: None, whole: false };
 
 /// How to load an adapter.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,11 +23,13 @@ pub struct AdapterOptions {
 }
 
 impl AdapterOptions {
-    /// From API.md's option object.
+    /// From the option object of the JavaScript interface.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a field that is wrong.
     pub fn parse(options: &Value) -> Result<Self> {
-        let empty = json!({});
-        let fields = Fields::of(if options.is_null() { &empty } else { options })?;
-        Ok(AdapterOptions { alpha: fields.number("alpha", 0.0..=1e6)?, default: fields.flag("default")? })
+        let fields = Fields::of_options(options)?;
+        Ok(AdapterOptions { alpha: fields.number(&ALPHA)?, default: fields.flag("default")? })
     }
 }
 
@@ -60,6 +67,75 @@ impl Adapters {
         })
     }
 
+    /// Whether an adapter may be called so.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for an empty name, and for one that is taken.
+    pub fn check_new(&self, name: &str) -> Result<()> {
+        if name.is_empty() {
+            return Err(Error::invalid("name", "is empty; give the adapter a name"));
+        }
+        if self.find(name).is_ok() {
+            let reason = format!("there is an adapter called {name:?} already; unload it first");
+            return Err(Error::invalid("name", reason));
+        }
+        Ok(())
+    }
+
+    /// Puts an adapter beside the model, under a name that [`Self::check_new`] found good.
+    ///
+    /// # Errors
+    /// Those of [`lora::load`].
+    pub async fn load(
+        &mut self,
+        name: &str,
+        checkpoint: &Checkpoint,
+        options: &AdapterOptions,
+        generator: &mut Generator,
+    ) -> Result<()> {
+        let adapter = lora::load(checkpoint, &self.places, options.alpha, &mut generator.device).await?;
+        let id = generator.add_adapter(adapter);
+        let source = AdapterSource { files: checkpoint.files(), alpha: options.alpha };
+        self.loaded.push(Loaded { name: name.to_string(), id, source });
+        if options.default {
+            self.default = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Takes an adapter off the list, and gives its id.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` if there is none of that name.
+    pub fn remove(&mut self, name: &str) -> Result<AdapterId> {
+        let id = self.find(name)?;
+        self.loaded.retain(|loaded| loaded.id != id);
+        self.default = self.default.filter(|default| *default != id);
+        Ok(id)
+    }
+
+    /// `[{ name, rank, bytes, default }]`.
+    pub fn list(&self, generator: &Generator) -> Value {
+        let list = self.loaded.iter().map(|Loaded { name, id, .. }| {
+            let adapter = generator.adapter(*id);
+            let default = self.default == Some(*id);
+            json!({ "name": name, "rank": adapter.rank, "bytes": adapter.bytes, "default": default })
+        });
+        list.collect()
+    }
+
+    /// The adapter that a request means.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a name that none has.
+    pub fn chosen(&self, choice: &AdapterChoice) -> Result<Option<AdapterId>> {
+        match choice {
+            AdapterChoice::Default => Ok(self.default),
+            AdapterChoice::None => Ok(None),
+            AdapterChoice::Named(name) => self.find(name).map(Some),
+        }
+    }
+
     /// In the order they were loaded.
     pub(super) fn sources(&self) -> impl Iterator<Item = &AdapterSource> {
         self.loaded.iter().map(|loaded| &loaded.source)
@@ -81,63 +157,5 @@ impl Adapters {
         }
         (self.places, self.default) = (places, default);
         selected
-    }
-}
-
-impl Engine {
-    /// `engine.adapters.load`: a LoRA adapter beside the model, under a name of the caller's.
-    ///
-    /// Errors: `INVALID_REQUEST` for a name that is taken; otherwise those of [`lora::load`]. The engine stays usable.
-    pub async fn load_adapter(&mut self, name: &str, checkpoint: &Checkpoint, options: &AdapterOptions) -> Result<()> {
-        if name.is_empty() {
-            return Err(Error::invalid("name", "is empty; give the adapter a name"));
-        }
-        if self.adapters.find(name).is_ok() {
-            return Err(Error::invalid(
-                "name",
-                format!("there is an adapter called {name:?} already; unload it first"),
-            ));
-        }
-        self.revive().await?;
-        let generator = self.work.generator()?;
-        let adapter = lora::load(checkpoint, &self.adapters.places, options.alpha, &mut generator.device).await?;
-        let id = generator.add_adapter(adapter);
-        let source = AdapterSource { files: checkpoint.files(), alpha: options.alpha };
-        self.adapters.loaded.push(Loaded { name: name.to_string(), id, source });
-        if options.default {
-            self.adapters.default = Some(id);
-        }
-        Ok(())
-    }
-
-    /// `engine.adapters.unload`: gives its memory back. Error: `INVALID_REQUEST` if there is none of that name.
-    pub fn unload_adapter(&mut self, name: &str) -> Result<()> {
-        let id = self.adapters.find(name)?;
-        self.adapters.loaded.retain(|loaded| loaded.id != id);
-        self.adapters.default = self.adapters.default.filter(|default| *default != id);
-        self.work.generator()?.remove_adapter(id);
-        Ok(())
-    }
-
-    /// `engine.adapters.list`: `[{ name, rank, bytes, default }]`.
-    pub fn adapters(&self) -> Value {
-        let Work::Generate(generator) = &self.work else { return json!([]) };
-        let list = self.adapters.loaded.iter().map(|Loaded { name, id, .. }| {
-            let adapter = generator.adapter(*id);
-            let default = self.adapters.default == Some(*id);
-            json!({ "name": name, "rank": adapter.rank, "bytes": adapter.bytes, "default": default })
-        });
-        list.collect()
-    }
-
-    /// What is computed next is computed with the adapter that `choice` means.
-    pub(super) fn select_adapter(&mut self, choice: &AdapterChoice) -> Result<()> {
-        let id = match choice {
-            AdapterChoice::Default => self.adapters.default,
-            AdapterChoice::None => None,
-            AdapterChoice::Named(name) => Some(self.adapters.find(name)?),
-        };
-        self.work.generator()?.select_adapter(id);
-        Ok(())
     }
 }

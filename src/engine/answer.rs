@@ -1,220 +1,100 @@
-//! OpenAI's answer objects.
+//! A request's answer: its choices one after the other, whole or in chunks as they come.
 
-use crate::chat::tool_calls::ToolCall;
-use crate::generate::{Finish, Outcome};
-use serde_json::{Map, Value, json};
+use super::choice::{Asked, Choice, Writer, choice};
+use super::model::Model;
+use super::random;
+use crate::api::answer::{self, Envelope, Kind, Piece};
+use crate::error::Result;
+use crate::generate::{Breathe, Finish, Request};
+use crate::tokenizer::Tokenizer;
+use serde_json::Value;
+use web_time::{Instant, SystemTime};
 
-/// Which family of objects an answer belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Completion,
-    Chat,
-}
+/// Receives the chunk objects of a stream.
+pub type OnChunk<'a> = dyn FnMut(Value) + 'a;
 
-/// What all objects of one answer share.
-pub struct Envelope {
-    pub kind: Kind,
-    pub id: String,
-    pub created: u64,
-    pub model: String,
-}
-
-/// A piece of one choice's text with what was asked for beside it.
-#[derive(Default)]
-pub struct Piece {
-    pub text: String,
-    pub calls: Vec<Call>,
-    pub ids: Vec<u32>,
-    pub logprobs: Vec<TokenLogprob>,
-}
-
-impl Piece {
-    /// Whether there is text or a call.
-    pub fn says_something(&self) -> bool {
-        !self.text.is_empty() || !self.calls.is_empty()
-    }
-}
-
-/// A tool call of a choice.
-pub struct Call {
-    /// The choice's first has 0.
-    pub index: usize,
-    /// Nine letters and digits: some models' templates insist on that.
-    pub id: String,
-    pub call: ToolCall,
-}
-
-impl Call {
-    fn object(&self) -> Value {
-        let ToolCall { name, arguments } = &self.call;
-        json!({ "id": self.id, "type": "function", "function": { "name": name, "arguments": arguments } })
-    }
-}
-
-/// A token, its log-probability, and the most probable alternatives.
-pub struct TokenLogprob {
-    pub token: String,
-    pub bytes: Vec<u8>,
-    pub logprob: f32,
-    pub top: Vec<(String, Vec<u8>, f32)>,
-}
-
-/// Seconds of the phases of an answer.
-#[derive(Default, Clone, Copy)]
-pub struct Times {
-    /// From the request to its first token.
-    pub first_token: f64,
-    /// From the first token to the last.
-    pub decode: f64,
-}
-
-impl Envelope {
-    fn object(&self, object: &str, choices: Vec<Value>) -> Value {
-        json!({ "id": self.id, "object": object, "created": self.created, "model": self.model, "choices": choices })
-    }
-
-    /// The object of a stream that carries `choices`.
-    fn chunk(&self, choices: Vec<Value>) -> Value {
-        match self.kind {
-            Kind::Completion => self.object("text_completion", choices),
-            Kind::Chat => self.object("chat.completion.chunk", choices),
-        }
-    }
-
-    /// The first chunk of a chat's choice says who speaks.
-    pub fn opening(&self, index: usize) -> Option<Value> {
-        let delta = json!({ "role": "assistant", "content": "" });
-        let choice = json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null });
-        (self.kind == Kind::Chat).then(|| self.chunk(vec![choice]))
-    }
-
-    /// One piece of a choice's text.
-    pub fn piece(&self, index: usize, piece: &Piece, return_ids: bool, want_logprobs: bool) -> Value {
-        self.chunk(vec![self.choice(index, piece, None, return_ids, want_logprobs, true)])
-    }
-
-    /// The chunk that ends a choice.
-    pub fn closing(&self, index: usize, reason: &'static str) -> Value {
-        self.chunk(vec![self.choice(index, &Piece::default(), Some(reason), false, false, true)])
-    }
-
-    /// The last chunk of a stream whose caller asked for usage.
-    pub fn usage_chunk(&self, usage: Value) -> Value {
-        let mut chunk = self.chunk(Vec::new());
-        chunk["usage"] = usage;
-        chunk
-    }
-
-    /// A choice, in a stream or whole.
-    pub fn choice(
-        &self,
-        index: usize,
-        piece: &Piece,
-        finish_reason: Option<&'static str>,
-        return_ids: bool,
-        want_logprobs: bool,
-        stream: bool,
-    ) -> Value {
-        let mut choice = Map::new();
-        choice.insert("index".into(), json!(index));
-        match (self.kind, stream) {
-            (Kind::Completion, _) => choice.insert("text".into(), json!(piece.text)),
-            (Kind::Chat, true) if finish_reason.is_some() => choice.insert("delta".into(), json!({})),
-            (Kind::Chat, true) => choice.insert("delta".into(), delta(piece)),
-            (Kind::Chat, false) => choice.insert("message".into(), message(piece)),
+/// Answers with the model of this name. Gives the whole answer, and in a stream, where chunks go to `on_chunk`, an object
+/// without choices.
+///
+/// # Errors
+/// Those of [`choice`].
+pub async fn answer(
+    model: &mut Model,
+    tokenizer: Option<&Tokenizer>,
+    name: &str,
+    asked: &Asked,
+    on_chunk: &mut OnChunk<'_>,
+    breathe: &Breathe,
+) -> Result<Value> {
+    let interrupted = model.work.interrupted().clone();
+    interrupted.set(false);
+    let started = Instant::now();
+    let envelope = envelope(asked, name);
+    let mut request = request(asked, tokenizer);
+    let seed = request.seed;
+    let shown = asked.options.shown;
+    let (mut choices, mut outcomes, mut times) = (Vec::new(), Vec::new(), None);
+    for index in 0..asked.options.n {
+        request.seed = seed.wrapping_add(index as u64);
+        let mut opened = false;
+        let mut emit = |piece: &Piece| {
+            if !std::mem::replace(&mut opened, true) {
+                envelope.opening(index).into_iter().for_each(&mut *on_chunk);
+            }
+            on_chunk(envelope.piece(index, piece));
         };
-        let logprobs = if want_logprobs { self.logprobs(&piece.logprobs) } else { Value::Null };
-        choice.insert("logprobs".into(), logprobs);
-        choice.insert("finish_reason".into(), json!(finish_reason));
-        if return_ids {
-            choice.insert("token_ids".into(), json!(piece.ids));
+        let emit: Option<&mut dyn FnMut(&Piece)> = if shown.stream { Some(&mut emit) } else { None };
+        let writer = Writer::new(asked, tokenizer, started, emit);
+        let Choice { whole, outcome, times: took } = choice(model, request.clone(), writer, breathe).await?;
+        let reason = answer::finish_reason(outcome.finish, !whole.calls.is_empty());
+        if shown.stream {
+            if !opened {
+                envelope.opening(index).into_iter().for_each(&mut *on_chunk);
+            }
+            on_chunk(envelope.closing(index, reason));
+        } else {
+            choices.push(envelope.choice(index, &whole, reason));
         }
-        Value::Object(choice)
-    }
-
-    fn logprobs(&self, tokens: &[TokenLogprob]) -> Value {
-        match self.kind {
-            Kind::Chat => {
-                let entry = |token: &str, bytes: &[u8], logprob: f32| json!({ "token": token, "logprob": logprob, "bytes": bytes });
-                let content = tokens.iter().map(|t| {
-                    let mut value = entry(&t.token, &t.bytes, t.logprob);
-                    value["top_logprobs"] = t.top.iter().map(|(text, bytes, l)| entry(text, bytes, *l)).collect();
-                    value
-                });
-                json!({ "content": content.collect::<Vec<_>>() })
-            }
-            Kind::Completion => {
-                let top =
-                    |t: &TokenLogprob| t.top.iter().map(|(text, _, l)| (text.clone(), json!(l))).collect::<Map<_, _>>();
-                json!({
-                    "tokens": tokens.iter().map(|t| &t.token).collect::<Vec<_>>(),
-                    "token_logprobs": tokens.iter().map(|t| t.logprob).collect::<Vec<_>>(),
-                    "top_logprobs": tokens.iter().map(top).collect::<Vec<_>>(),
-                })
-            }
+        times.get_or_insert(took);
+        outcomes.push(outcome);
+        if outcome.finish == Finish::Abort || interrupted.get() {
+            break;
         }
     }
+    let usage = answer::usage(&outcomes, times.unwrap_or_default());
+    if shown.stream && shown.include_usage {
+        on_chunk(envelope.usage_chunk(usage.clone()));
+    }
+    Ok(envelope.whole(choices, usage))
+}
 
-    /// The whole answer, when it was not streamed.
-    pub fn whole(&self, choices: Vec<Value>, usage: Value) -> Value {
-        let name = if self.kind == Kind::Chat { "chat.completion" } else { "text_completion" };
-        let mut object = self.object(name, choices);
-        object["usage"] = usage;
-        object
+fn envelope(asked: &Asked, model: &str) -> Envelope {
+    let prefix = if asked.kind == Kind::Chat { "chatcmpl" } else { "cmpl" };
+    Envelope {
+        kind: asked.kind,
+        id: format!("{prefix}-{:016x}", random::seed()),
+        created: SystemTime::UNIX_EPOCH.elapsed().map(|d| d.as_secs()).unwrap_or(0),
+        model: model.to_string(),
+        shown: asked.options.shown,
     }
 }
 
-/// What is new in a chat's stream. A call comes in one piece.
-fn delta(piece: &Piece) -> Value {
-    if piece.calls.is_empty() {
-        return json!({ "content": piece.text });
+/// What the generator is asked for.
+fn request(asked: &Asked, tokenizer: Option<&Tokenizer>) -> Request {
+    let options = &asked.options;
+    let stop_ids = match (tokenizer, options.ending.ignore_eos) {
+        (Some(tokenizer), false) => tokenizer.stop_ids().to_vec(),
+        _ => Vec::new(),
+    };
+    Request {
+        prompt: asked.prompt.clone(),
+        begun: 0,
+        max_tokens: options.ending.max_tokens,
+        min_tokens: options.ending.min_tokens,
+        stop_ids,
+        sampling: options.sampling.clone(),
+        seed: options.sampling.seed.unwrap_or_else(random::seed),
+        want_logits: options.shown.logprobs.is_some(),
+        recompute: !options.cache_prompt,
     }
-    let calls = piece.calls.iter().map(|call| {
-        let mut object = call.object();
-        object["index"] = json!(call.index);
-        object
-    });
-    let calls: Vec<Value> = calls.collect();
-    match piece.text.is_empty() {
-        true => json!({ "tool_calls": calls }),
-        false => json!({ "content": piece.text, "tool_calls": calls }),
-    }
-}
-
-/// A chat's whole answer. One of calls alone has no content.
-fn message(piece: &Piece) -> Value {
-    if piece.calls.is_empty() {
-        return json!({ "role": "assistant", "content": piece.text });
-    }
-    let content = if piece.text.is_empty() { Value::Null } else { json!(piece.text) };
-    let calls: Vec<Value> = piece.calls.iter().map(Call::object).collect();
-    json!({ "role": "assistant", "content": content, "tool_calls": calls })
-}
-
-/// How a choice ended; `called` if it has tool calls.
-pub fn finish_reason(finish: Finish, called: bool) -> &'static str {
-    match finish {
-        Finish::Stop if called => "tool_calls",
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-        Finish::Abort => "abort",
-    }
-}
-
-/// OpenAI's `usage`, with our `extra`. `outcomes` are those of the choices; times those of the first.
-pub fn usage(outcomes: &[Outcome], times: Times) -> Value {
-    let Some(first) = outcomes.first() else { return Value::Null };
-    let completion: usize = outcomes.iter().map(|o| o.tokens).sum();
-    let rate = |tokens: usize, seconds: f64| if seconds > 0.0 { json!(tokens as f64 / seconds) } else { Value::Null };
-    json!({
-        "prompt_tokens": first.prompt_tokens,
-        "completion_tokens": completion,
-        "total_tokens": first.prompt_tokens + completion,
-        "extra": {
-            "prefill_tokens_per_s": rate(first.prompt_tokens - first.cached_tokens, times.first_token),
-            "decode_tokens_per_s": rate(first.tokens.saturating_sub(1), times.decode),
-            "time_to_first_token_s": times.first_token,
-            "cached_tokens": first.cached_tokens,
-        },
-    })
 }

@@ -1,14 +1,14 @@
 //! How fast a loaded model is here, and where its time goes: what the command line and the bench page print.
 
-use super::Engine;
-use super::ceilings::Ceilings;
-use super::request::Fields;
+use super::load::ModelInfo;
+use crate::api::Fields;
 use crate::device::KernelTime;
 use crate::error::{Error, Result};
-use crate::generate::{Breathe, Request, Sampled};
+use crate::generate::{Breathe, Generator, Request, Sampled};
 use crate::sampler::SamplingParams;
+use crate::select::Ceilings;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::ops::ControlFlow;
 use web_time::Instant;
 
@@ -28,9 +28,12 @@ pub struct BenchOptions {
 }
 
 impl BenchOptions {
+    /// From the option object of the JavaScript interface.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a field that is wrong.
     pub fn parse(options: &Value) -> Result<Self> {
-        let empty = json!({});
-        let fields = Fields::of(if options.is_null() { &empty } else { options })?;
+        let fields = Fields::of_options(options)?;
         let count = |field, least, default| Ok(fields.count(field, least..=1 << 24)?.unwrap_or(default));
         Ok(BenchOptions {
             prompt: count("prompt", 1, 128)?,
@@ -45,27 +48,25 @@ impl BenchOptions {
 /// Medians over the runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchReport {
+    /// Tokens of each prompt.
     pub prompt_tokens: usize,
+    /// Tokens that were asked for after it.
     pub generated_tokens: usize,
+    /// Runs that count.
     pub runs: usize,
-    pub prefill_tokens_per_s: f64,
-    pub decode_tokens_per_s: f64,
-    pub time_to_first_token_s: f64,
-    pub dispatches_per_token: f64,
-    pub submits_per_token: f64,
-    pub bytes_read_per_token: f64,
+    /// How fast it is.
+    #[serde(flatten)]
+    pub speed: Speed,
+    /// What a generated token takes.
+    #[serde(flatten)]
+    pub per_token: PerToken,
     /// Buffers, bind groups and pipelines made in a whole run.
     pub objects_made: f64,
     /// Bytes of the weights as the device has them: a decoded token of a dense model reads nearly all of them.
     pub weight_bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ceilings: Option<Ceilings>,
-    /// Of the time in which memory streams, what decoding would need to read each weight once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share_of_stream: Option<f64>,
-    /// Of the multiply-adds that the adapter could do, those of the prompt's products.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share_of_fma: Option<f64>,
+    /// Where it was asked for, and a graphics adapter computes.
+    #[serde(flatten)]
+    pub roofline: Option<Roofline>,
     /// Where the time of a prompt of up to 256 tokens goes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefill_kernels: Vec<KernelTime>,
@@ -74,9 +75,44 @@ pub struct BenchReport {
     pub decode_kernels: Vec<KernelTime>,
 }
 
+/// How fast it is.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Speed {
+    /// Tokens of the prompt per second until the first token.
+    pub prefill_tokens_per_s: f64,
+    /// Tokens per second after the first.
+    pub decode_tokens_per_s: f64,
+    /// Seconds until the first token.
+    pub time_to_first_token_s: f64,
+}
+
+/// What a generated token takes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct PerToken {
+    /// Kernels that were run.
+    pub dispatches_per_token: f64,
+    /// Submissions to the device.
+    pub submits_per_token: f64,
+    /// Bytes that were read back from it.
+    pub bytes_read_per_token: f64,
+}
+
+/// What the graphics adapter could do at most, and how much of it was used.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Roofline {
+    /// What it could do.
+    pub ceilings: Ceilings,
+    /// Of the time in which memory streams, what decoding would need to read each weight once.
+    pub share_of_stream: f64,
+    /// Of the multiply-adds that the adapter could do, those of the prompt's products.
+    pub share_of_fma: f64,
+}
+
 /// One run.
 struct Run {
+    /// Seconds to the first token.
     first: f64,
+    /// Tokens per second after it.
     decode: f64,
     dispatches: f64,
     submits: f64,
@@ -84,84 +120,97 @@ struct Run {
     made: f64,
 }
 
-impl Engine {
-    /// Measures greedy generation. Errors: as of a request.
-    pub async fn bench(&mut self, options: &BenchOptions, breathe: &Breathe) -> Result<BenchReport> {
-        self.revive().await?;
-        let vocabulary = self.model.vocabulary_size as u32;
-        let generator = self.work.generator()?;
-        generator.interrupted.set(false);
-        let mut random = 1u32;
-        let mut runs = Vec::new();
-        for run in 0..options.repeat + 1 {
-            let prompt = (0..options.prompt).map(|_| {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (random >> 8) % vocabulary
-            });
-            let request = Request {
-                prompt: prompt.collect(),
-                max_tokens: Some(options.generate),
-                sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
-                recompute: true,
-                ..Request::default()
-            };
-            let (start, mut at) = (Instant::now(), Vec::new());
-            let before = generator.device.counters();
-            let mut on_token = |_: Sampled| {
-                at.push(start.elapsed().as_secs_f64());
-                ControlFlow::Continue(())
-            };
-            generator.generate(&request, &mut on_token, breathe).await?;
-            let after = generator.device.counters();
-            let [first, .., last] = at[..] else {
-                return Err(Error::invalid("generate", "the context leaves no room for two tokens after the prompt"));
-            };
-            if run == 0 {
-                continue;
-            }
-            let per_token = |count: u64| count as f64 / at.len() as f64;
-            runs.push(Run {
-                first,
-                decode: (at.len() - 1) as f64 / (last - first),
-                dispatches: per_token(after.dispatches - before.dispatches),
-                submits: per_token(after.submits - before.submits),
-                bytes_read: per_token(after.bytes_read - before.bytes_read),
-                made: (after.buffers + after.bind_groups + after.pipelines) as f64
-                    - (before.buffers + before.bind_groups + before.pipelines) as f64,
-            });
-        }
-        let (mut prefill_kernels, mut decode_kernels) = (Vec::new(), Vec::new());
-        if options.profile {
-            prefill_kernels = generator.profile(options.prompt, options.prompt).await?;
-            decode_kernels = generator.profile(1, options.prompt + options.generate / 2).await?;
-        }
-        let ceilings = match options.ceilings && !generator.device.is_cpu() {
-            true => Some(Ceilings::measure(&mut generator.device).await?),
-            false => None,
-        };
-        let first = median(&runs, |run| run.first);
-        let decode = median(&runs, |run| run.decode);
-        let weight_bytes = generator.device.memory().weights;
-        let flops = 2.0 * self.model.parameters as f64 * options.prompt as f64 / first;
-        Ok(BenchReport {
-            prompt_tokens: options.prompt,
-            generated_tokens: options.generate,
-            runs: runs.len(),
+/// Measures greedy generation. `info` is that of the generator's model.
+///
+/// # Errors
+/// As of a request.
+pub async fn bench(
+    generator: &mut Generator,
+    info: &ModelInfo,
+    options: &BenchOptions,
+    breathe: &Breathe,
+) -> Result<BenchReport> {
+    let mut random = 1u32;
+    let mut id = |_| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 8) % info.vocabulary_size as u32
+    };
+    let mut runs = Vec::new();
+    for _ in 0..options.repeat + 1 {
+        let prompt = (0..options.prompt).map(&mut id).collect();
+        runs.push(run(generator, prompt, options.generate, breathe).await?);
+    }
+    runs.remove(0); // It warmed up.
+    let (mut prefill_kernels, mut decode_kernels) = (Vec::new(), Vec::new());
+    if options.profile {
+        prefill_kernels = generator.profile(options.prompt, options.prompt).await?;
+        decode_kernels = generator.profile(1, options.prompt + options.generate / 2).await?;
+    }
+    let ceilings = match options.ceilings && !generator.device.is_cpu() {
+        true => Some(Ceilings::measure(&mut generator.device).await?),
+        false => None,
+    };
+    let first = median(&runs, |run| run.first);
+    let decode = median(&runs, |run| run.decode);
+    let weight_bytes = generator.device.memory().weights;
+    let flops = 2.0 * info.parameters as f64 * options.prompt as f64 / first;
+    let roofline = ceilings.map(|ceilings| Roofline {
+        ceilings,
+        share_of_stream: weight_bytes as f64 * decode / (ceilings.stream_gb_per_s * 1e9),
+        share_of_fma: flops / (ceilings.fma_gflop_per_s * 1e9),
+    });
+    Ok(BenchReport {
+        prompt_tokens: options.prompt,
+        generated_tokens: options.generate,
+        runs: runs.len(),
+        speed: Speed {
             prefill_tokens_per_s: options.prompt as f64 / first,
             decode_tokens_per_s: decode,
             time_to_first_token_s: first,
+        },
+        per_token: PerToken {
             dispatches_per_token: median(&runs, |run| run.dispatches),
             submits_per_token: median(&runs, |run| run.submits),
             bytes_read_per_token: median(&runs, |run| run.bytes_read),
-            objects_made: median(&runs, |run| run.made),
-            weight_bytes,
-            ceilings,
-            share_of_stream: ceilings.map(|most| weight_bytes as f64 * decode / (most.stream_gb_per_s * 1e9)),
-            share_of_fma: ceilings.map(|most| flops / (most.fma_gflop_per_s * 1e9)),
-            prefill_kernels,
-            decode_kernels,
-        })
-    }
+        },
+        objects_made: median(&runs, |run| run.made),
+        weight_bytes,
+        roofline,
+        prefill_kernels,
+        decode_kernels,
+    })
+}
+
+/// Generates `tokens` after a prompt, and counts what that takes.
+async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, breathe: &Breathe) -> Result<Run> {
+    let request = Request {
+        prompt,
+        max_tokens: Some(tokens),
+        sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
+        recompute: true,
+        ..Request::default()
+    };
+    let (start, mut at) = (Instant::now(), Vec::new());
+    let before = generator.device.counters();
+    let mut on_token = |_: Sampled| {
+        at.push(start.elapsed().as_secs_f64());
+        ControlFlow::Continue(())
+    };
+    generator.generate(&request, &mut on_token, breathe).await?;
+    let after = generator.device.counters();
+    let [first, .., last] = at[..] else {
+        return Err(Error::invalid("generate", "the context leaves no room for two tokens after the prompt"));
+    };
+    let per_token = |count: u64| count as f64 / at.len() as f64;
+    Ok(Run {
+        first,
+        decode: (at.len() - 1) as f64 / (last - first),
+        dispatches: per_token(after.dispatches - before.dispatches),
+        submits: per_token(after.submits - before.submits),
+        bytes_read: per_token(after.bytes_read - before.bytes_read),
+        made: (after.buffers + after.bind_groups + after.pipelines) as f64
+            - (before.buffers + before.bind_groups + before.pipelines) as f64,
+    })
 }
 
 fn median(runs: &[Run], pick: fn(&Run) -> f64) -> f64 {

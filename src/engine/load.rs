@@ -1,21 +1,17 @@
-//! A checkpoint and options → an engine.
+//! A checkpoint and options → a model on its device, ready to run.
 
-use super::adapters::Adapters;
-use super::faster::{self, Paces};
-use super::probe::{check_size, device_bytes, matrix_formats, quantization};
-use super::rebuild::Origin;
-use super::request::Fields;
-use super::self_test::{self, SelfTest, Verdict};
-use super::{Engine, Work};
+use super::size::{check_size, device_bytes, matrix_formats, quantization};
+use super::work::Work;
 use crate::chat::ChatTemplate;
-use crate::device::{Device, KvFormat, NoGpu};
+use crate::device::{Device, NoGpu};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::models::lora::Places;
 use crate::models::{self, Architecture, Hyper, Loader, Model, Shape};
 use crate::ops::threads;
-use crate::quant::Format;
+use crate::select::compare_devices::{self, Throughput};
+use crate::select::{LoadOptions, LoadProgress, Verdict, self_test};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind};
 use serde::Serialize;
@@ -24,89 +20,15 @@ use serde_json::{Value, json};
 /// Context that is taken when nobody says, if the model has so much.
 const DEFAULT_CONTEXT: usize = 4096;
 
-/// Which device to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DeviceChoice {
-    /// The GPU, unless there is none, it is one in name only, or the CPU is faster for the model.
-    #[default]
-    Auto,
-    /// The same, but an adapter that is one in name only is measured like any other: for tests.
-    Measured,
-    Gpu,
-    /// The GPU without anything optional: what runs there runs on every WebGPU device.
-    LeastGpu,
-    Cpu,
-}
-
-impl DeviceChoice {
-    /// Whether the CPU may be taken instead of a GPU.
-    fn is_open(self) -> bool {
-        matches!(self, DeviceChoice::Auto | DeviceChoice::Measured)
-    }
-}
-
-/// How to load.
-#[derive(Debug, Clone, Default)]
-pub struct LoadOptions {
-    pub device: DeviceChoice,
-    /// Positions of the KV cache; `None`: the model's own, up to 4096.
-    pub context: Option<usize>,
-    pub kv: KvFormat,
-    /// What the matrices of an unquantised file become while they are read; what is quantised already stays as it is.
-    pub quantize: Option<Format>,
-    /// Whether ways of computing on a GPU are proved before they are used.
-    pub self_test: SelfTest,
-}
-
-impl LoadOptions {
-    /// From API.md's option object.
-    pub fn parse(options: &Value) -> Result<Self> {
-        let empty = json!({});
-        let fields = Fields::of(if options.is_null() { &empty } else { options })?;
-        let device = match fields.text("device")? {
-            None | Some("auto") => DeviceChoice::Auto,
-            Some("webgpu" | "gpu") => DeviceChoice::Gpu,
-            Some("cpu") => DeviceChoice::Cpu,
-            Some(other) => return Err(Error::invalid("device", format!("must be auto, webgpu or cpu, not {other}"))),
-        };
-        let kv = match fields.text("kv")? {
-            None => KvFormat::default(),
-            Some(name) => KvFormat::from_name(name)
-                .ok_or_else(|| Error::invalid("kv", format!("must be f16, f32 or q8, not {name}")))?,
-        };
-        let quantize = match fields.text("quantize")? {
-            None => None,
-            Some(name) => match Format::from_name(name).filter(|format| format.is_writable()) {
-                Some(format) => Some(format),
-                None => {
-                    let why = format!("must be one of {}, not {name}", Format::writable_names());
-                    return Err(Error::invalid("quantize", why));
-                }
-            },
-        };
-        // Verdicts that cannot be read have been written by another build.
-        let known = fields.get("verdicts").map(|v| v.as_array().cloned().unwrap_or_default()).unwrap_or_default();
-        let known = known.into_iter().filter_map(|verdict| serde_json::from_value(verdict).ok()).collect();
-        let self_test = SelfTest { run: fields.flag("selfTest")?, known, candidates: None };
-        Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv, quantize, self_test })
-    }
-}
-
-/// What is going on while loading, for a progress bar.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct LoadProgress {
-    /// `self-test`, `upload`, `compile` or `ready`.
-    pub status: &'static str,
-    pub loaded: u64,
-    pub total: u64,
-}
-
 /// What a file says about itself.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
+    /// What it calls itself.
     pub name: String,
+    /// As GGUF names it, such as `llama`.
     pub architecture: String,
+    /// Numbers in all of its tensors.
     pub parameters: u64,
     /// The format that most of the bytes are in, once they are loaded.
     pub quantization: String,
@@ -114,50 +36,40 @@ pub struct ModelInfo {
     pub context_length: usize,
     /// Positions the model was trained for.
     pub trained_context_length: usize,
+    /// Rows of its embedding table.
     pub vocabulary_size: usize,
+    /// Whether it can chat.
     pub has_chat_template: bool,
+    /// Of all its files.
     pub file_bytes: u64,
 }
 
-/// The device, opened as `choice` says; `info.reason` and `reason_code` tell why, where there was a choice.
-pub async fn open_device(choice: DeviceChoice) -> Result<Device> {
-    match choice {
-        DeviceChoice::Cpu => Ok(Device::cpu()),
-        DeviceChoice::Gpu => Device::gpu().await,
-        DeviceChoice::LeastGpu => Device::least_gpu().await,
-        DeviceChoice::Auto | DeviceChoice::Measured => match Device::gpu().await {
-            Ok(device) if device.info().software && choice == DeviceChoice::Auto => {
-                let name = device.info().name();
-                let reason =
-                    format!("the graphics adapter ({name}) computes on the CPU; computing there directly is faster");
-                Ok(Device::cpu_instead(NoGpu::Software, reason))
-            }
-            Ok(device) => Ok(device),
-            Err(error) => Ok(Device::cpu_instead(NoGpu::Unavailable, error.to_string())),
-        },
-    }
+/// A model on its device, with what its files have for text.
+pub(super) struct Loaded {
+    pub built: Built,
+    pub tokenizer: Option<Tokenizer>,
+    /// Or why there is none.
+    pub template: Result<Option<ChatTemplate>>,
+    pub info: ModelInfo,
 }
 
-pub async fn load(
-    checkpoint: Checkpoint,
+/// Loads a checkpoint. Errors: those of [`super::Engine::load`].
+pub(super) async fn load(
+    checkpoint: &Checkpoint,
     options: &LoadOptions,
     on_progress: &mut dyn FnMut(LoadProgress),
-) -> Result<Engine> {
-    let architecture = models::architecture_of(&checkpoint)?;
-    let shape = (architecture.shape)(&Hyper::new(&checkpoint, architecture.name))?;
+) -> Result<Loaded> {
+    let architecture = models::architecture_of(checkpoint)?;
+    let shape = (architecture.shape)(&Hyper::new(checkpoint, architecture.name))?;
     let context = context(options, &shape)?;
-    let tokenizer = tokenizer(&checkpoint, &shape)?;
+    let tokenizer = tokenizer(checkpoint, &shape)?;
     // A model whose template is broken still completes texts: chats alone are refused.
-    let template = ChatTemplate::from_checkpoint(&checkpoint, tokenizer.as_ref());
+    let template = ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref());
 
-    let Built { work, places, verdict } = build(&checkpoint, options, on_progress).await?;
-    let model = model_info(&checkpoint, &shape, context, options, matches!(template, Ok(Some(_))));
+    let built = build(checkpoint, options, on_progress).await?;
+    let info = model_info(checkpoint, &shape, context, options, matches!(template, Ok(Some(_))));
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
-    let adapters = Adapters::new(places);
-    let mut options = options.clone();
-    options.self_test.known.extend(verdict.clone());
-    let origin = Origin::new(checkpoint.files(), options);
-    Ok(Engine { work, tokenizer, template, model, adapters, origin, verdict, requests: 0, utc_offset: 0 })
+    Ok(Loaded { built, tokenizer, template, info })
 }
 
 /// What the page and the terminal say about the device: of the CPU, also how many threads compute now.
@@ -223,13 +135,13 @@ async fn proven_device(
     options: &LoadOptions,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<(Device, Option<Verdict>)> {
-    let mut device = open_device(options.device).await?;
+    let mut device = options.device.open().await?;
     if device.is_cpu() || !options.self_test.run {
         return Ok((device, None));
     }
     let formats = matrix_formats(checkpoint, options);
     let format = formats[0];
-    let mut verdict = match self_test::judge(device.info(), options, &formats, on_progress).await {
+    let mut verdict = match self_test::verify(device.info(), options, &formats, on_progress).await {
         // The adapter was there, and gives no device any more.
         Err(error @ Error::WebGpuUnavailable { .. }) if options.device.is_open() => {
             device.destroy();
@@ -240,13 +152,16 @@ async fn proven_device(
     let why_not = match verdict.tuning() {
         Ok(tuning) => {
             device.set_tuning(tuning);
-            let may_choose = options.device.is_open() && faster::is_worth_measuring(architecture, shape);
-            if may_choose && verdict.paces.is_none() {
+            let may_choose = options.device.is_open() && compare_devices::is_worth_measuring(architecture, shape);
+            if may_choose && verdict.throughput.is_none() {
                 // Where that fails, the proven device is as good as any.
-                verdict.paces = Paces::measure(tuning, format).await.map_err(|error| log::warn!("{error}")).ok();
+                verdict.throughput =
+                    Throughput::measure(tuning, format).await.map_err(|error| log::warn!("{error}")).ok();
             }
-            let paces = verdict.paces.filter(|_| may_choose);
-            paces.and_then(|paces| paces.why_cpu(shape, architecture.is_encoder())).map(|why| (NoGpu::Slower, why))
+            let throughput = verdict.throughput.filter(|_| may_choose);
+            throughput
+                .and_then(|measured| measured.why_cpu(shape, architecture.is_encoder()))
+                .map(|why| (NoGpu::Slower, why))
         }
         Err(reason) => {
             let reason = format!("the graphics adapter ({}) is not used: {reason}", device.info().name());
@@ -264,9 +179,6 @@ async fn proven_device(
     }
     Ok((device, Some(verdict)))
 }
-
-/// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.
-pub(super) const WASM_MOST: u64 = 3 << 30;
 
 pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
     match options.context {

@@ -3,10 +3,11 @@
 //! ids it has so far are computed anew, which is all that the cache held.
 
 use super::adapters::Adapters;
-use super::load::{Built, LoadOptions, build};
-use super::{Engine, Work};
+use super::load::{Built, build};
+use super::work::Work;
 use crate::error::{Error, Result};
 use crate::models::lora;
+use crate::select::LoadOptions;
 use crate::weights::{Checkpoint, Files};
 
 /// What an engine was made from. The files only: headers and vocabularies are read again when they are needed again.
@@ -24,7 +25,8 @@ impl Origin {
 
     /// Puts model and adapters on a new device. `reason`: what became of the old one.
     ///
-    /// Error: `DEVICE_LOST` if that does not succeed; `work` is then still the old one.
+    /// # Errors
+    /// `DEVICE_LOST` if that does not succeed; `work` is then still the old one.
     pub async fn rebuild(&mut self, reason: String, work: &mut Work, adapters: &mut Adapters) -> Result<()> {
         log::warn!("the graphics device was lost ({reason}); the model is put on a new one");
         // What is left of its memory is needed now.
@@ -46,28 +48,16 @@ impl Origin {
             };
             Ok((renewed, places, ids))
         };
-        let (renewed, places, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
+        let (mut renewed, places, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
             reason: format!("{reason}; the model could not be put on another: {error}"),
         })?;
         let selected = adapters.renew(places, &ids, work);
-        let interrupted = work.interrupted().clone();
+        renewed.listen_like(work);
         *work = renewed;
-        *work.interrupted() = interrupted;
         if let Work::Generate(generator) = work {
             generator.select_adapter(selected);
         }
         self.rebuilds += 1;
         Ok(())
-    }
-}
-
-impl Engine {
-    /// Makes sure that there is a device; one that was lost since the last request is replaced. Error: `DEVICE_LOST`.
-    pub(super) async fn revive(&mut self) -> Result<()> {
-        if !self.work.device().is_lost() {
-            return Ok(());
-        }
-        let reason = "between two requests".to_string();
-        self.origin.rebuild(reason, &mut self.work, &mut self.adapters).await
     }
 }

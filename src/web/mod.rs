@@ -1,12 +1,14 @@
 //! The engine as a page's worker sees it. Requests and answers are OpenAI's objects as JSON text; errors are thrown as
 //! `{ code, message, details }`. With `device/web.rs`, the only place that knows `JsValue`.
 
+mod logger;
 mod source;
 #[cfg(feature = "threads")]
 mod threads;
 
 use crate::engine::{AdapterOptions, BenchOptions, LoadOptions, probe as probe_model};
 use crate::error::{Error, Result};
+use crate::sampler::RANGES;
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function};
 use serde_json::Value;
@@ -23,6 +25,7 @@ extern "C" {
 
 #[wasm_bindgen(start)]
 pub fn start() {
+    logger::start();
     #[cfg(not(feature = "threads"))]
     console_error_panic_hook::set_once();
     #[cfg(feature = "threads")]
@@ -33,6 +36,13 @@ pub fn start() {
 #[wasm_bindgen]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_string()
+}
+
+/// The ranges and defaults of a request's numbers: `[{ name, least, most, default, whole }]` as JSON. `most` is null where
+/// nothing but the context limits it, `default` where absent is no number.
+#[wasm_bindgen(js_name = samplingRanges)]
+pub fn sampling_ranges() -> String {
+    serde_json::to_string(&RANGES).expect("plain data")
 }
 
 /// What a thrown error looks like.

@@ -5,7 +5,7 @@ use cresset::weights::{Checkpoint, Files, MemorySource, Source, open_path};
 use pollster::block_on;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A folder's configuration and tensors, and the other files as they are.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub struct Folder {
 impl Folder {
     /// `tests/golden/{path}`.
     pub fn of(path: &str) -> Folder {
-        let folder = Path::new("tests/golden").join(path);
+        let folder = super::at_root("tests/golden").join(path);
         let first = ["model.safetensors.index.json", "model.safetensors"].map(|name| folder.join(name));
         let first = first.into_iter().find(|path| path.exists()).expect("safetensors");
         let checkpoint = block_on(Checkpoint::open(open_path(first).expect("a golden folder"))).expect("a model");

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test binary uses its part
 
 pub mod folder;
+pub mod shared;
 pub mod skip;
 pub mod variant;
 
@@ -11,9 +12,21 @@ use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 pub type Case = DeviceChoice;
+
+/// The repository's root: tests of a crate begin in that crate's folder.
+static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().find(|folder| folder.join("tests/golden").is_dir()).expect("the repository").to_owned()
+});
+
+/// A path of the repository, from wherever a test begins; absolute ones stay what they are.
+pub fn at_root(path: impl AsRef<Path>) -> PathBuf {
+    ROOT.join(path)
+}
 
 pub fn cpu() -> Case {
     DeviceChoice::Cpu
@@ -29,7 +42,7 @@ pub fn gpu() -> Option<Case> {
 }
 
 pub fn json(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(at_root(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -48,7 +61,7 @@ pub fn floats(value: &Value) -> Vec<f32> {
 
 /// Names of the folders that `tests/golden/make.py` wrote: those with a config.json.
 pub fn golden_models() -> BTreeSet<String> {
-    let entries = std::fs::read_dir("tests/golden").expect("the folder of fixtures");
+    let entries = std::fs::read_dir(at_root("tests/golden")).expect("the folder of fixtures");
     let folders =
         entries.map(|entry| entry.expect("an entry")).filter(|entry| entry.path().join("config.json").exists());
     folders.map(|folder| folder.file_name().into_string().expect("a name")).collect()
@@ -59,7 +72,7 @@ pub fn open(path: &Path, device: Case, kv: KvFormat) -> Engine {
 }
 
 pub fn open_with(path: &Path, options: &LoadOptions) -> Engine {
-    let files = open_path(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let files = open_path(at_root(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let load = async { Engine::load(Checkpoint::open(files).await?, options, &mut |_| ()).await };
     block_on(load).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -5,7 +5,6 @@ use cresset::quant::Format;
 use cresset::weights::{Checkpoint, Files, GgufWriter, MemorySource, Value, open_path};
 use pollster::block_on;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Everything a GGUF file holds, to be changed and written again.
 #[derive(Clone)]
@@ -18,7 +17,7 @@ pub struct Variant {
 impl Variant {
     /// `tests/golden/{path}`.
     pub fn of(path: &str) -> Variant {
-        let files = open_path(Path::new("tests/golden").join(path)).expect("a golden file");
+        let files = open_path(super::at_root("tests/golden").join(path)).expect("a golden file");
         let checkpoint = block_on(Checkpoint::open(files)).expect("a golden file");
         let metadata = checkpoint.metadata().iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
         let tensors = checkpoint.tensors().map(|t| {

@@ -1,0 +1,166 @@
+//! Arguments that several subcommands take: which model, with which adapter, sampled how.
+
+use crate::files::checkpoint;
+use crate::{report, verdicts};
+use clap::Args;
+use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress};
+use cresset::error::Result;
+use cresset::sampler;
+use indicatif::{ProgressBar, ProgressStyle};
+use pollster::block_on;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+/// A model, and how it is to be computed.
+#[derive(Args)]
+pub struct Model {
+    /// A .gguf or .safetensors file, or a folder with config.json, safetensors and tokenizer.json.
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// Where to compute: auto takes the GPU if there is a real one.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "gpu", "cpu"])]
+    pub device: String,
+    /// Tokens the context holds (default: the model's own, up to 4096).
+    #[arg(long, value_name = "N")]
+    pub context: Option<u64>,
+    /// How attention's keys and values are stored: f16, q8 takes little more than half of its memory, f32 is exact.
+    #[arg(long, value_name = "FORMAT", default_value = "f16", value_parser = ["f16", "f32", "q8"])]
+    pub kv: String,
+    /// Quantise the matrices of an unquantised model (f32, f16, bf16) while loading: q8_0, q4_k, q4_0 and others.
+    #[arg(long, value_name = "FORMAT")]
+    pub quantize: Option<String>,
+}
+
+impl Model {
+    /// What [`Engine::load`] is told.
+    pub fn options(&self) -> Result<LoadOptions> {
+        LoadOptions::parse(&json!({
+            "device": self.device, "contextLength": self.context, "kv": self.kv, "quantize": self.quantize,
+            "selfTest": true, "verdicts": verdicts::read(),
+        }))
+    }
+
+    /// Loads with a progress bar on stderr (nothing where that is no terminal).
+    pub fn load(&self) -> Result<Engine> {
+        let checkpoint = checkpoint(&self.model)?;
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{msg:<8} {bar:32} {bytes}/{total_bytes} {eta}");
+        bar.set_style(style.expect("a valid template"));
+        let mut on_progress = |progress: LoadProgress| {
+            bar.set_message(progress.status);
+            if progress.status == "upload" {
+                bar.set_length(progress.total);
+                bar.set_position(progress.loaded);
+            }
+        };
+        report::loading(&self.device);
+        let engine = block_on(Engine::load(checkpoint, &self.options()?, &mut on_progress));
+        bar.finish_and_clear();
+        engine.iter().for_each(report::loaded);
+        if let Some(verdict) = engine.as_ref().ok().and_then(Engine::verdict) {
+            verdicts::keep(&json!(verdict));
+        }
+        engine
+    }
+}
+
+/// A LoRA adapter on top of the model.
+#[derive(Args)]
+pub struct Adapter {
+    /// A LoRA adapter to compute with: a folder as PEFT or mlx-lm saves it, a .safetensors file, or a GGUF adapter.
+    #[arg(long, value_name = "PATH")]
+    pub adapter: Option<PathBuf>,
+    /// The adapter's lora_alpha, where its files say none or another is wanted.
+    #[arg(long, value_name = "X", requires = "adapter")]
+    pub adapter_alpha: Option<f64>,
+}
+
+impl Adapter {
+    /// Loads the model, and the adapter if one was given, as what every request uses.
+    pub fn load_on(&self, model: &Model) -> Result<Engine> {
+        let mut engine = model.load()?;
+        if let Some(path) = &self.adapter {
+            let options = AdapterOptions::parse(&json!({ "alpha": self.adapter_alpha, "default": true }))?;
+            block_on(engine.load_adapter("adapter", &checkpoint(path)?, &options))?;
+        }
+        Ok(engine)
+    }
+}
+
+/// What an option does, with its range and its default.
+fn ranged(range: sampler::Range, what: &str) -> String {
+    let default = range.default.map(|value| format!("; {value} unless given")).unwrap_or_default();
+    format!("{what} ({range}{default})")
+}
+
+/// How tokens are chosen, and when the text ends.
+#[derive(Args)]
+pub struct Sampling {
+    /// Tokens to write at most; without it until the text ends or the context is full.
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u64>,
+    #[arg(long, value_name = "X", help = ranged(
+        sampler::TEMPERATURE,
+        "0 always takes the most probable token, 1 follows the model's probabilities, more is wilder",
+    ))]
+    pub temperature: Option<f64>,
+    #[arg(long, value_name = "K", help = ranged(sampler::TOP_K, "Only the K most probable tokens; 0: all"))]
+    pub top_k: Option<u64>,
+    #[arg(long, value_name = "P", help = ranged(
+        sampler::TOP_P,
+        "Only the most probable tokens that together have this probability",
+    ))]
+    pub top_p: Option<f64>,
+    #[arg(long, value_name = "P", help = ranged(
+        sampler::MIN_P,
+        "Only tokens with at least this share of the best one's probability",
+    ))]
+    pub min_p: Option<f64>,
+    #[arg(long, value_name = "X", help = ranged(
+        sampler::REPETITION_PENALTY,
+        "Above 1 makes tokens that were there already less likely",
+    ))]
+    pub repetition_penalty: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
+        sampler::FREQUENCY_PENALTY,
+        "Taken off a token's score for each time it was written",
+    ))]
+    pub frequency_penalty: Option<f64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
+        sampler::PRESENCE_PENALTY,
+        "Taken off a token's score once it was written",
+    ))]
+    pub presence_penalty: Option<f64>,
+    /// The same seed gives the same text on the same device.
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub seed: Option<i64>,
+    /// Ends the text where it would appear, and is not printed; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Go on when the model says that the text has ended.
+    #[arg(long)]
+    pub ignore_eos: bool,
+}
+
+impl Sampling {
+    /// The request fields that were given.
+    pub fn fields(&self) -> Map<String, Value> {
+        let fields = json!({
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "top_p": self.top_p,
+            "min_p": self.min_p,
+            "repetition_penalty": self.repetition_penalty,
+            "frequency_penalty": self.frequency_penalty,
+            "presence_penalty": self.presence_penalty,
+            "seed": self.seed,
+            "stop": self.stop,
+            "ignore_eos": self.ignore_eos,
+        });
+        match fields {
+            Value::Object(fields) => fields,
+            _ => unreachable!("written as an object"),
+        }
+    }
+}

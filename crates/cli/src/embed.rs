@@ -1,0 +1,78 @@
+//! `cresset embed`: texts → vectors.
+
+use crate::args::Model;
+use crate::output::{print, print_json};
+use clap::Args;
+use cresset::engine::no_breathing;
+use cresset::error::{Error, Result};
+use pollster::block_on;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Embed {
+    #[command(flatten)]
+    model: Model,
+    /// A text to embed; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    text: Vec<String>,
+    /// A file of texts, one a line.
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
+    /// What of a text's tokens becomes its vector: mean, cls or last. The model says, unless this does.
+    #[arg(long, value_name = "KIND")]
+    pooling: Option<String>,
+    /// Leave vectors as long as they come out.
+    #[arg(long)]
+    no_normalize: bool,
+    /// Cut longer texts to so many tokens instead of refusing them.
+    #[arg(long, value_name = "N")]
+    truncate: Option<usize>,
+    /// Keep only the first N numbers of each vector (for models trained so).
+    #[arg(long, value_name = "N")]
+    dimensions: Option<usize>,
+    /// Print one JSON object: OpenAI's list of embeddings.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn embed(args: Embed) -> Result<()> {
+    let mut texts = args.text.clone();
+    if let Some(path) = &args.file {
+        let read = std::fs::read_to_string(path);
+        let text = read.map_err(|e| Error::Storage { reason: format!("{}: {e}", path.display()) })?;
+        texts.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_string));
+    }
+    if texts.is_empty() {
+        return Err(Error::invalid("--text", "is missing; give a text, or a file of texts with --file"));
+    }
+    let mut engine = args.model.load()?;
+    let request = json!({
+        "input": texts, "pooling": args.pooling, "normalize": !args.no_normalize,
+        "truncate_prompt_tokens": args.truncate, "dimensions": args.dimensions,
+    });
+    let answer = block_on(engine.embed(&request, &no_breathing))?;
+    if args.json {
+        print_json(&answer);
+        return Ok(());
+    }
+    let vectors: Vec<Vec<f64>> = answer["data"].as_array().into_iter().flatten().map(numbers).collect();
+    for (text, vector) in texts.iter().zip(&vectors) {
+        let first: Vec<String> = vector.iter().take(6).map(|x| format!("{x:.4}")).collect();
+        let likeness = if vectors.len() > 1 { format!("  {:.4}", cosine(&vectors[0], vector)) } else { String::new() };
+        print(&format!("[{}, … {} numbers]{likeness}  {text}\n", first.join(", "), vector.len()));
+    }
+    if vectors.len() > 1 {
+        print("The number behind a vector is its cosine to the first text's.\n");
+    }
+    Ok(())
+}
+
+fn numbers(item: &Value) -> Vec<f64> {
+    item["embedding"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-300)
+}

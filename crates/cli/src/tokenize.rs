@@ -1,0 +1,30 @@
+//! `cresset tokenize`: text ⇄ token ids.
+
+use crate::files::tokenizer;
+use crate::output::print_json;
+use clap::Args;
+use cresset::error::Result;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Tokenize {
+    /// A .gguf file, or a folder with tokenizer.json.
+    #[arg(long, value_name = "PATH")]
+    model: PathBuf,
+    /// Text to turn into ids.
+    #[arg(long, value_name = "TEXT", required_unless_present = "decode")]
+    text: Option<String>,
+    /// Ids to turn into text.
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', conflicts_with = "text")]
+    decode: Option<Vec<u32>>,
+}
+
+pub fn tokenize(args: Tokenize) -> Result<()> {
+    let tokenizer = tokenizer(&args.model)?;
+    match (args.text, args.decode) {
+        (_, Some(ids)) => print_json(&json!(tokenizer.decode(&ids, false)?)),
+        (text, None) => print_json(&json!(tokenizer.encode(&text.unwrap_or_default(), true, true)?)),
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! Training from outside.
+
+#[path = "../../../../tests/support/mod.rs"]
+mod support;
+
+mod train;

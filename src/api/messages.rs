@@ -1,0 +1,81 @@
+//! The messages of a chat, checked.
+
+use super::fields::Fields;
+use crate::error::{Error, Result};
+use serde_json::Value;
+
+/// The `messages` of a chat's request.
+///
+/// # Errors
+/// `INVALID_REQUEST` if there are none, or one that this build cannot read.
+pub fn messages<'a>(fields: &Fields<'a>) -> Result<&'a [Value]> {
+    let messages = fields.get("messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if messages.is_empty() {
+        return Err(Error::invalid("messages", "must be a list of at least one message"));
+    }
+    check(messages)?;
+    Ok(messages)
+}
+
+/// Every message has a role and a content that this build can read.
+///
+/// # Errors
+/// `INVALID_REQUEST`, naming the first message of which that is not so.
+pub fn check(messages: &[Value]) -> Result<()> {
+    for (i, message) in messages.iter().enumerate() {
+        let wrong = |reason: &str| Err(Error::invalid(format!("messages[{i}]"), reason));
+        if !message["role"].is_string() {
+            return wrong("must have a role, such as \"user\"");
+        }
+        let calls = &message["tool_calls"];
+        if !calls.is_null() && calls.as_array().is_none_or(|list| !list.iter().all(|call| call["function"].is_object()))
+        {
+            return wrong("tool_calls must be a list of {\"type\": \"function\", \"function\": …}");
+        }
+        let may_be_empty = message["role"] == "assistant" && calls.as_array().is_some_and(|list| !list.is_empty());
+        match &message["content"] {
+            Value::String(_) => {}
+            Value::Null if may_be_empty => {}
+            Value::Array(parts) => {
+                if let Some(part) = parts.iter().find(|part| part["type"] != "text" || !part["text"].is_string()) {
+                    let kind = part["type"].as_str().unwrap_or("something else");
+                    return wrong(&format!("has {kind} among its parts; this version reads text only"));
+                }
+            }
+            _ => return wrong("must have a content: text, or a list of parts"),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn messages_have_a_role_and_a_content() {
+        let call = json!([{ "id": "1", "type": "function", "function": { "name": "now", "arguments": "{}" } }]);
+        let good = [
+            json!({ "role": "user", "content": "x" }),
+            json!({ "role": "user", "content": [{ "type": "text", "text": "x" }] }),
+            json!({ "role": "assistant", "content": null, "tool_calls": call }),
+            json!({ "role": "assistant", "tool_calls": call }),
+            json!({ "role": "tool", "tool_call_id": "1", "content": "noon" }),
+        ];
+        assert_eq!(check(&good), Ok(()));
+        for wrong in [
+            json!("x"),
+            json!({ "content": "x" }),
+            json!({ "role": "user" }),
+            json!({ "role": "user", "content": null, "tool_calls": call }),
+            json!({ "role": "assistant", "content": null, "tool_calls": [] }),
+            json!({ "role": "assistant", "content": "x", "tool_calls": [1] }),
+            json!({ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] }),
+            json!({ "role": "user", "content": 7 }),
+        ] {
+            let error = check(&[good[0].clone(), wrong]).unwrap_err();
+            assert_eq!(error.details()["field"], "messages[1]", "{error}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! OpenAI's request objects → what the engine does. Every field is checked and named when it is wrong.
+
+use super::fields::{Fields, ids};
+use crate::error::{Error, Result};
+use crate::sampler::{self, LOGIT_BIAS, Range, SamplingParams};
+use serde_json::Value;
+
+/// What completions and chat have in common.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many choices.
+    pub n: usize,
+    /// How each token is chosen.
+    pub sampling: SamplingParams,
+    /// When a choice ends.
+    pub ending: Ending,
+    /// What is shown of the answer.
+    pub shown: Shown,
+    /// Start from what the cache holds of the prompt.
+    pub cache_prompt: bool,
+    /// Which adapter to compute with.
+    pub adapter: AdapterChoice,
+}
+
+/// When a choice ends.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// `None`: when the context is full.
+    pub max_tokens: Option<usize>,
+    /// Before so many tokens nothing ends it.
+    pub min_tokens: usize,
+    /// Texts that end it and are not shown.
+    pub stop: Vec<String>,
+    /// Go on past the model's own end of text.
+    pub ignore_eos: bool,
+}
+
+/// What is shown of an answer, and when.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shown {
+    /// In chunks as they come.
+    pub stream: bool,
+    /// Usage in a last chunk of a stream.
+    pub include_usage: bool,
+    /// The ids of the tokens.
+    pub token_ids: bool,
+    /// How many alternatives to report for each token; `None`: no log-probabilities.
+    pub logprobs: Option<usize>,
+}
+
+/// Which adapter a request wants.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum AdapterChoice {
+    /// Not said: the one the model was loaded with, if any.
+    #[default]
+    Default,
+    /// `null`: the model as it is.
+    None,
+    /// The adapter of this name.
+    Named(String),
+}
+
+/// A prompt as text or as ids.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prompt {
+    /// To be tokenised.
+    Text(String),
+    /// Tokens as they are.
+    Ids(Vec<u32>),
+}
+
+/// The `prompt` of a completion.
+///
+/// # Errors
+/// `INVALID_REQUEST` if it is empty, or neither text nor ids.
+pub fn prompt(fields: &Fields) -> Result<Prompt> {
+    let wrong = || Error::invalid("prompt", "must be text or a list of token ids");
+    let prompt = match fields.get("prompt") {
+        Some(Value::String(text)) => Prompt::Text(text.clone()),
+        Some(Value::Array(list)) => Prompt::Ids(ids(list).ok_or_else(wrong)?),
+        _ => return Err(wrong()),
+    };
+    if matches!(&prompt, Prompt::Text(text) if text.is_empty()) || prompt == Prompt::Ids(Vec::new()) {
+        return Err(Error::invalid("prompt", "is empty; write something for the model to continue"));
+    }
+    Ok(prompt)
+}
+
+/// Everything else; `chat` says which of OpenAI's two spellings of `logprobs` holds.
+///
+/// # Errors
+/// `INVALID_REQUEST` for a field that is wrong or that this version does not know.
+pub fn options(fields: &Fields, chat: bool) -> Result<Options> {
+    refuse_others(fields, chat)?;
+    Ok(Options {
+        shown: shown(fields, chat)?,
+        sampling: sampling(fields)?,
+        ending: ending(fields)?,
+        n: fields.whole(&sampler::N)?.unwrap_or(1),
+        cache_prompt: fields.get("cache_prompt").is_none() || fields.flag("cache_prompt")?,
+        adapter: adapter(fields)?,
+    })
+}
+
+/// Fields that mean something elsewhere, and would be missed here without a word.
+fn refuse_others(fields: &Fields, chat: bool) -> Result<()> {
+    for field in ["tools", "tool_choice", "documents"] {
+        if !chat && fields.get(field).is_some_and(|v| v.as_array().is_none_or(|list| !list.is_empty())) {
+            return Err(Error::invalid(field, "is for chats, whose template shows it to the model"));
+        }
+    }
+    for (field, now) in [("functions", "tools"), ("function_call", "tool_choice")] {
+        if fields.get(field).is_some() {
+            return Err(Error::invalid(field, format!("is the old name of {now}; use that")));
+        }
+    }
+    if fields.get("response_format").is_some_and(|f| f["type"] != "text") {
+        return Err(Error::invalid("response_format", "only {\"type\": \"text\"} is supported by this version"));
+    }
+    Ok(())
+}
+
+fn shown(fields: &Fields, chat: bool) -> Result<Shown> {
+    let logprobs = match (chat, fields.get("logprobs")) {
+        (_, None) => None,
+        (true, Some(_)) if fields.flag("logprobs")? => Some(fields.count("top_logprobs", 0..=20)?.unwrap_or(0)),
+        (true, Some(_)) => None,
+        (false, Some(_)) => fields.count("logprobs", 0..=20)?,
+    };
+    Ok(Shown {
+        stream: fields.flag("stream")?,
+        include_usage: fields.get("stream_options").is_some_and(|o| o["include_usage"] == true),
+        token_ids: fields.flag("return_token_ids")?,
+        logprobs,
+    })
+}
+
+fn sampling(fields: &Fields) -> Result<SamplingParams> {
+    let defaults = SamplingParams::default();
+    Ok(SamplingParams {
+        temperature: fields.number(&sampler::TEMPERATURE)?.unwrap_or(defaults.temperature),
+        top_k: fields.whole(&sampler::TOP_K)?.map_or(defaults.top_k, |k| k as u32),
+        top_p: fields.number(&sampler::TOP_P)?.unwrap_or(defaults.top_p),
+        min_p: fields.number(&sampler::MIN_P)?.unwrap_or(defaults.min_p),
+        repetition_penalty: fields.number(&sampler::REPETITION_PENALTY)?.unwrap_or(defaults.repetition_penalty),
+        frequency_penalty: fields.number(&sampler::FREQUENCY_PENALTY)?.unwrap_or(defaults.frequency_penalty),
+        presence_penalty: fields.number(&sampler::PRESENCE_PENALTY)?.unwrap_or(defaults.presence_penalty),
+        seed: seed(fields)?,
+        logit_bias: logit_bias(fields)?,
+    })
+}
+
+fn ending(fields: &Fields) -> Result<Ending> {
+    let max_tokens = match fields.whole(&Range { name: "max_completion_tokens", ..sampler::MAX_TOKENS })? {
+        Some(max) => Some(max),
+        None => fields.whole(&sampler::MAX_TOKENS)?,
+    };
+    Ok(Ending {
+        max_tokens,
+        min_tokens: fields.whole(&sampler::MIN_TOKENS)?.unwrap_or(0),
+        stop: stop(fields)?,
+        ignore_eos: fields.flag("ignore_eos")?,
+    })
+}
+
+fn stop(fields: &Fields) -> Result<Vec<String>> {
+    let wrong = || Error::invalid("stop", "must be a string or a list of at most 16 strings");
+    match fields.get("stop") {
+        None => Ok(Vec::new()),
+        Some(Value::String(stop)) => Ok(vec![stop.clone()]),
+        Some(Value::Array(list)) if list.len() <= 16 => {
+            list.iter().map(|stop| stop.as_str().map(str::to_string).ok_or_else(wrong)).collect()
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn logit_bias(fields: &Fields) -> Result<Vec<(u32, f32)>> {
+    let (least, most) = (LOGIT_BIAS.least, LOGIT_BIAS.most);
+    let wrong = || Error::invalid("logit_bias", format!("must map token ids to numbers from {least} to {most}"));
+    let Some(value) = fields.get("logit_bias") else { return Ok(Vec::new()) };
+    let entries = value.as_object().ok_or_else(wrong)?.iter();
+    let entry = |(id, bias): (&String, &Value)| {
+        let bias = bias.as_f64().filter(|b| (least..=most).contains(b))?;
+        Some((id.parse().ok()?, bias as f32))
+    };
+    entries.map(|e| entry(e).ok_or_else(wrong)).collect()
+}
+
+fn adapter(fields: &Fields) -> Result<AdapterChoice> {
+    match fields.raw("adapter") {
+        None => Ok(AdapterChoice::Default),
+        Some(Value::Null) => Ok(AdapterChoice::None),
+        Some(Value::String(name)) => Ok(AdapterChoice::Named(name.clone())),
+        Some(_) => Err(Error::invalid("adapter", "must be the name of a loaded adapter, or null for none")),
+    }
+}
+
+fn seed(fields: &Fields) -> Result<Option<u64>> {
+    let Some(value) = fields.get("seed") else { return Ok(None) };
+    let seed = value.as_u64().or_else(|| value.as_i64().map(|n| n as u64));
+    seed.map(Some).ok_or_else(|| Error::invalid("seed", format!("must be a whole number, not {value}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn error(request: Value) -> String {
+        options(&Fields::of(&request).unwrap(), true).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn wrong_values_are_named_with_their_range() {
+        assert_eq!(error(json!({"temperature": 3})), "temperature: must be a number from 0 to 2, not 3");
+        assert_eq!(error(json!({"top_p": "much"})), "top_p: must be a number from 0 to 1, not \"much\"");
+        assert_eq!(error(json!({"n": 0})), "n: must be a whole number, from 1 to 16, not 0");
+        assert_eq!(error(json!({"max_tokens": -1})), "max_tokens: must be a whole number, 0 or more, not -1");
+        assert_eq!(error(json!({"stop": 7})), "stop: must be a string or a list of at most 16 strings");
+        assert_eq!(
+            error(json!({"logit_bias": {"x": 1}})),
+            "logit_bias: must map token ids to numbers from -100 to 100"
+        );
+        assert!(error(json!({"functions": [{}]})).starts_with("functions: is the old name of tools"));
+    }
+
+    #[test]
+    fn prompts_are_text_or_ids_and_never_empty() {
+        let prompt = |value: Value| prompt(&Fields::of(&json!({ "prompt": value })).unwrap());
+        assert_eq!(prompt(json!([1, 2])), Ok(Prompt::Ids(vec![1, 2])));
+        assert_eq!(prompt(json!("a")), Ok(Prompt::Text("a".into())));
+        for wrong in [json!(""), json!([]), json!([-1]), json!([1.5]), json!(null), json!({})] {
+            assert_eq!(prompt(wrong).unwrap_err().code(), "INVALID_REQUEST");
+        }
+    }
+
+    #[test]
+    fn null_is_the_same_as_absent() {
+        let request = json!({"temperature": null, "stop": null, "seed": -1, "max_tokens": 5});
+        let options = options(&Fields::of(&request).unwrap(), false).unwrap();
+        assert_eq!(
+            (options.sampling.temperature, options.sampling.seed, options.ending.max_tokens),
+            (1.0, Some(u64::MAX), Some(5))
+        );
+    }
+}

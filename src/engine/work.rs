@@ -1,0 +1,82 @@
+//! What a loaded model does: it generates, or it embeds.
+
+use crate::device::Device;
+use crate::embed::Embedder;
+use crate::error::{Error, Result};
+use crate::generate::Generator;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// What an engine's model does.
+pub enum Work {
+    Generate(Generator),
+    Embed(Embedder),
+}
+
+impl Work {
+    /// # Errors
+    /// `INVALID_REQUEST` if the model only embeds.
+    pub fn generator(&mut self) -> Result<&mut Generator> {
+        match self {
+            Work::Generate(generator) => Ok(generator),
+            Work::Embed(_) => Err(Error::invalid("model", "makes embeddings; it cannot generate text")),
+        }
+    }
+
+    /// # Errors
+    /// `INVALID_REQUEST` if the model generates.
+    pub fn embedder(&mut self) -> Result<&mut Embedder> {
+        match self {
+            Work::Embed(embedder) => Ok(embedder),
+            Work::Generate(_) => {
+                Err(Error::invalid("model", "generates text; embeddings need a model made for them, such as a BERT"))
+            }
+        }
+    }
+
+    pub fn device(&self) -> &Device {
+        match self {
+            Work::Generate(generator) => &generator.device,
+            Work::Embed(embedder) => &embedder.device,
+        }
+    }
+
+    /// Begins to compile what the first requests need; that cannot run before [`Self::warm_up`].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub fn begin_warm_up(&mut self) -> Result<()> {
+        match self {
+            Work::Generate(generator) => generator.begin_warm_up(),
+            Work::Embed(embedder) => embedder.begin_warm_up(),
+        }
+    }
+
+    /// Waits for what [`Self::begin_warm_up`] has begun.
+    ///
+    /// # Errors
+    /// `DEVICE_LOST`, and those of compiling.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        match self {
+            Work::Generate(generator) => generator.warm_up().await,
+            Work::Embed(embedder) => embedder.warm_up().await,
+        }
+    }
+
+    /// Set to end the running request soon.
+    pub fn interrupted(&self) -> &Rc<Cell<bool>> {
+        match self {
+            Work::Generate(generator) => &generator.interrupted,
+            Work::Embed(embedder) => &embedder.interrupted,
+        }
+    }
+
+    /// Whoever holds the other's [`Self::interrupted`] interrupts this one from now on.
+    pub fn listen_like(&mut self, other: &Work) {
+        let interrupted = other.interrupted().clone();
+        match self {
+            Work::Generate(generator) => generator.interrupted = interrupted,
+            Work::Embed(embedder) => embedder.interrupted = interrupted,
+        }
+    }
+}

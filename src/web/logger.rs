@@ -1,0 +1,32 @@
+//! What the engine notes beside its work goes to the console.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use web_sys::console;
+
+struct Console;
+
+impl Log for Console {
+    /// The engine's own lines: wgpu says much that nobody asked for.
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        metadata.target().starts_with("cresset")
+    }
+
+    fn log(&self, record: &Record) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let line = format!("Cresset: {}", record.args()).into();
+        match record.level() {
+            Level::Error | Level::Warn => console::warn_1(&line),
+            Level::Info | Level::Debug | Level::Trace => console::debug_1(&line),
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Once for each worker: of threads that share memory, the first one counts.
+pub fn start() {
+    log::set_max_level(LevelFilter::Warn);
+    let _ = log::set_logger(&Console);
+}

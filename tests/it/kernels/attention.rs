@@ -1,0 +1,262 @@
+//! Kernels that know positions: rope, kv_write, attention.
+
+use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
+use cresset::device::KvFormat;
+use cresset::ops::{HeadNorms, KvCache, Pairing, Scores, attend, attention, kv_write, rope};
+
+/// Five slots at positions around a page and a workgroup of keys; the last is past the context and stays as it is.
+fn setting() -> Setting {
+    let mut setting = Setting::slots(&[0, 31, 63, 64, 200, 256], &[1; 6], 256, 32);
+    setting.layout.rows += 1;
+    setting
+}
+
+const USED: usize = 6;
+const ROWS: usize = USED + 1;
+
+#[test]
+fn rope_grid() {
+    let mut bench = Bench::open();
+    for (heads, head_dim, rope_dims) in
+        [(1, 2, 2), (1, 4, 2), (3, 8, 8), (4, 64, 64), (5, 20, 12), (2, 128, 64), (9, 80, 80)]
+    {
+        for pairing in [Pairing::Adjacent, Pairing::HalfSplit] {
+            let what = format!("rope {heads} × {head_dim}, {rope_dims} turn, {pairing:?}");
+            // Two products and a sum, which the GPU may fuse.
+            check(&mut bench, &what, &setting(), Tolerance::ROUNDING, |case| {
+                let x = case.tensor(ROWS, heads * head_dim);
+                let table = case.randoms(case.pass.layout.context * rope_dims);
+                let table = case.floats(&table);
+                rope(&mut case.pass, &x, heads, rope_dims, pairing, table);
+                vec![Output::Rows { tensor: x, used: USED - 1 }]
+            });
+        }
+    }
+}
+
+/// A cache full of random numbers, and how it is compared.
+fn cache(case: &mut Case, format: KvFormat, n_kv_heads: usize, head_dim: usize) -> (KvCache, [Output; 2]) {
+    let layout = case.pass.layout;
+    let rows = layout.pages() * layout.page * n_kv_heads;
+    let words = rows * format.row_words(head_dim);
+    let mut fill = || {
+        let mut stored = vec![0; words];
+        for row in stored.chunks_exact_mut(format.row_words(head_dim)) {
+            format.write(&case.randoms(head_dim), row);
+        }
+        case.buffer(bytemuck::cast_slice(&stored))
+    };
+    let (keys, values) = (fill(), fill());
+    let outputs = [keys, values].map(|buffer| Output::Cache { buffer, format, head_dim, words });
+    (KvCache { keys, values, format, n_kv_heads, head_dim }, outputs)
+}
+
+#[test]
+fn kv_write_grid() {
+    let mut bench = Bench::open();
+    for format in KvFormat::ALL {
+        for (heads, head_dim) in [(1, 4), (2, 8), (3, 20), (4, 64), (1, 256), (5, 128)] {
+            let what = format!("kv_write {} {heads} × {head_dim}", format.name());
+            check(&mut bench, &what, &setting(), Tolerance::EXACT, |case| {
+                let (k, v) = (case.tensor(ROWS, heads * head_dim), case.tensor(ROWS, heads * head_dim));
+                let (cache, outputs) = cache(case, format, heads, head_dim);
+                kv_write(&mut case.pass, &k, &v, &cache);
+                outputs.into()
+            });
+        }
+    }
+}
+
+#[test]
+fn attention_grid() {
+    let mut bench = Bench::open();
+    let shapes =
+        [(1, 1, 4), (2, 1, 8), (6, 2, 20), (8, 2, 64), (3, 3, 80), (4, 1, 96), (4, 4, 128), (2, 1, 252), (2, 2, 256)];
+    for format in KvFormat::ALL {
+        for (n_heads, n_kv_heads, head_dim) in shapes {
+            // Scores are small, and large enough that some weights vanish.
+            let usual = 1.0 / (head_dim as f32).sqrt();
+            for (scale, soft_cap, window) in
+                [(usual, None, None), (3.0, None, None), (usual, Some(0.5), None), (3.0, None, Some(40))]
+            {
+                let scores = Scores { scale, soft_cap, window };
+                let what = format!("attention {} {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}", format.name());
+                // A score's error, times the scale, is the relative error of its weight.
+                let mut tolerance = Tolerance::new(2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), 2e-6);
+                if format == KvFormat::Q8 {
+                    // Workgroup memory holds the cache's numbers, below 1, as f16.
+                    tolerance = Tolerance::new(1e-3 * (1.0 + scale * (head_dim as f32).sqrt()), 1e-3);
+                }
+                check(&mut bench, &what, &setting(), tolerance, |case| {
+                    let q = case.tensor(ROWS, n_heads * head_dim);
+                    let y = case.tensor(ROWS, n_heads * head_dim);
+                    let cache = cache(case, format, n_kv_heads, head_dim).0;
+                    attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
+                    vec![Output::Rows { tensor: y, used: USED }]
+                });
+            }
+        }
+    }
+}
+
+/// A prompt: every row sees the rows before it and no later one.
+#[test]
+fn attention_is_causal() {
+    attention_of_prompt(None);
+}
+
+/// Of these, only the newest.
+#[test]
+fn attention_has_a_window() {
+    for window in [1, 2, 63, 64, 65, 96, 97, 1000] {
+        attention_of_prompt(Some(window));
+    }
+}
+
+fn attention_of_prompt(window: Option<u32>) {
+    let mut bench = Bench::open();
+    let what = &format!("attention of a prompt, window {window:?}");
+    let mut setting = Setting::rows(100, 97);
+    setting.layout.page = 64;
+    let ran = check(&mut bench, what, &setting, Tolerance::new(5e-6, 5e-6), |case| {
+        let (q, k) = (case.tensor(100, 4 * 16), case.tensor(100, 2 * 16));
+        // The value of position p is p + 1 in every dimension.
+        let v: Vec<Vec<f32>> = (0..100).map(|p| vec![p as f32 + 1.0; 32]).collect();
+        let (v, y) = (case.tensor_with(&v), case.tensor(100, 4 * 16));
+        let cache = cache(case, KvFormat::F32, 2, 16).0;
+        kv_write(&mut case.pass, &k, &v, &cache);
+        let scores = Scores { scale: 0.0, soft_cap: None, window };
+        attention(&mut case.pass, &q, 4, &cache, scores, &y);
+        vec![Output::Rows { tensor: y, used: 97 }]
+    });
+    // With scale 0 all keys weigh the same: the mean of first..=p + 1.
+    for p in 0..97u32 {
+        let first = (p + 1).saturating_sub(window.unwrap_or(1000)) + 1;
+        let want = vec![(first + p + 1) as f32 / 2.0; 64];
+        close(ran.row(0, p as usize), &want, Tolerance::new(0.0, 1e-5), what);
+    }
+}
+
+/// A prompt of random numbers: rows that share what they read, of several heads on one.
+#[test]
+fn attention_of_many_rows() {
+    let mut bench = Bench::open();
+    let mut setting = Setting::rows(150, 141);
+    setting.layout.page = 32;
+    for (i, (n_heads, n_kv_heads, head_dim)) in [(6, 2, 20), (3, 3, 64), (7, 1, 48)].into_iter().enumerate() {
+        for window in [None, Some(21)] {
+            let format = KvFormat::ALL[i];
+            let scores = Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap: None, window };
+            let what = format!("attention of many rows, {n_heads}/{n_kv_heads} × {head_dim}, {format:?}, {window:?}");
+            let tolerance = Tolerance::new(if format == KvFormat::Q8 { 2e-3 } else { 1e-5 }, 1e-5);
+            check(&mut bench, &what, &setting, tolerance, |case| {
+                let (q, y) = (case.tensor(150, n_heads * head_dim), case.tensor(150, n_heads * head_dim));
+                let cache = cache(case, format, n_kv_heads, head_dim).0;
+                attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
+                vec![Output::Rows { tensor: y, used: 141 }]
+            });
+        }
+    }
+}
+
+/// So many keys that threads share them.
+#[test]
+fn attend_of_many_keys() {
+    let mut bench = Bench::open();
+    let setting = Setting::slots(&[255, 256, 700], &[1; 3], 768, 32);
+    for (n_heads, n_kv_heads, head_dim) in [(1, 1, 8), (6, 2, 20), (3, 1, 64)] {
+        for (window, soft_cap) in [(None, None), (Some(300), None), (None, Some(0.5))] {
+            let scores = Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap, window };
+            let what = format!("attend of many keys, {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}");
+            check(&mut bench, &what, &setting, Tolerance::new(1e-5, 1e-5), |case| {
+                let qkv = case.tensor(3, (n_heads + 2 * n_kv_heads) * head_dim);
+                let y = case.tensor(3, n_heads * head_dim);
+                let cache = cache(case, KvFormat::F32, n_kv_heads, head_dim).0;
+                attend(&mut case.pass, &qkv, n_heads, None, None, &cache, scores, &y).expect("room");
+                vec![Output::Rows { tensor: y, used: 3 }]
+            });
+        }
+    }
+}
+
+/// The whole of a decoded token's attention at once.
+#[test]
+fn attend_grid() {
+    let mut bench = Bench::open();
+    let shapes =
+        [(1, 1, 4, 0), (2, 1, 8, 8), (6, 2, 20, 12), (8, 2, 64, 64), (3, 3, 80, 20), (4, 1, 128, 64), (2, 2, 256, 256)];
+    for (i, (n_heads, n_kv_heads, head_dim, rope_dims)) in shapes.into_iter().enumerate() {
+        for (format, chunks) in [
+            (KvFormat::F32, 1),
+            (KvFormat::F16, 1),
+            (KvFormat::Q8, 1),
+            (KvFormat::F32, 2),
+            (KvFormat::F16, 9),
+            (KvFormat::Q8, 3),
+        ] {
+            for norms in [None, Some(false), Some(true)] {
+                let scale = 1.0 / (head_dim as f32).sqrt();
+                let scores = match i % 3 {
+                    0 => Scores { scale, soft_cap: None, window: None },
+                    1 => Scores { scale, soft_cap: Some(0.5), window: Some(40) },
+                    _ => Scores { scale, soft_cap: None, window: Some(1) },
+                };
+                let pairing = if i % 2 == 0 { Pairing::Adjacent } else { Pairing::HalfSplit };
+                let what =
+                    format!("attend {format:?} {n_heads}/{n_kv_heads} × {head_dim}, {norms:?}, {scores:?}, {chunks}");
+                // A key that rounds up here and down there moves a score: by 2⁻¹¹ of its size in f16, by 2⁻⁷ in 8 bits.
+                let absolute = match format {
+                    KvFormat::F32 => 1e-5,
+                    KvFormat::F16 => 2e-3,
+                    KvFormat::Q8 => 3e-2,
+                };
+                check(&mut bench, &what, &setting(), Tolerance::new(absolute, 1e-5), |case| {
+                    let qkv = case.tensor(ROWS, (n_heads + 2 * n_kv_heads) * head_dim);
+                    let y = case.tensor(ROWS, n_heads * head_dim);
+                    let (cache, kept) = cache(case, format, n_kv_heads, head_dim);
+                    let rotation = (rope_dims > 0).then(|| {
+                        let angles = case.randoms(case.pass.layout.context * rope_dims);
+                        (case.floats(&angles), rope_dims, pairing)
+                    });
+                    let norms = norms.map(|whole_row| {
+                        let groups = if whole_row { n_heads + n_kv_heads } else { 2 };
+                        let weights = case.randoms(groups * head_dim);
+                        HeadNorms { weights: case.floats(&weights), epsilons: [1e-3, 2e-3], whole_row }
+                    });
+                    case.pass.key_chunks = chunks;
+                    attend(&mut case.pass, &qkv, n_heads, norms, rotation, &cache, scores, &y).expect("room");
+                    let mut outputs = vec![Output::Rows { tensor: y, used: USED - 1 }];
+                    outputs.extend(kept);
+                    outputs
+                });
+            }
+        }
+    }
+}
+
+/// However the keys are cut into chunks, and however many heads share them, it is the same attention.
+#[test]
+fn chunks_of_keys_change_nothing() {
+    let mut bench = Bench::open();
+    for (n_heads, n_kv_heads, head_dim) in [(1, 1, 8), (7, 1, 64), (14, 2, 64), (16, 1, 128), (8, 2, 256)] {
+        for window in [None, Some(70)] {
+            let mut whole: Option<Vec<Vec<f32>>> = None;
+            for chunks in [1, 2, 3, 4, 16] {
+                let what = format!("{n_heads}/{n_kv_heads} × {head_dim}, {chunks} chunks, window {window:?}");
+                let tolerance = Tolerance::new(1e-5, 1e-5);
+                let ran = check(&mut bench, &what, &setting(), tolerance, |case| {
+                    let qkv = case.tensor(ROWS, (n_heads + 2 * n_kv_heads) * head_dim);
+                    let y = case.tensor(ROWS, n_heads * head_dim);
+                    let cache = cache(case, KvFormat::F32, n_kv_heads, head_dim).0;
+                    let scores = Scores { window, ..Scores::scaled(head_dim) };
+                    case.pass.key_chunks = chunks;
+                    attend(&mut case.pass, &qkv, n_heads, None, None, &cache, scores, &y).expect("room");
+                    vec![Output::Rows { tensor: y, used: USED - 1 }]
+                });
+                let rows: Vec<Vec<f32>> = (0..USED - 1).map(|row| ran.row(0, row).to_vec()).collect();
+                let whole = whole.get_or_insert_with(|| rows.clone());
+                rows.iter().zip(whole.iter()).for_each(|(row, whole)| close(row, whole, tolerance, &what));
+            }
+        }
+    }
+}

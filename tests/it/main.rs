@@ -1,0 +1,30 @@
+//! The engine's tests from outside, a module a room: one binary, since linking takes longer than most of them.
+
+#[path = "../support/blocks.rs"]
+mod blocks;
+#[path = "../support/modules.rs"]
+mod modules;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/translate.rs"]
+mod translate;
+
+mod bad_models;
+mod chat;
+mod chat_fallback;
+mod convert;
+mod encoders;
+mod engine;
+mod floors;
+mod fuzz_files;
+mod fuzz_tokenizer;
+mod golden;
+mod kernels;
+mod left_out;
+mod lora;
+mod perplexity;
+mod quant;
+mod quantize;
+mod shaders;
+mod tokenizer;
+mod weights;
