@@ -7,6 +7,7 @@ mod opening;
 
 pub use opening::{end_of_thought, opening};
 
+use opening::THOUGHTS;
 use serde_json::Value;
 
 /// A call of a tool, as OpenAI's `function`.
@@ -44,9 +45,6 @@ static BARE: Format = Format { open: "", close: None, named: false };
 /// Between the name and the arguments of Mistral's named calls: an id, which is dropped, and the marker of arguments.
 const CALL_ID: &str = "[CALL_ID]";
 const ARGS: &str = "[ARGS]";
-
-/// Reasoning: what is written there is no call.
-static THOUGHTS: [(&str, &str); 2] = [("<think>", "</think>"), ("[THINK]", "[/THINK]")];
 
 /// Bytes of a tool's name; OpenAI allows 64.
 const MAX_NAME: usize = 256;

@@ -8,7 +8,7 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | `kernel`, `unroll`, `aliases`, `unpack_f16`, `shared` | a kernel as data, and how its WGSL text is put together |
+//! | `kernel`, `params`, `unroll`, `aliases`, `unpack_f16`, `shared` | a kernel as data, and how its WGSL text is put together |
 //! | `plan`, `pass`, `buffers`, `control`, `low_rank` | what a forward records, and in which buffers |
 //! | `executor` | [`Device`]: one face for all executors |
 //! | `cpu` | the CPU executor |
@@ -34,6 +34,7 @@ mod limits;
 mod low_rank;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+mod params;
 mod pass;
 mod plan;
 mod profile;
@@ -57,6 +58,8 @@ pub(crate) use kernel::kernel;
 pub use kernel::{Access, Features, Kernel, Options, Twin};
 pub use limits::Limits;
 pub use low_rank::{Corrections, LowRank, ProjectionId};
+pub(crate) use params::params;
+pub use params::{Member, MemberType, Params};
 pub use pass::{Pass, Pool, Tensor};
 pub use plan::{Plan, Step};
 pub use profile::{KernelTime, profile};

@@ -5,9 +5,9 @@ use super::control::Layout;
 use super::executor::Device;
 use super::kernel::{Kernel, Options};
 use super::low_rank::Corrections;
+use super::params::Params;
 use super::plan::{Plan, Step};
 use crate::error::Result;
-use bytemuck::NoUninit;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -93,7 +93,7 @@ impl<'d> Pass<'d> {
     }
 
     /// Records one dispatch. `bindings` are those after the parameters, in the kernel's order.
-    pub fn record<P: NoUninit>(
+    pub fn record<P: Params>(
         &mut self,
         kernel: &'static Kernel,
         options: Options,
@@ -107,6 +107,7 @@ impl<'d> Pass<'d> {
             kernel,
             options,
             params: bytemuck::bytes_of(&params).to_vec(),
+            members: P::MEMBERS,
             bindings: bindings.to_vec(),
             grid,
         });

@@ -2,6 +2,7 @@
 
 use super::buffers::BufferId;
 use super::kernel::{Kernel, Options};
+use super::params::Member;
 
 /// One dispatch.
 #[derive(Clone)]
@@ -10,6 +11,8 @@ pub struct Step {
     pub options: Options,
     /// The uniform parameter struct, at most 256 bytes.
     pub params: Vec<u8>,
+    /// What that struct is made of.
+    pub members: &'static [Member],
     /// Bindings 1.. in order.
     pub bindings: Vec<BufferId>,
     /// Workgroups in x, y, z.

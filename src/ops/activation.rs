@@ -1,9 +1,9 @@
 //! y [T, D] = act(gate) × up, or act(gate): the non-linearity of a feed-forward layer, gated (Shazeer 2020,
 //! <https://arxiv.org/abs/2002.05202>) or plain.
 
-use super::{element_grid, few};
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use super::few;
+use super::shared::element_grid;
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::{Activation, activate, in_parallel};
 
 pub static ACTIVATION: Kernel =
@@ -12,13 +12,13 @@ pub static ACTIVATION: Kernel =
 /// Numbers that are worth a thread of their own.
 const WORTH_A_THREAD: usize = 1 << 12;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    /// Columns in vec4, those of the padding included.
-    columns4: u32,
-    /// 0: rows in use; 1: logit rows in use.
-    rows_kind: u32,
+params! {
+    struct Params {
+        /// Columns in vec4, those of the padding included.
+        columns4: u32,
+        /// 0: rows in use; 1: logit rows in use.
+        rows_kind: u32,
+    }
 }
 
 /// Records y = kind(gate) × up, or kind(gate). `y` is neither `gate` nor `up`: a buffer is not read and written at once.

@@ -1,18 +1,17 @@
 //! y [T, D] += x [T, D]: the residual connection.
 
-use super::element_grid;
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use super::shared::element_grid;
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static ADD: Kernel = kernel!(add, [Uniform, Read, Read, Write], shared: ["control"]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    /// Columns in vec4, those of the padding included.
-    columns4: u32,
-    /// 0: rows in use; 1: logit rows in use.
-    rows_kind: u32,
+params! {
+    struct Params {
+        /// Columns in vec4, those of the padding included.
+        columns4: u32,
+        /// 0: rows in use; 1: logit rows in use.
+        rows_kind: u32,
+    }
 }
 
 /// Records y += x.

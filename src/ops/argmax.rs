@@ -1,8 +1,7 @@
 //! partial [L, chunks] = the best (key, id) of each chunk of logits [L, V], bias added: the first of the sampler's two
 //! stages. Of equal logits the lowest id is best; NaN is below every number.
 
-use crate::device::{BufferId, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{BufferId, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel, params};
 
 pub static ARGMAX: Kernel =
     kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "keys", "logits"]);
@@ -10,14 +9,14 @@ pub static ARGMAX: Kernel =
 /// Logits of one workgroup; `shaders/argmax.wgsl` has the same.
 const CHUNK: usize = 1024;
 
-/// Shared with sample; `shaders/shared/logits.wgsl` has the same struct.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-pub(super) struct LogitParams {
-    pub vocab: u32,
-    pub stride: u32,
-    pub partial_stride2: u32,
-    pub chunks: u32,
+params! {
+    /// Shared with sample; `shaders/shared/logits.wgsl` has the same struct.
+    pub(super) struct LogitParams {
+        pub vocab: u32,
+        pub stride: u32,
+        pub partial_stride2: u32,
+        pub chunks: u32,
+    }
 }
 
 /// Columns of the tensor that holds a row's partial results: a (key, id) pair for each chunk of `vocab`.

@@ -11,9 +11,8 @@ use super::attention::{Scores, WORTH_A_THREAD};
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece, kv_store_piece};
 use super::rope::Pairing;
 use super::{MOST_HEAD_DIM, dot};
-use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
+use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use crate::error::Result;
-use bytemuck::{Pod, Zeroable};
 use cresset_numerics::attention::{self, Head, Query, Softmax};
 use cresset_numerics::in_parallel;
 use std::ops::Range;
@@ -25,21 +24,21 @@ pub static ATTEND: Kernel = kernel!(
 )
 .fast(fast);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n_heads: u32,
-    n_kv_heads: u32,
-    stride: u32,
-    page: u32,
-    scale: f32,
-    soft_cap: f32,
-    window: u32,
-    rope_dims: u32,
-    q_epsilon: f32,
-    k_epsilon: f32,
-    chunks: u32,
-    unused: u32,
+params! {
+    struct Params {
+        n_heads: u32,
+        n_kv_heads: u32,
+        stride: u32,
+        page: u32,
+        scale: f32,
+        soft_cap: f32,
+        window: u32,
+        rope_dims: u32,
+        q_epsilon: f32,
+        k_epsilon: f32,
+        chunks: u32,
+        unused: u32,
+    }
 }
 
 /// Heads that share keys at most: each takes registers.

@@ -1,18 +1,17 @@
 //! y [T, H, head_dim] = attention over all keys, from what `attend` gathered of each chunk of them.
 
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static ATTEND_MERGE: Kernel =
     kernel!(attend_merge, [Uniform, Read, Read, Read, Write], shared: ["control", "rows", "chunks"]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n_heads: u32,
-    dims4: u32,
-    chunks: u32,
-    window: u32,
+params! {
+    struct Params {
+        n_heads: u32,
+        dims4: u32,
+        chunks: u32,
+        window: u32,
+    }
 }
 
 /// Keys that are scored at once; a chunk is whole tiles of them.

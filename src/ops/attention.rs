@@ -3,8 +3,7 @@
 
 use super::dot;
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece};
-use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Query, Run, attention as attention_of};
 use cresset_numerics::in_parallel;
 use std::ops::Range;
@@ -27,17 +26,17 @@ fn keys_a_tile(format: KvFormat, head_dim: usize) -> u32 {
     [32, 16, 8].into_iter().find(fits).unwrap_or(8)
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n_heads: u32,
-    n_kv_heads: u32,
-    stride4: u32,
-    page: u32,
-    scale: f32,
-    soft_cap: f32,
-    window: u32,
-    unused: u32,
+params! {
+    struct Params {
+        n_heads: u32,
+        n_kv_heads: u32,
+        stride4: u32,
+        page: u32,
+        scale: f32,
+        soft_cap: f32,
+        window: u32,
+        unused: u32,
+    }
 }
 
 /// How scores come from queries and keys.

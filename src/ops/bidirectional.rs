@@ -3,26 +3,25 @@
 
 use super::attention::{Sight, answer};
 use super::{MOST_HEAD_DIM, dot};
-use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Run};
 use std::ops::Range;
 
 pub static BIDIRECTIONAL: Kernel =
     kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "places"]).fast(fast);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n_heads: u32,
-    head_dim: u32,
-    stride: u32,
-    scale: f32,
-    window: u32,
-    /// Rows of this dispatch.
-    first_row: u32,
-    rows: u32,
-    unused: u32,
+params! {
+    struct Params {
+        n_heads: u32,
+        head_dim: u32,
+        stride: u32,
+        scale: f32,
+        window: u32,
+        /// Rows of this dispatch.
+        first_row: u32,
+        rows: u32,
+        unused: u32,
+    }
 }
 
 /// Rows of a dispatch. Its work is rows × keys: thousands of both would take a slow device seconds.

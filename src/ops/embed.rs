@@ -1,8 +1,7 @@
 //! x [T, D] = scale × table [V, D] at each row's token or position; the token also goes to the slot's history.
 
 use super::few;
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, kernel, params};
 
 pub static EMBED: Kernel = kernel!(embed, [Uniform, Read, Read, Write, Write], shared: ["control", "rows"]);
 
@@ -16,19 +15,19 @@ pub enum By {
     First,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    columns: u32,
-    stride: u32,
-    /// Where this piece begins, and from one row to the next, in vec4<u32>.
-    base: u32,
-    weight_stride4: u32,
-    /// Table rows of this piece.
-    first: u32,
-    count: u32,
-    scale: f32,
-    unused: u32,
+params! {
+    struct Params {
+        columns: u32,
+        stride: u32,
+        /// Where this piece begins, and from one row to the next, in vec4<u32>.
+        base: u32,
+        weight_stride4: u32,
+        /// Table rows of this piece.
+        first: u32,
+        count: u32,
+        scale: f32,
+        unused: u32,
+    }
 }
 
 /// Records x = scale × table[token], or x += scale × table[position].

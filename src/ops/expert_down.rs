@@ -1,31 +1,30 @@
 //! y [T, D] += Σ of weight × (x [T × K, F] · downᵀ) over the K experts that a row goes to.
 
 use super::few::{self, Shape};
-use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel, params};
 use cresset_numerics::products;
 
 pub static EXPERT_DOWN: Kernel =
     kernel!(expert_down, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "experts", "columns", "sums"])
         .fast(fast);
 
-/// Shared with expert_gated; `shaders/shared/experts.wgsl` has the same struct.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-pub(super) struct ExpertParams {
-    /// Outputs and columns of one expert.
-    pub n: u32,
-    pub k: u32,
-    pub x_stride4: u32,
-    pub y_stride: u32,
-    pub weight_stride4: u32,
-    pub weight_1_stride4: u32,
-    /// Experts of this piece of the weights.
-    pub first: u32,
-    pub count: u32,
-    pub top_k: u32,
-    pub routes_stride: u32,
-    pub unused: [u32; 2],
+params! {
+    /// Shared with expert_gated; `shaders/shared/experts.wgsl` has the same struct.
+    pub(super) struct ExpertParams {
+        /// Outputs and columns of one expert.
+        pub n: u32,
+        pub k: u32,
+        pub x_stride4: u32,
+        pub y_stride: u32,
+        pub weight_stride4: u32,
+        pub weight_1_stride4: u32,
+        /// Experts of this piece of the weights.
+        pub first: u32,
+        pub count: u32,
+        pub top_k: u32,
+        pub routes_stride: u32,
+        pub unused: [u32; 2],
+    }
 }
 
 impl ExpertParams {

@@ -3,8 +3,7 @@
 
 use super::Activation;
 use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
-use crate::device::{BufferId, Kernel, Pass, Slot, Tensor, Twin, Weight, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{BufferId, Kernel, Pass, Slot, Tensor, Twin, Weight, kernel, params};
 use cresset_numerics::{activate, products};
 
 pub static GATED: Kernel = kernel!(
@@ -14,19 +13,19 @@ pub static GATED: Kernel = kernel!(
 )
 .fast(fast);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n: u32,
-    k: u32,
-    x_stride4: u32,
-    y_stride: u32,
-    /// Where the weight begins, and from one row to the next, in vec4<u32>.
-    base: u32,
-    stride: u32,
-    /// Rows from gate to up.
-    jump: u32,
-    epsilon: f32,
+params! {
+    struct Params {
+        n: u32,
+        k: u32,
+        x_stride4: u32,
+        y_stride: u32,
+        /// Where the weight begins, and from one row to the next, in vec4<u32>.
+        base: u32,
+        stride: u32,
+        /// Rows from gate to up.
+        jump: u32,
+        epsilon: f32,
+    }
 }
 
 /// Whether [`gated`] can do it for so many rows: gate and up lie one behind the other.

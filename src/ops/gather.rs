@@ -1,16 +1,15 @@
 //! y [L, D] = x [T, D] at the rows that get logits: only those go through the output projection.
 
-use super::element_grid;
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use super::shared::element_grid;
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static GATHER: Kernel = kernel!(gather, [Uniform, Read, Read, Write], shared: ["control"]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    /// Columns in vec4, those of the padding included.
-    columns4: u32,
+params! {
+    struct Params {
+        /// Columns in vec4, those of the padding included.
+        columns4: u32,
+    }
 }
 
 /// Records y[i] = x[gathered(i)] for the logit rows in use. Steps after it that work on `y` want `pass.logit_rows`.

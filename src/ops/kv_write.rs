@@ -2,8 +2,7 @@
 //!
 //! The cache is [pages, Hkv, page positions, head_dim], as [`KvFormat`] has it: the keys of one head lie together.
 
-use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, piece};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params, piece};
 use cresset_numerics::attention::Run;
 
 pub static KV_WRITE: Kernel =
@@ -19,13 +18,13 @@ pub struct KvCache {
     pub head_dim: usize,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n_kv_heads: u32,
-    stride4: u32,
-    page: u32,
-    unused: u32,
+params! {
+    struct Params {
+        n_kv_heads: u32,
+        stride4: u32,
+        page: u32,
+        unused: u32,
+    }
 }
 
 /// Reads the cache.

@@ -3,9 +3,8 @@
 
 use super::argmax::{finite, key_of, ranked};
 use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
-use crate::device::{BufferId, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel};
+use crate::device::{BufferId, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
 use crate::error::Result;
-use bytemuck::{Pod, Zeroable};
 use cresset_numerics::products;
 
 pub static LM_HEAD: Kernel = kernel!(
@@ -15,26 +14,26 @@ pub static LM_HEAD: Kernel = kernel!(
 )
 .fast(fast);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n: u32,
-    k: u32,
-    x_stride4: u32,
-    vocab: u32,
-    /// Where this piece of the weight begins, and from one row to the next, in vec4<u32>.
-    base: u32,
-    stride: u32,
-    /// Its first logit.
-    n_offset: u32,
-    logits_stride: u32,
-    epsilon: f32,
-    scale: f32,
-    cap: f32,
-    /// In (key, id) pairs.
-    partial_stride2: u32,
-    partial_offset: u32,
-    unused: [u32; 3],
+params! {
+    struct Params {
+        n: u32,
+        k: u32,
+        x_stride4: u32,
+        vocab: u32,
+        /// Where this piece of the weight begins, and from one row to the next, in vec4<u32>.
+        base: u32,
+        stride: u32,
+        /// Its first logit.
+        n_offset: u32,
+        logits_stride: u32,
+        epsilon: f32,
+        scale: f32,
+        cap: f32,
+        /// In (key, id) pairs.
+        partial_stride2: u32,
+        partial_offset: u32,
+        unused: [u32; 3],
+    }
 }
 
 /// What is done to a logit before the request's own bias.

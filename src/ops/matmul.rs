@@ -1,11 +1,10 @@
 //! y [T, N] = (x [T, K] · weightᵀ [N, K] + b) × scale (+ y) for many rows: tiles of up to 64 × 64, weights unpacked
 //! once into workgroup memory.
 
-use super::Epilogue;
 use super::few::{self, Products, or_control};
-use crate::device::{Kernel, MatmulShape, Numbers, Options, Pass, Tensor, Twin, Weight, kernel, piece};
+use super::shared::Epilogue;
+use crate::device::{Kernel, MatmulShape, Numbers, Options, Pass, Tensor, Twin, Weight, kernel, params, piece};
 use crate::quant::DEVICE_BLOCK;
-use bytemuck::{Pod, Zeroable};
 use cresset_numerics::products;
 
 pub static MATMUL: Kernel =
@@ -14,24 +13,24 @@ pub static MATMUL: Kernel =
 /// Outputs that one workgroup computes, and rows for each of a thread's; `shaders/matmul.wgsl` has the same.
 const TILE: [usize; 2] = [64, 8];
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    n: u32,
-    k: u32,
-    x_stride4: u32,
-    y_stride: u32,
-    /// Where the weight begins, and from one row to the next, in vec4<u32>.
-    base: u32,
-    stride: u32,
-    n_offset: u32,
-    /// 0: rows in use; 1: logit rows in use.
-    rows_kind: u32,
-    scale: f32,
-    /// Rows of this dispatch.
-    first_row: u32,
-    rows: u32,
-    unused: u32,
+params! {
+    struct Params {
+        n: u32,
+        k: u32,
+        x_stride4: u32,
+        y_stride: u32,
+        /// Where the weight begins, and from one row to the next, in vec4<u32>.
+        base: u32,
+        stride: u32,
+        n_offset: u32,
+        /// 0: rows in use; 1: logit rows in use.
+        rows_kind: u32,
+        scale: f32,
+        /// Rows of this dispatch.
+        first_row: u32,
+        rows: u32,
+        unused: u32,
+    }
 }
 
 /// Rows of a dispatch: an encoder's thousands in one would be seconds of work for a slow device.

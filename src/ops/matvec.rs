@@ -2,9 +2,9 @@
 //! input, and the RMSNorm before them, in one dispatch. The formats of the weights may differ.
 
 use super::few::{self, MOST_ROWS, Operand, Products, Prologue, Shape, Tensor2, can_share, fold, or_control};
-use super::{Epilogue, matmul};
-use crate::device::{Kernel, Pass, Tensor, Twin, Weight, kernel};
-use bytemuck::{Pod, Zeroable};
+use super::matmul;
+use super::shared::Epilogue;
+use crate::device::{Kernel, Pass, Tensor, Twin, Weight, kernel, params};
 use cresset_numerics::products;
 
 pub static MATVEC: Kernel = kernel!(
@@ -14,23 +14,23 @@ pub static MATVEC: Kernel = kernel!(
 )
 .fast(fast);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    /// Outputs of each weight.
-    n: [u32; 3],
-    k: u32,
-    /// Where each weight begins, in vec4<u32>.
-    base: [u32; 3],
-    x_stride4: u32,
-    /// vec4<u32> from one row of each weight to the next.
-    stride: [u32; 3],
-    y_stride: u32,
-    n_offset: u32,
-    /// 0: rows in use; 1: logit rows in use.
-    rows_kind: u32,
-    epsilon: f32,
-    scale: f32,
+params! {
+    struct Params {
+        /// Outputs of each weight.
+        n: [u32; 3],
+        k: u32,
+        /// Where each weight begins, in vec4<u32>.
+        base: [u32; 3],
+        x_stride4: u32,
+        /// vec4<u32> from one row of each weight to the next.
+        stride: [u32; 3],
+        y_stride: u32,
+        n_offset: u32,
+        /// 0: rows in use; 1: logit rows in use.
+        rows_kind: u32,
+        epsilon: f32,
+        scale: f32,
+    }
 }
 
 /// Records the projections of `x` by up to three weights into the columns of `y`, one behind the other; the epilogue's

@@ -1,18 +1,17 @@
 //! y [threads] = what chains of multiply-adds come to: a yardstick for arithmetic, not a part of any model.
 
-use crate::device::{BufferId, Kernel, Options, Pass, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{BufferId, Kernel, Options, Pass, Twin, kernel, params};
 
 pub static MULTIPLY_ADD: Kernel = kernel!(multiply_add, [Uniform, Write], shared: []);
 
 /// Multiplications and additions of a thread in a round; `shaders/multiply_add.wgsl` has as many.
 pub const FLOPS_A_ROUND: usize = 2 * 8 * 4;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    rounds: u32,
-    threads: u32,
+params! {
+    struct Params {
+        rounds: u32,
+        threads: u32,
+    }
 }
 
 /// Records so many rounds by each of so many threads, which leave a number each in y.

@@ -4,8 +4,7 @@
 //! (Keskar et al. 2019, <https://arxiv.org/abs/1909.05858>). Then, for generated ids only, frequency penalty × count
 //! and presence penalty are subtracted (OpenAI's definition).
 
-use crate::device::{Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel, params};
 use std::collections::BTreeMap;
 
 pub static PENALIZE: Kernel = kernel!(penalize, [Uniform, Read, Read, Write], shared: ["control", "rows", "sampling"]);
@@ -13,11 +12,11 @@ pub static PENALIZE: Kernel = kernel!(penalize, [Uniform, Read, Read, Write], sh
 /// Most workgroups along a history; longer ones take several rounds.
 const MOST_GROUPS: usize = 256;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    vocab: u32,
-    stride: u32,
+params! {
+    struct Params {
+        vocab: u32,
+        stride: u32,
+    }
 }
 
 /// Records the penalties for the logit rows whose slot has [`SamplingSlot::PENALTIES`] on.

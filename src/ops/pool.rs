@@ -1,8 +1,7 @@
 //! y [S, D] = one vector a sequence of x [T, D]: the mean of its rows, the first or the last (Reimers & Gurevych 2019,
 //! <https://arxiv.org/abs/1908.10084>), of unit length where asked for.
 
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static POOL: Kernel = kernel!(pool, [Uniform, Read, Read, Write], shared: ["control", "places"]);
 
@@ -15,12 +14,12 @@ pub enum Pooling {
     Last = 2,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    columns: u32,
-    stride: u32,
-    unused: [u32; 2],
+params! {
+    struct Params {
+        columns: u32,
+        stride: u32,
+        unused: [u32; 2],
+    }
 }
 
 /// Records the vector of each sequence, whose first rows the gather list has.

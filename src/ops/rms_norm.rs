@@ -1,24 +1,23 @@
 //! y [T, G × D] = x / √(mean(x²) + ε) × weight [D], the mean over each of a row's G groups (Zhang & Sennrich 2019,
 //! <https://arxiv.org/abs/1910.07467>).
 
-use super::Normalisation;
-use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use super::shared::Normalisation;
+use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static RMS_NORM: Kernel = kernel!(rms_norm, [Uniform, Read, Read, Read, Write], shared: ["control"]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    columns: u32,
-    stride: u32,
-    epsilon: f32,
-    /// 0: rows in use; 1: logit rows in use.
-    rows_kind: u32,
-    /// Floats from one group's weights to the next: 0 where all groups share theirs.
-    weight_stride: u32,
-    groups: u32,
-    unused: [u32; 2],
+params! {
+    struct Params {
+        columns: u32,
+        stride: u32,
+        epsilon: f32,
+        /// 0: rows in use; 1: logit rows in use.
+        rows_kind: u32,
+        /// Floats from one group's weights to the next: 0 where all groups share theirs.
+        weight_stride: u32,
+        groups: u32,
+        unused: [u32; 2],
+    }
 }
 
 /// Records y = rms_norm(x) × weight, or y += that. `weight` holds [D] f32, or [G, D].

@@ -3,8 +3,7 @@
 //! The angles come from a table [context, rope_dims / 2] of (cos, sin), made once on the host in double precision:
 //! GPUs' sines are wrong for the large angles of late positions.
 
-use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static ROPE: Kernel = kernel!(rope, [Uniform, Read, Read, Read, Write], shared: ["control", "rows"]);
 
@@ -17,14 +16,14 @@ pub enum Pairing {
     HalfSplit,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    heads: u32,
-    head_dim: u32,
-    /// Dimensions of a head that turn; the rest stay.
-    rope_dims: u32,
-    stride: u32,
+params! {
+    struct Params {
+        heads: u32,
+        head_dim: u32,
+        /// Dimensions of a head that turn; the rest stay.
+        rope_dims: u32,
+        stride: u32,
+    }
 }
 
 /// Records the rotation of `x` [T, heads × head_dim]; `table` holds [context, rope_dims / 2] pairs of f32.

@@ -1,21 +1,20 @@
 //! routes [T, 2K] = the K experts that a row goes to, then their weights: softmax over the router's logits [T, E], of
 //! which the largest are kept (Shazeer et al. 2017, <https://arxiv.org/abs/1701.06538>).
 
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static ROUTE: Kernel = kernel!(route, [Uniform, Read, Read, Write], shared: ["control"]);
 
 /// Experts that a workgroup has room for.
 pub const MOST_EXPERTS: usize = 512;
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    experts: u32,
-    stride: u32,
-    top_k: u32,
-    routes_stride: u32,
+params! {
+    struct Params {
+        experts: u32,
+        stride: u32,
+        top_k: u32,
+        routes_stride: u32,
+    }
 }
 
 /// Records the choice of `top_k` experts a row; `normalize`: their weights sum to 1. `routes` holds u32 words: numbers,

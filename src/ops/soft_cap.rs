@@ -1,20 +1,19 @@
 //! x [T, N] = cap × tanh(x / cap), in place: logits kept within ±cap (Gemma 2, <https://arxiv.org/abs/2408.00118>).
 
-use super::element_grid;
-use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use super::shared::element_grid;
+use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static SOFT_CAP: Kernel = kernel!(soft_cap, [Uniform, Read, Write], shared: ["control"]);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    /// Columns in vec4, those of the padding included.
-    columns4: u32,
-    /// 0: rows in use; 1: logit rows in use.
-    rows_kind: u32,
-    cap: f32,
-    unused: u32,
+params! {
+    struct Params {
+        /// Columns in vec4, those of the padding included.
+        columns4: u32,
+        /// 0: rows in use; 1: logit rows in use.
+        rows_kind: u32,
+        cap: f32,
+        unused: u32,
+    }
 }
 
 /// Records x = cap × tanh(x / cap).

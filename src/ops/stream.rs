@@ -1,16 +1,15 @@
 //! y [threads] = sums of the words of a buffer: a yardstick for memory, not a part of any model.
 
-use crate::device::{BufferId, Kernel, Options, Pass, Twin, kernel};
-use bytemuck::{Pod, Zeroable};
+use crate::device::{BufferId, Kernel, Options, Pass, Twin, kernel, params};
 
 pub static STREAM: Kernel = kernel!(stream, [Uniform, Read, Write], shared: []);
 
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    /// vec4<u32> of x.
-    words4: u32,
-    threads: u32,
+params! {
+    struct Params {
+        /// vec4<u32> of x.
+        words4: u32,
+        threads: u32,
+    }
 }
 
 /// Records reading `bytes` of x, by so many threads, each of which leaves a word in y.

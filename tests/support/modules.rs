@@ -5,8 +5,8 @@
 //! drawn at random instead.
 
 use cresset::device::{
-    BufferId, Candidates, Device, DeviceInfo, Features, Kernel, KvFormat, Layout, MatvecShape, Options, PACKED_DOT,
-    Pass, Pool, Tensor, Tuning, UnpackF16, Weight, WeightPiece,
+    BufferId, Candidates, Device, DeviceInfo, Features, Kernel, KvFormat, Layout, MatvecShape, Member, Options,
+    PACKED_DOT, Pass, Pool, Tensor, Tuning, UnpackF16, Weight, WeightPiece,
 };
 use cresset::ops::*;
 use cresset::quant::Format;
@@ -17,6 +17,8 @@ use std::rc::Rc;
 pub struct Module {
     pub kernel: &'static Kernel,
     pub options: Options,
+    /// What Rust's parameter struct is made of.
+    pub members: &'static [Member],
     pub wgsl: String,
 }
 
@@ -136,7 +138,7 @@ impl Recorder {
             let prologue = if step.options.features.f16 { "enable f16;\n" } else { "" };
             let wgsl = step.kernel.wgsl(&step.options, tuning.unpack_f16, prologue);
             if self.seen.insert(wgsl.clone()) {
-                self.modules.push(Module { kernel: step.kernel, options: step.options, wgsl });
+                self.modules.push(Module { kernel: step.kernel, options: step.options, members: step.members, wgsl });
             }
         }
     }

@@ -1,7 +1,9 @@
 //! How an answer begins that must call a tool: the family's own words up to where the model has to choose.
 
-use super::THOUGHTS;
 use serde_json::json;
+
+/// Reasoning: what is written there is no call.
+pub(super) static THOUGHTS: [(&str, &str); 2] = [("<think>", "</think>"), ("[THINK]", "[/THINK]")];
 
 /// How a family writes a call.
 struct Syntax {

@@ -2,9 +2,12 @@
 //! used for all rows; lanes of threads share outputs as `device::MatvecShape` says (`shaders/shared/row_sums.wgsl`).
 
 mod packed;
+mod plain;
 
 pub use packed::{packed, specified};
+pub use plain::{Products, slices};
 
+use super::shared::dot;
 use crate::device::{BufferId, MatvecShape, Meet, Options, Pass, Slot, Tensor, Twin, Weight, piece};
 use crate::quant::{DEVICE_BLOCK, Format};
 
@@ -125,7 +128,7 @@ pub fn normed_rows(t: &Twin, x: &Tensor2, norm: usize, epsilon: f32) -> Vec<Vec<
         if t.constant("NORMED") == 0 {
             return x.to_vec();
         }
-        let mean = super::dot(x, x) / x.len() as f32;
+        let mean = dot(x, x) / x.len() as f32;
         let scale = 1.0 / (mean + epsilon).sqrt();
         x.iter().zip(weights.iter()).map(|(x, w)| x * scale * w).collect()
     };
@@ -149,30 +152,6 @@ pub fn rows_wanted(control: &[u32], rows_kind: u32) -> usize {
 pub fn rows_of(format: Format, buffer: &[u8], columns: usize, at: usize, rows: usize) -> &[u8] {
     let bytes = format.row_bytes(columns).expect("whole blocks");
     &buffer[at * bytes..][..rows * bytes]
-}
-
-/// For plain twins: [T, N] = x · weightᵀ, by the specification.
-pub fn plain_products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
-    let columns = x.first().map_or(0, |x| x.len());
-    let bytes = format.row_bytes(columns).expect("whole blocks");
-    let n = if bytes == 0 { 0 } else { weight.len() / bytes };
-    let mut w = vec![0f32; columns];
-    let mut out = vec![0f32; x.len() * n];
-    for (i, row) in weight.chunks_exact(bytes.max(1)).enumerate() {
-        format.dequantize(row, &mut w);
-        for (t, x) in x.iter().enumerate() {
-            out[t * n + i] = super::dot(&w, x);
-        }
-    }
-    out
-}
-
-/// Multiplies rows of a weight with rows of x: the specification, or what is made for speed.
-pub type Products = fn(Format, &[u8], &[&[f32]]) -> Vec<f32>;
-
-/// As a list of slices.
-pub fn slices(rows: &[Vec<f32>]) -> Vec<&[f32]> {
-    rows.iter().map(Vec::as_slice).collect()
 }
 
 /// What a linear kernel binds where it has no norm or bias: a buffer that nobody reads.

@@ -1,7 +1,7 @@
 //! Products of bytes: rows of x rounded to 8 bits, weights as their codes, four multiply-adds an instruction
 //! (`dot4I8Packed`). The rounding is that of llama.cpp's Q8_0: 32 columns share a scale.
 
-use super::plain_products;
+use super::plain::{Products, plain_products, slices};
 use crate::device::{Options, Twin};
 use crate::quant::{DEVICE_BLOCK, Format};
 
@@ -18,14 +18,14 @@ pub fn packed(options: Options, wanted: bool, formats: &[Format]) -> Options {
 }
 
 /// By the specification of what is compiled in.
-pub fn specified(t: &Twin) -> super::Products {
+pub fn specified(t: &Twin) -> Products {
     if t.constant("PACKED") == 1 { packed_products } else { plain_products }
 }
 
 /// [T, N] = rounded x · weightᵀ.
 fn packed_products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
     let x: Vec<Vec<f32>> = x.iter().map(|x| rounded(x)).collect();
-    plain_products(format, weight, &super::slices(&x))
+    plain_products(format, weight, &slices(&x))
 }
 
 /// A row as numbers of 8 bits, `columns_of` in `shaders/shared/weights_packed.wgsl`.

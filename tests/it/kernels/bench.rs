@@ -4,8 +4,9 @@ use crate::blocks::Blocks;
 use crate::support::skip::skipped;
 use crate::translate;
 use cresset::device::{
-    Access, BufferId, Control, Device, FROM_STATE, Kernel, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Numbers,
-    Options, Pass, Pool, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage, Weight, WeightPiece,
+    Access, BufferId, Control, Device, FROM_STATE, Kernel, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Member,
+    Numbers, Options, Params, Pass, Pool, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage, Weight,
+    WeightPiece,
 };
 use cresset::quant::Format;
 use pollster::block_on;
@@ -77,6 +78,15 @@ impl Bench {
         }
         shapes
     }
+}
+
+/// The parameters of [`POISON`], no struct in WGSL.
+#[repr(transparent)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Vec4([u32; 4]);
+
+impl Params for Vec4 {
+    const MEMBERS: &'static [Member] = &[];
 }
 
 /// Fills workgroup memory, as much as every device has, with ones: NaN as a number, the largest key. Drivers leave it to the
@@ -337,7 +347,7 @@ pub fn run(device: &mut Device, setting: &Setting, record: impl FnOnce(&mut Case
     let pass = Pass::new(device, &pool, layout.rows, layout, (control_buffer, state_buffer));
     let mut case = Case { pass, random: 1 };
     let scratch = case.buffer(&[0; 256]);
-    case.pass.record(&POISON, Options::default(), [1u32, 0, 0, 0], &[scratch], [64, 1, 1]);
+    case.pass.record(&POISON, Options::default(), Vec4([1, 0, 0, 0]), &[scratch], [64, 1, 1]);
     let outputs = record(&mut case);
     let plan = case.pass.finish();
     plan.steps.iter().for_each(|step| validate(step, device.tuning().unpack_f16));

@@ -3,7 +3,7 @@
 
 use crate::modules::{self, Module};
 use crate::translate::translate;
-use cresset::device::{BufferId, Device, KvFormat, Layout, Options, Pass, Step, Tensor, Tuning, UnpackF16};
+use cresset::device::{BufferId, Device, KvFormat, Layout, Member, Options, Pass, Step, Tensor, Tuning, UnpackF16};
 use cresset::load::Allocator;
 use cresset::models::{self, Decoder, Model, Wanted};
 use cresset::ops::KvCache;
@@ -83,6 +83,76 @@ fn every_kernel_is_among_them() {
     let files: BTreeSet<String> =
         files.map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
     assert_eq!(listed, files);
+}
+
+/// Rust's parameter structs against WGSL's: names, types, offsets and size. A kernel's steps carry their struct's members, so
+/// that none can be left out.
+#[test]
+fn parameters_lie_where_shaders_read_them() {
+    let mut compared = BTreeSet::new();
+    for module in modules::every() {
+        // Options change no struct, but a kernel recorded with another one would count as another.
+        if compared.insert((module.kernel.name, module.members.as_ptr())) {
+            let parsed = naga::front::wgsl::parse_str(&module.wgsl).expect("WGSL");
+            assert_eq!(in_rust(module.members), in_wgsl(&parsed), "{}", module.kernel.name);
+        }
+    }
+    assert!(compared.len() >= 27, "{} kernels", compared.len());
+}
+
+/// A scalar member of a struct: name, type, offset in bytes.
+type Scalar = (String, String, u32);
+
+fn in_rust(members: &[Member]) -> (Vec<Scalar>, u32) {
+    let mut scalars = Vec::new();
+    for Member { name, scalar, array, offset } in members {
+        for i in 0..array.unwrap_or(1) {
+            let name = if array.is_some() { format!("{name}{i}") } else { name.to_string() };
+            scalars.push((name, scalar.to_string(), (offset + 4 * i) as u32));
+        }
+    }
+    let size = scalars.last().map_or(0, |(.., offset)| offset + 4);
+    (scalars, size)
+}
+
+/// Of the struct at binding 0.
+fn in_wgsl(module: &naga::Module) -> (Vec<Scalar>, u32) {
+    let (_, uniform) = module
+        .global_variables
+        .iter()
+        .find(|(_, variable)| variable.space == naga::AddressSpace::Uniform)
+        .expect("every kernel has parameters");
+    let binding = uniform.binding.as_ref().expect("a binding");
+    assert_eq!((binding.group, binding.binding), (0, 0));
+    let naga::TypeInner::Struct { members, span } = &module.types[uniform.ty].inner else { panic!("a struct") };
+    let scalar = |member: &naga::StructMember| {
+        let kind = match module.types[member.ty].inner {
+            naga::TypeInner::Scalar(naga::Scalar::U32) => "u32",
+            naga::TypeInner::Scalar(naga::Scalar::F32) => "f32",
+            ref other => panic!("{other:?}"),
+        };
+        (member.name.clone().expect("a name"), kind.to_string(), member.offset)
+    };
+    (members.iter().map(scalar).collect(), *span)
+}
+
+#[test]
+fn a_parameter_out_of_place_is_found() {
+    let member = |name, array, offset| Member { name, scalar: "u32", array, offset };
+    let wgsl = |members: &str| {
+        let text = format!("struct P {{ {members} }}\n@group(0) @binding(0) var<uniform> p: P;");
+        in_wgsl(&naga::front::wgsl::parse_str(&text).expect("WGSL"))
+    };
+    let members = [member("n", Some(2), 0), member("k", None, 8)];
+    assert_eq!(in_rust(&members), wgsl("n0: u32, n1: u32, k: u32"));
+    for other in [
+        "n0: u32, k: u32, n1: u32",
+        "n0: u32, n1: u32, k: f32",
+        "n0: u32, n1: u32",
+        "n0: u32, n1: u32, k: u32, unused: u32",
+    ] {
+        assert_ne!(in_rust(&members), wgsl(other), "{other}");
+    }
 }
 
 /// What real plans hold is among them: the golden models', for a token and for a prompt, on a device that was not measured.
