@@ -4,7 +4,7 @@ use super::request::{AdapterChoice, Fields};
 use super::{Engine, Work};
 use crate::error::{Error, Result};
 use crate::generate::AdapterId;
-use crate::lora::{self, Places};
+use crate::lora::{self, LoraTargets};
 use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ impl AdapterOptions {
 
 /// Where adapters go, and those that are there.
 pub struct Adapters {
-    places: Places,
+    places: LoraTargets,
     /// In the order they were loaded.
     loaded: Vec<Loaded>,
     default: Option<AdapterId>,
@@ -47,7 +47,7 @@ pub(super) struct AdapterSource {
 }
 
 impl Adapters {
-    pub fn new(places: Places) -> Self {
+    pub fn new(places: LoraTargets) -> Self {
         Adapters { places, loaded: Vec::new(), default: None }
     }
 
@@ -66,7 +66,7 @@ impl Adapters {
     }
 
     /// They are on a new device, under these ids. Gives the one of the adapter that counted in `old`.
-    pub(super) fn renew(&mut self, places: Places, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
+    pub(super) fn renew(&mut self, places: LoraTargets, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
         let selected = match old {
             Work::Generate(generator) => generator.selected_adapter(),
             Work::Embed(_) => None,

@@ -238,7 +238,10 @@ impl<'a> Hyper<'a> {
         Ok((0..n).map(|i| pattern.is_some_and(|pattern| !(i + 1).is_multiple_of(pattern))).collect())
     }
 
-    /// Error: `MODEL_UNSUPPORTED` if the file asks for another activation than the architecture's own.
+    /// Whether the activation that the file asks for, if it does, is the architecture's own.
+    ///
+    /// # Errors
+    /// `MODEL_UNSUPPORTED` if not.
     pub fn activation_is(&self, name: &str) -> Result<()> {
         self.activation_among(&[name])
     }

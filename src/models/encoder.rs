@@ -36,7 +36,9 @@ impl Encoder {
 }
 
 /// How the file pools: GGUF's metadata, or sentence-transformers' `1_Pooling/config.json`; else `usual`.
-/// Error: `MODEL_UNSUPPORTED` for a way that this build does not know.
+///
+/// # Errors
+/// `MODEL_UNSUPPORTED` for a way that this build does not know.
 pub fn pooling(hyper: &Hyper<'_>, usual: Pooling) -> Result<Pooling> {
     let found = find_pooling(hyper, usual)?;
     // llama.cpp's numbers.
