@@ -11,7 +11,9 @@ use serde_json::Value;
 pub struct RopeSpec {
     /// Dimensions of a head that turn.
     pub dims: usize,
+    /// The slowest pair turns by 1 / base^((dims − 2) / dims) a position.
     pub base: f64,
+    /// How the angles are stretched for longer contexts.
     pub scaling: Option<RopeScaling>,
 }
 

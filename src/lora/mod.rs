@@ -29,9 +29,11 @@ const MOST_RANK: usize = 4096;
 
 /// An adapter on the device.
 pub struct Adapter {
+    /// What it adds, by projection.
     pub corrections: Rc<Corrections>,
     /// The highest rank of its pairs.
     pub rank: usize,
+    /// Bytes on the device.
     pub bytes: u64,
     buffers: Vec<BufferId>,
 }

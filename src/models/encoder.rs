@@ -9,9 +9,13 @@ use serde_json::Value;
 
 /// An encoder whose weights are on the device.
 pub struct Encoder {
+    /// Its sizes.
     pub shape: Shape,
+    /// Ids → [T, D].
     pub embed: Embedding,
+    /// After the embedding.
     pub embed_norm: Norm,
+    /// [T, D] → [T, D], one after the other.
     pub blocks: Vec<EncoderBlock>,
     /// After the last block, where blocks begin with their norms.
     pub norm: Option<Norm>,
