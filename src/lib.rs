@@ -9,7 +9,10 @@
 //! | [`api`] | OpenAI's objects ⇄ ours; computes nothing | chat, generate, embed (their data) |
 //! | [`chat`] | messages → prompt (the model's Jinja template) | leaf rooms |
 //! | [`generate`] | ids → ids; never sees a string | models, device, sampler |
-//! | [`models`] | one file per architecture: config, tensor names, forward | nn, weights |
+//! | [`convert`] | a Hugging Face folder as one GGUF file | models, load, tokenizer, chat |
+//! | [`lora`] | adapters: pairs of small matrices beside a model's projections | load, device |
+//! | [`models`] | one file per architecture: numbers, tensor names, what blocks are made of; the registry | load, nn |
+//! | [`load`] | a checkpoint becomes layers on a device: find, record, upload | nn, weights |
 //! | [`nn`] | layers shaped like the checkpoint | ops |
 //! | [`ops`] | one file per kernel: parameters, recording, CPU twin | device, quant, numerics |
 //! | [`device`] | plans, buffers, executors (wgpu, WebGPU, CPU) | quant |

@@ -5,7 +5,7 @@ use crate::api::Fields;
 use crate::api::request::AdapterChoice;
 use crate::error::{Error, Result};
 use crate::generate::{AdapterId, Generator};
-use crate::lora::{self, Places};
+use crate::lora::{self, LoraTargets};
 use crate::sampler::Range;
 use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl AdapterOptions {
 
 /// Where adapters go, and those that are there.
 pub struct Adapters {
-    places: Places,
+    places: LoraTargets,
     /// In the order they were loaded.
     loaded: Vec<Loaded>,
     default: Option<AdapterId>,
@@ -54,7 +54,7 @@ pub(super) struct AdapterSource {
 }
 
 impl Adapters {
-    pub fn new(places: Places) -> Self {
+    pub fn new(places: LoraTargets) -> Self {
         Adapters { places, loaded: Vec::new(), default: None }
     }
 
@@ -142,7 +142,7 @@ impl Adapters {
     }
 
     /// They are on a new device, under these ids. Gives the one of the adapter that counted in `old`.
-    pub(super) fn renew(&mut self, places: Places, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
+    pub(super) fn renew(&mut self, places: LoraTargets, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
         let selected = match old {
             Work::Generate(generator) => generator.selected_adapter(),
             Work::Embed(_) => None,

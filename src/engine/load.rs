@@ -8,7 +8,7 @@ use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::load::{Allocator, Shape};
-use crate::lora::Places;
+use crate::lora::LoraTargets;
 use crate::models::{self, Architecture, Model};
 use crate::ops::threads;
 use crate::select::compare_devices::{self, Throughput};
@@ -102,7 +102,7 @@ impl ModelPlan {
 pub(super) struct Built {
     pub work: Work,
     /// Where its adapters would go.
-    pub places: Places,
+    pub places: LoraTargets,
     /// What is known of the device.
     pub verdict: Option<Verdict>,
 }
@@ -124,7 +124,7 @@ pub(super) async fn build(
     let memory = Allocator::new(&mut device, options.quantize);
     let loaded = architecture.load(architecture.hyper(checkpoint), shape, context, memory).await?;
     let models::Loaded { model, record, uploads } = loaded;
-    let places = Places::new(&architecture.family, checkpoint, shape, &record.projections);
+    let places = LoraTargets::new(&architecture.family, checkpoint, shape, &record.projections);
     let mut work = match model {
         Model::Decoder(model) => Work::Generate(Generator::new(device, model, context, options.kv).await?),
         Model::Encoder(model) => Work::Embed(Embedder::new(device, model, context).await?),

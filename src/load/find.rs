@@ -18,13 +18,17 @@ const BIASES: &[(&str, &[&str])] = &[
 /// A tensor of the file, in a format that this build reads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found<'a> {
+    /// Where it lies, and its shape.
     pub info: &'a TensorInfo,
+    /// The format of its numbers in the file.
     pub format: Format,
 }
 
 /// A checkpoint's tensors under our names.
 pub struct Tensors<'a> {
+    /// The files they are in.
     pub checkpoint: &'a Checkpoint,
+    /// Whose names they have.
     pub family: &'static Family,
     /// Our names of the biases that must be there; others may.
     required: Vec<&'static str>,
@@ -44,6 +48,7 @@ impl<'a> Tensors<'a> {
         self.required.retain(|name| !which(name));
     }
 
+    /// Whether the files are GGUF, and not safetensors.
     pub fn is_gguf(&self) -> bool {
         matches!(self.checkpoint.kind(), Kind::Gguf { .. })
     }

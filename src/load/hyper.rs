@@ -34,9 +34,14 @@ pub const PATTERN: &str = "attention.sliding_window_pattern";
 
 /// Reads one architecture's numbers from a checkpoint. Names are (GGUF key without prefix, config.json keys: `|` between
 /// those that mean the same).
+///
+/// All methods that read end in `MODEL_FORMAT`, naming the key, for a value of another type or out of range, and for one
+/// that must be there and is not.
 #[derive(Clone, Copy)]
 pub struct Hyper<'a> {
+    /// The files with the numbers.
     pub checkpoint: &'a Checkpoint,
+    /// Whose keys and defaults they are read by.
     pub family: &'static Family,
     /// Where what is read is taken down, under GGUF's keys.
     notes: Option<&'a Notes>,
@@ -94,6 +99,7 @@ impl<'a> Hyper<'a> {
         self.optional_count(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
+    /// An integer in 1 ..= 2²⁰, if it is there.
     pub fn optional_count(&self, gguf: &'static str, hf: &str) -> Result<Option<usize>> {
         self.optional_integer(gguf, hf, 1)
     }
@@ -158,6 +164,7 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// A finite number greater than zero that must be there.
     pub fn number(&self, gguf: &'static str, hf: &str) -> Result<f64> {
         self.optional_number(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
@@ -238,7 +245,10 @@ impl<'a> Hyper<'a> {
         Ok((0..n).map(|i| pattern.is_some_and(|pattern| !(i + 1).is_multiple_of(pattern))).collect())
     }
 
-    /// Error: `MODEL_UNSUPPORTED` if the file asks for another activation than the architecture's own.
+    /// Whether the activation that the file asks for, if it does, is the architecture's own.
+    ///
+    /// # Errors
+    /// `MODEL_UNSUPPORTED` if not.
     pub fn activation_is(&self, name: &str) -> Result<()> {
         self.activation_among(&[name])
     }
@@ -321,6 +331,7 @@ impl<'a> Hyper<'a> {
         }
     }
 
+    /// The error of a number, `name` in the file, that makes no sense: what it `must` be.
     pub fn wrong(&self, name: &str, must: &str) -> Error {
         Error::format(self.checkpoint.name(), format!("{name} {must}"))
     }

@@ -20,10 +20,13 @@ use crate::quant::Format;
 /// All methods that find tensors end in `MODEL_FORMAT` for one that is missing or has another shape, in
 /// `MODEL_UNSUPPORTED` for a type that this build does not read, and in `OUT_OF_MEMORY` where the device has no room.
 pub struct Loader<'a> {
+    /// The checkpoint's numbers.
     pub hyper: Hyper<'a>,
+    /// Its sizes.
     pub shape: Shape,
     /// Positions to make tables for.
     pub context: usize,
+    /// Its tensors under our names.
     pub tensors: Tensors<'a>,
     record: Record,
     memory: Allocator<'a>,
@@ -49,12 +52,12 @@ impl<'a> Loader<'a> {
         self.memory.format(self.tensors.checkpoint, found, columns)
     }
 
-    /// A vector [n] as f32 on the device.
+    /// A vector of `n` numbers as f32 on the device.
     pub fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
         self.vector_plus(name, layer, n, 0.0)
     }
 
-    /// A vector [n], if the file has it; an error if it has not, though it must.
+    /// A vector of `n` numbers, if the file has it; an error if it has not, though it must.
     pub fn optional_vector(&mut self, name: &str, layer: usize, n: usize) -> Result<Option<BufferId>> {
         match self.tensors.expects(name, layer) {
             true => Ok(Some(self.vector(name, layer, n)?)),
@@ -62,7 +65,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// A vector [n] with `offset` added to each number.
+    /// A vector of `n` numbers with `offset` added to each.
     pub fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
         self.note(name, layer, &[n], Relation::Vector { offset });
         let found = self.tensors.find(name, layer, &[n])?;

@@ -13,8 +13,11 @@ use crate::ops::Activation;
 
 /// Reads one model. Its methods end in the errors of [`Loader`]'s.
 pub struct Parts<'p, 'a> {
+    /// What finds tensors and makes room for them.
     pub loader: &'p mut Loader<'a>,
+    /// The checkpoint's numbers.
     pub hyper: Hyper<'a>,
+    /// Its sizes.
     pub shape: Shape,
     /// The norm that it has throughout.
     pub norm: NormStyle,
@@ -25,10 +28,18 @@ pub struct Parts<'p, 'a> {
 /// Which norm an architecture has throughout.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NormStyle {
-    /// RMSNorm; `offset` is added to the file's weights (1 in Gemma's safetensors).
-    Rms { epsilon: f32, offset: f32 },
+    /// RMSNorm; Gemma's safetensors keep w − 1, so that 1 is added.
+    Rms {
+        /// Added to the mean square.
+        epsilon: f32,
+        /// Added to each weight.
+        offset: f32,
+    },
     /// LayerNorm, with a bias where the file has one.
-    Layer { epsilon: f32 },
+    Layer {
+        /// Added to the variance.
+        epsilon: f32,
+    },
 }
 
 /// A block of norm, attention, norm and feed-forward layer, one after the other.
@@ -45,6 +56,7 @@ pub fn pre_norm(attn_norm: Norm, attn: Attention, ffn_norm: Norm, ffn: FeedForwa
 }
 
 impl<'p, 'a> Parts<'p, 'a> {
+    /// Those of a model with this norm and this activation throughout.
     pub fn new(loader: &'p mut Loader<'a>, norm: NormStyle, activation: Activation) -> Self {
         let (hyper, shape) = (loader.hyper, loader.shape.clone());
         Parts { loader, hyper, shape, norm, activation }
@@ -59,6 +71,7 @@ impl<'p, 'a> Parts<'p, 'a> {
         Ok(Parts::new(loader, NormStyle::Rms { epsilon, offset: 0.0 }, Activation::Silu))
     }
 
+    /// Whether the files are GGUF, and not safetensors.
     pub fn is_gguf(&self) -> bool {
         self.loader.tensors.is_gguf()
     }

@@ -20,6 +20,7 @@ pub struct Record {
 pub struct Projection {
     /// Our name of the tensor.
     pub name: &'static str,
+    /// The layer it belongs to; 0 outside of layers.
     pub layer: usize,
     /// The tensor's, [out, in].
     pub shape: [usize; 2],
@@ -33,9 +34,11 @@ pub struct Projection {
 pub struct UsedTensor {
     /// Our name of it.
     pub name: &'static str,
+    /// The layer it belongs to; 0 outside of layers.
     pub layer: usize,
     /// In GGUF.
     pub shape: Vec<usize>,
+    /// What Hugging Face's is to it.
     pub relation: Relation,
 }
 
@@ -47,7 +50,10 @@ pub enum Relation {
     /// Its transpose.
     Transposed,
     /// A vector, less this offset.
-    Vector { offset: f32 },
+    Vector {
+        /// What GGUF's numbers are more.
+        offset: f32,
+    },
     /// One of several in GGUF's.
     Stacked,
 }

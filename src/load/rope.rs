@@ -11,7 +11,9 @@ use serde_json::Value;
 pub struct RopeSpec {
     /// Dimensions of a head that turn.
     pub dims: usize,
+    /// The slowest pair turns by 1 / base^((dims − 2) / dims) a position.
     pub base: f64,
+    /// How the angles are stretched for longer contexts.
     pub scaling: Option<RopeScaling>,
 }
 
@@ -19,7 +21,9 @@ impl RopeSpec {
     /// From a file's metadata or config.json, for `context` positions. `section`: which of config.json's several sets of `rope_parameters` (Gemma
     /// 3 has one for each kind of layer).
     ///
-    /// Errors: `MODEL_FORMAT`; `MODEL_UNSUPPORTED` for a scaling this build does not compute.
+    /// # Errors
+    /// `MODEL_FORMAT` for numbers that are missing or make no sense; `MODEL_UNSUPPORTED` for a scaling this build does not
+    /// compute.
     pub async fn read(
         hyper: &Hyper<'_>,
         tensors: &Tensors<'_>,

@@ -6,13 +6,21 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shape {
+    /// What messages call its architecture.
     pub architecture: &'static str,
+    /// Columns of the activations between blocks, D.
     pub d_model: usize,
+    /// Blocks.
     pub n_layers: usize,
+    /// Heads of the queries, H.
     pub n_heads: usize,
+    /// Heads of the keys and values, Hkv; H is a multiple of it.
     pub n_kv_heads: usize,
+    /// Columns of a head.
     pub head_dim: usize,
+    /// Columns inside the feed-forward layer, or inside each expert.
     pub d_ffn: usize,
+    /// Rows of the embedding table, V.
     pub vocabulary: usize,
     /// Positions the model was made for.
     pub context: usize,

@@ -25,7 +25,10 @@ pub struct About {
     pub targets: BTreeSet<String>,
 }
 
-/// Reads the headers. Errors: those of loading it that do not depend on the model.
+/// Reads the headers.
+///
+/// # Errors
+/// Those of loading it that do not depend on the model.
 pub fn about(checkpoint: &Checkpoint) -> Result<About> {
     let config = checkpoint.adapter_config();
     let says_strength = strength::is_said(checkpoint)?;

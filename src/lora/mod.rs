@@ -6,32 +6,34 @@
 //! | `pairs` | which tensors of an adapter's file make pairs, and which base tensors they name |
 //! | `strength` | what a pair is multiplied by: PEFT's, MLX's and GGUF's settings; refuses what is more than LoRA |
 //! | `about` | what an adapter's files say of it |
-//! | `places` | the projections of a model by every name that adapters have for them |
+//! | `targets` | the projections of a model by every name that adapters have for them |
 
 mod about;
 mod pairs;
-mod places;
 mod strength;
+mod targets;
 
 pub use about::{About, about};
-pub use places::Places;
+pub use targets::LoraTargets;
 
 use crate::device::{BufferId, Corrections, Device, LowRank, Usage, Weight, WeightPiece};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, TensorInfo};
 use pairs::Pair;
-use places::Place;
 use std::rc::Rc;
 use strength::Strength;
+use targets::Target;
 
 /// A higher rank than any adapter has.
 const MOST_RANK: usize = 4096;
 
 /// An adapter on the device.
 pub struct Adapter {
+    /// What it adds, by projection.
     pub corrections: Rc<Corrections>,
     /// The highest rank of its pairs.
     pub rank: usize,
+    /// Bytes on the device.
     pub bytes: u64,
     buffers: Vec<BufferId>,
 }
@@ -45,19 +47,20 @@ impl Adapter {
 
 /// Reads an adapter onto the device. `alpha` stands for what its files say of their strength, or fail to say.
 ///
-/// Errors: `MODEL_FORMAT` naming the tensor that has no place in the model, another shape than the model's, or numbers
+/// # Errors
+/// `MODEL_FORMAT` naming the tensor that has no target in the model, another shape than the model's, or numbers
 /// that are none; `MODEL_UNSUPPORTED` for what is more than LoRA; `INVALID_REQUEST` where nothing says the strength;
 /// `OUT_OF_MEMORY`. The device is then as it was.
 pub async fn load(
     checkpoint: &Checkpoint,
-    places: &Places,
+    targets: &LoraTargets,
     alpha: Option<f32>,
     device: &mut Device,
 ) -> Result<Adapter> {
-    let strength = Strength::read(checkpoint, places, alpha)?;
+    let strength = Strength::read(checkpoint, targets, alpha)?;
     let pairs = pairs::read(checkpoint)?;
     let mut uploads = Uploads { checkpoint, device, buffers: Vec::new(), bytes: 0 };
-    let loaded = match corrections(&pairs, places, &strength, &mut uploads).await {
+    let loaded = match corrections(&pairs, targets, &strength, &mut uploads).await {
         Ok(loaded) => uploads.device.check().await.map(|()| loaded),
         Err(error) => Err(error),
     };
@@ -74,25 +77,25 @@ pub async fn load(
 /// All corrections, and the highest rank.
 async fn corrections(
     pairs: &[Pair<'_>],
-    places: &Places,
+    targets: &LoraTargets,
     strength: &Strength,
     uploads: &mut Uploads<'_>,
 ) -> Result<(Corrections, usize)> {
     let mut corrections = Corrections::new();
     let mut most = 0;
     for pair in pairs {
-        let found = places.find(&pair.base, pair.world);
+        let found = targets.find(&pair.base, pair.world);
         let Some(first) = found.first() else {
             let reason = "the model has no projection of that name".to_string();
-            return Err(places.mismatch(&pair.a.name, reason));
+            return Err(targets.mismatch(&pair.a.name, reason));
         };
         let rank = check_pair(pair, first, strength)?;
         let scale = strength.scale(&pair.base, rank);
         most = most.max(rank);
         let a = uploads.weight(pair.a, pair.turned, None).await?; // [r, in], shared by the parts of a fused projection
-        for place in &found {
-            let b = uploads.weight(pair.b, pair.turned, Some(&place.rows)).await?; // [out, r]
-            if corrections.insert(place.id, LowRank { a: a.clone(), b, scale }).is_some() {
+        for target in &found {
+            let b = uploads.weight(pair.b, pair.turned, Some(&target.rows)).await?; // [out, r]
+            if corrections.insert(target.id, LowRank { a: a.clone(), b, scale }).is_some() {
                 return Err(Error::format(uploads.checkpoint.name(), format!("{} occurs twice", pair.base)));
             }
         }
@@ -100,8 +103,8 @@ async fn corrections(
     Ok((corrections, most))
 }
 
-/// The pair's rank, once its shapes are those of the place.
-fn check_pair(pair: &Pair, place: &Place, strength: &Strength) -> Result<usize> {
+/// The pair's rank, once its shapes are those of the target.
+fn check_pair(pair: &Pair, target: &Target, strength: &Strength) -> Result<usize> {
     let wrong = |info: &TensorInfo, want: [usize; 2]| {
         let want = if pair.turned { vec![want[1], want[0]] } else { want.to_vec() };
         Error::Shape { tensor: info.name.clone(), want, got: info.shape.clone() }
@@ -111,17 +114,17 @@ fn check_pair(pair: &Pair, place: &Place, strength: &Strength) -> Result<usize> 
         _ => None,
     };
     let told = strength.rank(&pair.base);
-    let [rank, columns] = shape(pair.a).ok_or_else(|| wrong(pair.a, [told.unwrap_or(1), place.columns]))?;
-    if columns != place.columns || told.is_some_and(|told| told != rank) {
-        return Err(wrong(pair.a, [told.unwrap_or(rank), place.columns]));
+    let [rank, columns] = shape(pair.a).ok_or_else(|| wrong(pair.a, [told.unwrap_or(1), target.columns]))?;
+    if columns != target.columns || told.is_some_and(|told| told != rank) {
+        return Err(wrong(pair.a, [told.unwrap_or(rank), target.columns]));
     }
     if !(1..=MOST_RANK).contains(&rank) {
         let why = format!("a rank of {rank} (of {}; this build: 1 to {MOST_RANK})", pair.a.name);
         return Err(Error::unsupported(why));
     }
-    match shape(pair.b) == Some([place.out, rank]) {
+    match shape(pair.b) == Some([target.out, rank]) {
         true => Ok(rank),
-        false => Err(wrong(pair.b, [place.out, rank])),
+        false => Err(wrong(pair.b, [target.out, rank])),
     }
 }
 

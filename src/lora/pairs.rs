@@ -40,7 +40,10 @@ struct Half<'n> {
     turned: bool,
 }
 
-/// All pairs, by name. Errors: `MODEL_UNSUPPORTED` or `MODEL_FORMAT`, naming the tensor that belongs to none.
+/// All pairs, by name.
+///
+/// # Errors
+/// `MODEL_UNSUPPORTED` or `MODEL_FORMAT`, naming the tensor that belongs to none.
 pub fn read(checkpoint: &Checkpoint) -> Result<Vec<Pair<'_>>> {
     let world = World::of(checkpoint);
     let mut halves: BTreeMap<(&str, bool), [Option<&TensorInfo>; 2]> = BTreeMap::new();

@@ -2,7 +2,7 @@
 //! metadata. Adapters that are more than LoRA are refused here, by what they call it.
 
 use super::pairs::World;
-use super::places::Places;
+use super::targets::LoraTargets;
 use crate::error::{Error, Result};
 use crate::weights::Checkpoint;
 use regex::Regex;
@@ -44,7 +44,11 @@ const CHANGES_BASE: [&str; 3] = ["pissa", "olora", "corda"];
 
 impl Strength {
     /// `alpha`: the caller's, which comes before the files'.
-    pub fn read(checkpoint: &Checkpoint, places: &Places, alpha: Option<f32>) -> Result<Strength> {
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` where neither says it, `MODEL_UNSUPPORTED` for what is more than LoRA, `MODEL_FORMAT` for settings
+    /// that make no sense or are for another architecture.
+    pub fn read(checkpoint: &Checkpoint, targets: &LoraTargets, alpha: Option<f32>) -> Result<Strength> {
         let mut strength = match (told(checkpoint)?, alpha) {
             (Some(strength), _) => strength,
             (None, Some(alpha)) => Strength::of_alpha(alpha),
@@ -53,7 +57,7 @@ impl Strength {
                 return Err(Error::invalid("alpha", reason));
             }
         };
-        check_family(checkpoint, places)?;
+        check_family(checkpoint, targets)?;
         match (&mut strength.rule, alpha) {
             (Rule::Alpha { alpha, alphas, .. }, Some(given)) => {
                 *alpha = given;
@@ -107,11 +111,11 @@ fn told(checkpoint: &Checkpoint) -> Result<Option<Strength>> {
 }
 
 /// A GGUF adapter names the architecture it is for.
-fn check_family(checkpoint: &Checkpoint, places: &Places) -> Result<()> {
-    let names = places.gguf_names();
+fn check_family(checkpoint: &Checkpoint, targets: &LoraTargets) -> Result<()> {
+    let names = targets.gguf_names();
     let other = checkpoint.metadata().str("general.architecture")?.filter(|n| !names.is_empty() && !names.contains(n));
     match other {
-        Some(name) => Err(places.mismatch(checkpoint.name(), format!("it is for the architecture {name}"))),
+        Some(name) => Err(targets.mismatch(checkpoint.name(), format!("it is for the architecture {name}"))),
         None => Ok(()),
     }
 }

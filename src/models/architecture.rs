@@ -12,29 +12,38 @@ pub struct Architecture {
     pub family: Family,
     /// Reads the sizes, and refuses what this build does not compute.
     pub shape: fn(&Hyper) -> Result<Shape>,
+    /// Makes its layers.
     pub load: Load,
 }
 
 /// Finds an architecture's tensors and makes layers of them.
 pub enum Load {
+    /// Of a model that generates.
     Decoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Transformer>>),
+    /// Of a model that embeds.
     Encoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Encoder>>),
 }
 
 /// A model with room for its weights on the device: one that generates, or one that embeds.
 pub enum Model {
+    /// One that generates.
     Decoder(Box<Transformer>),
+    /// One that embeds.
     Encoder(Encoder),
 }
 
-/// A model, what it was made of, and its weights, which are still to be read.
+/// What [`Architecture::load`] gives.
 pub struct Loaded {
+    /// Its layers, with room for their weights.
     pub model: Model,
+    /// What it was made of.
     pub record: Record,
+    /// Its weights, still to be read.
     pub uploads: UploadQueue,
 }
 
 impl Model {
+    /// Its sizes.
     pub fn shape(&self) -> &Shape {
         match self {
             Model::Decoder(decoder) => &decoder.shape,

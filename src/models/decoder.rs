@@ -8,6 +8,7 @@ use crate::ops::{KvCache, candidates, gather, soft_cap};
 
 /// A model whose weights are on the device.
 pub trait Decoder {
+    /// Its sizes.
     fn shape(&self) -> &Shape;
 
     /// Records the way from the pass's rows to what is wanted of the gathered ones; → the candidates, where logits are
@@ -28,18 +29,25 @@ pub enum Wanted<'a> {
 
 /// A stack of blocks between an embedding table and a projection to logits.
 pub struct Transformer {
+    /// Its sizes.
     pub shape: Shape,
+    /// Ids → [T, D].
     pub embed: Embedding,
+    /// [T, D] → [T, D], one after the other.
     pub blocks: Vec<Block>,
+    /// After the last block.
     pub norm: Norm,
+    /// [L, D] → logits [L, V].
     pub lm_head: Linear,
     /// Logits become cap × tanh(logits / cap) (Gemma 2).
     pub logit_cap: Option<f32>,
 }
 
 impl Transformer {
-    /// Reads the blocks, each by `block`, and behind them the final norm and the projection to logits. Errors: those of
-    /// [`Parts`]' methods.
+    /// Reads the blocks, each by `block`, and behind them the final norm and the projection to logits.
+    ///
+    /// # Errors
+    /// Those of [`Parts`]' methods.
     pub fn build<'p, 'a>(
         parts: &mut Parts<'p, 'a>,
         embed: Embedding,

@@ -9,9 +9,13 @@ use serde_json::Value;
 
 /// An encoder whose weights are on the device.
 pub struct Encoder {
+    /// Its sizes.
     pub shape: Shape,
+    /// Ids → [T, D].
     pub embed: Embedding,
+    /// After the embedding.
     pub embed_norm: Norm,
+    /// [T, D] → [T, D], one after the other.
     pub blocks: Vec<EncoderBlock>,
     /// After the last block, where blocks begin with their norms.
     pub norm: Option<Norm>,
@@ -36,7 +40,9 @@ impl Encoder {
 }
 
 /// How the file pools: GGUF's metadata, or sentence-transformers' `1_Pooling/config.json`; else `usual`.
-/// Error: `MODEL_UNSUPPORTED` for a way that this build does not know.
+///
+/// # Errors
+/// `MODEL_UNSUPPORTED` for a way that this build does not know.
 pub fn pooling(hyper: &Hyper<'_>, usual: Pooling) -> Result<Pooling> {
     let found = find_pooling(hyper, usual)?;
     // llama.cpp's numbers.

@@ -34,8 +34,11 @@ pub static REGISTRY: &[&Architecture] = &[
     &modern_bert::ARCHITECTURE,
 ];
 
-/// The architecture a checkpoint names. Error: `MODEL_UNSUPPORTED` with its name, or with the method that its weights
-/// are packed by; `MODEL_FORMAT` if it names none.
+/// The architecture a checkpoint names.
+///
+/// # Errors
+/// `MODEL_UNSUPPORTED` with its name, or with the method that its weights are packed by; `MODEL_FORMAT` if it names none,
+/// and for an adapter or a file without tensors.
 pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture> {
     if checkpoint.is_adapter() {
         let reason = "this is an adapter, not a model; load the model it was trained on, and this as its adapter";
@@ -93,6 +96,9 @@ fn packed_by(checkpoint: &Checkpoint) -> Option<String> {
 }
 
 /// What the file calls its architecture, if it says.
+///
+/// # Errors
+/// `MODEL_FORMAT` where GGUF's key holds no text.
 pub fn architecture_name(checkpoint: &Checkpoint) -> Result<Option<&str>> {
     match checkpoint.config() {
         Some(config) => Ok(config["model_type"].as_str()),

@@ -17,7 +17,7 @@ const FUSED: &[(&str, &[&str])] =
 
 /// Where a pair goes.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Target {
     pub id: ProjectionId,
     /// Columns of A.
     pub columns: usize,
@@ -27,8 +27,8 @@ pub struct Place {
     pub rows: Vec<usize>,
 }
 
-/// A place whose rows count in the base's own order.
-struct Spot {
+/// A target whose rows count in the base's own order.
+struct BaseRows {
     id: ProjectionId,
     columns: usize,
     out: usize,
@@ -38,25 +38,27 @@ struct Spot {
 }
 
 /// All projections of a model.
-pub struct Places {
+pub struct LoraTargets {
     family: &'static Family,
     shape: Shape,
+    /// Whose names and row orders the model's own file has.
     base: World,
-    spots: HashMap<String, Vec<Spot>>,
+    /// By names without `.weight`.
+    by_name: HashMap<String, Vec<BaseRows>>,
 }
 
-impl Places {
+impl LoraTargets {
     /// Of a model of `family`, by what loading it from `base` took down.
-    pub fn new(family: &'static Family, base: &Checkpoint, shape: &Shape, projections: &[Projection]) -> Places {
-        Places { family, shape: shape.clone(), base: World::of(base), spots: spots(family, projections) }
+    pub fn new(family: &'static Family, base: &Checkpoint, shape: &Shape, projections: &[Projection]) -> LoraTargets {
+        LoraTargets { family, shape: shape.clone(), base: World::of(base), by_name: by_name(family, projections) }
     }
 
     /// The projections that the base's tensor `name`, in the words of `world`, belongs to; none if there is no such.
-    pub fn find(&self, name: &str, world: World) -> Vec<Place> {
-        let spots = self.spots.get(name).map(Vec::as_slice).unwrap_or_default();
-        let place = |spot: &Spot| {
-            let rows = spot.runs.iter().cloned().flatten();
-            let order = if world == self.base { None } else { self.family.row_order.rows(&self.shape, spot.name) };
+    pub fn find(&self, name: &str, world: World) -> Vec<Target> {
+        let found = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        let target = |of: &BaseRows| {
+            let rows = of.runs.iter().cloned().flatten();
+            let order = if world == self.base { None } else { self.family.row_order.rows(&self.shape, of.name) };
             let rows = match (order, self.base) {
                 (None, _) => rows.collect(),
                 (Some(of_gguf), World::Gguf) => rows.map(|row| of_gguf[row]).collect(),
@@ -66,9 +68,9 @@ impl Places {
                     rows.map(|row| of_hf[row]).collect()
                 }
             };
-            Place { id: spot.id, columns: spot.columns, out: spot.out, rows }
+            Target { id: of.id, columns: of.columns, out: of.out, rows }
         };
-        spots.iter().map(place).collect()
+        found.iter().map(target).collect()
     }
 
     /// `general.architecture` of GGUF files for this model; empty where there are none.
@@ -76,7 +78,7 @@ impl Places {
         self.family.gguf
     }
 
-    /// The error of an adapter's tensor that has no place here.
+    /// The error of an adapter's tensor that has no target here.
     pub fn mismatch(&self, tensor: &str, reason: String) -> Error {
         let Shape { architecture, n_layers, d_model, .. } = self.shape;
         let model = format!("{architecture} model of {n_layers} layers and {d_model} columns");
@@ -85,20 +87,20 @@ impl Places {
 }
 
 /// Every name with the projections it stands for.
-fn spots(family: &Family, projections: &[Projection]) -> HashMap<String, Vec<Spot>> {
-    let mut spots = HashMap::new();
+fn by_name(family: &Family, projections: &[Projection]) -> HashMap<String, Vec<BaseRows>> {
+    let mut by_name = HashMap::new();
     for (i, p) in projections.iter().enumerate() {
         let [out, columns] = p.shape;
         for name in names_of(family, p.name, p.layer) {
-            let spot = Spot { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name };
-            spots.entry(name).or_insert_with(Vec::new).push(spot);
+            let rows = BaseRows { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name };
+            by_name.entry(name).or_insert_with(Vec::new).push(rows);
         }
     }
     // Only names that no tensor of the base has itself.
     for (name, more) in aliases(family, projections) {
-        spots.entry(name).or_insert(more);
+        by_name.entry(name).or_insert(more);
     }
-    spots
+    by_name
 }
 
 /// What files call our tensor, without `.weight`.
@@ -111,7 +113,7 @@ fn names_of(family: &Family, name: &str, layer: usize) -> Vec<String> {
 }
 
 /// The parts of fused tensors by their own names, and wholes by theirs where the base has parts.
-fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Spot>)> {
+fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<BaseRows>)> {
     let mut aliases = Vec::new();
     let mut single = HashMap::new();
     for (i, p) in projections.iter().enumerate() {
@@ -124,7 +126,7 @@ fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Spot
         let Some((_, parts)) = parts else { continue };
         let name = parts[p.part.0];
         for alias in names_of(family, name, p.layer) {
-            aliases.push((alias, vec![Spot { id, columns, out, runs: vec![0..out], name }]));
+            aliases.push((alias, vec![BaseRows { id, columns, out, runs: vec![0..out], name }]));
         }
     }
     for (whole, parts) in FUSED {
@@ -135,11 +137,11 @@ fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Spot
             let out = found.iter().map(|(_, shape)| shape[0]).sum();
             for alias in names_of(family, whole, layer) {
                 let mut at = 0;
-                let spots = found.iter().map(|&(id, shape)| {
+                let parts = found.iter().map(|&(id, shape)| {
                     at += shape[0];
-                    Spot { id, columns: shape[1], out, runs: vec![at - shape[0]..at], name: whole }
+                    BaseRows { id, columns: shape[1], out, runs: vec![at - shape[0]..at], name: whole }
                 });
-                aliases.push((alias, spots.collect()));
+                aliases.push((alias, parts.collect()));
             }
         }
     }
@@ -178,13 +180,13 @@ mod tests {
     static LLAMA: Family = Family { tensors: NAMES, row_order: RowOrder::InterleavedHalves, ..Family::PLAIN };
     static NEOX: Family = Family { tensors: NAMES, row_order: RowOrder::QkvByHead, ..Family::PLAIN };
 
-    fn places(base: World, family: &'static Family, projections: &[Projection]) -> Places {
-        Places { family, shape: shape(), base, spots: spots(family, projections) }
+    fn targets(base: World, family: &'static Family, projections: &[Projection]) -> LoraTargets {
+        LoraTargets { family, shape: shape(), base, by_name: by_name(family, projections) }
     }
 
-    /// (projection, rows of B in the file, those that count) of each place.
-    fn found(places: &Places, name: &str, world: World) -> Vec<(usize, usize, Vec<usize>)> {
-        places.find(name, world).into_iter().map(|place| (place.id.0, place.out, place.rows)).collect()
+    /// (projection, rows of B in the file, those that count) of each target.
+    fn found(targets: &LoraTargets, name: &str, world: World) -> Vec<(usize, usize, Vec<usize>)> {
+        targets.find(name, world).into_iter().map(|target| (target.id.0, target.out, target.rows)).collect()
     }
 
     fn whole(name: &'static str, out: usize) -> Projection {
@@ -199,8 +201,8 @@ mod tests {
     #[test]
     fn rows_follow_the_converter_in_both_directions() {
         let projections = [whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)];
-        let to_gguf = places(World::Gguf, &LLAMA, &projections);
-        let to_hf = places(World::HuggingFace, &LLAMA, &projections);
+        let to_gguf = targets(World::Gguf, &LLAMA, &projections);
+        let to_hf = targets(World::HuggingFace, &LLAMA, &projections);
         let q = "model.layers.3.attn.q_proj";
         assert_eq!(found(&to_gguf, q, World::HuggingFace), [(0, 8, vec![0, 2, 1, 3, 4, 6, 5, 7])]);
         assert_eq!(found(&to_hf, q, World::HuggingFace), [(0, 8, (0..8).collect())]);
@@ -212,15 +214,15 @@ mod tests {
 
     #[test]
     fn a_fused_tensor_takes_adapters_of_its_parts_and_parts_take_those_of_the_whole() {
-        let fused = places(World::Gguf, &SAME, &parts(16, consecutive([8, 4, 4])));
+        let fused = targets(World::Gguf, &SAME, &parts(16, consecutive([8, 4, 4])));
         let qkv = "model.layers.3.attn.query_key_value";
         let thirds = [(0, 16, (0..8).collect()), (1, 16, (8..12).collect()), (2, 16, (12..16).collect::<Vec<_>>())];
         assert_eq!(found(&fused, qkv, World::HuggingFace), thirds);
         assert_eq!(found(&fused, "blk.3.attn_k", World::Gguf), [(1, 4, (0..4).collect())]);
-        let split = places(World::Gguf, &SAME, &[whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)]);
+        let split = targets(World::Gguf, &SAME, &[whole("attn.q", 8), whole("attn.k", 4), whole("attn.v", 4)]);
         assert_eq!(found(&split, "blk.3.attn_qkv", World::Gguf), thirds);
         assert_eq!(found(&split, qkv, World::HuggingFace), thirds);
-        let without_v = places(World::Gguf, &SAME, &[whole("attn.q", 8), whole("attn.k", 4)]);
+        let without_v = targets(World::Gguf, &SAME, &[whole("attn.q", 8), whole("attn.k", 4)]);
         assert_eq!(found(&without_v, "blk.3.attn_qkv", World::Gguf), []);
     }
 
@@ -228,9 +230,9 @@ mod tests {
     #[test]
     fn a_fused_tensor_may_be_ordered_otherwise_in_each_kind_of_file() {
         // Two heads of one row: q0 k0 v0 q1 k1 v1.
-        let two_heads = |base, projections: &[Projection]| Places {
+        let two_heads = |base, projections: &[Projection]| LoraTargets {
             shape: Shape { head_dim: 1, ..shape() },
-            ..places(base, &NEOX, projections)
+            ..targets(base, &NEOX, projections)
         };
         let gguf = two_heads(World::Gguf, &parts(6, consecutive([2, 2, 2])));
         let by_head = [[0, 3], [1, 4], [2, 5]].map(|rows| rows.into_iter().map(|row| row..row + 1).collect());
