@@ -1,6 +1,6 @@
 //! Joins the rooms: a checkpoint becomes an engine that answers OpenAI's requests. No arithmetic.
 //!
-//! What an engine does is in the files beside this one, none of which knows [`Engine`].
+//! [`Engine`] holds the state and names the steps; the steps are in the files of `engine/`, none of which knows [`Engine`].
 
 mod adapters;
 mod answer;
@@ -26,7 +26,7 @@ pub use load::ModelInfo;
 pub use perplexity::Perplexity;
 pub use probe::probe;
 
-use crate::api::answer::Kind;
+use crate::api::answer::AnswerKind;
 use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::fields::Fields;
 use crate::api::messages;
@@ -42,7 +42,7 @@ use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use adapters::Adapters;
 use answer::answer;
-use choice::{Asked, Calling};
+use choice::{Calling, PreparedRequest};
 use load::{Built, Loaded};
 use model::Model;
 use rebuild::Origin;
@@ -56,10 +56,10 @@ use work::Work;
 pub struct Engine {
     model: Model,
     tokenizer: Option<Tokenizer>,
-    /// Or why there is none.
+    /// `None` if the model has none, `Err` if its own is broken.
     template: Result<Option<ChatTemplate>>,
     info: ModelInfo,
-    /// Of the self-test, where there was one.
+    /// The self-test's verdict, if it ran.
     verdict: Option<Verdict>,
     requests: u64,
     /// Seconds that the clock on the wall is ahead of UTC.
@@ -87,7 +87,7 @@ impl Engine {
         Ok(Engine { model, tokenizer, template, info, verdict, requests: 0, utc_offset: 0 })
     }
 
-    /// Where the visitor is: templates that tell a model the date go by it. UTC unless set.
+    /// Sets the visitor's time zone, which templates use to tell a model the date. UTC unless set.
     pub fn set_utc_offset(&mut self, seconds: i64) {
         self.utc_offset = seconds;
     }
@@ -114,7 +114,7 @@ impl Engine {
         })
     }
 
-    /// How the device computes, and what it would compute wrongly.
+    /// The kernel variants in use, and those that the self-test rejected.
     fn variants(&self) -> Value {
         let mut variants = json!({ "kv": self.model.origin.options.kv.name() });
         let device = self.model.work.device();
@@ -131,7 +131,7 @@ impl Engine {
         variants
     }
 
-    /// What the self-test found out, to be given to later loads; none without one.
+    /// The self-test's verdict, to be given to later loads; `None` if it did not run.
     pub fn verdict(&self) -> Option<&Verdict> {
         self.verdict.as_ref()
     }
@@ -142,7 +142,7 @@ impl Engine {
         json!({ "requests": self.requests, "rebuilds": origin.rebuilds, "counters": work.device().counters() })
     }
 
-    /// What the model's file says about itself.
+    /// The model's name, sizes and format.
     pub fn model(&self) -> &ModelInfo {
         &self.info
     }
@@ -177,7 +177,7 @@ impl Engine {
     /// Text → ids, with the model's own beginning-of-text rule.
     ///
     /// # Errors
-    /// Those of [`Self::tokenizer`] and of the tokenizer.
+    /// Errors of [`Self::tokenizer`] and of the tokenizer.
     pub fn tokenize(&self, text: &str) -> Result<Vec<u32>> {
         self.tokenizer()?.encode(text, true, true)
     }
@@ -185,7 +185,7 @@ impl Engine {
     /// Ids → text.
     ///
     /// # Errors
-    /// Those of [`Self::tokenizer`], and `INVALID_REQUEST` for an id that it does not know.
+    /// Errors of [`Self::tokenizer`], and `INVALID_REQUEST` for an id that it does not know.
     pub fn detokenize(&self, ids: &[u32]) -> Result<String> {
         self.tokenizer()?.decode(ids, false)
     }
@@ -193,7 +193,7 @@ impl Engine {
     /// Messages → the prompt text the model was taught. `options` has the fields of a chat request that matter here.
     ///
     /// # Errors
-    /// `INVALID_REQUEST`, and those of [`chat_prompt`].
+    /// `INVALID_REQUEST`, and errors of [`chat_prompt`].
     pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
         let fields = Fields::of_options(options)?;
         messages::check(messages)?;
@@ -225,14 +225,15 @@ impl Engine {
             Prompt::Ids(ids) => ids,
             Prompt::Text(text) => self.tokenizer()?.encode(&text, true, true)?,
         };
-        let asked = Asked { kind: Kind::Completion, prompt, options, continues: true, calling: None };
-        self.answer(asked, on_chunk, breathe).await
+        let prepared =
+            PreparedRequest { kind: AnswerKind::Completion, prompt, options, continues: true, calling: None };
+        self.answer(prepared, on_chunk, breathe).await
     }
 
     /// `chat.completions.create`, likewise.
     ///
     /// # Errors
-    /// Those of [`Self::complete`] and of [`chat_prompt`].
+    /// Errors of [`Self::complete`] and of [`chat_prompt`].
     pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
         let fields = Fields::of(request)?;
         let options = request::options(&fields, true)?;
@@ -241,15 +242,21 @@ impl Engine {
         let in_thought = ToolCallParser::begins_thought(&prompt.text);
         let calling =
             (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought, opening: prompt.opening });
-        let asked = Asked { kind: Kind::Chat, prompt: ids, options, continues: prompt.continues, calling };
-        self.answer(asked, on_chunk, breathe).await
+        let prepared =
+            PreparedRequest { kind: AnswerKind::Chat, prompt: ids, options, continues: prompt.continues, calling };
+        self.answer(prepared, on_chunk, breathe).await
     }
 
-    async fn answer(&mut self, asked: Asked, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
+    async fn answer(
+        &mut self,
+        prepared: PreparedRequest,
+        on_chunk: &mut OnChunk<'_>,
+        breathe: &Breathe,
+    ) -> Result<Value> {
         self.generator()?;
-        self.model.select_adapter(&asked.options.adapter)?;
+        self.model.select_adapter(&prepared.options.adapter)?;
         self.requests += 1;
-        answer(&mut self.model, self.tokenizer.as_ref(), &self.info.name, &asked, on_chunk, breathe).await
+        answer(&mut self.model, self.tokenizer.as_ref(), &self.info.name, &prepared, on_chunk, breathe).await
     }
 
     /// `embeddings.create`: texts or ids → OpenAI's list of vectors.
@@ -298,7 +305,7 @@ impl Engine {
     /// Scores a text in windows of `window` tokens side by side; in each, every token but the first is predicted.
     ///
     /// # Errors
-    /// Those of [`perplexity::perplexity`].
+    /// Errors of [`perplexity::perplexity`].
     pub async fn perplexity(
         &mut self,
         text: &str,
@@ -316,7 +323,7 @@ impl Engine {
     /// Measures greedy generation.
     ///
     /// # Errors
-    /// As of a request.
+    /// Errors of [`bench::bench`].
     pub async fn bench(&mut self, options: &BenchOptions, breathe: &Breathe) -> Result<BenchReport> {
         self.model.revive().await?;
         self.interrupt_handle().set(false);

@@ -1,4 +1,4 @@
-//! What a request may say about sampling, and within which ranges; and log-probabilities of logits that were read back. Pure.
+//! Sampling parameters, their ranges and defaults; log-probabilities of logits that were read back. Pure.
 //!
 //! The draw itself happens on the device (`ops::sample`).
 
@@ -15,7 +15,7 @@ pub struct Range {
     pub least: f64,
     /// Infinite (in JSON null) where only memory and context set a limit.
     pub most: f64,
-    /// What absent means; `None` where that is no number.
+    /// The value of an absent field; `None` if that is no number.
     pub default: Option<f64>,
     /// Whole numbers only.
     pub whole: bool,
@@ -25,10 +25,10 @@ pub struct Range {
 pub const TEMPERATURE: Range = Range::new("temperature", 0.0, 2.0, 1.0);
 /// How many of the most likely tokens stay; 0: all.
 pub const TOP_K: Range = Range::new("top_k", 0.0, u32::MAX as f64, 0.0).whole();
-/// The probability that the most likely tokens that stay have together. 0 as well, as with OpenAI and llama.cpp: the most
-/// likely token always stays.
+/// The total probability of the most likely tokens that stay. As with OpenAI and llama.cpp it may be 0: the most likely token
+/// always stays.
 pub const TOP_P: Range = Range::new("top_p", 0.0, 1.0, 1.0);
-/// The share of the likeliest token's probability that others need to stay.
+/// The least probability of tokens that stay, relative to the most likely one's.
 pub const MIN_P: Range = Range::new("min_p", 0.0, 1.0, 0.0);
 /// Positive logits of tokens seen are divided by it, so that it is not 0.
 pub const REPETITION_PENALTY: Range = Range::new("repetition_penalty", 0.01, 10.0, 1.0);
@@ -36,11 +36,11 @@ pub const REPETITION_PENALTY: Range = Range::new("repetition_penalty", 0.01, 10.
 pub const FREQUENCY_PENALTY: Range = Range::new("frequency_penalty", -2.0, 2.0, 0.0);
 /// Taken off a token's logit once it was generated.
 pub const PRESENCE_PENALTY: Range = Range::new("presence_penalty", -2.0, 2.0, 0.0);
-/// Of each token's bias.
+/// The bias of a token, added to its logit.
 pub const LOGIT_BIAS: Range = Range::new("logit_bias", -100.0, 100.0, 0.0);
 /// The most tokens of a choice; absent: until the text ends or the context is full.
 pub const MAX_TOKENS: Range = Range { default: None, ..Range::new("max_tokens", 0.0, f64::INFINITY, 0.0).whole() };
-/// Before so many tokens none ends the text.
+/// Tokens before which nothing ends the text.
 pub const MIN_TOKENS: Range = Range::new("min_tokens", 0.0, f64::INFINITY, 0.0).whole();
 /// Choices of an answer.
 pub const N: Range = Range::new("n", 1.0, 16.0, 1.0).whole();
@@ -93,8 +93,8 @@ impl fmt::Display for Range {
     }
 }
 
-/// How the next token is chosen: OpenAI's names and defaults, and those that vLLM and Hugging Face added. [`RANGES`] has what
-/// each may be.
+/// How the next token is chosen: OpenAI's names and defaults, and those that vLLM and Hugging Face added. [`RANGES`] has
+/// their ranges.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingParams {
     /// 0 is greedy.

@@ -7,33 +7,33 @@ use serde_json::{Map, Value, json};
 
 /// Which family of objects an answer belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum AnswerKind {
     /// `text_completion`.
     Completion,
     /// `chat.completion`, in chunks `chat.completion.chunk`.
     Chat,
 }
 
-/// What all objects of one answer share.
+/// The fields that all objects of one answer share.
 pub struct Envelope {
     /// Which family its objects belong to.
-    pub kind: Kind,
+    pub kind: AnswerKind,
     /// The answer's own, such as `chatcmpl-…`.
     pub id: String,
     /// Seconds since 1970.
     pub created: u64,
     /// The model's name.
     pub model: String,
-    /// What was asked for beside the text.
+    /// The details that the request asks for.
     pub shown: Shown,
 }
 
-/// A piece of one choice's text with what was asked for beside it.
+/// A piece of one choice's text with its details.
 #[derive(Default)]
 pub struct Piece {
-    /// What is shown.
+    /// The text, without tool calls.
     pub text: String,
-    /// Tool calls, which are no text.
+    /// Tool calls that are complete.
     pub calls: Vec<Call>,
     /// The tokens it was made from.
     pub ids: Vec<u32>,
@@ -47,7 +47,7 @@ impl Piece {
         !self.text.is_empty() || !self.calls.is_empty()
     }
 
-    /// Adds the piece that comes after it.
+    /// Appends the next piece.
     pub fn append(&mut self, mut next: Piece) {
         self.text.push_str(&next.text);
         self.calls.append(&mut next.calls);
@@ -58,11 +58,11 @@ impl Piece {
 
 /// A tool call of a choice.
 pub struct Call {
-    /// The choice's first has 0.
+    /// Its number within the choice, from 0.
     pub index: usize,
     /// Nine letters and digits: some models' templates insist on that.
     pub id: String,
-    /// The tool and what it is given.
+    /// The tool's name and arguments.
     pub call: ToolCall,
 }
 
@@ -102,8 +102,8 @@ impl Envelope {
     /// The object of a stream that carries `choices`.
     fn chunk(&self, choices: Vec<Value>) -> Value {
         match self.kind {
-            Kind::Completion => self.object("text_completion", choices),
-            Kind::Chat => self.object("chat.completion.chunk", choices),
+            AnswerKind::Completion => self.object("text_completion", choices),
+            AnswerKind::Chat => self.object("chat.completion.chunk", choices),
         }
     }
 
@@ -111,14 +111,14 @@ impl Envelope {
     pub fn opening(&self, index: usize) -> Option<Value> {
         let delta = json!({ "role": "assistant", "content": "" });
         let choice = json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null });
-        (self.kind == Kind::Chat).then(|| self.chunk(vec![choice]))
+        (self.kind == AnswerKind::Chat).then(|| self.chunk(vec![choice]))
     }
 
     /// One piece of a choice's text.
     pub fn piece(&self, index: usize, piece: &Piece) -> Value {
         let content = match self.kind {
-            Kind::Completion => ("text", json!(piece.text)),
-            Kind::Chat => ("delta", delta(piece)),
+            AnswerKind::Completion => ("text", json!(piece.text)),
+            AnswerKind::Chat => ("delta", delta(piece)),
         };
         self.chunk(vec![self.choice_object(index, content, None, self.shown, piece)])
     }
@@ -126,8 +126,8 @@ impl Envelope {
     /// The chunk that ends a choice.
     pub fn closing(&self, index: usize, reason: &'static str) -> Value {
         let content = match self.kind {
-            Kind::Completion => ("text", json!("")),
-            Kind::Chat => ("delta", json!({})),
+            AnswerKind::Completion => ("text", json!("")),
+            AnswerKind::Chat => ("delta", json!({})),
         };
         self.chunk(vec![self.choice_object(index, content, Some(reason), Shown::default(), &Piece::default())])
     }
@@ -142,8 +142,8 @@ impl Envelope {
     /// A whole choice.
     pub fn choice(&self, index: usize, piece: &Piece, reason: &'static str) -> Value {
         let content = match self.kind {
-            Kind::Completion => ("text", json!(piece.text)),
-            Kind::Chat => ("message", message(piece)),
+            AnswerKind::Completion => ("text", json!(piece.text)),
+            AnswerKind::Chat => ("message", message(piece)),
         };
         self.choice_object(index, content, Some(reason), self.shown, piece)
     }
@@ -170,7 +170,7 @@ impl Envelope {
 
     fn logprobs(&self, tokens: &[TokenLogprob]) -> Value {
         match self.kind {
-            Kind::Chat => {
+            AnswerKind::Chat => {
                 let entry = |token: &str, bytes: &[u8], logprob: f32| json!({ "token": token, "logprob": logprob, "bytes": bytes });
                 let content = tokens.iter().map(|t| {
                     let mut value = entry(&t.token, &t.bytes, t.logprob);
@@ -179,7 +179,7 @@ impl Envelope {
                 });
                 json!({ "content": content.collect::<Vec<_>>() })
             }
-            Kind::Completion => {
+            AnswerKind::Completion => {
                 let top =
                     |t: &TokenLogprob| t.top.iter().map(|(text, _, l)| (text.clone(), json!(l))).collect::<Map<_, _>>();
                 json!({
@@ -193,14 +193,14 @@ impl Envelope {
 
     /// The whole answer, when it was not streamed.
     pub fn whole(&self, choices: Vec<Value>, usage: Value) -> Value {
-        let name = if self.kind == Kind::Chat { "chat.completion" } else { "text_completion" };
+        let name = if self.kind == AnswerKind::Chat { "chat.completion" } else { "text_completion" };
         let mut object = self.object(name, choices);
         object["usage"] = usage;
         object
     }
 }
 
-/// What is new in a chat's stream. A call comes in one piece.
+/// The `delta` of a chat's chunk. A tool call comes in one piece.
 fn delta(piece: &Piece) -> Value {
     if piece.calls.is_empty() {
         return json!({ "content": piece.text });

@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 /// Inputs of a request: OpenAI's own limit.
 const MOST_INPUTS: usize = 2048;
 
-/// What an embeddings request asks for, beside its input.
+/// An embeddings request, without its input.
 #[derive(Debug, Clone, Copy)]
 pub struct EmbeddingsRequest {
     /// How rows become a vector.
     pub how: How,
-    /// Longer inputs are cut to so many ids.
+    /// Ids that longer inputs are cut to.
     truncate: Option<usize>,
-    /// How many numbers of each vector are wanted.
+    /// Numbers of each vector, if fewer than the model's.
     dimensions: Option<usize>,
-    /// Vectors as text instead of as numbers.
+    /// Whether vectors are sent as base64 instead of numbers.
     base64: bool,
 }
 
 impl EmbeddingsRequest {
-    /// For a model of so many positions, vectors [d_model], and a pooling of its own.
+    /// For a model with this context (positions), this width of its vectors, and its `own` pooling.
     ///
     /// # Errors
     /// `INVALID_REQUEST` for a field that is wrong.

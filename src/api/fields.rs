@@ -18,7 +18,7 @@ impl<'a> Fields<'a> {
         request.as_object().map(|map| Fields(Some(map))).ok_or_else(|| Error::invalid("request", "must be an object"))
     }
 
-    /// Those of options that may be left out: `null` has no fields.
+    /// The fields of an option object that may be left out: `null` has none.
     ///
     /// # Errors
     /// `INVALID_REQUEST` if they are neither an object nor null.
@@ -26,7 +26,7 @@ impl<'a> Fields<'a> {
         if options.is_null() { Ok(Fields(None)) } else { Fields::of(options) }
     }
 
-    /// A field as it stands there, null or not.
+    /// A field's value, null or not.
     pub fn raw(&self, field: &str) -> Option<&'a Value> {
         self.0?.get(field)
     }
@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
         self.whole(&Range { name: field, least, most, default: None, whole: true })
     }
 
-    /// The same, for a range that has a name.
+    /// A whole number within a named range.
     ///
     /// # Errors
     /// `INVALID_REQUEST`, which says the range.

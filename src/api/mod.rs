@@ -1,5 +1,5 @@
-//! OpenAI's objects ⇄ ours: what a request asks for, checked field by field, and the objects that answer it. Pure: nothing
-//! here computes, and nothing knows the engine.
+//! OpenAI's objects ⇄ ours: requests, checked field by field, and the objects that answer them. Pure: nothing here runs a
+//! model or knows the engine.
 
 pub mod answer;
 pub mod embeddings;

@@ -1,4 +1,4 @@
-//! What a chat's request says about its prompt: messages, tools, documents, switches of the template.
+//! A chat request → its prompt: messages, tools, documents and the template's switches.
 
 use super::fields::Fields;
 use crate::chat::{ChatTemplate, RenderOptions, no_template, tool_calls};
@@ -11,7 +11,7 @@ const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"]
 
 /// A chat's prompt.
 pub struct ChatPrompt {
-    /// What the model reads.
+    /// The text that the model reads.
     pub text: String,
     /// The names of the tools that the model was told about.
     pub tools: Vec<String>,

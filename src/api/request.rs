@@ -1,20 +1,20 @@
-//! OpenAI's request objects → what the engine does. Every field is checked and named when it is wrong.
+//! OpenAI's completion and chat requests → their options. Every field is checked, and named when it is wrong.
 
 use super::fields::{Fields, ids};
 use crate::error::{Error, Result};
 use crate::sampler::{self, LOGIT_BIAS, Range, SamplingParams};
 use serde_json::Value;
 
-/// What completions and chat have in common.
+/// The options of a completion or a chat.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RequestOptions {
     /// How many choices.
     pub n: usize,
     /// How each token is chosen.
     pub sampling: SamplingParams,
     /// When a choice ends.
     pub ending: Ending,
-    /// What is shown of the answer.
+    /// Which details of the answer are shown.
     pub shown: Shown,
     /// Start from what the cache holds of the prompt.
     pub cache_prompt: bool,
@@ -27,7 +27,7 @@ pub struct Options {
 pub struct Ending {
     /// `None`: when the context is full.
     pub max_tokens: Option<usize>,
-    /// Before so many tokens nothing ends it.
+    /// Tokens before which nothing ends it.
     pub min_tokens: usize,
     /// Texts that end it and are not shown.
     pub stop: Vec<String>,
@@ -35,12 +35,12 @@ pub struct Ending {
     pub ignore_eos: bool,
 }
 
-/// What is shown of an answer, and when.
+/// Which details of an answer are shown, and when.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shown {
-    /// In chunks as they come.
+    /// Send chunks as they come.
     pub stream: bool,
-    /// Usage in a last chunk of a stream.
+    /// Send usage in a last chunk of a stream.
     pub include_usage: bool,
     /// The ids of the tokens.
     pub token_ids: bool,
@@ -86,13 +86,13 @@ pub fn prompt(fields: &Fields) -> Result<Prompt> {
     Ok(prompt)
 }
 
-/// Everything else; `chat` says which of OpenAI's two spellings of `logprobs` holds.
+/// All other fields; `chat` says which of OpenAI's two spellings of `logprobs` holds.
 ///
 /// # Errors
 /// `INVALID_REQUEST` for a field that is wrong or that this version does not know.
-pub fn options(fields: &Fields, chat: bool) -> Result<Options> {
+pub fn options(fields: &Fields, chat: bool) -> Result<RequestOptions> {
     refuse_others(fields, chat)?;
-    Ok(Options {
+    Ok(RequestOptions {
         shown: shown(fields, chat)?,
         sampling: sampling(fields)?,
         ending: ending(fields)?,
@@ -102,7 +102,7 @@ pub fn options(fields: &Fields, chat: bool) -> Result<Options> {
     })
 }
 
-/// Fields that mean something elsewhere, and would be missed here without a word.
+/// Refuses fields that this endpoint or this version does not have: ignoring them would hide a mistake.
 fn refuse_others(fields: &Fields, chat: bool) -> Result<()> {
     for field in ["tools", "tool_choice", "documents"] {
         if !chat && fields.get(field).is_some_and(|v| v.as_array().is_none_or(|list| !list.is_empty())) {

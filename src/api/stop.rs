@@ -1,6 +1,6 @@
 //! Stop strings that may straddle tokens.
 
-/// Lets text through that cannot be part of a stop string, and holds back what still may.
+/// Lets text through that cannot be part of a stop string, and holds back text that still may be.
 pub struct StopMatcher {
     stops: Vec<String>,
     held: String,
@@ -12,7 +12,8 @@ impl StopMatcher {
         StopMatcher { stops: stops.into_iter().filter(|s| !s.is_empty()).collect(), held: String::new() }
     }
 
-    /// Takes new text; gives what may be shown, and whether a stop string was met (it and all after it are dropped).
+    /// Takes new text; returns the text that may be shown, and whether a stop string was found (it and all after it are
+    /// dropped).
     pub fn push(&mut self, text: &str) -> (String, bool) {
         self.held.push_str(text);
         if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {
@@ -24,7 +25,7 @@ impl StopMatcher {
         (shown, false)
     }
 
-    /// What was held back and turned out to be no stop string.
+    /// The text that was held back and is no stop string after all.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }

@@ -10,7 +10,7 @@ use crate::sampler::Range;
 use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
 
-/// What its `lora_alpha` may be.
+/// The range of `lora_alpha`.
 const ALPHA: Range = Range { name: "alpha", least: 0.0, most: 1e6, default: None, whole: false };
 
 /// How to load an adapter.
@@ -33,7 +33,7 @@ impl AdapterOptions {
     }
 }
 
-/// Where adapters go, and those that are there.
+/// The projections that adapters may change, and the loaded adapters.
 pub struct Adapters {
     places: LoraTargets,
     /// In the order they were loaded.
@@ -47,7 +47,7 @@ struct Loaded {
     source: AdapterSource,
 }
 
-/// What an adapter was made from.
+/// The files and options an adapter was made from.
 pub(super) struct AdapterSource {
     pub files: Files,
     pub alpha: Option<f32>,
@@ -85,7 +85,7 @@ impl Adapters {
     /// Puts an adapter beside the model, under a name that [`Self::check_new`] found good.
     ///
     /// # Errors
-    /// Those of [`lora::load`].
+    /// Errors of [`lora::load`].
     pub async fn load(
         &mut self,
         name: &str,
@@ -141,7 +141,7 @@ impl Adapters {
         self.loaded.iter().map(|loaded| &loaded.source)
     }
 
-    /// They are on a new device, under these ids. Gives the one of the adapter that counted in `old`.
+    /// The adapters were loaded onto a new device under these ids. Returns the new id of the one that `old` had selected.
     pub(super) fn renew(&mut self, places: LoraTargets, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
         let selected = match old {
             Work::Generate(generator) => generator.selected_adapter(),

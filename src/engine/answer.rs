@@ -1,9 +1,9 @@
 //! A request's answer: its choices one after the other, whole or in chunks as they come.
 
-use super::choice::{Asked, Choice, Writer, choice};
+use super::choice::{Choice, PreparedRequest, Writer, choice};
 use super::model::Model;
 use super::random;
-use crate::api::answer::{self, Envelope, Kind, Piece};
+use crate::api::answer::{self, AnswerKind, Envelope, Piece};
 use crate::error::Result;
 use crate::generate::{Breathe, Finish, Request};
 use crate::tokenizer::Tokenizer;
@@ -13,28 +13,28 @@ use web_time::{Instant, SystemTime};
 /// Receives the chunk objects of a stream.
 pub type OnChunk<'a> = dyn FnMut(Value) + 'a;
 
-/// Answers with the model of this name. Gives the whole answer, and in a stream, where chunks go to `on_chunk`, an object
-/// without choices.
+/// Generates all choices of a request. Returns the whole answer; where it streams, the chunks go to `on_chunk` and the returned
+/// object has no choices. `name`: the model's.
 ///
 /// # Errors
-/// Those of [`choice`].
+/// Errors of [`choice`].
 pub async fn answer(
     model: &mut Model,
     tokenizer: Option<&Tokenizer>,
     name: &str,
-    asked: &Asked,
+    prepared: &PreparedRequest,
     on_chunk: &mut OnChunk<'_>,
     breathe: &Breathe,
 ) -> Result<Value> {
     let interrupted = model.work.interrupted().clone();
     interrupted.set(false);
     let started = Instant::now();
-    let envelope = envelope(asked, name);
-    let mut request = request(asked, tokenizer);
+    let envelope = envelope(prepared, name);
+    let mut request = request(prepared, tokenizer);
     let seed = request.seed;
-    let shown = asked.options.shown;
+    let shown = prepared.options.shown;
     let (mut choices, mut outcomes, mut times) = (Vec::new(), Vec::new(), None);
-    for index in 0..asked.options.n {
+    for index in 0..prepared.options.n {
         request.seed = seed.wrapping_add(index as u64);
         let mut opened = false;
         let mut emit = |piece: &Piece| {
@@ -44,7 +44,7 @@ pub async fn answer(
             on_chunk(envelope.piece(index, piece));
         };
         let emit: Option<&mut dyn FnMut(&Piece)> = if shown.stream { Some(&mut emit) } else { None };
-        let writer = Writer::new(asked, tokenizer, started, emit);
+        let writer = Writer::new(prepared, tokenizer, started, emit);
         let Choice { whole, outcome, times: took } = choice(model, request.clone(), writer, breathe).await?;
         let reason = answer::finish_reason(outcome.finish, !whole.calls.is_empty());
         if shown.stream {
@@ -68,27 +68,26 @@ pub async fn answer(
     Ok(envelope.whole(choices, usage))
 }
 
-fn envelope(asked: &Asked, model: &str) -> Envelope {
-    let prefix = if asked.kind == Kind::Chat { "chatcmpl" } else { "cmpl" };
+fn envelope(prepared: &PreparedRequest, model: &str) -> Envelope {
+    let prefix = if prepared.kind == AnswerKind::Chat { "chatcmpl" } else { "cmpl" };
     Envelope {
-        kind: asked.kind,
+        kind: prepared.kind,
         id: format!("{prefix}-{:016x}", random::seed()),
         created: SystemTime::UNIX_EPOCH.elapsed().map(|d| d.as_secs()).unwrap_or(0),
         model: model.to_string(),
-        shown: asked.options.shown,
+        shown: prepared.options.shown,
     }
 }
 
-/// What the generator is asked for.
-fn request(asked: &Asked, tokenizer: Option<&Tokenizer>) -> Request {
-    let options = &asked.options;
+/// The generator's part of a request.
+fn request(prepared: &PreparedRequest, tokenizer: Option<&Tokenizer>) -> Request {
+    let options = &prepared.options;
     let stop_ids = match (tokenizer, options.ending.ignore_eos) {
         (Some(tokenizer), false) => tokenizer.stop_ids().to_vec(),
         _ => Vec::new(),
     };
     Request {
-        prompt: asked.prompt.clone(),
-        begun: 0,
+        prompt: prepared.prompt.clone(),
         max_tokens: options.ending.max_tokens,
         min_tokens: options.ending.min_tokens,
         stop_ids,
@@ -96,5 +95,6 @@ fn request(asked: &Asked, tokenizer: Option<&Tokenizer>) -> Request {
         seed: options.sampling.seed.unwrap_or_else(random::seed),
         want_logits: options.shown.logprobs.is_some(),
         recompute: !options.cache_prompt,
+        ..Request::default()
     }
 }

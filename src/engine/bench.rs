@@ -1,4 +1,4 @@
-//! How fast a loaded model is here, and where its time goes: what the command line and the bench page print.
+//! Measures how fast a loaded model is and where its time goes, for the command line and the bench page.
 
 use super::load::ModelInfo;
 use crate::api::Fields;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::ops::ControlFlow;
 use web_time::Instant;
 
-/// What to measure.
+/// Options of a benchmark.
 #[derive(Debug, Clone)]
 pub struct BenchOptions {
     /// Tokens of the prompt.
@@ -23,7 +23,7 @@ pub struct BenchOptions {
     pub repeat: usize,
     /// Time each kernel as well.
     pub profile: bool,
-    /// Measure what the graphics adapter could do at most as well.
+    /// Measure the graphics adapter's limits as well.
     pub ceilings: bool,
 }
 
@@ -54,17 +54,17 @@ pub struct BenchReport {
     pub generated_tokens: usize,
     /// Runs that count.
     pub runs: usize,
-    /// How fast it is.
+    /// Tokens per second.
     #[serde(flatten)]
     pub speed: Speed,
-    /// What a generated token takes.
+    /// Counters of a generated token.
     #[serde(flatten)]
     pub per_token: PerToken,
     /// Buffers, bind groups and pipelines made in a whole run.
     pub objects_made: f64,
     /// Bytes of the weights as the device has them: a decoded token of a dense model reads nearly all of them.
     pub weight_bytes: u64,
-    /// Where it was asked for, and a graphics adapter computes.
+    /// If [`BenchOptions::ceilings`] and a graphics adapter computes.
     #[serde(flatten)]
     pub roofline: Option<Roofline>,
     /// Where the time of a prompt of up to 256 tokens goes.
@@ -75,7 +75,7 @@ pub struct BenchReport {
     pub decode_kernels: Vec<KernelTime>,
 }
 
-/// How fast it is.
+/// Speeds of prompt and answer.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Speed {
     /// Tokens of the prompt per second until the first token.
@@ -86,7 +86,7 @@ pub struct Speed {
     pub time_to_first_token_s: f64,
 }
 
-/// What a generated token takes.
+/// Counters of a generated token.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct PerToken {
     /// Kernels that were run.
@@ -97,19 +97,19 @@ pub struct PerToken {
     pub bytes_read_per_token: f64,
 }
 
-/// What the graphics adapter could do at most, and how much of it was used.
+/// The adapter's limits, and the shares of them that the model reaches.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Roofline {
-    /// What it could do.
+    /// The limits.
     pub ceilings: Ceilings,
-    /// Of the time in which memory streams, what decoding would need to read each weight once.
+    /// The share of the memory bandwidth that decoding uses, if it reads each weight once.
     pub share_of_stream: f64,
-    /// Of the multiply-adds that the adapter could do, those of the prompt's products.
+    /// The share of the multiply-adds that the prompt's products use.
     pub share_of_fma: f64,
 }
 
 /// One run.
-struct Run {
+struct BenchRun {
     /// Seconds to the first token.
     first: f64,
     /// Tokens per second after it.
@@ -123,7 +123,7 @@ struct Run {
 /// Measures greedy generation. `info` is that of the generator's model.
 ///
 /// # Errors
-/// As of a request.
+/// `INVALID_REQUEST` for a prompt that leaves no room in the context, and errors of the device.
 pub async fn bench(
     generator: &mut Generator,
     info: &ModelInfo,
@@ -140,7 +140,7 @@ pub async fn bench(
         let prompt = (0..options.prompt).map(&mut id).collect();
         runs.push(run(generator, prompt, options.generate, breathe).await?);
     }
-    runs.remove(0); // It warmed up.
+    runs.remove(0); // the warm-up
     let (mut prefill_kernels, mut decode_kernels) = (Vec::new(), Vec::new());
     if options.profile {
         prefill_kernels = generator.profile(options.prompt, options.prompt).await?;
@@ -182,7 +182,7 @@ pub async fn bench(
 }
 
 /// Generates `tokens` after a prompt, and counts what that takes.
-async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, breathe: &Breathe) -> Result<Run> {
+async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, breathe: &Breathe) -> Result<BenchRun> {
     let request = Request {
         prompt,
         max_tokens: Some(tokens),
@@ -202,7 +202,7 @@ async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, breathe
         return Err(Error::invalid("generate", "the context leaves no room for two tokens after the prompt"));
     };
     let per_token = |count: u64| count as f64 / at.len() as f64;
-    Ok(Run {
+    Ok(BenchRun {
         first,
         decode: (at.len() - 1) as f64 / (last - first),
         dispatches: per_token(after.dispatches - before.dispatches),
@@ -213,7 +213,7 @@ async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, breathe
     })
 }
 
-fn median(runs: &[Run], pick: fn(&Run) -> f64) -> f64 {
+fn median(runs: &[BenchRun], pick: fn(&BenchRun) -> f64) -> f64 {
     let mut values: Vec<f64> = runs.iter().map(pick).collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -1,9 +1,9 @@
-//! One choice of an answer: ids are generated, become text, and end at a stop string; tool calls are taken out of it.
+//! One choice of an answer: generates ids, decodes them to text until a stop string, and parses tool calls out of it.
 
 use super::model::Model;
 use super::random;
-use crate::api::answer::{Call, Kind, Piece, Times, TokenLogprob};
-use crate::api::request::Options;
+use crate::api::answer::{AnswerKind, Call, Piece, Times, TokenLogprob};
+use crate::api::request::RequestOptions;
 use crate::api::stop::StopMatcher;
 use crate::chat::tool_calls::{self, ToolCallParser};
 use crate::error::{Error, Result};
@@ -13,14 +13,14 @@ use crate::tokenizer::{StreamDecoder, Tokenizer};
 use std::ops::ControlFlow;
 use web_time::Instant;
 
-/// What a request asks for.
-pub struct Asked {
-    pub kind: Kind,
+/// A request that was checked, with its prompt tokenised.
+pub struct PreparedRequest {
+    pub kind: AnswerKind,
     pub prompt: Vec<u32>,
-    pub options: Options,
-    /// The answer goes on within a text.
+    pub options: RequestOptions,
+    /// The answer continues a text instead of beginning one.
     pub continues: bool,
-    /// What the model was told it may call.
+    /// The tools that the model may call.
     pub calling: Option<Calling>,
 }
 
@@ -30,12 +30,12 @@ pub struct Calling {
     pub tools: Vec<String>,
     /// The prompt ends within a thought.
     pub in_thought: bool,
-    /// What the prompt has of a call already.
+    /// The beginning of a call, if the prompt ends with one.
     pub opening: String,
 }
 
 impl Calling {
-    /// Which has seen what the prompt says of a call.
+    /// A parser that has seen the call's beginning in the prompt.
     fn parser(&self) -> ToolCallParser {
         let mut parser = ToolCallParser::new(self.tools.clone(), self.in_thought);
         parser.push(&self.opening);
@@ -43,8 +43,9 @@ impl Calling {
     }
 }
 
-impl Asked {
-    /// Ids to the text of an answer. Where calls are looked for, their markers are seen though they be control tokens.
+impl PreparedRequest {
+    /// Decodes ids to the text of an answer. With tools, the markers of calls are shown to the parser even if they are control
+    /// tokens.
     fn decoder(&self, tokenizer: &Tokenizer) -> StreamDecoder {
         let decoder = tokenizer.stream();
         let decoder = if self.continues { decoder } else { decoder.at_text_start() };
@@ -55,17 +56,17 @@ impl Asked {
     }
 }
 
-/// A choice that is finished.
+/// A finished choice.
 pub struct Choice {
     pub whole: Piece,
     pub outcome: Outcome,
     pub times: Times,
 }
 
-/// Generates a choice; pieces go to `emit` as they come.
+/// Generates a choice into `writer`. Continues on a new device where the old one is lost.
 ///
 /// # Errors
-/// Those of [`crate::generate::Generator::generate`]; `DEVICE_LOST` only where no new device helps.
+/// Errors of [`crate::generate::Generator::generate`]; `DEVICE_LOST` only if a new device does not help.
 pub async fn choice(
     model: &mut Model,
     mut request: Request,
@@ -76,7 +77,7 @@ pub async fn choice(
     let outcome = loop {
         let mut on_token = |sampled: Sampled| writer.push(sampled);
         match model.work.generator()?.generate(&request, &mut on_token, breathe).await {
-            // A device that is lost twice without a token between would be lost for ever.
+            // A device that is lost twice without a token in between will be lost again.
             Err(Error::DeviceLost { reason }) if !vain || writer.whole.ids.len() > request.begun => {
                 model.rebuild(reason).await?;
                 request.prompt.truncate(prompt_tokens);
@@ -90,44 +91,44 @@ pub async fn choice(
     Ok(Choice { whole: writer.finish(outcome.finish), outcome, times })
 }
 
-/// Takes a choice's ids, tells of the text that may be shown, and keeps the whole.
+/// Turns a choice's ids into pieces of text: emits each as soon as it may be shown, and collects the whole.
 pub struct Writer<'a> {
     tokenizer: Option<&'a Tokenizer>,
-    /// How many alternatives to report for each token, if log-probabilities are wanted.
+    /// Alternatives to report for each token; `None`: no log-probabilities.
     logprobs: Option<usize>,
-    /// Pieces without text are told of as well.
-    tells_all: bool,
+    /// Emits pieces without text as well.
+    emits_all: bool,
     text: TextStream,
     calls: Option<ToolCallParser>,
     n_calls: usize,
     whole: Piece,
     emit: Option<&'a mut dyn FnMut(&Piece)>,
-    /// When the request came, and when its first token and its last one did.
+    /// Times of the request, of its first token and of its latest.
     started: Instant,
     first: Option<Instant>,
     last: Instant,
 }
 
 impl<'a> Writer<'a> {
-    /// `started`: when the request came. `emit` is told of pieces, where they are wanted one by one.
+    /// `started`: when the request came. `emit` gets the pieces of a stream.
     pub fn new(
-        asked: &Asked,
+        prepared: &PreparedRequest,
         tokenizer: Option<&'a Tokenizer>,
         started: Instant,
         emit: Option<&'a mut dyn FnMut(&Piece)>,
     ) -> Self {
-        let Options { ending, shown, .. } = &asked.options;
+        let RequestOptions { ending, shown, .. } = &prepared.options;
         let text = TextStream {
-            decoder: tokenizer.map(|tokenizer| asked.decoder(tokenizer)),
+            decoder: tokenizer.map(|tokenizer| prepared.decoder(tokenizer)),
             stop: StopMatcher::new(ending.stop.clone()),
             stopped: false,
         };
         Writer {
             tokenizer,
             logprobs: shown.logprobs,
-            tells_all: shown.token_ids || shown.logprobs.is_some(),
+            emits_all: shown.token_ids || shown.logprobs.is_some(),
             text,
-            calls: asked.calling.as_ref().map(Calling::parser),
+            calls: prepared.calling.as_ref().map(Calling::parser),
             n_calls: 0,
             whole: Piece::default(),
             emit,
@@ -141,39 +142,39 @@ impl<'a> Writer<'a> {
         self.last = Instant::now();
         self.first.get_or_insert(self.last);
         let (shown, stopped) = self.text.push(sampled.id);
-        let mut piece = self.parted(shown);
+        let mut piece = self.split(shown);
         piece.ids.push(sampled.id);
         if let (Some(logits), Some(top)) = (sampled.logits, self.logprobs) {
             piece.logprobs.push(token_logprob(self.tokenizer, logits, sampled.id, top));
         }
         // A piece without text says nothing, unless ids or log-probabilities were asked for.
-        if piece.says_something() || self.tells_all {
-            self.tell(&piece);
+        if piece.says_something() || self.emits_all {
+            self.emit(&piece);
         }
         self.whole.append(piece);
         if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// The whole choice, with what was held back.
+    /// The whole choice, with text that was held back as a possible stop string.
     fn finish(mut self, finish: Finish) -> Piece {
         let tail = self.text.finish();
-        let mut piece = self.parted(tail);
+        let mut piece = self.split(tail);
         piece.text.push_str(&self.calls.take().map(|mut calls| calls.finish()).unwrap_or_default());
         if piece.says_something() && finish != Finish::Abort {
-            self.tell(&piece);
+            self.emit(&piece);
         }
         self.whole.append(piece);
         self.whole
     }
 
-    fn tell(&mut self, piece: &Piece) {
+    fn emit(&mut self, piece: &Piece) {
         if let Some(emit) = &mut self.emit {
             emit(piece);
         }
     }
 
-    /// A piece of this text, without the calls in it.
-    fn parted(&mut self, text: String) -> Piece {
+    /// Splits text into text and tool calls.
+    fn split(&mut self, text: String) -> Piece {
         let Some(parser) = &mut self.calls else { return Piece { text, ..Piece::default() } };
         let found = parser.push(&text);
         let call = |call| {
@@ -189,11 +190,11 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Ids → text that may be shown.
+/// Ids → text, up to a stop string.
 struct TextStream {
     decoder: Option<StreamDecoder>,
     stop: StopMatcher,
-    /// A stop string was met: nothing follows it.
+    /// A stop string was found: nothing follows it.
     stopped: bool,
 }
 

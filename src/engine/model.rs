@@ -1,4 +1,4 @@
-//! A model on its device, with its adapters. Where the device is lost, it goes on on another.
+//! A model on its device, with its adapters. If the device is lost, the model moves to a new one.
 
 use super::adapters::Adapters;
 use super::rebuild::Origin;
@@ -6,7 +6,7 @@ use super::work::Work;
 use crate::api::request::AdapterChoice;
 use crate::error::Result;
 
-/// A model that computes, and what it is made of again where its device is lost.
+/// A loaded model, and where it came from, so that it can be rebuilt when its device is lost.
 pub struct Model {
     pub work: Work,
     pub adapters: Adapters,
@@ -14,7 +14,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Puts it on a new device. `reason`: what became of the old one.
+    /// Loads it onto a new device. `reason`: why the old one was lost.
     ///
     /// # Errors
     /// `DEVICE_LOST` if that does not succeed.
@@ -22,7 +22,7 @@ impl Model {
         self.origin.rebuild(reason, &mut self.work, &mut self.adapters).await
     }
 
-    /// Makes sure that there is a device: one that was lost since the last request is replaced.
+    /// Replaces the device if it was lost since the last request.
     ///
     /// # Errors
     /// `DEVICE_LOST`.
@@ -30,7 +30,7 @@ impl Model {
         if self.work.device().is_lost() { self.rebuild("between two requests".to_string()).await } else { Ok(()) }
     }
 
-    /// What is computed next is computed with the adapter that `choice` means.
+    /// Selects the adapter for what is computed next.
     ///
     /// # Errors
     /// `INVALID_REQUEST` for a name that no adapter has, or if the model only embeds.

@@ -1,11 +1,11 @@
-//! How well a model foretells a text.
+//! Perplexity: how well a model predicts a text.
 
 use crate::error::{Error, Result};
 use crate::generate::{Breathe, Generator};
 use crate::sampler::logprob;
 use crate::tokenizer::Tokenizer;
 
-/// What a scored text amounts to.
+/// The score of a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Perplexity {
     /// exp of the mean negative log-likelihood of the scored tokens.
@@ -17,10 +17,10 @@ pub struct Perplexity {
 }
 
 /// Scores a text in windows of `window` tokens side by side; in each, every token but the first is predicted. `on_progress`
-/// is told of the tokens that are done, and of all.
+/// gets the tokens that are done, and all.
 ///
 /// # Errors
-/// `INVALID_REQUEST` for a text or a window that is too short, and those of computing.
+/// `INVALID_REQUEST` for a text or a window that is too short, and errors of the device.
 pub async fn perplexity(
     generator: &mut Generator,
     tokenizer: &Tokenizer,

@@ -1,8 +1,8 @@
-//! Numbers that nobody chose.
+//! Random seeds and ids.
 
 use web_time::SystemTime;
 
-/// A seed.
+/// A random seed.
 pub fn seed() -> u64 {
     let mut bytes = [0; 8];
     match getrandom::fill(&mut bytes) {

@@ -53,7 +53,7 @@ impl Origin {
             reason: format!("{reason}; the model could not be put on another: {error}"),
         })?;
         let selected = adapters.renew(places, &ids, work);
-        renewed.listen_like(work);
+        renewed.share_interrupt(work);
         *work = renewed;
         if let Work::Generate(generator) = work {
             generator.select_adapter(selected);

@@ -1,4 +1,4 @@
-//! What a model will be on the device: its formats and bytes, and whether there is room.
+//! The formats and bytes that a model will have on the device, and whether they fit.
 
 use crate::device::DeviceInfo;
 use crate::error::{Error, MemoryLimit, Result};
@@ -8,10 +8,10 @@ use crate::select::LoadOptions;
 use crate::weights::{Checkpoint, TensorInfo};
 use std::cmp::Reverse;
 
-/// What a page's CPU path may hold: wasm's 4 GiB less room for everything else.
+/// Bytes of a model that a page's CPU path can hold: wasm's 4 GiB, less room for everything else.
 const WASM_MOST: u64 = 3 << 30;
 
-/// What a tensor will be once it is loaded; `None` for types that this build cannot load.
+/// The format of a tensor once it is loaded; `None` for types that this build cannot load.
 fn loaded_format(checkpoint: &Checkpoint, tensor: &TensorInfo, options: &LoadOptions) -> Option<Format> {
     let from = tensor.dtype.format()?;
     let quantize = options.quantize.filter(|_| !from.is_quantized());
@@ -83,7 +83,7 @@ pub(super) fn device_bytes(
     cache.saturating_add(weights + logits + activations)
 }
 
-/// Whether the device holds so much.
+/// Checks that the device can hold so much.
 ///
 /// # Errors
 /// `OUT_OF_MEMORY`.

@@ -1,4 +1,4 @@
-//! What a loaded model does: it generates, or it embeds.
+//! A loaded model's executor: a generator of text or an embedder.
 
 use crate::device::Device;
 use crate::embed::Embedder;
@@ -7,7 +7,7 @@ use crate::generate::Generator;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// What an engine's model does.
+/// A generator of text or an embedder, by the model's architecture.
 pub enum Work {
     Generate(Generator),
     Embed(Embedder),
@@ -71,8 +71,8 @@ impl Work {
         }
     }
 
-    /// Whoever holds the other's [`Self::interrupted`] interrupts this one from now on.
-    pub fn listen_like(&mut self, other: &Work) {
+    /// Shares the other's [`Self::interrupted`]: handles that were given out keep working.
+    pub fn share_interrupt(&mut self, other: &Work) {
         let interrupted = other.interrupted().clone();
         match self {
             Work::Generate(generator) => generator.interrupted = interrupted,
