@@ -266,7 +266,7 @@ web_flags() {
 # both and compiled once.
 build_threads() {
   local flags=(--sysroot="$THREADS_SYSROOT" -C codegen-units=4 -C target-feature=+simd128,+atomics,+bulk-memory)
-  # www/start-engine.js makes the memory: at least as large at first as here, at most as large as here.
+  # www/worker/start-engine.js makes the memory: at least as large at first as here, at most as large as here.
   local option
   for option in shared-memory import-memory initial-memory=$((16 << 20)) max-memory=$((4 << 30)); do
     flags+=(-C "link-arg=--$option")

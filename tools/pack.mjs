@@ -17,7 +17,7 @@ const version = process.argv[2];
 if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pack.mjs VERSION');
 
 const page = new Set([
-  'app.js', 'bench.css', 'bench.html', 'bench.js', 'icons', 'index.html', 'logo.svg', 'manifest.webmanifest', 'offline.js', 'page', 'style', 'style.css', 'sw.js',
+  'app.js', 'bench', 'bench.html', 'icons', 'index.html', 'logo.svg', 'manifest.webmanifest', 'page', 'style', 'sw.js',
 ]);
 const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();

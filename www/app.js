@@ -2,7 +2,7 @@
 
 import { Cresset } from './cresset.js';
 import { byId, memory } from './page/dom.js';
-import { activeTransfer, downloads, load } from './page/downloads.js';
+import { activeTransfer, downloads, load, setUpDownloads } from './page/downloads.js';
 import { flame } from './page/flame.js';
 import { bytes } from './page/format.js';
 import { icon } from './page/icons.js';
@@ -15,7 +15,15 @@ import { setUpSettings } from './page/settings.js';
 import { setUpShortcuts } from './page/shortcuts.js';
 import { describeTransfer, deviceNotice } from './page/state.js';
 import { LANGUAGES, say, t, useLanguage, words } from './page/text.js';
-import { allowed, mayFetch } from './page/thrift.js';
+import { allowed, mayFetch } from './page/save-data.js';
+
+/** Each is fetched when it is first opened. @type {Record<string, import('./page/router.js').FetchView>} */
+const VIEWS = {
+  chat: async () => (await import('./page/chat/view.js')).createChat,
+  write: async () => (await import('./page/write/view.js')).createWrite,
+  models: async () => (await import('./page/models/view.js')).createModels,
+  embed: async () => (await import('./page/embed/view.js')).createEmbed,
+};
 
 let toldAbout = null; // the engine that the visitor knows of
 
@@ -25,6 +33,7 @@ byId('settings-button').append(icon('settings'));
 for (const link of document.querySelectorAll('[data-view]')) link.prepend(icon(link.dataset.view));
 
 await useLanguage(memory.get('language') ?? preferredLanguage());
+setUpDownloads({ chooseModel: () => go('models') });
 setUpSettings();
 setUpDrop();
 setUpShortcuts({ search: openSearch, fresh: () => go('chat', 'new') });
@@ -32,7 +41,7 @@ session.addEventListener('change', showModel);
 downloads.addEventListener('change', showModel);
 words.addEventListener('change', showModel);
 showModel();
-const views = startRouter(memory.get('view') ?? 'write');
+const views = startRouter(VIEWS, memory.get('view') ?? 'write');
 document.documentElement.dataset.ready = '';
 tellOffline();
 loadFirst();

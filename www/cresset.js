@@ -7,13 +7,13 @@
 //
 // The engine itself lives in a worker (worker.js) that this file starts.
 
-import { Channel } from './channel.js';
-import { CressetError, aborted } from './errors.js';
-import { Pace, describeProgress } from './progress.js';
-import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest, own } from './requests.js';
-import { models, parse, parseAdapter } from './sources.js';
-import * as store from './store.js';
-import { ChunkStream } from './stream.js';
+import { Channel } from './lib/channel.js';
+import { CressetError, aborted } from './lib/errors.js';
+import { Pace, describeProgress } from './lib/progress.js';
+import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest, own } from './lib/requests.js';
+import { models, parse, parseAdapter } from './files/sources.js';
+import * as store from './files/store.js';
+import { ChunkStream } from './lib/stream.js';
 
 export { CressetError };
 

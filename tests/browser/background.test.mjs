@@ -25,7 +25,7 @@ before(async () => {
   browser = await startBrowser();
   server = await serveEngine();
   page = await newPage(browser);
-  const body = `${readFileSync(`${DIST}/worker.js`, 'utf8')}
+  const body = `${readFileSync(`${DIST}/worker/worker.js`, 'utf8')}
     new BroadcastChannel('held').addEventListener('message', ({ data }) => {
       if (data === 'hold') { ${HELD} } else if (data === 'count') new BroadcastChannel('counted').postMessage(waited);
     });`;

@@ -75,7 +75,7 @@ test('another language reaches what Markdown was made into', async () => {
 test('a text that was whole can go on', async () => {
   await open();
   const shown = await page.evaluate(async () => {
-    const { GrowingText } = await import('/answer/growing.js');
+    const { GrowingText } = await import('/chat/answer/growing.js');
     const box = document.createElement('div');
     const text = new GrowingText(box, { say: (key) => key, level: 2, copyButton: () => document.createElement('button'), check: (node) => node });
     const begun = '# Title\n\n[1]: https://example.org\n\nSee [this][1], and';

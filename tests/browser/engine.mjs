@@ -24,7 +24,7 @@ export async function newEnginePage(browser, server, options) {
   const page = await newPage(browser, options);
   await page.goto(`${server.url}blank.html`);
   await page.evaluate(async () => {
-    await import('/subgroups.js');
+    await import('/worker/subgroups.js');
     const { default: init, Engine } = await import('/cresset_engine.js');
     await init();
     window.Cresset = (await import('/cresset.js')).Cresset;

@@ -45,7 +45,7 @@ before(async () => {
   browser = await startBrowser();
   server = await serveEngine();
   page = await newPage(browser);
-  await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker.js`, 'utf8') }));
+  await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker/worker.js`, 'utf8') }));
   await page.goto(`${server.url}blank.html`);
   await page.evaluate(async () => {
     window.Cresset = (await import('/cresset.js')).Cresset;

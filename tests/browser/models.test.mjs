@@ -500,7 +500,7 @@ test('without room on the device models load all the same', async () => {
 });
 
 test('in a private window models load all the same, and it is said once that they are not kept', async () => {
-  const worker = readFileSync(new URL('../../www/worker.js', import.meta.url), 'utf8');
+  const worker = readFileSync(new URL('../../www/worker/worker.js', import.meta.url), 'utf8');
   const blocked = "StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('blocked', 'SecurityError'));\n";
   page = await newPage(browser);
   await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: blocked + worker }));

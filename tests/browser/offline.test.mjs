@@ -17,7 +17,7 @@ const WWW = fileURLToPath(new URL('../../www', import.meta.url));
 const MOCK = fileURLToPath(new URL('./mock', import.meta.url));
 const INDEX = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Offline</title><link rel="icon" href="data:,">
   <script type="module">
-    import { registerOffline } from './offline.js';
+    import { registerOffline } from './page/service-worker.js';
     window.updates = 0;
     window.registered = registerOffline({ onUpdate: (apply) => { updates += 1; window.apply = apply; } });
   </script>
@@ -186,7 +186,7 @@ test('without a service worker the page works, and says nothing', async (t) => {
   const plain = await newPage(browser);
   t.after(() => plain.context().close());
   await plain.goto(`${server.url}blank.html`);
-  assert.equal(await plain.evaluate(async (url) => (await import(`${url}offline.js`)).registerOffline(), cdn.url), null);
+  assert.equal(await plain.evaluate(async (url) => (await import(`${url}page/service-worker.js`)).registerOffline(), cdn.url), null);
   assert.deepEqual(plain.problems, []);
 });
 
@@ -195,7 +195,7 @@ test('the stamp names what a build consists of, and changes with any of it', asy
   t.after(() => rmSync(folder, { recursive: true }));
   cpSync(WWW, folder, { recursive: true });
   const first = await listOf([folder]);
-  for (const name of ['index.html', 'cresset.js', 'worker.js', 'cresset-chat.js', 'widget/messages/zh-CN.js', 'models/catalogue.json']) assert.ok(first.files.includes(name), name);
+  for (const name of ['index.html', 'cresset.js', 'worker/worker.js', 'cresset-chat.js', 'widget/messages/zh-CN.js', 'models/catalogue.json']) assert.ok(first.files.includes(name), name);
   assert.deepEqual(first.files.filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)), []);
   assert.deepEqual(await listOf([folder]), first);
   mkdirSync(join(folder, 'threads'));
@@ -203,6 +203,6 @@ test('the stamp names what a build consists of, and changes with any of it', asy
   const second = await listOf([folder]);
   assert.deepEqual([second.files, second.onUse], [first.files, { 'threads/cresset_engine.js': `sha256-${createHash('sha256').update('export default 1;').digest('base64')}` }]);
   assert.notEqual(second.stamp, first.stamp);
-  writeFileSync(join(folder, 'errors.js'), '// changed');
+  writeFileSync(join(folder, 'lib', 'errors.js'), '// changed');
   assert.notEqual((await listOf([folder])).stamp, first.stamp);
 });

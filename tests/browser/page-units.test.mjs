@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Marked } from 'marked';
-import { Blocks } from '../../www/answer/blocks.js';
+import { Blocks } from '../../www/chat/answer/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
 import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
 import { deviceWords, whyNot } from '../../www/page/reasons.js';
@@ -15,9 +15,9 @@ import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/mo
 import { choose } from '../../www/page/models/suggestions.js';
 import { bytesOnDevice, judge, judgeFile } from '../../www/page/models/verdict.js';
 import { estimate, weightsOf } from '../../www/page/models/yardstick.js';
-import { Sentences, spoken } from '../../www/answer/sentences.js';
-import { Inked, Tokens } from '../../www/page/write/inked.js';
-import { parse } from '../../www/sources.js';
+import { Sentences, spoken } from '../../www/chat/answer/sentences.js';
+import { Inked, Tokens } from '../../www/page/write/runs.js';
+import { parse } from '../../www/files/sources.js';
 import { WORDS } from './mock/answers.js';
 
 const WWW = fileURLToPath(new URL('../../www/', import.meta.url));
@@ -219,7 +219,7 @@ test('whatever the engine says against a model or a graphics adapter has words',
 });
 
 test('software adapters go by the same names before the engine starts and in it', () => {
-  const names = ['start-engine.js', '../src/device/web.js'].map((path) => /\/[\w|]+\/i(?=\.test\()/.exec(read(path))?.[0]);
+  const names = ['worker/start-engine.js', '../src/device/web.js'].map((path) => /\/[\w|]+\/i(?=\.test\()/.exec(read(path))?.[0]);
   assert.ok(names[0] && names[0] === names[1], names.join(' '));
 });
 
@@ -328,7 +328,7 @@ test('every message is there in every language, with the same parameters', () =>
 });
 
 test('no message is missing, and none is unused', () => {
-  const sources = [...walk(`${WWW}page`), ...walk(`${WWW}answer`), `${WWW}app.js`, `${WWW}index.html`].map((path) => readFileSync(path, 'utf8')).join('\n');
+  const sources = [...walk(`${WWW}page`), ...walk(`${WWW}chat`), `${WWW}app.js`, `${WWW}index.html`].map((path) => readFileSync(path, 'utf8')).join('\n');
   const keys = new Set(Object.keys(MESSAGES.en).map(base));
   const rooms = new Set([...keys].map((key) => key.split('.')[0]));
   const literals = new Set([...sources.matchAll(/['"]([a-z]\w*(?:\.[\w-]+)+)['"]/g)].map(([, key]) => key));
@@ -336,7 +336,7 @@ test('no message is missing, and none is unused', () => {
   const missing = [...literals].filter((key) => rooms.has(key.split('.')[0]) && !keys.has(key) && !other.includes(key) && !/\.(js|json|css|html|gguf)$/.test(key));
   assert.deepEqual(missing, []);
   // A key may be put together; then what stands for its variable parts is written somewhere in the sources or the data.
-  const known = new Set(`${sources} ${read('models/hub.json')} ${read('progress.js')} ${read('cresset.d.ts')}`.match(/[\w-]+/g));
+  const known = new Set(`${sources} ${read('models/hub.json')} ${read('lib/progress.js')} ${read('cresset.d.ts')}`.match(/[\w-]+/g));
   const patterns = [...sources.matchAll(/`([a-z]+\.[^`]*?\$\{[^`]*)`/g)].map(([, text]) => {
     const parts = text.split(/\$\{(?:[^{}]|\{[^{}]*\})*\}/).map((part) => part.replace(/[.*+?^()|[\]\\]/g, '\\$&'));
     return new RegExp(`^${parts.join('([\\w-]+)')}$`);

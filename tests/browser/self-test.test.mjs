@@ -92,7 +92,7 @@ test('what is kept may be anything: it is found out anew', async () => {
     const verdicts = await page.evaluate(async (text) => {
       const cache = await caches.open('cresset self-test');
       await cache.put((await cache.keys())[0], new Response(text));
-      return (await import('/verdicts.js')).readVerdicts();
+      return (await import('/worker/verdicts.js')).readVerdicts();
     }, text);
     assert.deepEqual(verdicts, [], text);
   }

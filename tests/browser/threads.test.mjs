@@ -10,7 +10,7 @@ import { STRICT_CSP, newPage, script, startBrowser, startServer } from './harnes
 
 // The engine in a worker, as in the library, but with the logits, which the library does not give.
 const BARE = script(`
-  import { startEngine } from '/start-engine.js';
+  import { startEngine } from '/worker/start-engine.js';
   const filesAt = (paths) => Promise.all(paths.map(async (path) => {
     const blob = await (await fetch(path)).blob();
     return { name: path.split('/').pop(), size: blob.size, read: async (at, length) => new Uint8Array(await blob.slice(at, at + length).arrayBuffer()) };
@@ -29,8 +29,8 @@ const BARE = script(`
 `);
 
 // thread.js, but that it traps in the middle of its first part: its module is the engine's, with every f32x4.mul unreachable.
-const TRAPPING = script(readFileSync(new URL('../../www/thread.js', import.meta.url), 'utf8').replace('({ data: { module, memory } }) => {', `async ({ data: { memory } }) => {
-    const bytes = new Uint8Array(await (await fetch('./threads/cresset_engine_bg.wasm')).arrayBuffer());
+const TRAPPING = script(readFileSync(new URL('../../www/worker/thread.js', import.meta.url), 'utf8').replace('({ data: { module, memory } }) => {', `async ({ data: { memory } }) => {
+    const bytes = new Uint8Array(await (await fetch('../threads/cresset_engine_bg.wasm')).arrayBuffer());
     for (let at = bytes.indexOf(0xfd); at >= 0; at = bytes.indexOf(0xfd, at + 1)) {
       if (bytes[at + 1] === 0xe6 && bytes[at + 2] === 0x01) bytes.set([0x00, 0x01, 0x01], at);
     }
@@ -190,10 +190,10 @@ test('threads that are no number of threads are refused', { skip }, async () => 
 test('where shared memory is refused, or its files are missing, one thread does', { skip }, async (t) => {
   const missing = await serveWith(ISOLATED, { '/threads/cresset_engine_bg.wasm': (request, response) => response.writeHead(404).end() });
   const refusal = 'WebAssembly.Memory = class { constructor() { throw new RangeError("could not allocate memory"); } };';
-  const worker = await (await fetch(`${isolated.url}worker.js`)).text();
-  const refusing = await serveWith(ISOLATED, { '/refuse.js': script(refusal), '/worker.js': script(`import './refuse.js';\n${worker}`) });
+  const worker = await (await fetch(`${isolated.url}worker/worker.js`)).text();
+  const refusing = await serveWith(ISOLATED, { '/refuse.js': script(refusal), '/worker/worker.js': script(`import '/refuse.js';\n${worker}`) });
   // Helpers that cannot be started leave the engine alone with its memory.
-  const shut = await serveWith(ISOLATED, { '/thread.js': (request, response) => response.writeHead(404).end() });
+  const shut = await serveWith(ISOLATED, { '/worker/thread.js': (request, response) => response.writeHead(404).end() });
   for (const server of [missing, refusing, shut]) t.after(() => server.close());
   for (const server of [missing, refusing, shut]) {
     const opened = await openAt(server);
@@ -203,7 +203,7 @@ test('where shared memory is refused, or its files are missing, one thread does'
 });
 
 test('a helper that traps ends the engine with an error, and nobody waits for it', { skip }, async (t) => {
-  const server = await serveWith(ISOLATED, { '/thread.js': TRAPPING });
+  const server = await serveWith(ISOLATED, { '/worker/thread.js': TRAPPING });
   t.after(() => server.close());
   const opened = await openAt(server);
   const { code, message } = await opened.evaluate(() => outcome(write({ device: 'cpu', threads: 2 })));

@@ -4,15 +4,15 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { parseIntegrity } from '../../www/open.js';
-import { Pace, describeProgress, formatBytes } from '../../www/progress.js';
-import { encodeRequest } from '../../www/requests.js';
-import { Sha256 } from '../../www/sha256.js';
-import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/sources.js';
+import { parseIntegrity } from '../../www/files/open.js';
+import { Pace, describeProgress, formatBytes } from '../../www/lib/progress.js';
+import { encodeRequest } from '../../www/lib/requests.js';
+import { Sha256 } from '../../www/files/sha256.js';
+import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/files/sources.js';
 import english from '../../www/widget/messages/en.js';
 import chinese from '../../www/widget/messages/zh-CN.js';
 import { EventParser } from '../../www/widget/sse.js';
-import { partsOf } from '../../www/answer/thought.js';
+import { partsOf } from '../../www/chat/answer/thought.js';
 import { LANGUAGES } from '../../www/widget/words.js';
 import { explain } from '../../www/widget/problems.js';
 
@@ -115,7 +115,7 @@ test('the widget says the same in every language, and nothing else', () => {
     assert.equal(places(chinese[key]), places(text), key);
     assert.match(chinese[key], /[\u4e00-\u9fff]/, key);
   }
-  const folders = ['widget', 'answer'].map((name) => new URL(`../../www/${name}/`, import.meta.url));
+  const folders = ['widget', 'chat/answer'].map((name) => new URL(`../../www/${name}/`, import.meta.url));
   const code = folders.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => readFileSync(new URL(name, folder), 'utf8'))).join('\n');
   const used = (key) => [`'${key}'`, `words.${key}`, `.${key};`, `.${key},`].some((text) => code.includes(text));
   // Families of keys that code puts together.

@@ -23,7 +23,7 @@ before(async () => {
     routes: {
       // The page's own place, so that the service worker answers for it.
       '/': send('text/html', SITE), '/index.html': send('text/html', SITE),
-      '/start.js': send('text/javascript', "import { registerOffline } from './offline.js'; window.registered = registerOffline();"),
+      '/start.js': send('text/javascript', "import { registerOffline } from './page/service-worker.js'; window.registered = registerOffline();"),
     },
   });
 });

@@ -57,7 +57,7 @@ test('closed, it costs a page at most 20 kB gzipped, and nothing of engine or mo
   const bytes = own.reduce((sum, [, body]) => sum + gzipSync(body).length, 0);
   t.diagnostic(`${own.map(([path]) => path).join(' ')}: ${bytes} bytes`);
   assert.ok(own.length > 0 && bytes <= 20_000, `${bytes} bytes`);
-  assert.ok(own.every(([path]) => /^\/(cresset-chat|widget\/\w[\w-]*|dom)\.js$/.test(path)), own.map(([path]) => path).join(' '));
+  assert.ok(own.every(([path]) => /^\/(cresset-chat|widget\/\w[\w-]*|chat\/dom)\.js$/.test(path)), own.map(([path]) => path).join(' '));
 });
 
 test('with consent nothing is downloaded before the visitor agrees to the megabytes', async () => {

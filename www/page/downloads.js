@@ -4,10 +4,9 @@
 import { Cresset } from '../cresset.js';
 import { announce, memory } from './dom.js';
 import { clearProblems, showProblem, toast, warningText } from './problems.js';
-import { go } from './router.js';
 import { session } from './session.js';
 import { Tabs } from './tabs.js';
-import { agree } from './thrift.js';
+import { agree } from './save-data.js';
 import { t } from './text.js';
 
 // A download so large is worth asking the browser to keep it.
@@ -41,6 +40,13 @@ let told = new Set(); // reasons of warnings that were said of the active one
 const paused = new Map(Object.entries(memory.get('paused') ?? {}));
 const tabs = new Tabs();
 const discarded = new Set(); // given up: a list that was read before must not bring them back
+
+let chooseModel = () => {};
+
+/** @param {{ chooseModel: () => void }} ways   `chooseModel` leads to the other models, where one did not come */
+export function setUpDownloads(ways) {
+  ({ chooseModel } = ways);
+}
 
 /** Those that go on or could: the active one first. @returns {Transfer[]} */
 export function transfers() {
@@ -159,7 +165,7 @@ function waysOn(error, { model, label, integrity }) {
       await load(model, label, { integrity });
     },
   };
-  const other = { label: 'problem.other', run: () => go('models') };
+  const other = { label: 'problem.other', run: () => chooseModel() };
   if (['INTEGRITY', 'MODEL_FORMAT'].includes(error.code) && typeof model === 'string') return [fresh, other];
   if (error.details?.moved) return [other];
   if (['DOWNLOAD', 'STORAGE', 'DEVICE_LOST', 'INTERNAL'].includes(error.code)) return [again, other];

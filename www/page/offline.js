@@ -1,6 +1,6 @@
 // The page without a network: the service worker keeps it, the library keeps the models.
 
-import { registerOffline } from '../offline.js';
+import { registerOffline } from './service-worker.js';
 import { toast } from './problems.js';
 import { t } from './text.js';
 

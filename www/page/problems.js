@@ -23,7 +23,7 @@ const KINDS = {
 };
 
 /**
- * @param {import('../errors.js').CressetError} error
+ * @param {import('../lib/errors.js').CressetError} error
  * @returns {{ title: string, advice: string }} in the page's language
  */
 export function explain(error) {
@@ -48,7 +48,7 @@ export function warningText({ code, message, details }, label) {
 
 /**
  * A card that says it.
- * @param {import('../errors.js').CressetError} error
+ * @param {import('../lib/errors.js').CressetError} error
  * @param {{ subject?: string, actions?: { label: string, run: () => void, primary?: boolean }[], onClose?: () => void }} [options]
  *   `subject`: what it is about, a model's name say; `label`s are keys of messages
  */

@@ -1,14 +1,14 @@
 // What helps to mend a fault, as text to paste into a report: the error, the browser, the graphics adapter and how it computes.
 // Nothing of what the visitor wrote or read is in it.
 
-import { readVerdicts } from '../verdicts.js';
+import { readVerdicts } from '../worker/verdicts.js';
 import { session } from './session.js';
 
 // Self-tests with other models' formats say little more.
 const MOST_VERDICTS = 3;
 
 /**
- * @param {import('../errors.js').CressetError} error
+ * @param {import('../lib/errors.js').CressetError} error
  * @returns {Promise<string>}
  */
 export async function reportOf(error) {

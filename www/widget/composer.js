@@ -1,6 +1,6 @@
 // Where the visitor types. Enter sends, but not the Enter that ends a composition; Shift+Enter begins a line.
 
-import { attribute, element, icon } from '../dom.js';
+import { attribute, element, icon } from '../chat/dom.js';
 
 const SEND = ['M12 19.5V5', 'm5.5 11.5 6.5-6.5 6.5 6.5'];
 const STOP = 'M7 7h10v10H7z';

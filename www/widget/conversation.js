@@ -1,8 +1,8 @@
 // The conversation: turns of visitor and assistant, the answer that is being written, and what went wrong with it. Knows no
 // document. Events: `turn` (detail: the new turn), `piece` (detail: the turn), `end` (likewise), `note`, `reset`.
 
-import { CressetError } from '../errors.js';
-import { partsOf } from '../answer/thought.js';
+import { CressetError } from '../lib/errors.js';
+import { partsOf } from '../chat/answer/thought.js';
 
 /**
  * @typedef {{ role: 'user' | 'assistant', content: string, state: 'done' | 'waiting' | 'writing' | 'stopped' | 'failed',

@@ -1,8 +1,8 @@
 // What the widget is once it has been opened: joins the assistant, the conversation and what is seen of them.
 
-import { Speaker } from '../answer/speaker.js';
-import { partsOf } from '../answer/thought.js';
-import { element } from '../dom.js';
+import { Speaker } from '../chat/answer/speaker.js';
+import { partsOf } from '../chat/answer/thought.js';
+import { element } from '../chat/dom.js';
 import { Assistant } from './assistant.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';

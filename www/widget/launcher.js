@@ -1,6 +1,6 @@
 // The closed widget: a round button in a corner of the window, with the number of messages not yet read.
 
-import { attribute, element, icon, styleSheet } from '../dom.js';
+import { attribute, element, icon, styleSheet } from '../chat/dom.js';
 import { LAUNCHER } from './launcher-style.js';
 import { fill } from './words.js';
 

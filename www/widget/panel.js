@@ -1,7 +1,7 @@
 // The open widget: a window in the corner, or over everything on a small screen. A <dialog>: there the browser itself keeps
 // the focus inside, and gives it back when it closes.
 
-import { attribute, element, icon, styleSheet } from '../dom.js';
+import { attribute, element, icon, styleSheet } from '../chat/dom.js';
 import { PANEL } from './panel-style.js';
 
 const CLOSE = 'M6.5 6.5l11 11M17.5 6.5l-11 11';

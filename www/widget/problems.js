@@ -1,7 +1,7 @@
 // Errors in a visitor's words: what happened, and what to do.
 
 /**
- * @param {import('../errors.js').CressetError} error
+ * @param {import('../lib/errors.js').CressetError} error
  * @returns {{ key: string, values: object }} keys `problem.<key>.title` and `.advice`
  */
 export function explain({ code, details }) {

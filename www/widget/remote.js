@@ -1,8 +1,8 @@
 // Answers from the site's OpenAI-compatible server, for devices that cannot run the model.
 
-import { CressetError } from '../errors.js';
-import { own } from '../requests.js';
-import { startWorker } from '../start-worker.js';
+import { CressetError } from '../lib/errors.js';
+import { own } from '../lib/requests.js';
+import { startWorker } from '../lib/start-worker.js';
 
 const WORKER = new URL('./remote-worker.js', import.meta.url);
 

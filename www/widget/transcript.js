@@ -1,9 +1,9 @@
 // The conversation as it is seen: turns, what can be done with them, notes between them. The end stays in sight.
 
-import { Follower } from '../answer/follower.js';
-import { GrowingText } from '../answer/growing.js';
-import { partsOf } from '../answer/thought.js';
-import { attribute, element, icon } from '../dom.js';
+import { Follower } from '../chat/answer/follower.js';
+import { GrowingText } from '../chat/answer/growing.js';
+import { partsOf } from '../chat/answer/thought.js';
+import { attribute, element, icon } from '../chat/dom.js';
 import { fill } from './words.js';
 
 const COPY = ['M9 9h10v11H9z', 'M15 9V4H5v11h4'];

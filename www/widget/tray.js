@@ -1,6 +1,6 @@
 // Cards above the input: the question for consent, the download, what went wrong. One at a time, by the assistant's state.
 
-import { attribute, element } from '../dom.js';
+import { attribute, element } from '../chat/dom.js';
 import { bytesText, timeText } from './format.js';
 import { explain } from './problems.js';
 import { fill } from './words.js';

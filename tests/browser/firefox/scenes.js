@@ -85,7 +85,7 @@ export const mock = {
   },
 
   async 'a service worker keeps the build'() {
-    const { registerOffline } = await import('/offline.js');
+    const { registerOffline } = await import('/page/service-worker.js');
     const registration = await registerOffline();
     await until(() => navigator.serviceWorker.controller);
     const kept = [];

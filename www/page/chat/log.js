@@ -1,6 +1,6 @@
 // The turns on the page: one element a turn, kept while the turn is shown. The end stays in sight while an answer grows.
 
-import { Follower } from '../../answer/follower.js';
+import { Follower } from '../../chat/answer/follower.js';
 import { breathe, byId, copy } from '../dom.js';
 import { words } from '../text.js';
 import { loadMarkdown } from './markdown.js';

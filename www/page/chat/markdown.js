@@ -18,10 +18,10 @@ let library = null;
 
 /**
  * Fetches what it takes.
- * @returns {Promise<(box: HTMLElement) => import('../../answer/growing.js').GrowingText | PlainText>}
+ * @returns {Promise<(box: HTMLElement) => import('../../chat/answer/growing.js').GrowingText | PlainText>}
  */
 export function loadMarkdown() {
-  library ??= Promise.all([import('../../answer/growing.js'), import('../../vendor/purify.min.js')])
+  library ??= Promise.all([import('../../chat/answer/growing.js'), import('../../vendor/purify.min.js')])
     .then(([{ GrowingText }]) => (box) => new GrowingText(box, SURROUNDINGS))
     .catch(() => {
       library = null;
@@ -30,7 +30,7 @@ export function loadMarkdown() {
   return library;
 }
 
-/** @type {import('../../answer/markdown.js').Surroundings} */
+/** @type {import('../../chat/answer/markdown.js').Surroundings} */
 const SURROUNDINGS = {
   say: (key, values) => t(`answer.${key}`, values),
   level: 2,

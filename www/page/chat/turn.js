@@ -4,7 +4,7 @@ import { announce, copy, element, memory } from '../dom.js';
 import { duration, rate } from '../format.js';
 import { icon } from '../icons.js';
 import { t } from '../text.js';
-import { partsOf } from '../../answer/thought.js';
+import { partsOf } from '../../chat/answer/thought.js';
 
 /**
  * @typedef {object} Deeds   what a turn asks of the conversation

@@ -1,7 +1,7 @@
 // The chat view: joins the conversation with its turns on the page, the composer, the list and the panel.
 
-import { Speaker } from '../../answer/speaker.js';
-import { partsOf } from '../../answer/thought.js';
+import { Speaker } from '../../chat/answer/speaker.js';
+import { partsOf } from '../../chat/answer/thought.js';
 import { byId, download, element, memory } from '../dom.js';
 import { setUpDrawer } from '../drawer.js';
 import { icon } from '../icons.js';

@@ -7,7 +7,7 @@ import { bytes } from '../format.js';
 import { icon } from '../icons.js';
 import { toast, untoast } from '../problems.js';
 import { session } from '../session.js';
-import { allowed, mayFetch } from '../thrift.js';
+import { allowed, mayFetch } from '../save-data.js';
 import { say, t, words } from '../text.js';
 import { lookAt } from './address.js';
 import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';

@@ -5,7 +5,7 @@
 import { Cresset } from '../../cresset.js';
 import { memory } from '../dom.js';
 import { session } from '../session.js';
-import { mayFetch } from '../thrift.js';
+import { mayFetch } from '../save-data.js';
 
 // GGUF's numbers: value types of its metadata, and the block layout of the formats that are measured.
 const UINT32 = 4, FLOAT32 = 6, STRING = 8;

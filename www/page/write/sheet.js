@@ -2,7 +2,7 @@
 // token. Both must break lines alike.
 
 import { byId, element } from '../dom.js';
-import { Inked } from './inked.js';
+import { Inked } from './runs.js';
 
 const NEAR_PX = 60; // so near the end a reader follows it
 

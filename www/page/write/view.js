@@ -15,7 +15,7 @@ import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
 import { TokenCard } from './card.js';
 import { buildFrame } from './frame.js';
-import { Inked, Tokens } from './inked.js';
+import { Inked, Tokens } from './runs.js';
 import { Readout } from './readout.js';
 import { Sheet } from './sheet.js';
 

@@ -1,13 +1,13 @@
 // Trying again after failures that may pass: breaks, time-outs, servers that are busy.
 
-import { aborted } from './errors.js';
-import { FIRST_WAITS, OFFLINE_MS, RETRY_AFTER_MS, WAITS_MS } from './patience.js';
+import { aborted } from '../lib/errors.js';
+import { FIRST_WAITS, OFFLINE_MS, RETRY_AFTER_MS, WAITS_MS } from './backoff-times.js';
 
 /**
  * Says after each failure whether there is hope, and waits before the next try.
  * @typedef {object} PatienceOptions
  * @property {AbortSignal} [signal]
- * @property {(error: import('./errors.js').CressetError, milliseconds: number | null) => void} [onWait]
+ * @property {(error: import('../lib/errors.js').CressetError, milliseconds: number | null) => void} [onWait]
  *   null: until the device is online again
  */
 export class Patience {

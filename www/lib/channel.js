@@ -7,7 +7,7 @@ import { CressetError } from './errors.js';
 import { own } from './requests.js';
 import { startWorker } from './start-worker.js';
 
-const WORKER = new URL('./worker.js', import.meta.url);
+const WORKER = new URL('../worker/worker.js', import.meta.url);
 
 export class Channel {
   #worker;

@@ -1,7 +1,7 @@
 // The bench page: loads a model, measures it with `engine.bench`, and says what share of the adapter's limits that is.
 // tools/bench.mjs opens it too, and reads `globalThis.report`.
 
-import { Cresset } from './cresset.js';
+import { Cresset } from '../cresset.js';
 
 const byId = (id) => document.getElementById(id);
 const number = (digits) => (value) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -1,11 +1,11 @@
 // The engine's start, in its worker. Two builds of it lie here: one for any page, and one whose threads share memory, for
 // pages that are cross-origin isolated, where the CPU is to compute.
 
-import { CressetError } from './errors.js';
-import { startWorker } from './start-worker.js';
+import { CressetError } from '../lib/errors.js';
+import { startWorker } from '../lib/start-worker.js';
 
-const PLAIN = new URL('./cresset_engine.js', import.meta.url);
-const THREADED = new URL('./threads/cresset_engine.js', import.meta.url);
+const PLAIN = new URL('../cresset_engine.js', import.meta.url);
+const THREADED = new URL('../threads/cresset_engine.js', import.meta.url);
 const THREAD = new URL('./thread.js', import.meta.url);
 
 const MOST_BY_DEFAULT = 8;
@@ -18,7 +18,7 @@ const JOIN_MS = 5000;
 
 /**
  * @param {{ device: 'auto' | 'webgpu' | 'cpu', threads?: number }} options
- * @returns {Promise<typeof import('./cresset_engine.js')>}
+ * @returns {Promise<typeof import('../cresset_engine.js')>}
  */
 export async function startEngine(options) {
   const threads = await threadsFor(options);
@@ -120,7 +120,7 @@ async function startPlain() {
   const onRefusal = () => { refused = true; };
   addEventListener('securitypolicyviolation', onRefusal);
   try {
-    const glue = await import('./cresset_engine.js');
+    const glue = await import('../cresset_engine.js');
     await glue.default();
     return glue;
   } catch (error) {

@@ -1,16 +1,16 @@
 // Files of a model → files the engine can read, through the cache or straight from the network.
 
-import { ArrivingFile } from './arriving.js';
-import { CressetError } from './errors.js';
-import { BlobFile, StoredFile, openRemote } from './files.js';
+import { ArrivingFile } from './incoming.js';
+import { CressetError } from '../lib/errors.js';
+import { BlobFile, StoredFile, openRemote } from './readers.js';
 import { askSize } from './http.js';
 import { hashAt } from './hub.js';
-import { announce, listen } from './neighbours.js';
-import { formatBytes } from './progress.js';
+import { announce, listen } from './tabs.js';
+import { formatBytes } from '../lib/progress.js';
 import { Sha256 } from './sha256.js';
 import { isAbsent, isWeights } from './sources.js';
 import * as store from './store.js';
-import { Tally } from './tally.js';
+import { Tally } from './progress.js';
 import { openTransfer } from './transfer.js';
 
 // Bytes collected before they become a Blob, which the browser may keep out of memory.

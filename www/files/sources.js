@@ -2,11 +2,11 @@
 //
 // `parse` runs in the page (it alone knows the page's address), `resolve` in the worker.
 
-import catalogue from './models/catalogue.json' with { type: 'json' };
-import { CressetError } from './errors.js';
+import catalogue from '../models/catalogue.json' with { type: 'json' };
+import { CressetError } from '../lib/errors.js';
 import { baseName, request, requestText } from './http.js';
 import { HUB, hubFile } from './hub.js';
-import { retried } from './retry.js';
+import { retried } from './backoff.js';
 
 /** Models that come with the library; the first is 'default'. */
 export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...entry })));
@@ -110,7 +110,7 @@ const ADAPTER = {
 };
 
 function bundled({ file, sha256, bytes }) {
-  const url = new URL(file, new URL('./models/', import.meta.url)).href;
+  const url = new URL(file, new URL('../models/', import.meta.url)).href;
   // The hash in the key lets a new version of the file replace the stored one.
   return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256, bytes }];
 }

@@ -5,7 +5,7 @@
 // until then `.part`, what a later download needs to go on (part.js writes them). Every function works without the file
 // system too: it then finds nothing and stores nothing. `begin` belongs to a worker; the rest runs anywhere.
 
-import { aborted } from './errors.js';
+import { aborted } from '../lib/errors.js';
 import { openAccess, openFolder, readFile, readJson, write, writeJson } from './opfs.js';
 import { Part, removePart, sumsFit } from './part.js';
 import { sha256Text } from './sha256.js';

@@ -1,6 +1,6 @@
 // A file that is still on its way into the store, for reading as it comes.
 
-import { CressetError } from './errors.js';
+import { CressetError } from '../lib/errors.js';
 
 export class ArrivingFile {
   /** The file once it is here, checked; an error where it does not come, or was read and then came anew. @type {Promise<{ read: Function }>} */

@@ -1,11 +1,11 @@
 // The engine's home: receives calls (channel.js has the protocol), runs them one after another, forwards what the wasm
 // module gives. One worker holds one model.
 
-import { CressetError } from './errors.js';
-import { openAll, parseIntegrity, readText, survey } from './open.js';
-import { isWeights, resolve, storedFiles } from './sources.js';
+import { CressetError } from '../lib/errors.js';
+import { openAll, parseIntegrity, readText, survey } from '../files/open.js';
+import { isWeights, resolve, storedFiles } from '../files/sources.js';
 import { engineSize, startEngine } from './start-engine.js';
-import * as store from './store.js';
+import * as store from '../files/store.js';
 import './subgroups.js';
 import { keepVerdict, readVerdicts } from './verdicts.js';
 
@@ -171,7 +171,7 @@ async function openAdapter(source, options, report, signal) {
   return opened;
 }
 
-/** @returns {import('./open.js').Access} */
+/** @returns {import('../files/open.js').Access} */
 function accessTo({ name }, { cache }, report, signal) {
   return { model: name, cache, headersOnly: false, report, signal };
 }

@@ -1,4 +1,4 @@
-// Short times for tests; see www/patience.js.
+// Short times for tests; see www/files/backoff-times.js.
 export const WAITS_MS = [20, 40, 80, 160, 320, 640];
 export const FIRST_WAITS = 2;
 export const RESTARTS = 2;

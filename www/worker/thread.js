@@ -1,7 +1,7 @@
 // A thread of the engine on the CPU: a worker that shares module and memory with the engine's (start-engine.js) and computes
 // with it until both are ended.
 
-import { help, initSync, join, leave } from './threads/cresset_engine.js';
+import { help, initSync, join, leave } from '../threads/cresset_engine.js';
 
 const STACK_BYTES = 1 << 20;
 

@@ -1,7 +1,7 @@
 // Markdown of a model → nodes. marked only splits the text into tokens; every node is made here, of a few kinds and from
 // text, so nothing that a model writes becomes markup. Links say where they lead; images are links, never fetched.
 
-import { Lexer } from '../vendor/marked.esm.js';
+import { Lexer } from '../../vendor/marked.esm.js';
 import { element, icon } from '../dom.js';
 
 const SAFE = ['http:', 'https:', 'mailto:'];

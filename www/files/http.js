@@ -1,8 +1,8 @@
 // A URL to bytes, over one connection. Every failure becomes a CressetError that says what to do; one that may pass has
 // `details.transient` (retry.js tries again).
 
-import { CressetError, aborted } from './errors.js';
-import { STALL_MS } from './patience.js';
+import { CressetError, aborted } from '../lib/errors.js';
+import { STALL_MS } from './backoff-times.js';
 
 const READ_BYTES = 256 * 1024;
 

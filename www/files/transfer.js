@@ -2,8 +2,8 @@
 // server cannot do that.
 
 import { chunks, contentLength, contentRange, downloadError, request, shortError } from './http.js';
-import { RESTARTS } from './patience.js';
-import { Patience } from './retry.js';
+import { RESTARTS } from './backoff-times.js';
+import { Patience } from './backoff.js';
 
 /**
  * What a server says about a file; null where it does not. Two answers about the same bytes have the same.
@@ -14,7 +14,7 @@ import { Patience } from './retry.js';
  * @property {number} [from]      bytes of it that are here already
  * @property {Facts} [seen]       what was said about them when they came
  * @property {boolean} [checked]  a hash will tell whether old and new bytes belong together, whatever the server says
- * @property {(error: import('./errors.js').CressetError, milliseconds: number | null) => void} [onWait]
+ * @property {(error: import('../lib/errors.js').CressetError, milliseconds: number | null) => void} [onWait]
  */
 
 /** @param {string} url @param {TransferOptions} [options] */

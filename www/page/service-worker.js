@@ -1,6 +1,6 @@
 // Makes the page, and every page beside it, work without a network after the first visit, and installable (sw.js).
 //
-//   import { registerOffline } from './offline.js';
+//   import { registerOffline } from './page/service-worker.js';
 //   registerOffline({ onUpdate: (apply) => showButton('A new version is there', apply) });
 
 const CHECK_MS = 3_600_000;
@@ -15,7 +15,7 @@ const CHECK_MS = 3_600_000;
 export async function registerOffline({ onUpdate = () => {} } = {}) {
   const { serviceWorker } = globalThis.navigator ?? {};
   if (!serviceWorker) return null;
-  const script = new URL('./sw.js', import.meta.url);
+  const script = new URL('../sw.js', import.meta.url);
   try {
     const registration = await serviceWorker.register(script, { scope: new URL('./', script).pathname, updateViaCache: 'none' });
     watch(registration, serviceWorker, () => onUpdate(() => takeOver(registration, serviceWorker)));

@@ -1,10 +1,10 @@
 // Model files as the engine reads them: `{ name, size, read(offset, length) → Promise<Uint8Array> }`.
 // A read past the end gives the bytes there are.
 
-import { CressetError } from './errors.js';
+import { CressetError } from '../lib/errors.js';
 import { askSize, chunks, contentLength, downloadError, fileSize, request } from './http.js';
 import { CHUNK, hasSum } from './part.js';
-import { retried } from './retry.js';
+import { retried } from './backoff.js';
 import * as store from './store.js';
 
 /** A file over a Blob: chosen by the visitor, or collected in memory. */
@@ -210,7 +210,7 @@ class StreamedFile {
  * is read. Null when neither is possible (no ranges and no known size): download it.
  * @param {string} url
  * @param {string} name
- * @param {{ rangesOnly?: boolean } & import('./retry.js').PatienceOptions} options   `rangesOnly`: null instead of a stream
+ * @param {{ rangesOnly?: boolean } & import('./backoff.js').PatienceOptions} options   `rangesOnly`: null instead of a stream
  */
 export async function openRemote(url, name, { rangesOnly = false, ...patience } = {}) {
   const { signal } = patience;
