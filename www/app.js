@@ -14,7 +14,7 @@ import { session } from './page/session.js';
 import { setUpSettings } from './page/settings.js';
 import { setUpShortcuts } from './page/shortcuts.js';
 import { describeTransfer, deviceNotice } from './page/state.js';
-import { LANGUAGES, say, t, useLanguage, words } from './page/text.js';
+import { say, t, useLanguage, words } from './page/text.js';
 import { allowed, mayFetch } from './page/save-data.js';
 
 /** Each is fetched when it is first opened. @type {Record<string, import('./page/router.js').FetchView>} */
@@ -32,7 +32,7 @@ byId('brand').prepend(flame('head'));
 byId('settings-button').append(icon('settings'));
 for (const link of document.querySelectorAll('[data-view]')) link.prepend(icon(link.dataset.view));
 
-await useLanguage(memory.get('language') ?? preferredLanguage());
+await useLanguage(memory.get('language'), ...navigator.languages);
 setUpDownloads({ chooseModel: () => go('models') });
 setUpSettings();
 setUpDrop();
@@ -48,12 +48,6 @@ loadFirst();
 await views;
 await allowed;
 keepOffline();
-
-/** The first of the browser's languages that this page has. */
-function preferredLanguage() {
-  const known = Object.keys(LANGUAGES);
-  return navigator.languages.map((language) => language.slice(0, 2).toLowerCase()).find((language) => known.includes(language)) ?? 'en';
-}
 
 /** The model of the last visit, if it is still here; else the one that comes along, unless data is to be saved. */
 async function loadFirst() {

@@ -7,7 +7,7 @@
 // Attributes are strings, `engine`, `messages` and `models` are objects, what happens comes as events (API.md).
 
 import { Launcher } from './widget/launcher.js';
-import { languageOf, wordsOf } from './widget/words.js';
+import { closedWords, localeFor } from './widget/words.js';
 
 const ATTRIBUTES = ['model', 'system', 'greeting', 'placeholder', 'title', 'position', 'theme', 'accent', 'lang', 'endpoint',
   'endpoint-model', 'consent', 'local-only', 'integrity', 'megabytes', 'suggestions', 'temperature', 'max-tokens',
@@ -89,7 +89,7 @@ export class CressetChat extends HTMLElement {
     } catch (error) {
       this.#opened = false;
       this.#render();
-      this.#launcher.trouble(this.#words.failed);
+      this.#launcher.trouble(closedWords(localeFor(this)).failed);
       this.#tell('error', { error });
     }
   }
@@ -158,10 +158,9 @@ export class CressetChat extends HTMLElement {
     if (kept?.opened && this.isConnected) this.open();
   }
 
-  get #words() { return wordsOf(languageOf(this)); }
-
   #render() {
-    this.#launcher.update({ words: this.#words, title: this.getAttribute('title'), accent: this.getAttribute('accent'), opened: this.#opened, unread: this.#unread, language: languageOf(this) });
+    const locale = localeFor(this);
+    this.#launcher.update({ words: closedWords(locale), locale, title: this.getAttribute('title'), accent: this.getAttribute('accent'), opened: this.#opened, unread: this.#unread });
   }
 
   #tell(type, detail) {

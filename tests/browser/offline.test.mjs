@@ -195,7 +195,7 @@ test('the stamp names what a build consists of, and changes with any of it', asy
   t.after(() => rmSync(folder, { recursive: true }));
   cpSync(WWW, folder, { recursive: true });
   const first = await listOf([folder]);
-  for (const name of ['index.html', 'cresset.js', 'worker/worker.js', 'cresset-chat.js', 'widget/messages/zh-CN.js', 'models/catalogue.json']) assert.ok(first.files.includes(name), name);
+  for (const name of ['index.html', 'cresset.js', 'worker/worker.js', 'cresset-chat.js', 'widget/locales/zh-CN.js', 'models/catalogue.json']) assert.ok(first.files.includes(name), name);
   assert.deepEqual(first.files.filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)), []);
   assert.deepEqual(await listOf([folder]), first);
   mkdirSync(join(folder, 'threads'));

@@ -5,9 +5,11 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Marked } from 'marked';
+import sharedEnglish from '../../www/chat/locales/en.js';
+import sharedChinese from '../../www/chat/locales/zh-CN.js';
 import { Blocks } from '../../www/chat/answer/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
-import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
+import { Tree, messagesOf, titleOf } from '../../www/chat/tree.js';
 import { deviceWords, whyNot } from '../../www/page/reasons.js';
 import { write } from '../../www/page/report.js';
 import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
@@ -311,16 +313,17 @@ test('suggestions are different models that fit and speak the language', () => {
   assert.ok(slow.length >= 1 && slow.every(({ verdict }) => verdict.kind === 'fits'));
 });
 
-const MESSAGES = Object.fromEntries(['en', 'zh'].map((code) => [code, JSON.parse(read(`page/messages/${code}.json`))]));
+const SHARED = { en: sharedEnglish, 'zh-CN': sharedChinese };
+const MESSAGES = Object.fromEntries(Object.keys(SHARED).map((code) => [code, { ...SHARED[code], ...JSON.parse(read(`page/locales/${code}.json`)) }]));
 
 /** A key without the ending of its plural, which only some languages have. */
 const base = (key) => (`${key.replace(/\.(one|other)$/, '')}.one` in MESSAGES.en ? key.replace(/\.(one|other)$/, '') : key);
 
 test('every message is there in every language, with the same parameters', () => {
   const bases = (code) => [...new Set(Object.keys(MESSAGES[code]).map(base))].sort();
-  assert.deepEqual(bases('zh'), bases('en'));
+  assert.deepEqual(bases('zh-CN'), bases('en'));
   const parameters = (text) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
-  for (const [key, text] of Object.entries(MESSAGES.zh)) {
+  for (const [key, text] of Object.entries(MESSAGES['zh-CN'])) {
     assert.deepEqual(parameters(text), parameters(MESSAGES.en[key]), key);
     const english = MESSAGES.en[key].replace(/\{\w+\}|Top-k|Top-p|Min-p|https?:\S+/g, '');
     assert.ok(/\p{Script=Han}/u.test(text) || !/[a-z]{3}/i.test(english), `${key} is not in Chinese: ${text}`);
@@ -332,7 +335,7 @@ test('no message is missing, and none is unused', () => {
   const keys = new Set(Object.keys(MESSAGES.en).map(base));
   const rooms = new Set([...keys].map((key) => key.split('.')[0]));
   const literals = new Set([...sources.matchAll(/['"]([a-z]\w*(?:\.[\w-]+)+)['"]/g)].map(([, key]) => key));
-  const other = ['draft.new', 'error.INTERNAL', 'error.DOWNLOAD.offline']; // a name in localStorage, the beginning of keys
+  const other = ['draft.new', 'problem.INTERNAL', 'problem.DOWNLOAD.offline']; // a name in localStorage, the beginning of keys
   const missing = [...literals].filter((key) => rooms.has(key.split('.')[0]) && !keys.has(key) && !other.includes(key) && !/\.(js|json|css|html|gguf)$/.test(key));
   assert.deepEqual(missing, []);
   // A key may be put together; then what stands for its variable parts is written somewhere in the sources or the data.
@@ -342,7 +345,7 @@ test('no message is missing, and none is unused', () => {
     return new RegExp(`^${parts.join('([\\w-]+)')}$`);
   });
   const used = (key) => literals.has(key) || patterns.some((pattern) => pattern.exec(key)?.slice(1).every((part) => known.has(part)));
-  const errors = /^error\.([A-Z_]+)(?:\.(\w+))?\.(title|advice)$/; // problems.js puts these together of code and kind
+  const errors = /^problem\.([A-Z_]+)(?:\.(\w+))?\.(title|advice)$/; // problems.js puts these together of code and kind
   const errorUsed = (key) => errors.exec(key)?.slice(1, 3).every((part) => part === undefined || known.has(part));
   assert.deepEqual([...keys].filter((key) => !used(key) && !errorUsed(key)), []);
 });
@@ -350,7 +353,7 @@ test('no message is missing, and none is unused', () => {
 test('every error of the library has words', () => {
   const codes = named('ErrorCode').filter((code) => code !== 'ABORTED');
   assert.ok(codes.length >= 12);
-  for (const code of codes) assert.ok(Object.keys(MESSAGES.en).some((key) => key.startsWith(`error.${code}.`) && key.endsWith('.advice')), code);
+  for (const code of codes) assert.ok(Object.keys(MESSAGES.en).some((key) => key.startsWith(`problem.${code}.`) && key.endsWith('.advice')), code);
 });
 
 test('the mock tells a story long enough for the tests that read it', () => {

@@ -9,12 +9,15 @@ import { Pace, describeProgress, formatBytes } from '../../www/lib/progress.js';
 import { encodeRequest } from '../../www/lib/requests.js';
 import { Sha256 } from '../../www/files/sha256.js';
 import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/files/sources.js';
-import english from '../../www/widget/messages/en.js';
-import chinese from '../../www/widget/messages/zh-CN.js';
+import sharedEnglish from '../../www/chat/locales/en.js';
+import sharedChinese from '../../www/chat/locales/zh-CN.js';
+import widgetEnglish from '../../www/widget/locales/en.js';
+import widgetChinese from '../../www/widget/locales/zh-CN.js';
 import { EventParser } from '../../www/widget/sse.js';
 import { partsOf } from '../../www/chat/answer/thought.js';
-import { LANGUAGES } from '../../www/widget/words.js';
-import { explain } from '../../www/widget/problems.js';
+import { Translator } from '../../www/chat/i18n.js';
+import { LOCALES, localeOf } from '../../www/chat/locale.js';
+import { explain } from '../../www/chat/problems.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
@@ -108,6 +111,21 @@ test('progress has a fraction only where a total is known', () => {
   assert.deepEqual([0, 999, 999_600, 1_000_000, 9_960_000, 639_000_000].map(formatBytes), ['0 bytes', '999 bytes', '1.0 MB', '1.0 MB', '10 MB', '639 MB']);
 });
 
+const english = { ...sharedEnglish, ...widgetEnglish };
+const chinese = { ...sharedChinese, ...widgetChinese };
+
+test('a locale is found under older names too', () => {
+  assert.deepEqual(['zh', 'zh-CN', 'zh_CN', 'zh-Hans', 'ZH', ' zh-TW '].map((tag) => localeOf(tag)), Array(6).fill('zh-CN'));
+  assert.deepEqual([[], [null], ['en-GB'], ['fr'], ['zhu'], ['fr', 'zh'], [undefined, 'de', 'en', 'zh']].map((tags) => localeOf(...tags)), ['en', 'en', 'en', 'en', 'en', 'zh-CN', 'en']);
+});
+
+test('messages are filled in as a language does', () => {
+  const { t, has } = new Translator('en', { a: '{x} of {x}, {y}', 'b.one': 'one {count}', 'b.other': '{count} of them', c: 'old' }, { c: 'new' });
+  assert.equal(t('a', { x: 1200.5 }), '1,200.5 of 1,200.5, {y}');
+  assert.deepEqual([1, 2000].map((count) => t('b', { count })), ['one 1', '2,000 of them']);
+  assert.deepEqual([t('c'), t('d'), t('toString'), has('toString')], ['new', 'd', 'toString', false]);
+});
+
 test('the widget says the same in every language, and nothing else', () => {
   const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort().join();
   assert.deepEqual(Object.keys(chinese), Object.keys(english));
@@ -115,19 +133,22 @@ test('the widget says the same in every language, and nothing else', () => {
     assert.equal(places(chinese[key]), places(text), key);
     assert.match(chinese[key], /[\u4e00-\u9fff]/, key);
   }
-  const folders = ['widget', 'chat/answer'].map((name) => new URL(`../../www/${name}/`, import.meta.url));
+  const folders = ['widget', 'chat', 'chat/answer'].map((name) => new URL(`../../www/${name}/`, import.meta.url));
   const code = folders.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => readFileSync(new URL(name, folder), 'utf8'))).join('\n');
   const used = (key) => [`'${key}'`, `words.${key}`, `.${key};`, `.${key},`].some((text) => code.includes(text));
   // Families of keys that code puts together.
-  const family = (key) => /^(greeting|placeholder|progress|warning|note|problem|status)\./.test(key) && code.includes(`\`${key.split('.')[0]}.\${`);
+  const family = (key) => /^(answer|greeting|placeholder|progress|warning|note|problem|status)\./.test(key) && code.includes(`\`${key.split('.')[0]}.\${`);
   assert.deepEqual(Object.keys(english).filter((key) => !used(key) && !family(key)), []);
-  assert.deepEqual(LANGUAGES, ['en', 'zh-CN']);
+  assert.deepEqual(Object.keys(LOCALES), ['en', 'zh-CN']);
 });
 
 test('the widget says what became of a kept or chosen file', () => {
-  const key = (details) => explain({ code: 'STORAGE', details }).key;
-  assert.deepEqual([{ moved: true }, { damaged: true }, { damaged: false }, { refused: true }, undefined].map(key), ['moved', 'STORAGE', 'STORAGE', 'unkept', 'unkept']);
-  for (const name of ['moved', 'STORAGE', 'unkept']) assert.ok(english[`problem.${name}.title`] && english[`problem.${name}.advice`], name);
+  const words = new Translator('en', english);
+  const key = (details) => Object.keys(english).find((key) => english[key] === explain({ code: 'STORAGE', details }, words).title);
+  assert.deepEqual([{ moved: true }, { damaged: true }, { damaged: false }, { refused: true }, undefined].map(key),
+    ['STORAGE.moved', 'STORAGE', 'STORAGE', 'STORAGE.refused', 'STORAGE.refused'].map((name) => `problem.${name}.title`));
+  assert.deepEqual(explain({ code: 'DOWNLOAD', details: { endpoint: 'a.example' } }, words).title, 'a.example did not answer');
+  assert.deepEqual(explain({ code: 'UNHEARD_OF' }, words), { title: english['problem.INTERNAL.title'], advice: english['problem.INTERNAL.advice'] });
 });
 
 test('events of a server are understood wherever they are cut', () => {

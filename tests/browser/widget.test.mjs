@@ -46,7 +46,7 @@ async function chatWith(model = 'chat', attributes = '', options = { context: co
 
 const answersOf = (widget) => widget.answers.allTextContents();
 
-test('closed, it costs a page at most 20 kB gzipped, and nothing of engine or model', async (t) => {
+test('closed, it costs a page at most 8 kB gzipped, and nothing of engine or model', async (t) => {
   const bodies = [];
   const context = await browser.newContext();
   context.on('response', (response) => bodies.push(response.body().then((body) => [new URL(response.url()).pathname, body]).catch(() => null)));
@@ -56,8 +56,8 @@ test('closed, it costs a page at most 20 kB gzipped, and nothing of engine or mo
   const own = (await Promise.all(bodies)).filter((each) => each && each[0] !== '/site.html' && each[0] !== '/favicon.ico');
   const bytes = own.reduce((sum, [, body]) => sum + gzipSync(body).length, 0);
   t.diagnostic(`${own.map(([path]) => path).join(' ')}: ${bytes} bytes`);
-  assert.ok(own.length > 0 && bytes <= 20_000, `${bytes} bytes`);
-  assert.ok(own.every(([path]) => /^\/(cresset-chat|widget\/\w[\w-]*|chat\/dom)\.js$/.test(path)), own.map(([path]) => path).join(' '));
+  assert.ok(own.length > 0 && bytes <= 8000, `${bytes} bytes`);
+  assert.ok(own.every(([path]) => /^\/(cresset-chat|widget\/\w[\w-]*|chat\/(dom|locale))\.js$/.test(path)), own.map(([path]) => path).join(' '));
 });
 
 test('with consent nothing is downloaded before the visitor agrees to the megabytes', async () => {

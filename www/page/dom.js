@@ -85,8 +85,3 @@ export function sentence(message) {
   const start = /^[a-z’']+[ ,]/.test(text) ? text.charAt(0).toUpperCase() : text.charAt(0);
   return `${start}${text.slice(1)}${/[.!?。]$/.test(text) ? '' : '.'}`;
 }
-
-/** Lets the browser paint and react before what follows. */
-export function breathe() {
-  return globalThis.scheduler?.yield?.() ?? new Promise((resolve) => { setTimeout(resolve); });
-}

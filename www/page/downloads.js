@@ -1,6 +1,7 @@
 // Loading a model as people see it: one at a time, with its speed and the time left; paused, resumed and cancelled; the
 // paused ones remembered between visits. The library keeps what was downloaded and goes on from there.
 
+import { waysToLoad } from '../chat/problems.js';
 import { Cresset } from '../cresset.js';
 import { announce, memory } from './dom.js';
 import { clearProblems, showProblem, toast, warningText } from './problems.js';
@@ -166,10 +167,9 @@ function waysOn(error, { model, label, integrity }) {
     },
   };
   const other = { label: 'problem.other', run: () => chooseModel() };
-  if (['INTEGRITY', 'MODEL_FORMAT'].includes(error.code) && typeof model === 'string') return [fresh, other];
-  if (error.details?.moved) return [other];
-  if (['DOWNLOAD', 'STORAGE', 'DEVICE_LOST', 'INTERNAL'].includes(error.code)) return [again, other];
-  return [other];
+  const ways = { again, fresh, other };
+  // What was never downloaded cannot be downloaded anew.
+  return waysToLoad(error).filter((way) => way !== 'fresh' || typeof model === 'string').map((way) => ways[way]);
 }
 
 /** Asks the browser to keep what took long to download: after the first such download, once. */

@@ -1,19 +1,10 @@
 // Amounts for people, as the page's language writes them.
 
+import { bytesText } from '../chat/format.js';
 import { currentLanguage, t } from './text.js';
 
-const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
-
 /** Decimal units, as download pages use them: 4.4 MB, 639 MB, 1.9 GB. */
-export function bytes(amount) {
-  let unit = 0;
-  while (amount >= 999.5 && unit < SIZES.length - 1) {
-    amount /= 1000;
-    unit += 1;
-  }
-  const maximumFractionDigits = unit > 0 && amount < 9.95 ? 1 : 0;
-  return new Intl.NumberFormat(currentLanguage(), { style: 'unit', unit: SIZES[unit], unitDisplay: unit ? 'short' : 'long', maximumFractionDigits }).format(amount);
-}
+export const bytes = (amount) => bytesText(amount, currentLanguage());
 
 /** Parameters of a model, as their makers write them: 4M, 360M, 1.7B. */
 export function parameters(count) {

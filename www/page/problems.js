@@ -1,39 +1,18 @@
 // Errors in words: what happened, what to do, and for whoever wants it the library's own sentence and code.
 
+import { explain as explainIn } from '../chat/problems.js';
 import { byId, copy, element, sentence } from './dom.js';
 import { reportOf } from './report.js';
-import { t } from './text.js';
+import { t, translation } from './text.js';
 
 // Texts of more letters take longer to read.
 const LONG = 60;
-
-/** Which of several messages for a code the facts of this error call for. */
-const KINDS = {
-  DOWNLOAD: ({ status, engine }) => {
-    if (engine) return 'engine';
-    if (status === 401 || status === 403) return 'refused';
-    if (status === 429) return 'busy';
-    return status ? 'server' : 'broken';
-  },
-  STORAGE: ({ moved, damaged }) => {
-    if (moved) return 'moved';
-    return damaged === undefined ? 'refused' : 'damaged';
-  },
-  MODEL_NOT_FOUND: ({ none }) => (none ? 'none' : 'missing'),
-};
 
 /**
  * @param {import('../lib/errors.js').CressetError} error
  * @returns {{ title: string, advice: string }} in the page's language
  */
-export function explain(error) {
-  // Without a network more than downloads fails: parts of the page, say, that were never fetched.
-  const offline = globalThis.navigator?.onLine === false && ['DOWNLOAD', 'INTERNAL'].includes(error.code);
-  const kind = KINDS[error.code]?.(error.details ?? {});
-  const key = offline ? 'error.DOWNLOAD.offline' : `error.${error.code}${kind ? `.${kind}` : ''}`;
-  const known = t(`${key}.title`) !== `${key}.title` ? key : 'error.INTERNAL';
-  return { title: t(`${known}.title`), advice: t(`${known}.advice`) };
-}
+export const explain = (error) => explainIn(error, translation());
 
 /**
  * What a load that goes on warns of, in the page's language.

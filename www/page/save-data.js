@@ -1,10 +1,7 @@
 // Where data is to be saved, nothing large is fetched unasked: neither the engine, nor a model, nor this page for later
 // visits. The first model that the visitor asks for is the permission.
 
-/** Whether the browser, or its user, asks to save data. */
-export function savesData() {
-  return globalThis.navigator?.connection?.saveData === true || globalThis.matchMedia?.('(prefers-reduced-data: reduce)').matches === true;
-}
+import { savesData } from '../chat/save-data.js';
 
 let agreed = false;
 let allow;

@@ -1,5 +1,6 @@
 // The page's one engine: loading, changing models without losing the last one, running one request at a time.
 
+import { readStream } from '../chat/request.js';
 import { Cresset, CressetError } from '../cresset.js';
 import { memory } from './dom.js';
 
@@ -186,16 +187,7 @@ class Session extends EventTarget {
   async #stream(kind, request, signal, onChoice) {
     const api = kind === 'chat' ? this.engine.chat.completions : this.engine.completions;
     const options = { stream: true, stream_options: { include_usage: true }, return_token_ids: true, signal };
-    let finish = null;
-    let usage = null;
-    for await (const chunk of await api.create({ ...request, ...options })) {
-      usage = chunk.usage ?? usage;
-      const choice = chunk.choices[0];
-      if (!choice) continue;
-      finish = choice.finish_reason ?? finish;
-      onChoice(choice);
-    }
-    return { finish, usage };
+    return readStream(await api.create({ ...request, ...options }), onChoice);
   }
 
   /** Ends the running request; what was written stays. */

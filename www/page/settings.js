@@ -1,10 +1,11 @@
 // The settings: language, colours, contrast, where the model runs, how much of a conversation it holds.
 
+import { LOCALES } from '../chat/locale.js';
 import { load } from './downloads.js';
 import { byId, element, memory } from './dom.js';
 import { session } from './session.js';
 import { showShortcuts } from './shortcuts.js';
-import { LANGUAGES, currentLanguage, useLanguage } from './text.js';
+import { currentLanguage, langOf, useLanguage } from './text.js';
 
 const CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32768];
 
@@ -12,7 +13,7 @@ const CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32768];
 export function setUpSettings() {
   const panel = byId('settings');
   panel.append(
-    row('settings.language', choice('language', Object.entries(LANGUAGES).map(([value, name]) => ({ value, name })), currentLanguage(), chooseLanguage)),
+    row('settings.language', choice('language', Object.entries(LOCALES).map(([value, name]) => ({ value, name })), currentLanguage(), chooseLanguage)),
     row('settings.theme', look('theme', ['auto', 'light', 'dark'])),
     row('settings.contrast', look('contrast', ['auto', 'usual', 'more'])),
     element('hr'),
@@ -57,7 +58,7 @@ function choice(name, choices, chosen, onChoose) {
   const group = element('div', { class: 'segments', id: `setting-${name}`, role: 'radiogroup' });
   group.append(...choices.map(({ value, text, name: own }) => element('label', {},
     element('input', { type: 'radio', name: `setting-${name}`, value, checked: value === chosen, onchange: () => onChoose(value) }),
-    element('span', text ? { text } : { textContent: own, lang: value === 'zh' ? 'zh-Hans' : value }))));
+    element('span', text ? { text } : { textContent: own, lang: langOf(value) }))));
   return group;
 }
 

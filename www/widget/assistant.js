@@ -2,6 +2,7 @@
 // download to ready, with every way back; knows no document.
 
 import { Cresset, CressetError } from '../cresset.js';
+import { savesData } from '../chat/save-data.js';
 import { join, keyOf } from './engines.js';
 import { answerLocally } from './local.js';
 
@@ -106,33 +107,29 @@ export class Assistant extends EventTarget {
     this.#waiting.clear();
   }
 
-  /**
-   * Writes an answer.
-   * @param {{ turns: object[], begun: string, signal: AbortSignal, onPiece: (text: string) => void, onNote: (note: 'dropped' | 'lost') => void,
-   *   onRestart: () => void }} request   `begun`: what is there of it already; `onRestart`: that and the pieces so far are void
-   * @returns {Promise<{ finish: string | null }>}
-   */
-  async answer({ turns, begun, signal, onPiece, onNote, onRestart }) {
+  /** Writes an answer, once it can. @type {import('../chat/conversation.js').Answerer} */
+  answer = async ({ messages, begun, signal, onStart, onText, onNote, onRestart }) => {
+    await this.whenReady(signal);
+    onStart();
     if (this.state.where === 'server') {
       const { answerRemotely } = await import('./remote.js');
       // Servers begin a new answer: it is asked to go on.
       if (begun) throw new CressetError('INVALID_REQUEST', 'the server cannot go on with an answer', { field: 'messages' });
-      return answerRemotely(this.#settings.endpoint, this.#settings, { turns, signal, onPiece });
+      return answerRemotely(this.#settings.endpoint, this.#settings, { messages, signal, onText });
     }
-    const write = (piece) => {
-      begun += piece;
-      onPiece(piece);
+    const write = (text) => {
+      begun += text;
+      onText(text);
     };
-    const request = { turns, signal, onPiece: write, onDropped: () => onNote('dropped') };
     for (let renewed = false; ;) {
       const { engine } = this;
       try {
-        return await answerLocally(engine, this.#settings, { ...request, begun });
+        return await answerLocally(engine, this.#settings, { messages, begun, signal, onText: write, onNote });
       } catch (error) {
         if (signal.aborted) throw error;
         if (isBroken(error) && !renewed && !this.#given) {
           renewed = true;
-          onNote('lost');
+          onNote({ kind: 'lost' });
           await this.#renew(engine, signal);
         } else if (begun && renewed && ['TEMPLATE', 'INVALID_REQUEST'].includes(error.code)) {
           // A template that cannot go on with an answer: from the beginning, then.
@@ -143,13 +140,13 @@ export class Assistant extends EventTarget {
         }
       }
     }
-  }
+  };
 
   async #begin() {
     const { model, consent, integrity, device } = this.#settings;
     this.#key = keyOf(model, [integrity, device]);
     const step = this.#step;
-    const saving = globalThis.navigator?.connection?.saveData === true;
+    const saving = savesData();
     if ((consent || saving) && !agreed.has(this.#key)) {
       const { bytes, kept } = await this.#size();
       if (step !== this.#step) return;

@@ -25,10 +25,10 @@ export class Panel {
 
   /**
    * @param {HTMLElement} root
-   * @param {{ transcript: import('./transcript.js').Transcript, tray: import('./tray.js').Tray, composer: import('./composer.js').Composer, region: HTMLElement }} rooms
+   * @param {{ messages: import('./messages.js').Messages, tray: import('./tray.js').Tray, composer: import('./composer.js').WidgetComposer, region: HTMLElement }} rooms
    * @param {{ onClose: () => void, onClear: () => void, onModel: (index: number) => void }} actions
    */
-  constructor(root, { transcript, tray, composer, region }, { onClose, onClear, onModel }) {
+  constructor(root, { messages, tray, composer, region }, { onClose, onClear, onModel }) {
     this.#composer = composer;
     sheet ??= styleSheet(PANEL);
     const shadow = root.getRootNode();
@@ -40,7 +40,7 @@ export class Panel {
     this.dialog = element('dialog', { class: 'panel', part: 'panel', 'aria-labelledby': 'title' },
       element('header', { class: 'header', part: 'header' }, element('div', { class: 'names' }, this.#title, this.#status), this.#clear, this.#close),
       this.#modelRow,
-      element('div', { class: 'middle' }, transcript.box, transcript.latest),
+      element('div', { class: 'middle' }, messages.box, messages.latest),
       tray.box, composer.form, this.#footer, region);
     root.insertBefore(this.dialog, root.lastChild);
     // Modal ones are cancelled by the browser, for Escape or a gesture; the others by the key alone.
@@ -94,15 +94,15 @@ export class Panel {
     this.dialog.remove();
   }
 
-  /** @param {{ words: Record<string, string>, title: string }} texts */
+  /** @param {{ words: import('../chat/i18n.js').Translator, title: string }} texts */
   relabel({ words, title }) {
     this.#title.textContent = title;
-    this.#close.setAttribute('aria-label', words.close);
-    this.#close.setAttribute('title', words.close);
-    this.#clear.setAttribute('aria-label', words.clear);
-    this.#clear.setAttribute('title', words.clear);
-    this.#modelRow.firstChild.textContent = words.model;
-    this.#footer.textContent = words.footer;
+    this.#close.setAttribute('aria-label', words.t('close'));
+    this.#close.setAttribute('title', words.t('close'));
+    this.#clear.setAttribute('aria-label', words.t('clear'));
+    this.#clear.setAttribute('title', words.t('clear'));
+    this.#modelRow.firstChild.textContent = words.t('model');
+    this.#footer.textContent = words.t('footer');
   }
 
   /** @param {string} text @param {string} kind   of the assistant's state */

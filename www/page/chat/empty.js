@@ -10,7 +10,7 @@ let shown = 0;
 
 /**
  * @param {HTMLElement} host
- * @param {import('./composer.js').Composer} composer
+ * @param {import('./composer.js').PageComposer} composer
  */
 export async function showEmpty(host, composer) {
   const showing = ++shown;

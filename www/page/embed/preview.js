@@ -4,7 +4,7 @@ const parent = globalThis.parent;
 let widget = null;
 
 async function show({ attributes, language, missing }) {
-  document.documentElement.lang = language === 'zh' ? 'zh-Hans' : language;
+  document.documentElement.lang = language;
   try {
     await import('../../cresset-chat.js');
   } catch {

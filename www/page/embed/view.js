@@ -4,7 +4,7 @@ import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { icon } from '../icons.js';
 import { catalogue } from '../models/catalogue.js';
-import { currentLanguage, t, words } from '../text.js';
+import { currentLanguage, langOf, t, words } from '../text.js';
 import { attributesOf, policyOf, snippetOf } from './snippet.js';
 
 const POSITIONS = ['bottom-right', 'bottom-left', 'top-right', 'top-left'];
@@ -52,7 +52,7 @@ export async function createEmbed(section) {
 
   function preview() {
     const chosen = choices();
-    frame.contentWindow?.postMessage({ attributes: attributesOf(chosen), language: currentLanguage(), missing: t('embed.missing') }, location.origin);
+    frame.contentWindow?.postMessage({ attributes: attributesOf(chosen), language: langOf(currentLanguage()), missing: t('embed.missing') }, location.origin);
   }
 
   form.addEventListener('input', () => {
@@ -116,7 +116,7 @@ function build(section, rows) {
         field('title', input('title', { dir: 'auto' })), field('greeting', area('greeting', 2)), field('placeholder', input('placeholder', { dir: 'auto' })), field('system', area('system', 3), true)),
       group('embed.group.look', field('position', select('position', POSITIONS.map((value) => element('option', { value, text: `embed.position.${value}` })))),
         field('theme', select('theme', THEMES.map((value) => element('option', { value, text: `settings.theme.${value}` })))),
-        field('lang', select('lang', [element('option', { value: '', text: 'embed.lang.page' }), element('option', { value: 'en', textContent: 'English', lang: 'en' }), element('option', { value: 'zh', textContent: '简体中文', lang: 'zh-Hans' })])),
+        field('lang', select('lang', [element('option', { value: '', text: 'embed.lang.page' }), element('option', { value: 'en', textContent: 'English', lang: 'en' }), element('option', { value: 'zh-CN', textContent: '简体中文', lang: 'zh-Hans' })])),
         toggle('colours'), element('input', { type: 'color', id: 'accent', name: 'accent', label: 'embed.accent' })),
       group('embed.group.privacy', toggle('consent'), toggle('local-only'), field('endpoint', input('endpoint', { inputMode: 'url', placeholder: 'embed.endpoint.placeholder' }), true)),
       group('embed.group.site', field('base', input('base', { inputMode: 'url', placeholder: 'embed.base.placeholder' }), true)),

@@ -2,6 +2,7 @@
 
 import { load } from '../downloads.js';
 import { element } from '../dom.js';
+import { languageOf } from '../../chat/locale.js';
 import { bytes, rate } from '../format.js';
 import { session } from '../session.js';
 import { currentLanguage, t } from '../text.js';
@@ -19,7 +20,7 @@ const KINDS = [
 export async function suggestions() {
   const host = element('div', { class: 'suggestions' });
   const rows = await catalogue();
-  const show = (measure) => host.replaceChildren(...choose(rows, measure, currentLanguage()).map(card));
+  const show = (measure) => host.replaceChildren(...choose(rows, measure, languageOf(currentLanguage())).map(card));
   show(null);
   measureDevice().then(show);
   return host;

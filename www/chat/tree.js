@@ -1,5 +1,7 @@
-// A conversation as a tree of turns. Editing and regenerating add a sibling; one way through the tree is shown. Knows no
+// A conversation as a tree of turns. Editing and regenerating add a sibling; one path through the tree is shown. Knows no
 // document and no storage.
+
+import { partsOf } from './answer/thought.js';
 
 /**
  * @typedef {object} Turn
@@ -12,6 +14,8 @@
  * @property {string} [finish]        how an answer ended; absent while it is written, and where the tab was closed over it
  * @property {object} [usage]
  * @property {boolean} [edited]       the visitor changed the model's words
+ *
+ * @typedef {{ role: string, content: string }} Message
  */
 
 const ROOT = '';
@@ -33,6 +37,16 @@ export class Tree {
       // A turn whose parent was lost is shown rather than lost too.
       this.#insert({ ...turn, parent: known.has(turn.parent) ? turn.parent : null });
     }
+  }
+
+  /** A tree of one path. @param {Message[]} messages   of visitor and assistant; others are left out */
+  static of(messages) {
+    const tree = new Tree();
+    let parent = null;
+    for (const { role, content } of messages) {
+      if (role === 'user' || role === 'assistant') parent = tree.add({ parent, role, content, ...(role === 'assistant' ? { finish: 'stop' } : {}) }).id;
+    }
+    return tree;
   }
 
   get(id) {
@@ -95,13 +109,6 @@ export class Tree {
     return this.#turns.get(next);
   }
 
-  /** Shows this turn, wherever it is. */
-  reveal(id) {
-    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent)) {
-      this.#chosen.set(turn.parent ?? ROOT, turn.id);
-    }
-  }
-
   /** The turns up to and with this one. */
   pathTo(id) {
     const path = [];
@@ -118,13 +125,31 @@ export class Tree {
   }
 }
 
-/** The messages of a request. @param {Turn[]} path @param {string} system */
-export function messagesOf(path, system) {
-  const turns = path.filter(({ content }) => content.trim()).map(({ role, content }) => ({ role, content }));
+/**
+ * The messages of a request, without what a model only thought.
+ * @param {Pick<Turn, 'role' | 'content'>[]} path
+ * @param {string} [system]
+ * @returns {Message[]}
+ */
+export function messagesOf(path, system = '') {
+  const said = path.map(({ role, content }) => ({ role, content: role === 'assistant' ? partsOf(content).answer : content }));
+  const turns = said.filter(({ content }) => content.trim());
   return system.trim() ? [{ role: 'system', content: system.trim() }, ...turns] : turns;
 }
 
-/** A title for a conversation nobody named. */
+/** Templates want visitor and assistant in turn: questions without an answer between them are asked together. @param {Message[]} messages */
+export function alternating(messages) {
+  /** @type {Message[]} */
+  const turns = [];
+  for (const { role, content } of messages) {
+    const last = turns.at(-1);
+    if (last?.role === role) last.content += `\n\n${content}`;
+    else turns.push({ role, content });
+  }
+  return turns;
+}
+
+/** A title for a conversation that has none. @param {string} text */
 export function titleOf(text) {
   const line = text.trim().split('\n', 1)[0].replace(/\s+/g, ' ');
   return line.length > 60 ? `${line.slice(0, 57).replace(/\s+\S*$/, '')}…` : line;

@@ -50,7 +50,7 @@ export async function fitMessages(engine, messages, wanted, options) {
 
 /** Without the oldest turns that make up at least this share of all words; begins with a question. */
 function drop(messages, share) {
-  const head = messages[0].role === 'system' ? 1 : 0;
+  const head = messages[0]?.role === 'system' ? 1 : 0;
   let surplus = share * messages.reduce((sum, { content }) => sum + content.length, 0);
   let from = head;
   while (from < messages.length - 1 && (surplus > 0 || messages[from].role !== 'user')) {
@@ -62,7 +62,7 @@ function drop(messages, share) {
 
 /** Some templates refuse a system prompt: then it begins the first question. */
 async function withoutUnknownRole(engine, messages, options) {
-  if (messages[0].role !== 'system' || messages.length < 2) return messages;
+  if (messages[0]?.role !== 'system' || messages.length < 2) return messages;
   try {
     await engine.applyChatTemplate(messages.slice(0, 2), options);
     return messages;
