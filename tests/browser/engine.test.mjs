@@ -7,6 +7,9 @@ import { after, before, test } from 'node:test';
 import { DEVICES, DIST, GOLDEN, SHARED, filesOf, newEnginePage, readJson, serveEngine } from './engine.mjs';
 import { SCREENSHOTS, newPage, startBrowser } from './harness.mjs';
 
+/** Of one test: a busy machine may take long over the golden files. */
+const LIMIT = { timeout: 1_800_000 };
+
 const STORIES = `${SHARED}/stories260K`;
 
 let browser, server, page;
@@ -36,7 +39,7 @@ for (const device of DEVICES) {
     const { cases, text, text_ids: textIds } = readJson(`${GOLDEN}/${folder}/expected.json`);
     for (const { files, context, sequences, greedy } of cases) {
       for (const name of one ? [files[turn % files.length]] : files) {
-        test(`${device}: ${folder}/${name}${context ? `, ${context} positions` : ''} has the reference's logits and ids`, async () => {
+        test(`${device}: ${folder}/${name}${context ? `, ${context} positions` : ''} has the reference's logits and ids`, LIMIT, async () => {
           const [kinds, got] = await page.evaluate(async ({ paths, options, sequences, greedy, text }) => {
             const engine = await loadBare(paths, { ...options, kv: 'f32' });
             const kinds = JSON.parse(engine.info()).device.backend;
@@ -63,7 +66,7 @@ for (const device of DEVICES) {
     }
   }
 
-  test(`${device}: adapters give the logits of peft, by request`, async () => {
+  test(`${device}: adapters give the logits of peft, by request`, LIMIT, async () => {
     const { cases } = readJson(`${GOLDEN}/lora/expected.json`);
     for (const [index, { base, files, adapters, sequences, greedy }] of cases.entries()) {
       // Both kinds of adapter on WebGPU where they are many, one in turn where they are alike.
@@ -97,7 +100,7 @@ for (const device of DEVICES) {
     }
   });
 
-  test(`${device}: encoders make the reference's vectors, in the library's words`, async () => {
+  test(`${device}: encoders make the reference's vectors, in the library's words`, LIMIT, async () => {
     for (const folder of ['bert-mean', 'bert-cls', 'nomic-bert', 'modern-bert']) {
       const { pooling, sequences } = readJson(`${GOLDEN}/encoders/${folder}/expected.json`);
       for (const name of ['model.safetensors', 'f32.gguf']) {
@@ -118,7 +121,7 @@ for (const device of DEVICES) {
     }
   });
 
-  test(`${device}: the library loads adapters with a model and after it`, async () => {
+  test(`${device}: the library loads adapters with a model and after it`, LIMIT, async () => {
     const { cases } = readJson(`${GOLDEN}/lora/expected.json`);
     const { greedy } = cases[0];
     const mlx = cases.find(({ adapters }) => adapters[0].startsWith('mlx/')).greedy;
@@ -143,15 +146,15 @@ for (const device of DEVICES) {
     assert.match(result.wrong.message, /transformer\.h\.0\.attn\.c_attn\.lora_A\.weight/);
   });
 
-  test(`${device}: the bundled model writes the reference's text`, async () => {
+  test(`${device}: the bundled model writes the reference's text`, LIMIT, async () => {
     await checkGreedy('default', `${GOLDEN}/bundled.json`, device);
   });
 
-  test(`${device}: stories260K writes the reference's text`, { skip: existsSync(STORIES) ? false : 'the shared weights are not here' }, async () => {
+  test(`${device}: stories260K writes the reference's text`, { skip: existsSync(STORIES) ? false : 'the shared weights are not here' }, LIMIT, async () => {
     await checkGreedy('/stories260K/stories260K.gguf', `${STORIES}/expected.json`, device);
   });
 
-  test(`${device}: the same seed gives the same text, streamed or not`, async () => {
+  test(`${device}: the same seed gives the same text, streamed or not`, LIMIT, async () => {
     const [first, second, other] = await page.evaluate(async (device) => {
       const engine = await Cresset.load('default', { device });
       const request = { prompt: 'One day', max_tokens: 24, temperature: 0.9, top_k: 40, seed: 7 };
@@ -166,7 +169,7 @@ for (const device of DEVICES) {
     assert.notEqual(other, first);
   });
 
-  test(`${device}: an abort ends the stream at once and the engine goes on`, async () => {
+  test(`${device}: an abort ends the stream at once and the engine goes on`, LIMIT, async () => {
     const result = await page.evaluate(async (device) => {
       const engine = await Cresset.load('default', { device });
       const controller = new AbortController();
@@ -175,9 +178,7 @@ for (const device of DEVICES) {
       const code = await (async () => {
         for await (const _ of stream) if ((seen += 1) === 3) controller.abort();
       })().then(() => 'ended', (error) => error.code);
-      const started = performance.now();
       const next = await engine.completions.create({ prompt: 'Once', max_tokens: 4, temperature: 0 });
-      const waited = performance.now() - started;
       const chunks = [];
       for await (const chunk of await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true })) {
         chunks.push(chunk);
@@ -185,7 +186,7 @@ for (const device of DEVICES) {
       }
       const finish = chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean);
       await engine.unload();
-      return { seen, code, next: next.choices[0].finish_reason, waited, finish, count: chunks.length };
+      return { seen, code, next: next.choices[0].finish_reason, finish, count: chunks.length };
     }, device);
     assert.deepEqual([result.seen, result.code, result.next, result.finish], [3, 'ABORTED', 'length', ['abort']]);
     assert.ok(result.count < 60, `${result.count} chunks after an interrupt`);
@@ -213,7 +214,7 @@ async function checkGreedy(model, expected, device) {
   }
 }
 
-test('probe and info name model, device and memory', async () => {
+test('probe and info name model, device and memory', LIMIT, async () => {
   const { fit, info, template, ids, text } = await page.evaluate(async () => {
     const fit = await Cresset.probe('default');
     const engine = await Cresset.load('default');
@@ -236,7 +237,7 @@ test('probe and info name model, device and memory', async () => {
   assert.ok(text.endsWith('A fox, a café, 猫.'), text); // special tokens that begin a text are spelt out
 });
 
-test('broken files and requests are refused by code, and nothing breaks', async () => {
+test('broken files and requests are refused by code, and nothing breaks', LIMIT, async () => {
   const [bundled] = readdirSync(`${DIST}/models`).filter((name) => name.endsWith('.gguf'));
   const result = await page.evaluate(async (url) => {
     const good = new Uint8Array(await (await fetch(url)).arrayBuffer());
@@ -266,7 +267,7 @@ test('broken files and requests are refused by code, and nothing breaks', async 
   assert.equal(result.tokens, 3);
 });
 
-test('bench says how fast it is, and on WebGPU what the adapter could do at most', async () => {
+test('bench says how fast it is, and on WebGPU what the adapter could do at most', LIMIT, async () => {
   for (const device of DEVICES) {
     const report = await page.evaluate(async (device) => {
       const engine = await Cresset.load('default', { device, selfTest: false });
@@ -282,14 +283,14 @@ test('bench says how fast it is, and on WebGPU what the adapter could do at most
   }
 });
 
-test('the bench page shows the figures, and errors in words', async () => {
+test('the bench page shows the figures, and errors in words', LIMIT, async () => {
   const bench = await newPage(browser);
   await bench.goto(`${server.url}bench.html`);
   await bench.selectOption('#device', 'cpu');
   await bench.fill('#prompt', '16');
   await bench.fill('#generate', '8');
   await bench.click('#run');
-  await bench.waitForSelector('#results:not([hidden])', { timeout: 60_000 });
+  await bench.waitForSelector('#results:not([hidden])');
   assert.match(await bench.textContent('#results'), /on CPU, cpu.*Prompt[\d.,]+ tokens\/s.*Answer[\d.,]+ tokens\/s/s);
   assert.equal(JSON.parse(await bench.textContent('#whole pre')).report.generated_tokens, 8);
   await bench.fill('#model', '/nothing.gguf');
@@ -299,14 +300,14 @@ test('the bench page shows the figures, and errors in words', async () => {
   await bench.context().close();
 });
 
-test('a visitor opens the page, writes, stops, loads a file, meets a broken one, and goes on', async () => {
+test('a visitor opens the page, writes, stops, loads a file, meets a broken one, and goes on', LIMIT, async () => {
   const visit = await newPage(browser);
-  const state = (name) => visit.waitForFunction((name) => document.documentElement.dataset.state === name, name, { timeout: 60_000 });
+  const state = (name) => visit.waitForFunction((name) => document.documentElement.dataset.state === name, name);
   await visit.goto(server.url);
   await state('ready');
   await visit.screenshot({ path: `${SCREENSHOTS}/engine-first.png` });
   await visit.click('.chip');
-  await visit.waitForSelector('.by-model', { timeout: 30_000 });
+  await visit.waitForSelector('.by-model');
   await visit.keyboard.press('Escape');
   await state('ready');
   const stopped = await visit.inputValue('#text');
@@ -316,14 +317,14 @@ test('a visitor opens the page, writes, stops, loads a file, meets a broken one,
   const bytes = readFileSync(`${DIST}/models/${bundled}`);
   await visit.click('.views [data-view=models]');
   await visit.setInputFiles('#file', { name: 'mine.gguf', mimeType: 'application/octet-stream', buffer: bytes });
-  await visit.waitForFunction(() => /^mine/.test(document.querySelector('#model-name').textContent) && document.documentElement.dataset.state === 'ready', null, { timeout: 60_000 });
+  await visit.waitForFunction(() => /^mine/.test(document.querySelector('#model-name').textContent) && document.documentElement.dataset.state === 'ready');
   await visit.setInputFiles('#file', { name: 'broken.gguf', mimeType: 'application/octet-stream', buffer: bytes.subarray(0, bytes.length >> 1) });
   await visit.waitForSelector('#notices .problem');
   assert.match(await visit.textContent('#notices .problem'), /MODEL_FORMAT/);
   await visit.click('.views [data-view=write]');
   assert.equal(await visit.inputValue('#text'), stopped);
   await visit.press('#text', 'Control+Enter');
-  await visit.waitForFunction((length) => document.querySelector('#text').value.length > length, stopped.length, { timeout: 30_000 });
+  await visit.waitForFunction((length) => document.querySelector('#text').value.length > length, stopped.length);
   assert.deepEqual(visit.problems, []);
   assert.deepEqual(visit.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith('blob:')), []);
   await visit.context().close();

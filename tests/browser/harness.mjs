@@ -13,6 +13,9 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Where screenshots go; git does not see it. */
 export const SCREENSHOTS = `${ROOT}target/screenshots`;
 
+/** How long a test waits for what must come, in ms: on a busy machine everything comes late, and that is no failure. */
+export const PATIENCE = 180_000;
+
 /** What strict sites send: nothing inline, no eval but wasm's. */
 export const STRICT_CSP = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'";
 
@@ -77,6 +80,7 @@ export function startBrowser() {
 /** A page that fails the test on an uncaught error and keeps the addresses it asked for. */
 export async function newPage(browser, options = {}) {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   page.problems = [];
   page.addresses = [];
@@ -86,6 +90,31 @@ export async function newPage(browser, options = {}) {
   });
   context.on('request', (request) => page.addresses.push(request.url()));
   return page;
+}
+
+/**
+ * Watches how an element's text comes to be there, and gives a function that says how much was written again in one go at
+ * most: characters that were there already. A page that redraws more, the longer a text is, blocks itself at last; how fast
+ * the machine is, or how much comes at once, makes no difference to this number.
+ * @param {import('playwright-core').ElementHandle<HTMLElement>} root
+ * @returns {Promise<() => Promise<number>>}
+ */
+export async function watchRewriting(root) {
+  const watch = await root.evaluateHandle((root) => {
+    let length = root.textContent.length;
+    const watch = { most: 0 };
+    const observer = new MutationObserver((records) => {
+      const changed = new Set(records.flatMap(({ type, target, addedNodes }) => (type === 'characterData' ? [target] : [...addedNodes])));
+      const isWithin = (node) => node !== root && (changed.has(node.parentNode) || (node.parentNode && isWithin(node.parentNode)));
+      const written = [...changed].filter((node) => root.contains(node) && !isWithin(node)).reduce((sum, node) => sum + node.textContent.length, 0);
+      const now = root.textContent.length;
+      watch.most = Math.max(watch.most, written - Math.max(now - length, 0));
+      length = now;
+    });
+    observer.observe(root, { childList: true, characterData: true, subtree: true });
+    return watch;
+  });
+  return () => watch.evaluate(({ most }) => most);
 }
 
 function blank(request, response) {

@@ -55,14 +55,14 @@ async function open(device) {
     Object.defineProperty(Navigator.prototype, 'deviceMemory', { get: () => 8 });
   }, device);
   await page.goto(`${server.url}#/models`);
-  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('catalogue-measure')?.textContent.includes('estimates'), null, { timeout: 60_000 });
+  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
   return page;
 }
 
 async function look(page, path) {
   await page.fill('#address', `${server.url}${path}`);
   await page.press('#address', 'Enter');
-  await page.waitForSelector('#fit :is(.verdict, .problem)', { timeout: 60_000 });
+  await page.waitForSelector('#fit :is(.verdict, .problem)');
   const card = await page.innerText('#fit');
   await page.evaluate(() => document.getElementById('fit').replaceChildren());
   return card.replace(/\s+/g, ' ');

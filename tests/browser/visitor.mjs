@@ -1,6 +1,6 @@
 // What a visitor does on the page, for the tests of its views: come, wait, choose a model, say something.
 
-import { gguf, newPage } from './harness.mjs';
+import { PATIENCE, gguf, newPage } from './harness.mjs';
 
 /** A fresh profile on a view of the page. @param {string} [view]   'chat', 'write', … */
 export async function visit(browser, server, view = '', options = {}) {
@@ -12,7 +12,7 @@ export async function visit(browser, server, view = '', options = {}) {
 
 /** Until a model is loaded, and nothing goes on. */
 export function ready(page) {
-  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden, null, { timeout: 15_000 });
+  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden, null, { timeout: PATIENCE });
 }
 
 /** Drops a model with these traits onto the page, and waits until it is loaded. */
@@ -41,7 +41,7 @@ export async function say(page, text) {
 
 /** Until the model has answered the last question. */
 export function answered(page) {
-  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'), null, { timeout: 20_000 });
+  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'), null, { timeout: PATIENCE });
 }
 
 /** The words of the turns that are shown. */
