@@ -22,7 +22,7 @@ async function load(model, options = {}) {
   const { onProgress, signal, ...rest } = own(options);
   const { adapter } = own(rest);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(rest) };
-  if (adapter != null) params.adapter = parseAdapter(adapter, pageAddress());
+  if (adapter !== null && adapter !== undefined) params.adapter = parseAdapter(adapter, pageAddress());
   const channel = new Channel();
   try {
     const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
@@ -57,7 +57,13 @@ async function measure(model, options = {}) {
   }
 }
 
-/** A call on a channel that nothing else uses: aborting it ends the worker. */
+/**
+ * A call on a channel that nothing else uses: aborting it ends the worker.
+ * @param {Channel} channel
+ * @param {string} method
+ * @param {object} params
+ * @param {{ onProgress?: (progress: object) => void, signal?: AbortSignal }} how
+ */
 async function callAlone(channel, method, params, { onProgress, signal }) {
   const stop = () => channel.close(aborted(signal));
   if (signal?.aborted) throw aborted(signal);
@@ -161,6 +167,7 @@ class Engine {
     this.info = (await answer).info;
   }
 
+  /** @param {any} [how] */
   async #embed({ signal, ...request } = {}) {
     const params = { request: encodeRequest(request, 'request') };
     if (signal?.aborted) throw aborted(signal);
@@ -170,6 +177,7 @@ class Engine {
     return answer.finally(() => signal?.removeEventListener('abort', stop));
   }
 
+  /** @param {'chat' | 'completion'} kind @param {any} [how] */
   async #generate(kind, { signal, ...request } = {}) {
     const params = { kind, request: encodeRequest(request, 'request') };
     if (signal?.aborted) throw aborted(signal);

@@ -115,7 +115,7 @@ test('an aborted stream rejects, brings no further chunk, and leaves the engine 
     const stream = await engine.completions.create({ prompt: 'x', stream: true, signal: controller.signal });
     let seen = 0;
     const error = await (async () => {
-      for await (const chunk of stream) {
+      for await (const _ of stream) {
         seen += 1;
         if (seen === 3) controller.abort();
       }

@@ -177,7 +177,7 @@ test('an edited text keeps who wrote each part, and a token that was cut loses i
   inked.edit('');
   assert.deepEqual(inked.pieces, []);
   // What storage gives may be anything.
-  assert.deepEqual(new Inked([{ by: 'x', text: 5, logprob: 'y' }, null ?? {}]).pieces, [{ by: 'visitor', text: '5' }]);
+  assert.deepEqual(new Inked([{ by: 'x', text: 5, logprob: 'y' }, {}]).pieces, [{ by: 'visitor', text: '5' }]);
   assert.deepEqual(new Inked('nonsense').pieces, []);
 });
 

@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 const number = (digits) => (value) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const [whole, tenths] = [number(0), number(1)];
 
-/** Label, and the text of a report; null where there is nothing to say. */
+/** Label, and the text of a report; null where there is nothing to say. @type {[string, (result: any) => string | null][]} */
 const ROWS = [
   ['Loading', ({ loadSeconds }) => `${number(2)(loadSeconds)} s`],
   ['Prompt', ({ report }) => `${tenths(report.prefill_tokens_per_s)} tokens/s`],

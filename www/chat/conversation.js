@@ -20,6 +20,8 @@ import { Tree, alternating, messagesOf } from './tree.js';
  * @property {(note: Note) => void} onNote
  * @property {() => void} onRestart   what is there of the answer is void
  *
+ * @typedef {{ tree: Tree, turn: Turn | null, controller: AbortController, started: boolean }} Run
+ *
  * @callback Answerer
  * @param {Ask} ask
  * @returns {Promise<{ finish: string | null, usage?: object | null }>} `finish` is `abort` after a stop
@@ -39,7 +41,7 @@ export class Conversation extends EventTarget {
   #answerer;
   #keep;
   #keepsEmpty;
-  /** @type {{ tree: Tree, turn: Turn | null, controller: AbortController, started: boolean } | null} */
+  /** @type {Run | null} */
   #run = null;
 
   /**
@@ -135,7 +137,7 @@ export class Conversation extends EventTarget {
       forgive: (error) => (cannot = instead !== undefined && CANNOT_GO_ON.includes(error.code)),
       before,
     });
-    return cannot ? this.ask(instead) : answer;
+    return cannot && instead !== undefined ? this.ask(instead) : answer;
   }
 
   /** The visitor's other words in place of this turn; a question is then answered. Both stay. @param {string} id @param {string} content */
@@ -164,12 +166,19 @@ export class Conversation extends EventTarget {
     return (this.#run = { tree: this.tree, turn: null, controller: new AbortController(), started: false });
   }
 
+  /** @param {string} parent */
   #answerTo(parent) {
     return this.tree.add({ parent, role: 'assistant', content: '' });
   }
 
-  /** Writes a turn, or more of it. */
-  async #write(turn, run, { newSeed = false, forgive = () => false, before = turn } = {}) {
+  /**
+   * Writes a turn, or more of it.
+   * @param {Turn} turn
+   * @param {Run} run
+   * @param {{ newSeed?: boolean, forgive?: (error: CressetError) => boolean, before?: Turn }} [how]
+   * @returns {Promise<Turn | null>}
+   */
+  async #write(turn, run, { newSeed = false, forgive, before = turn } = {}) {
     const { tree, controller: { signal } } = run;
     const isMine = () => this.tree === tree;
     run.turn = turn;
@@ -207,7 +216,7 @@ export class Conversation extends EventTarget {
       turn.finish = signal.aborted ? 'abort' : 'error';
     }
     if (this.#run === run) this.#run = null;
-    if (error && forgive(error)) {
+    if (error && forgive?.(error)) {
       Object.assign(turn, { content: before.content, finish: 'stop' });
       this.#tell('text', turn);
       return null;
@@ -222,6 +231,7 @@ export class Conversation extends EventTarget {
     return error || !turn.content ? null : turn;
   }
 
+  /** @param {string} type @param {unknown} [detail] */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }

@@ -15,6 +15,7 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+/** @param {HTMLElement} node @param {string} name @param {any} value */
 function set(node, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name === 'text') node.textContent = value;
@@ -22,13 +23,13 @@ function set(node, name, value) {
   else node.setAttribute(name, value === true ? '' : value);
 }
 
-/** Sets or, with null, removes an attribute. */
+/** Sets or, with null, removes an attribute. @param {Element} node @param {string} name @param {any} value */
 export function attribute(node, name, value) {
   if (value === null || value === undefined || value === false) node.removeAttribute(name);
   else node.setAttribute(name, value === true ? '' : value);
 }
 
-/** A picture of paths on a 24 × 24 grid, drawn with the text's colour. */
+/** A picture of paths on a 24 × 24 grid, drawn with the text's colour. @param {...string} paths */
 export function icon(...paths) {
   const picture = document.createElementNS(SVG, 'svg');
   picture.setAttribute('viewBox', '0 0 24 24');
@@ -41,7 +42,7 @@ export function icon(...paths) {
   return picture;
 }
 
-/** A style sheet that strict policies allow: it is no inline style. */
+/** A style sheet that strict policies allow: it is no inline style. @param {string} text */
 export function styleSheet(text) {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(text);

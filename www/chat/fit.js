@@ -1,9 +1,18 @@
 // What is longer than the model's context is read from its end: a text from a later word, a conversation from a later turn.
 
+/**
+ * @typedef {import('../cresset.js').Engine} Engine
+ * @typedef {import('./tree.js').Message} Message
+ */
+
 // Cut text may tokenise into a few more tokens than it had within the whole.
 const MARGIN = 8;
 
-/** Tokens of a prompt that leave room for `wanted` new ones, or for half a context of them. */
+/**
+ * Tokens of a prompt that leave room for `wanted` new ones, or for half a context of them.
+ * @param {Engine} engine
+ * @param {number} wanted
+ */
 function room(engine, wanted) {
   const { contextLength } = engine.info.model;
   return contextLength - Math.min(wanted, Math.floor(contextLength / 2));
@@ -11,7 +20,7 @@ function room(engine, wanted) {
 
 /**
  * The end of `text` that fits.
- * @param {import('../cresset.js').Engine} engine
+ * @param {Engine} engine
  * @param {string} text
  * @param {number} wanted
  * @returns {Promise<{ prompt: string, cut: boolean }>}
@@ -29,11 +38,11 @@ export async function fitPrompt(engine, text, wanted) {
 /**
  * The messages that fit: the system prompt, and turns from a question on. The last turn stays whatever its length; when
  * it alone is too long, the engine says so.
- * @param {import('../cresset.js').Engine} engine
- * @param {{ role: string, content: string }[]} messages
+ * @param {Engine} engine
+ * @param {Message[]} messages
  * @param {number} wanted
  * @param {object} options   of the chat template
- * @returns {Promise<{ messages: object[], dropped: number }>}
+ * @returns {Promise<{ messages: Message[], dropped: number }>}
  */
 export async function fitMessages(engine, messages, wanted, options) {
   const most = room(engine, wanted);
@@ -48,7 +57,7 @@ export async function fitMessages(engine, messages, wanted, options) {
   }
 }
 
-/** Without the oldest turns that make up at least this share of all words; begins with a question. */
+/** Without the oldest turns that make up at least this share of all words; begins with a question. @param {Message[]} messages @param {number} share */
 function drop(messages, share) {
   const head = messages[0]?.role === 'system' ? 1 : 0;
   let surplus = share * messages.reduce((sum, { content }) => sum + content.length, 0);
@@ -60,14 +69,14 @@ function drop(messages, share) {
   return [...messages.slice(0, head), ...messages.slice(from)];
 }
 
-/** Some templates refuse a system prompt: then it begins the first question. */
+/** Some templates refuse a system prompt: then it begins the first question. @param {Engine} engine @param {Message[]} messages @param {object} options */
 async function withoutUnknownRole(engine, messages, options) {
   if (messages[0]?.role !== 'system' || messages.length < 2) return messages;
   try {
     await engine.applyChatTemplate(messages.slice(0, 2), options);
     return messages;
   } catch (error) {
-    if (error.code !== 'TEMPLATE') throw error;
+    if (/** @type {any} */ (error).code !== 'TEMPLATE') throw error;
     const [system, first, ...rest] = messages;
     return [{ ...first, content: `${system.content}\n\n${first.content}` }, ...rest];
   }

@@ -16,7 +16,7 @@ export class Translator {
     this.#number = new Intl.NumberFormat(locale);
   }
 
-  /** Whether there are words for this key. */
+  /** Whether there are words for this key. @param {string} key */
   has = (key) => this.#messages[key] !== undefined;
 
   /**
@@ -29,7 +29,7 @@ export class Translator {
     const own = Object.assign(Object.create(null), values);
     const forms = typeof own.count === 'number' ? [`${key}.${this.#plural.select(own.count)}`, `${key}.other`] : [];
     const message = this.#messages[[...forms, key].find(this.has) ?? ''] ?? key;
-    return message.replace(/\{(\w+)\}/g, (whole, name) => {
+    return message.replace(/\{(\w+)\}/g, (/** @type {string} */ whole, /** @type {string} */ name) => {
       const value = own[name];
       return typeof value === 'number' ? this.#number.format(value) : value ?? whole;
     });

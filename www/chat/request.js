@@ -10,7 +10,7 @@ import { fitMessages } from './fit.js';
  * @param {string} chat.begun      the beginning of the answer
  * @param {number} chat.wanted     tokens of the answer at most
  * @param {object} chat.template   options of the chat template
- * @returns {Promise<{ request: object, dropped: number }>} `dropped`: how many messages were left out
+ * @returns {Promise<{ request: import('../cresset.js').ChatRequest, dropped: number }>} `dropped`: how many messages were left out
  */
 export async function chatRequest(engine, { system, messages, begun, wanted, template }) {
   const all = [
@@ -22,9 +22,9 @@ export async function chatRequest(engine, { system, messages, begun, wanted, tem
 
 /**
  * Reads a stream to its end.
- * @param {AsyncIterable<object>} stream
- * @param {(choice: object) => void} onChoice
- * @returns {Promise<{ finish: string | null, usage: object | null }>}
+ * @param {AsyncIterable<any>} stream   of chunks
+ * @param {(choice: any) => void} onChoice
+ * @returns {Promise<{ finish: string | null, usage: import('../cresset.js').Usage | null }>}
  */
 export async function readStream(stream, onChoice) {
   let finish = null;

@@ -50,8 +50,8 @@ export class Transcript {
     this.#prepare = prepare;
     this.#follower = new Follower(box, onAway);
     list.addEventListener('click', ({ target }) => {
-      const button = target.closest?.('.copy-code');
-      if (button) onCopy(button, button.closest('.code').querySelector('code').textContent);
+      const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest?.('.copy-code'));
+      if (button) onCopy(button, button.closest('.code')?.querySelector('code')?.textContent ?? '');
     });
   }
 
@@ -81,7 +81,7 @@ export class Transcript {
         this.#views.set(turn.id, this.#makeView(turn, () => this.#follower.grown()));
         drawn += turn.content.length;
       }
-      const { node } = this.#views.get(turn.id);
+      const { node } = /** @type {TurnView} */ (this.#views.get(turn.id));
       node.dataset.turn = turn.id;
       if (node === at) at = this.#turnFrom(at.nextElementSibling);
       else this.#list.insertBefore(node, at);
@@ -138,7 +138,7 @@ export class Transcript {
 
   /** Moves the focus to the turn before (-1) or after (+1) the one that has it; from outside to the last. @param {number} by */
   move(by) {
-    const nodes = [...this.#list.children];
+    const nodes = /** @type {HTMLElement[]} */ ([...this.#list.children]);
     const at = nodes.findIndex((node) => node.contains(document.activeElement));
     const to = at < 0 ? nodes.length - 1 : at + by;
     if (to >= nodes.length) return false;
@@ -155,16 +155,16 @@ export class Transcript {
     this.update();
   }
 
-  /** This node, or the next one, that is a turn's. */
+  /** This node, or the next one, that is a turn's. @param {any} node @returns {HTMLElement | null} */
   #turnFrom(node) {
     while (node && !node.dataset.turn) node = node.nextElementSibling;
     return node ?? null;
   }
 
-  /** Removes a turn's node; gives the next one. */
+  /** Removes a turn's node; gives the next one. @param {HTMLElement} node */
   #removed(node) {
     const next = this.#turnFrom(node.nextElementSibling);
-    this.#views.delete(node.dataset.turn);
+    this.#views.delete(node.dataset.turn ?? '');
     node.remove();
     return next;
   }

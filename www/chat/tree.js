@@ -23,7 +23,8 @@ const ROOT = '';
 export class Tree {
   /** @type {Map<string, Turn>} */
   #turns = new Map();
-  #children = new Map(); // parent → ids, oldest first
+  /** Parent → ids, oldest first. @type {Map<string, string[]>} */
+  #children = new Map();
   #chosen; // parent → the child that is shown
 
   /**
@@ -35,7 +36,7 @@ export class Tree {
     const known = new Set(turns.map(({ id }) => id));
     for (const turn of [...turns].sort((a, b) => a.created - b.created)) {
       // A turn whose parent was lost is shown rather than lost too.
-      this.#insert({ ...turn, parent: known.has(turn.parent) ? turn.parent : null });
+      this.#insert({ ...turn, parent: known.has(turn.parent ?? '') ? turn.parent : null });
     }
   }
 
@@ -49,8 +50,9 @@ export class Tree {
     return tree;
   }
 
+  /** A turn that is there. @param {string} id */
   get(id) {
-    return this.#turns.get(id);
+    return /** @type {Turn} */ (this.#turns.get(id));
   }
 
   get size() {
@@ -74,10 +76,10 @@ export class Tree {
     return added;
   }
 
-  /** Removes a turn without answers. */
+  /** Removes a turn without answers. @param {string} id */
   remove(id) {
-    const turn = this.#turns.get(id);
-    const siblings = this.#children.get(turn.parent ?? ROOT);
+    const turn = this.get(id);
+    const siblings = this.siblings(id);
     siblings.splice(siblings.indexOf(id), 1);
     this.#turns.delete(id);
     if (this.#chosen.get(turn.parent ?? ROOT) === id) this.#chosen.delete(turn.parent ?? ROOT);
@@ -88,34 +90,36 @@ export class Tree {
     const path = [];
     for (let at = ROOT; ;) {
       const children = this.#children.get(at) ?? [];
-      const id = children.includes(this.#chosen.get(at)) ? this.#chosen.get(at) : children.at(-1);
+      const chosen = this.#chosen.get(at) ?? '';
+      const id = children.includes(chosen) ? chosen : children.at(-1);
       if (!id) return path;
-      path.push(this.#turns.get(id));
+      path.push(this.get(id));
       at = id;
     }
   }
 
-  /** Turns beside this one, itself among them. */
+  /** Turns beside this one, itself among them. @param {string} id @returns {string[]} */
   siblings(id) {
-    return this.#children.get(this.#turns.get(id).parent ?? ROOT);
+    return this.#children.get(this.get(id).parent ?? ROOT) ?? [];
   }
 
-  /** Shows the sibling before (-1) or after (+1) this one; gives it, or null at an end. */
+  /** Shows the sibling before (-1) or after (+1) this one; gives it, or null at an end. @param {string} id @param {number} by */
   step(id, by) {
     const siblings = this.siblings(id);
     const next = siblings[siblings.indexOf(id) + by];
     if (!next) return null;
-    this.#chosen.set(this.#turns.get(id).parent ?? ROOT, next);
-    return this.#turns.get(next);
+    this.#chosen.set(this.get(id).parent ?? ROOT, next);
+    return this.get(next);
   }
 
-  /** The turns up to and with this one. */
+  /** The turns up to and with this one. @param {string} id @returns {Turn[]} */
   pathTo(id) {
     const path = [];
-    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent)) path.unshift(turn);
+    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent ?? '')) path.unshift(turn);
     return path;
   }
 
+  /** @param {Turn} turn */
   #insert(turn) {
     this.#turns.set(turn.id, turn);
     const parent = turn.parent ?? ROOT;

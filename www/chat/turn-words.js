@@ -18,7 +18,7 @@ export class TurnWords {
   #thought = null;
   #content = '';
   #ended = false;
-  #frame = null;
+  #frame = 0; // that is asked for
 
   /**
    * @param {HTMLElement} box   of what is said
@@ -36,21 +36,21 @@ export class TurnWords {
     this.#onDrawn = onDrawn;
   }
 
-  /** The text grew: shown with the next frame. */
+  /** The text grew: shown with the next frame. @param {string} content */
   grow(content) {
     this.#content = content;
     this.#ended = false;
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = null;
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
       this.#draw();
       this.#onDrawn();
     });
   }
 
-  /** The text is whole. */
+  /** The text is whole. @param {string} content */
   end(content) {
     cancelAnimationFrame(this.#frame);
-    this.#frame = null;
+    this.#frame = 0;
     this.#content = content;
     this.#ended = true;
     this.#draw();
@@ -72,6 +72,7 @@ export class TurnWords {
     else this.#text.set(said);
   }
 
+  /** @param {string} text @param {boolean} thinking */
   #showThought(text, thinking) {
     if (!this.#thought) {
       this.#thought = this.#makeThought();

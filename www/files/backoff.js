@@ -84,6 +84,7 @@ async function online(signal) {
   return false;
 }
 
+/** @returns {Promise<void>} */
 function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     const stop = () => {

@@ -72,6 +72,6 @@ export class ArrivingFile {
 
   #turn() {
     this.#wake();
-    this.#change = new Promise((resolve) => { this.#wake = resolve; });
+    this.#change = /** @type {Promise<void>} */ (new Promise((resolve) => { this.#wake = resolve; }));
   }
 }

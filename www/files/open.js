@@ -39,6 +39,7 @@ export function survey(files, { cache, signal }) {
     if (file.blob) return { ...file, size: file.blob.size, kept: file.blob.size, absent: false };
     const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0 };
     if (complete) return { ...file, size: kept, kept, absent: false };
+    /** @type {{ bytes?: number | null, absent?: boolean }} */
     const { bytes: size = null, absent = false } = file.bytes ? file : await askSize(file.url, signal);
     return { ...file, size: size ?? total ?? null, kept, absent };
   }));
@@ -75,6 +76,7 @@ async function isComplete(files) {
   return (await Promise.all(files.filter(isWeights).map(isStored))).some(Boolean);
 }
 
+/** @param {import('./sources.js').ModelFile} file */
 async function isStored({ key }) {
   return key !== undefined && (await store.kept(key)).complete;
 }
@@ -159,9 +161,10 @@ const REFUSALS = {
   unavailable: () => 'this browser keeps no files for this page (a private window, perhaps), so the model is downloaded again next time',
 };
 
-/** An unfinished download's bytes, those of another hash forgotten. */
+/** An unfinished download's bytes, those of another hash forgotten. @returns {Promise<any>} a Part, or why there is none */
 async function beginPart(file, tally) {
   const hash = file.sha256 ? new Sha256() : null;
+  /** @type {any} */
   const part = await store.begin(file.key, ({ bytes, length }) => {
     hash?.update(bytes);
     tally.cached(file.key, length);

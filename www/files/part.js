@@ -24,7 +24,7 @@ export function sumsFit(sums, bytes) {
 }
 
 export class Part {
-  /** What the server said about the bytes that are here; null where there are none. @type {object | null} */
+  /** What the server said about the bytes that are here; null where there are none. @type {any | null} */
   facts = null;
   #folder;
   #hash;
@@ -127,7 +127,7 @@ export class Part {
     this.#filled = 0;
   }
 
-  /** Makes the entry valid. @param {object} facts   of the entry, without `bytes` and `stored` */
+  /** Makes the entry valid. @param {any} facts   of the entry, without `bytes` and `stored` */
   async commit(facts) {
     const bytes = this.length;
     if (this.#filled > 0) await this.#writeChunk();

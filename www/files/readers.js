@@ -99,7 +99,7 @@ export class StoredFile {
   }
 }
 
-/** Bytes of a file by a range request, into `into` if there is such a buffer. */
+/** Bytes of a file by a range request, into `into` if there is such a buffer. @param {string} url @param {number} start @param {number} length @param {any} [how] */
 async function fetchRange(url, start, length, { signal, etag, into } = {}) {
   const response = await request(url, { signal, range: [start, start + length - 1], store: false });
   if ((etag && response.headers.get('etag') !== etag) || response.status !== 206) {

@@ -17,7 +17,8 @@ export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...
  * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], names?: string[], adapter?: boolean }} Source
  *
  * One file of a model; `key` names it in the cache; `sha256` is demanded, `said` is what its host says of the one that is there.
- * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, said?: string, bytes?: number, optional?: boolean }} ModelFile
+ * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, said?: string, bytes?: number, optional?: boolean,
+ *   size?: number | null, absent?: boolean }} ModelFile   `size` and `absent`: what `survey` found
  */
 
 /**
@@ -42,7 +43,7 @@ export function parseAdapter(adapter, base) {
 
 function parseBytes(model, field) {
   if (model instanceof URL) return { name: model.href, url: model.href };
-  if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: field, blobs: [new Blob([model])] };
+  if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: field, blobs: [new Blob([/** @type {BlobPart} */ (model)])] };
   const blobs = model instanceof Blob ? [model] : isListOfBlobs(model) ? [...model] : [];
   // Of a chosen folder, files of one name may lie in several folders. The way to them is lost when a File is sent on.
   const names = blobs.map(({ name, webkitRelativePath }) => webkitRelativePath || name);

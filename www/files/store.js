@@ -77,7 +77,11 @@ export async function exclusively(key, use, { signal, onWait }) {
   const name = `cresset-model ${sha256Text(key)}`;
   const none = Symbol('taken');
   let entered = false;
-  const enter = (lock) => (entered = lock !== null) ? use() : none;
+  /** @returns {any} */
+  const enter = (lock) => {
+    entered = lock !== null;
+    return entered ? use() : none;
+  };
   let endWait = () => {};
   try {
     const result = await locks.request(name, { ifAvailable: true }, enter);

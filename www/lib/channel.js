@@ -9,10 +9,17 @@ import { startWorker } from './start-worker.js';
 
 const WORKER = new URL('../worker/worker.js', import.meta.url);
 
+/**
+ * @typedef {{ onProgress?: (progress: any) => void, onChunk?: (chunk: any) => void }} Listeners
+ * @typedef {Listeners & { resolve: (result: any) => void, reject: (error: CressetError) => void }} Call
+ */
+
 export class Channel {
   #worker;
+  /** @type {Map<number, Call>} */
   #calls = new Map();
   #nextId = 1;
+  /** @type {CressetError | null} */
   #closed = null;
 
   constructor() {
@@ -30,8 +37,8 @@ export class Channel {
   /**
    * @param {string} method
    * @param {object} params   what structured cloning takes
-   * @param {{ onProgress?: Function, onChunk?: Function }} [listeners]
-   * @returns {{ id: number, answer: Promise<unknown> }}
+   * @param {Listeners} [listeners]
+   * @returns {{ id: number, answer: Promise<any> }}
    */
   call(method, params, listeners = {}) {
     const id = this.#nextId++;
@@ -43,7 +50,7 @@ export class Channel {
     return { id, answer };
   }
 
-  /** Ends a call for the page at once: nothing of it arrives any more, its answer is this error. */
+  /** Ends a call for the page at once: nothing of it arrives any more, its answer is this error. @param {number} id @param {CressetError} error */
   abort(id, error) {
     const call = this.#calls.get(id);
     if (!call) return;
@@ -56,7 +63,7 @@ export class Channel {
     if (!this.#closed) this.#worker.postMessage({ method: 'interrupt' });
   }
 
-  /** Ends the worker and every open call with this error. */
+  /** Ends the worker and every open call with this error. @param {CressetError} error */
   close(error) {
     if (this.#closed) return;
     this.#closed = error;
@@ -65,6 +72,7 @@ export class Channel {
     this.#calls.clear();
   }
 
+  /** @param {any} data */
   #receive(data) {
     const { id, progress, chunk, result, error, fatal } = own(data);
     if (fatal) return this.close(CressetError.from(fatal));

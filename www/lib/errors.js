@@ -15,7 +15,7 @@ export class CressetError extends Error {
     this.details = details;
   }
 
-  /** Whatever was thrown, as a CressetError: those of the engine are plain `{ code, message, details }` objects. */
+  /** Whatever was thrown, as a CressetError: those of the engine are plain `{ code, message, details }` objects. @param {any} thrown */
   static from(thrown) {
     if (thrown instanceof CressetError) return thrown;
     if (typeof thrown?.code === 'string' && typeof thrown.message === 'string') {
@@ -31,7 +31,7 @@ export class CressetError extends Error {
   }
 }
 
-/** The error of a request or a load whose signal was aborted. */
+/** The error of a request or a load whose signal was aborted. @param {AbortSignal} [signal] */
 export function aborted(signal) {
   return new CressetError('ABORTED', 'the request was aborted', {}, { cause: signal?.reason });
 }

@@ -1,5 +1,6 @@
 // Bare progress of the worker → what `onProgress` gets: a fraction (null while unknown) and a line for people.
 
+/** @type {Record<string, string>} */
 const TEXTS = {
   probe: 'Looking at the model',
   download: 'Downloading',
@@ -15,12 +16,12 @@ const TEXTS = {
  * @param {Pace} [pace]   of the download
  */
 export function describeProgress({ status, loaded = 0, total = null, warning }, pace) {
-  const fraction = status === 'ready' ? 1 : total > 0 ? Math.min(loaded / total, 1) : null;
+  const fraction = status === 'ready' ? 1 : total ? Math.min(loaded / total, 1) : null;
   const text = TEXTS[status] ?? status;
   const described = { status, loaded, total, fraction, text, ...(warning && { warning }) };
   if (status !== 'download') return described;
   const bytesPerSecond = pace?.at(loaded) ?? null;
-  const secondsLeft = bytesPerSecond > 0 && total !== null ? (total - loaded) / bytesPerSecond : null;
+  const secondsLeft = bytesPerSecond && total !== null ? (total - loaded) / bytesPerSecond : null;
   const amount = total ? `${formatBytes(loaded)} of ${formatBytes(total)}` : formatBytes(loaded);
   return { ...described, text: `${text} ${amount}`, bytesPerSecond, secondsLeft };
 }
@@ -30,6 +31,7 @@ const PACE_LEAST_MS = 1000; // before which there is none
 
 /** Bytes a second over the last seconds. */
 export class Pace {
+  /** @type {{ time: number, loaded: number }[]} */
   #samples = [];
   #now;
 
@@ -38,11 +40,11 @@ export class Pace {
     this.#now = now;
   }
 
-  /** The pace when so much is loaded; null while it cannot be told. */
+  /** The pace when so much is loaded; null while it cannot be told. @param {number} loaded */
   at(loaded) {
     const time = this.#now();
     // What was here already did not travel; after a new beginning earlier samples are void.
-    if (this.#samples.length > 0 && loaded < this.#samples.at(-1).loaded) this.#samples = [];
+    if (loaded < (this.#samples.at(-1)?.loaded ?? 0)) this.#samples = [];
     this.#samples.push({ time, loaded });
     while (this.#samples.length > 2 && time - this.#samples[1].time > PACE_MS) this.#samples.shift();
     const [first] = this.#samples;
@@ -50,7 +52,7 @@ export class Pace {
   }
 }
 
-/** Decimal units, as download pages use them: 999 bytes, 12 kB, 3.4 MB, 640 MB, 1.2 GB. */
+/** Decimal units, as download pages use them: 999 bytes, 12 kB, 3.4 MB, 640 MB, 1.2 GB. @param {number} bytes */
 export function formatBytes(bytes) {
   if (!Number.isFinite(bytes)) return 'unknown size';
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];

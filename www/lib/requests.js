@@ -10,6 +10,8 @@ const MOST_THREADS = 64;
 /**
  * Values that are an object's own: pages exist where every object seems to have more, because a library extended what all
  * of them inherit.
+ * @param {any} values
+ * @returns {any}
  */
 export function own(values) {
   return Object.assign(Object.create(null), values);
@@ -17,6 +19,7 @@ export function own(values) {
 
 /**
  * Options of `load` and `probe`, without `onProgress` and `signal`. The adapter goes its own way.
+ * @param {any} options
  * @returns {{ engine: string, device: string, threads?: number, cache: boolean, integrity?: string }}
  */
 export function checkLoadOptions(options) {
@@ -33,6 +36,7 @@ export function checkLoadOptions(options) {
 
 /**
  * Options of `adapters.load`, without `onProgress` and `signal`.
+ * @param {any} options
  * @returns {{ engine: string, cache: boolean, integrity?: string }}
  */
 export function checkAdapterOptions(options) {
@@ -40,20 +44,26 @@ export function checkAdapterOptions(options) {
   return { engine: encodeRequest(engine, 'options'), cache: Boolean(cache), integrity };
 }
 
-/** The name of an adapter. */
+/** The name of an adapter. @param {unknown} name */
 export function checkName(name) {
   expect(typeof name === 'string' && name.length > 0, 'name', 'expected the name of an adapter');
   return name;
 }
 
-/** JSON text of a request. Numbers that JSON would turn into null, and values it cannot hold, are refused by name. */
+/** JSON text of a request. Numbers that JSON would turn into null, and values it cannot hold, are refused by name. @param {any} value @param {string} name */
 export function encodeRequest(value, name) {
   expect(typeof value === 'object' && value !== null, name, 'expected an object');
   return JSON.stringify(plain(value, name, []));
 }
 
-// A copy of own values only, without prototypes: pages exist whose libraries give every object and array a `toJSON` or
-// other properties.
+/**
+ * A copy of own values only, without prototypes: pages exist whose libraries give every object and array a `toJSON` or
+ * other properties.
+ * @param {any} value
+ * @param {string} field
+ * @param {object[]} around
+ * @returns {any}
+ */
 function plain(value, field, around) {
   expect(typeof value !== 'number' || Number.isFinite(value), field, 'must be a finite number');
   expect(typeof value !== 'bigint', field, 'is a BigInt; use a number');
@@ -63,7 +73,7 @@ function plain(value, field, around) {
   if (value instanceof Date) return value.toISOString();
   const inside = [...around, value];
   if (Array.isArray(value) || ArrayBuffer.isView(value)) {
-    const list = Array.from(value, (item) => plain(item, field, inside));
+    const list = Array.from(/** @type {any} */ (value), (item) => plain(item, field, inside));
     return Object.setPrototypeOf(list, null);
   }
   const object = Object.create(null);
@@ -71,6 +81,7 @@ function plain(value, field, around) {
   return object;
 }
 
+/** @param {boolean} holds @param {string} field @param {string} reason */
 function expect(holds, field, reason) {
   if (!holds) throw new CressetError('INVALID_REQUEST', `${field}: ${reason}`, { field });
 }

@@ -19,12 +19,13 @@ export function startWorker(url, name) {
     setTimeout(() => URL.revokeObjectURL(blob), 60_000);
     return worker;
   } catch (error) {
-    throw new CressetError('INTERNAL', `the engine's worker could not be started: ${error.message}`, {}, { cause: error });
+    throw new CressetError('INTERNAL', `the engine's worker could not be started: ${/** @type {Error} */ (error).message}`, {}, { cause: error });
   }
 }
 
 // A dynamic import, because browsers hold a worker's static imports to worker-src, dynamic ones to script-src. What is
 // sent before the module listens is handed on to it.
+/** @param {string} url */
 function bootstrap(url) {
   return `const early = [];
 const keep = ({ data }) => early.push(data);
@@ -35,9 +36,10 @@ import(${JSON.stringify(url)}).then(() => {
 }, (error) => setTimeout(() => { throw error; }));`;
 }
 
+/** @type {{ createScriptURL: (text: string) => any } | null | undefined} */
 let policy;
 
-/** What sites with `require-trusted-types-for 'script'` want; they name the policy in `trusted-types cresset`. */
+/** What sites with `require-trusted-types-for 'script'` want; they name the policy in `trusted-types cresset`. @param {string} url */
 function trusted(url) {
   policy ??= makePolicy() ?? { createScriptURL: (text) => text };
   return policy.createScriptURL(url);

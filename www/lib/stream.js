@@ -1,24 +1,31 @@
 // Chunks pushed in → an async iterable out. Read once; leaving the loop early cancels the request.
 
 export class ChunkStream {
-  /** Called when the reader leaves before the end. */
+  /** Called when the reader leaves before the end. @type {() => void} */
   onCancel = () => {};
 
   /** Resolves with the first chunk or a normal end, rejects when the request fails before that. */
   started;
 
+  /** @type {{ resolve: (value?: any) => void, reject: (error: Error) => void }} */
   #start;
+  /** @type {any[]} */
   #queue = [];
+  /** @type {((value?: any) => void) | null} */
   #waiting = null;
+  /** @type {Error | null} */
   #error = null;
   #ended = false;
 
   constructor() {
-    this.started = new Promise((resolve, reject) => { this.#start = { resolve, reject }; });
+    let start;
+    this.started = new Promise((resolve, reject) => { start = { resolve, reject }; });
+    this.#start = /** @type {any} */ (start);
     // Someone always awaits `started`, but not necessarily before it fails.
     this.started.catch(() => {});
   }
 
+  /** @param {any} chunk */
   push(chunk) {
     if (this.#ended) return;
     this.#queue.push(chunk);
@@ -32,7 +39,7 @@ export class ChunkStream {
     this.#wake();
   }
 
-  /** The reader gets the error next; chunks that it has not taken yet are dropped. */
+  /** The reader gets the error next; chunks that it has not taken yet are dropped. @param {Error} error */
   fail(error) {
     if (this.#ended) return;
     this.#queue = [];

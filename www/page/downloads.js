@@ -18,7 +18,7 @@ const NOTE_MS = 2000;
 /**
  * A model on its way here.
  * @typedef {object} Transfer
- * @property {string | object} model
+ * @property {string | any} model
  * @property {string} label
  * @property {string} [integrity]
  * @property {'loading' | 'paused' | 'failed' | 'elsewhere'} state   `elsewhere`: another tab downloads it
@@ -28,7 +28,7 @@ const NOTE_MS = 2000;
  * @property {number | null} speed    bytes a second, while downloading
  * @property {string} [text]          the stage in the library's words
  * @property {number} [size]          bytes that were downloaded for it
- * @property {object} [warning]       why it stands still for a while, as `onProgress` says it
+ * @property {any} [warning]       why it stands still for a while, as `onProgress` says it
  */
 
 /** Dispatches `change` whenever a transfer does, `over` when another tab's has ended. */
@@ -84,6 +84,7 @@ export async function load(model, label, { integrity, check = false, quiet = fal
   agree();
   clearProblems();
   if (active) pause();
+  /** @type {any} */
   const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
   active = transfer;
   discarded.delete(model);

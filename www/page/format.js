@@ -37,6 +37,7 @@ export function percent(share) {
 export function moment(time, now = new Date()) {
   const date = new Date(time);
   const sameYear = date.getFullYear() === now.getFullYear();
+  /** @type {Intl.DateTimeFormatOptions} */
   const options = date.toDateString() === now.toDateString()
     ? { hour: 'numeric', minute: '2-digit' }
     : sameYear ? { month: 'short', day: 'numeric' } : { year: 'numeric', month: 'short', day: 'numeric' };

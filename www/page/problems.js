@@ -2,7 +2,6 @@
 
 import { explain as explainIn } from '../chat/problems.js';
 import { byId, copy, element, sentence } from './dom.js';
-import { reportOf } from './report.js';
 import { t, translation } from './text.js';
 
 // Texts of more letters take longer to read.
@@ -54,7 +53,7 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
 }
 
 async function copyReport(error) {
-  toast(t(await copy(reportOf(error)) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
+  toast(t(await copy(import('./report.js').then(({ reportOf }) => reportOf(error))) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
 }
 
 /**

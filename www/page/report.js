@@ -12,6 +12,7 @@ const MOST_VERDICTS = 3;
  * @returns {Promise<string>}
  */
 export async function reportOf(error) {
+  /** @type {any} */
   const adapter = await describeAdapter();
   const isHere = ({ key }) => [adapter.vendor, adapter.architecture].every((name) => !name || key.includes(name));
   return write(error, {

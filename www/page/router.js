@@ -5,7 +5,7 @@ import { byId, memory } from './dom.js';
 
 /**
  * A view: built once into its section, then shown and hidden.
- * @typedef {{ show?: (rest: string) => void, hide?: () => void }} View
+ * @typedef {{ show?: (rest: string) => void, hide?: () => void, search?: () => void, importFiles?: (files: File[]) => Promise<unknown> }} View
  * @typedef {() => Promise<(section: HTMLElement) => View | Promise<View>>} FetchView   gives what builds it
  */
 

@@ -3,6 +3,9 @@
 
 import { element, memory } from './dom.js';
 
+/** @typedef {{ name: string, min: number, max: number, step: number, value: number, key?: string }} Field   `key`: the name it is kept by */
+
+/** @type {Field[]} */
 const FIELDS = [
   { name: 'temperature', min: 0, max: 2, step: 0.05, value: 0.8 },
   { name: 'top_k', min: 0, max: 200, step: 1, value: 40 },
@@ -21,6 +24,7 @@ const shown = new Set(); // functions that show what is chosen, one for each fie
  * The fields of a request; the seed is always a number, so that what was written can be written again.
  * @param {'chat' | 'write'} use
  * @param {{ newSeed?: boolean }} [options]   whatever the field says
+ * @returns {Record<string, number>}
  */
 export function samplingOptions(use, { newSeed = false } = {}) {
   const options = Object.fromEntries(FIELDS.map((field) => [field.name, valueOf(field)]));
@@ -42,6 +46,7 @@ export function samplingForm(use) {
     element('button', { type: 'button', class: 'quiet small', text: 'sampling.reset', onclick: reset }));
 }
 
+/** @returns {Field} */
 const lengthOf = (use) => ({ ...LENGTH, key: `${use}_tokens`, value: LENGTHS[use] });
 
 function valueOf(field) {

@@ -46,7 +46,7 @@ export function showShortcuts() {
       element('form', { method: 'dialog' }, element('button', { class: 'icon-button', label: 'common.close' }, icon('close')))),
     element('div', { class: 'key-lists' }, ...Object.entries(LIST).map(([place, rows]) => element('section', {},
       element('h3', { text: `shortcuts.${place}` }),
-      element('dl', { class: 'keys' }, ...rows.map(([keys, what]) => element('div', {},
+      element('dl', { class: 'keys' }, ...rows.map((/** @type {any[]} */ [keys, what]) => element('div', {},
         element('dt', {}, ...keys.map((key) => element('kbd', { textContent: key }))),
         element('dd', { text: `shortcuts.${place}.${what}` }))))))));
   dialog.addEventListener('close', () => dialog.remove());

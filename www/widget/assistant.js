@@ -1,7 +1,8 @@
 // Who answers: an engine on this device, or the site's server where this device cannot. From asleep over consent and
 // download to ready, with every way back; knows no document.
 
-import { Cresset, CressetError } from '../cresset.js';
+import { Cresset } from '../cresset.js';
+import { CressetError } from '../lib/errors.js';
 import { savesData } from '../chat/save-data.js';
 import { join, keyOf } from './engines.js';
 import { answerLocally } from './local.js';
@@ -14,7 +15,7 @@ const agreed = new Set(); // downloads and servers that visitors of this page sa
  * @typedef {{ kind: 'asleep' }
  *   | { kind: 'asking', what: 'download', bytes: number | null, kept: number, saving: boolean }
  *   | { kind: 'asking', what: 'server', host: string }
- *   | { kind: 'loading', progress: object | null }
+ *   | { kind: 'loading', progress: any | null }
  *   | { kind: 'paused', loaded: number, total: number | null }
  *   | { kind: 'ready', where: 'device', engine: import('../cresset.js').Engine }
  *   | { kind: 'ready', where: 'server', host: string }
@@ -23,7 +24,7 @@ const agreed = new Set(); // downloads and servers that visitors of this page sa
 
 /** Dispatches `change` when its state does, `progress` with what `onProgress` gets. */
 export class Assistant extends EventTarget {
-  /** @type {State} */
+  /** @type {State & { where?: string, what?: string }} */
   state = { kind: 'asleep' };
   #settings;
   #given = null; // an engine that is the site's own
@@ -65,7 +66,7 @@ export class Assistant extends EventTarget {
 
   /** The visitor says yes. */
   agree() {
-    const { kind, what, host } = this.state;
+    const { kind, what, host } = /** @type {any} */ (this.state);
     if (kind !== 'asking') return;
     agreed.add(what === 'server' ? `server ${host}` : this.#key);
     this.#run(() => (what === 'server' ? this.#useServer() : this.#load()));

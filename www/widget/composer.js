@@ -19,9 +19,9 @@ export class WidgetComposer extends Composer {
    * @param {{ onSend: (text: string) => boolean, onStop: () => void, onDraft: () => void }} actions   `onSend` says whether it was taken
    */
   constructor(words, { onSend, onStop, onDraft }) {
-    const area = element('textarea', { part: 'input', rows: '1', dir: 'auto', autocomplete: 'off', enterkeyhint: 'send' });
+    const area = /** @type {HTMLTextAreaElement} */ (element('textarea', { part: 'input', rows: '1', dir: 'auto', autocomplete: 'off', enterkeyhint: 'send' }));
     const button = element('button', { type: 'submit', class: 'send', part: 'send' }, icon(...SEND), icon(STOP));
-    const form = element('form', { class: 'composer', part: 'composer' }, area, button);
+    const form = /** @type {HTMLFormElement} */ (element('form', { class: 'composer', part: 'composer' }, area, button));
     super(form, area, {
       onSend: (text, key) => {
         if (!this.#writing) return text !== '' && onSend(text);

@@ -53,7 +53,7 @@ export class Launcher {
 
   // What a style sheet of the site says goes first. What is no colour is left out.
   #colour(accent) {
-    const { style } = this.#colours.cssRules[0];
+    const { style } = /** @type {CSSStyleRule} */ (this.#colours.cssRules[0]);
     if (accent && CSS.supports('color', accent)) style.setProperty('--accent', `var(--cresset-accent, ${accent})`);
     else style.removeProperty('--accent');
   }

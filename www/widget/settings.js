@@ -42,7 +42,7 @@ export function readSettings(host, chosen) {
     consent: host.hasAttribute('consent') && text('consent') !== 'false',
     localOnly,
     thinking: host.hasAttribute('thinking'),
-    device: ['webgpu', 'cpu'].includes(text('device')) ? text('device') : 'auto',
+    device: /** @type {Settings['device']} */ (['webgpu', 'cpu'].includes(text('device')) ? text('device') : 'auto'),
     temperature: number('temperature'),
     maxTokens: (story) => Math.max(1, Math.round(number('max-tokens') ?? (story ? STORY_TOKENS : ANSWER_TOKENS))),
     title: text('title'),

@@ -34,7 +34,7 @@ export class Tray {
     if (focused) this.box.querySelector('button')?.focus();
   }
 
-  /** @param {object} progress */
+  /** @param {any} progress */
   progress(progress) {
     if (!this.#bar) return;
     const { status, loaded, total, fraction, secondsLeft, warning } = progress;

@@ -23,7 +23,7 @@ const COPIED_MS = 1600;
 /** @param {Turn} turn @param {Context} context @returns {import('../chat/transcript.js').TurnView} */
 export const viewOf = (turn, context) => (turn.role === 'user' ? new Question(turn, context) : new Answer(turn, context));
 
-/** @implements {import('../chat/transcript.js').TurnView} */
+/** A TurnView: see chat/transcript.js. */
 class Question {
   node;
   #context;
@@ -45,7 +45,7 @@ class Question {
   }
 }
 
-/** @implements {import('../chat/transcript.js').TurnView} */
+/** A TurnView: see chat/transcript.js. */
 class Answer {
   node;
   #turn;

@@ -81,7 +81,7 @@ function sharedMemory() {
 // alone.
 function takeShared() {
   const fill = crypto.getRandomValues.bind(crypto);
-  crypto.getRandomValues = (numbers) => {
+  crypto.getRandomValues = (/** @type {any} */ numbers) => {
     numbers.set(fill(numbers.slice())); // a copy is not shared
     return numbers;
   };
@@ -97,7 +97,7 @@ async function compile(url) {
   return WebAssembly.compileStreaming(fetched()).catch(async () => WebAssembly.compile(await (await fetched()).arrayBuffer()));
 }
 
-/** Resolves once the helper computes with this worker, or cannot. One that stops later stops this worker, by its error. */
+/** Resolves once the helper computes with this worker, or cannot. One that stops later stops this worker, by its error. @returns {Promise<void>} */
 function startHelper(shared) {
   return new Promise((resolve) => {
     const worker = startWorker(THREAD, 'cresset-thread');

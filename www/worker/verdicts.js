@@ -5,7 +5,7 @@ const CACHE = 'cresset self-test';
 const ADDRESS = 'https://self-test.invalid/verdicts';
 const MOST = 24; // an adapter has one for each format; older builds' go
 
-/** @returns {Promise<object[]>} newest first */
+/** @returns {Promise<any[]>} newest first */
 export async function readVerdicts() {
   try {
     const kept = await (await caches.open(CACHE)).match(ADDRESS);
@@ -16,7 +16,7 @@ export async function readVerdicts() {
   }
 }
 
-/** @param {object} verdict */
+/** @param {any} verdict */
 export async function keepVerdict(verdict) {
   try {
     const others = (await readVerdicts()).filter(({ key }) => key !== verdict.key);

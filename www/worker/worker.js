@@ -200,6 +200,9 @@ function demandIntegrity(files, sha256) {
 /**
  * Loads while the weights are still on their way: the device is proved and shaders compile meanwhile, and weights are
  * uploaded as they come. Until the file is whole and checked, the download is what is told of.
+ * @param {any[]} files
+ * @param {any} access   see files/open.js
+ * @param {(readable: any, progress: any) => any} load
  */
 async function loadEarly(files, { signal, ...access }, load) {
   const downloads = new AbortController();

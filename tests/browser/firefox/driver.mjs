@@ -162,7 +162,7 @@ class Visitor {
   /** The page's size in CSS pixels, which may be less than a window of this browser can be. */
   async resize(width, height) {
     await this.#inside((width, height) => {
-      // eslint-disable-next-line no-undef
+       
       const { style } = gBrowser.selectedBrowser;
       for (const [name, value] of [['width', width], ['height', height]]) for (const bound of ['', 'min-', 'max-']) style.setProperty(`${bound}${name}`, `${value}px`);
     }, width, height);
@@ -172,7 +172,7 @@ class Visitor {
   /** Sets one of Firefox's own settings. */
   async prefer(name, value) {
     await this.#inside((name, value) => {
-      // eslint-disable-next-line no-undef
+       
       const { prefs } = Services;
       prefs[{ boolean: 'setBoolPref', number: 'setIntPref', string: 'setStringPref' }[typeof value]](name, value);
     }, name, value);

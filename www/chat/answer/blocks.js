@@ -5,7 +5,7 @@ export class Blocks {
   #text = '';
   #settled = 0; // characters in blocks that will not change
 
-  /** @param {(text: string) => { type: string, raw: string }[]} lex   as marked does: the `raw`s make up the text */
+  /** @param {(text: string) => import('../../vendor/marked.esm.js').Token[]} lex   as marked does: the `raw`s make up the text */
   constructor(lex) {
     this.#lex = lex;
   }
@@ -13,6 +13,7 @@ export class Blocks {
   /**
    * What a longer text brings: blocks that are now settled, in order, and the one that is still open (null where there is none).
    * A text that does not begin with the last one starts over: `restart` is then true.
+   * @param {string} text
    */
   grow(text) {
     // As marked does, whose `raw`s are counted here.

@@ -41,6 +41,7 @@ export class Follower {
     this.#top = scrollTop;
   }
 
+  /** @param {boolean} following */
   #set(following) {
     this.#following = following;
     this.#onAway(!following);

@@ -13,7 +13,9 @@ export class GrowingText {
   #around;
   #text = '';
   #blocks = new Blocks(blocksOf);
+  /** @type {number[]} */
   #outline = []; // depths of the headings that the settled blocks stand below
+  /** @type {ChildNode | null} */
   #open = null; // node of the block that may still change
 
   /** @param {HTMLElement} box @param {import('./markdown.js').Surroundings} around */
@@ -35,11 +37,12 @@ export class GrowingText {
     if (open) this.#show(open, [...this.#outline]);
   }
 
-  /** The whole text, once nothing follows: a link may be explained after it was used. */
+  /** The whole text, once nothing follows: a link may be explained after it was used. @param {string} text */
   finish(text) {
     this.set(text);
     if (!DEFINITION.test(text)) return;
     const whole = document.createDocumentFragment();
+    /** @type {number[]} */
     const outline = [];
     let last = null;
     for (const token of blocksOf(text)) {
@@ -62,6 +65,7 @@ export class GrowingText {
     this.finish(text);
   }
 
+  /** @param {import('../../vendor/marked.esm.js').Token} token @param {number[]} outline */
   #show(token, outline) {
     const node = renderBlock(token, this.#around, outline);
     if (node && this.#open && become(this.#open, node)) return;

@@ -6,6 +6,7 @@ import { element, icon } from '../dom.js';
 
 const SAFE = ['http:', 'https:', 'mailto:'];
 const OUT = 'M8 5h11v11M18.5 5.5 6 18';
+/** @type {Record<string, string>} */
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', hellip: '…', ndash: '–', mdash: '—' };
 
 /**
@@ -16,9 +17,12 @@ const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00
  * @property {string} [base]   what addresses are relative to; without it only whole ones are links
  * @property {() => HTMLElement} copyButton   of a piece of code; has the class `copy-code`
  * @property {(node: HTMLElement) => HTMLElement} check   has the last word on a block
+ *
+ * @typedef {import('../../vendor/marked.esm.js').Token} Token
+ * @typedef {Surroundings & { outline: number[] }} Around
  */
 
-/** The tokens of a text's blocks; one that cannot be parsed is a block of plain text. */
+/** The tokens of a text's blocks; one that cannot be parsed is a block of plain text. @param {string} text @returns {Token[]} */
 export function blocksOf(text) {
   try {
     return Lexer.lex(text, { gfm: true, breaks: true });
@@ -28,7 +32,7 @@ export function blocksOf(text) {
 }
 
 /**
- * @param {object} token   of a block
+ * @param {Token} token   of a block
  * @param {Surroundings} around
  * @param {number[]} outline   depths of the headings that it stands below; is brought up to what follows it
  * @returns {HTMLElement | null}
@@ -42,10 +46,12 @@ export function renderBlock(token, around, outline) {
   }
 }
 
+/** @param {string} text */
 function paragraph(text) {
   return element('p', { dir: 'auto', text });
 }
 
+/** @param {any} token   marked's types tell plugins' kinds from none @param {Around} around @returns {HTMLElement | null} */
 function block(token, around) {
   switch (token.type) {
     case 'paragraph': case 'text':
@@ -56,7 +62,7 @@ function block(token, around) {
       return code(token, around);
     case 'list':
       return element(token.ordered ? 'ol' : 'ul', { dir: 'auto', start: token.ordered && token.start !== 1 ? token.start : null },
-        ...token.items.map((item) => element('li', { dir: 'auto' }, ...listItem(item, token.loose, around))));
+        ...token.items.map((/** @type {any} */ item) => element('li', { dir: 'auto' }, ...listItem(item, token.loose, around))));
     case 'blockquote':
       return element('blockquote', { dir: 'auto' }, ...blocks(token.tokens, around));
     case 'table':
@@ -71,23 +77,26 @@ function block(token, around) {
   }
 }
 
+/** @param {Token[]} tokens @param {Around} around */
 function blocks(tokens, around) {
   return tokens.map((token) => block(token, around)).filter(Boolean);
 }
 
-/** One level at a time, whatever depths a model begins with or skips. */
+/** One level at a time, whatever depths a model begins with or skips. @param {number} depth @param {Around} around */
 function levelOf(depth, { level, outline }) {
-  while (outline.at(-1) >= depth) outline.pop();
+  while ((outline.at(-1) ?? 0) >= depth) outline.pop();
   return Math.min(level + outline.push(depth) - 1, 6);
 }
 
+/** @param {any} item @param {boolean} loose @param {Around} around */
 function listItem({ tokens, task, checked }, loose, around) {
   const mark = task ? [`${checked ? '☑' : '☐'} `] : [];
   // In a tight list a line is no paragraph.
-  const rest = tokens.filter(({ type }) => type !== 'checkbox').flatMap((token) => (!loose && token.type === 'text' ? inline(within(token), around) : [block(token, around)]));
+  const rest = /** @type {Token[]} */ (tokens).filter(({ type }) => type !== 'checkbox').flatMap((token) => (!loose && token.type === 'text' ? inline(within(token), around) : [block(token, around)]));
   return [...mark, ...rest.filter(Boolean)];
 }
 
+/** @param {any} token @param {Around} around */
 function code({ text, lang }, { say, copyButton }) {
   const language = /^[\w+#.-]{1,24}/.exec(lang ?? '')?.[0] ?? '';
   return element('figure', { class: 'code', part: 'code', dir: 'ltr' },
@@ -95,19 +104,21 @@ function code({ text, lang }, { say, copyButton }) {
     element('pre', { tabindex: '0', role: 'group', 'aria-label': language ? say('language', { language }) : say('code') }, element('code', { text })));
 }
 
+/** @param {any} token @param {Around} around */
 function table({ header, rows, align }, around) {
-  const cell = (tag) => ({ tokens }, i) => element(tag, { dir: 'auto', class: align[i] ? `align-${align[i]}` : null, scope: tag === 'th' ? 'col' : null }, ...inline(tokens, around));
+  const cell = (/** @type {string} */ tag) => (/** @type {any} */ { tokens }, /** @type {number} */ i) => element(tag, { dir: 'auto', class: align[i] ? `align-${align[i]}` : null, scope: tag === 'th' ? 'col' : null }, ...inline(tokens, around));
   return element('div', { class: 'scroller', tabindex: '0', role: 'group', 'aria-label': around.say('table') },
     element('table', {},
       element('thead', {}, element('tr', {}, ...header.map(cell('th')))),
-      element('tbody', {}, ...rows.map((row) => element('tr', {}, ...row.map(cell('td')))))));
+      element('tbody', {}, ...rows.map((/** @type {any[]} */ row) => element('tr', {}, ...row.map(cell('td')))))));
 }
 
-/** What a token consists of, or itself. */
+/** What a token consists of, or itself. @param {any} token @returns {Token[]} */
 function within(token) {
   return Object.hasOwn(token, 'tokens') ? token.tokens : [token];
 }
 
+/** @param {any[]} tokens @param {Around} around @returns {(Node | string)[]} */
 function inline(tokens, around) {
   return tokens.flatMap((token) => {
     switch (token.type) {
@@ -131,7 +142,7 @@ function inline(tokens, around) {
   });
 }
 
-/** A link that says where it leads, or, where it leads nowhere safe, its words. */
+/** A link that says where it leads, or, where it leads nowhere safe, its words. @param {string} href @param {(Node | string)[]} children @param {string} text @param {Around} around */
 function link(href, children, text, { say, base }) {
   const url = safeUrl(href, base);
   if (!url) return element('span', {}, ...children);
@@ -144,6 +155,7 @@ function link(href, children, text, { say, base }) {
     element('span', { class: 'unseen', text: ` (${say('leads', { host: place })})` }));
 }
 
+/** @param {string} href @param {string} [base] */
 function safeUrl(href, base) {
   try {
     const url = new URL(decoded(href), base);
@@ -153,6 +165,7 @@ function safeUrl(href, base) {
   }
 }
 
+/** @param {string} text */
 function decoded(text) {
   return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w{2,8}));/gi, (whole, decimal, hex, name) => {
     if (name) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : whole;

@@ -12,10 +12,10 @@ export function morph(node, wanted) {
     if (!there) node.appendChild(child);
     else if (!become(there, child)) there.replaceWith(child);
   });
-  while (node.childNodes.length > children.length) node.lastChild.remove();
+  while (node.childNodes.length > children.length) node.lastChild?.remove();
 }
 
-/** Makes a node like another one; false, and nothing is done, where they are of different kinds. */
+/** Makes a node like another one; false, and nothing is done, where they are of different kinds. @param {any} node @param {any} wanted */
 export function become(node, wanted) {
   // A link that leads elsewhere is another link; as the same one it would be seen to jump.
   if (node.nodeName !== wanted.nodeName || node.href !== wanted.href) return false;
@@ -28,6 +28,7 @@ export function become(node, wanted) {
   return true;
 }
 
+/** @param {Text} node @param {string} text */
 function setText(node, text) {
   if (text === node.data) return;
   // Appending keeps a selection within the old text.

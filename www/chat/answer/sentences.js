@@ -29,7 +29,7 @@ export class Sentences {
   }
 }
 
-/** Markdown without its marks. */
+/** Markdown without its marks. @param {string} markdown */
 export function spoken(markdown) {
   return markdown
     .replace(/^[|:*_-][\s|:*_-]+$/gm, '') // rules, of tables too

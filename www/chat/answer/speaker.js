@@ -10,10 +10,12 @@ const KEPT = 6; // lines stay a while, for readers that look later
 
 export class Speaker {
   #region;
-  #of = null; // what is being read
+  /** What is being read. @type {object | null} */
+  #of = null;
   #text = '';
   #sentences = new Sentences();
-  #timer = null;
+  /** @type {number | undefined} */
+  #timer;
   #spoke = false;
 
   /** @param {HTMLElement} region   polite, of additions */
@@ -21,11 +23,11 @@ export class Speaker {
     this.#region = region;
   }
 
-  /** Says a line of its own. */
+  /** Says a line of its own. @param {string} line */
   say(line) {
     if (!line) return;
     this.#region.appendChild(element('p', { text: line }));
-    while (this.#region.children.length > KEPT) this.#region.firstChild.remove();
+    while (this.#region.children.length > KEPT) this.#region.firstElementChild?.remove();
   }
 
   /**
@@ -39,7 +41,7 @@ export class Speaker {
     this.#sentences.add(text.slice(this.#text.length));
     this.#text = text;
     this.#timer ??= setTimeout(() => {
-      this.#timer = null;
+      this.#timer = undefined;
       this.#read(this.#sentences.take());
     }, this.#spoke ? PAUSE_MS : PAUSE_MS / 2);
   }
@@ -59,6 +61,7 @@ export class Speaker {
     this.#spoke = false;
   }
 
+  /** @param {string} text */
   #read(text) {
     if (text) this.#spoke = true;
     this.say(text);
@@ -66,6 +69,6 @@ export class Speaker {
 
   #halt() {
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#timer = undefined;
   }
 }

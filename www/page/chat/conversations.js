@@ -90,7 +90,7 @@ export class Conversations extends EventTarget {
     this.#emit('list');
   }
 
-  /** Adds conversations from a file. @param {{ conversation: store.Conversation, turns: object[] }[]} all */
+  /** Adds conversations from a file. @param {{ conversation: store.Conversation, turns: any[] }[]} all */
   async add(all) {
     for (const { conversation, turns } of all) {
       await this.#guard(store.save(conversation));
@@ -158,7 +158,7 @@ export class Conversations extends EventTarget {
   }
 }
 
-/** @type {(ask: import('../../chat/conversation.js').Ask, record: store.Conversation) => Promise<{ finish: string | null, usage: object | null }>} */
+/** @type {(ask: import('../../chat/conversation.js').Ask, record: store.Conversation) => Promise<{ finish: string | null, usage: any | null }>} */
 async function answer({ messages, begun, newSeed, signal, onStart, onText, onNote }, { system }) {
   signal.addEventListener('abort', () => session.stop());
   let written = begun;

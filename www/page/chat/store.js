@@ -122,7 +122,7 @@ class Database {
   put = (store, value) => this.#ask(store, 'readwrite', (objects) => objects.put(value));
   remove = (store, key) => this.#ask(store, 'readwrite', (objects) => objects.delete(key));
 
-  /** Visits every entry without holding all of them. */
+  /** Visits every entry without holding all of them. @returns {Promise<void>} */
   each(store, visit) {
     return new Promise((resolve, reject) => {
       const request = this.#db.transaction(store).objectStore(store).openCursor();

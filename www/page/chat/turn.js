@@ -15,7 +15,7 @@ import { t } from '../text.js';
  * @property {(id: string, text: string) => void} edit
  */
 
-/** @implements {import('../../chat/transcript.js').TurnView} */
+/** A TurnView: see chat/transcript.js. */
 export class TurnView {
   node;
   /** @type {import('../../chat/tree.js').Turn} */
@@ -171,7 +171,7 @@ export function confirm(button) {
   setTimeout(() => button.replaceChildren(...old), 1600);
 }
 
-/** Who answered and how fast; how it ended, where that was not the end. */
+/** Who answered and how fast; how it ended, where that was not the end. @param {any} turn */
 function factsOf({ model, finish, usage, edited }) {
   const end = { length: 'chat.finish.length', abort: 'chat.finish.abort', error: 'chat.finish.error' }[finish] ?? (finish ? null : 'chat.finish.cut');
   const speed = usage?.extra?.decode_tokens_per_s;

@@ -56,7 +56,7 @@ export function createChat(section) {
   const speaker = new Speaker(byId('speaker'));
   let dropped = 0;
 
-  /** @returns {TurnView | undefined} */
+  /** @returns {any} a TurnView, if it is shown */
   function viewOf({ id }) {
     return log.viewOf(id);
   }

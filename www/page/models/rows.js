@@ -11,7 +11,7 @@ import { formatOf, integrityOf, pageOf } from './catalogue.js';
 
 /**
  * A row of the catalogue.
- * @param {object} row
+ * @param {any} row
  * @param {import('./verdict.js').Verdict} verdict
  * @param {{ stored: boolean, current: boolean, busy: boolean }} state
  */

@@ -77,7 +77,7 @@ export class Inked {
   }
 }
 
-/** A piece as it may come from storage. */
+/** A piece as it may come from storage. @param {any} piece @returns {any} */
 function tidy({ by, text, logprob, top }) {
   const piece = { by: by === 'model' ? 'model' : 'visitor', text: String(text ?? '') };
   if (piece.by === 'model' && Number.isFinite(logprob)) Object.assign(piece, { logprob, top: Array.isArray(top) ? top : [] });
@@ -90,7 +90,7 @@ function tidy({ by, text, logprob, top }) {
 export class Tokens {
   #held = [];
 
-  /** @param {{ text: string, logprobs?: object | null }} choice @returns {Piece | null} */
+  /** @param {{ text: string, logprobs?: any | null }} choice @returns {Piece | null} */
   add({ text, logprobs }) {
     const steps = (logprobs?.tokens ?? []).map((token, i) => ({ token, logprob: logprobs.token_logprobs[i], top: Object.entries(logprobs.top_logprobs?.[i] ?? {}) }));
     this.#held.push(...steps);

@@ -2,7 +2,6 @@
 // token. Both must break lines alike.
 
 import { byId, element } from '../dom.js';
-import { Inked } from './runs.js';
 
 const NEAR_PX = 60; // so near the end a reader follows it
 
@@ -17,7 +16,7 @@ export class Sheet {
   #begin = 0; // where the model's turn begins
   #following = true;
 
-  /** @param {Inked} inked @param {{ edited: () => void }} handlers */
+  /** @param {import('./runs.js').Inked} inked @param {{ edited: () => void }} handlers */
   constructor(inked, { edited }) {
     this.#inked = inked;
     this.#area.addEventListener('input', () => {
