@@ -365,6 +365,21 @@ skips() {
 
 minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
 
+# The JavaScript as a whole: its types (tests/browser/types/ and tsconfig.json say how strictly what is checked), eslint's rules,
+# its format.
+check_javascript() {
+  local status=0 project
+  for project in . tests/browser/types; do
+    echo "tsc -p $project" && node_modules/.bin/tsc -p "$project" || status=1
+  done
+  echo eslint && node_modules/.bin/eslint --max-warnings 0 . || status=1
+  node_modules/.bin/prettier --check "${FORMATTED[@]}" || status=1
+  return $status
+}
+
+# What prettier formats: not CSS and HTML, which have a rule a line.
+FORMATTED=('www/**/*.{js,ts,json}' 'tests/browser/**/*.{js,mjs,ts,json}' 'tools/**/*.mjs' '*.{json,mjs}')
+
 run_tests() {
   build
   setup_test
@@ -379,6 +394,7 @@ run_tests() {
   else
     say "the format check is skipped: rustfmt is missing, 'rustup component add rustfmt' installs it"
   fi
+  part javascript check_javascript
   part engine cargo test --release --workspace --no-fail-fast
   part training cargo test --release --features train --test train
   # Two files at a time; those that watch how long the main thread is busy, or keep it so, have the machine to themselves.

@@ -12,9 +12,12 @@ const rules = {
 };
 
 export default [
+  { ignores: ['dist/', 'target/'] },
   js.configs.recommended,
   { rules, linterOptions: { reportUnusedDisableDirectives: 'error' } },
   { files: ['www/**/*.js'], ignores: ['www/sw.js'], languageOptions: { globals: { ...globals.browser, ...globals.worker } } },
+  // The engine's own JavaScript.
+  { files: ['src/**/*.js'], languageOptions: { globals: { ...globals.browser, GPUBufferUsage: 'readonly', GPUShaderStage: 'readonly' } } },
   { files: ['**/*.mjs'], languageOptions: { globals: globals.node } },
   { files: ['www/sw.js'], languageOptions: { globals: globals.serviceworker } },
   // Functions in these files run in pages of the browser, too, with globals that a test puts there.

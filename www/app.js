@@ -61,7 +61,10 @@ async function loadFirst() {
   const size = await sizeOf('default');
   if (mayFetch()) return undefined; // the visitor was faster, with another one
   const words = size === null ? t('page.saveData', { name: bundled.name }) : t('page.saveData.size', { name: bundled.name, size: bytes(size) });
-  showNotice(words, [{ label: 'page.saveData.load', primary: true, run: begin }, { label: 'problem.other', run: () => go('models') }]);
+  showNotice(words, [
+    { label: 'page.saveData.load', primary: true, run: begin },
+    { label: 'problem.other', run: () => go('models') },
+  ]);
   return undefined;
 }
 
@@ -114,7 +117,24 @@ function tellAbout(engine) {
   const notice = deviceNotice(engine.info.device);
   if (notice && !memory.get('told-device')) {
     const told = () => memory.set('told-device', true);
-    showNotice(notice, [{ label: 'device.more', run: () => { told(); go('models'); } }], told);
+    showNotice(
+      notice,
+      [
+        {
+          label: 'device.more',
+          run: () => {
+            told();
+            go('models');
+          },
+        },
+      ],
+      told,
+    );
   }
-  if (!first && currentView() === 'models') toast(t('load.ready', { label: session.label }), session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') }, 'ready');
+  if (!first && currentView() === 'models')
+    toast(
+      t('load.ready', { label: session.label }),
+      session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') },
+      'ready',
+    );
 }

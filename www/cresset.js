@@ -187,7 +187,10 @@ class Engine {
     signal?.addEventListener('abort', stop, { once: true });
     const settled = answer.finally(() => signal?.removeEventListener('abort', stop));
     if (!chunks) return settled;
-    settled.then(() => chunks.end(), (error) => chunks.fail(error));
+    settled.then(
+      () => chunks.end(),
+      (error) => chunks.fail(error),
+    );
     chunks.onCancel = () => this.#channel.abort(id, aborted());
     // A request that is refused is refused here, not at the first chunk.
     await chunks.started;

@@ -56,7 +56,9 @@ for (const device of ['cpu', 'webgpu']) {
         pieces += 1;
       }
       const counted = new BroadcastChannel('counted');
-      const ofWorker = new Promise((resolve) => { counted.onmessage = ({ data }) => resolve(data); });
+      const ofWorker = new Promise((resolve) => {
+        counted.onmessage = ({ data }) => resolve(data);
+      });
       new BroadcastChannel('held').postMessage('count');
       const waited = { page: globalThis.waited, worker: await ofWorker };
       Object.assign(globalThis, now);

@@ -40,16 +40,24 @@ for (const device of DEVICES) {
     for (const { files, context, sequences, greedy } of cases) {
       for (const name of one ? [files[turn % files.length]] : files) {
         test(`${device}: ${folder}/${name}${context ? `, ${context} positions` : ''} has the reference's logits and ids`, LIMIT, async () => {
-          const [kinds, got] = await page.evaluate(async ({ paths, options, sequences, greedy, text }) => {
-            const engine = await loadBare(paths, { ...options, kv: 'f32' });
-            const kinds = JSON.parse(engine.info()).device.backend;
-            const logits = [];
-            for (const { ids } of sequences) logits.push(Array.from(await engine.logits(Uint32Array.from(ids), true)));
-            const answer = JSON.parse(await engine.completion(JSON.stringify({ prompt: greedy.prompt, max_tokens: greedy.ids.length, temperature: 0, ignore_eos: true, return_token_ids: true }), () => {}));
-            const ids = Array.from(await engine.tokenize(text));
-            engine.free();
-            return [kinds, { logits, greedy: answer.choices[0].token_ids, ids }];
-          }, { paths: filesOf(folder, name), options: { device, contextLength: context }, sequences: sequences.map(({ ids }) => ({ ids })), greedy, text });
+          const [kinds, got] = await page.evaluate(
+            async ({ paths, options, sequences, greedy, text }) => {
+              const engine = await loadBare(paths, { ...options, kv: 'f32' });
+              const kinds = JSON.parse(engine.info()).device.backend;
+              const logits = [];
+              for (const { ids } of sequences) logits.push(Array.from(await engine.logits(Uint32Array.from(ids), true)));
+              const answer = JSON.parse(
+                await engine.completion(
+                  JSON.stringify({ prompt: greedy.prompt, max_tokens: greedy.ids.length, temperature: 0, ignore_eos: true, return_token_ids: true }),
+                  () => {},
+                ),
+              );
+              const ids = Array.from(await engine.tokenize(text));
+              engine.free();
+              return [kinds, { logits, greedy: answer.choices[0].token_ids, ids }];
+            },
+            { paths: filesOf(folder, name), options: { device, contextLength: context }, sequences: sequences.map(({ ids }) => ({ ids })), greedy, text },
+          );
           assert.equal(kinds, device);
           for (const [index, { ids, positions = ids.map((_, i) => i), logits }] of sequences.entries()) {
             const columns = logits[0].length;
@@ -73,23 +81,26 @@ for (const device of DEVICES) {
       for (const adapter of device === 'cpu' || files.length > 2 ? adapters : [adapters[index % adapters.length]]) {
         const [folder] = adapter.split('/');
         const beside = adapter.endsWith('.gguf') ? [] : [`/golden/lora/${folder}/adapter_config.json`];
-        const got = await page.evaluate(async ({ paths, adapter, device, sequences, greedy }) => {
-          const engine = await loadBare(paths, { device, kv: 'f32' });
-          const write = async (adapter) => {
-            const request = { prompt: greedy.prompt, max_tokens: greedy.ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter };
-            return JSON.parse(await engine.completion(JSON.stringify(request), () => {})).choices[0].token_ids;
-          };
-          const plain = await write(null);
-          await engine.loadAdapter('it', await filesAt(adapter), '{"default":true}');
-          const logits = [];
-          for (const { ids } of sequences) logits.push(Array.from(await engine.logits(Uint32Array.from(ids), true)));
-          const texts = { named: await write('it'), none: await write(null), absent: await write(undefined) };
-          const loaded = JSON.parse(engine.info()).memory.adapters;
-          engine.unloadAdapter('it');
-          const left = JSON.parse(engine.info()).memory.adapters;
-          engine.free();
-          return { plain, logits, texts, loaded, left };
-        }, { paths: filesOf(base, files[0]), adapter: [`/golden/lora/${adapter}`, ...beside], device, sequences: sequences.map(({ ids }) => ({ ids })), greedy });
+        const got = await page.evaluate(
+          async ({ paths, adapter, device, sequences, greedy }) => {
+            const engine = await loadBare(paths, { device, kv: 'f32' });
+            const write = async (adapter) => {
+              const request = { prompt: greedy.prompt, max_tokens: greedy.ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter };
+              return JSON.parse(await engine.completion(JSON.stringify(request), () => {})).choices[0].token_ids;
+            };
+            const plain = await write(null);
+            await engine.loadAdapter('it', await filesAt(adapter), '{"default":true}');
+            const logits = [];
+            for (const { ids } of sequences) logits.push(Array.from(await engine.logits(Uint32Array.from(ids), true)));
+            const texts = { named: await write('it'), none: await write(null), absent: await write(undefined) };
+            const loaded = JSON.parse(engine.info()).memory.adapters;
+            engine.unloadAdapter('it');
+            const left = JSON.parse(engine.info()).memory.adapters;
+            engine.free();
+            return { plain, logits, texts, loaded, left };
+          },
+          { paths: filesOf(base, files[0]), adapter: [`/golden/lora/${adapter}`, ...beside], device, sequences: sequences.map(({ ids }) => ({ ids })), greedy },
+        );
         for (const [index, { logits }] of sequences.entries()) {
           const error = logits.flat().reduce((most, value, i) => Math.max(most, Math.abs(value - got.logits[index][i])), 0);
           assert.ok(error <= 1e-3, `${adapter} on ${base}, sequence ${index}: max abs error ${error}`);
@@ -104,14 +115,20 @@ for (const device of DEVICES) {
     for (const folder of ['bert-mean', 'bert-cls', 'nomic-bert', 'modern-bert']) {
       const { pooling, sequences } = readJson(`${GOLDEN}/encoders/${folder}/expected.json`);
       for (const name of ['model.safetensors', 'f32.gguf']) {
-        const { vectors, usage, refused } = await page.evaluate(async ({ url, device, input }) => {
-          const engine = await Cresset.load(url, { device, cache: false });
-          const { data, usage } = await engine.embeddings.create({ input });
-          const refused = (await outcome(engine.completions.create({ prompt: [5] }))).code;
-          await engine.unload();
-          return { vectors: data.map(({ embedding }) => embedding), usage, refused };
-        }, { url: `${server.url}golden/encoders/${folder}/${name}`, device, input: sequences.map(({ ids }) => ids) });
-        assert.equal(usage.prompt_tokens, sequences.reduce((sum, { ids }) => sum + ids.length, 0));
+        const { vectors, usage, refused } = await page.evaluate(
+          async ({ url, device, input }) => {
+            const engine = await Cresset.load(url, { device, cache: false });
+            const { data, usage } = await engine.embeddings.create({ input });
+            const refused = (await outcome(engine.completions.create({ prompt: [5] }))).code;
+            await engine.unload();
+            return { vectors: data.map(({ embedding }) => embedding), usage, refused };
+          },
+          { url: `${server.url}golden/encoders/${folder}/${name}`, device, input: sequences.map(({ ids }) => ids) },
+        );
+        assert.equal(
+          usage.prompt_tokens,
+          sequences.reduce((sum, { ids }) => sum + ids.length, 0),
+        );
         assert.equal(refused, 'INVALID_REQUEST');
         for (const [index, sequence] of sequences.entries()) {
           const error = sequence[pooling].reduce((most, value, i) => Math.max(most, Math.abs(value - vectors[index][i])), 0);
@@ -125,22 +142,31 @@ for (const device of DEVICES) {
     const { cases } = readJson(`${GOLDEN}/lora/expected.json`);
     const { greedy } = cases[0];
     const mlx = cases.find(({ adapters }) => adapters[0].startsWith('mlx/')).greedy;
-    const result = await page.evaluate(async ({ device, greedy, mlx }) => {
-      const engine = await Cresset.load('/golden/llama-gqa/f32.gguf', { device, kv: 'f32', adapter: '/golden/lora/ranks' });
-      await engine.adapters.load('turned', '/golden/lora/mlx/');
-      const write = async ({ prompt, ids }, adapter) => {
-        const answer = await engine.completions.create({ prompt, max_tokens: ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter });
-        return answer.choices[0].token_ids;
-      };
-      const ids = [await write(greedy), await write(mlx, 'turned'), await write(greedy, 'default')];
-      const listed = await engine.adapters.list();
-      const wrong = await outcome(engine.adapters.load('wrong', '/golden/lora/conv1d/'));
-      const bytes = engine.info.memory.adapters;
-      await engine.unload();
-      return { ids, listed, wrong, bytes };
-    }, { device, greedy, mlx });
+    const result = await page.evaluate(
+      async ({ device, greedy, mlx }) => {
+        const engine = await Cresset.load('/golden/llama-gqa/f32.gguf', { device, kv: 'f32', adapter: '/golden/lora/ranks' });
+        await engine.adapters.load('turned', '/golden/lora/mlx/');
+        const write = async ({ prompt, ids }, adapter) => {
+          const answer = await engine.completions.create({ prompt, max_tokens: ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter });
+          return answer.choices[0].token_ids;
+        };
+        const ids = [await write(greedy), await write(mlx, 'turned'), await write(greedy, 'default')];
+        const listed = await engine.adapters.list();
+        const wrong = await outcome(engine.adapters.load('wrong', '/golden/lora/conv1d/'));
+        const bytes = engine.info.memory.adapters;
+        await engine.unload();
+        return { ids, listed, wrong, bytes };
+      },
+      { device, greedy, mlx },
+    );
     assert.deepEqual(result.ids, [greedy.ids, mlx.ids, greedy.ids]);
-    assert.deepEqual(result.listed.map(({ name, rank, default: chosen }) => [name, rank, chosen]), [['default', 64, true], ['turned', 8, false]]);
+    assert.deepEqual(
+      result.listed.map(({ name, rank, default: chosen }) => [name, rank, chosen]),
+      [
+        ['default', 64, true],
+        ['turned', 8, false],
+      ],
+    );
     assert.equal(result.bytes >= result.listed[0].bytes + result.listed[1].bytes, true);
     assert.equal(result.wrong.code, 'MODEL_FORMAT');
     assert.match(result.wrong.message, /transformer\.h\.0\.attn\.c_attn\.lora_A\.weight/);
@@ -177,7 +203,10 @@ for (const device of DEVICES) {
       let seen = 0;
       const code = await (async () => {
         for await (const _ of stream) if ((seen += 1) === 3) controller.abort();
-      })().then(() => 'ended', (error) => error.code);
+      })().then(
+        () => 'ended',
+        (error) => error.code,
+      );
       const next = await engine.completions.create({ prompt: 'Once', max_tokens: 4, temperature: 0 });
       const chunks = [];
       for await (const chunk of await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true })) {
@@ -196,16 +225,21 @@ for (const device of DEVICES) {
 async function checkGreedy(model, expected, device) {
   const references = readJson(expected);
   const requests = references.map(({ prompt, ids, greedy_ids: want }) => ({ prompt, ids, count: want.length }));
-  const answers = await page.evaluate(async ({ model, device, requests }) => {
-    const engine = await Cresset.load(model, { device });
-    const answers = [];
-    for (const { prompt, ids, count } of requests) {
-      const { choices: [{ text, token_ids }] } = await engine.completions.create({ prompt: ids, max_tokens: count, temperature: 0, ignore_eos: true, return_token_ids: true });
-      answers.push({ text, ids: token_ids, promptIds: prompt ? await engine.tokenize(prompt) : null });
-    }
-    await engine.unload();
-    return answers;
-  }, { model, device, requests });
+  const answers = await page.evaluate(
+    async ({ model, device, requests }) => {
+      const engine = await Cresset.load(model, { device });
+      const answers = [];
+      for (const { prompt, ids, count } of requests) {
+        const {
+          choices: [{ text, token_ids }],
+        } = await engine.completions.create({ prompt: ids, max_tokens: count, temperature: 0, ignore_eos: true, return_token_ids: true });
+        answers.push({ text, ids: token_ids, promptIds: prompt ? await engine.tokenize(prompt) : null });
+      }
+      await engine.unload();
+      return answers;
+    },
+    { model, device, requests },
+  );
   for (const [index, { prompt, ids, greedy_ids: want, greedy_text: text }] of references.entries()) {
     const got = answers[index];
     assert.deepEqual(got.ids, want, prompt);
@@ -241,18 +275,33 @@ test('broken files and requests are refused by code, and nothing breaks', LIMIT,
   const [bundled] = readdirSync(`${DIST}/models`).filter((name) => name.endsWith('.gguf'));
   const result = await page.evaluate(async (url) => {
     const good = new Uint8Array(await (await fetch(url)).arrayBuffer());
-    const patched = (at, ...bytes) => { const copy = good.slice(); copy.set(bytes, at); return copy; };
+    const patched = (at, ...bytes) => {
+      const copy = good.slice();
+      copy.set(bytes, at);
+      return copy;
+    };
     const files = {
-      empty: new Uint8Array(0), zeros: new Uint8Array(1000), text: new TextEncoder().encode('hello '.repeat(100)),
-      magic: patched(0, 71, 71, 85, 71), version: patched(4, 99), tensors: patched(8, 255, 255, 255, 255, 255, 255, 255, 127),
-      header: good.slice(0, 40), half: good.slice(0, good.length >> 1), short: good.slice(0, good.length - 1),
+      empty: new Uint8Array(0),
+      zeros: new Uint8Array(1000),
+      text: new TextEncoder().encode('hello '.repeat(100)),
+      magic: patched(0, 71, 71, 85, 71),
+      version: patched(4, 99),
+      tensors: patched(8, 255, 255, 255, 255, 255, 255, 255, 127),
+      header: good.slice(0, 40),
+      half: good.slice(0, good.length >> 1),
+      short: good.slice(0, good.length - 1),
     };
     const codes = {};
     for (const [name, bytes] of Object.entries(files)) codes[name] = (await outcome(Cresset.load(bytes))).code ?? 'loaded';
     const engine = await Cresset.load('default', { device: 'cpu' });
     const requests = {
-      empty: { prompt: '' }, none: {}, temperature: { prompt: 'x', temperature: -1 }, top_p: { prompt: 'x', top_p: 7 },
-      max_tokens: { prompt: 'x', max_tokens: -5 }, id: { prompt: [4_000_000] }, long: { prompt: 'many words '.repeat(5000) },
+      empty: { prompt: '' },
+      none: {},
+      temperature: { prompt: 'x', temperature: -1 },
+      top_p: { prompt: 'x', top_p: 7 },
+      max_tokens: { prompt: 'x', max_tokens: -5 },
+      id: { prompt: [4_000_000] },
+      long: { prompt: 'many words '.repeat(5000) },
     };
     const refused = {};
     for (const [name, request] of Object.entries(requests)) refused[name] = (await outcome(engine.completions.create(request))).code ?? 'answered';
@@ -326,7 +375,9 @@ test('a visitor opens the page, writes, stops, loads a file, meets a broken one,
   await visit.press('#text', 'Control+Enter');
   await visit.waitForFunction((length) => document.querySelector('#text').value.length > length, stopped.length);
   assert.deepEqual(visit.problems, []);
-  assert.deepEqual(visit.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith('blob:')), []);
+  assert.deepEqual(
+    visit.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith('blob:')),
+    [],
+  );
   await visit.context().close();
 });
-

@@ -52,10 +52,12 @@ const ADDED = { engine: /^(threads\/)?cresset_engine(\.js|_bg\.wasm)$/, vendor: 
 /** @returns {Tree} */
 function readTree() {
   const entries = readdirSync(WWW, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return new Map(entries.map((entry) => {
-    const path = join(entry.parentPath ?? entry.path, entry.name);
-    return [relative(WWW, path).split(sep).join('/'), path.endsWith('.js') ? codeOf(readFileSync(path, 'utf8')) : ''];
-  }));
+  return new Map(
+    entries.map((entry) => {
+      const path = join(entry.parentPath ?? entry.path, entry.name);
+      return [relative(WWW, path).split(sep).join('/'), path.endsWith('.js') ? codeOf(readFileSync(path, 'utf8')) : ''];
+    }),
+  );
 }
 
 const codeOf = (text) => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
@@ -145,7 +147,8 @@ test('every import of www/ names a file, in a room that the importing one may kn
 test('rooms are imported from above only', () => {
   const rooms = Object.keys(MAY_IMPORT);
   for (const [index, room] of rooms.entries()) {
-    for (const other of MAY_IMPORT[room].filter((each) => rooms.includes(each))) assert.ok(rooms.indexOf(other) < index, `${room} may import ${other}, which stands above it`);
+    for (const other of MAY_IMPORT[room].filter((each) => rooms.includes(each)))
+      assert.ok(rooms.indexOf(other) < index, `${room} may import ${other}, which stands above it`);
   }
 });
 
@@ -167,9 +170,15 @@ test('the closed widget imports nothing of the chat but nodes and locales', () =
 
 test('what is wrong is found', () => {
   const made = (files) => new Map(Object.entries(files));
-  assert.deepEqual(wrongImports(made({ 'chat/a.js': "import { b } from '../page/b.js';", 'page/b.js': '' })), ['chat/a.js imports page/b.js: page is not below chat']);
-  assert.deepEqual(wrongImports(made({ 'chat/a.js': "const { b } = await import('../widget/b.js');", 'widget/b.js': '' })), ['chat/a.js imports widget/b.js: widget is not below chat']);
-  assert.deepEqual(wrongImports(made({ 'page/chat/a.js': 'await import(`../locales/${name}.json`);' })), ['page/chat/a.js imports page/locales/${name}.json, which is not there']);
+  assert.deepEqual(wrongImports(made({ 'chat/a.js': "import { b } from '../page/b.js';", 'page/b.js': '' })), [
+    'chat/a.js imports page/b.js: page is not below chat',
+  ]);
+  assert.deepEqual(wrongImports(made({ 'chat/a.js': "const { b } = await import('../widget/b.js');", 'widget/b.js': '' })), [
+    'chat/a.js imports widget/b.js: widget is not below chat',
+  ]);
+  assert.deepEqual(wrongImports(made({ 'page/chat/a.js': 'await import(`../locales/${name}.json`);' })), [
+    'page/chat/a.js imports page/locales/${name}.json, which is not there',
+  ]);
   assert.deepEqual(wrongImports(made({ 'lib/a.js': "import './gone.js';" })), ['lib/a.js imports lib/gone.js, which is not there']);
   assert.deepEqual(wrongImports(made({ 'lib/a.js': 'await import(name);' })), ['lib/a.js imports what is no fixed name']);
   assert.deepEqual(wrongImports(made({ 'lib/a.js': "new URL('./gone.js', import.meta.url)" })), ['lib/a.js names lib/gone.js, which is not there']);

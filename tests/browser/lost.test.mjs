@@ -19,7 +19,10 @@ const KILLER = `
 `;
 
 // The bundled model with a template, so that it chats: it goes on with what was said.
-const CHATTING = withTemplate(readFileSync(`${DIST}/models/${readJson(`${DIST}/models/catalogue.json`)[0].file}`), "{% for m in messages %}{{ m.content + ' ' }}{% endfor %}");
+const CHATTING = withTemplate(
+  readFileSync(`${DIST}/models/${readJson(`${DIST}/models/catalogue.json`)[0].file}`),
+  "{% for m in messages %}{{ m.content + ' ' }}{% endfor %}",
+);
 
 /** A GGUF file with one more key: as long as some of its alignments, so that its tensors stay where they are. */
 function withTemplate(bytes, template) {
@@ -45,7 +48,9 @@ before(async () => {
   browser = await startBrowser();
   server = await serveEngine();
   page = await newPage(browser);
-  await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker/worker.js`, 'utf8') }));
+  await page
+    .context()
+    .route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker/worker.js`, 'utf8') }));
   await page.goto(`${server.url}blank.html`);
   await page.evaluate(async () => {
     window.Cresset = (await import('/cresset.js')).Cresset;
@@ -115,7 +120,9 @@ test('where the model cannot be read again the error says why, and a load mends 
 
 test('a visitor sees the text go on', async () => {
   const visitor = await page.context().newPage();
-  await visitor.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"'); });
+  await visitor.addInitScript(() => {
+    if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"');
+  });
   await visitor.goto(`${server.url}#/write`);
   await visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready');
   await visitor.fill('#text', 'Once upon a time');
@@ -132,7 +139,9 @@ test('a visitor sees the text go on', async () => {
 
 test('a visitor who chats sees the answer go on and end, and the conversation is kept', async () => {
   const visitor = await page.context().newPage();
-  await visitor.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"'); });
+  await visitor.addInitScript(() => {
+    if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"');
+  });
   const ready = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden);
   await visitor.goto(`${server.url}#/models`);
   await ready();
@@ -146,7 +155,8 @@ test('a visitor who chats sees the answer go on and end, and the conversation is
     await visitor.press('#message', 'Enter');
     await visitor.waitForFunction(() => document.querySelector('.turn.assistant.writing .words')?.textContent.length > 8);
   };
-  const answered = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'));
+  const answered = () =>
+    visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'));
   // That the adapter is software is said already.
   const problems = () => visitor.locator('#notices .problem, #chat-end .problem').allTextContents();
   const known = await problems();

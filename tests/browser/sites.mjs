@@ -9,7 +9,10 @@ export async function startSites({ headers, routes } = {}) {
     mock: true,
     // The library stays in the browser's cache from one test to the next.
     headers: { 'Cache-Control': 'max-age=600', ...headers },
-    routes: { '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' }).end(html), ...routes },
+    routes: {
+      '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' }).end(html),
+      ...routes,
+    },
   });
   return {
     ...server,
@@ -74,6 +77,9 @@ export function widgetOn(page, selector = 'cresset-chat') {
       await inside('textarea').press('Enter');
     },
     /** Until answer number `count` is whole. */
-    answered: (count = 1) => inside('.turn.assistant:not(.waiting):not(.writing) .words').nth(count - 1).waitFor({ state: 'attached', timeout: PATIENCE }),
+    answered: (count = 1) =>
+      inside('.turn.assistant:not(.waiting):not(.writing) .words')
+        .nth(count - 1)
+        .waitFor({ state: 'attached', timeout: PATIENCE }),
   };
 }

@@ -13,7 +13,11 @@ const ROWS = [
   ['Prompt', ({ report }) => `${tenths(report.prefill_tokens_per_s)} tokens/s`],
   ['First token', ({ report }) => `after ${whole(report.time_to_first_token_s * 1000)} ms`],
   ['Answer', ({ report }) => `${tenths(report.decode_tokens_per_s)} tokens/s`],
-  ['A token', ({ report }) => `${tenths(report.dispatches_per_token)} dispatches, ${tenths(report.submits_per_token)} submissions, ${whole(report.bytes_read_per_token)} bytes read back, ${tenths(report.weight_bytes / 1e6)} MB of weights`],
+  [
+    'A token',
+    ({ report }) =>
+      `${tenths(report.dispatches_per_token)} dispatches, ${tenths(report.submits_per_token)} submissions, ${whole(report.bytes_read_per_token)} bytes read back, ${tenths(report.weight_bytes / 1e6)} MB of weights`,
+  ],
   ['Made in a whole run', ({ report }) => `${whole(report.objects_made)} buffers, bind groups and pipelines`],
   ['Adapter: reading', ({ report }) => report.ceilings && `${tenths(report.ceilings.stream_gb_per_s)} GB/s at most`],
   ['Adapter: arithmetic', ({ report }) => report.ceilings && `${whole(report.ceilings.fma_gflop_per_s)} GFLOP/s at most`],
@@ -41,7 +45,9 @@ async function measure() {
   const start = performance.now();
   const engine = await Cresset.load(byId('model').value.trim(), {
     device: byId('device').value,
-    onProgress: ({ text }) => { byId('state').textContent = `${text}…`; },
+    onProgress: ({ text }) => {
+      byId('state').textContent = `${text}…`;
+    },
   });
   const loadSeconds = (performance.now() - start) / 1000;
   byId('state').textContent = 'Measuring…';
@@ -56,16 +62,19 @@ async function measure() {
 
 function show(result) {
   const { model, device } = result;
-  byId('results').caption.textContent = `${model.name} (${model.quantization}) on ${device.description || device.architecture || device.backend}, ${device.backend}`;
-  byId('results').tBodies[0].replaceChildren(...ROWS.flatMap(([label, text]) => {
-    const value = text(result);
-    if (!value) return [];
-    const [row, head, cell] = ['tr', 'th', 'td'].map((name) => document.createElement(name));
-    Object.assign(head, { scope: 'row', textContent: label });
-    cell.textContent = value;
-    row.append(head, cell);
-    return [row];
-  }));
+  byId('results').caption.textContent =
+    `${model.name} (${model.quantization}) on ${device.description || device.architecture || device.backend}, ${device.backend}`;
+  byId('results').tBodies[0].replaceChildren(
+    ...ROWS.flatMap(([label, text]) => {
+      const value = text(result);
+      if (!value) return [];
+      const [row, head, cell] = ['tr', 'th', 'td'].map((name) => document.createElement(name));
+      Object.assign(head, { scope: 'row', textContent: label });
+      cell.textContent = value;
+      row.append(head, cell);
+      return [row];
+    }),
+  );
   byId('whole').querySelector('pre').textContent = JSON.stringify(result, null, 2);
   byId('results').hidden = byId('whole').hidden = false;
   globalThis.report = result;

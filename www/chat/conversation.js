@@ -179,7 +179,10 @@ export class Conversation extends EventTarget {
    * @returns {Promise<Turn | null>}
    */
   async #write(turn, run, { newSeed = false, forgive, before = turn } = {}) {
-    const { tree, controller: { signal } } = run;
+    const {
+      tree,
+      controller: { signal },
+    } = run;
     const isMine = () => this.tree === tree;
     run.turn = turn;
     delete turn.finish;

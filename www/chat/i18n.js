@@ -31,7 +31,7 @@ export class Translator {
     const message = this.#messages[[...forms, key].find(this.has) ?? ''] ?? key;
     return message.replace(/\{(\w+)\}/g, (/** @type {string} */ whole, /** @type {string} */ name) => {
       const value = own[name];
-      return typeof value === 'number' ? this.#number.format(value) : value ?? whole;
+      return typeof value === 'number' ? this.#number.format(value) : (value ?? whole);
     });
   };
 }

@@ -53,7 +53,7 @@ export function explain({ code, details }, words) {
 
 /** What can be done where a model could not be loaded. @param {Failure} error @returns {Way[]} */
 export function waysToLoad({ code, details }) {
-  return details?.moved ? ['other'] : PROBLEMS[code]?.load ?? ['other'];
+  return details?.moved ? ['other'] : (PROBLEMS[code]?.load ?? ['other']);
 }
 
 /** What can be done where an answer failed. @param {Failure} error @returns {Way[]} */

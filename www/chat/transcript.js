@@ -78,7 +78,10 @@ export class Transcript {
           if (drawing !== this.#drawing) return;
           drawn = 0;
         }
-        this.#views.set(turn.id, this.#makeView(turn, () => this.#follower.grown()));
+        this.#views.set(
+          turn.id,
+          this.#makeView(turn, () => this.#follower.grown()),
+        );
         drawn += turn.content.length;
       }
       const { node } = /** @type {TurnView} */ (this.#views.get(turn.id));
@@ -172,5 +175,10 @@ export class Transcript {
 
 /** Lets the browser paint and react before what follows. */
 function yieldNow() {
-  return globalThis.scheduler?.yield?.() ?? new Promise((resolve) => { setTimeout(resolve); });
+  return (
+    globalThis.scheduler?.yield?.() ??
+    new Promise((resolve) => {
+      setTimeout(resolve);
+    })
+  );
 }

@@ -94,7 +94,9 @@ function openReader(stream) {
 
 async function read(url, reader, signal) {
   let timer;
-  const silence = new Promise((_, reject) => { timer = setTimeout(() => reject(stallError(url)), STALL_MS); });
+  const silence = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(stallError(url)), STALL_MS);
+  });
   try {
     return await Promise.race([reader.read(), silence]);
   } catch (error) {
@@ -138,7 +140,7 @@ export function contentRange(response) {
 
 /** The file's size from an answer with all or some of it, or null. */
 export function fileSize(response) {
-  return response.status === 206 ? contentRange(response)?.total ?? null : contentLength(response);
+  return response.status === 206 ? (contentRange(response)?.total ?? null) : contentLength(response);
 }
 
 /** The last part of a URL's path, for messages and as a file's name. */
@@ -173,11 +175,12 @@ function statusError(url, response) {
   if (response.ok) return webPageError(url);
   if (status === 404 || status === 410) return new CressetError('MODEL_NOT_FOUND', `there is no file at ${url}`, { url, status });
   if (status === 416) return new CressetError('MODEL_FORMAT', `${url} is an empty file`, { url, status });
-  const reason = status === 401 || status === 403
-    ? `${host} refuses access (HTTP ${status}): it may need an account, or the name may be wrong`
-    : status === 429
-      ? `${host} asks to slow down (HTTP 429); try again in a while`
-      : `${host} answered with HTTP ${status}; try again in a while`;
+  const reason =
+    status === 401 || status === 403
+      ? `${host} refuses access (HTTP ${status}): it may need an account, or the name may be wrong`
+      : status === 429
+        ? `${host} asks to slow down (HTTP 429); try again in a while`
+        : `${host} answered with HTTP ${status}; try again in a while`;
   const details = TRANSIENT.has(status) ? { transient: true, retryAfterMs: retryAfter(response) } : {};
   return new CressetError('DOWNLOAD', `download of ${baseName(url)} failed: ${reason}`, { url, status, ...details });
 }
@@ -191,7 +194,11 @@ function retryAfter(response) {
 function networkError(url, error, signal) {
   if (signal?.aborted) return aborted(signal);
   const { host } = new URL(url);
-  return passing(url, `${host} could not be reached, or does not let other pages read it (CORS); check the address and the connection, then load it again`, error);
+  return passing(
+    url,
+    `${host} could not be reached, or does not let other pages read it (CORS); check the address and the connection, then load it again`,
+    error,
+  );
 }
 
 // An answer that stopped in the middle.

@@ -61,7 +61,7 @@ export class ArrivingFile {
     try {
       const file = await open(this);
       if (this.#failure) throw this.#failure;
-      return this.#file = file;
+      return (this.#file = file);
     } catch (error) {
       this.#failure ??= error;
       throw error;
@@ -72,6 +72,10 @@ export class ArrivingFile {
 
   #turn() {
     this.#wake();
-    this.#change = /** @type {Promise<void>} */ (new Promise((resolve) => { this.#wake = resolve; }));
+    this.#change = /** @type {Promise<void>} */ (
+      new Promise((resolve) => {
+        this.#wake = resolve;
+      })
+    );
   }
 }

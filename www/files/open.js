@@ -35,14 +35,16 @@ const BLOB_PIECE = 32 * 1024 * 1024;
  * @returns {Promise<(import('./sources.js').ModelFile & { size: number | null, kept: number, absent: boolean })[]>}
  */
 export function survey(files, { cache, signal }) {
-  return Promise.all(files.map(async (file) => {
-    if (file.blob) return { ...file, size: file.blob.size, kept: file.blob.size, absent: false };
-    const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0 };
-    if (complete) return { ...file, size: kept, kept, absent: false };
-    /** @type {{ bytes?: number | null, absent?: boolean }} */
-    const { bytes: size = null, absent = false } = file.bytes ? file : await askSize(file.url, signal);
-    return { ...file, size: size ?? total ?? null, kept, absent };
-  }));
+  return Promise.all(
+    files.map(async (file) => {
+      if (file.blob) return { ...file, size: file.blob.size, kept: file.blob.size, absent: false };
+      const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0 };
+      if (complete) return { ...file, size: kept, kept, absent: false };
+      /** @type {{ bytes?: number | null, absent?: boolean }} */
+      const { bytes: size = null, absent = false } = file.bytes ? file : await askSize(file.url, signal);
+      return { ...file, size: size ?? total ?? null, kept, absent };
+    }),
+  );
 }
 
 /**
@@ -52,11 +54,11 @@ export function survey(files, { cache, signal }) {
 export async function openAll(files, access) {
   const tally = new Tally(access.report);
   for (const { key, size } of files) if (key && size) tally.expect(key, size);
-  const complete = access.cache && await isComplete(files);
+  const complete = access.cache && (await isComplete(files));
   const opened = [];
   // Weights last: when they are here, everything else has been found or missed, and a missing file costs no download.
   for (const file of files.toReversed()) {
-    if (file.optional && (file.absent || (complete && !await isStored(file)))) continue;
+    if (file.optional && (file.absent || (complete && !(await isStored(file))))) continue;
     try {
       // Of several files of weights, the one that comes last.
       const early = access.early && file === files[0] && access.cache && !file.blob;
@@ -92,13 +94,16 @@ async function openOne(file, access, tally) {
   const stored = () => (access.cache ? openStored(file, tally) : null);
   const patience = { signal: access.signal, onWait: tally.onWait };
   if (access.headersOnly) {
-    return await stored() ?? await openRemote(file.url, file.name, patience) ?? download(file, tally, patience);
+    return (await stored()) ?? (await openRemote(file.url, file.name, patience)) ?? download(file, tally, patience);
   }
   if (!access.cache) return openUnkept(file, tally, patience);
-  return await stored() ?? store.exclusively(file.key, async () => await stored() ?? downloadKept(file, access, tally, patience), {
-    signal: access.signal,
-    onWait: () => listen(file.key, (loaded, total) => tally.at(file.key, loaded, total)),
-  });
+  return (
+    (await stored()) ??
+    store.exclusively(file.key, async () => (await stored()) ?? downloadKept(file, access, tally, patience), {
+      signal: access.signal,
+      onWait: () => listen(file.key, (loaded, total) => tally.at(file.key, loaded, total)),
+    })
+  );
 }
 
 function openEarly(file, access, tally) {
@@ -151,7 +156,7 @@ async function downloadKept(asked, access, tally, patience) {
 /** With the hash that its host says it has, where none is demanded and it says one. */
 async function vouched(file, signal) {
   if (file.sha256 || !isWeights(file)) return file;
-  const said = file.said ?? await hashAt(file.url, signal);
+  const said = file.said ?? (await hashAt(file.url, signal));
   return said ? { ...file, sha256: said, by: new URL(file.url).host } : file;
 }
 
@@ -251,7 +256,7 @@ async function openUnkept(file, tally, patience) {
 async function download({ key, url, name, sha256 }, tally, patience) {
   const transfer = await openTransfer(url, patience);
   let [hash, sink] = [null, null];
-  const begin = () => [hash, sink] = [sha256 ? new Sha256() : null, new MemorySink(name)];
+  const begin = () => ([hash, sink] = [sha256 ? new Sha256() : null, new MemorySink(name)]);
   begin();
   for await (const { at, bytes } of transfer.pieces()) {
     if (at !== sink.length) begin();
@@ -290,7 +295,12 @@ class MemorySink {
     try {
       this.#blobs.push(new Blob(this.#parts));
     } catch (error) {
-      throw new CressetError('OUT_OF_MEMORY', `${this.#name} does not fit into this browser's memory; close other tabs, or choose a smaller model`, { reason: error.message }, { cause: error });
+      throw new CressetError(
+        'OUT_OF_MEMORY',
+        `${this.#name} does not fit into this browser's memory; close other tabs, or choose a smaller model`,
+        { reason: error.message },
+        { cause: error },
+      );
     }
     this.#parts = [];
     this.#pending = 0;
@@ -307,8 +317,16 @@ async function verified(file, sha256) {
 
 function expectHash(name, got, want, by) {
   if (got === want) return;
-  if (by) throw new CressetError('INTEGRITY', `${name} has SHA-256 ${got}, but ${by} says ${want}; it was changed or damaged on the way: load it again`, { got, want });
-  throw new CressetError('INTEGRITY', `${name} has SHA-256 ${got}, expected ${want}; the file was changed or damaged: ask where the hash comes from, or load it without one if you trust the file`, { got, want });
+  if (by)
+    throw new CressetError('INTEGRITY', `${name} has SHA-256 ${got}, but ${by} says ${want}; it was changed or damaged on the way: load it again`, {
+      got,
+      want,
+    });
+  throw new CressetError(
+    'INTEGRITY',
+    `${name} has SHA-256 ${got}, expected ${want}; the file was changed or damaged: ask where the hash comes from, or load it without one if you trust the file`,
+    { got, want },
+  );
 }
 
 /**

@@ -19,7 +19,12 @@ export class BlobFile {
     try {
       return await readBlob(this.blob, offset, length);
     } catch (error) {
-      throw new CressetError('STORAGE', `${this.name} cannot be read any more; it was moved, changed or removed: choose it again`, { moved: true, reason: error.message }, { cause: error });
+      throw new CressetError(
+        'STORAGE',
+        `${this.name} cannot be read any more; it was moved, changed or removed: choose it again`,
+        { moved: true, reason: error.message },
+        { cause: error },
+      );
     }
   }
 }
@@ -71,7 +76,12 @@ export class StoredFile {
     try {
       return await readBlob(this.#blob, offset, length);
     } catch (error) {
-      throw new CressetError('STORAGE', `the copy of ${this.name} on this device cannot be read any more; load the model again to download it anew`, { damaged: true, reason: error.message }, { cause: error });
+      throw new CressetError(
+        'STORAGE',
+        `the copy of ${this.name} on this device cannot be read any more; load the model again to download it anew`,
+        { damaged: true, reason: error.message },
+        { cause: error },
+      );
     }
   }
 
@@ -94,7 +104,12 @@ export class StoredFile {
       // Without the network it may be mended another time; else the next load begins anew.
       const passing = error.details?.transient;
       if (!passing) await store.remove(key);
-      throw new CressetError('STORAGE', `the copy of ${this.name} on this device is damaged, and it could not be mended (${error.message}); load the model again ${passing ? 'when the connection works' : 'to download it anew'}`, { damaged: !passing, reason: error.message }, { cause: error });
+      throw new CressetError(
+        'STORAGE',
+        `the copy of ${this.name} on this device is damaged, and it could not be mended (${error.message}); load the model again ${passing ? 'when the connection works' : 'to download it anew'}`,
+        { damaged: !passing, reason: error.message },
+        { cause: error },
+      );
     }
   }
 }

@@ -57,7 +57,9 @@ function parseText(text, base) {
   if (text.startsWith('hf:')) return parseHub(text);
   if (/^[a-z][a-z0-9+.-]*:|[/\\]|\.(gguf|safetensors|json)$/i.test(text)) return parseUrl(text, base);
   const known = models.map(({ id }) => id).join(', ') || 'none';
-  throw new CressetError('MODEL_NOT_FOUND', `there is no model called “${text}” (known here: ${known}); a URL or hf:owner/repo/file works too`, { model: text });
+  throw new CressetError('MODEL_NOT_FOUND', `there is no model called “${text}” (known here: ${known}); a URL or hf:owner/repo/file works too`, {
+    model: text,
+  });
 }
 
 function parseUrl(text, base, field = 'model') {
@@ -105,8 +107,8 @@ const MODEL = { siblings, folder, bestFile };
 const ADAPTER = {
   siblings: (url) => [{ ...remote(new URL('adapter_config.json', url).href), optional: true }],
   // PEFT's file or mlx-lm's; which of them is there shows when they are opened.
-  folder: async (url) => ['adapter_model.safetensors', 'adapters.safetensors', 'adapter_config.json']
-    .map((name) => ({ ...remote(new URL(name, url).href), optional: true })),
+  folder: async (url) =>
+    ['adapter_model.safetensors', 'adapters.safetensors', 'adapter_config.json'].map((name) => ({ ...remote(new URL(name, url).href), optional: true })),
   bestFile: bestAdapter,
 };
 
@@ -123,10 +125,12 @@ async function urlFiles(url, access, kind) {
   if (path.endsWith('.safetensors')) return [remote(url), ...kind.siblings(url)];
   if (path.endsWith('/')) return kind.folder(url, access);
   try {
-    return await isGguf(url, access) ? [remote(url)] : [remote(url), ...kind.siblings(url)];
+    return (await isGguf(url, access)) ? [remote(url)] : [remote(url), ...kind.siblings(url)];
   } catch (error) {
     if (!isAbsent(error)) throw error;
-    return kind.folder(`${url}/`, access).catch(() => { throw error; });
+    return kind.folder(`${url}/`, access).catch(() => {
+      throw error;
+    });
   }
 }
 
@@ -167,8 +171,12 @@ async function sharded(url, { readText }) {
 function siblings(url) {
   const beside = (name, optional) => ({ ...remote(new URL(name, url).href), optional });
   return [
-    beside('config.json', false), beside('tokenizer.json', true), beside('tokenizer_config.json', true),
-    beside('generation_config.json', true), beside('chat_template.jinja', true), beside('chat_template.json', true),
+    beside('config.json', false),
+    beside('tokenizer.json', true),
+    beside('tokenizer_config.json', true),
+    beside('generation_config.json', true),
+    beside('chat_template.jinja', true),
+    beside('chat_template.json', true),
     // How sentence-transformers makes a vector of a text; by its whole name, since config.json is another file.
     { ...beside('1_Pooling/config.json', true), name: '1_Pooling/config.json' },
   ];
@@ -202,16 +210,20 @@ export function bestFile(names) {
     const match = ggufs.find((name) => pattern.test(name));
     if (match) return match;
   }
-  return names.find((name) => name === 'model.safetensors.index.json')
-    ?? names.find((name) => name === 'model.safetensors')
-    ?? names.find((name) => /\.safetensors$/i.test(name));
+  return (
+    names.find((name) => name === 'model.safetensors.index.json') ??
+    names.find((name) => name === 'model.safetensors') ??
+    names.find((name) => /\.safetensors$/i.test(name))
+  );
 }
 
 /** The file of a LoRA adapter: as PEFT or mlx-lm saves it, or a GGUF. */
 export function bestAdapter(names) {
-  return names.find((name) => name === 'adapter_model.safetensors')
-    ?? names.find((name) => name === 'adapters.safetensors')
-    ?? names.find((name) => /\.(gguf|safetensors)$/i.test(name));
+  return (
+    names.find((name) => name === 'adapter_model.safetensors') ??
+    names.find((name) => name === 'adapters.safetensors') ??
+    names.find((name) => /\.(gguf|safetensors)$/i.test(name))
+  );
 }
 
 function remote(url) {

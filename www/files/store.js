@@ -192,13 +192,13 @@ export async function usage() {
     partial: sum(all.filter(({ complete }) => !complete)),
     origin: estimate?.usage ?? null,
     quota: estimate?.quota ?? null,
-    persisted: await storage?.persisted?.().catch(() => false) ?? false,
+    persisted: (await storage?.persisted?.().catch(() => false)) ?? false,
   };
 }
 
 /** Asks the browser not to clear this site's models when the device runs short; some browsers ask the visitor. */
 export async function persist() {
-  return await globalThis.navigator?.storage?.persist?.().catch(() => false) ?? false;
+  return (await globalThis.navigator?.storage?.persist?.().catch(() => false)) ?? false;
 }
 
 async function entries() {
@@ -215,7 +215,7 @@ async function entries() {
     } else if (kind === 'part' && !names.has(`${hash}.json`)) {
       const part = await readJson(folder, name);
       const { bytes: total = null, ...facts } = part ?? {};
-      if (part) found.push({ folder, hash, entry: { ...facts, bytes: (await Part.length(folder, hash)) }, complete: false, total });
+      if (part) found.push({ folder, hash, entry: { ...facts, bytes: await Part.length(folder, hash) }, complete: false, total });
     }
   }
   return found;

@@ -52,7 +52,7 @@ class Transfer {
   }
 
   /** @returns {AsyncGenerator<{ at: number, bytes: Uint8Array }>} a piece at 0 after others: all of them are void */
-  async* pieces() {
+  async *pieces() {
     let restarts = 0;
     for (;;) {
       try {
@@ -84,8 +84,9 @@ class Transfer {
   async #ask(from) {
     const { signal, checked } = this.#options;
     if (from > 0 && (checked || this.#hasVersion())) {
-      const response = await request(this.#url, { signal, range: [from], ifRange: this.#ifRange(), store: false })
-        .catch((error) => (error.details?.status === 416 ? null : Promise.reject(error)));
+      const response = await request(this.#url, { signal, range: [from], ifRange: this.#ifRange(), store: false }).catch((error) =>
+        error.details?.status === 416 ? null : Promise.reject(error),
+      );
       if (response?.status === 206 && this.#goesOn(response, from, checked)) {
         this.at = from;
         return response;
@@ -108,7 +109,7 @@ class Transfer {
   #ifRange() {
     const { etag, lastModified } = this.facts ?? {};
     if (new URL(this.#url).origin !== globalThis.origin) return undefined;
-    return isStrong(etag) ? etag : lastModified ?? undefined;
+    return isStrong(etag) ? etag : (lastModified ?? undefined);
   }
 
   // Whether the server said anything that would be different for other bytes.
@@ -140,5 +141,8 @@ function isStrong(etag) {
 }
 
 function hopelessError(url) {
-  return downloadError(url, `the connection to ${new URL(url).host} broke off again and again, and the server cannot go on where it stopped; try again with a better connection`);
+  return downloadError(
+    url,
+    `the connection to ${new URL(url).host} broke off again and again, and the server cannot go on where it stopped; try again with a better connection`,
+  );
 }

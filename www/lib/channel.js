@@ -28,9 +28,7 @@ export class Channel {
     this.#worker.onmessageerror = () => this.close(new CressetError('INTERNAL', 'internal error, please report it: the worker sent something unreadable'));
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.close(event.message
-        ? new CressetError('INTERNAL', `the engine stopped: ${event.message}; load the model again`, { reload: true })
-        : startError());
+      this.close(event.message ? new CressetError('INTERNAL', `the engine stopped: ${event.message}; load the model again`, { reload: true }) : startError());
     };
   }
 
@@ -88,7 +86,15 @@ export class Channel {
 
 function startError() {
   if (globalThis.navigator?.onLine === false) {
-    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url: WORKER.href, engine: true, reload: true });
+    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', {
+      url: WORKER.href,
+      engine: true,
+      reload: true,
+    });
   }
-  return new CressetError('INTERNAL', `the engine's worker could not be started from ${WORKER}; is the file there, and does the page's Content-Security-Policy allow it (worker-src, script-src)?`, { reload: true });
+  return new CressetError(
+    'INTERNAL',
+    `the engine's worker could not be started from ${WORKER}; is the file there, and does the page's Content-Security-Policy allow it (worker-src, script-src)?`,
+    { reload: true },
+  );
 }

@@ -48,7 +48,7 @@ export class Pace {
     this.#samples.push({ time, loaded });
     while (this.#samples.length > 2 && time - this.#samples[1].time > PACE_MS) this.#samples.shift();
     const [first] = this.#samples;
-    return time - first.time >= PACE_LEAST_MS ? 1000 * (loaded - first.loaded) / (time - first.time) : null;
+    return time - first.time >= PACE_LEAST_MS ? (1000 * (loaded - first.loaded)) / (time - first.time) : null;
   }
 }
 

@@ -28,7 +28,11 @@ export function checkLoadOptions(options) {
   const { device = 'auto', kv, contextLength } = engine;
   expect(DEVICES.includes(device), 'device', `expected one of ${DEVICES.join(', ')}`);
   expect(kv === undefined || KV_FORMATS.includes(kv), 'kv', `expected one of ${KV_FORMATS.join(', ')}`);
-  expect(contextLength === undefined || (Number.isSafeInteger(contextLength) && contextLength > 0), 'contextLength', 'expected a positive whole number of tokens');
+  expect(
+    contextLength === undefined || (Number.isSafeInteger(contextLength) && contextLength > 0),
+    'contextLength',
+    'expected a positive whole number of tokens',
+  );
   const countable = Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS;
   expect(threads === undefined || countable, 'threads', `expected a whole number from 1 to ${MOST_THREADS}`);
   return { engine: encodeRequest({ ...engine, device }, 'options'), device, threads, cache: Boolean(cache), integrity };

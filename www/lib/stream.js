@@ -19,7 +19,9 @@ export class ChunkStream {
 
   constructor() {
     let start;
-    this.started = new Promise((resolve, reject) => { start = { resolve, reject }; });
+    this.started = new Promise((resolve, reject) => {
+      start = { resolve, reject };
+    });
     this.#start = /** @type {any} */ (start);
     // Someone always awaits `started`, but not necessarily before it fails.
     this.started.catch(() => {});
@@ -51,7 +53,9 @@ export class ChunkStream {
 
   async next() {
     while (this.#queue.length === 0 && !this.#ended) {
-      await new Promise((resolve) => { this.#waiting = resolve; });
+      await new Promise((resolve) => {
+        this.#waiting = resolve;
+      });
     }
     if (this.#error) {
       const error = this.#error;

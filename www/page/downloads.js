@@ -52,7 +52,9 @@ export function setUpDownloads(ways) {
 /** Those that go on or could: the active one first. @returns {Transfer[]} */
 export function transfers() {
   const here = active ? [active] : [];
-  const elsewhere = tabs.others.filter(({ model }) => model !== active?.model).map((transfer) => ({ ...transfer, state: 'elsewhere', status: 'download', speed: null }));
+  const elsewhere = tabs.others
+    .filter(({ model }) => model !== active?.model)
+    .map((transfer) => ({ ...transfer, state: 'elsewhere', status: 'download', speed: null }));
   const going = new Set([...here, ...elsewhere].map(({ model }) => model));
   return [...here, ...elsewhere, ...[...paused.values()].filter(({ model }) => !going.has(model))];
 }
@@ -142,7 +144,15 @@ session.addEventListener('progress', ({ detail: { status, loaded, total, text, b
   if (!active) return;
   const downloading = status === 'download';
   const waits = warning?.code === 'DOWNLOAD';
-  Object.assign(active, { status, loaded, total, text, warning: waits ? warning : undefined, speed: bytesPerSecond, size: Math.max(active.size ?? 0, downloading ? total ?? loaded : 0) });
+  Object.assign(active, {
+    status,
+    loaded,
+    total,
+    text,
+    warning: waits ? warning : undefined,
+    speed: bytesPerSecond,
+    size: Math.max(active.size ?? 0, downloading ? (total ?? loaded) : 0),
+  });
   // A tab that is closed now leaves word of what it was fetching.
   if (downloading && loaded > 0 && typeof active.model === 'string' && performance.now() - noted > NOTE_MS) remember({ ...active, state: 'paused' });
   tell(warning);
@@ -161,7 +171,8 @@ function tell(warning) {
 function waysOn(error, { model, label, integrity }) {
   const again = { label: 'problem.again', primary: true, run: () => load(model, label, { integrity }) };
   const fresh = {
-    label: 'problem.fresh', primary: true,
+    label: 'problem.fresh',
+    primary: true,
     run: async () => {
       await discard({ model });
       await load(model, label, { integrity });
@@ -170,7 +181,9 @@ function waysOn(error, { model, label, integrity }) {
   const other = { label: 'problem.other', run: () => chooseModel() };
   const ways = { again, fresh, other };
   // What was never downloaded cannot be downloaded anew.
-  return waysToLoad(error).filter((way) => way !== 'fresh' || typeof model === 'string').map((way) => ways[way]);
+  return waysToLoad(error)
+    .filter((way) => way !== 'fresh' || typeof model === 'string')
+    .map((way) => ways[way]);
 }
 
 /** Asks the browser to keep what took long to download: after the first such download, once. */
@@ -178,7 +191,7 @@ async function keepLargeOnes({ size = 0 }) {
   if (size < LARGE_BYTES || !navigator.storage?.persist || memory.get('asked-to-persist')) return;
   if (await navigator.storage.persisted()) return;
   memory.set('asked-to-persist', true);
-  toast(t(await navigator.storage.persist() ? 'storage.kept' : 'storage.notKept'));
+  toast(t((await navigator.storage.persist()) ? 'storage.kept' : 'storage.notKept'));
   changed();
 }
 

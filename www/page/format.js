@@ -21,7 +21,9 @@ export function rate(value) {
 export function duration(seconds) {
   const [value, unit] = seconds < 59.5 ? [seconds, 'second'] : seconds < 3570 ? [seconds / 60, 'minute'] : [seconds / 3600, 'hour'];
   const maximumFractionDigits = unit !== 'second' ? 0 : value < 1 ? 2 : value < 10 ? 1 : 0;
-  return new Intl.NumberFormat(currentLanguage(), { style: 'unit', unit, unitDisplay: unit === 'second' ? 'narrow' : 'short', maximumFractionDigits }).format(value);
+  return new Intl.NumberFormat(currentLanguage(), { style: 'unit', unit, unitDisplay: unit === 'second' ? 'narrow' : 'short', maximumFractionDigits }).format(
+    value,
+  );
 }
 
 /** A probability: 34%, 0.2%, <0.1%. */
@@ -38,8 +40,11 @@ export function moment(time, now = new Date()) {
   const date = new Date(time);
   const sameYear = date.getFullYear() === now.getFullYear();
   /** @type {Intl.DateTimeFormatOptions} */
-  const options = date.toDateString() === now.toDateString()
-    ? { hour: 'numeric', minute: '2-digit' }
-    : sameYear ? { month: 'short', day: 'numeric' } : { year: 'numeric', month: 'short', day: 'numeric' };
+  const options =
+    date.toDateString() === now.toDateString()
+      ? { hour: 'numeric', minute: '2-digit' }
+      : sameYear
+        ? { month: 'short', day: 'numeric' }
+        : { year: 'numeric', month: 'short', day: 'numeric' };
   return new Intl.DateTimeFormat(currentLanguage(), options).format(date);
 }

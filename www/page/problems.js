@@ -37,23 +37,38 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
     card.remove();
     onClose?.();
   };
-  const buttons = actions.map(({ label, run, primary }) => element('button', {
-    type: 'button', class: primary ? 'primary small' : 'quiet small', text: label,
-    onclick: () => { close(); run(); },
-  }));
+  const buttons = actions.map(({ label, run, primary }) =>
+    element('button', {
+      type: 'button',
+      class: primary ? 'primary small' : 'quiet small',
+      text: label,
+      onclick: () => {
+        close();
+        run();
+      },
+    }),
+  );
   card.append(
     element('p', {}, element('strong', { textContent: subject ? `${subject}: ${title}` : title }), ' ', advice),
-    element('details', { class: 'problem-detail' },
+    element(
+      'details',
+      { class: 'problem-detail' },
       element('summary', { text: 'problem.details' }),
       element('p', { lang: 'en' }, sentence(error.message), ' ', element('code', { textContent: error.code })),
-      element('button', { type: 'button', class: 'link', text: 'problem.copy', onclick: () => copyReport(error) })),
-    element('div', { class: 'problem-actions' }, ...buttons,
-      element('button', { type: 'button', class: 'quiet small', text: 'problem.dismiss', onclick: close })));
+      element('button', { type: 'button', class: 'link', text: 'problem.copy', onclick: () => copyReport(error) }),
+    ),
+    element(
+      'div',
+      { class: 'problem-actions' },
+      ...buttons,
+      element('button', { type: 'button', class: 'quiet small', text: 'problem.dismiss', onclick: close }),
+    ),
+  );
   return card;
 }
 
 async function copyReport(error) {
-  toast(t(await copy(import('./report.js').then(({ reportOf }) => reportOf(error))) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
+  toast(t((await copy(import('./report.js').then(({ reportOf }) => reportOf(error)))) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
 }
 
 /**
@@ -63,8 +78,12 @@ async function copyReport(error) {
  */
 export function engineWords(reasons) {
   if (reasons.length === 0) return null;
-  return element('details', { class: 'problem-detail' }, element('summary', { text: 'problem.details' }),
-    element('ul', { class: 'reasons', lang: 'en' }, ...reasons.map((reason) => element('li', { textContent: sentence(reason) }))));
+  return element(
+    'details',
+    { class: 'problem-detail' },
+    element('summary', { text: 'problem.details' }),
+    element('ul', { class: 'reasons', lang: 'en' }, ...reasons.map((reason) => element('li', { textContent: sentence(reason) }))),
+  );
 }
 
 /** Shows a card over the view, in place of the last one; nothing else on the page moves. */
@@ -84,10 +103,17 @@ export function clearProblems() {
  */
 export function showNotice(text, actions = [], onDismiss = () => {}) {
   const card = element('div', { class: 'problem info', role: 'status' });
-  const buttons = [...actions, { label: 'problem.dismiss', run: onDismiss }].map(({ label, run, primary }) => element('button', {
-    type: 'button', class: primary ? 'primary small' : 'quiet small', text: label,
-    onclick: () => { card.remove(); run(); },
-  }));
+  const buttons = [...actions, { label: 'problem.dismiss', run: onDismiss }].map(({ label, run, primary }) =>
+    element('button', {
+      type: 'button',
+      class: primary ? 'primary small' : 'quiet small',
+      text: label,
+      onclick: () => {
+        card.remove();
+        run();
+      },
+    }),
+  );
   card.append(element('p', { textContent: text }), element('div', { class: 'problem-actions' }, ...buttons));
   byId('notices').replaceChildren(card);
 }
@@ -102,8 +128,22 @@ export function toast(text, action, topic = '') {
   if (topic) untoast(topic);
   // What is still there need not be said again.
   if ([...byId('toasts').children].some(({ firstChild }) => firstChild.textContent === text)) return;
-  const note = element('div', { class: 'toast', role: 'status', 'data-topic': topic }, element('span', { textContent: text }),
-    action ? element('button', { type: 'button', class: 'link', text: action.label, onclick: () => { note.remove(); action.run(); } }) : null);
+  const note = element(
+    'div',
+    { class: 'toast', role: 'status', 'data-topic': topic },
+    element('span', { textContent: text }),
+    action
+      ? element('button', {
+          type: 'button',
+          class: 'link',
+          text: action.label,
+          onclick: () => {
+            note.remove();
+            action.run();
+          },
+        })
+      : null,
+  );
   byId('toasts').append(note);
   setTimeout(() => note.remove(), action || text.length > LONG ? 12_000 : 5000);
 }

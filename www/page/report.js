@@ -44,11 +44,18 @@ export function write({ code, message, details = {} }, { info, verdicts, adapter
     build: info?.build,
     device: info?.device,
     variants: info?.variants,
-    model: info && { name: info.model.name, architecture: info.model.architecture, quantization: info.model.quantization, contextLength: info.model.contextLength },
+    model: info && {
+      name: info.model.name,
+      architecture: info.model.architecture,
+      quantization: info.model.quantization,
+      contextLength: info.model.contextLength,
+    },
     memory: info?.memory,
     'self-tests': verdicts.length > 0 ? verdicts : undefined,
   };
   const text = (fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact));
-  const lines = Object.entries(facts).filter(([, fact]) => fact !== undefined).map(([name, fact]) => `${name}: ${text(fact)}`);
+  const lines = Object.entries(facts)
+    .filter(([, fact]) => fact !== undefined)
+    .map(([name, fact]) => `${name}: ${text(fact)}`);
   return [`${code}: ${message}`, ...lines].join('\n');
 }

@@ -58,7 +58,11 @@ async function follow() {
     scrollTo(0, 0);
     if (moved) byId('main').focus({ preventScroll: true });
   }
-  if (!built.has(view)) built.set(view, views[view]().then((create) => create(section)));
+  if (!built.has(view))
+    built.set(
+      view,
+      views[view]().then((create) => create(section)),
+    );
   const { show } = await built.get(view);
   if (current === view) show?.(decodeURIComponent(rest));
 }

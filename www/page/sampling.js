@@ -41,9 +41,13 @@ export function samplingForm(use) {
     delete chosen.seed;
     save();
   };
-  return element('div', { class: 'sampling' },
-    ...fields.map((field) => numberRow(use, field)), seedRow(use),
-    element('button', { type: 'button', class: 'quiet small', text: 'sampling.reset', onclick: reset }));
+  return element(
+    'div',
+    { class: 'sampling' },
+    ...fields.map((field) => numberRow(use, field)),
+    seedRow(use),
+    element('button', { type: 'button', class: 'quiet small', text: 'sampling.reset', onclick: reset }),
+  );
 }
 
 /** @returns {Field} */
@@ -71,25 +75,40 @@ function numberRow(use, field) {
   number.addEventListener('change', () => choose(number.value));
   shown.add(show);
   show();
-  return element('div', { class: 'field' },
+  return element(
+    'div',
+    { class: 'field' },
     element('div', { class: 'field-head' }, element('label', { for: id, text: label }), number),
     range,
-    element('p', { class: 'hint', id: `${id}-hint`, text: `sampling.${name}.hint` }));
+    element('p', { class: 'hint', id: `${id}-hint`, text: `sampling.${name}.hint` }),
+  );
 }
 
 function seedRow(use) {
   const id = `${use}-seed`;
-  const input = element('input', { id, type: 'text', inputMode: 'numeric', maxLength: 15, placeholder: 'sampling.seed.random', 'aria-describedby': `${id}-hint` });
-  const show = () => { input.value = chosen.seed ?? ''; };
+  const input = element('input', {
+    id,
+    type: 'text',
+    inputMode: 'numeric',
+    maxLength: 15,
+    placeholder: 'sampling.seed.random',
+    'aria-describedby': `${id}-hint`,
+  });
+  const show = () => {
+    input.value = chosen.seed ?? '';
+  };
   input.addEventListener('change', () => {
     chosen.seed = input.value.replace(/\D/g, '');
     save();
   });
   shown.add(show);
   show();
-  return element('div', { class: 'field' },
+  return element(
+    'div',
+    { class: 'field' },
     element('div', { class: 'field-head' }, element('label', { for: id, text: 'sampling.seed' }), input),
-    element('p', { class: 'hint', id: `${id}-hint`, text: 'sampling.seed.hint' }));
+    element('p', { class: 'hint', id: `${id}-hint`, text: 'sampling.seed.hint' }),
+  );
 }
 
 /** A number of the field, whatever was typed. */

@@ -7,7 +7,9 @@ let agreed = false;
 let allow;
 
 /** Resolves once large files may be fetched: at once where no data is to be saved. @type {Promise<void>} */
-export const allowed = new Promise((resolve) => { allow = resolve; });
+export const allowed = new Promise((resolve) => {
+  allow = resolve;
+});
 if (!savesData()) allow();
 
 /** The visitor wants a model, whatever it weighs. */

@@ -26,10 +26,11 @@ export async function registerOffline({ onUpdate = () => {} } = {}) {
 }
 
 function watch(registration, serviceWorker, onWaiting) {
-  const follow = (worker) => worker?.addEventListener('statechange', () => {
-    // Without a controller it is the first one: there is no older version.
-    if (worker.state === 'installed' && serviceWorker.controller) onWaiting();
-  });
+  const follow = (worker) =>
+    worker?.addEventListener('statechange', () => {
+      // Without a controller it is the first one: there is no older version.
+      if (worker.state === 'installed' && serviceWorker.controller) onWaiting();
+    });
   if (registration.waiting && serviceWorker.controller) onWaiting();
   follow(registration.installing);
   registration.addEventListener('updatefound', () => follow(registration.installing));
@@ -45,7 +46,9 @@ function watch(registration, serviceWorker, onWaiting) {
 async function takeOver({ waiting }, serviceWorker) {
   if (!waiting) return false;
   const { port1, port2 } = new MessageChannel();
-  const alone = new Promise((resolve) => { port1.onmessage = ({ data }) => resolve(data); });
+  const alone = new Promise((resolve) => {
+    port1.onmessage = ({ data }) => resolve(data);
+  });
   serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
   waiting.postMessage('take over', [port2]);
   return alone;

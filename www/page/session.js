@@ -141,7 +141,9 @@ class Session extends EventTarget {
         this.removeEventListener('change', look);
         resolve();
       };
-      const look = () => { if (isQuiet()) finish(); };
+      const look = () => {
+        if (isQuiet()) finish();
+      };
       const timer = setTimeout(finish, most);
       this.addEventListener('change', look);
     });
@@ -169,7 +171,9 @@ class Session extends EventTarget {
     const { signal } = controller;
     this.#run = controller;
     let ended;
-    this.#ran = new Promise((resolve) => { ended = resolve; });
+    this.#ran = new Promise((resolve) => {
+      ended = resolve;
+    });
     this.#changed();
     try {
       if (!this.engine) await Promise.race([this.#loaded.catch(() => {}), aborted(signal)]);
@@ -209,5 +213,7 @@ class Session extends EventTarget {
 export const session = new Session();
 
 function aborted(signal) {
-  return new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }); });
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', resolve, { once: true });
+  });
 }

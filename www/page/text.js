@@ -6,10 +6,16 @@ import { localeOf } from '../chat/locale.js';
 
 // Where a message can stand in an element: the attribute that remembers its key → how it is shown.
 const PLACES = {
-  text: (node, words) => { node.textContent = words; },
+  text: (node, words) => {
+    node.textContent = words;
+  },
   label: (node, words) => node.setAttribute('aria-label', words),
-  hint: (node, words) => { node.title = words; },
-  placeholder: (node, words) => { node.placeholder = words; },
+  hint: (node, words) => {
+    node.title = words;
+  },
+  placeholder: (node, words) => {
+    node.placeholder = words;
+  },
 };
 
 const parameters = new WeakMap(); // element → place → what stands in its message
@@ -31,7 +37,8 @@ export const langOf = (locale) => (locale === 'zh-CN' ? 'zh-Hans' : locale);
 export async function useLanguage(...tags) {
   const locale = localeOf(...tags);
   const [{ default: shared }, { default: own }] = await Promise.all([
-    import(`../chat/locales/${locale}.js`), import(`./locales/${locale}.json`, { with: { type: 'json' } }),
+    import(`../chat/locales/${locale}.js`),
+    import(`./locales/${locale}.json`, { with: { type: 'json' } }),
   ]);
   translator = new Translator(locale, shared, own);
   document.documentElement.lang = langOf(locale);

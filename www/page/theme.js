@@ -28,7 +28,11 @@
     read,
     choose(name, choice) {
       lasting[name] = choice;
-      try { localStorage.setItem(`cresset.${name}`, choice); } catch { /* see `lasting` */ }
+      try {
+        localStorage.setItem(`cresset.${name}`, choice);
+      } catch {
+        /* see `lasting` */
+      }
       apply();
     },
   };

@@ -166,7 +166,7 @@ export class Assistant extends EventTarget {
     }
     try {
       const measured = await Cresset.measure(model, { signal: undefined, cache: true });
-      const all = measured.bytes === null ? null : measured.bytes + (measured.bytes > 0 ? measured.engineBytes ?? 0 : 0);
+      const all = measured.bytes === null ? null : measured.bytes + (measured.bytes > 0 ? (measured.engineBytes ?? 0) : 0);
       return { bytes: all, kept: measured.kept };
     } catch (error) {
       if (error.code === 'MODEL_NOT_FOUND' || error.code === 'INVALID_REQUEST') throw error;
@@ -200,7 +200,10 @@ export class Assistant extends EventTarget {
   }
 
   #offerServer() {
-    const { endpoint: { host }, consent } = this.#settings;
+    const {
+      endpoint: { host },
+      consent,
+    } = this.#settings;
     if (consent && !agreed.has(`server ${host}`)) this.#set({ kind: 'asking', what: 'server', host });
     else this.#useServer();
   }

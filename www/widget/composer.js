@@ -40,7 +40,10 @@ export class WidgetComposer extends Composer {
     this.#button = button;
     this.#words = words;
     // A page's own shortcuts are not for what is typed here.
-    for (const type of ['keydown', 'keyup', 'keypress']) form.addEventListener(type, (event) => { if (event.key !== 'Escape') event.stopPropagation(); });
+    for (const type of ['keydown', 'keyup', 'keypress'])
+      form.addEventListener(type, (event) => {
+        if (event.key !== 'Escape') event.stopPropagation();
+      });
     this.relabel(words, '');
   }
 

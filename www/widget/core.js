@@ -87,11 +87,16 @@ export class Core {
     const region = element('div', { class: 'unseen', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'false', 'aria-relevant': 'additions' });
     this.#speaker = new Speaker(region);
     this.#log = new Messages(() => conversation, this.#words, {
-      onAgain: () => this.#again(), onGoOn: (id) => conversation.proceed(id, this.#words.t('goOn')), onSuggestion: (text) => this.send(text),
+      onAgain: () => this.#again(),
+      onGoOn: (id) => conversation.proceed(id, this.#words.t('goOn')),
+      onSuggestion: (text) => this.send(text),
     });
     this.#tray = new Tray({
-      agree: () => assistant.agree(), decline: () => this.#context.close(), pause: () => assistant.pause(),
-      resume: () => assistant.resume(), retry: () => this.#again(),
+      agree: () => assistant.agree(),
+      decline: () => this.#context.close(),
+      pause: () => assistant.pause(),
+      resume: () => assistant.resume(),
+      retry: () => this.#again(),
     });
     this.#composer = new WidgetComposer(this.#words, {
       onSend: (text) => {
@@ -106,15 +111,19 @@ export class Core {
       onStop: () => conversation.stop(),
       onDraft: () => this.#remember(),
     });
-    this.#panel = new Panel(this.#context.root, { messages: this.#log, tray: this.#tray, composer: this.#composer, region }, {
-      onClose: () => this.#context.close(),
-      onClear: () => {
-        this.clear();
-        this.#speaker.say(this.#words.t('live.cleared'));
-        this.#composer.focus();
+    this.#panel = new Panel(
+      this.#context.root,
+      { messages: this.#log, tray: this.#tray, composer: this.#composer, region },
+      {
+        onClose: () => this.#context.close(),
+        onClear: () => {
+          this.clear();
+          this.#speaker.say(this.#words.t('live.cleared'));
+          this.#composer.focus();
+        },
+        onModel: (index) => this.#choose(index),
       },
-      onModel: (index) => this.#choose(index),
-    });
+    );
   }
 
   #listen() {
@@ -149,15 +158,21 @@ export class Core {
     on(globalThis, 'pagehide', () => this.#remember());
   }
 
-  get engine() { return this.#assistant.engine; }
-  get givenEngine() { return this.#assistant.givenEngine; }
+  get engine() {
+    return this.#assistant.engine;
+  }
+  get givenEngine() {
+    return this.#assistant.givenEngine;
+  }
   giveEngine(engine) {
     this.#conversation.stop();
     this.#assistant.give(engine);
     this.#wakeIfOpen();
   }
 
-  get messages() { return this.#conversation.messages; }
+  get messages() {
+    return this.#conversation.messages;
+  }
   set messages(messages) {
     this.#toldDropped = false;
     this.#speaker.hush();
@@ -165,7 +180,9 @@ export class Core {
     this.#conversation.messages = messages;
   }
 
-  get models() { return this.#models.map(({ given }) => given); }
+  get models() {
+    return this.#models.map(({ given }) => given);
+  }
   set models(models) {
     this.#models = models.map(normalised);
     this.#chosen = 0;
@@ -191,9 +208,13 @@ export class Core {
     return turn && { role: 'assistant', content: partsOf(turn.content).answer };
   }
 
-  stop() { this.#conversation.stop(); }
+  stop() {
+    this.#conversation.stop();
+  }
 
-  clear() { this.messages = []; }
+  clear() {
+    this.messages = [];
+  }
 
   /** The element was moved. */
   connected() {
@@ -209,11 +230,14 @@ export class Core {
     const locale = localeFor(this.#host);
     if (locale !== this.#locale) {
       this.#locale = locale;
-      loadWords(locale).then((words) => {
-        if (this.#locale !== locale) return;
-        this.#words = words;
-        this.#relabel();
-      }, (error) => this.#context.tell('error', { error }));
+      loadWords(locale).then(
+        (words) => {
+          if (this.#locale !== locale) return;
+          this.#words = words;
+          this.#relabel();
+        },
+        (error) => this.#context.tell('error', { error }),
+      );
     }
     this.#relabel();
     this.#wakeIfOpen();
@@ -327,8 +351,14 @@ export class Core {
   #showStatus() {
     const { state } = this.#assistant;
     const words = this.#words;
-    const ready = () => (state.where === 'server' ? words.t('status.server', { host: state.host }) : words.t(state.engine.info.device.backend === 'cpu' ? 'status.cpu' : 'status.device'));
-    this.#panel.status(state.kind === 'ready' ? ready() : words.t(`status.${state.kind === 'asleep' ? 'asking' : state.kind}`), state.kind === 'ready' ? `ready ${state.where}` : state.kind);
+    const ready = () =>
+      state.where === 'server'
+        ? words.t('status.server', { host: state.host })
+        : words.t(state.engine.info.device.backend === 'cpu' ? 'status.cpu' : 'status.device');
+    this.#panel.status(
+      state.kind === 'ready' ? ready() : words.t(`status.${state.kind === 'asleep' ? 'asking' : state.kind}`),
+      state.kind === 'ready' ? `ready ${state.where}` : state.kind,
+    );
   }
 
   get #title() {
@@ -349,7 +379,10 @@ export class Core {
     this.#tray.relabel(this.#words);
     this.#log.relabel(this.#words);
     this.#panel.relabel({ words: this.#words, title: this.#title });
-    this.#panel.models(this.#models.map(({ name }) => name), this.#chosen);
+    this.#panel.models(
+      this.#models.map(({ name }) => name),
+      this.#chosen,
+    );
     this.#panel.begun(this.#conversation.path.length > 0);
     this.#showStatus();
     this.#greet();

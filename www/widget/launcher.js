@@ -26,7 +26,13 @@ export class Launcher {
     mark.setAttribute('class', 'mark');
     const down = icon(DOWN);
     down.setAttribute('class', 'down');
-    this.#button = element('button', { type: 'button', class: 'launcher', part: 'launcher', 'aria-haspopup': 'dialog', onclick: onPress }, mark, down, this.#badge);
+    this.#button = element(
+      'button',
+      { type: 'button', class: 'launcher', part: 'launcher', 'aria-haspopup': 'dialog', onclick: onPress },
+      mark,
+      down,
+      this.#badge,
+    );
     this.#trouble = element('p', { class: 'trouble', part: 'trouble', role: 'alert', hidden: true });
     // An empty title keeps the element's own, the chat's name, from becoming a tooltip over everything.
     this.root = element('div', { class: 'root', part: 'root', title: '', popover: 'manual' }, this.#trouble, this.#button);

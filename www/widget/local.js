@@ -26,11 +26,17 @@ export function tellsStories(engine) {
 async function chat(engine, settings, { messages, begun, signal, onText, onNote }) {
   const { system } = settings;
   const { request, dropped } = await chatRequest(engine, {
-    system, messages, begun, wanted: settings.maxTokens(false), template: { enable_thinking: settings.thinking },
+    system,
+    messages,
+    begun,
+    wanted: settings.maxTokens(false),
+    template: { enable_thinking: settings.thinking },
   });
   if (dropped > 0) onNote({ kind: 'dropped', count: dropped });
   const stream = await engine.chat.completions.create({ ...request, ...sampling(settings), stream: true, signal });
-  return readStream(stream, ({ delta }) => { if (delta?.content) onText(delta.content); });
+  return readStream(stream, ({ delta }) => {
+    if (delta?.content) onText(delta.content);
+  });
 }
 
 async function carryOn(engine, settings, { messages, begun, signal, onText, onNote }) {
@@ -38,7 +44,9 @@ async function carryOn(engine, settings, { messages, begun, signal, onText, onNo
   const { prompt, cut } = await fitPrompt(engine, joined([...messages, ...(begun ? [{ content: begun }] : [])]), wanted);
   if (cut) onNote({ kind: 'dropped', count: 1 });
   const stream = await engine.completions.create({ prompt, ...sampling(settings), max_tokens: wanted, stream: true, signal });
-  return readStream(stream, ({ text }) => { if (text) onText(text); });
+  return readStream(stream, ({ text }) => {
+    if (text) onText(text);
+  });
 }
 
 function sampling({ temperature }) {

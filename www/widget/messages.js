@@ -25,7 +25,9 @@ export class Messages extends Transcript {
     const box = element('div', { class: 'messages', part: 'messages', tabindex: '0', role: 'log', 'aria-live': 'off' }, welcome, list);
     const latest = element('button', { type: 'button', class: 'latest', part: 'latest', hidden: true, onclick: () => this.follow() }, icon(DOWN));
     super({
-      conversation, box, list,
+      conversation,
+      box,
+      list,
       makeView: (turn, onDrawn) => viewOf(turn, { words: () => this.#words, onAgain, onGoOn, onDrawn }),
       onAway: (away) => attribute(latest, 'hidden', !away),
       onCopy: (button, text) => copyText(button, text, this.#words),
@@ -51,8 +53,29 @@ export class Messages extends Transcript {
     this.#welcome.replaceChildren(
       element('p', { class: 'greeting', dir: 'auto', text }),
       ...(hint ? [element('p', { class: 'hint', text: hint })] : []),
-      ...(suggestions.length > 0 ? [element('ul', { class: 'suggestions' }, ...suggestions.map((each) => element('li', {},
-        element('button', { type: 'button', class: 'suggestion', part: 'suggestion', dir: 'auto', text: each, onclick: () => this.#onSuggestion(each) }))))] : []));
+      ...(suggestions.length > 0
+        ? [
+            element(
+              'ul',
+              { class: 'suggestions' },
+              ...suggestions.map((each) =>
+                element(
+                  'li',
+                  {},
+                  element('button', {
+                    type: 'button',
+                    class: 'suggestion',
+                    part: 'suggestion',
+                    dir: 'auto',
+                    text: each,
+                    onclick: () => this.#onSuggestion(each),
+                  }),
+                ),
+              ),
+            ),
+          ]
+        : []),
+    );
     this.grown();
   }
 

@@ -37,11 +37,17 @@ export class Panel {
     this.#clear = element('button', { type: 'button', class: 'tool', part: 'clear', onclick: onClear }, icon(...CLEAR));
     this.#modelRow = element('label', { class: 'model-row', hidden: true }, element('span'), this.#models);
     this.#models.addEventListener('change', () => onModel(this.#models.selectedIndex));
-    this.dialog = element('dialog', { class: 'panel', part: 'panel', 'aria-labelledby': 'title' },
+    this.dialog = element(
+      'dialog',
+      { class: 'panel', part: 'panel', 'aria-labelledby': 'title' },
       element('header', { class: 'header', part: 'header' }, element('div', { class: 'names' }, this.#title, this.#status), this.#clear, this.#close),
       this.#modelRow,
       element('div', { class: 'middle' }, messages.box, messages.latest),
-      tray.box, composer.form, this.#footer, region);
+      tray.box,
+      composer.form,
+      this.#footer,
+      region,
+    );
     root.insertBefore(this.dialog, root.lastChild);
     // Modal ones are cancelled by the browser, for Escape or a gesture; the others by the key alone.
     this.dialog.addEventListener('cancel', (event) => {
@@ -59,7 +65,9 @@ export class Panel {
     for (const type of ['resize', 'scroll']) globalThis.visualViewport?.addEventListener(type, () => this.#fit(), { signal });
   }
 
-  get shown() { return this.dialog.open; }
+  get shown() {
+    return this.dialog.open;
+  }
 
   show() {
     if (this.dialog.open) return;

@@ -48,7 +48,10 @@ export function readSettings(host, chosen) {
     title: text('title'),
     greeting: text('greeting'),
     placeholder: text('placeholder'),
-    suggestions: text('suggestions').split('|').map((each) => each.trim()).filter(Boolean),
+    suggestions: text('suggestions')
+      .split('|')
+      .map((each) => each.trim())
+      .filter(Boolean),
   };
 }
 

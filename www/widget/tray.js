@@ -45,8 +45,10 @@ export class Tray {
     bar.classList.toggle('unknown', fraction === null);
     bar.style.setProperty('--fraction', String(fraction ?? 0));
     const parts = [];
-    if (downloading || status === 'cache') parts.push(total ? this.#words.t('progress.amount', { loaded: this.#bytes(loaded), total: this.#bytes(total) }) : this.#bytes(loaded));
-    if (downloading && secondsLeft > 0 && Number.isFinite(secondsLeft)) parts.push(this.#words.t('progress.left', { time: timeText(secondsLeft, this.#words.locale) }));
+    if (downloading || status === 'cache')
+      parts.push(total ? this.#words.t('progress.amount', { loaded: this.#bytes(loaded), total: this.#bytes(total) }) : this.#bytes(loaded));
+    if (downloading && secondsLeft > 0 && Number.isFinite(secondsLeft))
+      parts.push(this.#words.t('progress.left', { time: timeText(secondsLeft, this.#words.locale) }));
     const text = warning ? warningText(warning, this.#words) : parts.join(' · ');
     // A space keeps the line's height, so that nothing moves when there is something to say.
     amount.textContent = text || '\u00a0';
@@ -63,32 +65,52 @@ export class Tray {
     if (state.kind === 'failed') return this.#problem(state.error, this.#actions.resume);
     if (problem) return this.#problem(problem, this.#actions.retry);
     return state.kind === 'ready' && state.where === 'server'
-      ? element('p', { class: 'notice', part: 'notice', text: words.t('server.notice', { host: state.host }) }) : null;
+      ? element('p', { class: 'notice', part: 'notice', text: words.t('server.notice', { host: state.host }) })
+      : null;
   }
 
   #consent(state) {
     const words = this.#words;
     if (state.what === 'server') {
       const { host } = state;
-      return card(words.t('server.title'), [words.t('server.text', { host })],
-        primary(words.t('server.yes', { host }), this.#actions.agree), quiet(words.t('consent.no'), this.#actions.decline));
+      return card(
+        words.t('server.title'),
+        [words.t('server.text', { host })],
+        primary(words.t('server.yes', { host }), this.#actions.agree),
+        quiet(words.t('consent.no'), this.#actions.decline),
+      );
     }
     const { bytes, kept, saving } = state;
     const size = bytes === null ? null : this.#bytes(bytes);
     const text = size === null ? words.t('consent.unknown') : words.t(kept > 0 ? 'consent.rest' : 'consent.text', { size });
-    return card(words.t('consent.title'), saving ? [text, words.t('consent.data')] : [text],
-      primary(size === null ? words.t('consent.yesUnknown') : words.t('consent.yes', { size }), this.#actions.agree), quiet(words.t('consent.no'), this.#actions.decline));
+    return card(
+      words.t('consent.title'),
+      saving ? [text, words.t('consent.data')] : [text],
+      primary(size === null ? words.t('consent.yesUnknown') : words.t('consent.yes', { size }), this.#actions.agree),
+      quiet(words.t('consent.no'), this.#actions.decline),
+    );
   }
 
   #loading({ progress }, queued) {
     const words = this.#words;
     const title = element('p', { class: 'card-title', text: words.t('status.loading') });
     const amount = element('p', { class: 'amount', text: '\u00a0' });
-    const bar = element('div', { class: 'bar unknown', part: 'progress', role: 'progressbar', 'aria-label': words.t('status.loading'), 'aria-valuemin': '0', 'aria-valuemax': '100' }, element('div'));
-    const pause = quiet(words.t('progress.pause'), () => { if (pause.getAttribute('aria-disabled') !== 'true') this.#actions.pause(); });
+    const bar = element(
+      'div',
+      { class: 'bar unknown', part: 'progress', role: 'progressbar', 'aria-label': words.t('status.loading'), 'aria-valuemin': '0', 'aria-valuemax': '100' },
+      element('div'),
+    );
+    const pause = quiet(words.t('progress.pause'), () => {
+      if (pause.getAttribute('aria-disabled') !== 'true') this.#actions.pause();
+    });
     pause.classList.add('off');
-    const box = element('div', { class: 'card loading', part: 'card' }, element('div', { class: 'card-row' }, element('div', {}, title, amount), pause), bar,
-      ...(queued ? [element('p', { class: 'hint', text: words.t('progress.queued') })] : []));
+    const box = element(
+      'div',
+      { class: 'card loading', part: 'card' },
+      element('div', { class: 'card-row' }, element('div', {}, title, amount), pause),
+      bar,
+      ...(queued ? [element('p', { class: 'hint', text: words.t('progress.queued') })] : []),
+    );
     this.#bar = { bar, title, amount, pause };
     if (progress) this.progress(progress);
     return box;
@@ -102,7 +124,11 @@ export class Tray {
   #paused({ loaded, total }) {
     const words = this.#words;
     const amounts = { loaded: this.#bytes(loaded), total: total && this.#bytes(total) };
-    return card(words.t('paused.title'), loaded > 0 ? [words.t(total ? 'paused.text' : 'paused.some', amounts)] : [], primary(words.t('progress.resume'), this.#actions.resume));
+    return card(
+      words.t('paused.title'),
+      loaded > 0 ? [words.t(total ? 'paused.text' : 'paused.some', amounts)] : [],
+      primary(words.t('progress.resume'), this.#actions.resume),
+    );
   }
 
   #problem(error, onRetry) {
@@ -110,15 +136,26 @@ export class Tray {
     const { title, advice } = explain(error, words);
     const box = card(title, [advice], primary(words.t('problem.retry'), onRetry));
     box.classList.add('problem');
-    box.lastChild.before(element('details', { class: 'owner' }, element('summary', { text: words.t('problem.details') }),
-      element('p', { lang: 'en', dir: 'ltr' }, `${error.message} `, element('code', { text: error.code }))));
+    box.lastChild.before(
+      element(
+        'details',
+        { class: 'owner' },
+        element('summary', { text: words.t('problem.details') }),
+        element('p', { lang: 'en', dir: 'ltr' }, `${error.message} `, element('code', { text: error.code })),
+      ),
+    );
     return box;
   }
 }
 
 function card(title, texts, ...buttons) {
-  return element('div', { class: 'card', part: 'card', role: 'group', 'aria-label': title },
-    element('p', { class: 'card-title', text: title }), ...texts.map((text) => element('p', { text })), element('div', { class: 'card-buttons' }, ...buttons));
+  return element(
+    'div',
+    { class: 'card', part: 'card', role: 'group', 'aria-label': title },
+    element('p', { class: 'card-title', text: title }),
+    ...texts.map((text) => element('p', { text })),
+    element('div', { class: 'card-buttons' }, ...buttons),
+  );
 }
 
 const primary = (text, onclick) => element('button', { type: 'button', class: 'primary', part: 'primary', text, onclick });

@@ -31,8 +31,12 @@ class Question {
 
   constructor(turn, context) {
     this.#context = context;
-    this.node = element('li', { class: 'turn user', part: 'message user-message' }, this.#who,
-      element('div', { class: 'bubble', part: 'bubble', dir: 'auto', text: turn.content }));
+    this.node = element(
+      'li',
+      { class: 'turn user', part: 'message user-message' },
+      this.#who,
+      element('div', { class: 'bubble', part: 'bubble', dir: 'auto', text: turn.content }),
+    );
     this.renew();
   }
 
@@ -97,11 +101,22 @@ class Answer {
     const { words, onAgain, onGoOn } = this.#context;
     const { t } = words();
     const note = state === 'stopped' ? 'note.stopped' : state === 'done' && !said ? 'note.empty' : null;
-    const copy = element('button', { type: 'button', class: 'tool', 'aria-label': t('copy'), title: t('copy'), onclick: () => copyText(copy, partsOf(this.#turn.content).answer.trim(), words()) }, icon(...COPY));
+    const copy = element(
+      'button',
+      {
+        type: 'button',
+        class: 'tool',
+        'aria-label': t('copy'),
+        title: t('copy'),
+        onclick: () => copyText(copy, partsOf(this.#turn.content).answer.trim(), words()),
+      },
+      icon(...COPY),
+    );
     return [
       said && copy,
       element('button', { type: 'button', class: 'tool again', 'aria-label': t('again'), title: t('again'), onclick: onAgain }, icon(...AGAIN)),
-      this.#turn.finish === 'length' && element('button', { type: 'button', class: 'go-on', part: 'go-on', text: t('goOn'), onclick: () => onGoOn(this.#turn.id) }),
+      this.#turn.finish === 'length' &&
+        element('button', { type: 'button', class: 'go-on', part: 'go-on', text: t('goOn'), onclick: () => onGoOn(this.#turn.id) }),
       note && element('span', { class: 'hint', text: t(note) }),
     ].filter(Boolean);
   }

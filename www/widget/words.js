@@ -3,7 +3,12 @@
 import { localeOf } from '../chat/locale.js';
 
 const WORDS = {
-  en: { open: 'Open the chat', unread: 'Open the chat, new messages: {count}', close: 'Close the chat', failed: 'The chat could not be opened. Check your connection, then try again.' },
+  en: {
+    open: 'Open the chat',
+    unread: 'Open the chat, new messages: {count}',
+    close: 'Close the chat',
+    failed: 'The chat could not be opened. Check your connection, then try again.',
+  },
   'zh-CN': { open: '打开聊天', unread: '打开聊天，{count} 条新消息', close: '关闭聊天', failed: '无法打开聊天。请检查网络连接后重试。' },
 };
 

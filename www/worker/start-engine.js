@@ -23,13 +23,13 @@ const JOIN_MS = 5000;
 export async function startEngine(options) {
   const threads = await threadsFor(options);
   // Where memory is refused, or a policy or the network stands in the way, one thread does.
-  const threaded = threads > 1 && await startThreaded(threads).catch(() => null);
+  const threaded = threads > 1 && (await startThreaded(threads).catch(() => null));
   return threaded || startPlain();
 }
 
 /** The bytes that starting it takes from the network, or null where the server does not say. */
 export async function engineSize(options, signal) {
-  return await threadsFor(options) > 1 && await sizeOf(wasmOf(THREADED), signal) || sizeOf(wasmOf(PLAIN), signal);
+  return ((await threadsFor(options)) > 1 && (await sizeOf(wasmOf(THREADED), signal))) || sizeOf(wasmOf(PLAIN), signal);
 }
 
 async function sizeOf(url, signal) {
@@ -43,7 +43,7 @@ const wasmOf = (glue) => new URL('./cresset_engine_bg.wasm', glue);
 
 async function threadsFor({ device, threads = Math.min(navigator.hardwareConcurrency ?? 1, MOST_BY_DEFAULT) }) {
   if (threads === 1 || globalThis.crossOriginIsolated !== true || device === 'webgpu') return 1;
-  return device === 'auto' && await hasGpu() ? 1 : threads;
+  return device === 'auto' && (await hasGpu()) ? 1 : threads;
 }
 
 /** Whether `auto` will take WebGPU, as far as can be told beforehand: an adapter is there that is no emulation. */
@@ -61,7 +61,12 @@ async function startThreaded(threads) {
   await glue.default({ module_or_path: module, memory });
   const helpers = Array.from({ length: threads - 1 }, () => startHelper({ module, memory }));
   // Those that come later compute from then on.
-  await Promise.race([Promise.all(helpers), new Promise((resolve) => { setTimeout(resolve, JOIN_MS); })]);
+  await Promise.race([
+    Promise.all(helpers),
+    new Promise((resolve) => {
+      setTimeout(resolve, JOIN_MS);
+    }),
+  ]);
   return glue;
 }
 
@@ -117,7 +122,9 @@ function startHelper(shared) {
 
 async function startPlain() {
   let refused = false;
-  const onRefusal = () => { refused = true; };
+  const onRefusal = () => {
+    refused = true;
+  };
   addEventListener('securitypolicyviolation', onRefusal);
   try {
     const glue = await import('../cresset_engine.js');
@@ -125,7 +132,9 @@ async function startPlain() {
     return glue;
   } catch (error) {
     // The event may come after the error.
-    await new Promise((resolve) => { setTimeout(resolve); });
+    await new Promise((resolve) => {
+      setTimeout(resolve);
+    });
     throw startError(error, refused);
   } finally {
     removeEventListener('securitypolicyviolation', onRefusal);
@@ -136,12 +145,27 @@ async function startPlain() {
 function startError(error, refused) {
   const url = PLAIN.href;
   if (navigator.onLine === false) {
-    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', { url, engine: true }, { cause: error });
+    return new CressetError(
+      'DOWNLOAD',
+      'the engine could not be fetched: this device is offline; connect it and load the model again',
+      { url, engine: true },
+      { cause: error },
+    );
   }
   if (!refused && isUnfetched(error)) {
-    return new CressetError('DOWNLOAD', `the engine could not be fetched from ${url} (${error.message}); are cresset_engine.js and cresset_engine_bg.wasm there? Load the model again when they can be reached`, { url, engine: true, reason: error.message }, { cause: error });
+    return new CressetError(
+      'DOWNLOAD',
+      `the engine could not be fetched from ${url} (${error.message}); are cresset_engine.js and cresset_engine_bg.wasm there? Load the model again when they can be reached`,
+      { url, engine: true, reason: error.message },
+      { cause: error },
+    );
   }
-  return new CressetError('INTERNAL', `the engine could not be started from ${url}: ${error.message}; does this browser have WebAssembly, and the page's Content-Security-Policy 'wasm-unsafe-eval' and this address in script-src and connect-src?`, { url, reason: error.message }, { cause: error });
+  return new CressetError(
+    'INTERNAL',
+    `the engine could not be started from ${url}: ${error.message}; does this browser have WebAssembly, and the page's Content-Security-Policy 'wasm-unsafe-eval' and this address in script-src and connect-src?`,
+    { url, reason: error.message },
+    { cause: error },
+  );
 }
 
 /** Whether the files did not come, or something else in their place: a page that says so, say. */

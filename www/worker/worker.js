@@ -243,10 +243,11 @@ async function readingFrom(files, use) {
   const readable = files.map((file) => ({
     name: file.name,
     size: file.size,
-    read: (offset, length) => file.read(offset, length).catch((error) => {
-      failure ??= error;
-      throw error;
-    }),
+    read: (offset, length) =>
+      file.read(offset, length).catch((error) => {
+        failure ??= error;
+        throw error;
+      }),
   }));
   try {
     return await use(readable);
@@ -307,6 +308,10 @@ function isPanic(error) {
 
 function stop(error) {
   const reason = lastPanic ?? error.message;
-  const fatal = new CressetError('INTERNAL', `internal error, please report it: ${reason}. The model must be loaded again.`, { reload: true, reason, stack: error.stack });
+  const fatal = new CressetError('INTERNAL', `internal error, please report it: ${reason}. The model must be loaded again.`, {
+    reload: true,
+    reason,
+    stack: error.stack,
+  });
   postMessage({ fatal: fatal.toJSON() });
 }

@@ -5,4 +5,5 @@ interface Navigator {
 }
 
 // eslint-disable-next-line no-var
-declare var trustedTypes: { createPolicy(name: string, rules: { createScriptURL(text: string): string }): { createScriptURL(text: string): string } } | undefined;
+declare var trustedTypes:
+  { createPolicy(name: string, rules: { createScriptURL(text: string): string }): { createScriptURL(text: string): string } } | undefined;

@@ -3,10 +3,48 @@
 
 import { Cresset, CressetError } from '../../../www/cresset.js';
 import type {
-  Adapter, AdapterOptions, AdapterSource, Adapters, AssistantMessage, BenchOptions, BenchReport, BundledModel, ChatCompletion, ChatCompletionChunk,
-  ChatMessage, ChatRequest, Completion, CompletionRequest, Delta, Device, DeviceFacts, EmbeddingRequest, Embeddings, Engine, EngineInfo, ErrorCode,
-  FinishReason, Fit, KernelTime, LoadOptions, Measure, MemoryLimit, Model, NoGpu, Obstacle, ObstacleCode, ProbeOptions, Progress, SamplingOptions,
-  StorageUsage, StoredModel, TemplateOptions, Tool, ToolCall, Usage, Variants,
+  Adapter,
+  AdapterOptions,
+  AdapterSource,
+  Adapters,
+  AssistantMessage,
+  BenchOptions,
+  BenchReport,
+  BundledModel,
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatMessage,
+  ChatRequest,
+  Completion,
+  CompletionRequest,
+  Delta,
+  Device,
+  DeviceFacts,
+  EmbeddingRequest,
+  Embeddings,
+  Engine,
+  EngineInfo,
+  ErrorCode,
+  FinishReason,
+  Fit,
+  KernelTime,
+  LoadOptions,
+  Measure,
+  MemoryLimit,
+  Model,
+  NoGpu,
+  Obstacle,
+  ObstacleCode,
+  ProbeOptions,
+  Progress,
+  SamplingOptions,
+  StorageUsage,
+  StoredModel,
+  TemplateOptions,
+  Tool,
+  ToolCall,
+  Usage,
+  Variants,
 } from '../../../www/cresset.js';
 import type { CressetChat, CressetChatEventMap, WidgetMessage, WidgetModel } from '../../../www/cresset-chat.js';
 
@@ -39,7 +77,21 @@ function progress({ status, loaded, total, fraction, text, bytesPerSecond, secon
   is<'broken' | 'offline' | 'full' | 'unavailable' | 'busy'>(warning.details.reason);
 }
 
-function fitting({ fits, reason, problems, errors, architecture, parameters, quantization, downloadBytes, contextLength, deviceBytes, estimatedTokensPerSecond, pace, device }: Fit): void {
+function fitting({
+  fits,
+  reason,
+  problems,
+  errors,
+  architecture,
+  parameters,
+  quantization,
+  downloadBytes,
+  contextLength,
+  deviceBytes,
+  estimatedTokensPerSecond,
+  pace,
+  device,
+}: Fit): void {
   is<boolean>(fits);
   is<string | undefined>(reason);
   is<string[] | undefined>(problems);
@@ -100,16 +152,38 @@ function adapting({ name, rank, bytes, default: usual }: Adapter): void {
 }
 
 const sampling: SamplingOptions = {
-  max_tokens: 100, temperature: 0.7, top_p: 0.9, top_k: 40, min_p: 0.05, seed: 1, stop: ['\n', 'END'], frequency_penalty: 0.1, presence_penalty: 0.1,
-  repetition_penalty: 1.1, logit_bias: { 42: -100 }, ignore_eos: false, adapter: null, min_tokens: 1, cache_prompt: true, return_token_ids: true,
-  stream_options: { include_usage: true }, signal,
+  max_tokens: 100,
+  temperature: 0.7,
+  top_p: 0.9,
+  top_k: 40,
+  min_p: 0.05,
+  seed: 1,
+  stop: ['\n', 'END'],
+  frequency_penalty: 0.1,
+  presence_penalty: 0.1,
+  repetition_penalty: 1.1,
+  logit_bias: { 42: -100 },
+  ignore_eos: false,
+  adapter: null,
+  min_tokens: 1,
+  cache_prompt: true,
+  return_token_ids: true,
+  stream_options: { include_usage: true },
+  signal,
 };
 
 const tool: Tool = { type: 'function', function: { name: 'weather', description: 'Of a town', parameters: { type: 'object' } } };
 
 const template: TemplateOptions = {
-  tools: [tool], tool_choice: { type: 'function', function: { name: 'weather' } }, documents: [{ title: 'A', text: 'B' }], chat_template: 'chatml',
-  chat_template_kwargs: { a: 1 }, enable_thinking: true, reasoning_effort: 'low', add_generation_prompt: true, continue_final_message: false,
+  tools: [tool],
+  tool_choice: { type: 'function', function: { name: 'weather' } },
+  documents: [{ title: 'A', text: 'B' }],
+  chat_template: 'chatml',
+  chat_template_kwargs: { a: 1 },
+  enable_thinking: true,
+  reasoning_effort: 'low',
+  add_generation_prompt: true,
+  continue_final_message: false,
 };
 
 const call: ToolCall = { id: '1', type: 'function', function: { name: 'weather', arguments: '{}' } };
@@ -196,7 +270,13 @@ function growing({ role, content, tool_calls: calls }: Delta): void {
 
 export async function embedding(engine: Engine): Promise<void> {
   const request: EmbeddingRequest = {
-    input: ['a', [1, 2], Int32Array.of(3)], encoding_format: 'base64', dimensions: 128, truncate_prompt_tokens: 256, pooling: 'cls', normalize: true, signal,
+    input: ['a', [1, 2], Int32Array.of(3)],
+    encoding_format: 'base64',
+    dimensions: 128,
+    truncate_prompt_tokens: 256,
+    pooling: 'cls',
+    normalize: true,
+    signal,
   };
   const { object, data, model, usage }: Embeddings = await engine.embeddings.create(request);
   is<'list'>(object);
@@ -223,10 +303,27 @@ export async function engines(engine: Engine): Promise<void> {
   await engine.unload();
   const benching: BenchOptions = { prompt: 128, generate: 64, repeat: 5, profile: true, ceilings: true };
   const report: BenchReport = await engine.bench(benching);
-  is<number>(report.prompt_tokens, report.generated_tokens, report.runs, report.prefill_tokens_per_s, report.decode_tokens_per_s, report.time_to_first_token_s,
-    report.dispatches_per_token, report.submits_per_token, report.bytes_read_per_token, report.objects_made, report.weight_bytes);
-  is<number | undefined>(report.share_of_stream, report.share_of_fma, report.ceilings?.stream_gb_per_s, report.ceilings?.fma_gflop_per_s,
-    report.ceilings?.dispatch_us, report.ceilings?.readback_us);
+  is<number>(
+    report.prompt_tokens,
+    report.generated_tokens,
+    report.runs,
+    report.prefill_tokens_per_s,
+    report.decode_tokens_per_s,
+    report.time_to_first_token_s,
+    report.dispatches_per_token,
+    report.submits_per_token,
+    report.bytes_read_per_token,
+    report.objects_made,
+    report.weight_bytes,
+  );
+  is<number | undefined>(
+    report.share_of_stream,
+    report.share_of_fma,
+    report.ceilings?.stream_gb_per_s,
+    report.ceilings?.fma_gflop_per_s,
+    report.ceilings?.dispatch_us,
+    report.ceilings?.readback_us,
+  );
   is<KernelTime[] | undefined>(report.prefill_kernels, report.decode_kernels);
   report.decode_kernels?.forEach(({ kernel, dispatches, seconds }) => {
     is<string>(kernel);
@@ -242,7 +339,7 @@ export async function keeping(): Promise<void> {
     is<string | undefined>(sha256, description);
     is<string[] | undefined>(starters);
   }
-  const stored: StoredModel[] = [...await Cresset.cache.list(), ...await Cresset.cache.list({ partial: true })];
+  const stored: StoredModel[] = [...(await Cresset.cache.list()), ...(await Cresset.cache.list({ partial: true }))];
   for (const { model, bytes, stored: since, files, complete, total } of stored) {
     is<string>(model, since);
     is<number>(bytes);
@@ -267,8 +364,20 @@ export function failing(error: unknown): void {
   is<string>(message);
   is<Record<string, unknown>>(details);
   const words: Record<ErrorCode, string> = {
-    WEBGPU_UNAVAILABLE: '', MODEL_NOT_FOUND: '', MODEL_FORMAT: '', MODEL_UNSUPPORTED: '', OUT_OF_MEMORY: '', CONTEXT_OVERFLOW: '', DOWNLOAD: '',
-    INTEGRITY: '', DEVICE_LOST: '', INVALID_REQUEST: '', TEMPLATE: '', STORAGE: '', ABORTED: '', INTERNAL: '',
+    WEBGPU_UNAVAILABLE: '',
+    MODEL_NOT_FOUND: '',
+    MODEL_FORMAT: '',
+    MODEL_UNSUPPORTED: '',
+    OUT_OF_MEMORY: '',
+    CONTEXT_OVERFLOW: '',
+    DOWNLOAD: '',
+    INTEGRITY: '',
+    DEVICE_LOST: '',
+    INVALID_REQUEST: '',
+    TEMPLATE: '',
+    STORAGE: '',
+    ABORTED: '',
+    INTERNAL: '',
   };
   is<string>(words[code]);
 }

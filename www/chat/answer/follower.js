@@ -15,7 +15,13 @@ export class Follower {
     this.#onAway = onAway;
     box.addEventListener('scroll', () => this.#moved(), { passive: true });
     // The reader wins at once, even if a word arrives before the first pixel has moved.
-    box.addEventListener('wheel', ({ deltaY }) => { if (deltaY < 0 && box.scrollTop > 0) this.#set(false); }, { passive: true });
+    box.addEventListener(
+      'wheel',
+      ({ deltaY }) => {
+        if (deltaY < 0 && box.scrollTop > 0) this.#set(false);
+      },
+      { passive: true },
+    );
     // Whatever else changes a size, that of the box too (a keyboard, a card), leaves the end in sight.
     const sizes = new ResizeObserver(() => this.grown());
     for (const node of [box, ...box.children]) sizes.observe(node);

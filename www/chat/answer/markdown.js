@@ -54,22 +54,27 @@ function paragraph(text) {
 /** @param {any} token   marked's types tell plugins' kinds from none @param {Around} around @returns {HTMLElement | null} */
 function block(token, around) {
   switch (token.type) {
-    case 'paragraph': case 'text':
+    case 'paragraph':
+    case 'text':
       return element('p', { dir: 'auto' }, ...inline(within(token), around));
     case 'heading':
       return element(`h${levelOf(token.depth, around)}`, { class: `depth-${token.depth}`, dir: 'auto' }, ...inline(token.tokens, around));
     case 'code':
       return code(token, around);
     case 'list':
-      return element(token.ordered ? 'ol' : 'ul', { dir: 'auto', start: token.ordered && token.start !== 1 ? token.start : null },
-        ...token.items.map((/** @type {any} */ item) => element('li', { dir: 'auto' }, ...listItem(item, token.loose, around))));
+      return element(
+        token.ordered ? 'ol' : 'ul',
+        { dir: 'auto', start: token.ordered && token.start !== 1 ? token.start : null },
+        ...token.items.map((/** @type {any} */ item) => element('li', { dir: 'auto' }, ...listItem(item, token.loose, around))),
+      );
     case 'blockquote':
       return element('blockquote', { dir: 'auto' }, ...blocks(token.tokens, around));
     case 'table':
       return table(token, around);
     case 'hr':
       return element('hr');
-    case 'space': case 'def':
+    case 'space':
+    case 'def':
       return null;
     default:
       // Raw HTML, above all: its characters.
@@ -92,25 +97,39 @@ function levelOf(depth, { level, outline }) {
 function listItem({ tokens, task, checked }, loose, around) {
   const mark = task ? [`${checked ? '☑' : '☐'} `] : [];
   // In a tight list a line is no paragraph.
-  const rest = /** @type {Token[]} */ (tokens).filter(({ type }) => type !== 'checkbox').flatMap((token) => (!loose && token.type === 'text' ? inline(within(token), around) : [block(token, around)]));
+  const rest = /** @type {Token[]} */ (tokens)
+    .filter(({ type }) => type !== 'checkbox')
+    .flatMap((token) => (!loose && token.type === 'text' ? inline(within(token), around) : [block(token, around)]));
   return [...mark, ...rest.filter(Boolean)];
 }
 
 /** @param {any} token @param {Around} around */
 function code({ text, lang }, { say, copyButton }) {
   const language = /^[\w+#.-]{1,24}/.exec(lang ?? '')?.[0] ?? '';
-  return element('figure', { class: 'code', part: 'code', dir: 'ltr' },
+  return element(
+    'figure',
+    { class: 'code', part: 'code', dir: 'ltr' },
     element('figcaption', {}, element('span', { text: language }), copyButton()),
-    element('pre', { tabindex: '0', role: 'group', 'aria-label': language ? say('language', { language }) : say('code') }, element('code', { text })));
+    element('pre', { tabindex: '0', role: 'group', 'aria-label': language ? say('language', { language }) : say('code') }, element('code', { text })),
+  );
 }
 
 /** @param {any} token @param {Around} around */
 function table({ header, rows, align }, around) {
-  const cell = (/** @type {string} */ tag) => (/** @type {any} */ { tokens }, /** @type {number} */ i) => element(tag, { dir: 'auto', class: align[i] ? `align-${align[i]}` : null, scope: tag === 'th' ? 'col' : null }, ...inline(tokens, around));
-  return element('div', { class: 'scroller', tabindex: '0', role: 'group', 'aria-label': around.say('table') },
-    element('table', {},
+  const cell =
+    (/** @type {string} */ tag) =>
+    (/** @type {any} */ { tokens }, /** @type {number} */ i) =>
+      element(tag, { dir: 'auto', class: align[i] ? `align-${align[i]}` : null, scope: tag === 'th' ? 'col' : null }, ...inline(tokens, around));
+  return element(
+    'div',
+    { class: 'scroller', tabindex: '0', role: 'group', 'aria-label': around.say('table') },
+    element(
+      'table',
+      {},
       element('thead', {}, element('tr', {}, ...header.map(cell('th')))),
-      element('tbody', {}, ...rows.map((/** @type {any[]} */ row) => element('tr', {}, ...row.map(cell('td')))))));
+      element('tbody', {}, ...rows.map((/** @type {any[]} */ row) => element('tr', {}, ...row.map(cell('td'))))),
+    ),
+  );
 }
 
 /** What a token consists of, or itself. @param {any} token @returns {Token[]} */
@@ -122,9 +141,12 @@ function within(token) {
 function inline(tokens, around) {
   return tokens.flatMap((token) => {
     switch (token.type) {
-      case 'text': case 'escape':
+      case 'text':
+      case 'escape':
         return Object.hasOwn(token, 'tokens') ? inline(token.tokens, around) : [decoded(token.text)];
-      case 'strong': case 'em': case 'del':
+      case 'strong':
+      case 'em':
+      case 'del':
         return [element(token.type, {}, ...inline(token.tokens, around))];
       case 'codespan':
         return [element('code', { dir: 'auto', text: token.text })];
@@ -150,9 +172,14 @@ function link(href, children, text, { say, base }) {
   const place = protocol === 'mailto:' ? decodeURIComponent(pathname) : host;
   // Words may say anything: the host is shown unless they name it.
   const named = text.toLowerCase().includes(place.toLowerCase());
-  return element('a', { href: url.href, target: '_blank', rel: 'noopener noreferrer nofollow ugc', title: url.href, part: 'link' },
-    ...children, named ? null : element('span', { class: 'place', text: ` (${place})` }), icon(OUT),
-    element('span', { class: 'unseen', text: ` (${say('leads', { host: place })})` }));
+  return element(
+    'a',
+    { href: url.href, target: '_blank', rel: 'noopener noreferrer nofollow ugc', title: url.href, part: 'link' },
+    ...children,
+    named ? null : element('span', { class: 'place', text: ` (${place})` }),
+    icon(OUT),
+    element('span', { class: 'unseen', text: ` (${say('leads', { host: place })})` }),
+  );
 }
 
 /** @param {string} href @param {string} [base] */

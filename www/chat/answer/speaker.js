@@ -40,10 +40,13 @@ export class Speaker {
     this.#of = of;
     this.#sentences.add(text.slice(this.#text.length));
     this.#text = text;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#read(this.#sentences.take());
-    }, this.#spoke ? PAUSE_MS : PAUSE_MS / 2);
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#read(this.#sentences.take());
+      },
+      this.#spoke ? PAUSE_MS : PAUSE_MS / 2,
+    );
   }
 
   /** Reads the rest. @param {string} [line]   what is said after it */

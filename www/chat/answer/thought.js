@@ -1,6 +1,10 @@
 // Models that think aloud put it between tags. What they thought is shown apart, and not sent back to them.
 
-const TAGS = [['<think>', '</think>'], ['<thinking>', '</thinking>'], ['<|channel|>analysis<|message|>', '<|end|>']];
+const TAGS = [
+  ['<think>', '</think>'],
+  ['<thinking>', '</thinking>'],
+  ['<|channel|>analysis<|message|>', '<|end|>'],
+];
 
 /**
  * @param {string} text   an answer, perhaps unfinished
@@ -16,7 +20,8 @@ export function partsOf(text) {
     }
     // Templates that open the thought in the prompt leave only its end in the answer.
     const end = text.indexOf(close);
-    if (end >= 0 && close !== '<|end|>' && !text.slice(0, end).includes(open)) return { thought: text.slice(0, end).trim(), thinking: false, answer: text.slice(end + close.length).trimStart() };
+    if (end >= 0 && close !== '<|end|>' && !text.slice(0, end).includes(open))
+      return { thought: text.slice(0, end).trim(), thinking: false, answer: text.slice(end + close.length).trimStart() };
     if (start !== '' && open.startsWith(start)) return { thought: '', thinking: true, answer: '' };
   }
   return { thought: '', thinking: false, answer: text };

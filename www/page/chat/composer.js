@@ -33,14 +33,20 @@ export class PageComposer extends Composer {
 
   /** Chips that say something. @param {string[]} keys   of messages @param {HTMLElement} host */
   suggest(keys, host) {
-    host.replaceChildren(...keys.map((key) => element('button', {
-      type: 'button', class: 'chip', text: key,
-      onclick: ({ currentTarget }) => {
-        this.draft = currentTarget.textContent;
-        super.focus();
-        this.send(false);
-      },
-    })));
+    host.replaceChildren(
+      ...keys.map((key) =>
+        element('button', {
+          type: 'button',
+          class: 'chip',
+          text: key,
+          onclick: ({ currentTarget }) => {
+            this.draft = currentTarget.textContent;
+            super.focus();
+            this.send(false);
+          },
+        }),
+      ),
+    );
   }
 
   #keep(draft) {

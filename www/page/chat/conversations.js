@@ -114,14 +114,18 @@ export class Conversations extends EventTarget {
     const conversation = new Conversation({ answerer: (ask) => answer(ask, record), keep: (turn) => this.#keep(open, turn), tree });
     const open = { record, conversation };
     let saved = 0;
-    conversation.addEventListener('started', () => { saved = performance.now(); });
+    conversation.addEventListener('started', () => {
+      saved = performance.now();
+    });
     conversation.addEventListener('text', () => {
       if (performance.now() - saved < SAVE_MS) return;
       saved = performance.now();
       save(open);
     });
     for (const type of TOLD) {
-      conversation.addEventListener(type, ({ detail }) => { if (open === this.#open) this.#emit(type, detail); });
+      conversation.addEventListener(type, ({ detail }) => {
+        if (open === this.#open) this.#emit(type, detail);
+      });
     }
     conversation.addEventListener('answered', ({ detail }) => {
       this.#writing.delete(open);
@@ -162,19 +166,23 @@ export class Conversations extends EventTarget {
 async function answer({ messages, begun, newSeed, signal, onStart, onText, onNote }, { system }) {
   signal.addEventListener('abort', () => session.stop());
   let written = begun;
-  return session.generate('chat', async (engine) => {
-    onStart({ model: session.label });
-    const { max_tokens: wanted, ...sampling } = samplingOptions('chat', { newSeed });
-    const { request, dropped } = await chatRequest(engine, { system, messages, begun, wanted, template: thinking() });
-    if (dropped > 0) onNote({ kind: 'dropped', count: dropped });
-    return { ...sampling, ...request };
-  }, ({ delta }) => {
-    const content = delta?.content ?? '';
-    const text = written ? content : content.trimStart();
-    if (!text) return;
-    written += text;
-    onText(text);
-  });
+  return session.generate(
+    'chat',
+    async (engine) => {
+      onStart({ model: session.label });
+      const { max_tokens: wanted, ...sampling } = samplingOptions('chat', { newSeed });
+      const { request, dropped } = await chatRequest(engine, { system, messages, begun, wanted, template: thinking() });
+      if (dropped > 0) onNote({ kind: 'dropped', count: dropped });
+      return { ...sampling, ...request };
+    },
+    ({ delta }) => {
+      const content = delta?.content ?? '';
+      const text = written ? content : content.trimStart();
+      if (!text) return;
+      written += text;
+      onText(text);
+    },
+  );
 }
 
 /** Writes down how far an answer is. @param {Open} open */

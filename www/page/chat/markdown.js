@@ -7,7 +7,39 @@ import { t } from '../text.js';
 
 const PLAIN_ATTRIBUTES = ['class', 'd', 'dir', 'part', 'rel', 'role', 'scope', 'start', 'tabindex', 'target', 'title', 'type', 'viewbox'];
 const ALLOWED = {
-  ALLOWED_TAGS: ['a', 'blockquote', 'br', 'button', 'code', 'del', 'div', 'em', 'figcaption', 'figure', 'h2', 'h3', 'h4', 'h5', 'h6', 'hr', 'li', 'ol', 'p', 'path', 'pre', 'span', 'strong', 'svg', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'],
+  ALLOWED_TAGS: [
+    'a',
+    'blockquote',
+    'br',
+    'button',
+    'code',
+    'del',
+    'div',
+    'em',
+    'figcaption',
+    'figure',
+    'h2',
+    'h3',
+    'h4',
+    'h5',
+    'h6',
+    'hr',
+    'li',
+    'ol',
+    'p',
+    'path',
+    'pre',
+    'span',
+    'strong',
+    'svg',
+    'table',
+    'tbody',
+    'td',
+    'th',
+    'thead',
+    'tr',
+    'ul',
+  ],
   ALLOWED_ATTR: [...PLAIN_ATTRIBUTES, 'href'],
   ADD_URI_SAFE_ATTR: PLAIN_ATTRIBUTES, // no addresses: the next line is not about them
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
@@ -22,7 +54,11 @@ let library = null;
  */
 export function loadMarkdown() {
   library ??= Promise.all([import('../../chat/answer/growing.js'), import('../../vendor/purify.min.js')])
-    .then(([{ GrowingText }]) => (box) => new GrowingText(box, SURROUNDINGS))
+    .then(
+      ([{ GrowingText }]) =>
+        (box) =>
+          new GrowingText(box, SURROUNDINGS),
+    )
     .catch(() => {
       library = null;
       return (box) => new PlainText(box);

@@ -88,7 +88,10 @@ function withoutOwner({ conversation, ...turn }) {
 }
 
 function database() {
-  opened ??= open().then((db) => new Database(db), () => new Memory());
+  opened ??= open().then(
+    (db) => new Database(db),
+    () => new Memory(),
+  );
   return opened;
 }
 

@@ -17,9 +17,13 @@ export function toJson(all) {
  * @param {Record<string, string>} names   of the roles
  */
 export function toMarkdown(title, path, system, names) {
-  const part = (role, text, note) => `<!-- cresset:${role}${note ? ` ${note.replace(/--+>?/g, '–')}` : ''} -->\n## ${names[role]}${note ? ` (${note})` : ''}\n\n${text.trim()}\n`;
-  return [`# ${title}\n`, ...(system.trim() ? [part('system', system)] : []),
-    ...path.map(({ role, content, model }) => part(role, content, role === 'assistant' ? model : ''))].join('\n');
+  const part = (role, text, note) =>
+    `<!-- cresset:${role}${note ? ` ${note.replace(/--+>?/g, '–')}` : ''} -->\n## ${names[role]}${note ? ` (${note})` : ''}\n\n${text.trim()}\n`;
+  return [
+    `# ${title}\n`,
+    ...(system.trim() ? [part('system', system)] : []),
+    ...path.map(({ role, content, model }) => part(role, content, role === 'assistant' ? model : '')),
+  ].join('\n');
 }
 
 /**
@@ -45,18 +49,27 @@ function fromJson(text) {
 
 /** A conversation of somebody's file, made of nothing but what is expected there. */
 function adopt(given) {
-  const turns = (Array.isArray(given?.turns) ? given.turns : []).filter((turn) => ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && turn.id !== undefined);
+  const turns = (Array.isArray(given?.turns) ? given.turns : []).filter(
+    (turn) => ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && turn.id !== undefined,
+  );
   if (turns.length === 0) return null;
   const ids = new Map(turns.map(({ id }) => [String(id), crypto.randomUUID()]));
   const renamed = (id) => ids.get(String(id)) ?? null;
   const chosen = Object.entries(given.chosen ?? {}).map(([parent, child]) => [parent ? renamed(parent) : '', renamed(child)]);
   return {
     conversation: conversationOf(text(given.title), {
-      named: given.named === true, created: time(given.created), updated: time(given.updated), system: text(given.system),
+      named: given.named === true,
+      created: time(given.created),
+      updated: time(given.updated),
+      system: text(given.system),
       chosen: Object.fromEntries(chosen.filter(([parent, child]) => parent !== null && child)),
     }),
     turns: turns.map((turn, i) => ({
-      id: renamed(turn.id), parent: renamed(turn.parent), role: turn.role, content: turn.content, created: time(turn.created, i),
+      id: renamed(turn.id),
+      parent: renamed(turn.parent),
+      role: turn.role,
+      content: turn.content,
+      created: time(turn.created, i),
       ...(turn.role === 'assistant' ? { model: text(turn.model), finish: text(turn.finish) || 'stop' } : {}),
     })),
   };
@@ -70,10 +83,26 @@ function fromMarkdown(source, name) {
     else parts.at(-1)?.lines.push(line);
   }
   // The heading after each mark is for people.
-  const said = parts.map(({ role, note, lines }) => ({ role, note, content: lines.join('\n').replace(/^## .*\n/, '').trim() })).filter(({ content }) => content);
-  const turns = said.filter(({ role }) => role !== 'system').map(({ role, note, content }, i) => ({
-    id: crypto.randomUUID(), parent: null, role, content, created: Date.now() + i, ...(role === 'assistant' ? { model: note, finish: 'stop' } : {}),
-  }));
+  const said = parts
+    .map(({ role, note, lines }) => ({
+      role,
+      note,
+      content: lines
+        .join('\n')
+        .replace(/^## .*\n/, '')
+        .trim(),
+    }))
+    .filter(({ content }) => content);
+  const turns = said
+    .filter(({ role }) => role !== 'system')
+    .map(({ role, note, content }, i) => ({
+      id: crypto.randomUUID(),
+      parent: null,
+      role,
+      content,
+      created: Date.now() + i,
+      ...(role === 'assistant' ? { model: note, finish: 'stop' } : {}),
+    }));
   for (let i = 1; i < turns.length; i += 1) turns[i].parent = turns[i - 1].id;
   if (turns.length === 0) return [];
   const title = /^# (.+)$/m.exec(source)?.[1].trim() ?? name.replace(/\.\w+$/, '');

@@ -101,10 +101,28 @@ export class TurnView {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) save();
     });
     this.#row.hidden = true;
-    this.#body.replaceChildren(element('div', { class: 'edit' }, area, element('div', { class: 'edit-row' },
-      element('button', { type: 'button', class: 'primary small', text: this.#turn.role === 'user' ? 'chat.edit.send' : 'chat.edit.save', onclick: save }),
-      element('button', { type: 'button', class: 'quiet small', text: 'common.cancel', onclick: () => { memory.remove(key); close(); } }),
-      element('p', { class: 'hint', text: 'chat.edit.hint' }))));
+    this.#body.replaceChildren(
+      element(
+        'div',
+        { class: 'edit' },
+        area,
+        element(
+          'div',
+          { class: 'edit-row' },
+          element('button', { type: 'button', class: 'primary small', text: this.#turn.role === 'user' ? 'chat.edit.send' : 'chat.edit.save', onclick: save }),
+          element('button', {
+            type: 'button',
+            class: 'quiet small',
+            text: 'common.cancel',
+            onclick: () => {
+              memory.remove(key);
+              close();
+            },
+          }),
+          element('p', { class: 'hint', text: 'chat.edit.hint' }),
+        ),
+      ),
+    );
     area.focus();
   }
 
@@ -130,10 +148,22 @@ export class TurnView {
     const turn = this.#turn;
     const mine = turn.role === 'user';
     const button = (name, label, run) => element('button', { type: 'button', class: 'turn-button', label, hint: label, onclick: run }, icon(name));
-    const steps = of > 1 ? element('span', { class: 'siblings' },
-      Object.assign(button('left', 'chat.previous', () => this.#deeds.step(turn.id, -1)), { disabled: at === 0 }),
-      element('span', { text: ['chat.place', { at: at + 1, of }] }),
-      Object.assign(button('right', 'chat.next', () => this.#deeds.step(turn.id, 1)), { disabled: at === of - 1 })) : null;
+    const steps =
+      of > 1
+        ? element(
+            'span',
+            { class: 'siblings' },
+            Object.assign(
+              button('left', 'chat.previous', () => this.#deeds.step(turn.id, -1)),
+              { disabled: at === 0 },
+            ),
+            element('span', { text: ['chat.place', { at: at + 1, of }] }),
+            Object.assign(
+              button('right', 'chat.next', () => this.#deeds.step(turn.id, 1)),
+              { disabled: at === of - 1 },
+            ),
+          )
+        : null;
     if (writing) return [];
     const cut = !mine && last && turn.finish !== 'stop';
     return [
@@ -149,8 +179,11 @@ export class TurnView {
   #key(event) {
     if (event.target !== this.node || event.ctrlKey || event.metaKey || event.altKey) return;
     const deed = {
-      ArrowLeft: () => this.#deeds.step(this.#turn.id, -1), ArrowRight: () => this.#deeds.step(this.#turn.id, 1),
-      c: () => this.copy(), e: () => this.edit(), r: () => (this.#turn.role === 'assistant' ? this.#deeds.regenerate(this.#turn.id) : null),
+      ArrowLeft: () => this.#deeds.step(this.#turn.id, -1),
+      ArrowRight: () => this.#deeds.step(this.#turn.id, 1),
+      c: () => this.copy(),
+      e: () => this.edit(),
+      r: () => (this.#turn.role === 'assistant' ? this.#deeds.regenerate(this.#turn.id) : null),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!deed) return;
     event.preventDefault();
@@ -181,5 +214,7 @@ function factsOf({ model, finish, usage, edited }) {
     model,
     speed > 0 ? t('chat.speed', { rate: rate(speed) }) : null,
     first > 0 ? t('chat.first', { time: duration(first) }) : null,
-  ].filter(Boolean).join(' · ');
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }

@@ -47,9 +47,18 @@ export function createChat(section) {
     box: byId('chat-scroll'),
     list: byId('turns'),
     makeView: (turn, onDrawn) => new TurnView(turn, { makeText, deeds, onDrawn }),
-    onAway: (away) => { byId('to-end').hidden = !away; },
-    onCopy: async (button, text) => { if (await copy(text)) confirm(button); },
-    prepare: (path) => (path.some(({ role }) => role === 'assistant') ? loadMarkdown().then((made) => { makeText = made; }) : null),
+    onAway: (away) => {
+      byId('to-end').hidden = !away;
+    },
+    onCopy: async (button, text) => {
+      if (await copy(text)) confirm(button);
+    },
+    prepare: (path) =>
+      path.some(({ role }) => role === 'assistant')
+        ? loadMarkdown().then((made) => {
+            makeText = made;
+          })
+        : null,
   });
   const composer = new PageComposer({ send, editLast });
   const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (id) => chat.remove(id), save });
@@ -148,7 +157,11 @@ export function createChat(section) {
   }
 
   function showFailure(error, turn) {
-    const again = { label: 'problem.again', primary: true, run: () => whenFree(() => (turn.content ? chat.current.proceed(turn.id) : chat.current.answer(turn.parent))) };
+    const again = {
+      label: 'problem.again',
+      primary: true,
+      run: () => whenFree(() => (turn.content ? chat.current.proceed(turn.id) : chat.current.answer(turn.parent))),
+    };
     const reload = { label: 'problem.reload', primary: true, run: () => load(session.model, session.label) };
     const ways = { again, reload, anew: { label: 'chat.new', run: () => go('chat', 'new') } };
     byId('chat-end').replaceChildren(problemCard(error, { actions: waysToAnswer(error).map((way) => ways[way]) }));
@@ -159,8 +172,18 @@ export function createChat(section) {
   function sayWaiting() {
     const last = chat.path.at(-1);
     if (last?.role !== 'user' || session.busy || byId('chat-end').childElementCount > 0) return;
-    byId('chat-end').replaceChildren(element('p', { class: 'waiting' },
-      element('button', { type: 'button', class: 'quiet small', onclick: () => whenFree(() => chat.current.answer(last.id)) }, icon('again'), element('span', { text: 'chat.askAgain' }))));
+    byId('chat-end').replaceChildren(
+      element(
+        'p',
+        { class: 'waiting' },
+        element(
+          'button',
+          { type: 'button', class: 'quiet small', onclick: () => whenFree(() => chat.current.answer(last.id)) },
+          icon('again'),
+          element('span', { text: 'chat.askAgain' }),
+        ),
+      ),
+    );
   }
 
   function clearEnd() {
@@ -170,7 +193,10 @@ export function createChat(section) {
   async function save(id, format) {
     const [{ toJson, toMarkdown }, { conversation, turns }] = await Promise.all([transfer(), store.read(id)]);
     const title = conversation.title || t('chat.untitled');
-    const name = title.replace(/[\\/:*?"<>|\n]+/g, ' ').trim().slice(0, 60);
+    const name = title
+      .replace(/[\\/:*?"<>|\n]+/g, ' ')
+      .trim()
+      .slice(0, 60);
     if (format === 'json') return download(`${name}.json`, 'application/json', toJson([{ conversation, turns }]));
     const names = { system: t('chat.system'), user: t('chat.role.user'), assistant: t('chat.role.assistant') };
     return download(`${name}.md`, 'text/markdown', toMarkdown(title, new Tree(turns, conversation.chosen).path(), conversation.system, names));
@@ -198,12 +224,18 @@ export function createChat(section) {
   }
 
   byId('new-chat').addEventListener('click', () => go('chat', 'new'));
-  byId('chat-list').addEventListener('click', ({ target }) => { if (target.closest('a')) list.close(); });
+  byId('chat-list').addEventListener('click', ({ target }) => {
+    if (target.closest('a')) list.close();
+  });
   byId('system').addEventListener('input', ({ target }) => chat.setSystem(target.value));
   byId('thinking').value = memory.get('thinking') ?? 'auto';
   byId('thinking').addEventListener('change', ({ target }) => memory.set('thinking', target.value));
-  store.otherTabs.addEventListener('change', ({ detail }) => { if (detail === chat.record.id) chat.refresh(); });
-  document.addEventListener('visibilitychange', () => { if (document.hidden) chat.flush(); });
+  store.otherTabs.addEventListener('change', ({ detail }) => {
+    if (detail === chat.record.id) chat.refresh();
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) chat.flush();
+  });
   section.addEventListener('keydown', (event) => {
     if (!event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key) || event.target.closest('.edit')) return;
     event.preventDefault();
@@ -235,7 +267,9 @@ export function createChat(section) {
   chat.fresh();
   showState();
   sidebar.draw();
-  store.lasting().then((lasts) => { if (!lasts) toast(t('chat.notLasting')); });
+  store.lasting().then((lasts) => {
+    if (!lasts) toast(t('chat.notLasting'));
+  });
 
   return {
     async show(rest) {

@@ -22,5 +22,7 @@ async function show({ attributes, language, missing }) {
   if (!widget.isConnected) document.body.append(widget);
 }
 
-addEventListener('message', ({ source, origin, data }) => { if (source === page && origin === location.origin) show(data); });
+addEventListener('message', ({ source, origin, data }) => {
+  if (source === page && origin === location.origin) show(data);
+});
 page.postMessage('cresset-preview-ready', location.origin);

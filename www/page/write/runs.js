@@ -92,7 +92,11 @@ export class Tokens {
 
   /** @param {{ text: string, logprobs?: any | null }} choice @returns {Piece | null} */
   add({ text, logprobs }) {
-    const steps = (logprobs?.tokens ?? []).map((token, i) => ({ token, logprob: logprobs.token_logprobs[i], top: Object.entries(logprobs.top_logprobs?.[i] ?? {}) }));
+    const steps = (logprobs?.tokens ?? []).map((token, i) => ({
+      token,
+      logprob: logprobs.token_logprobs[i],
+      top: Object.entries(logprobs.top_logprobs?.[i] ?? {}),
+    }));
     this.#held.push(...steps);
     if (!text) return null;
     const held = this.#held;

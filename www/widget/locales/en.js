@@ -31,7 +31,8 @@ export default {
   'consent.title': 'Chat privately, on your own device',
   'consent.text': 'The assistant runs in this browser, and what you write stays here. For that it is downloaded once: {size}.',
   'consent.rest': 'The assistant runs in this browser, and what you write stays here. {size} of its download are still to come.',
-  'consent.unknown': 'The assistant runs in this browser, and what you write stays here. For that it is downloaded once; how large it is, its server does not say.',
+  'consent.unknown':
+    'The assistant runs in this browser, and what you write stays here. For that it is downloaded once; how large it is, its server does not say.',
   'consent.data': 'Your browser is set to save data.',
   'consent.yes': 'Download {size}',
   'consent.yesUnknown': 'Download',

@@ -1,4 +1,4 @@
-// What www/tsconfig.json takes as given of all of www/, beside what browsers have: an event's detail and target are what its
+// What the loose check takes as given of all of www/, beside what browsers have: an event's detail and target are what its
 // listener knows them to be, numbers may be written as attributes, and sw.js runs in a service worker.
 
 interface Event {
