@@ -5,26 +5,11 @@ import { CressetError } from '../lib/errors.js';
 import { Tree, alternating, messagesOf } from './tree.js';
 
 /**
- * @typedef {import('./tree.js').Turn} Turn
- * @typedef {import('./tree.js').Message} Message
- * @typedef {{ kind: 'dropped', count: number } | { kind: 'lost' }} Note   the beginning no longer fits; a device was replaced
- *
- * An answer that is to be written, or to go on.
- * @typedef {object} Ask
- * @property {Message[]} messages   of visitor and assistant in turn, the visitor's last
- * @property {string} begun         what is there of the answer already
- * @property {boolean} newSeed      another answer is wanted than the one before
- * @property {AbortSignal} signal
- * @property {(facts?: Partial<Turn>) => void} onStart   nothing is waited for any more; `facts` become the turn's
- * @property {(text: string) => void} onText
- * @property {(note: Note) => void} onNote
- * @property {() => void} onRestart   what is there of the answer is void
- *
- * @typedef {{ tree: Tree, turn: Turn | null, controller: AbortController, started: boolean }} Run
- *
- * @callback Answerer
- * @param {Ask} ask
- * @returns {Promise<{ finish: string | null, usage?: object | null }>} `finish` is `abort` after a stop
+ * @typedef {import('./types.d.ts').Turn} Turn
+ * @typedef {import('./types.d.ts').Message} Message
+ * @typedef {import('./types.d.ts').Ask} Ask
+ * @typedef {import('./types.d.ts').Answerer} Answerer
+ * @typedef {import('./types.d.ts').Run} Run
  */
 
 // Errors of a model that cannot go on with its own words.

@@ -1,38 +1,18 @@
-// What is longer than the model's context is read from its end: a text from a later word, a conversation from a later turn.
+// A conversation that is longer than the model's context is read from a later turn on.
 
 /**
  * @typedef {import('../cresset.js').Engine} Engine
- * @typedef {import('./tree.js').Message} Message
+ * @typedef {import('./types.d.ts').Message} Message
  */
-
-// Cut text may tokenise into a few more tokens than it had within the whole.
-const MARGIN = 8;
 
 /**
  * Tokens of a prompt that leave room for `wanted` new ones, or for half a context of them.
  * @param {Engine} engine
  * @param {number} wanted
  */
-function room(engine, wanted) {
+export function room(engine, wanted) {
   const { contextLength } = engine.info.model;
   return contextLength - Math.min(wanted, Math.floor(contextLength / 2));
-}
-
-/**
- * The end of `text` that fits.
- * @param {Engine} engine
- * @param {string} text
- * @param {number} wanted
- * @returns {Promise<{ prompt: string, cut: boolean }>}
- */
-export async function fitPrompt(engine, text, wanted) {
-  const most = room(engine, wanted);
-  const ids = await engine.tokenize(text);
-  if (ids.length <= most) return { prompt: text, cut: false };
-  const tail = await engine.detokenize(ids.slice(-Math.max(most - MARGIN, 1)));
-  // The first token may be part of a word or of a character: begin after it.
-  const kept = text.slice(-tail.length);
-  return { prompt: kept.slice(Math.max(kept.search(/\s/), 0)), cut: true };
 }
 
 /**

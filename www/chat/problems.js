@@ -2,14 +2,9 @@
 // the widget's, which speak to other people: `problem.CODE.kind.title` and `.advice`, or `problem.CODE.title` for all kinds.
 
 /**
- * What can be done: try the same again; delete what is here and download it again; take another model; load the model again,
- * which has to be done before anything else; begin anew, with less.
- * @typedef {'again' | 'fresh' | 'other' | 'reload' | 'anew'} Way
- *
- * @typedef {object} Problem
- * @property {(details: Record<string, any>) => string} [kind]   which of several, by the facts
- * @property {Way[]} [load]      where loading a model ended so; the first is the likeliest to help
- * @property {Way[]} [answer]    where an answer did
+ * @typedef {import('./types.d.ts').Failure} Failure
+ * @typedef {import('./types.d.ts').Problem} Problem
+ * @typedef {import('./types.d.ts').Way} Way
  */
 
 /** @type {Record<string, Problem>} */
@@ -36,8 +31,6 @@ const PROBLEMS = {
 };
 
 /**
- * @typedef {{ code: string, details?: Record<string, any> }} Failure   a CressetError, say
- *
  * @param {Failure} error
  * @param {import('./i18n.js').Translator} words
  * @returns {{ title: string, advice: string }}

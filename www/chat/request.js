@@ -6,7 +6,7 @@ import { fitMessages } from './fit.js';
  * @param {import('../cresset.js').Engine} engine
  * @param {object} chat
  * @param {string} chat.system
- * @param {import('./tree.js').Message[]} chat.messages   of visitor and assistant
+ * @param {import('./types.d.ts').Message[]} chat.messages   of visitor and assistant
  * @param {string} chat.begun      the beginning of the answer
  * @param {number} chat.wanted     tokens of the answer at most
  * @param {object} chat.template   options of the chat template

@@ -7,20 +7,8 @@ import { Follower } from './answer/follower.js';
 const SLICE_CHARACTERS = 8000;
 
 /**
- * @typedef {import('./tree.js').Turn} Turn
- *
- * A turn on the page.
- * @typedef {object} TurnView
- * @property {HTMLElement} node
- * @property {(how: How) => void} update
- * @property {() => void} grow     its text grew
- * @property {() => void} end      its text is whole
- * @property {() => void} renew    another language holds
- *
- * @typedef {object} How
- * @property {[number, number]} place   which of how many versions
- * @property {'waiting' | 'writing' | 'stopped' | 'failed' | 'done'} state
- * @property {boolean} last
+ * @typedef {import('./types.d.ts').Turn} Turn
+ * @typedef {import('./types.d.ts').TurnView} TurnView
  */
 
 export class Transcript {

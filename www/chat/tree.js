@@ -4,18 +4,8 @@
 import { partsOf } from './answer/thought.js';
 
 /**
- * @typedef {object} Turn
- * @property {string} id
- * @property {string | null} parent   null for the first turn
- * @property {'user' | 'assistant'} role
- * @property {string} content
- * @property {number} created         milliseconds since 1970
- * @property {string} [model]         who answered
- * @property {string} [finish]        how an answer ended; absent while it is written, and where the tab was closed over it
- * @property {object} [usage]
- * @property {boolean} [edited]       the visitor changed the model's words
- *
- * @typedef {{ role: string, content: string }} Message
+ * @typedef {import('./types.d.ts').Turn} Turn
+ * @typedef {import('./types.d.ts').Message} Message
  */
 
 const ROOT = '';

@@ -4,8 +4,8 @@
 import { partsOf } from './answer/thought.js';
 
 /**
- * @typedef {{ set: (text: string) => void, finish: (text: string) => void, renew: () => void }} Text   a GrowingText, say
- * @typedef {{ node: HTMLElement, name: HTMLElement, words: HTMLElement }} Thought   `name` is what is seen of it while it is folded
+ * @typedef {import('./types.d.ts').Text} Text
+ * @typedef {import('./types.d.ts').Thought} Thought
  */
 
 export class TurnWords {

@@ -108,7 +108,7 @@ export class Assistant extends EventTarget {
     this.#waiting.clear();
   }
 
-  /** Writes an answer, once it can. @type {import('../chat/conversation.js').Answerer} */
+  /** Writes an answer, once it can. @type {import('../chat/types.d.ts').Answerer} */
   answer = async ({ messages, begun, signal, onStart, onText, onNote, onRestart }) => {
     await this.whenReady(signal);
     onStart();

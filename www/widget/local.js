@@ -1,17 +1,18 @@
 // Answers from an engine on this device: a chat where the model has a template for one, else the text carried on.
 
-import { fitPrompt } from '../chat/fit.js';
+import { fitPrompt } from '../chat/fit-prompt.js';
 import { chatRequest, readStream } from '../chat/request.js';
+import { WIDGET } from '../chat/sampling.js';
 
 /**
  * @param {import('../cresset.js').Engine} engine
  * @param {import('./settings.js').Settings} settings
  * @param {object} ask
- * @param {import('../chat/tree.js').Message[]} ask.messages   of visitor and assistant, the visitor's last
+ * @param {import('../chat/types.d.ts').Message[]} ask.messages   of visitor and assistant, the visitor's last
  * @param {string} ask.begun   the beginning of the answer, from before it was cut off
  * @param {AbortSignal} ask.signal
  * @param {(text: string) => void} ask.onText
- * @param {(note: import('../chat/conversation.js').Note) => void} ask.onNote
+ * @param {(note: import('../chat/types.d.ts').Note) => void} ask.onNote
  * @returns {Promise<{ finish: string | null }>}
  */
 export async function answerLocally(engine, settings, ask) {
@@ -50,7 +51,7 @@ async function carryOn(engine, settings, { messages, begun, signal, onText, onNo
 }
 
 function sampling({ temperature }) {
-  return { temperature: temperature ?? 0.7, top_p: 0.95 };
+  return { temperature: temperature ?? WIDGET.temperature, top_p: WIDGET.top_p };
 }
 
 /** The turns of a story as one text. */

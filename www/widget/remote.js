@@ -9,7 +9,7 @@ const WORKER = new URL('./remote-worker.js', import.meta.url);
 /**
  * @param {{ url: string, host: string, model: string }} endpoint
  * @param {import('./settings.js').Settings} settings
- * @param {{ messages: import('../chat/tree.js').Message[], signal: AbortSignal, onText: (text: string) => void }} ask
+ * @param {{ messages: import('../chat/types.d.ts').Message[], signal: AbortSignal, onText: (text: string) => void }} ask
  * @returns {Promise<{ finish: string | null }>}
  */
 export function answerRemotely(endpoint, { system, temperature, maxTokens }, { messages, signal, onText }) {

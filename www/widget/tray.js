@@ -1,7 +1,7 @@
 // Cards above the input: the question for consent, the download, what went wrong. One at a time, by the assistant's state.
 
 import { attribute, element } from '../chat/dom.js';
-import { bytesText, timeText } from '../chat/format.js';
+import { bytesText } from '../chat/format.js';
 import { explain } from '../chat/problems.js';
 
 export class Tray {
@@ -164,4 +164,15 @@ const quiet = (text, onclick) => element('button', { type: 'button', class: 'qui
 function warningText({ code, message, details }, words) {
   if (details?.reason === 'offline') return words.t('warning.offline');
   return words.has(`warning.${code}`) ? words.t(`warning.${code}`) : message;
+}
+
+/** Rounded so that it does not jump about: 10 seconds, 2 minutes. @param {number} seconds @param {string} locale */
+function timeText(seconds, locale) {
+  const [amount, unit] =
+    seconds < 55
+      ? [Math.max(5, Math.ceil(seconds / 5) * 5), 'second']
+      : seconds < 5400
+        ? [Math.round(seconds / 60) || 1, 'minute']
+        : [Math.round(seconds / 3600), 'hour'];
+  return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(amount);
 }

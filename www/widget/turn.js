@@ -17,10 +17,10 @@ const COPIED_MS = 1600;
  * @property {(id: string) => void} onGoOn
  * @property {() => void} onDrawn
  *
- * @typedef {import('../chat/tree.js').Turn} Turn
+ * @typedef {import('../chat/types.d.ts').Turn} Turn
  */
 
-/** @param {Turn} turn @param {Context} context @returns {import('../chat/transcript.js').TurnView} */
+/** @param {Turn} turn @param {Context} context @returns {import('../chat/types.d.ts').TurnView} */
 export const viewOf = (turn, context) => (turn.role === 'user' ? new Question(turn, context) : new Answer(turn, context));
 
 /** A TurnView: see chat/transcript.js. */
@@ -69,7 +69,7 @@ class Answer {
     this.end();
   }
 
-  /** @param {import('../chat/transcript.js').How} how */
+  /** @param {import('../chat/types.d.ts').How} how */
   update({ state, last }) {
     const { classList } = this.node;
     classList.toggle('waiting', state === 'waiting');
@@ -122,7 +122,7 @@ class Answer {
   }
 }
 
-/** @returns {import('../chat/answer/markdown.js').Surroundings} */
+/** @returns {import('../chat/types.d.ts').Surroundings} */
 function surroundings(t) {
   return {
     say: (key, values) => t(`answer.${key}`, values),

@@ -10,14 +10,7 @@ const OUT = 'M8 5h11v11M18.5 5.5 6 18';
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', hellip: '…', ndash: '–', mdash: '—' };
 
 /**
- * What differs from one place that shows Markdown to another.
- * @typedef {object} Surroundings
- * @property {(key: string, values?: Record<string, string>) => string} say   words: code, language, table, image, leads
- * @property {number} level   of the first heading
- * @property {string} [base]   what addresses are relative to; without it only whole ones are links
- * @property {() => HTMLElement} copyButton   of a piece of code; has the class `copy-code`
- * @property {(node: HTMLElement) => HTMLElement} check   has the last word on a block
- *
+ * @typedef {import('../types.d.ts').Surroundings} Surroundings
  * @typedef {import('../../vendor/marked.esm.js').Token} Token
  * @typedef {Surroundings & { outline: number[] }} Around
  */

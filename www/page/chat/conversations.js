@@ -162,7 +162,7 @@ export class Conversations extends EventTarget {
   }
 }
 
-/** @type {(ask: import('../../chat/conversation.js').Ask, record: store.Conversation) => Promise<{ finish: string | null, usage: any | null }>} */
+/** @type {(ask: import('../../chat/types.d.ts').Ask, record: store.Conversation) => Promise<{ finish: string | null, usage: any | null }>} */
 async function answer({ messages, begun, newSeed, signal, onStart, onText, onNote }, { system }) {
   signal.addEventListener('abort', () => session.stop());
   let written = begun;

@@ -66,7 +66,7 @@ export function loadMarkdown() {
   return library;
 }
 
-/** @type {import('../../chat/answer/markdown.js').Surroundings} */
+/** @type {import('../../chat/types.d.ts').Surroundings} */
 const SURROUNDINGS = {
   say: (key, values) => t(`answer.${key}`, values),
   level: 2,

@@ -33,7 +33,7 @@ export async function list() {
   return all.sort((a, b) => b.updated - a.updated);
 }
 
-/** @returns {Promise<{ conversation: Conversation, turns: import('../../chat/tree.js').Turn[] } | null>} */
+/** @returns {Promise<{ conversation: Conversation, turns: import('../../chat/types.d.ts').Turn[] } | null>} */
 export async function read(id) {
   const db = await database();
   const conversation = await db.get('conversations', id);
@@ -46,7 +46,7 @@ export async function save(conversation) {
   tabs?.postMessage(conversation.id);
 }
 
-/** @param {string} id of the conversation @param {import('../../chat/tree.js').Turn} turn */
+/** @param {string} id of the conversation @param {import('../../chat/types.d.ts').Turn} turn */
 export async function saveTurn(id, turn) {
   await (await database()).put('turns', { ...turn, conversation: id });
   tabs?.postMessage(id);

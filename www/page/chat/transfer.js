@@ -5,14 +5,14 @@ const ROLES = ['system', 'user', 'assistant'];
 // What a Markdown file is parted by: invisible where it is rendered, and not found in anybody's words.
 const MARK = /^<!-- cresset:(system|user|assistant)(?: (.*?))? -->$/;
 
-/** @param {{ conversation: import('./store.js').Conversation, turns: import('../../chat/tree.js').Turn[] }[]} all */
+/** @param {{ conversation: import('./store.js').Conversation, turns: import('../../chat/types.d.ts').Turn[] }[]} all */
 export function toJson(all) {
   return `${JSON.stringify({ format: FORMAT, version: 1, conversations: all.map(({ conversation, turns }) => ({ ...conversation, turns })) }, null, 2)}\n`;
 }
 
 /**
  * @param {string} title
- * @param {import('../../chat/tree.js').Turn[]} path
+ * @param {import('../../chat/types.d.ts').Turn[]} path
  * @param {string} system
  * @param {Record<string, string>} names   of the roles
  */
@@ -30,7 +30,7 @@ export function toMarkdown(title, path, system, names) {
  * Reads either kind of file. Ids are new, so that nothing that is here is replaced.
  * @param {string} text
  * @param {string} name   of the file
- * @returns {{ conversation: import('./store.js').Conversation, turns: import('../../chat/tree.js').Turn[] }[]} none, if it is neither
+ * @returns {{ conversation: import('./store.js').Conversation, turns: import('../../chat/types.d.ts').Turn[] }[]} none, if it is neither
  */
 export function fromFile(text, name) {
   return text.trimStart().startsWith('{') ? fromJson(text) : fromMarkdown(text, name);

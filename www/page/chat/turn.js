@@ -18,7 +18,7 @@ import { t } from '../text.js';
 /** A TurnView: see chat/transcript.js. */
 export class TurnView {
   node;
-  /** @type {import('../../chat/tree.js').Turn} */
+  /** @type {import('../../chat/types.d.ts').Turn} */
   #turn;
   #deeds;
   #makeText;
@@ -30,9 +30,9 @@ export class TurnView {
   #shown = ''; // what the row was made of
 
   /**
-   * @param {import('../../chat/tree.js').Turn} turn
+   * @param {import('../../chat/types.d.ts').Turn} turn
    * @param {object} options
-   * @param {(box: HTMLElement) => import('../../chat/turn-words.js').Text} options.makeText
+   * @param {(box: HTMLElement) => import('../../chat/types.d.ts').Text} options.makeText
    * @param {Deeds} options.deeds
    * @param {() => void} options.onDrawn
    */
@@ -46,7 +46,7 @@ export class TurnView {
     this.#showWords();
   }
 
-  /** @param {import('../../chat/transcript.js').How} how */
+  /** @param {import('../../chat/types.d.ts').How} how */
   update({ place, state, last }) {
     const writing = state === 'waiting' || state === 'writing';
     this.node.classList.toggle('writing', writing);

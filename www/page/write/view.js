@@ -4,7 +4,7 @@ import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { load } from '../downloads.js';
 import { setUpDrawer } from '../drawer.js';
-import { fitPrompt } from '../../chat/fit.js';
+import { fitPrompt } from '../../chat/fit-prompt.js';
 import { icon } from '../icons.js';
 import { clearProblems, showProblem } from '../problems.js';
 import { go } from '../router.js';
