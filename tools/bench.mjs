@@ -23,7 +23,14 @@ for (const device of ['webgpu', 'cpu']) {
   await page.click('#run');
   await page.waitForFunction(() => globalThis.report, null, { timeout: 600_000 });
   reports.push(await page.evaluate(() => globalThis.report));
-  if (!json) console.log(await page.evaluate(() => (report.error ? report.error : [results.caption.textContent, ...[...results.rows].map(({ cells }) => `  ${cells[0].textContent.padEnd(34)}${cells[1].textContent}`)].join('\n'))));
+  if (!json)
+    console.log(
+      await page.evaluate(() =>
+        report.error
+          ? report.error
+          : [results.caption.textContent, ...[...results.rows].map(({ cells }) => `  ${cells[0].textContent.padEnd(34)}${cells[1].textContent}`)].join('\n'),
+      ),
+    );
   await page.close();
 }
 if (json) console.log(JSON.stringify(reports, null, 2));

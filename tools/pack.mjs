@@ -16,9 +16,7 @@ const folder = join(root, 'target', 'npm');
 const version = process.argv[2];
 if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pack.mjs VERSION');
 
-const page = new Set([
-  'app.js', 'bench.css', 'bench.html', 'bench.js', 'icons', 'index.html', 'logo.svg', 'manifest.webmanifest', 'offline.js', 'page', 'style', 'style.css', 'sw.js',
-]);
+const page = new Set(['app.js', 'bench', 'bench.html', 'icons', 'index.html', 'logo.svg', 'manifest.webmanifest', 'page', 'style', 'sw.js']);
 const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
 
@@ -27,21 +25,28 @@ await mkdir(folder, { recursive: true });
 for (const name of entries) await cp(join(dist, name), join(folder, name), { recursive: true });
 for (const name of papers) await cp(join(root, name), join(folder, name));
 
-await writeFile(join(folder, 'package.json'), `${JSON.stringify({
-  name: 'cresset',
-  version,
-  description: "Language models that run inside any web page, on the visitor's own GPU.",
-  license: 'MIT OR Apache-2.0',
-  type: 'module',
-  main: './cresset.js',
-  types: './cresset.d.ts',
-  exports: {
-    '.': { types: './cresset.d.ts', default: './cresset.js' },
-    './chat': { types: './cresset-chat.d.ts', default: './cresset-chat.js' },
-    './*': './*',
-  },
-  files: [...entries, ...papers],
-}, null, 2)}\n`);
+await writeFile(
+  join(folder, 'package.json'),
+  `${JSON.stringify(
+    {
+      name: 'cresset',
+      version,
+      description: "Language models that run inside any web page, on the visitor's own GPU.",
+      license: 'MIT OR Apache-2.0',
+      type: 'module',
+      main: './cresset.js',
+      types: './cresset.d.ts',
+      exports: {
+        '.': { types: './cresset.d.ts', default: './cresset.js' },
+        './chat': { types: './cresset-chat.d.ts', default: './cresset-chat.js' },
+        './*': './*',
+      },
+      files: [...entries, ...papers],
+    },
+    null,
+    2,
+  )}\n`,
+);
 
 const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'target')], { cwd: folder }));
 console.log(`· packed target/${packed.filename}: ${packed.files.length} files, ${(packed.size / 1e6).toFixed(2)} MB`);

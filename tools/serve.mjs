@@ -63,7 +63,11 @@ export async function serve({ roots, port = 0, host = '127.0.0.1', headers = {},
     url: `http://${host === '127.0.0.1' ? 'localhost' : host}:${bound}/`,
     port: bound,
     requests,
-    close: () => new Promise((done) => { server.close(done); server.closeAllConnections(); }),
+    close: () =>
+      new Promise((done) => {
+        server.close(done);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -112,7 +116,9 @@ function sendFile({ full, size, changed }, request, response) {
   response.setHeader('Content-Length', end - start + 1);
   if (range) response.setHeader('Content-Range', `bytes ${start}-${end}/${size}`);
   if (request.method === 'HEAD' || size === 0) return response.end();
-  createReadStream(full, { start, end }).on('error', () => response.destroy()).pipe(response);
+  createReadStream(full, { start, end })
+    .on('error', () => response.destroy())
+    .pipe(response);
 }
 
 /** One range of RFC 9110: `[first, last]`, null to send everything, or 'unsatisfiable'. */

@@ -50,7 +50,7 @@ async function main(folder) {
   const path = join(folder, 'sw.js');
   const worker = await stampedWorker([folder]);
   // An unchanged one keeps its date.
-  if (worker !== await readFile(path, 'utf8')) await writeFile(path, worker);
+  if (worker !== (await readFile(path, 'utf8'))) await writeFile(path, worker);
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(resolve(process.argv[2] ?? join(root, 'dist')));

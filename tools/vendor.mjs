@@ -26,7 +26,13 @@ async function main([folder]) {
   await mkdir(join(folder, 'vendor'), { recursive: true });
   for (const name of Object.keys(VENDORED)) {
     const to = join(folder, 'vendor', name);
-    const [from, old] = await Promise.all([readFile(pathOf(name)), stat(to).then(() => readFile(to), () => null)]);
+    const [from, old] = await Promise.all([
+      readFile(pathOf(name)),
+      stat(to).then(
+        () => readFile(to),
+        () => null,
+      ),
+    ]);
     if (!old?.equals(from)) await copyFile(pathOf(name), to);
   }
 }

@@ -2,7 +2,7 @@
 
 import { Cresset } from './cresset.js';
 import { byId, memory } from './page/dom.js';
-import { activeTransfer, downloads, load } from './page/downloads.js';
+import { activeTransfer, downloads, load, setUpDownloads } from './page/downloads.js';
 import { flame } from './page/flame.js';
 import { bytes } from './page/format.js';
 import { icon } from './page/icons.js';
@@ -14,8 +14,16 @@ import { session } from './page/session.js';
 import { setUpSettings } from './page/settings.js';
 import { setUpShortcuts } from './page/shortcuts.js';
 import { describeTransfer, deviceNotice } from './page/state.js';
-import { LANGUAGES, say, t, useLanguage, words } from './page/text.js';
-import { allowed, mayFetch } from './page/thrift.js';
+import { say, t, useLanguage, words } from './page/text.js';
+import { allowed, mayFetch } from './page/save-data.js';
+
+/** Each is fetched when it is first opened. @type {Record<string, import('./page/router.js').FetchView>} */
+const VIEWS = {
+  chat: async () => (await import('./page/chat/view.js')).createChat,
+  write: async () => (await import('./page/write/view.js')).createWrite,
+  models: async () => (await import('./page/models/view.js')).createModels,
+  embed: async () => (await import('./page/embed/view.js')).createEmbed,
+};
 
 let toldAbout = null; // the engine that the visitor knows of
 
@@ -24,7 +32,8 @@ byId('brand').prepend(flame('head'));
 byId('settings-button').append(icon('settings'));
 for (const link of document.querySelectorAll('[data-view]')) link.prepend(icon(link.dataset.view));
 
-await useLanguage(memory.get('language') ?? preferredLanguage());
+await useLanguage(memory.get('language'), ...navigator.languages);
+setUpDownloads({ chooseModel: () => go('models') });
 setUpSettings();
 setUpDrop();
 setUpShortcuts({ search: openSearch, fresh: () => go('chat', 'new') });
@@ -32,19 +41,13 @@ session.addEventListener('change', showModel);
 downloads.addEventListener('change', showModel);
 words.addEventListener('change', showModel);
 showModel();
-const views = startRouter(memory.get('view') ?? 'write');
+const views = startRouter(VIEWS, memory.get('view') ?? 'write');
 document.documentElement.dataset.ready = '';
 tellOffline();
 loadFirst();
 await views;
 await allowed;
 keepOffline();
-
-/** The first of the browser's languages that this page has. */
-function preferredLanguage() {
-  const known = Object.keys(LANGUAGES);
-  return navigator.languages.map((language) => language.slice(0, 2).toLowerCase()).find((language) => known.includes(language)) ?? 'en';
-}
 
 /** The model of the last visit, if it is still here; else the one that comes along, unless data is to be saved. */
 async function loadFirst() {
@@ -58,7 +61,10 @@ async function loadFirst() {
   const size = await sizeOf('default');
   if (mayFetch()) return undefined; // the visitor was faster, with another one
   const words = size === null ? t('page.saveData', { name: bundled.name }) : t('page.saveData.size', { name: bundled.name, size: bytes(size) });
-  showNotice(words, [{ label: 'page.saveData.load', primary: true, run: begin }, { label: 'problem.other', run: () => go('models') }]);
+  showNotice(words, [
+    { label: 'page.saveData.load', primary: true, run: begin },
+    { label: 'problem.other', run: () => go('models') },
+  ]);
   return undefined;
 }
 
@@ -111,7 +117,24 @@ function tellAbout(engine) {
   const notice = deviceNotice(engine.info.device);
   if (notice && !memory.get('told-device')) {
     const told = () => memory.set('told-device', true);
-    showNotice(notice, [{ label: 'device.more', run: () => { told(); go('models'); } }], told);
+    showNotice(
+      notice,
+      [
+        {
+          label: 'device.more',
+          run: () => {
+            told();
+            go('models');
+          },
+        },
+      ],
+      told,
+    );
   }
-  if (!first && currentView() === 'models') toast(t('load.ready', { label: session.label }), session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') }, 'ready');
+  if (!first && currentView() === 'models')
+    toast(
+      t('load.ready', { label: session.label }),
+      session.canChat ? { label: 'load.chat', run: () => go('chat') } : { label: 'load.write', run: () => go('write') },
+      'ready',
+    );
 }

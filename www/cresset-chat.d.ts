@@ -10,14 +10,16 @@ export interface WidgetMessage {
 }
 
 /** A model that visitors may choose: what `model` takes, or with a name and more. */
-export type WidgetModel = string | {
-  /** For people. */
-  name: string;
-  model: Model;
-  /** Of the download: with it, a visitor's consent is asked for without asking the model's host. */
-  megabytes?: number;
-  integrity?: string;
-};
+export type WidgetModel =
+  | string
+  | {
+      /** For people. */
+      name: string;
+      model: Model;
+      /** Of the download: with it, a visitor's consent is asked for without asking the model's host. */
+      megabytes?: number;
+      integrity?: string;
+    };
 
 export interface CressetChatEventMap {
   /** It can answer: on this device, or by the site's server. */
@@ -48,7 +50,11 @@ export declare class CressetChat extends HTMLElement {
   /** Begins a new conversation. */
   clear(): void;
 
-  addEventListener<K extends keyof CressetChatEventMap>(type: K, listener: (this: CressetChat, event: CressetChatEventMap[K]) => unknown, options?: boolean | AddEventListenerOptions): void;
+  addEventListener<K extends keyof CressetChatEventMap>(
+    type: K,
+    listener: (this: CressetChat, event: CressetChatEventMap[K]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
   addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
 }
 

@@ -7,11 +7,31 @@
 // Attributes are strings, `engine`, `messages` and `models` are objects, what happens comes as events (API.md).
 
 import { Launcher } from './widget/launcher.js';
-import { languageOf, wordsOf } from './widget/words.js';
+import { closedWords, localeFor } from './widget/words.js';
 
-const ATTRIBUTES = ['model', 'system', 'greeting', 'placeholder', 'title', 'position', 'theme', 'accent', 'lang', 'endpoint',
-  'endpoint-model', 'consent', 'local-only', 'integrity', 'megabytes', 'suggestions', 'temperature', 'max-tokens',
-  'thinking', 'device', 'remember'];
+const ATTRIBUTES = [
+  'model',
+  'system',
+  'greeting',
+  'placeholder',
+  'title',
+  'position',
+  'theme',
+  'accent',
+  'lang',
+  'endpoint',
+  'endpoint-model',
+  'consent',
+  'local-only',
+  'integrity',
+  'megabytes',
+  'suggestions',
+  'temperature',
+  'max-tokens',
+  'thinking',
+  'device',
+  'remember',
+];
 
 /** Properties that a framework may have set before this file was there. */
 const PROPERTIES = ['engine', 'messages', 'models'];
@@ -40,7 +60,10 @@ export class CressetChat extends HTMLElement {
       if (this.isConnected) return;
       const core = this.#live;
       if (core) this.#given = { engine: core.givenEngine, messages: core.messages, models: core.models };
-      this.#core?.then((core) => core.dispose(), () => {});
+      this.#core?.then(
+        (core) => core.dispose(),
+        () => {},
+      );
       this.#core = this.#live = null;
       this.#opened = false;
     });
@@ -53,14 +76,18 @@ export class CressetChat extends HTMLElement {
   }
 
   /** The loaded engine, or null. Setting one makes the widget use it, and leave it alone when it goes. */
-  get engine() { return this.#live ? this.#live.engine : this.#given.engine; }
+  get engine() {
+    return this.#live ? this.#live.engine : this.#given.engine;
+  }
   set engine(engine) {
     if (this.#live) this.#live.giveEngine(engine ?? null);
     else this.#given.engine = engine ?? null;
   }
 
   /** The conversation, as OpenAI's messages without the system's; setting it replaces the conversation. */
-  get messages() { return this.#live ? this.#live.messages : this.#given.messages.map((message) => ({ ...message })); }
+  get messages() {
+    return this.#live ? this.#live.messages : this.#given.messages.map((message) => ({ ...message }));
+  }
   set messages(messages) {
     const list = Array.from(messages ?? [], ({ role, content }) => ({ role: String(role), content: String(content) }));
     if (this.#live) this.#live.messages = list;
@@ -68,14 +95,18 @@ export class CressetChat extends HTMLElement {
   }
 
   /** Models to choose from: names as for `model`, or `{ name, model, megabytes, integrity }`. The first is the usual one. */
-  get models() { return this.#live ? this.#live.models : this.#given.models; }
+  get models() {
+    return this.#live ? this.#live.models : this.#given.models;
+  }
   set models(models) {
     const list = Array.from(models ?? []);
     if (this.#live) this.#live.models = list;
     else this.#given.models = list;
   }
 
-  get opened() { return this.#opened; }
+  get opened() {
+    return this.#opened;
+  }
 
   /** Shows the chat; resolves when it can be used for typing. */
   async open() {
@@ -89,7 +120,7 @@ export class CressetChat extends HTMLElement {
     } catch (error) {
       this.#opened = false;
       this.#render();
-      this.#launcher.trouble(this.#words.failed);
+      this.#launcher.trouble(closedWords(localeFor(this)).failed);
       this.#tell('error', { error });
     }
   }
@@ -116,7 +147,9 @@ export class CressetChat extends HTMLElement {
   }
 
   /** Ends the answer that is being written; what is there of it stays. */
-  stop() { this.#live?.stop(); }
+  stop() {
+    this.#live?.stop();
+  }
 
   /** Begins a new conversation. */
   clear() {
@@ -127,7 +160,9 @@ export class CressetChat extends HTMLElement {
   #ensureCore() {
     this.#core ??= this.#loadCore();
     // What failed is tried again the next time.
-    this.#core.catch(() => { this.#core = null; });
+    this.#core.catch(() => {
+      this.#core = null;
+    });
     return this.#core;
   }
 
@@ -142,7 +177,12 @@ export class CressetChat extends HTMLElement {
         close: () => this.close(),
         open: () => this.open(),
         isOpen: () => this.#opened,
-        unread: () => { if (!this.#opened) { this.#unread += 1; this.#render(); } },
+        unread: () => {
+          if (!this.#opened) {
+            this.#unread += 1;
+            this.#render();
+          }
+        },
       });
       if (!this.isConnected) core.dispose();
       else this.#live = core;
@@ -158,10 +198,16 @@ export class CressetChat extends HTMLElement {
     if (kept?.opened && this.isConnected) this.open();
   }
 
-  get #words() { return wordsOf(languageOf(this)); }
-
   #render() {
-    this.#launcher.update({ words: this.#words, title: this.getAttribute('title'), accent: this.getAttribute('accent'), opened: this.#opened, unread: this.#unread, language: languageOf(this) });
+    const locale = localeFor(this);
+    this.#launcher.update({
+      words: closedWords(locale),
+      locale,
+      title: this.getAttribute('title'),
+      accent: this.getAttribute('accent'),
+      opened: this.#opened,
+      unread: this.#unread,
+    });
   }
 
   #tell(type, detail) {

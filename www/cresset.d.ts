@@ -492,9 +492,20 @@ export declare const Cresset: {
 };
 
 export type ErrorCode =
-  | 'WEBGPU_UNAVAILABLE' | 'MODEL_NOT_FOUND' | 'MODEL_FORMAT' | 'MODEL_UNSUPPORTED' | 'OUT_OF_MEMORY'
-  | 'CONTEXT_OVERFLOW' | 'DOWNLOAD' | 'INTEGRITY' | 'DEVICE_LOST' | 'INVALID_REQUEST' | 'TEMPLATE' | 'STORAGE'
-  | 'ABORTED' | 'INTERNAL';
+  | 'WEBGPU_UNAVAILABLE'
+  | 'MODEL_NOT_FOUND'
+  | 'MODEL_FORMAT'
+  | 'MODEL_UNSUPPORTED'
+  | 'OUT_OF_MEMORY'
+  | 'CONTEXT_OVERFLOW'
+  | 'DOWNLOAD'
+  | 'INTEGRITY'
+  | 'DEVICE_LOST'
+  | 'INVALID_REQUEST'
+  | 'TEMPLATE'
+  | 'STORAGE'
+  | 'ABORTED'
+  | 'INTERNAL';
 
 export declare class CressetError extends Error {
   readonly code: ErrorCode;

@@ -7,13 +7,13 @@
 //
 // The engine itself lives in a worker (worker.js) that this file starts.
 
-import { Channel } from './channel.js';
-import { CressetError, aborted } from './errors.js';
-import { Pace, describeProgress } from './progress.js';
-import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest, own } from './requests.js';
-import { models, parse, parseAdapter } from './sources.js';
-import * as store from './store.js';
-import { ChunkStream } from './stream.js';
+import { Channel } from './lib/channel.js';
+import { CressetError, aborted } from './lib/errors.js';
+import { Pace, describeProgress } from './lib/progress.js';
+import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest, own } from './lib/requests.js';
+import { models, parse, parseAdapter } from './files/sources.js';
+import * as store from './files/store.js';
+import { ChunkStream } from './lib/stream.js';
 
 export { CressetError };
 
@@ -22,7 +22,7 @@ async function load(model, options = {}) {
   const { onProgress, signal, ...rest } = own(options);
   const { adapter } = own(rest);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(rest) };
-  if (adapter != null) params.adapter = parseAdapter(adapter, pageAddress());
+  if (adapter !== null && adapter !== undefined) params.adapter = parseAdapter(adapter, pageAddress());
   const channel = new Channel();
   try {
     const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
@@ -57,7 +57,13 @@ async function measure(model, options = {}) {
   }
 }
 
-/** A call on a channel that nothing else uses: aborting it ends the worker. */
+/**
+ * A call on a channel that nothing else uses: aborting it ends the worker.
+ * @param {Channel} channel
+ * @param {string} method
+ * @param {object} params
+ * @param {{ onProgress?: (progress: object) => void, signal?: AbortSignal }} how
+ */
 async function callAlone(channel, method, params, { onProgress, signal }) {
   const stop = () => channel.close(aborted(signal));
   if (signal?.aborted) throw aborted(signal);
@@ -161,6 +167,7 @@ class Engine {
     this.info = (await answer).info;
   }
 
+  /** @param {any} [how] */
   async #embed({ signal, ...request } = {}) {
     const params = { request: encodeRequest(request, 'request') };
     if (signal?.aborted) throw aborted(signal);
@@ -170,6 +177,7 @@ class Engine {
     return answer.finally(() => signal?.removeEventListener('abort', stop));
   }
 
+  /** @param {'chat' | 'completion'} kind @param {any} [how] */
   async #generate(kind, { signal, ...request } = {}) {
     const params = { kind, request: encodeRequest(request, 'request') };
     if (signal?.aborted) throw aborted(signal);
@@ -179,7 +187,10 @@ class Engine {
     signal?.addEventListener('abort', stop, { once: true });
     const settled = answer.finally(() => signal?.removeEventListener('abort', stop));
     if (!chunks) return settled;
-    settled.then(() => chunks.end(), (error) => chunks.fail(error));
+    settled.then(
+      () => chunks.end(),
+      (error) => chunks.fail(error),
+    );
     chunks.onCancel = () => this.#channel.abort(id, aborted());
     // A request that is refused is refused here, not at the first chunk.
     await chunks.started;

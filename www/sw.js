@@ -14,11 +14,15 @@ const PAGE = addressOf('');
 
 addEventListener('install', (event) => event.waitUntil(keepBuild()));
 
-addEventListener('activate', (event) => event.waitUntil((async () => {
-  const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== NAME);
-  await Promise.all(old.map((name) => caches.delete(name)));
-  await clients.claim();
-})()));
+addEventListener('activate', (event) =>
+  event.waitUntil(
+    (async () => {
+      const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== NAME);
+      await Promise.all(old.map((name) => caches.delete(name)));
+      await clients.claim();
+    })(),
+  ),
+);
 
 addEventListener('message', (event) => {
   if (event.data === 'take over') event.waitUntil(takeOver(event.ports[0]));
@@ -36,11 +40,13 @@ addEventListener('fetch', (event) => {
 async function keepBuild() {
   const cache = await caches.open(NAME);
   // Asked for anew: the browser's own cache may still hold some of them as they were in an older build.
-  await Promise.all([PAGE, ...FILES].map(async (address) => {
-    const response = await fetch(address, { cache: 'no-cache' });
-    if (!response.ok) throw new Error(`${address}: HTTP ${response.status}`);
-    await cache.put(address, await plain(response));
-  }));
+  await Promise.all(
+    [PAGE, ...FILES].map(async (address) => {
+      const response = await fetch(address, { cache: 'no-cache' });
+      if (!response.ok) throw new Error(`${address}: HTTP ${response.status}`);
+      await cache.put(address, await plain(response));
+    }),
+  );
 }
 
 // A page may not be opened with an answer that was redirected, as hosts with addresses of their own liking give them.
@@ -49,7 +55,7 @@ async function plain(response) {
 }
 
 async function openPage(request) {
-  if (registration.waiting && await isAlone()) {
+  if (registration.waiting && (await isAlone())) {
     registration.waiting.postMessage('take over');
     // Comes back to the new build's worker.
     return new Response('', { headers: { Refresh: '0', 'Content-Type': 'text/html' } });
@@ -59,7 +65,7 @@ async function openPage(request) {
 
 async function fromBuild(address, request) {
   const cache = await caches.open(NAME);
-  return await cache.match(address, { ignoreVary: true }) ?? fetch(request);
+  return (await cache.match(address, { ignoreVary: true })) ?? fetch(request);
 }
 
 async function fromBuildOnUse(address) {

@@ -19,9 +19,15 @@ let trickling, breaking;
 
 before(async () => {
   browser = await startBrowser();
-  server = await startServer({ mock: true, bundled: '', routes: {
-    '/files/paused.gguf': (...call) => trickling.route(...call), '/files/running.gguf': (...call) => trickling.route(...call), '/files/broken-off.gguf': (...call) => breaking.route(...call),
-  } });
+  server = await startServer({
+    mock: true,
+    bundled: '',
+    routes: {
+      '/files/paused.gguf': (...call) => trickling.route(...call),
+      '/files/running.gguf': (...call) => trickling.route(...call),
+      '/files/broken-off.gguf': (...call) => breaking.route(...call),
+    },
+  });
 });
 
 after(async () => {
@@ -121,18 +127,24 @@ const SCENES = {
     await page.click('#notices .problem-actions button:last-child');
     for (const name of ['paused.gguf', 'running.gguf']) {
       await get(name);
-      await page.waitForFunction((name) => [...document.querySelectorAll('#transfers .model')].find((row) => row.textContent.includes(name))?.querySelector('progress')?.value > 0, name);
+      await page.waitForFunction(
+        (name) => [...document.querySelectorAll('#transfers .model')].find((row) => row.textContent.includes(name))?.querySelector('progress')?.value > 0,
+        name,
+      );
       if (name === 'paused.gguf') await transfer(name).locator('.outline').click();
     }
     // A tab that tells of a download, and does not go.
-    await page.evaluate(() => new Promise((held) => {
-      const tab = new BroadcastChannel('cresset-transfers');
-      navigator.locks.request('cresset-transfer other', () => {
-        tab.postMessage({ id: 'other', transfer: { model: 'other', label: 'other.gguf', loaded: 1_200_000, total: 4_000_000 } });
-        held();
-        return new Promise(() => {});
-      });
-    }));
+    await page.evaluate(
+      () =>
+        new Promise((held) => {
+          const tab = new BroadcastChannel('cresset-transfers');
+          navigator.locks.request('cresset-transfer other', () => {
+            tab.postMessage({ id: 'other', transfer: { model: 'other', label: 'other.gguf', loaded: 1_200_000, total: 4_000_000 } });
+            held();
+            return new Promise(() => {});
+          });
+        }),
+    );
     for (const name of ['paused.gguf', 'running.gguf', 'other.gguf']) await transfer(name).waitFor();
   },
   embed: async () => {
@@ -146,9 +158,16 @@ const SCENES = {
 
 // What a scene adds to the one before: colours are looked at there alone.
 const PARTS = {
-  'chat, a conversation’s menu': '.menu', 'chat, deleting': '#conversations', 'chat, renaming': '#conversations', 'chat, editing': '#turns',
-  'chat, the list over a phone': '#chat-list', 'chat, the panel over a phone': '#chat-panel', 'write, the panel over a phone': '#write-panel',
-  'models, downloads that broke off, are paused, go on here and in another tab': '#transfers-section', settings: '#settings', shortcuts: '#shortcuts',
+  'chat, a conversation’s menu': '.menu',
+  'chat, deleting': '#conversations',
+  'chat, renaming': '#conversations',
+  'chat, editing': '#turns',
+  'chat, the list over a phone': '#chat-list',
+  'chat, the panel over a phone': '#chat-panel',
+  'write, the panel over a phone': '#write-panel',
+  'models, downloads that broke off, are paused, go on here and in another tab': '#transfers-section',
+  settings: '#settings',
+  shortcuts: '#shortcuts',
 };
 
 // The views are built alike whatever the colours: all rules hold once in each language, those about colours in each look.
@@ -173,16 +192,33 @@ for (const [language, { locale, looks }] of Object.entries(VISITS)) {
       for (const { media, rules } of looks) {
         await page.emulateMedia(media);
         await page.waitForFunction((more) => document.documentElement.dataset.contrast === more, media.contrast === 'more' ? 'more' : 'usual');
-        const violations = await page.evaluate(async ([rules, part]) => {
-          // What comes, comes in full.
-          await Promise.all(document.getAnimations().filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished.catch(() => {})));
-          const { violations } = await globalThis.axe.run(part, { resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) });
-          return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 5).map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-        }, [rules, rules && PARTS[scene] || 'html']);
+        const violations = await page.evaluate(
+          async ([rules, part]) => {
+            // What comes, comes in full.
+            await Promise.all(
+              document
+                .getAnimations()
+                .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity)
+                .map(({ finished }) => finished.catch(() => {})),
+            );
+            const { violations } = await globalThis.axe.run(part, { resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) });
+            return violations.map(
+              ({ id, nodes }) =>
+                `${id}: ${nodes
+                  .slice(0, 5)
+                  .map(({ html }) => html.slice(0, 160))
+                  .join(' | ')}`,
+            );
+          },
+          [rules, (rules && PARTS[scene]) || 'html'],
+        );
         if (violations.length > 0) found[`${scene} (${media.colorScheme}, ${media.contrast})`] = violations;
       }
     }
     assert.deepEqual(found, {});
-    assert.deepEqual(page.problems.filter((problem) => !/ERR_INCOMPLETE_CHUNKED|ERR_CONTENT_LENGTH|ERR_EMPTY|Failed to load resource/.test(problem)), []);
+    assert.deepEqual(
+      page.problems.filter((problem) => !/ERR_INCOMPLETE_CHUNKED|ERR_CONTENT_LENGTH|ERR_EMPTY|Failed to load resource/.test(problem)),
+      [],
+    );
   });
 }

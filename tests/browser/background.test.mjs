@@ -25,7 +25,7 @@ before(async () => {
   browser = await startBrowser();
   server = await serveEngine();
   page = await newPage(browser);
-  const body = `${readFileSync(`${DIST}/worker.js`, 'utf8')}
+  const body = `${readFileSync(`${DIST}/worker/worker.js`, 'utf8')}
     new BroadcastChannel('held').addEventListener('message', ({ data }) => {
       if (data === 'hold') { ${HELD} } else if (data === 'count') new BroadcastChannel('counted').postMessage(waited);
     });`;
@@ -56,7 +56,9 @@ for (const device of ['cpu', 'webgpu']) {
         pieces += 1;
       }
       const counted = new BroadcastChannel('counted');
-      const ofWorker = new Promise((resolve) => { counted.onmessage = ({ data }) => resolve(data); });
+      const ofWorker = new Promise((resolve) => {
+        counted.onmessage = ({ data }) => resolve(data);
+      });
       new BroadcastChannel('held').postMessage('count');
       const waited = { page: globalThis.waited, worker: await ofWorker };
       Object.assign(globalThis, now);

@@ -15,7 +15,11 @@ before(async () => {
   await page.evaluate(async () => {
     window.Cresset = (await import('/cresset.js')).Cresset;
     /** The outcome of a promise as plain data. */
-    window.outcome = (promise) => promise.then((value) => ({ value }), ({ name, code, message, details }) => ({ name, code, message, details }));
+    window.outcome = (promise) =>
+      promise.then(
+        (value) => ({ value }),
+        ({ name, code, message, details }) => ({ name, code, message, details }),
+      );
     window.collect = async (stream) => {
       const chunks = [];
       for await (const chunk of stream) chunks.push(chunk);
@@ -99,7 +103,8 @@ test('requests to one engine wait for each other', async () => {
     const engine = await Cresset.load('default');
     const order = [];
     const run = async (name) => {
-      for await (const chunk of await engine.completions.create({ prompt: name, max_tokens: 5, stream: true })) order.push(`${name}${chunk.choices[0].finish_reason ?? ''}`);
+      for await (const chunk of await engine.completions.create({ prompt: name, max_tokens: 5, stream: true }))
+        order.push(`${name}${chunk.choices[0].finish_reason ?? ''}`);
     };
     await Promise.all([run('a'), run('b')]);
     await engine.unload();
@@ -115,7 +120,7 @@ test('an aborted stream rejects, brings no further chunk, and leaves the engine 
     const stream = await engine.completions.create({ prompt: 'x', stream: true, signal: controller.signal });
     let seen = 0;
     const error = await (async () => {
-      for await (const chunk of stream) {
+      for await (const _ of stream) {
         seen += 1;
         if (seen === 3) controller.abort();
       }
@@ -201,15 +206,22 @@ for (const [what, model, code, sentence] of [
 }
 
 test('nothing half-loaded is kept', async () => {
-  assert.deepEqual((await page.evaluate(() => Cresset.cache.list())).map(({ model }) => new URL(model, server.url).pathname).filter((path) => path.includes('cut')), []);
+  assert.deepEqual(
+    (await page.evaluate(() => Cresset.cache.list())).map(({ model }) => new URL(model, server.url).pathname).filter((path) => path.includes('cut')),
+    [],
+  );
 });
 
 test('invalid requests are refused by field, and the engine goes on', async () => {
   const errors = await page.evaluate(async () => {
     const engine = await Cresset.load('default');
     const requests = [
-      { prompt: '' }, { prompt: 'x', temperature: NaN }, { prompt: 'x', temperature: -1 }, { prompt: 'x', top_p: 2, stream: true },
-      { prompt: 'x', seed: 5n }, { prompt: 'x', stop: () => {} },
+      { prompt: '' },
+      { prompt: 'x', temperature: NaN },
+      { prompt: 'x', temperature: -1 },
+      { prompt: 'x', top_p: 2, stream: true },
+      { prompt: 'x', seed: 5n },
+      { prompt: 'x', stop: () => {} },
     ];
     const errors = [];
     for (const request of requests) errors.push(await outcome(engine.completions.create(request)));
@@ -218,10 +230,19 @@ test('invalid requests are refused by field, and the engine goes on', async () =
     await engine.unload();
     return { errors, good: good.usage.completion_tokens };
   });
-  assert.deepEqual(errors.errors.map(({ code, details }) => `${code} ${details.field}`), [
-    'INVALID_REQUEST prompt', 'INVALID_REQUEST temperature', 'INVALID_REQUEST temperature', 'INVALID_REQUEST top_p',
-    'INVALID_REQUEST seed', 'INVALID_REQUEST stop', 'INVALID_REQUEST text', 'INVALID_REQUEST ids',
-  ]);
+  assert.deepEqual(
+    errors.errors.map(({ code, details }) => `${code} ${details.field}`),
+    [
+      'INVALID_REQUEST prompt',
+      'INVALID_REQUEST temperature',
+      'INVALID_REQUEST temperature',
+      'INVALID_REQUEST top_p',
+      'INVALID_REQUEST seed',
+      'INVALID_REQUEST stop',
+      'INVALID_REQUEST text',
+      'INVALID_REQUEST ids',
+    ],
+  );
   assert.equal(errors.good, 1);
 });
 
@@ -245,10 +266,15 @@ test('adapters are loaded from every form, named by requests, listed and unloade
     const texts = [await text(undefined), await text(null), await text('blob'), await text('file')];
     const listed = (await engine.adapters.list()).map(({ name, files, default: chosen }) => [name, files, chosen]);
     const wrong = [
-      await outcome(text('nobody')), await outcome(engine.adapters.load('blob', blob)), await outcome(engine.adapters.load('', blob)),
-      await outcome(engine.adapters.load('x', 5)), await outcome(engine.adapters.load('x', '/files/absent.gguf')),
-      await outcome(engine.adapters.load('x', '/files/broken.gguf')), await outcome(engine.adapters.unload('x')),
-      await outcome(engine.adapters.load('x', blob, { signal: AbortSignal.abort() })), await outcome(engine.adapters.load('x', blob, { alpha: NaN })),
+      await outcome(text('nobody')),
+      await outcome(engine.adapters.load('blob', blob)),
+      await outcome(engine.adapters.load('', blob)),
+      await outcome(engine.adapters.load('x', 5)),
+      await outcome(engine.adapters.load('x', '/files/absent.gguf')),
+      await outcome(engine.adapters.load('x', '/files/broken.gguf')),
+      await outcome(engine.adapters.unload('x')),
+      await outcome(engine.adapters.load('x', blob, { signal: AbortSignal.abort() })),
+      await outcome(engine.adapters.load('x', blob, { alpha: NaN })),
       await outcome(Cresset.load('default', { adapter: '/files/absent/' })),
     ];
     for (const name of ['default', 'blob', 'single', 'file']) await engine.adapters.unload(name);
@@ -260,13 +286,26 @@ test('adapters are loaded from every form, named by requests, listed and unloade
   assert.ok(result.first > 4000);
   assert.deepEqual(result.texts, [`[default]${word}`, word, `[blob]${word}`, `[file]${word}`]);
   assert.deepEqual(result.listed, [
-    ['default', ['adapter_model.safetensors', 'adapter_config.json'], true], ['blob', ['adapter'], false],
-    ['single', ['lora.gguf'], false], ['file', ['adapter_model.safetensors', 'adapter_config.json'], false],
+    ['default', ['adapter_model.safetensors', 'adapter_config.json'], true],
+    ['blob', ['adapter'], false],
+    ['single', ['lora.gguf'], false],
+    ['file', ['adapter_model.safetensors', 'adapter_config.json'], false],
   ]);
-  assert.deepEqual(result.wrong.map(({ code }) => code), [
-    'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST', 'MODEL_NOT_FOUND', 'MODEL_FORMAT',
-    'INVALID_REQUEST', 'ABORTED', 'INVALID_REQUEST', 'MODEL_NOT_FOUND',
-  ]);
+  assert.deepEqual(
+    result.wrong.map(({ code }) => code),
+    [
+      'INVALID_REQUEST',
+      'INVALID_REQUEST',
+      'INVALID_REQUEST',
+      'INVALID_REQUEST',
+      'MODEL_NOT_FOUND',
+      'MODEL_FORMAT',
+      'INVALID_REQUEST',
+      'ABORTED',
+      'INVALID_REQUEST',
+      'MODEL_NOT_FOUND',
+    ],
+  );
   assert.deepEqual(result.left, [[], 0, word]);
 });
 
@@ -274,15 +313,30 @@ test('integrity accepts the right hash and refuses another', async () => {
   const hash = createHash('sha256').update(gguf('chat'));
   const right = `sha256-${hash.digest('base64')}`;
   const wrong = `sha256-${'0'.repeat(64)}`;
-  const result = await page.evaluate(async ({ right, wrong }) => {
-    const tries = [];
-    for (const [integrity, cache] of [[right, false], [right, true], [right, true], [wrong, false], [wrong, true]]) {
-      tries.push(await outcome(Cresset.load('/files/chat.gguf', { integrity, cache }).then((engine) => engine.unload()).then(() => 'loaded')));
-    }
-    const bytes = await (await fetch('/files/chat.gguf')).arrayBuffer();
-    tries.push(await outcome(Cresset.load(bytes, { integrity: wrong })));
-    return tries.map(({ value, code }) => value ?? code);
-  }, { right, wrong });
+  const result = await page.evaluate(
+    async ({ right, wrong }) => {
+      const tries = [];
+      for (const [integrity, cache] of [
+        [right, false],
+        [right, true],
+        [right, true],
+        [wrong, false],
+        [wrong, true],
+      ]) {
+        tries.push(
+          await outcome(
+            Cresset.load('/files/chat.gguf', { integrity, cache })
+              .then((engine) => engine.unload())
+              .then(() => 'loaded'),
+          ),
+        );
+      }
+      const bytes = await (await fetch('/files/chat.gguf')).arrayBuffer();
+      tries.push(await outcome(Cresset.load(bytes, { integrity: wrong })));
+      return tries.map(({ value, code }) => value ?? code);
+    },
+    { right, wrong },
+  );
   assert.deepEqual(result, ['loaded', 'loaded', 'loaded', 'INTEGRITY', 'INTEGRITY', 'INTEGRITY']);
 });
 
@@ -292,9 +346,15 @@ test('probe reads only the header, with and without byte ranges', async () => {
     await Cresset.cache.clear();
     return [await Cresset.probe('/files/chat.gguf'), await Cresset.probe('/files/norange.gguf'), await Cresset.probe('/files/oom.gguf')];
   });
-  assert.deepEqual(fits.map(({ fits }) => fits), [true, true, false]);
+  assert.deepEqual(
+    fits.map(({ fits }) => fits),
+    [true, true, false],
+  );
   assert.match(fits[2].reason, /90 GB/);
-  assert.deepEqual(fits[2].errors.map(({ code, message }) => [code, message]), [['OUT_OF_MEMORY', fits[2].problems[0]]]);
+  assert.deepEqual(
+    fits[2].errors.map(({ code, message }) => [code, message]),
+    [['OUT_OF_MEMORY', fits[2].problems[0]]],
+  );
   const reads = server.requests.slice(before).filter(({ path }) => path === '/files/chat.gguf');
   assert.ok(reads.length === 1 && reads[0].range, JSON.stringify(reads));
   assert.deepEqual(await page.evaluate(() => Cresset.cache.list()), []);
@@ -383,7 +443,10 @@ test('after unload, calls are refused', async () => {
 test('works from another origin', async (t) => {
   const cdn = await startServer({ mock: true, headers: { 'Access-Control-Allow-Origin': '*' } });
   const { origin } = new URL(cdn.url);
-  const site = await startServer({ mock: true, headers: { 'Content-Security-Policy': `script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${origin}` } });
+  const site = await startServer({
+    mock: true,
+    headers: { 'Content-Security-Policy': `script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${origin}` },
+  });
   const other = await newPage(browser);
   t.after(() => Promise.all([other.context().close(), cdn.close(), site.close()]));
   await other.goto(`${site.url}blank.html`);
@@ -403,7 +466,8 @@ test('a repository name finds its best file; a missing one says so', async (t) =
   const cors = { 'Access-Control-Allow-Origin': '*' };
   await hub.context().route('https://huggingface.co/**', (route) => {
     const { pathname } = new URL(route.request().url());
-    if (pathname === '/api/models/o/r/revision/main') return route.fulfill({ headers: cors, json: { siblings: [{ rfilename: 'x-Q4_0.gguf' }, { rfilename: 'x-Q8_0.gguf' }] } });
+    if (pathname === '/api/models/o/r/revision/main')
+      return route.fulfill({ headers: cors, json: { siblings: [{ rfilename: 'x-Q4_0.gguf' }, { rfilename: 'x-Q8_0.gguf' }] } });
     if (pathname === '/o/r/resolve/main/x-Q8_0.gguf') return route.fulfill({ headers: cors, body: gguf('chat'), contentType: 'application/octet-stream' });
     return route.fulfill({ status: 401, headers: cors, body: 'no' });
   });
@@ -424,7 +488,11 @@ test('a repository name finds its best file; a missing one says so', async (t) =
 
 test('safetensors bring their siblings; a folder and its shards are found', async (t) => {
   const names = ['model.safetensors.index.json', 'a.safetensors', 'b.safetensors', 'config.json', 'tokenizer.json'];
-  const bodies = { 'model.safetensors.index.json': JSON.stringify({ weight_map: { x: 'a.safetensors', y: 'b.safetensors', z: 'a.safetensors' } }), 'config.json': '{}', 'tokenizer.json': '{}' };
+  const bodies = {
+    'model.safetensors.index.json': JSON.stringify({ weight_map: { x: 'a.safetensors', y: 'b.safetensors', z: 'a.safetensors' } }),
+    'config.json': '{}',
+    'tokenizer.json': '{}',
+  };
   const routes = Object.fromEntries(names.map((name) => [`/folder/${name}`, (request, response) => response.writeHead(200).end(bodies[name] ?? gguf('safe'))]));
   const site = await startServer({ mock: true, routes });
   const folder = await newPage(browser);

@@ -51,7 +51,12 @@ function prepare(frame) {
       try {
         const engine = await Cresset.load(model, { onProgress, ...options });
         await engine.unload();
-        return { checksum: engine.info.variants.checksum, bytes: engine.info.memory.weights, warnings: warnings(), statuses: [...new Set(seen.map(({ status }) => status))] };
+        return {
+          checksum: engine.info.variants.checksum,
+          bytes: engine.info.memory.weights,
+          warnings: warnings(),
+          statuses: [...new Set(seen.map(({ status }) => status))],
+        };
       } catch ({ code, message, details }) {
         return { code, message, details, warnings: warnings() };
       }
@@ -59,7 +64,9 @@ function prepare(frame) {
     window.warnings = () => [...new Set(seen.map(({ warning }) => warning && `${warning.code}: ${warning.message}`).filter(Boolean))];
     window.models = async () => (await navigator.storage.getDirectory()).getDirectoryHandle('cresset-models', { create: true });
     /** Starts a load that the test goes on beside; `window.loading` is its outcome. */
-    window.start = (options) => { window.loading = load('/m.gguf', options); };
+    window.start = (options) => {
+      window.loading = load('/m.gguf', options);
+    };
     window.loaded = () => window.seen?.findLast(({ status }) => status === 'download')?.loaded ?? 0;
   });
 }
@@ -88,7 +95,10 @@ test('a broken connection is taken up where it stopped', async () => {
   const result = await load();
   assertLoaded(result);
   assert.equal(file.reads.length, 3);
-  assert.deepEqual(file.reads.map(({ status }) => status), [200, 206, 206]);
+  assert.deepEqual(
+    file.reads.map(({ status }) => status),
+    [200, 206, 206],
+  );
   assert.equal(file.reads[1].ifRange, '"one"');
   const [first, second, third] = file.reads.map(({ from }) => from);
   assert.ok(first === 0 && second > 0 && third > second, `${first}, ${second}, ${third}`);
@@ -118,7 +128,13 @@ test('an aborted download is a pause: it is listed with what is here, and goes o
   const paused = await page.evaluate(async () => {
     pause.abort();
     const { code } = await loading;
-    return { code, whole: await Cresset.cache.list(), all: await Cresset.cache.list({ partial: true }), usage: await Cresset.cache.usage(), left: await Cresset.measure('/m.gguf') };
+    return {
+      code,
+      whole: await Cresset.cache.list(),
+      all: await Cresset.cache.list({ partial: true }),
+      usage: await Cresset.cache.usage(),
+      left: await Cresset.measure('/m.gguf'),
+    };
   });
   assert.equal(paused.code, 'ABORTED');
   assert.deepEqual(paused.whole, []);
@@ -155,11 +171,18 @@ test('a paused download can be removed, and then begins anew', async () => {
   assert.equal(file.reads.at(-1).range, undefined);
 });
 
-for (const [where, origin] of [['its own', undefined], ['another', 'other']]) {
+for (const [where, origin] of [
+  ['its own', undefined],
+  ['another', 'other'],
+]) {
   test(`a file that changes on ${where} origin between two visits is downloaded anew`, async (t) => {
     let model = '/m.gguf';
     if (origin) {
-      const cdn = await startServer({ mock: true, headers: { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'ETag, Content-Range' }, routes: { '/m.gguf': (request, response) => file.route(request, response) } });
+      const cdn = await startServer({
+        mock: true,
+        headers: { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'ETag, Content-Range' },
+        routes: { '/m.gguf': (request, response) => file.route(request, response) },
+      });
       t.after(() => cdn.close());
       model = `${cdn.url}m.gguf`;
     }
@@ -168,14 +191,17 @@ for (const [where, origin] of [['its own', undefined], ['another', 'other']]) {
     file.ranges = true;
     const first = await page.evaluate(async (model) => {
       const pause = new AbortController();
-      return load(model, { signal: pause.signal, onProgress: ({ loaded, warning }) => (loaded > 1.2 * 2 ** 20 && warning) && pause.abort() });
+      return load(model, { signal: pause.signal, onProgress: ({ loaded, warning }) => loaded > 1.2 * 2 ** 20 && warning && pause.abort() });
     }, model);
     assert.equal(first.code, 'ABORTED');
     const changed = modelBytes(SIZE, '', 7);
     file = Object.assign(new FlakyFile(changed), { etag: '"two"' });
     const result = await load({}, page, model);
     assertLoaded(result, changed);
-    assert.deepEqual(file.reads.map(({ status }) => status), origin ? [206, 200] : [200]);
+    assert.deepEqual(
+      file.reads.map(({ status }) => status),
+      origin ? [206, 200] : [200],
+    );
     // A header that makes browsers ask for permission first is not sent elsewhere.
     assert.equal(file.reads[0].ifRange, origin ? undefined : '"one"');
     assert.ok(file.asked.every(({ method }) => method !== 'OPTIONS'));
@@ -187,7 +213,10 @@ test('without anything that tells versions apart it begins anew, unless a hash w
     await page.evaluate(() => Cresset.cache.clear());
     file = Object.assign(new FlakyFile(BYTES), { etag: undefined, cutAfter: 1.5 * MIB, cuts: 1 });
     assertLoaded(await load({ integrity }));
-    assert.deepEqual(file.reads.map(({ from }) => from > 0), integrity ? [false, true] : [false, false]);
+    assert.deepEqual(
+      file.reads.map(({ from }) => from > 0),
+      integrity ? [false, true] : [false, false],
+    );
   }
 });
 
@@ -230,21 +259,25 @@ test('bytes of two versions that a server gave the same name are told apart by t
 });
 
 /** Changes a byte of the stored file. */
-const damage = (at) => page.evaluate(async (at) => {
-  for await (const [name, handle] of (await models()).entries()) {
-    if (!name.endsWith('.bin')) continue;
-    const writer = await handle.createWritable({ keepExistingData: true });
-    await writer.write({ type: 'write', position: at, data: Uint8Array.of(0x5a, 0xa5) });
-    await writer.close();
-  }
-}, at);
+const damage = (at) =>
+  page.evaluate(async (at) => {
+    for await (const [name, handle] of (await models()).entries()) {
+      if (!name.endsWith('.bin')) continue;
+      const writer = await handle.createWritable({ keepExistingData: true });
+      await writer.write({ type: 'write', position: at, data: Uint8Array.of(0x5a, 0xa5) });
+      await writer.close();
+    }
+  }, at);
 
 test('a damaged copy is noticed, and only the damaged part is fetched again', async () => {
   assertLoaded(await load());
   await damage(MIB + 5);
   file.asked = [];
   assertLoaded(await load());
-  assert.deepEqual(file.reads.map(({ range }) => range), [`bytes=${MIB}-${2 * MIB - 1}`]);
+  assert.deepEqual(
+    file.reads.map(({ range }) => range),
+    [`bytes=${MIB}-${2 * MIB - 1}`],
+  );
   file.asked = [];
   assertLoaded(await load());
   assert.deepEqual(file.reads, [], 'it was mended for good');
@@ -324,7 +357,13 @@ test('a page without a file system of its own runs models uncached, and says so'
   const result = await load({}, inner);
   assertLoaded(result);
   assert.match(result.warnings.join(), /STORAGE: this browser keeps no files for this page/);
-  const nothing = await inner.evaluate(async () => [await Cresset.cache.list(), await Cresset.cache.delete('x'), (await Cresset.cache.usage()).models, await Cresset.cache.persist(), await Cresset.cache.clear() ?? null]);
+  const nothing = await inner.evaluate(async () => [
+    await Cresset.cache.list(),
+    await Cresset.cache.delete('x'),
+    (await Cresset.cache.usage()).models,
+    await Cresset.cache.persist(),
+    (await Cresset.cache.clear()) ?? null,
+  ]);
   assert.deepEqual(nothing, [[], false, 0, false, null]);
 });
 
@@ -447,7 +486,11 @@ test('what was loaded once loads offline, by any name', async () => {
     return route.fulfill({ headers: { ...cors, ETag: '"x"' }, body: BYTES, contentType: 'application/octet-stream' });
   });
   const config = (request, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end('{}');
-  const shelf = await startServer({ mock: true, headers: { 'Access-Control-Allow-Origin': '*' }, routes: { '/plain/model.safetensors': file.route, '/plain/config.json': config } });
+  const shelf = await startServer({
+    mock: true,
+    headers: { 'Access-Control-Allow-Origin': '*' },
+    routes: { '/plain/model.safetensors': file.route, '/plain/config.json': config },
+  });
   const models = ['hf:o/r', `${shelf.url}plain/`];
   for (const model of models) assert.equal((await load({}, page, model)).code, undefined);
   await shelf.close();
@@ -473,7 +516,11 @@ test('what comes from the hub has the hash that the hub says', async () => {
     if (kind === 'resolve') return route.fulfill({ headers: cors, body: BYTES, contentType: 'application/octet-stream' });
     if (kind === 'raw' && raw[name]) return route.fulfill({ headers: cors, body: raw[name], contentType: 'text/plain' });
     const [, repo] = /^\/api\/models\/o\/(\w+)\/revision\/main$/.exec(pathname) ?? [];
-    if (repo) return route.fulfill({ headers: cors, json: { siblings: [{ rfilename: 'm.gguf', ...(listed[repo] && { lfs: { sha256: listed[repo], size: SIZE } }) }] } });
+    if (repo)
+      return route.fulfill({
+        headers: cors,
+        json: { siblings: [{ rfilename: 'm.gguf', ...(listed[repo] && { lfs: { sha256: listed[repo], size: SIZE } }) }] },
+      });
     return route.fulfill({ status: 404, headers: cors, body: 'no' });
   });
   const get = async (model, options = {}) => {
@@ -506,7 +553,12 @@ test('what comes from the hub has the hash that the hub says', async () => {
 test('measure tells what a load would download, from sizes alone', async () => {
   const measured = await page.evaluate(async () => {
     const outcome = (promise) => promise.catch(({ code }) => code);
-    return [await Cresset.measure('/m.gguf'), await Cresset.measure('default'), await outcome(Cresset.measure('/files/none.gguf')), await Cresset.measure(new Blob([new Uint8Array(10)]))];
+    return [
+      await Cresset.measure('/m.gguf'),
+      await Cresset.measure('default'),
+      await outcome(Cresset.measure('/files/none.gguf')),
+      await Cresset.measure(new Blob([new Uint8Array(10)])),
+    ];
   });
   assert.deepEqual([measured[0].bytes, measured[0].kept], [SIZE, 0]);
   assert.ok(measured[0].engineBytes === null || measured[0].engineBytes > 0);
@@ -530,7 +582,12 @@ test('a large file passes through little memory', async (t) => {
   const piece = Buffer.alloc(4 * MIB, 7);
   file.route = (request, response) => {
     const [, from = 0, to = size - 1] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '')?.map(Number) ?? [];
-    response.writeHead(request.headers.range ? 206 : 200, { 'Content-Type': 'application/octet-stream', 'Content-Length': to - from + 1, ETag: '"big"', ...(request.headers.range && { 'Content-Range': `bytes ${from}-${to}/${size}` }) });
+    response.writeHead(request.headers.range ? 206 : 200, {
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': to - from + 1,
+      ETag: '"big"',
+      ...(request.headers.range && { 'Content-Range': `bytes ${from}-${to}/${size}` }),
+    });
     if (request.method === 'HEAD') return response.end();
     let at = from;
     const send = () => {
@@ -545,13 +602,21 @@ test('a large file passes through little memory', async (t) => {
     send();
   };
   const peaks = {};
-  for (const [how, options] of [['kept', {}], ['from the cache', {}], ['not kept', { cache: false }]]) {
+  for (const [how, options] of [
+    ['kept', {}],
+    ['from the cache', {}],
+    ['not kept', { cache: false }],
+  ]) {
     const session = await workerMemory(page);
     const result = await load(options);
     peaks[how] = await session.peak();
     assert.equal(result.bytes, size, result.message);
   }
-  t.diagnostic(Object.entries(peaks).map(([how, bytes]) => `${how}: ${Math.round(bytes / MIB)} MiB`).join(', '));
+  t.diagnostic(
+    Object.entries(peaks)
+      .map(([how, bytes]) => `${how}: ${Math.round(bytes / MIB)} MiB`)
+      .join(', '),
+  );
   for (const [how, bytes] of Object.entries(peaks)) assert.ok(bytes > 0 && bytes < 100 * MIB, `${how}: ${Math.round(bytes / MIB)} MiB`);
 });
 
@@ -571,7 +636,9 @@ async function workerMemory(page) {
   devtools.on('Target.attachedToTarget', async ({ sessionId }) => {
     const ask = (id, method) => devtools.send('Target.sendMessageToTarget', { sessionId, message: JSON.stringify({ id, method }) });
     for (let id = 1; open; id += 2) {
-      await Promise.all([ask(id, 'HeapProfiler.collectGarbage'), ask(id + 1, 'Runtime.getHeapUsage')]).catch(() => { open = false; });
+      await Promise.all([ask(id, 'HeapProfiler.collectGarbage'), ask(id + 1, 'Runtime.getHeapUsage')]).catch(() => {
+        open = false;
+      });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   });

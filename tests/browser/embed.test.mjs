@@ -59,7 +59,10 @@ test('the preview is the widget itself, told of every change', async () => {
   page = await visit(browser, real, 'embed');
   const widget = page.frameLocator('#preview').locator('cresset-chat');
   await widget.waitFor({ state: 'attached' });
-  assert.deepEqual([await widget.getAttribute('title'), await widget.getAttribute('consent'), await widget.getAttribute('model')], ['Assistant', '', 'default']);
+  assert.deepEqual(
+    [await widget.getAttribute('title'), await widget.getAttribute('consent'), await widget.getAttribute('model')],
+    ['Assistant', '', 'default'],
+  );
   await page.fill('#embed-title', 'Shop');
   await page.uncheck('#embed-consent');
   await page.check('#embed-colours');
@@ -86,7 +89,11 @@ test('the preview’s launcher is in the window, whatever its height', async () 
   page = await visit(browser, real, 'embed');
   const launcher = page.frameLocator('#preview').locator('cresset-chat button.launcher');
   await launcher.waitFor();
-  for (const viewport of [{ width: 1360, height: 760 }, { width: 1360, height: 900 }, { width: 1360, height: 720 }]) {
+  for (const viewport of [
+    { width: 1360, height: 760 },
+    { width: 1360, height: 900 },
+    { width: 1360, height: 720 },
+  ]) {
     await page.setViewportSize(viewport);
     await page.evaluate(() => new Promise(requestAnimationFrame));
     const { y, height } = await launcher.boundingBox();

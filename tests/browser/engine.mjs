@@ -24,15 +24,22 @@ export async function newEnginePage(browser, server, options) {
   const page = await newPage(browser, options);
   await page.goto(`${server.url}blank.html`);
   await page.evaluate(async () => {
-    await import('/subgroups.js');
+    await import('/worker/subgroups.js');
     const { default: init, Engine } = await import('/cresset_engine.js');
     await init();
     window.Cresset = (await import('/cresset.js')).Cresset;
-    window.outcome = (promise) => promise.then((value) => ({ value }), ({ name, code, message }) => ({ name, code, message }));
-    window.filesAt = (paths) => Promise.all(paths.map(async (path) => {
-      const blob = await (await fetch(path)).blob();
-      return { name: path.split('/').pop(), size: blob.size, read: async (at, length) => new Uint8Array(await blob.slice(at, at + length).arrayBuffer()) };
-    }));
+    window.outcome = (promise) =>
+      promise.then(
+        (value) => ({ value }),
+        ({ name, code, message }) => ({ name, code, message }),
+      );
+    window.filesAt = (paths) =>
+      Promise.all(
+        paths.map(async (path) => {
+          const blob = await (await fetch(path)).blob();
+          return { name: path.split('/').pop(), size: blob.size, read: async (at, length) => new Uint8Array(await blob.slice(at, at + length).arrayBuffer()) };
+        }),
+      );
     window.loadBare = async (paths, options) => Engine.load(await filesAt(paths), JSON.stringify(options), () => {});
   });
   return page;
@@ -42,9 +49,7 @@ export async function newEnginePage(browser, server, options) {
 export function filesOf(folder, name) {
   if (name.endsWith('.gguf')) return [`/golden/${folder}/${name}`];
   const wanted = readdirSync(`${GOLDEN}/${folder}`).filter((file) => file.endsWith('.json') && file !== 'expected.json' && !file.endsWith('.index.json'));
-  const weights = name.endsWith('.index.json')
-    ? [name, ...new Set(Object.values(readJson(`${GOLDEN}/${folder}/${name}`).weight_map))]
-    : [name];
+  const weights = name.endsWith('.index.json') ? [name, ...new Set(Object.values(readJson(`${GOLDEN}/${folder}/${name}`).weight_map))] : [name];
   return [...weights, ...wanted].map((file) => `/golden/${folder}/${file}`);
 }
 

@@ -29,7 +29,10 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cresset-models-'));
   mkdirSync(SCREENSHOTS, { recursive: true });
   const [flaky, slow] = [Object.assign(new FlakyFile(BYTES), { cutAfter: 1.4 * MIB, cuts: 1 }), Object.assign(new FlakyFile(BYTES), { delayMs: 8 })];
-  results = await play('mock', { mock: true, routes: { '/flaky.gguf': flaky.route, '/slow.gguf': slow.route, '/sw.js': script(await stampedWorker([here('./mock'), here('../../www')])) } });
+  results = await play('mock', {
+    mock: true,
+    routes: { '/flaky.gguf': flaky.route, '/slow.gguf': slow.route, '/sw.js': script(await stampedWorker([here('./mock'), here('../../www')])) },
+  });
   results.flaky = flaky.reads.map(({ status, range }) => `${status} ${range}`);
   results.slow = slow.reads.map(({ from }) => from);
 });
@@ -84,7 +87,10 @@ test('Firefox: downloads go on after breaks, are kept, and mended', { skip }, ()
   assert.deepEqual(first.warnings, ['DOWNLOAD']);
   assert.equal(usage.models, BYTES.length);
   assert.equal(deleted, true);
-  assert.deepEqual(results.flaky.map((read) => read.split(' ')[0]), ['200', '206', '206']);
+  assert.deepEqual(
+    results.flaky.map((read) => read.split(' ')[0]),
+    ['200', '206', '206'],
+  );
   assert.match(results.flaky[2], new RegExp(`bytes=${MIB}-${2 * MIB - 1}`));
 });
 
@@ -92,7 +98,10 @@ test('Firefox: a pause keeps what is here, and two loads share a download', { sk
   const { code, partial, both } = found('a pause keeps what is here, and two loads share a download');
   assert.equal(code, 'ABORTED');
   assert.ok(partial.bytes >= MIB && !partial.complete);
-  assert.deepEqual(both.map((each) => each.checksum), [checksum(), checksum()]);
+  assert.deepEqual(
+    both.map((each) => each.checksum),
+    [checksum(), checksum()],
+  );
   assert.equal(results.slow.length, 2);
   assert.ok(results.slow[1] >= MIB);
 });
@@ -153,7 +162,10 @@ async function openFile(name, traits) {
 function tooWide() {
   return firefox.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;
-    const past = [...document.querySelectorAll('body *')].filter((node) => node.checkVisibility() && node.getBoundingClientRect().right > clientWidth + 0.5 && !node.closest('.sr-only, #chat-scroll pre, .code-block, .scroller'));
+    const past = [...document.querySelectorAll('body *')].filter(
+      (node) =>
+        node.checkVisibility() && node.getBoundingClientRect().right > clientWidth + 0.5 && !node.closest('.sr-only, #chat-scroll pre, .code-block, .scroller'),
+    );
     return [scrollWidth - clientWidth, ...past.map((node) => `${node.localName}#${node.id}.${node.className}`)];
   });
 }
@@ -183,10 +195,18 @@ test('Firefox: the page writes on the processor, says so, and goes on from an al
   assert.match(await firefox.text('#token-card .token-head strong'), /^(<?\d+(\.\d+)?%)$/);
   assert.equal(await firefox.evaluate(() => document.querySelectorAll('#token-card .alternative').length >= 5), true);
   await shown('write-1280');
-  const before = await firefox.evaluate(() => [...document.querySelectorAll('#ink > span')].slice(0, 6).map((node) => node.textContent).join(''));
+  const before = await firefox.evaluate(() =>
+    [...document.querySelectorAll('#ink > span')]
+      .slice(0, 6)
+      .map((node) => node.textContent)
+      .join(''),
+  );
   const other = (await firefox.text('#token-card .alternative-text')).replaceAll('·', ' ');
   await firefox.click('#token-card .alternative');
-  await firefox.until((start) => document.getElementById('text').value.startsWith(start) && document.querySelectorAll('#ink .token').length > 8, before + other);
+  await firefox.until(
+    (start) => document.getElementById('text').value.startsWith(start) && document.querySelectorAll('#ink .token').length > 8,
+    before + other,
+  );
   await firefox.press('Escape');
   await ready();
   const text = await firefox.evaluate(() => document.getElementById('text').value);
@@ -227,7 +247,12 @@ test('Firefox: a visitor walks through the page, in both languages, dark and lig
     await openFile('tutor-2.gguf', 'chat markdown fast thinks');
     await view('chat');
     await firefox.click('.turn.assistant button[aria-label="Regenerate"]');
-    await firefox.until(() => document.documentElement.dataset.state === 'ready' && document.querySelector('.turn.assistant .siblings')?.textContent === '2 / 2' && document.querySelector('.turn.assistant table'));
+    await firefox.until(
+      () =>
+        document.documentElement.dataset.state === 'ready' &&
+        document.querySelector('.turn.assistant .siblings')?.textContent === '2 / 2' &&
+        document.querySelector('.turn.assistant table'),
+    );
     const answer = await firefox.text('.turn.assistant .words');
     await shown('chat-1280');
     await firefox.reload();
@@ -243,7 +268,11 @@ test('Firefox: a visitor walks through the page, in both languages, dark and lig
     assert.match(await firefox.text('#snippet'), /<cresset-chat.*title="Assistant of the harbour"/s);
     const inside = (deed) => firefox.until(deed);
     await inside(() => document.getElementById('preview').contentDocument.querySelector('cresset-chat')?.getAttribute('title') === 'Assistant of the harbour');
-    await inside(() => document.getElementById('preview').contentDocument.querySelector('cresset-chat').shadowRoot?.querySelector('.launcher')?.getBoundingClientRect().width > 30);
+    await inside(
+      () =>
+        document.getElementById('preview').contentDocument.querySelector('cresset-chat').shadowRoot?.querySelector('.launcher')?.getBoundingClientRect().width >
+        30,
+    );
     await shown('embed-1280');
   });
 
@@ -257,7 +286,12 @@ test('Firefox: a visitor walks through the page, in both languages, dark and lig
     await firefox.until(() => !document.querySelector('#settings:popover-open'));
     await firefox.reload();
     await ready();
-    const look = () => firefox.evaluate(() => [document.documentElement.lang, getComputedStyle(document.body).backgroundColor, document.querySelector('.views [data-view=embed]').textContent]);
+    const look = () =>
+      firefox.evaluate(() => [
+        document.documentElement.lang,
+        getComputedStyle(document.body).backgroundColor,
+        document.querySelector('.views [data-view=embed]').textContent,
+      ]);
     assert.deepEqual(await look(), ['zh-Hans', 'rgb(20, 17, 16)', '嵌入']);
     await shown('embed-dark-zh');
   });

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 export function modelBytes(size, traits = '', seed = 1) {
   const bytes = Buffer.alloc(size);
   for (let at = 0, value = seed; at + 4 <= size; at += 4) {
-    value = Math.imul(value, 1664525) + 1013904223 >>> 0;
+    value = (Math.imul(value, 1664525) + 1013904223) >>> 0;
     bytes.writeUInt32LE(value, at);
   }
   bytes.write(`GGUF ${traits} \0`, 0);
@@ -71,9 +71,12 @@ export class FlakyFile {
     }
     Object.assign(asked, { status: partial ? 206 : 200, from });
     response.writeHead(asked.status, {
-      'Content-Type': this.type, 'Content-Length': end - from,
+      'Content-Type': this.type,
+      'Content-Length': end - from,
       ...(partial && { 'Content-Range': `bytes ${from}-${end - 1}/${bytes.length}` }),
-      ...(this.etag && { ETag: this.etag }), ...(this.lastModified && { 'Last-Modified': this.lastModified }), ...this.headers,
+      ...(this.etag && { ETag: this.etag }),
+      ...(this.lastModified && { 'Last-Modified': this.lastModified }),
+      ...this.headers,
     });
     if (request.method === 'HEAD') return response.end();
     response.flushHeaders();
@@ -94,7 +97,7 @@ export class FlakyFile {
       if (response.destroyed) return;
       this.sent += piece.length;
       if (!response.write(piece)) await drained(response);
-      const delayMs = match?.[2] ? this.peekDelayMs ?? this.delayMs : this.delayMs;
+      const delayMs = match?.[2] ? (this.peekDelayMs ?? this.delayMs) : this.delayMs;
       if (delayMs) await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
     response.end();

@@ -13,14 +13,24 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Where screenshots go; git does not see it. */
 export const SCREENSHOTS = `${ROOT}target/screenshots`;
 
+/** How long a test waits for what must come, in ms: on a busy machine everything comes late, and that is no failure. */
+export const PATIENCE = 180_000;
+
 /** What strict sites send: nothing inline, no eval but wasm's. */
-export const STRICT_CSP = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'";
+export const STRICT_CSP =
+  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'";
 
 export const MODELS = {
-  '/models/catalogue.json': json([{
-    id: 'ember', name: 'Ember', file: 'ember.gguf', bytes: 2_097_156,
-    description: 'A small storyteller for tests.', starters: ['Once upon a time', 'The lighthouse keeper', 'On the first day of winter'],
-  }]),
+  '/models/catalogue.json': json([
+    {
+      id: 'ember',
+      name: 'Ember',
+      file: 'ember.gguf',
+      bytes: 2_097_156,
+      description: 'A small storyteller for tests.',
+      starters: ['Once upon a time', 'The lighthouse keeper', 'On the first day of winter'],
+    },
+  ]),
   '/models/ember.gguf': ranged(gguf('', 2_097_152)),
   '/files/chat.gguf': ranged(gguf('chat')),
   '/files/echo.gguf': ranged(gguf('chat echo')),
@@ -43,7 +53,8 @@ export const MODELS = {
   },
   '/files/broken.gguf': ranged(Buffer.from('this is not a model at all')),
   '/files/page.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><title>Sign in</title>'),
-  '/files/hidden-page.gguf': (request, response) => response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end('<!doctype html><title>Sign in</title>'),
+  '/files/hidden-page.gguf': (request, response) =>
+    response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end('<!doctype html><title>Sign in</title>'),
   '/files/teapot.gguf': (request, response) => response.writeHead(503).end(),
   '/files/cut.gguf': (request, response) => {
     response.writeHead(200, { 'Content-Length': 5_000_000 });
@@ -60,23 +71,39 @@ export function gguf(traits, padding = 4096) {
 /** @param {{ mock?: boolean, bundled?: string, headers?: object, routes?: object, extraRoots?: string[] }} [options]   `bundled`: traits of the model that comes along */
 export async function startServer({ mock, bundled, headers, routes, extraRoots = [] } = {}) {
   const roots = [...(mock ? [`${ROOT}tests/browser/mock`, `${ROOT}www`] : [`${ROOT}dist`]), ...extraRoots];
-  return serve({ roots, headers, routes: {
-    ...(mock ? { ...MODELS, ...vendored() } : {}), ...(bundled === undefined ? {} : { '/models/ember.gguf': ranged(gguf(bundled)) }),
-    '/blank.html': blank, '/favicon.ico': nothing, ...routes,
-  } });
+  return serve({
+    roots,
+    headers,
+    routes: {
+      ...(mock ? { ...MODELS, ...vendored() } : {}),
+      ...(bundled === undefined ? {} : { '/models/ember.gguf': ranged(gguf(bundled)) }),
+      '/blank.html': blank,
+      '/favicon.ico': nothing,
+      ...routes,
+    },
+  });
 }
 
 export function startBrowser() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--enable-unsafe-webgpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--enable-unsafe-webgpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   });
 }
 
 /** A page that fails the test on an uncaught error and keeps the addresses it asked for. */
 export async function newPage(browser, options = {}) {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   page.problems = [];
   page.addresses = [];
@@ -88,13 +115,42 @@ export async function newPage(browser, options = {}) {
   return page;
 }
 
+/**
+ * Watches how an element's text comes to be there, and gives a function that says how much was written again in one go at
+ * most: characters that were there already. A page that redraws more, the longer a text is, blocks itself at last; how fast
+ * the machine is, or how much comes at once, makes no difference to this number.
+ * @param {import('playwright-core').ElementHandle<HTMLElement>} root
+ * @returns {Promise<() => Promise<number>>}
+ */
+export async function watchRewriting(root) {
+  const watch = await root.evaluateHandle((root) => {
+    let length = root.textContent.length;
+    const watch = { most: 0 };
+    const observer = new MutationObserver((records) => {
+      const changed = new Set(records.flatMap(({ type, target, addedNodes }) => (type === 'characterData' ? [target] : [...addedNodes])));
+      const isWithin = (node) => node !== root && (changed.has(node.parentNode) || (node.parentNode && isWithin(node.parentNode)));
+      const written = [...changed].filter((node) => root.contains(node) && !isWithin(node)).reduce((sum, node) => sum + node.textContent.length, 0);
+      const now = root.textContent.length;
+      watch.most = Math.max(watch.most, written - Math.max(now - length, 0));
+      length = now;
+    });
+    observer.observe(root, { childList: true, characterData: true, subtree: true });
+    return watch;
+  });
+  return () => watch.evaluate(({ most }) => most);
+}
+
 function blank(request, response) {
   response.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><html lang="en"><title>blank</title></html>');
 }
 
 /** The page's libraries, where build.sh would put them. */
 function vendored() {
-  return Object.fromEntries(Object.keys(VENDORED).filter((name) => name.endsWith('.js')).map((name) => [`/vendor/${name}`, script(readFileSync(pathOf(name)))]));
+  return Object.fromEntries(
+    Object.keys(VENDORED)
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => [`/vendor/${name}`, script(readFileSync(pathOf(name)))]),
+  );
 }
 
 /** A route that gives a script. */
@@ -117,7 +173,8 @@ export function ranged(bytes) {
     const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
     const [start, end] = match ? [Number(match[1]), Math.min(Number(match[2]), bytes.length - 1)] : [0, bytes.length - 1];
     response.writeHead(match ? 206 : 200, {
-      'Content-Type': 'application/octet-stream', 'Content-Length': end - start + 1,
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': end - start + 1,
       ...(match ? { 'Content-Range': `bytes ${start}-${end}/${bytes.length}` } : {}),
     });
     response.end(request.method === 'HEAD' ? undefined : bytes.subarray(start, end + 1));

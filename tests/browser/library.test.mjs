@@ -25,13 +25,16 @@ after(async () => {
 
 /** Logits of all positions of `ids` from llama-gqa's safetensors, made smaller as `quantize` says. */
 async function quantized(device, quantize, ids) {
-  return page.evaluate(async ({ paths, options, ids }) => {
-    const engine = await loadBare(paths, options);
-    const logits = Array.from(await engine.logits(Uint32Array.from(ids), true));
-    const { model, device } = JSON.parse(engine.info());
-    engine.free();
-    return { logits, quantization: model.quantization, backend: device.backend };
-  }, { paths: filesOf('llama-gqa', 'model.safetensors.index.json'), options: { device, quantize, kv: 'f32' }, ids });
+  return page.evaluate(
+    async ({ paths, options, ids }) => {
+      const engine = await loadBare(paths, options);
+      const logits = Array.from(await engine.logits(Uint32Array.from(ids), true));
+      const { model, device } = JSON.parse(engine.info());
+      engine.free();
+      return { logits, quantization: model.quantization, backend: device.backend };
+    },
+    { paths: filesOf('llama-gqa', 'model.safetensors.index.json'), options: { device, quantize, kv: 'f32' }, ids },
+  );
 }
 
 test('quantize: the same smaller model on both devices, as close to the whole one as its bits allow', async () => {
@@ -39,7 +42,11 @@ test('quantize: the same smaller model on both devices, as close to the whole on
   const { ids, logits } = cases[0].sequences.at(-1);
   const errors = {};
   // Its rows are no whole blocks of 256 weights, where Q4_K gives way to Q5_0.
-  for (const [quantize, says] of [['q8_0', 'q8_0'], ['q4_0', 'q4_0'], ['q4_k', 'q5_0']]) {
+  for (const [quantize, says] of [
+    ['q8_0', 'q8_0'],
+    ['q4_0', 'q4_0'],
+    ['q4_k', 'q5_0'],
+  ]) {
     const [cpu, webgpu] = [await quantized('cpu', quantize, ids), await quantized('webgpu', quantize, ids)];
     assert.deepEqual([cpu.backend, webgpu.backend], DEVICES);
     assert.deepEqual([cpu.quantization, webgpu.quantization], [says, says]);
@@ -60,14 +67,20 @@ test('quantize: the same smaller model on both devices, as close to the whole on
 function wide() {
   const config = { ...readJson(`${GOLDEN}/llama-gqa/config.json`), hidden_size: 256, intermediate_size: 256, num_hidden_layers: 1 };
   const layer = Object.entries({
-    input_layernorm: [256], post_attention_layernorm: [256], 'self_attn.q_proj': [64, 256], 'self_attn.k_proj': [32, 256],
-    'self_attn.v_proj': [32, 256], 'self_attn.o_proj': [256, 64], 'mlp.gate_proj': [256, 256], 'mlp.up_proj': [256, 256],
+    input_layernorm: [256],
+    post_attention_layernorm: [256],
+    'self_attn.q_proj': [64, 256],
+    'self_attn.k_proj': [32, 256],
+    'self_attn.v_proj': [32, 256],
+    'self_attn.o_proj': [256, 64],
+    'mlp.gate_proj': [256, 256],
+    'mlp.up_proj': [256, 256],
     'mlp.down_proj': [256, 256],
   });
   const tables = { 'model.embed_tokens': [96, 256], lm_head: [96, 256], 'model.norm': [256] };
   const shapes = [...Object.entries(tables), ...layer.map(([name, shape]) => [`model.layers.0.${name}`, shape])];
   let seed = 1;
-  const random = () => ((seed = seed * 48271 % 2147483647) / 2147483647) * 2 - 1; // Lehmer's
+  const random = () => ((seed = (seed * 48271) % 2147483647) / 2147483647) * 2 - 1; // Lehmer's
   const header = {};
   const values = [];
   for (const [name, shape] of shapes) {
@@ -85,21 +98,28 @@ function wide() {
 
 test('quantize: q4_k makes super-blocks where rows are long enough', async () => {
   const files = Object.entries(wide()).map(([name, bytes]) => [name, bytes.toString('base64')]);
-  const load = (options) => page.evaluate(async ({ files, options }) => {
-    const { Engine } = await import('/cresset_engine.js');
-    const sources = files.map(([name, base64]) => {
-      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-      return { name, size: bytes.length, read: async (at, length) => bytes.slice(at, at + length) };
-    });
-    const engine = await Engine.load(sources, JSON.stringify(options), () => {});
-    const logits = Array.from(await engine.logits(Uint32Array.from([3, 9, 27, 81, 50, 2]), true));
-    const { model } = JSON.parse(engine.info());
-    engine.free();
-    return { logits, quantization: model.quantization };
-  }, { files, options: { kv: 'f32', ...options } });
+  const load = (options) =>
+    page.evaluate(
+      async ({ files, options }) => {
+        const { Engine } = await import('/cresset_engine.js');
+        const sources = files.map(([name, base64]) => {
+          const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+          return { name, size: bytes.length, read: async (at, length) => bytes.slice(at, at + length) };
+        });
+        const engine = await Engine.load(sources, JSON.stringify(options), () => {});
+        const logits = Array.from(await engine.logits(Uint32Array.from([3, 9, 27, 81, 50, 2]), true));
+        const { model } = JSON.parse(engine.info());
+        engine.free();
+        return { logits, quantization: model.quantization };
+      },
+      { files, options: { kv: 'f32', ...options } },
+    );
   const whole = await load({ device: 'cpu' });
   const [cpu, webgpu] = [await load({ device: 'cpu', quantize: 'q4_k' }), await load({ device: 'webgpu', quantize: 'q4_k' })];
-  assert.deepEqual([whole, cpu, webgpu].map(({ quantization }) => quantization), ['f32', 'q4_k', 'q4_k']);
+  assert.deepEqual(
+    [whole, cpu, webgpu].map(({ quantization }) => quantization),
+    ['f32', 'q4_k', 'q4_k'],
+  );
   assert.ok(gap(cpu.logits, webgpu.logits) <= 2e-3, `${gap(cpu.logits, webgpu.logits)}`);
   const lost = gap(cpu.logits, whole.logits);
   assert.ok(0.02 < lost && lost < 1, `${lost}`);
@@ -107,10 +127,33 @@ test('quantize: q4_k makes super-blocks where rows are long enough', async () =>
 
 test('a model several times as large as the engine’s memory passes through it to the device', async (t) => {
   const [d, ffn, layers, vocabulary] = [1024, 4096, 12, 256];
-  const config = { ...readJson(`${GOLDEN}/llama-gqa/config.json`), hidden_size: d, intermediate_size: ffn, num_hidden_layers: layers, num_attention_heads: 16, num_key_value_heads: 4, head_dim: 64, vocab_size: vocabulary };
-  const shapes = [['model.embed_tokens', [vocabulary, d]], ['lm_head', [vocabulary, d]], ['model.norm', [d]]];
+  const config = {
+    ...readJson(`${GOLDEN}/llama-gqa/config.json`),
+    hidden_size: d,
+    intermediate_size: ffn,
+    num_hidden_layers: layers,
+    num_attention_heads: 16,
+    num_key_value_heads: 4,
+    head_dim: 64,
+    vocab_size: vocabulary,
+  };
+  const shapes = [
+    ['model.embed_tokens', [vocabulary, d]],
+    ['lm_head', [vocabulary, d]],
+    ['model.norm', [d]],
+  ];
   for (let i = 0; i < layers; i += 1) {
-    const layer = { input_layernorm: [d], post_attention_layernorm: [d], 'self_attn.q_proj': [d, d], 'self_attn.k_proj': [256, d], 'self_attn.v_proj': [256, d], 'self_attn.o_proj': [d, d], 'mlp.gate_proj': [ffn, d], 'mlp.up_proj': [ffn, d], 'mlp.down_proj': [d, ffn] };
+    const layer = {
+      input_layernorm: [d],
+      post_attention_layernorm: [d],
+      'self_attn.q_proj': [d, d],
+      'self_attn.k_proj': [256, d],
+      'self_attn.v_proj': [256, d],
+      'self_attn.o_proj': [d, d],
+      'mlp.gate_proj': [ffn, d],
+      'mlp.up_proj': [ffn, d],
+      'mlp.down_proj': [d, ffn],
+    };
     for (const [name, shape] of Object.entries(layer)) shapes.push([`model.layers.${i}.${name}`, shape]);
   }
   const header = {};
@@ -122,33 +165,36 @@ test('a model several times as large as the engine’s memory passes through it 
   }
   // A page of its own: the engine's memory never shrinks.
   const page = await newEnginePage(browser, server);
-  const seen = await page.evaluate(async ({ config, header, bytes }) => {
-    const { default: init, Engine } = await import('/cresset_engine.js');
-    const { memory } = await init();
-    const [text, json] = [header, config].map((value) => new TextEncoder().encode(JSON.stringify(value)));
-    const head = new Uint8Array(8 + text.length);
-    new DataView(head.buffer).setBigUint64(0, BigInt(text.length), true);
-    head.set(text, 8);
-    // The weights are all 1/4, wherever they are read.
-    const read = async (offset, length) => {
-      const out = new Uint8Array(length);
-      for (let at = 0; at < length; at += 1) {
-        const byte = offset + at;
-        out[at] = byte < head.length ? head[byte] : (byte - head.length) % 2 ? 0x34 : 0;
-      }
-      return out;
-    };
-    const files = [
-      { name: 'model.safetensors', size: head.length + bytes, read },
-      { name: 'config.json', size: json.length, read: async (offset, length) => json.slice(offset, offset + length) },
-    ];
-    const before = memory.buffer.byteLength;
-    const engine = await Engine.load(files, JSON.stringify({ device: 'webgpu', contextLength: 64 }), () => {});
-    const peak = memory.buffer.byteLength;
-    const { weights } = JSON.parse(engine.info()).memory;
-    engine.free();
-    return { before, peak, weights };
-  }, { config, header, bytes });
+  const seen = await page.evaluate(
+    async ({ config, header, bytes }) => {
+      const { default: init, Engine } = await import('/cresset_engine.js');
+      const { memory } = await init();
+      const [text, json] = [header, config].map((value) => new TextEncoder().encode(JSON.stringify(value)));
+      const head = new Uint8Array(8 + text.length);
+      new DataView(head.buffer).setBigUint64(0, BigInt(text.length), true);
+      head.set(text, 8);
+      // The weights are all 1/4, wherever they are read.
+      const read = async (offset, length) => {
+        const out = new Uint8Array(length);
+        for (let at = 0; at < length; at += 1) {
+          const byte = offset + at;
+          out[at] = byte < head.length ? head[byte] : (byte - head.length) % 2 ? 0x34 : 0;
+        }
+        return out;
+      };
+      const files = [
+        { name: 'model.safetensors', size: head.length + bytes, read },
+        { name: 'config.json', size: json.length, read: async (offset, length) => json.slice(offset, offset + length) },
+      ];
+      const before = memory.buffer.byteLength;
+      const engine = await Engine.load(files, JSON.stringify({ device: 'webgpu', contextLength: 64 }), () => {});
+      const peak = memory.buffer.byteLength;
+      const { weights } = JSON.parse(engine.info()).memory;
+      engine.free();
+      return { before, peak, weights };
+    },
+    { config, header, bytes },
+  );
   await page.context().close();
   const MIB = 2 ** 20;
   t.diagnostic(`${Math.round(seen.weights / MIB)} MiB of weights, ${Math.round(seen.peak / MIB)} MiB of memory, ${Math.round(seen.before / MIB)} before`);
@@ -164,36 +210,45 @@ test('a chosen folder keeps its folders: the way to pool is not another config.j
     document.body.replaceChildren(input);
   });
   await page.setInputFiles('#folder', `${GOLDEN}/encoders/bert-cls`, { timeout: 10_000 });
-  const vectors = await page.evaluate(async (input) => {
-    // The folder has a GGUF beside the safetensors, of which the person chooses one.
-    const files = [...document.querySelector('#folder').files].filter(({ name }) => !name.endsWith('.gguf'));
-    const engine = await Cresset.load(files, { device: 'cpu' });
-    const { data } = await engine.embeddings.create({ input });
-    await engine.unload();
-    return data.map(({ embedding }) => embedding);
-  }, texts.map(({ text }) => text));
+  const vectors = await page.evaluate(
+    async (input) => {
+      // The folder has a GGUF beside the safetensors, of which the person chooses one.
+      const files = [...document.querySelector('#folder').files].filter(({ name }) => !name.endsWith('.gguf'));
+      const engine = await Cresset.load(files, { device: 'cpu' });
+      const { data } = await engine.embeddings.create({ input });
+      await engine.unload();
+      return data.map(({ embedding }) => embedding);
+    },
+    texts.map(({ text }) => text),
+  );
   for (const [i, { text, vector }] of texts.entries()) assert.ok(gap(vectors[i], vector) <= 5e-5, text);
 });
 
 test('a GGUF encoder with its vocabulary makes vectors of texts', async () => {
   const { texts } = readJson(`${GOLDEN}/encoders/bert-cls/expected.json`);
-  const vectors = await page.evaluate(async (input) => {
-    const engine = await Cresset.load('/golden/encoders/bert-cls/f32.gguf', { device: 'cpu', cache: false });
-    const { data } = await engine.embeddings.create({ input });
-    await engine.unload();
-    return data.map(({ embedding }) => embedding);
-  }, texts.map(({ text }) => text));
+  const vectors = await page.evaluate(
+    async (input) => {
+      const engine = await Cresset.load('/golden/encoders/bert-cls/f32.gguf', { device: 'cpu', cache: false });
+      const { data } = await engine.embeddings.create({ input });
+      await engine.unload();
+      return data.map(({ embedding }) => embedding);
+    },
+    texts.map(({ text }) => text),
+  );
   for (const [i, { text, vector }] of texts.entries()) assert.ok(gap(vectors[i], vector) <= 5e-5, text);
 });
 
 test('all-MiniLM-L6-v2 makes the reference’s vectors', { skip: existsSync(MINILM ?? '') ? false : 'CRESSET_MINILM does not say where it is' }, async () => {
   const { cases, most_tokens: most } = readJson(`${GOLDEN}/encoders/minilm.json`);
-  const vectors = await page.evaluate(async ({ input, most }) => {
-    const engine = await Cresset.load('/model.safetensors', { device: 'cpu', cache: false });
-    const { data } = await engine.embeddings.create({ input, truncate_prompt_tokens: most });
-    await engine.unload();
-    return data.map(({ embedding }) => embedding);
-  }, { input: cases.map(({ text }) => text), most });
+  const vectors = await page.evaluate(
+    async ({ input, most }) => {
+      const engine = await Cresset.load('/model.safetensors', { device: 'cpu', cache: false });
+      const { data } = await engine.embeddings.create({ input, truncate_prompt_tokens: most });
+      await engine.unload();
+      return data.map(({ embedding }) => embedding);
+    },
+    { input: cases.map(({ text }) => text), most },
+  );
   for (const [i, { text, vector }] of cases.entries()) {
     const dot = (a, b) => a.reduce((sum, x, k) => sum + x * b[k], 0);
     const likeness = dot(vectors[i], vector) / Math.sqrt(dot(vectors[i], vectors[i]) * dot(vector, vector));
@@ -214,43 +269,77 @@ function silent() {
 }
 
 // In the golden vocabulary's characters; a call is [TOOL_CALLS], its name, [ARGS] and its arguments.
-const TEMPLATE = "{# [TOOL_CALLS] [ARGS] #}{{ strftime_now('%H:%M') }}{% for t in tools or [] %} {{ t.function.name }}{% endfor %}"
-  + '{% for m in messages %} {{ m.role }}: {{ m.content }}{% endfor %}{% if add_generation_prompt %} me:{% endif %}';
+const TEMPLATE =
+  "{# [TOOL_CALLS] [ARGS] #}{{ strftime_now('%H:%M') }}{% for t in tools or [] %} {{ t.function.name }}{% endfor %}" +
+  '{% for m in messages %} {{ m.role }}: {{ m.content }}{% endfor %}{% if add_generation_prompt %} me:{% endif %}';
 
 for (const device of DEVICES) {
   test(`${device}: a chat has a template, tools, the visitor’s clock, and an adapter`, async () => {
     const model = silent().toString('base64');
-    const { prompt, clock, called, adapted, plain, same, refused } = await page.evaluate(async ({ model, device, template, adapter }) => {
-      const engine = await Cresset.load(Uint8Array.from(atob(model), (c) => c.charCodeAt(0)), { device, selfTest: false });
-      const messages = [{ role: 'user', content: 'the hen' }];
-      const tools = ['now', 'then'].map((name) => ({ type: 'function', function: { name, parameters: { type: 'object' } } }));
-      const chat = { messages, tools, chat_template: template };
-      const prompt = await engine.applyChatTemplate(messages, { tools, chat_template: template });
-      const two = (n) => String(n).padStart(2, '0');
-      const date = new Date();
-      const clock = [date, new Date(date - 60_000)].map((d) => `${two(d.getHours())}:${two(d.getMinutes())}`);
-      // The call's arguments are all that is left to write: {} and the end.
-      const [[open], [close]] = [await engine.tokenize('{'), await engine.tokenize('}')];
-      const calling = {
-        ...chat, tool_choice: { type: 'function', function: { name: 'now' } }, temperature: 0, max_tokens: 4, presence_penalty: 2,
-        frequency_penalty: 2, logit_bias: { [open]: 100, [close]: 99, 95: 98 },
-      };
-      const called = [(await engine.chat.completions.create(calling)).choices[0]];
-      for await (const chunk of await engine.chat.completions.create({ ...calling, stream: true })) called.push(...chunk.choices);
-      await engine.adapters.load('it', adapter);
-      const write = async (request) => (await engine.chat.completions.create({ messages, chat_template: '{{ messages[0].content }}', temperature: 0, max_tokens: 12, ignore_eos: true, return_token_ids: true, ...request })).choices[0].token_ids;
-      const [adapted, plain] = [await write({ adapter: 'it' }), await write({})];
-      const completion = await engine.completions.create({ prompt: await engine.tokenize('the hen'), adapter: 'it', temperature: 0, max_tokens: 12, ignore_eos: true, return_token_ids: true });
-      const refused = await outcome(engine.chat.completions.create({ ...chat, chat_template: '{{ tools }}', tool_choice: 'required' }));
-      await engine.unload();
-      return { prompt, clock, called, adapted, plain, same: completion.choices[0].token_ids, refused };
-    }, { model, device, template: TEMPLATE, adapter: '/golden/lora/ranks' });
+    const { prompt, clock, called, adapted, plain, same, refused } = await page.evaluate(
+      async ({ model, device, template, adapter }) => {
+        const engine = await Cresset.load(
+          Uint8Array.from(atob(model), (c) => c.charCodeAt(0)),
+          { device, selfTest: false },
+        );
+        const messages = [{ role: 'user', content: 'the hen' }];
+        const tools = ['now', 'then'].map((name) => ({ type: 'function', function: { name, parameters: { type: 'object' } } }));
+        const chat = { messages, tools, chat_template: template };
+        const prompt = await engine.applyChatTemplate(messages, { tools, chat_template: template });
+        const two = (n) => String(n).padStart(2, '0');
+        const date = new Date();
+        const clock = [date, new Date(date - 60_000)].map((d) => `${two(d.getHours())}:${two(d.getMinutes())}`);
+        // The call's arguments are all that is left to write: {} and the end.
+        const [[open], [close]] = [await engine.tokenize('{'), await engine.tokenize('}')];
+        const calling = {
+          ...chat,
+          tool_choice: { type: 'function', function: { name: 'now' } },
+          temperature: 0,
+          max_tokens: 4,
+          presence_penalty: 2,
+          frequency_penalty: 2,
+          logit_bias: { [open]: 100, [close]: 99, 95: 98 },
+        };
+        const called = [(await engine.chat.completions.create(calling)).choices[0]];
+        for await (const chunk of await engine.chat.completions.create({ ...calling, stream: true })) called.push(...chunk.choices);
+        await engine.adapters.load('it', adapter);
+        const write = async (request) =>
+          (
+            await engine.chat.completions.create({
+              messages,
+              chat_template: '{{ messages[0].content }}',
+              temperature: 0,
+              max_tokens: 12,
+              ignore_eos: true,
+              return_token_ids: true,
+              ...request,
+            })
+          ).choices[0].token_ids;
+        const [adapted, plain] = [await write({ adapter: 'it' }), await write({})];
+        const completion = await engine.completions.create({
+          prompt: await engine.tokenize('the hen'),
+          adapter: 'it',
+          temperature: 0,
+          max_tokens: 12,
+          ignore_eos: true,
+          return_token_ids: true,
+        });
+        const refused = await outcome(engine.chat.completions.create({ ...chat, chat_template: '{{ tools }}', tool_choice: 'required' }));
+        await engine.unload();
+        return { prompt, clock, called, adapted, plain, same: completion.choices[0].token_ids, refused };
+      },
+      { model, device, template: TEMPLATE, adapter: '/golden/lora/ranks' },
+    );
     assert.equal(prompt.slice(5), ' now then user: the hen me:');
     assert.ok(clock.includes(prompt.slice(0, 5)), `${prompt.slice(0, 5)} at ${clock[0]}`);
     const [whole, ...chunks] = called;
     assert.deepEqual([whole.finish_reason, whole.message.content], ['tool_calls', null]);
     const streamed = chunks.flatMap(({ delta }) => delta.tool_calls ?? []);
-    for (const calls of [whole.message.tool_calls, streamed]) assert.deepEqual(calls.map((call) => call.function), [{ name: 'now', arguments: '{}' }]);
+    for (const calls of [whole.message.tool_calls, streamed])
+      assert.deepEqual(
+        calls.map((call) => call.function),
+        [{ name: 'now', arguments: '{}' }],
+      );
     assert.deepEqual(adapted, same);
     assert.notDeepEqual(adapted, plain);
     assert.equal(refused.code, 'INVALID_REQUEST');

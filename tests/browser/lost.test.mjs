@@ -19,7 +19,10 @@ const KILLER = `
 `;
 
 // The bundled model with a template, so that it chats: it goes on with what was said.
-const CHATTING = withTemplate(readFileSync(`${DIST}/models/${readJson(`${DIST}/models/catalogue.json`)[0].file}`), "{% for m in messages %}{{ m.content + ' ' }}{% endfor %}");
+const CHATTING = withTemplate(
+  readFileSync(`${DIST}/models/${readJson(`${DIST}/models/catalogue.json`)[0].file}`),
+  "{% for m in messages %}{{ m.content + ' ' }}{% endfor %}",
+);
 
 /** A GGUF file with one more key: as long as some of its alignments, so that its tensors stay where they are. */
 function withTemplate(bytes, template) {
@@ -45,7 +48,9 @@ before(async () => {
   browser = await startBrowser();
   server = await serveEngine();
   page = await newPage(browser);
-  await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker.js`, 'utf8') }));
+  await page
+    .context()
+    .route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker/worker.js`, 'utf8') }));
   await page.goto(`${server.url}blank.html`);
   await page.evaluate(async () => {
     window.Cresset = (await import('/cresset.js')).Cresset;
@@ -115,16 +120,18 @@ test('where the model cannot be read again the error says why, and a load mends 
 
 test('a visitor sees the text go on', async () => {
   const visitor = await page.context().newPage();
-  await visitor.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"'); });
+  await visitor.addInitScript(() => {
+    if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"');
+  });
   await visitor.goto(`${server.url}#/write`);
-  await visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { timeout: 60_000 });
+  await visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready');
   await visitor.fill('#text', 'Once upon a time');
   await visitor.press('#text', 'Control+Enter');
   await visitor.waitForFunction(() => document.querySelectorAll('#ink .by-model').length > 0);
   await visitor.evaluate(() => new BroadcastChannel('test').postMessage(''));
   const ink = async () => (await visitor.textContent('#ink')).replace(/\u200b$/, '');
   const written = await ink();
-  await visitor.waitForFunction((length) => document.querySelector('#ink').textContent.length > length + 60, written.length, { timeout: 60_000 });
+  await visitor.waitForFunction((length) => document.querySelector('#ink').textContent.length > length + 60, written.length);
   assert.equal(await visitor.locator('#notices .problem').count(), 0);
   assert.ok((await ink()).startsWith(written));
   await visitor.close();
@@ -132,21 +139,24 @@ test('a visitor sees the text go on', async () => {
 
 test('a visitor who chats sees the answer go on and end, and the conversation is kept', async () => {
   const visitor = await page.context().newPage();
-  await visitor.addInitScript(() => { if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"'); });
-  const ready = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden, null, { timeout: 60_000 });
+  await visitor.addInitScript(() => {
+    if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"');
+  });
+  const ready = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden);
   await visitor.goto(`${server.url}#/models`);
   await ready();
   await visitor.setInputFiles('#file', { name: 'chatting.gguf', mimeType: 'application/octet-stream', buffer: CHATTING });
-  await visitor.waitForFunction(() => document.getElementById('model-name').textContent === 'chatting.gguf', null, { timeout: 60_000 });
+  await visitor.waitForFunction(() => document.getElementById('model-name').textContent === 'chatting.gguf');
   await visitor.click('.views [data-view=chat]');
   await ready();
   const rebuilds = () => visitor.evaluate(async () => (await (await import('/page/session.js')).session.engine.stats()).rebuilds);
   const ask = async (text) => {
     await visitor.fill('#message', text);
     await visitor.press('#message', 'Enter');
-    await visitor.waitForFunction(() => document.querySelector('.turn.assistant.writing .words')?.textContent.length > 8, null, { timeout: 60_000 });
+    await visitor.waitForFunction(() => document.querySelector('.turn.assistant.writing .words')?.textContent.length > 8);
   };
-  const answered = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'), null, { timeout: 90_000 });
+  const answered = () =>
+    visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'));
   // That the adapter is software is said already.
   const problems = () => visitor.locator('#notices .problem, #chat-end .problem').allTextContents();
   const known = await problems();
@@ -156,7 +166,7 @@ test('a visitor who chats sees the answer go on and end, and the conversation is
   const [begun] = (await turns()).slice(-1);
   await visitor.evaluate(() => new BroadcastChannel('test').postMessage(''));
   // It says that it writes, and more of it comes.
-  await visitor.waitForFunction((length) => document.querySelector('.turn.assistant.writing .words')?.textContent.length > length + 60, begun.length, { timeout: 60_000 });
+  await visitor.waitForFunction((length) => document.querySelector('.turn.assistant.writing .words')?.textContent.length > length + 60, begun.length);
   assert.equal(await visitor.getAttribute('html', 'data-state'), 'running');
   await answered();
   assert.equal(await rebuilds(), 1);

@@ -18,7 +18,17 @@ const CORS = { 'Access-Control-Allow-Origin': '*' };
 
 before(async () => {
   browser = await startBrowser();
-  server = await startServer({ mock: true, bundled: '', routes: { '/files/trickle.gguf': trickle, '/files/large.gguf': large, '/files/large2.gguf': large, '/files/flaky.gguf': (...call) => flaky.route(...call), '/files/refused.gguf': (request, response) => response.writeHead(403).end() } });
+  server = await startServer({
+    mock: true,
+    bundled: '',
+    routes: {
+      '/files/trickle.gguf': trickle,
+      '/files/large.gguf': large,
+      '/files/large2.gguf': large,
+      '/files/flaky.gguf': (...call) => flaky.route(...call),
+      '/files/refused.gguf': (request, response) => response.writeHead(403).end(),
+    },
+  });
 });
 
 after(async () => {
@@ -37,7 +47,9 @@ function trickle(request, response) {
   const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
   const end = Number(/-(\d+)$/.exec(request.headers.range ?? '')?.[1] ?? bytes.length - 1);
   response.writeHead(request.headers.range ? 206 : 200, {
-    'Content-Type': 'application/octet-stream', 'Content-Length': Math.min(end, bytes.length - 1) - start + 1, ETag: '"trickle"',
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': Math.min(end, bytes.length - 1) - start + 1,
+    ETag: '"trickle"',
     ...(request.headers.range ? { 'Content-Range': `bytes ${start}-${Math.min(end, bytes.length - 1)}/${bytes.length}` } : {}),
   });
   if (/-\d+$/.test(request.headers.range ?? '')) return response.end(bytes.subarray(start, end + 1));
@@ -59,7 +71,11 @@ function large(request, response) {
   const [size, piece] = [101_000_000, Buffer.alloc(1_000_000)];
   const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
   const end = Math.min(Number(/-(\d+)$/.exec(request.headers.range ?? '')?.[1] ?? size - 1), size - 1);
-  response.writeHead(request.headers.range ? 206 : 200, { 'Content-Type': 'application/octet-stream', 'Content-Length': end - start + 1, ...(request.headers.range ? { 'Content-Range': `bytes ${start}-${end}/${size}` } : {}) });
+  response.writeHead(request.headers.range ? 206 : 200, {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': end - start + 1,
+    ...(request.headers.range ? { 'Content-Range': `bytes ${start}-${end}/${size}` } : {}),
+  });
   const head = start === 0 ? gguf('chat') : Buffer.alloc(0);
   response.write(head.subarray(0, end - start + 1));
   for (let left = end - start + 1 - head.length; left > 0; left -= piece.length) response.write(piece.subarray(0, left));
@@ -95,10 +111,13 @@ const look = async (address) => {
 
 /** Whatever was said in passing since the page was opened. */
 const toasts = () => page.evaluate(() => window.said);
-const noteToasts = () => page.evaluate(() => {
-  window.said = [];
-  new MutationObserver((changes) => { for (const { addedNodes } of changes) window.said.push(...[...addedNodes].map(({ textContent }) => textContent)); }).observe(document.getElementById('toasts'), { childList: true });
-});
+const noteToasts = () =>
+  page.evaluate(() => {
+    window.said = [];
+    new MutationObserver((changes) => {
+      for (const { addedNodes } of changes) window.said.push(...[...addedNodes].map(({ textContent }) => textContent));
+    }).observe(document.getElementById('toasts'), { childList: true });
+  });
 
 /** What the page says about a model that did not come. */
 const problem = async () => {
@@ -111,7 +130,10 @@ test('every row has its verdict before anything is downloaded, and no other host
   const rows = await page.locator('#catalogue .model').evaluateAll((all) => all.map((node) => node.textContent));
   assert.ok(rows.length >= 20);
   for (const row of rows) assert.match(row, /(Fits|May be tight|Slow here|Does not fit).*[MG]B on the device.*tokens\/s here.*Get · [\d.]+ [MG]B/s);
-  assert.deepEqual(page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith(`blob:${server.url}`)), []);
+  assert.deepEqual(
+    page.addresses.filter((address) => !address.startsWith(server.url) && !address.startsWith(`blob:${server.url}`)),
+    [],
+  );
   assert.match(await page.textContent('#in-use'), /Ember.*Graphics adapter \(WebGPU\).*Mock adapter.*1,024 tokens.*Weights/s);
 });
 
@@ -157,7 +179,10 @@ test('a row of the catalogue is looked at, downloaded, verified, used, kept and 
   await row.locator('button').click();
   // The mock's bytes are not those of the catalogue: that is noticed, and said.
   assert.match(await problem(), /SmolLM2 135M: The file is not the one that was expected.*SHA-256.*Delete and download again/s);
-  assert.ok(asked.every((url) => url.startsWith('https://huggingface.co/bartowski/SmolLM2-135M-Instruct-GGUF/resolve/09816acd')), asked.join());
+  assert.ok(
+    asked.every((url) => url.startsWith('https://huggingface.co/bartowski/SmolLM2-135M-Instruct-GGUF/resolve/09816acd')),
+    asked.join(),
+  );
   assert.equal(await page.textContent('#model-name'), 'Ember');
   await page.click('#notices button:has-text("Dismiss")');
   await look(`${server.url}files/chat.gguf`);
@@ -254,13 +279,18 @@ test('the visitor can ask the browser to keep models, and is told what it answer
 
 test('files and folders are read where they are dropped', async () => {
   await open();
-  await page.dispatchEvent('body', 'dragenter', { dataTransfer: await page.evaluateHandle(() => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File(['x'], 'x.gguf'));
-    return transfer;
-  }) });
+  await page.dispatchEvent('body', 'dragenter', {
+    dataTransfer: await page.evaluateHandle(() => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(['x'], 'x.gguf'));
+      return transfer;
+    }),
+  });
   assert.ok(await page.isVisible('#drop'));
-  await dropFiles(page, [{ name: 'config.json', bytes: Buffer.from('{}') }, { name: 'model.safetensors', bytes: gguf('') }]);
+  await dropFiles(page, [
+    { name: 'config.json', bytes: Buffer.from('{}') },
+    { name: 'model.safetensors', bytes: gguf('') },
+  ]);
   assert.ok(await page.isHidden('#drop'));
   await page.waitForFunction(() => document.getElementById('model-name').textContent === 'model.safetensors');
   await ready(page);
@@ -300,7 +330,9 @@ test('a model too large is refused with the reason, and nothing of it is downloa
   assert.match(await page.textContent('#fit'), /Does not fit.*It needs 90 GB of memory/s);
   assert.equal(await page.locator('#fit button').count(), 0);
   await look(`${server.url}files/foreign.gguf`);
-  await page.waitForFunction(() => /^Does not run here.*It is of a kind that does not run here yet/s.test(document.querySelector('#fit .verdict')?.textContent ?? ''));
+  await page.waitForFunction(() =>
+    /^Does not run here.*It is of a kind that does not run here yet/s.test(document.querySelector('#fit .verdict')?.textContent ?? ''),
+  );
   await dropFiles(page, [{ name: 'huge.gguf', bytes: gguf('oom') }]);
   assert.match(await problem(), /huge\.gguf: The model is too large for this device.*Q4 instead of Q8.*OUT_OF_MEMORY/s);
   assert.equal(await page.textContent('#model-name'), 'Ember');
@@ -316,7 +348,10 @@ test('in Chinese the page says why in its own words, the engine’s are among th
   await look(`${server.url}files/oom.gguf`);
   await page.waitForSelector('#fit .verdict');
   assert.match(await page.textContent('#fit .verdict'), /最多约有 3\.2 GB/);
-  for (const [place, said] of [['#in-use', 'The adapter is made of paper.'], ['#fit', 'It needs 90 GB of memory.']]) {
+  for (const [place, said] of [
+    ['#in-use', 'The adapter is made of paper.'],
+    ['#fit', 'It needs 90 GB of memory.'],
+  ]) {
     const seen = await page.innerText(place);
     assert.doesNotMatch(seen, /[a-z]{3,} [a-z]{2,} [a-z]{2,}/, place);
     await page.click(`${place} summary`);
@@ -443,7 +478,10 @@ test('a kept file that was damaged is called so, and is mended when that can be 
   flaky.asked = [];
   await page.click('#notices button:has-text("Try again")');
   await ready(page);
-  assert.deepEqual(flaky.reads.map(({ range }) => range), ['bytes=1048576-2097151']);
+  assert.deepEqual(
+    flaky.reads.map(({ range }) => range),
+    ['bytes=1048576-2097151'],
+  );
 });
 
 test('a chosen file that has changed since is to be chosen again', async (t) => {
@@ -500,7 +538,7 @@ test('without room on the device models load all the same', async () => {
 });
 
 test('in a private window models load all the same, and it is said once that they are not kept', async () => {
-  const worker = readFileSync(new URL('../../www/worker.js', import.meta.url), 'utf8');
+  const worker = readFileSync(new URL('../../www/worker/worker.js', import.meta.url), 'utf8');
   const blocked = "StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('blocked', 'SecurityError'));\n";
   page = await newPage(browser);
   await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: blocked + worker }));
@@ -520,7 +558,10 @@ test('a connection that breaks is tried again, and that is what is said', async 
   await open();
   await loadFlaky();
   assert.equal(flaky.cuts, 0);
-  assert.deepEqual((await toasts()).filter((text) => !/is ready/.test(text)), ['The connection broke. Trying again…']);
+  assert.deepEqual(
+    (await toasts()).filter((text) => !/is ready/.test(text)),
+    ['The connection broke. Trying again…'],
+  );
 });
 
 test('a download without a network waits for it, and says so', async () => {

@@ -17,7 +17,7 @@ const WWW = fileURLToPath(new URL('../../www', import.meta.url));
 const MOCK = fileURLToPath(new URL('./mock', import.meta.url));
 const INDEX = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Offline</title><link rel="icon" href="data:,">
   <script type="module">
-    import { registerOffline } from './offline.js';
+    import { registerOffline } from './page/service-worker.js';
     window.updates = 0;
     window.registered = registerOffline({ onUpdate: (apply) => { updates += 1; window.apply = apply; } });
   </script>
@@ -40,7 +40,13 @@ before(async () => {
     routes: {
       '/': send('text/html', () => INDEX),
       '/index.html': send('text/html', () => INDEX),
-      '/sw.js': send('text/javascript', () => worker.replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ stamp: build.stamp, files: [...files, 'vendor/marked.esm.js', 'lazy.js', ...(build.more ?? [])], onUse: { 'threads/rare.js': `sha256-${createHash('sha256').update(RARE).digest('base64')}` } })};`)),
+      '/sw.js': send('text/javascript', () =>
+        worker.replace(
+          /^const BUILD = .*$/m,
+          () =>
+            `const BUILD = ${JSON.stringify({ stamp: build.stamp, files: [...files, 'vendor/marked.esm.js', 'lazy.js', ...(build.more ?? [])], onUse: { 'threads/rare.js': `sha256-${createHash('sha256').update(RARE).digest('base64')}` } })};`,
+        ),
+      ),
       '/threads/rare.js': send('text/javascript', () => build.rare ?? RARE),
       '/lazy.js': send('text/javascript', () => `export default ${JSON.stringify(build.stamp)};`),
     },
@@ -64,8 +70,14 @@ afterEach(() => page.context().close());
 
 const controlled = (on = page) => until(on, async () => (await registered)?.active?.state === 'activated' && navigator.serviceWorker.controller !== null);
 const version = (on = page) => on.evaluate(async () => /"(.*)"/.exec(await (await fetch('/lazy.js')).text())[1]);
-const inCaches = () => page.evaluate(async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)))).flat());
-const update = () => page.evaluate(async () => { await (await registered).update().catch(() => {}); });
+const inCaches = () =>
+  page.evaluate(async () =>
+    (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)))).flat(),
+  );
+const update = () =>
+  page.evaluate(async () => {
+    await (await registered).update().catch(() => {});
+  });
 const waiting = () => until(page, async () => (await registered).waiting !== null && updates > 0);
 
 /** Waits for what a page must look up; pages that are just being reloaded are asked again. */
@@ -97,20 +109,32 @@ test('the second visit needs no network: page, library, widget and model', async
   assert.match(await widget.answers.first().textContent(), /there was a small lamp/);
   const kept = await inCaches();
   assert.ok(kept.includes('/cresset_engine.js') && kept.includes('/widget/core.js'));
-  assert.deepEqual(kept.filter((path) => /\.gguf$/.test(path)), [], 'models are the library’s to keep');
+  assert.deepEqual(
+    kept.filter((path) => /\.gguf$/.test(path)),
+    [],
+    'models are the library’s to keep',
+  );
   assert.deepEqual(page.problems, []);
 });
 
 test('the second visit to the page itself needs no network: its four views open, and Write writes', async (t) => {
   // The page as it is, its worker stamped as for a build, in which the libraries are too.
-  const libraries = Object.keys(VENDORED).filter((name) => name.endsWith('.js')).map((name) => `vendor/${name}`);
+  const libraries = Object.keys(VENDORED)
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => `vendor/${name}`);
   const { files, ...rest } = await listOf([MOCK, WWW]);
-  const worker = (await stampedWorker([MOCK, WWW])).replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify({ ...rest, files: [...files, ...libraries] })};`);
+  const worker = (await stampedWorker([MOCK, WWW])).replace(
+    /^const BUILD = .*$/m,
+    () => `const BUILD = ${JSON.stringify({ ...rest, files: [...files, ...libraries] })};`,
+  );
   const whole = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(worker) } });
   t.after(() => whole.close());
   const visitor = await visit(browser, whole, 'write');
   t.after(() => visitor.context().close());
-  await until(visitor, async () => (await navigator.serviceWorker.getRegistration())?.active?.state === 'activated' && navigator.serviceWorker.controller !== null);
+  await until(
+    visitor,
+    async () => (await navigator.serviceWorker.getRegistration())?.active?.state === 'activated' && navigator.serviceWorker.controller !== null,
+  );
   await visitor.context().setOffline(true);
   await whole.close();
   await visitor.reload();
@@ -169,7 +193,15 @@ test('a build that cannot be fetched whole leaves the old one in place', async (
 test('what few pages use is kept once it is used, and only as this build has it', async () => {
   assert.ok(!(await inCaches()).includes('/threads/rare.js'));
   build.rare = 'export default "another build";';
-  const rare = (query = '') => page.evaluate((query) => import(`/threads/rare.js${query}`).then((module) => module.default, () => 'refused'), query);
+  const rare = (query = '') =>
+    page.evaluate(
+      (query) =>
+        import(`/threads/rare.js${query}`).then(
+          (module) => module.default,
+          () => 'refused',
+        ),
+      query,
+    );
   assert.equal(await rare(), 'refused');
   assert.ok(!(await inCaches()).includes('/threads/rare.js'));
   build.rare = RARE;
@@ -186,7 +218,7 @@ test('without a service worker the page works, and says nothing', async (t) => {
   const plain = await newPage(browser);
   t.after(() => plain.context().close());
   await plain.goto(`${server.url}blank.html`);
-  assert.equal(await plain.evaluate(async (url) => (await import(`${url}offline.js`)).registerOffline(), cdn.url), null);
+  assert.equal(await plain.evaluate(async (url) => (await import(`${url}page/service-worker.js`)).registerOffline(), cdn.url), null);
   assert.deepEqual(plain.problems, []);
 });
 
@@ -195,14 +227,21 @@ test('the stamp names what a build consists of, and changes with any of it', asy
   t.after(() => rmSync(folder, { recursive: true }));
   cpSync(WWW, folder, { recursive: true });
   const first = await listOf([folder]);
-  for (const name of ['index.html', 'cresset.js', 'worker.js', 'cresset-chat.js', 'widget/messages/zh-CN.js', 'models/catalogue.json']) assert.ok(first.files.includes(name), name);
-  assert.deepEqual(first.files.filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)), []);
+  for (const name of ['index.html', 'cresset.js', 'worker/worker.js', 'cresset-chat.js', 'widget/locales/zh-CN.js', 'models/catalogue.json'])
+    assert.ok(first.files.includes(name), name);
+  assert.deepEqual(
+    first.files.filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)),
+    [],
+  );
   assert.deepEqual(await listOf([folder]), first);
   mkdirSync(join(folder, 'threads'));
   writeFileSync(join(folder, 'threads', 'cresset_engine.js'), 'export default 1;');
   const second = await listOf([folder]);
-  assert.deepEqual([second.files, second.onUse], [first.files, { 'threads/cresset_engine.js': `sha256-${createHash('sha256').update('export default 1;').digest('base64')}` }]);
+  assert.deepEqual(
+    [second.files, second.onUse],
+    [first.files, { 'threads/cresset_engine.js': `sha256-${createHash('sha256').update('export default 1;').digest('base64')}` }],
+  );
   assert.notEqual(second.stamp, first.stamp);
-  writeFileSync(join(folder, 'errors.js'), '// changed');
+  writeFileSync(join(folder, 'lib', 'errors.js'), '// changed');
   assert.notEqual((await listOf([folder])).stamp, first.stamp);
 });

@@ -5,9 +5,11 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Marked } from 'marked';
-import { Blocks } from '../../www/answer/blocks.js';
+import sharedEnglish from '../../www/chat/locales/en.js';
+import sharedChinese from '../../www/chat/locales/zh-CN.js';
+import { Blocks } from '../../www/chat/answer/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
-import { Tree, messagesOf, titleOf } from '../../www/page/chat/tree.js';
+import { Tree, messagesOf, titleOf } from '../../www/chat/tree.js';
 import { deviceWords, whyNot } from '../../www/page/reasons.js';
 import { write } from '../../www/page/report.js';
 import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
@@ -15,9 +17,9 @@ import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/mo
 import { choose } from '../../www/page/models/suggestions.js';
 import { bytesOnDevice, judge, judgeFile } from '../../www/page/models/verdict.js';
 import { estimate, weightsOf } from '../../www/page/models/yardstick.js';
-import { Sentences, spoken } from '../../www/answer/sentences.js';
-import { Inked, Tokens } from '../../www/page/write/inked.js';
-import { parse } from '../../www/sources.js';
+import { Sentences, spoken } from '../../www/chat/answer/sentences.js';
+import { Inked, Tokens } from '../../www/page/write/runs.js';
+import { parse } from '../../www/files/sources.js';
 import { WORDS } from './mock/answers.js';
 
 const WWW = fileURLToPath(new URL('../../www/', import.meta.url));
@@ -38,28 +40,64 @@ test('a tree shows one way through its turns, and steps between siblings', () =>
   assert.deepEqual(words(), ['A?', 'one']);
   // What was chosen is found again, and what was said after a version comes back with it.
   const again = new Tree(tree.all(), tree.chosen);
-  assert.deepEqual(again.path().map(({ content }) => content), ['A?', 'one']);
+  assert.deepEqual(
+    again.path().map(({ content }) => content),
+    ['A?', 'one'],
+  );
   again.step(first.id, 1);
-  assert.deepEqual(again.path().map(({ id }) => id), [question.id, second.id, follow.id]);
-  assert.deepEqual(again.pathTo(second.id).map(({ id }) => id), [question.id, second.id]);
+  assert.deepEqual(
+    again.path().map(({ id }) => id),
+    [question.id, second.id, follow.id],
+  );
+  assert.deepEqual(
+    again.pathTo(second.id).map(({ id }) => id),
+    [question.id, second.id],
+  );
   again.remove(follow.id);
-  assert.deepEqual(again.path().map(({ id }) => id), [question.id, second.id]);
+  assert.deepEqual(
+    again.path().map(({ id }) => id),
+    [question.id, second.id],
+  );
 });
 
 test('a turn whose parent was lost is shown all the same', () => {
   const tree = new Tree([{ id: 'b', parent: 'gone', role: 'assistant', content: 'still here', created: 1 }]);
-  assert.deepEqual(tree.path().map(({ content }) => content), ['still here']);
+  assert.deepEqual(
+    tree.path().map(({ content }) => content),
+    ['still here'],
+  );
 });
 
 test('a report holds the error, the adapter, and how it computes, a line each', () => {
-  const variants = { kv: 'f16', matvec: 'workgroup 16×4', matmul: 'f32 ×4', f16: 'by bits', proven: true, demoted: [{ variant: 'f16, native', reason: 'its logits are 80% off in row 0' }] };
-  const info = { build: '0.1.0-b', model: { name: 'M', architecture: 'llama', quantization: 'q4_k', contextLength: 512, vocabularySize: 9 }, device: { backend: 'webgpu' }, variants, memory: { total: 7 } };
+  const variants = {
+    kv: 'f16',
+    matvec: 'workgroup 16×4',
+    matmul: 'f32 ×4',
+    f16: 'by bits',
+    proven: true,
+    demoted: [{ variant: 'f16, native', reason: 'its logits are 80% off in row 0' }],
+  };
+  const info = {
+    build: '0.1.0-b',
+    model: { name: 'M', architecture: 'llama', quantization: 'q4_k', contextLength: 512, vocabularySize: 9 },
+    device: { backend: 'webgpu' },
+    variants,
+    memory: { total: 7 },
+  };
   const error = { code: 'INTERNAL', message: 'a shader does not compile here', details: { kernel: 'matmul' } };
   const lines = write(error, { info, verdicts: [{ key: 'k' }], adapter: { vendor: 'intel' }, browser: 'B', isolated: false }).split('\n');
   assert.deepEqual(lines, [
-    'INTERNAL: a shader does not compile here', 'details: {"kernel":"matmul"}', 'browser: B', 'cross-origin isolated: false', 'adapter: {"vendor":"intel"}',
-    'build: 0.1.0-b', 'device: {"backend":"webgpu"}', `variants: ${JSON.stringify(variants)}`,
-    'model: {"name":"M","architecture":"llama","quantization":"q4_k","contextLength":512}', 'memory: {"total":7}', 'self-tests: [{"key":"k"}]',
+    'INTERNAL: a shader does not compile here',
+    'details: {"kernel":"matmul"}',
+    'browser: B',
+    'cross-origin isolated: false',
+    'adapter: {"vendor":"intel"}',
+    'build: 0.1.0-b',
+    'device: {"backend":"webgpu"}',
+    `variants: ${JSON.stringify(variants)}`,
+    'model: {"name":"M","architecture":"llama","quantization":"q4_k","contextLength":512}',
+    'memory: {"total":7}',
+    'self-tests: [{"key":"k"}]',
   ]);
   // Before a model is loaded less is known.
   const least = write({ code: 'DOWNLOAD', message: 'm' }, { verdicts: [], adapter: 'none', browser: 'B', isolated: true });
@@ -67,14 +105,25 @@ test('a report holds the error, the adapter, and how it computes, a line each', 
 });
 
 test('messages begin with the system prompt and leave out what is empty', () => {
-  const path = [{ role: 'user', content: 'Hi' }, { role: 'assistant', content: '  ' }, { role: 'user', content: 'Hello?' }];
-  assert.deepEqual(messagesOf(path, ' Be brief. ').map(({ role }) => role), ['system', 'user', 'user']);
-  assert.deepEqual(messagesOf(path, '').map(({ content }) => content), ['Hi', 'Hello?']);
+  const path = [
+    { role: 'user', content: 'Hi' },
+    { role: 'assistant', content: '  ' },
+    { role: 'user', content: 'Hello?' },
+  ];
+  assert.deepEqual(
+    messagesOf(path, ' Be brief. ').map(({ role }) => role),
+    ['system', 'user', 'user'],
+  );
+  assert.deepEqual(
+    messagesOf(path, '').map(({ content }) => content),
+    ['Hi', 'Hello?'],
+  );
   assert.equal(titleOf('  Why is\nthe sky blue?'), 'Why is');
   assert.ok(titleOf('word '.repeat(40)).length <= 60);
 });
 
-const MARKDOWN = 'Intro *text*\n\n- a\n- b\n\n  more\n\n1. x\n2. y\n\n```js\ncode <b>\n\nmore\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> said\n> more\n\n# Title\ntext\n\n***\nend [link][1]\n\n[1]: https://example.org\n';
+const MARKDOWN =
+  'Intro *text*\n\n- a\n- b\n\n  more\n\n1. x\n2. y\n\n```js\ncode <b>\n\nmore\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> said\n> more\n\n# Title\ntext\n\n***\nend [link][1]\n\n[1]: https://example.org\n';
 
 test('a text that grows letter by letter has the same blocks as the whole', () => {
   const marked = new Marked({ gfm: true });
@@ -102,7 +151,10 @@ test('line ends of any system are those of the text', () => {
     settled.push(...grown.settled);
     ({ open } = grown);
   }
-  assert.deepEqual([...settled, open].map(({ raw }) => raw.trim()), ['One', 'Two\ntwo', '- three']);
+  assert.deepEqual(
+    [...settled, open].map(({ raw }) => raw.trim()),
+    ['One', 'Two\ntwo', '- three'],
+  );
 });
 
 test('only the last block of a growing text is parsed again', () => {
@@ -113,7 +165,7 @@ test('only the last block of a growing text is parsed again', () => {
     return marked.lexer(text);
   });
   let text = '';
-  for (let i = 0; i < 200; i += 1) blocks.grow(text += `Paragraph ${i} of some length.\n\n`);
+  for (let i = 0; i < 200; i += 1) blocks.grow((text += `Paragraph ${i} of some length.\n\n`));
   assert.ok(parsed < 100, `${parsed} of ${text.length} characters were parsed at once`);
 });
 
@@ -143,31 +195,61 @@ test('conversations survive JSON and Markdown, under new ids', () => {
   assert.equal(back.turns.length, 3);
   assert.notEqual(back.conversation.id, 'x');
   assert.ok(!back.turns.some(({ id }) => id === question.id));
-  assert.deepEqual(new Tree(back.turns, back.conversation.chosen).path().map(({ content }) => content), [question.content, second.content]);
+  assert.deepEqual(
+    new Tree(back.turns, back.conversation.chosen).path().map(({ content }) => content),
+    [question.content, second.content],
+  );
   assert.deepEqual([back.conversation.title, back.conversation.system, back.conversation.updated], ['A question', 'Be kind.', 6]);
   const names = { system: 'System prompt', user: 'You', assistant: 'Model' };
   const markdown = toMarkdown('A question', tree.path(), 'Be kind.', names);
   assert.match(markdown, /^# A question\n/);
   const [read] = fromFile(markdown, 'x.md');
-  assert.deepEqual(new Tree(read.turns).path().map(({ role, content, model }) => [role, content, model]), [['user', question.content, undefined], ['assistant', second.content, 'tutor']]);
+  assert.deepEqual(
+    new Tree(read.turns).path().map(({ role, content, model }) => [role, content, model]),
+    [
+      ['user', question.content, undefined],
+      ['assistant', second.content, 'tutor'],
+    ],
+  );
   assert.deepEqual([read.conversation.title, read.conversation.system], ['A question', 'Be kind.']);
 });
 
 test('files that are no conversations give none', () => {
-  for (const text of ['{}', '{"format":"cresset-conversations"}', '{"format":"cresset-conversations","conversations":[{"turns":[{"role":"tool"}]}]}', '{broken', '# Just a text', '']) {
+  for (const text of [
+    '{}',
+    '{"format":"cresset-conversations"}',
+    '{"format":"cresset-conversations","conversations":[{"turns":[{"role":"tool"}]}]}',
+    '{broken',
+    '# Just a text',
+    '',
+  ]) {
     assert.deepEqual(fromFile(text, 'x.json'), [], text);
   }
-  const [odd] = fromFile('{"format":"cresset-conversations","conversations":[{"title":7,"system":{},"chosen":{"":"q"},"turns":[{"id":"q","role":"user","content":"?","parent":"none","created":"x","extra":1}]}]}', 'x.json');
+  const [odd] = fromFile(
+    '{"format":"cresset-conversations","conversations":[{"title":7,"system":{},"chosen":{"":"q"},"turns":[{"id":"q","role":"user","content":"?","parent":"none","created":"x","extra":1}]}]}',
+    'x.json',
+  );
   assert.equal(odd.conversation.title, '');
   assert.deepEqual(Object.keys(odd.turns[0]).sort(), ['content', 'created', 'id', 'parent', 'role']);
 });
 
 test('an edited text keeps who wrote each part, and a token that was cut loses its probability', () => {
-  const inked = new Inked([{ by: 'visitor', text: 'Once ' }, { by: 'model', text: 'upon', logprob: -1, top: [] }, { by: 'model', text: ' a time', logprob: -2, top: [] }]);
-  inked.edit('Once upon one time');
-  assert.deepEqual(inked.pieces.map(({ by, text, logprob }) => [by, text, logprob]), [
-    ['visitor', 'Once ', undefined], ['model', 'upon', -1], ['model', ' ', undefined], ['visitor', 'one', undefined], ['model', ' time', undefined],
+  const inked = new Inked([
+    { by: 'visitor', text: 'Once ' },
+    { by: 'model', text: 'upon', logprob: -1, top: [] },
+    { by: 'model', text: ' a time', logprob: -2, top: [] },
   ]);
+  inked.edit('Once upon one time');
+  assert.deepEqual(
+    inked.pieces.map(({ by, text, logprob }) => [by, text, logprob]),
+    [
+      ['visitor', 'Once ', undefined],
+      ['model', 'upon', -1],
+      ['model', ' ', undefined],
+      ['visitor', 'one', undefined],
+      ['model', ' time', undefined],
+    ],
+  );
   assert.deepEqual(inked.at(6), { index: 1, start: 5 });
   assert.equal(inked.at(99), null);
   inked.truncate(7);
@@ -175,16 +257,22 @@ test('an edited text keeps who wrote each part, and a token that was cut loses i
   inked.edit('');
   assert.deepEqual(inked.pieces, []);
   // What storage gives may be anything.
-  assert.deepEqual(new Inked([{ by: 'x', text: 5, logprob: 'y' }, null ?? {}]).pieces, [{ by: 'visitor', text: '5' }]);
+  assert.deepEqual(new Inked([{ by: 'x', text: 5, logprob: 'y' }, {}]).pieces, [{ by: 'visitor', text: '5' }]);
   assert.deepEqual(new Inked('nonsense').pieces, []);
 });
 
 test('a character of several tokens is one piece, as likely as all of them', () => {
   const tokens = new Tokens();
-  const chunk = (text, token, logprob) => ({ text, logprobs: { tokens: [token], token_logprobs: [logprob], top_logprobs: [{ [token]: logprob, other: logprob - 1 }] } });
+  const chunk = (text, token, logprob) => ({
+    text,
+    logprobs: { tokens: [token], token_logprobs: [logprob], top_logprobs: [{ [token]: logprob, other: logprob - 1 }] },
+  });
   assert.equal(tokens.add(chunk('', '\ufffd', -0.5)), null);
   assert.deepEqual(tokens.add(chunk('火', '\ufffd', -0.25)), { by: 'model', text: '火', logprob: -0.75, top: [] });
-  assert.deepEqual(tokens.add(chunk(' a', ' a', -1)).top, [[' a', -1], ['other', -2]]);
+  assert.deepEqual(tokens.add(chunk(' a', ' a', -1)).top, [
+    [' a', -1],
+    ['other', -2],
+  ]);
   assert.deepEqual(tokens.add({ text: 'x' }), { by: 'model', text: 'x' });
 });
 
@@ -212,27 +300,49 @@ test('whatever the engine says against a model or a graphics adapter has words',
   assert.equal(deviceWords({ backend: 'webgpu', software: true }, true), 'device.software');
   assert.equal(words(undefined), 'device.cpu', 'the visitor chose it');
   assert.equal(words('unavailable', false), 'device.noWebGpu');
-  assert.deepEqual(['software', 'unavailable', 'wrong-results', 'slower'].map((code) => words(code)), ['device.softwareSkipped', 'device.noAdapter', 'device.wrong', 'device.slower']);
+  assert.deepEqual(
+    ['software', 'unavailable', 'wrong-results', 'slower'].map((code) => words(code)),
+    ['device.softwareSkipped', 'device.noAdapter', 'device.wrong', 'device.slower'],
+  );
   const codes = named('NoGpu').map((code) => words(code));
   codes.forEach((key, index) => has(key, named('NoGpu')[index]));
   assert.equal(new Set([...codes, 'device.cpu']).size, codes.length + 1, 'each has its own');
 });
 
 test('software adapters go by the same names before the engine starts and in it', () => {
-  const names = ['start-engine.js', '../src/device/web.js'].map((path) => /\/[\w|]+\/i(?=\.test\()/.exec(read(path))?.[0]);
+  const names = ['worker/start-engine.js', '../src/device/web.js'].map((path) => /\/[\w|]+\/i(?=\.test\()/.exec(read(path))?.[0]);
   assert.ok(names[0] && names[0] === names[1], names.join(' '));
 });
 
 test('the snippet says what was chosen, and nothing else, safely', () => {
-  const choices = { model: 'default', title: 'He said "hi" & <b>', position: 'bottom-right', theme: 'auto', consent: true, 'local-only': false, accent: '#123456' };
-  assert.deepEqual(attributesOf(choices), [['model', 'default'], ['title', 'He said "hi" & <b>'], ['accent', '#123456'], ['consent', '']]);
+  const choices = {
+    model: 'default',
+    title: 'He said "hi" & <b>',
+    position: 'bottom-right',
+    theme: 'auto',
+    consent: true,
+    'local-only': false,
+    accent: '#123456',
+  };
+  assert.deepEqual(attributesOf(choices), [
+    ['model', 'default'],
+    ['title', 'He said "hi" & <b>'],
+    ['accent', '#123456'],
+    ['consent', ''],
+  ]);
   const snippet = snippetOf(choices, 'https://cdn.example/cresset/');
   assert.match(snippet, /^<script type="module" src="https:\/\/cdn\.example\/cresset\/cresset-chat\.js"><\/script>\n<cresset-chat model="default"\n/);
   assert.match(snippet, /title="He said &quot;hi&quot; &amp; &lt;b>"/);
   assert.match(snippet, / accent="#123456"\n\s+consent><\/cresset-chat>/);
   assert.doesNotMatch(snippet, /style=/, 'strict policies refuse it');
-  assert.equal(policyOf({ model: 'default' }, 'https://a.example/x/', 'https://a.example/'), "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'");
-  assert.match(policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'), /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/);
+  assert.equal(
+    policyOf({ model: 'default' }, 'https://a.example/x/', 'https://a.example/'),
+    "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'",
+  );
+  assert.match(
+    policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'),
+    /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/,
+  );
 });
 
 // What `Cresset.probe` gives: API.md, with the types of its fields.
@@ -263,7 +373,10 @@ test('every row of the catalogue has what a probe would say, of a pinned file', 
 test('the catalogue is filtered by task, size and maker', () => {
   assert.ok(matching(hub, { task: 'code' }).every(({ tasks }) => tasks.includes('code')));
   assert.ok(matching(hub, { size: 'small' }).every(({ downloadBytes }) => downloadBytes < 5e8));
-  assert.deepEqual(matching(hub, { maker: 'Google', size: 'large' }).map(({ name }) => name), ['Gemma 3 4B']);
+  assert.deepEqual(
+    matching(hub, { maker: 'Google', size: 'large' }).map(({ name }) => name),
+    ['Gemma 3 4B'],
+  );
   assert.equal(matching(hub, {}).length, hub.length);
   assert.equal(formatOf(hub.find(({ name }) => name === 'Qwen3 4B')), 'Q4_K_M');
   assert.equal(nameOf(hub[0].model, hub), hub[0].name);
@@ -280,7 +393,14 @@ test('a verdict says what fits, why not, what it takes and how fast it is', () =
   assert.equal(judge(small, measure('cpu')).kind, 'fits');
   assert.equal(judge(row, null).speed, null);
   assert.equal(judge(small, null, { memory: 0.25 }).reason, 'verdict.why.memory');
-  assert.equal(judge(hub.find(({ name }) => name === 'Qwen3 1.7B'), measure('webgpu'), { phone: true }).reason, 'verdict.why.phone');
+  assert.equal(
+    judge(
+      hub.find(({ name }) => name === 'Qwen3 1.7B'),
+      measure('webgpu'),
+      { phone: true },
+    ).reason,
+    'verdict.why.phone',
+  );
   assert.ok(bytesOnDevice(row, 8192) > bytesOnDevice(row, 1024));
   const speed = estimate(measure('webgpu'), small.shape, small.quantization);
   assert.ok(Math.abs(speed - 1 / (1e-10 * weightsOf(small.shape) + 1e-5 * (5 * small.shape.layers + 3))) < 1e-6);
@@ -296,31 +416,43 @@ test('a file that was looked at is judged likewise', () => {
   assert.deepEqual(words({ estimatedTokensPerSecond: null }), ['fits', null]);
   const no = { fits: false, estimatedTokensPerSecond: null };
   assert.deepEqual(words({ ...no, errors: [{ code: 'OUT_OF_MEMORY', message: '', details: { limit: 'page' } }] }), ['no', 'verdict.why.cpu']);
-  assert.deepEqual(judgeFile({ ...fit, ...no, deviceBytes: undefined, errors: [{ code: 'MODEL_UNSUPPORTED', message: '', details: {} }] }), { kind: 'no', reason: 'verdict.why.unsupported', deviceBytes: 9e8, speed: null });
+  assert.deepEqual(judgeFile({ ...fit, ...no, deviceBytes: undefined, errors: [{ code: 'MODEL_UNSUPPORTED', message: '', details: {} }] }), {
+    kind: 'no',
+    reason: 'verdict.why.unsupported',
+    deviceBytes: 9e8,
+    speed: null,
+  });
 });
 
 test('suggestions are different models that fit and speak the language', () => {
   const measure = { weight: { q8_0: 1e-11, q4_k: 1e-11 }, step: 1e-6, device: { backend: 'webgpu', limits: {} } };
   const names = (found) => found.map(({ kind, row }) => [kind, row.name]);
   const chosen = choose(hub, measure, 'en');
-  assert.deepEqual(chosen.map(({ kind }) => kind), ['quick', 'good', 'best']);
+  assert.deepEqual(
+    chosen.map(({ kind }) => kind),
+    ['quick', 'good', 'best'],
+  );
   assert.equal(new Set(chosen.map(({ row }) => row.name)).size, 3);
-  assert.ok(choose(hub, measure, 'zh').every(({ row }) => row.languages.includes('zh') || row.languages.includes('many')), JSON.stringify(names(choose(hub, measure, 'zh'))));
+  assert.ok(
+    choose(hub, measure, 'zh').every(({ row }) => row.languages.includes('zh') || row.languages.includes('many')),
+    JSON.stringify(names(choose(hub, measure, 'zh'))),
+  );
   // A slow device is offered what it can run.
   const slow = choose(hub, { ...measure, weight: { q8_0: 1e-10, q4_k: 1e-10 }, step: 1e-4, device: { backend: 'cpu', limits: {} } }, 'en');
   assert.ok(slow.length >= 1 && slow.every(({ verdict }) => verdict.kind === 'fits'));
 });
 
-const MESSAGES = Object.fromEntries(['en', 'zh'].map((code) => [code, JSON.parse(read(`page/messages/${code}.json`))]));
+const SHARED = { en: sharedEnglish, 'zh-CN': sharedChinese };
+const MESSAGES = Object.fromEntries(Object.keys(SHARED).map((code) => [code, { ...SHARED[code], ...JSON.parse(read(`page/locales/${code}.json`)) }]));
 
 /** A key without the ending of its plural, which only some languages have. */
 const base = (key) => (`${key.replace(/\.(one|other)$/, '')}.one` in MESSAGES.en ? key.replace(/\.(one|other)$/, '') : key);
 
 test('every message is there in every language, with the same parameters', () => {
   const bases = (code) => [...new Set(Object.keys(MESSAGES[code]).map(base))].sort();
-  assert.deepEqual(bases('zh'), bases('en'));
+  assert.deepEqual(bases('zh-CN'), bases('en'));
   const parameters = (text) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
-  for (const [key, text] of Object.entries(MESSAGES.zh)) {
+  for (const [key, text] of Object.entries(MESSAGES['zh-CN'])) {
     assert.deepEqual(parameters(text), parameters(MESSAGES.en[key]), key);
     const english = MESSAGES.en[key].replace(/\{\w+\}|Top-k|Top-p|Min-p|https?:\S+/g, '');
     assert.ok(/\p{Script=Han}/u.test(text) || !/[a-z]{3}/i.test(english), `${key} is not in Chinese: ${text}`);
@@ -328,29 +460,49 @@ test('every message is there in every language, with the same parameters', () =>
 });
 
 test('no message is missing, and none is unused', () => {
-  const sources = [...walk(`${WWW}page`), ...walk(`${WWW}answer`), `${WWW}app.js`, `${WWW}index.html`].map((path) => readFileSync(path, 'utf8')).join('\n');
+  const sources = [...walk(`${WWW}page`), ...walk(`${WWW}chat`), `${WWW}app.js`, `${WWW}index.html`].map((path) => readFileSync(path, 'utf8')).join('\n');
   const keys = new Set(Object.keys(MESSAGES.en).map(base));
   const rooms = new Set([...keys].map((key) => key.split('.')[0]));
   const literals = new Set([...sources.matchAll(/['"]([a-z]\w*(?:\.[\w-]+)+)['"]/g)].map(([, key]) => key));
-  const other = ['draft.new', 'error.INTERNAL', 'error.DOWNLOAD.offline']; // a name in localStorage, the beginning of keys
-  const missing = [...literals].filter((key) => rooms.has(key.split('.')[0]) && !keys.has(key) && !other.includes(key) && !/\.(js|json|css|html|gguf)$/.test(key));
+  const other = ['draft.new', 'problem.INTERNAL', 'problem.DOWNLOAD.offline']; // a name in localStorage, the beginning of keys
+  const missing = [...literals].filter(
+    (key) => rooms.has(key.split('.')[0]) && !keys.has(key) && !other.includes(key) && !/\.(js|json|css|html|gguf)$/.test(key),
+  );
   assert.deepEqual(missing, []);
   // A key may be put together; then what stands for its variable parts is written somewhere in the sources or the data.
-  const known = new Set(`${sources} ${read('models/hub.json')} ${read('progress.js')} ${read('cresset.d.ts')}`.match(/[\w-]+/g));
+  const known = new Set(`${sources} ${read('models/hub.json')} ${read('lib/progress.js')} ${read('cresset.d.ts')}`.match(/[\w-]+/g));
   const patterns = [...sources.matchAll(/`([a-z]+\.[^`]*?\$\{[^`]*)`/g)].map(([, text]) => {
     const parts = text.split(/\$\{(?:[^{}]|\{[^{}]*\})*\}/).map((part) => part.replace(/[.*+?^()|[\]\\]/g, '\\$&'));
     return new RegExp(`^${parts.join('([\\w-]+)')}$`);
   });
-  const used = (key) => literals.has(key) || patterns.some((pattern) => pattern.exec(key)?.slice(1).every((part) => known.has(part)));
-  const errors = /^error\.([A-Z_]+)(?:\.(\w+))?\.(title|advice)$/; // problems.js puts these together of code and kind
-  const errorUsed = (key) => errors.exec(key)?.slice(1, 3).every((part) => part === undefined || known.has(part));
-  assert.deepEqual([...keys].filter((key) => !used(key) && !errorUsed(key)), []);
+  const used = (key) =>
+    literals.has(key) ||
+    patterns.some((pattern) =>
+      pattern
+        .exec(key)
+        ?.slice(1)
+        .every((part) => known.has(part)),
+    );
+  const errors = /^problem\.([A-Z_]+)(?:\.(\w+))?\.(title|advice)$/; // problems.js puts these together of code and kind
+  const errorUsed = (key) =>
+    errors
+      .exec(key)
+      ?.slice(1, 3)
+      .every((part) => part === undefined || known.has(part));
+  assert.deepEqual(
+    [...keys].filter((key) => !used(key) && !errorUsed(key)),
+    [],
+  );
 });
 
 test('every error of the library has words', () => {
   const codes = named('ErrorCode').filter((code) => code !== 'ABORTED');
   assert.ok(codes.length >= 12);
-  for (const code of codes) assert.ok(Object.keys(MESSAGES.en).some((key) => key.startsWith(`error.${code}.`) && key.endsWith('.advice')), code);
+  for (const code of codes)
+    assert.ok(
+      Object.keys(MESSAGES.en).some((key) => key.startsWith(`problem.${code}.`) && key.endsWith('.advice')),
+      code,
+    );
 });
 
 test('the mock tells a story long enough for the tests that read it', () => {
@@ -358,5 +510,7 @@ test('the mock tells a story long enough for the tests that read it', () => {
 });
 
 function walk(folder) {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? walk(`${folder}/${entry.name}`) : /\.(js|html)$/.test(entry.name) ? [`${folder}/${entry.name}`] : []));
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? walk(`${folder}/${entry.name}`) : /\.(js|html)$/.test(entry.name) ? [`${folder}/${entry.name}`] : [],
+  );
 }

@@ -50,7 +50,10 @@ const VIEWS = {
     if (narrow) return;
     // A token that stands on one line.
     const [x, y] = await page.evaluate(() => {
-      const { left, width, top, height } = [...document.querySelectorAll('#ink .token')].slice(28).map((node) => node.getClientRects()).find(({ length }) => length === 1)[0];
+      const { left, width, top, height } = [...document.querySelectorAll('#ink .token')]
+        .slice(28)
+        .map((node) => node.getClientRects())
+        .find(({ length }) => length === 1)[0];
       return [left + width / 2, top + height / 2];
     });
     await page.mouse.move(x, y);
@@ -76,9 +79,21 @@ const VIEWS = {
 };
 
 const browser = await startBrowser();
-const server = await startServer({ mock: true, bundled: '', routes: {
-  '/models/catalogue.json': json([{ id: 'ember', name: 'Cresset Stories 4M', file: 'ember.gguf', bytes: 4_100_000, starters: ['Once upon a time', 'The lighthouse keeper', 'On the first day of winter'] }]),
-} });
+const server = await startServer({
+  mock: true,
+  bundled: '',
+  routes: {
+    '/models/catalogue.json': json([
+      {
+        id: 'ember',
+        name: 'Cresset Stories 4M',
+        file: 'ember.gguf',
+        bytes: 4_100_000,
+        starters: ['Once upon a time', 'The lighthouse keeper', 'On the first day of winter'],
+      },
+    ]),
+  },
+});
 const converter = await browser.newPage();
 // The widget's pictures, which lie there too, are its own tests' to take.
 const beginnings = process.argv.slice(2);

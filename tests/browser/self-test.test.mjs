@@ -31,7 +31,10 @@ after(async () => {
 
 test('the first load proves the adapter, the second knows it, another number format is another matter', async () => {
   const first = await page.evaluate(() => load({ device: 'webgpu' }));
-  assert.ok(first.statuses.some((status) => /proving its kernels/.test(status)), first.statuses.join());
+  assert.ok(
+    first.statuses.some((status) => /proving its kernels/.test(status)),
+    first.statuses.join(),
+  );
   assert.equal(first.variants.proven, true);
   assert.deepEqual(first.variants.demoted, []);
   assert.match(`${first.variants.matvec}, ${first.variants.matmul}`, /^(alone|workgroup|subgroup) .*, f(16|32) ×[48]$/);
@@ -76,7 +79,8 @@ test('a verdict that nothing is right is believed: without being asked the proce
     const cache = await caches.open('cresset self-test');
     const [address] = await cache.keys();
     const verdicts = await (await cache.match(address)).json();
-    for (const verdict of verdicts) Object.assign(verdict, { tuning: null, demoted: [{ variant: 'matvec, alone ×4', reason: 'its logits are 70% off in row 0' }] });
+    for (const verdict of verdicts)
+      Object.assign(verdict, { tuning: null, demoted: [{ variant: 'matvec, alone ×4', reason: 'its logits are 70% off in row 0' }] });
     await cache.put(address, new Response(JSON.stringify(verdicts)));
     return verdicts.length;
   });
@@ -92,7 +96,7 @@ test('what is kept may be anything: it is found out anew', async () => {
     const verdicts = await page.evaluate(async (text) => {
       const cache = await caches.open('cresset self-test');
       await cache.put((await cache.keys())[0], new Response(text));
-      return (await import('/verdicts.js')).readVerdicts();
+      return (await import('/worker/verdicts.js')).readVerdicts();
     }, text);
     assert.deepEqual(verdicts, [], text);
   }

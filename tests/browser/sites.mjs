@@ -1,6 +1,6 @@
 // Pages of site owners, for tests of the widget: plain HTML with one script tag, whatever else the page does.
 
-import { newPage, startServer } from './harness.mjs';
+import { PATIENCE, newPage, startServer } from './harness.mjs';
 
 /** A server with the widget on the mock engine, whose `/site.html` is what a test says it is. */
 export async function startSites({ headers, routes } = {}) {
@@ -9,7 +9,10 @@ export async function startSites({ headers, routes } = {}) {
     mock: true,
     // The library stays in the browser's cache from one test to the next.
     headers: { 'Cache-Control': 'max-age=600', ...headers },
-    routes: { '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' }).end(html), ...routes },
+    routes: {
+      '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store' }).end(html),
+      ...routes,
+    },
   });
   return {
     ...server,
@@ -33,6 +36,7 @@ function siteOf(body, head, lang, script) {
 }
 
 async function inContext(context) {
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   page.problems = [];
   page.addresses = [];
@@ -66,13 +70,16 @@ export function widgetOn(page, selector = 'cresset-chat') {
       await inside('dialog[open]').waitFor();
     },
     /** Until it can answer. */
-    ready: () => inside('dialog[data-state^="ready"]').waitFor({ timeout: 15_000 }),
-    state: (state) => inside(`dialog[data-state^="${state}"]`).waitFor({ timeout: 15_000 }),
+    ready: () => inside('dialog[data-state^="ready"]').waitFor({ timeout: PATIENCE }),
+    state: (state) => inside(`dialog[data-state^="${state}"]`).waitFor({ timeout: PATIENCE }),
     async say(text) {
       await inside('textarea').fill(text);
       await inside('textarea').press('Enter');
     },
     /** Until answer number `count` is whole. */
-    answered: (count = 1) => inside('.turn.assistant:not(.waiting):not(.writing) .words').nth(count - 1).waitFor({ state: 'attached', timeout: 15_000 }),
+    answered: (count = 1) =>
+      inside('.turn.assistant:not(.waiting):not(.writing) .words')
+        .nth(count - 1)
+        .waitFor({ state: 'attached', timeout: PATIENCE }),
   };
 }

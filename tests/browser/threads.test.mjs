@@ -10,7 +10,7 @@ import { STRICT_CSP, newPage, script, startBrowser, startServer } from './harnes
 
 // The engine in a worker, as in the library, but with the logits, which the library does not give.
 const BARE = script(`
-  import { startEngine } from '/start-engine.js';
+  import { startEngine } from '/worker/start-engine.js';
   const filesAt = (paths) => Promise.all(paths.map(async (path) => {
     const blob = await (await fetch(path)).blob();
     return { name: path.split('/').pop(), size: blob.size, read: async (at, length) => new Uint8Array(await blob.slice(at, at + length).arrayBuffer()) };
@@ -29,13 +29,18 @@ const BARE = script(`
 `);
 
 // thread.js, but that it traps in the middle of its first part: its module is the engine's, with every f32x4.mul unreachable.
-const TRAPPING = script(readFileSync(new URL('../../www/thread.js', import.meta.url), 'utf8').replace('({ data: { module, memory } }) => {', `async ({ data: { memory } }) => {
-    const bytes = new Uint8Array(await (await fetch('./threads/cresset_engine_bg.wasm')).arrayBuffer());
+const TRAPPING = script(
+  readFileSync(new URL('../../www/worker/thread.js', import.meta.url), 'utf8').replace(
+    '({ data: { module, memory } }) => {',
+    `async ({ data: { memory } }) => {
+    const bytes = new Uint8Array(await (await fetch('../threads/cresset_engine_bg.wasm')).arrayBuffer());
     for (let at = bytes.indexOf(0xfd); at >= 0; at = bytes.indexOf(0xfd, at + 1)) {
       if (bytes[at + 1] === 0xe6 && bytes[at + 2] === 0x01) bytes.set([0x00, 0x01, 0x01], at);
     }
     const module = await WebAssembly.compile(bytes);
-`));
+`,
+  ),
+);
 
 const skip = existsSync(`${DIST}/threads/cresset_engine_bg.wasm`) ? false : 'dist/ has no engine with threads: run ./build.sh first';
 
@@ -50,7 +55,11 @@ async function openAt(server) {
   await opened.goto(`${server.url}blank.html`);
   await opened.evaluate(async () => {
     window.Cresset = (await import('/cresset.js')).Cresset;
-    window.outcome = (promise) => promise.then((value) => ({ value }), ({ code, message }) => ({ code, message }));
+    window.outcome = (promise) =>
+      promise.then(
+        (value) => ({ value }),
+        ({ code, message }) => ({ code, message }),
+      );
     window.write = async (options) => {
       const engine = await Cresset.load('default', options);
       const { choices } = await engine.completions.create({ prompt: 'Once upon a time', max_tokens: 40, temperature: 0, return_token_ids: true });
@@ -79,17 +88,21 @@ after(async () => {
 function compute(folder, name, threads) {
   const { cases } = readJson(`${TESTS}golden/${folder}/expected.json`);
   const { sequences, greedy } = cases.find(({ files, context }) => files.includes(name) && !context);
-  return page.evaluate(async ({ threads, job }) => {
-    const worker = new Worker('/bare.js', { type: 'module' });
-    worker.postMessage({ device: 'cpu', threads });
-    worker.postMessage(job);
-    const answer = await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.onerror = ({ message }) => reject(new Error(message));
-    });
-    worker.terminate();
-    return answer;
-  }, { threads, job: { paths: filesOf(folder, name), sequences: sequences.map(({ ids }) => ids), prompt: greedy.prompt } })
+  return page
+    .evaluate(
+      async ({ threads, job }) => {
+        const worker = new Worker('/bare.js', { type: 'module' });
+        worker.postMessage({ device: 'cpu', threads });
+        worker.postMessage(job);
+        const answer = await new Promise((resolve, reject) => {
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.onerror = ({ message }) => reject(new Error(message));
+        });
+        worker.terminate();
+        return answer;
+      },
+      { threads, job: { paths: filesOf(folder, name), sequences: sequences.map(({ ids }) => ids), prompt: greedy.prompt } },
+    )
     .then((got) => ({ ...got, sequences, greedy }));
 }
 
@@ -102,13 +115,17 @@ async function workers() {
 }
 
 async function noWorkers() {
-  for (let tries = 0; await workers() > 0; tries += 1) {
+  for (let tries = 0; (await workers()) > 0; tries += 1) {
     assert.ok(tries < 200, 'workers are left');
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
 
-for (const [folder, name] of [['llama-gqa', 'q8_0.gguf'], ['llama-gqa', 'q4_0.gguf'], ['qwen3', 'model.safetensors']]) {
+for (const [folder, name] of [
+  ['llama-gqa', 'q8_0.gguf'],
+  ['llama-gqa', 'q4_0.gguf'],
+  ['qwen3', 'model.safetensors'],
+]) {
   test(`${folder}/${name}: any number of threads gives the same logits, the reference's`, { skip }, async () => {
     const one = await compute(folder, name, 1);
     assert.equal(one.threads, 1);
@@ -137,7 +154,9 @@ test('the library takes threads where the page is isolated, and its workers end 
   assert.deepEqual([usual.backend, usual.threads], ['cpu', Math.min(cores, 8)]);
   assert.deepEqual(usual.ids, three.ids);
   await noWorkers();
-  await page.evaluate(async () => { window.kept = await Cresset.load('default', { device: 'cpu', threads: 4 }); });
+  await page.evaluate(async () => {
+    window.kept = await Cresset.load('default', { device: 'cpu', threads: 4 });
+  });
   assert.equal(await workers(), 4);
   // In the middle of an answer, too.
   await page.evaluate(async () => {
@@ -158,7 +177,10 @@ test('one thread, and pages that are not isolated, get the engine without shared
   assert.deepEqual([shut.backend, shut.threads], ['cpu', 1]);
   assert.deepEqual(shut.ids, alone.ids);
   for (const { addresses, problems } of [one, open]) {
-    assert.deepEqual(addresses.filter((address) => /thread/.test(address)), []);
+    assert.deepEqual(
+      addresses.filter((address) => /thread/.test(address)),
+      [],
+    );
     assert.deepEqual(problems, []);
   }
 });
@@ -167,12 +189,17 @@ test('WebGPU works on an isolated page, with the engine without shared memory', 
   const opened = await openAt(isolated);
   const { backend, threads } = await opened.evaluate(() => write({ device: 'webgpu', threads: 2 }));
   assert.deepEqual([backend, threads], ['webgpu', undefined]);
-  assert.deepEqual(opened.addresses.filter((address) => /thread/.test(address)), []);
+  assert.deepEqual(
+    opened.addresses.filter((address) => /thread/.test(address)),
+    [],
+  );
 });
 
 test('probe and measure speak of the engine that loading would take', { skip }, async () => {
   const [{ device, estimatedTokensPerSecond }, { engineBytes }, alone] = await page.evaluate(async () => [
-    await Cresset.probe('default', { device: 'cpu', threads: 2 }), await Cresset.measure('default', { device: 'cpu', threads: 2 }), await Cresset.measure('default', { device: 'cpu', threads: 1 }),
+    await Cresset.probe('default', { device: 'cpu', threads: 2 }),
+    await Cresset.measure('default', { device: 'cpu', threads: 2 }),
+    await Cresset.measure('default', { device: 'cpu', threads: 1 }),
   ]);
   assert.equal(device.threads, 2);
   assert.ok(estimatedTokensPerSecond > 0);
@@ -190,10 +217,10 @@ test('threads that are no number of threads are refused', { skip }, async () => 
 test('where shared memory is refused, or its files are missing, one thread does', { skip }, async (t) => {
   const missing = await serveWith(ISOLATED, { '/threads/cresset_engine_bg.wasm': (request, response) => response.writeHead(404).end() });
   const refusal = 'WebAssembly.Memory = class { constructor() { throw new RangeError("could not allocate memory"); } };';
-  const worker = await (await fetch(`${isolated.url}worker.js`)).text();
-  const refusing = await serveWith(ISOLATED, { '/refuse.js': script(refusal), '/worker.js': script(`import './refuse.js';\n${worker}`) });
+  const worker = await (await fetch(`${isolated.url}worker/worker.js`)).text();
+  const refusing = await serveWith(ISOLATED, { '/refuse.js': script(refusal), '/worker/worker.js': script(`import '/refuse.js';\n${worker}`) });
   // Helpers that cannot be started leave the engine alone with its memory.
-  const shut = await serveWith(ISOLATED, { '/thread.js': (request, response) => response.writeHead(404).end() });
+  const shut = await serveWith(ISOLATED, { '/worker/thread.js': (request, response) => response.writeHead(404).end() });
   for (const server of [missing, refusing, shut]) t.after(() => server.close());
   for (const server of [missing, refusing, shut]) {
     const opened = await openAt(server);
@@ -203,7 +230,7 @@ test('where shared memory is refused, or its files are missing, one thread does'
 });
 
 test('a helper that traps ends the engine with an error, and nobody waits for it', { skip }, async (t) => {
-  const server = await serveWith(ISOLATED, { '/thread.js': TRAPPING });
+  const server = await serveWith(ISOLATED, { '/worker/thread.js': TRAPPING });
   t.after(() => server.close());
   const opened = await openAt(server);
   const { code, message } = await opened.evaluate(() => outcome(write({ device: 'cpu', threads: 2 })));
@@ -214,7 +241,10 @@ test('a helper that traps ends the engine with an error, and nobody waits for it
 
 test('the library served by another origin has threads too', { skip }, async (t) => {
   const library = await serveWith({ ...ISOLATED, 'Access-Control-Allow-Origin': '*' });
-  const site = await serveWith({ ...ISOLATED, 'Content-Security-Policy': `default-src 'self'; script-src 'self' 'wasm-unsafe-eval' ${library.url}; worker-src blob:; connect-src ${library.url}` });
+  const site = await serveWith({
+    ...ISOLATED,
+    'Content-Security-Policy': `default-src 'self'; script-src 'self' 'wasm-unsafe-eval' ${library.url}; worker-src blob:; connect-src ${library.url}`,
+  });
   for (const server of [library, site]) t.after(() => server.close());
   const opened = await newPage(browser);
   await opened.goto(`${site.url}blank.html`);

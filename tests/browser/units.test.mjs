@@ -4,23 +4,26 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { parseIntegrity } from '../../www/open.js';
-import { Pace, describeProgress, formatBytes } from '../../www/progress.js';
-import { encodeRequest } from '../../www/requests.js';
-import { Sha256 } from '../../www/sha256.js';
-import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/sources.js';
-import english from '../../www/widget/messages/en.js';
-import chinese from '../../www/widget/messages/zh-CN.js';
+import { parseIntegrity } from '../../www/files/open.js';
+import { Pace, describeProgress, formatBytes } from '../../www/lib/progress.js';
+import { encodeRequest } from '../../www/lib/requests.js';
+import { Sha256 } from '../../www/files/sha256.js';
+import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/files/sources.js';
+import sharedEnglish from '../../www/chat/locales/en.js';
+import sharedChinese from '../../www/chat/locales/zh-CN.js';
+import widgetEnglish from '../../www/widget/locales/en.js';
+import widgetChinese from '../../www/widget/locales/zh-CN.js';
 import { EventParser } from '../../www/widget/sse.js';
-import { partsOf } from '../../www/answer/thought.js';
-import { LANGUAGES } from '../../www/widget/words.js';
-import { explain } from '../../www/widget/problems.js';
+import { partsOf } from '../../www/chat/answer/thought.js';
+import { Translator } from '../../www/chat/i18n.js';
+import { LOCALES, localeOf } from '../../www/chat/locale.js';
+import { explain } from '../../www/chat/problems.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
     const bytes = randomBytes(length);
     const hash = new Sha256();
-    for (let at = 0, step = 1; at < length; at += step, step = (step * 7) % 97 + 1) hash.update(bytes.subarray(at, at + step));
+    for (let at = 0, step = 1; at < length; at += step, step = ((step * 7) % 97) + 1) hash.update(bytes.subarray(at, at + step));
     assert.equal(hash.hex(), createHash('sha256').update(bytes).digest('hex'), `${length} bytes`);
   }
 });
@@ -35,7 +38,15 @@ test('every form of a model is understood, relative to the page', () => {
   assert.equal(at('hf:o/r/m.gguf@refs/pr/1').url, 'https://huggingface.co/o/r/resolve/refs%2Fpr%2F1/m.gguf');
   assert.deepEqual(at('hf:o/r@v1').hub, { repo: 'o/r', revision: 'v1' });
   assert.equal(at(new ArrayBuffer(4)).blobs[0].size, 4);
-  for (const [model, code] of [['nothing', 'MODEL_NOT_FOUND'], ['hf:o', 'INVALID_REQUEST'], ['file:///x.gguf', 'INVALID_REQUEST'], ['', 'MODEL_NOT_FOUND'], [5, 'INVALID_REQUEST'], [null, 'INVALID_REQUEST'], [[], 'INVALID_REQUEST']]) {
+  for (const [model, code] of [
+    ['nothing', 'MODEL_NOT_FOUND'],
+    ['hf:o', 'INVALID_REQUEST'],
+    ['file:///x.gguf', 'INVALID_REQUEST'],
+    ['', 'MODEL_NOT_FOUND'],
+    [5, 'INVALID_REQUEST'],
+    [null, 'INVALID_REQUEST'],
+    [[], 'INVALID_REQUEST'],
+  ]) {
     assert.throws(() => at(model), { name: 'CressetError', code }, String(model));
   }
 });
@@ -46,7 +57,8 @@ test('an adapter is an address or files, never a name', () => {
   assert.equal(at('default').url, 'https://site.example/app/default');
   assert.deepEqual(at('hf:o/r').hub, { repo: 'o/r', revision: 'main' });
   assert.equal(at(new Blob(['x'])).blobs.length, 1);
-  for (const wrong of [5, null, [], 'hf:o', 'file:///x']) assert.throws(() => at(wrong), { code: 'INVALID_REQUEST', details: { field: 'adapter' } }, String(wrong));
+  for (const wrong of [5, null, [], 'hf:o', 'file:///x'])
+    assert.throws(() => at(wrong), { code: 'INVALID_REQUEST', details: { field: 'adapter' } }, String(wrong));
   assert.equal(bestAdapter(['README.md', 'x.gguf', 'adapter_model.safetensors']), 'adapter_model.safetensors');
   assert.equal(bestAdapter(['x.gguf', 'adapters.safetensors', '0000100_adapters.safetensors']), 'adapters.safetensors');
   assert.equal(bestAdapter(['README.md', 'x-f16-lora.gguf']), 'x-f16-lora.gguf');
@@ -79,9 +91,18 @@ test('files of a chosen folder keep the way to them', async () => {
   const file = (webkitRelativePath) => Object.assign(new File(['x'], webkitRelativePath.split('/').pop()), { webkitRelativePath });
   const paths = ['m/config.json', 'm/model.safetensors', 'm/1_Pooling/config.json'];
   const source = parse(paths.map(file), 'https://site.example/');
-  assert.deepEqual((await resolve(source, {})).map(({ name }) => name), paths);
-  assert.deepEqual((await resolve(parse([new File(['x'], 'a.gguf')], 'https://site.example/'), {})).map(({ name }) => name), ['a.gguf']);
-  assert.deepEqual((await resolve(parse(new Blob(['x']), 'https://site.example/'), {})).map(({ name }) => name), ['model']);
+  assert.deepEqual(
+    (await resolve(source, {})).map(({ name }) => name),
+    paths,
+  );
+  assert.deepEqual(
+    (await resolve(parse([new File(['x'], 'a.gguf')], 'https://site.example/'), {})).map(({ name }) => name),
+    ['a.gguf'],
+  );
+  assert.deepEqual(
+    (await resolve(parse(new Blob(['x']), 'https://site.example/'), {})).map(({ name }) => name),
+    ['model'],
+  );
 });
 
 test('integrity is read in base64 and hexadecimal', () => {
@@ -108,6 +129,30 @@ test('progress has a fraction only where a total is known', () => {
   assert.deepEqual([0, 999, 999_600, 1_000_000, 9_960_000, 639_000_000].map(formatBytes), ['0 bytes', '999 bytes', '1.0 MB', '1.0 MB', '10 MB', '639 MB']);
 });
 
+const english = { ...sharedEnglish, ...widgetEnglish };
+const chinese = { ...sharedChinese, ...widgetChinese };
+
+test('a locale is found under older names too', () => {
+  assert.deepEqual(
+    ['zh', 'zh-CN', 'zh_CN', 'zh-Hans', 'ZH', ' zh-TW '].map((tag) => localeOf(tag)),
+    Array(6).fill('zh-CN'),
+  );
+  assert.deepEqual(
+    [[], [null], ['en-GB'], ['fr'], ['zhu'], ['fr', 'zh'], [undefined, 'de', 'en', 'zh']].map((tags) => localeOf(...tags)),
+    ['en', 'en', 'en', 'en', 'en', 'zh-CN', 'en'],
+  );
+});
+
+test('messages are filled in as a language does', () => {
+  const { t, has } = new Translator('en', { a: '{x} of {x}, {y}', 'b.one': 'one {count}', 'b.other': '{count} of them', c: 'old' }, { c: 'new' });
+  assert.equal(t('a', { x: 1200.5 }), '1,200.5 of 1,200.5, {y}');
+  assert.deepEqual(
+    [1, 2000].map((count) => t('b', { count })),
+    ['one 1', '2,000 of them'],
+  );
+  assert.deepEqual([t('c'), t('d'), t('toString'), has('toString')], ['new', 'd', 'toString', false]);
+});
+
 test('the widget says the same in every language, and nothing else', () => {
   const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(String).sort().join();
   assert.deepEqual(Object.keys(chinese), Object.keys(english));
@@ -115,19 +160,33 @@ test('the widget says the same in every language, and nothing else', () => {
     assert.equal(places(chinese[key]), places(text), key);
     assert.match(chinese[key], /[\u4e00-\u9fff]/, key);
   }
-  const folders = ['widget', 'answer'].map((name) => new URL(`../../www/${name}/`, import.meta.url));
-  const code = folders.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => readFileSync(new URL(name, folder), 'utf8'))).join('\n');
+  const folders = ['widget', 'chat', 'chat/answer'].map((name) => new URL(`../../www/${name}/`, import.meta.url));
+  const code = folders
+    .flatMap((folder) =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.js'))
+        .map((name) => readFileSync(new URL(name, folder), 'utf8')),
+    )
+    .join('\n');
   const used = (key) => [`'${key}'`, `words.${key}`, `.${key};`, `.${key},`].some((text) => code.includes(text));
   // Families of keys that code puts together.
-  const family = (key) => /^(greeting|placeholder|progress|warning|note|problem|status)\./.test(key) && code.includes(`\`${key.split('.')[0]}.\${`);
-  assert.deepEqual(Object.keys(english).filter((key) => !used(key) && !family(key)), []);
-  assert.deepEqual(LANGUAGES, ['en', 'zh-CN']);
+  const family = (key) => /^(answer|greeting|placeholder|progress|warning|note|problem|status)\./.test(key) && code.includes(`\`${key.split('.')[0]}.\${`);
+  assert.deepEqual(
+    Object.keys(english).filter((key) => !used(key) && !family(key)),
+    [],
+  );
+  assert.deepEqual(Object.keys(LOCALES), ['en', 'zh-CN']);
 });
 
 test('the widget says what became of a kept or chosen file', () => {
-  const key = (details) => explain({ code: 'STORAGE', details }).key;
-  assert.deepEqual([{ moved: true }, { damaged: true }, { damaged: false }, { refused: true }, undefined].map(key), ['moved', 'STORAGE', 'STORAGE', 'unkept', 'unkept']);
-  for (const name of ['moved', 'STORAGE', 'unkept']) assert.ok(english[`problem.${name}.title`] && english[`problem.${name}.advice`], name);
+  const words = new Translator('en', english);
+  const key = (details) => Object.keys(english).find((key) => english[key] === explain({ code: 'STORAGE', details }, words).title);
+  assert.deepEqual(
+    [{ moved: true }, { damaged: true }, { damaged: false }, { refused: true }, undefined].map(key),
+    ['STORAGE.moved', 'STORAGE', 'STORAGE', 'STORAGE.refused', 'STORAGE.refused'].map((name) => `problem.${name}.title`),
+  );
+  assert.deepEqual(explain({ code: 'DOWNLOAD', details: { endpoint: 'a.example' } }, words).title, 'a.example did not answer');
+  assert.deepEqual(explain({ code: 'UNHEARD_OF' }, words), { title: english['problem.INTERNAL.title'], advice: english['problem.INTERNAL.advice'] });
 });
 
 test('events of a server are understood wherever they are cut', () => {
@@ -153,7 +212,10 @@ test('what a model thinks is told apart from what it says, whole or not', () => 
 test('the pace of a download is that of its last seconds', () => {
   let now = 0;
   const pace = new Pace(() => now);
-  const at = (time, loaded) => { now = time; return pace.at(loaded); };
+  const at = (time, loaded) => {
+    now = time;
+    return pace.at(loaded);
+  };
   assert.equal(at(0, 100), null);
   assert.equal(at(500, 600), null);
   assert.equal(at(1000, 1100), 1000);

@@ -41,7 +41,11 @@ function sparse(request, response) {
   const { head, size } = large;
   const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number);
   const last = Math.min(end, size - 1);
-  response.writeHead(206, { 'Content-Type': 'application/octet-stream', 'Content-Length': last - start + 1, 'Content-Range': `bytes ${start}-${last}/${size}` });
+  response.writeHead(206, {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': last - start + 1,
+    'Content-Range': `bytes ${start}-${last}/${size}`,
+  });
   response.write(head.subarray(start, last + 1));
   response.end(Buffer.alloc(last + 1 - Math.max(start, Math.min(head.length, last + 1))));
 }
@@ -55,14 +59,16 @@ async function open(device) {
     Object.defineProperty(Navigator.prototype, 'deviceMemory', { get: () => 8 });
   }, device);
   await page.goto(`${server.url}#/models`);
-  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('catalogue-measure')?.textContent.includes('estimates'), null, { timeout: 60_000 });
+  await page.waitForFunction(
+    () => document.documentElement.dataset.state === 'ready' && document.getElementById('catalogue-measure')?.textContent.includes('estimates'),
+  );
   return page;
 }
 
 async function look(page, path) {
   await page.fill('#address', `${server.url}${path}`);
   await page.press('#address', 'Enter');
-  await page.waitForSelector('#fit :is(.verdict, .problem)', { timeout: 60_000 });
+  await page.waitForSelector('#fit :is(.verdict, .problem)');
   const card = await page.innerText('#fit');
   await page.evaluate(() => document.getElementById('fit').replaceChildren());
   return card.replace(/\s+/g, ' ');
@@ -75,17 +81,22 @@ for (const device of DEVICES) {
     const card = await look(page, `models/${BUNDLED.file}`);
     assert.match(card, /llama · 4M · Q8_0 · 256 tokens (Fits|Slow here).* ([\d.]+) MB on the device.*about [\d.,]+ tokens\/s here.*Get · 4\.4 MB/);
     const { fit, yardstick, memory, report } = await page.evaluate(async (device) => {
-      const [{ Cresset }, { session }, { estimate, measureDevice }] = await Promise.all(['/cresset.js', '/page/session.js', '/page/models/yardstick.js'].map((path) => import(path)));
+      const [{ Cresset }, { session }, { estimate, measureDevice }] = await Promise.all(
+        ['/cresset.js', '/page/session.js', '/page/models/yardstick.js'].map((path) => import(path)),
+      );
       const fit = await Cresset.probe('default', { device });
       const { nLayers: layers, dModel: width, nHeads: heads, nKvHeads: kvHeads, headDim: headWidth, dFfn: hidden, vocabulary } = fit.shape;
       const yardstick = estimate(await measureDevice(), { layers, width, heads, kvHeads, headWidth, hidden, vocabulary }, fit.quantization);
       return { fit, yardstick, memory: session.engine.info.memory, report: await session.engine.bench({ prompt: 8, generate: 32, repeat: 2 }) };
     }, device);
     assert.equal(fit.device.backend, device);
-    for (const speed of [fit.estimatedTokensPerSecond, yardstick, report.decode_tokens_per_s]) assert.ok(Number.isFinite(speed) && speed > 0, `${speed} tokens/s`);
+    for (const speed of [fit.estimatedTokensPerSecond, yardstick, report.decode_tokens_per_s])
+      assert.ok(Number.isFinite(speed) && speed > 0, `${speed} tokens/s`);
     assert.ok(Math.abs(fit.deviceBytes / memory.total - 1) < 0.1, `${fit.deviceBytes} bytes said, ${memory.total} taken`);
     const ratio = (speed) => (report.decode_tokens_per_s / speed).toFixed(2);
-    t.diagnostic(`${device}: ${report.decode_tokens_per_s.toFixed(1)} tokens/s; of the probe's estimate ${ratio(fit.estimatedTokensPerSecond)}, of the yardstick's ${ratio(yardstick)}`);
+    t.diagnostic(
+      `${device}: ${report.decode_tokens_per_s.toFixed(1)} tokens/s; of the probe's estimate ${ratio(fit.estimatedTokensPerSecond)}, of the yardstick's ${ratio(yardstick)}`,
+    );
     assert.deepEqual(page.problems, []);
   });
 
@@ -116,17 +127,22 @@ for (const device of DEVICES) {
   test(`${device}: a row of the catalogue is judged as the engine judges a file of its shape`, async (t) => {
     const page = await open(device);
     t.after(() => page.context().close());
-    const verdicts = await page.evaluate(async (rows) => {
-      const [{ Cresset }, { session }, { judge, judgeFile, thisDevice }, { measureDevice, yardstick }] = await Promise.all(['/cresset.js', '/page/session.js', '/page/models/verdict.js', '/page/models/yardstick.js'].map((path) => import(path)));
-      const [measure, here] = [await measureDevice(), { ...thisDevice(), contextLength: 256 }];
-      const verdicts = [];
-      for (const row of rows) {
-        const file = yardstick(row.shape, row.quantization);
-        const fit = await Cresset.probe(file, { device: session.device });
-        verdicts.push({ name: row.name, problem: fit.reason, row: judge({ ...row, downloadBytes: file.size }, measure, here), file: judgeFile(fit, here) });
-      }
-      return verdicts;
-    }, ROWS.filter(({ quantization, shape }) => (quantization === 'q8_0' || quantization === 'q4_k') && shape.width % 256 === 0 && shape.hidden % 256 === 0));
+    const verdicts = await page.evaluate(
+      async (rows) => {
+        const [{ Cresset }, { session }, { judge, judgeFile, thisDevice }, { measureDevice, yardstick }] = await Promise.all(
+          ['/cresset.js', '/page/session.js', '/page/models/verdict.js', '/page/models/yardstick.js'].map((path) => import(path)),
+        );
+        const [measure, here] = [await measureDevice(), { ...thisDevice(), contextLength: 256 }];
+        const verdicts = [];
+        for (const row of rows) {
+          const file = yardstick(row.shape, row.quantization);
+          const fit = await Cresset.probe(file, { device: session.device });
+          verdicts.push({ name: row.name, problem: fit.reason, row: judge({ ...row, downloadBytes: file.size }, measure, here), file: judgeFile(fit, here) });
+        }
+        return verdicts;
+      },
+      ROWS.filter(({ quantization, shape }) => (quantization === 'q8_0' || quantization === 'q4_k') && shape.width % 256 === 0 && shape.hidden % 256 === 0),
+    );
     assert.ok(verdicts.length >= 10, `${verdicts.length} rows`);
     // Whether it is slow depends on what else the machine does.
     const calm = ({ kind, reason }) => (kind === 'slow' ? ['fits', null] : [kind, reason]);

@@ -1,6 +1,6 @@
 // What a visitor does on the page, for the tests of its views: come, wait, choose a model, say something.
 
-import { gguf, newPage } from './harness.mjs';
+import { PATIENCE, gguf, newPage } from './harness.mjs';
 
 /** A fresh profile on a view of the page. @param {string} [view]   'chat', 'write', … */
 export async function visit(browser, server, view = '', options = {}) {
@@ -12,7 +12,9 @@ export async function visit(browser, server, view = '', options = {}) {
 
 /** Until a model is loaded, and nothing goes on. */
 export function ready(page) {
-  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden, null, { timeout: 15_000 });
+  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden, null, {
+    timeout: PATIENCE,
+  });
 }
 
 /** Drops a model with these traits onto the page, and waits until it is loaded. */
@@ -24,11 +26,14 @@ export async function drop(page, name, traits) {
 
 /** Drops files. @param {{ name: string, bytes: Buffer }[]} files */
 export async function dropFiles(page, files) {
-  const transfer = await page.evaluateHandle((files) => {
-    const transfer = new DataTransfer();
-    for (const { name, bytes } of files) transfer.items.add(new File([Uint8Array.from(bytes)], name));
-    return transfer;
-  }, files.map(({ name, bytes }) => ({ name, bytes: [...bytes] })));
+  const transfer = await page.evaluateHandle(
+    (files) => {
+      const transfer = new DataTransfer();
+      for (const { name, bytes } of files) transfer.items.add(new File([Uint8Array.from(bytes)], name));
+      return transfer;
+    },
+    files.map(({ name, bytes }) => ({ name, bytes: [...bytes] })),
+  );
   await page.dispatchEvent('body', 'drop', { dataTransfer: transfer });
 }
 
@@ -41,7 +46,11 @@ export async function say(page, text) {
 
 /** Until the model has answered the last question. */
 export function answered(page) {
-  return page.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'), null, { timeout: 20_000 });
+  return page.waitForFunction(
+    () => document.documentElement.dataset.state === 'ready' && document.querySelector('#turns > :last-child.assistant:not(.writing)'),
+    null,
+    { timeout: PATIENCE },
+  );
 }
 
 /** The words of the turns that are shown. */
@@ -54,12 +63,16 @@ export function behind(page) {
     let id = 0;
     const [draw, undraw] = [requestAnimationFrame, cancelAnimationFrame].map((deed) => deed.bind(window));
     window.requestAnimationFrame = (deed) => {
-      held.set(id -= 1, deed);
+      held.set((id -= 1), deed);
       return id;
     };
     window.cancelAnimationFrame = (which) => (held.delete(which) ? undefined : undraw(which));
     const seen = (state) => {
-      for (const [name, value] of [['visibilityState', state], ['hidden', state === 'hidden']]) Object.defineProperty(document, name, { configurable: true, value });
+      for (const [name, value] of [
+        ['visibilityState', state],
+        ['hidden', state === 'hidden'],
+      ])
+        Object.defineProperty(document, name, { configurable: true, value });
       document.dispatchEvent(new Event('visibilitychange'));
     };
     window.comeBack = () => {

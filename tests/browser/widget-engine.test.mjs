@@ -22,8 +22,9 @@ before(async () => {
     headers: { 'Content-Security-Policy': STRICT_CSP },
     routes: {
       // The page's own place, so that the service worker answers for it.
-      '/': send('text/html', SITE), '/index.html': send('text/html', SITE),
-      '/start.js': send('text/javascript', "import { registerOffline } from './offline.js'; window.registered = registerOffline();"),
+      '/': send('text/html', SITE),
+      '/index.html': send('text/html', SITE),
+      '/start.js': send('text/javascript', "import { registerOffline } from './page/service-worker.js'; window.registered = registerOffline();"),
     },
   });
 });
@@ -41,7 +42,10 @@ test('a visitor agrees, writes, reads a story; later the same without a network'
   await widget.open();
   await widget.state('asking');
   assert.match(await widget.card.textContent(), /downloaded once: \d+(\.\d)? MB/);
-  assert.deepEqual(server.requests.filter(({ method, path }) => method === 'GET' && path.endsWith('.gguf')), []);
+  assert.deepEqual(
+    server.requests.filter(({ method, path }) => method === 'GET' && path.endsWith('.gguf')),
+    [],
+  );
   await widget.primary.click();
   await widget.ready();
   assert.match(await widget.inside('.welcome').textContent(), /Write how a story begins/);
@@ -54,10 +58,16 @@ test('a visitor agrees, writes, reads a story; later the same without a network'
   await page.waitForFunction((length) => document.querySelector('cresset-chat').messages[1]?.content.length > length + 20, story.length);
   await widget.answered();
   // The service worker may still be fetching the build; the page itself asks for nothing.
-  assert.deepEqual(page.addresses.slice(ready).filter((address) => !server.url.startsWith(new URL(address).origin)), []);
+  assert.deepEqual(
+    page.addresses.slice(ready).filter((address) => !server.url.startsWith(new URL(address).origin)),
+    [],
+  );
   assert.deepEqual(page.problems, []);
 
-  await page.evaluate(async () => { await registered; await navigator.serviceWorker.ready; });
+  await page.evaluate(async () => {
+    await registered;
+    await navigator.serviceWorker.ready;
+  });
   await page.reload();
   await page.context().setOffline(true);
   await page.reload();

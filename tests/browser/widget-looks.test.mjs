@@ -25,7 +25,11 @@ const LANGUAGES = { en: 'en', zh: 'zh-CN' };
 const ALWAYS = ['desk-light-en', 'phone-dark-en', 'desk-contrast-zh'];
 const SITE_STYLE = '<style>:root { color-scheme: light dark; background: Canvas; color: CanvasText; font-family: sans-serif; } body { margin: 24px; }</style>';
 const TEXTS = {
-  en: { title: 'Lantern helper', suggestions: 'When do you open?|Which lantern is brightest?|How do I trim a wick?', question: 'Which lantern is the brightest you have?' },
+  en: {
+    title: 'Lantern helper',
+    suggestions: 'When do you open?|Which lantern is brightest?|How do I trim a wick?',
+    question: 'Which lantern is the brightest you have?',
+  },
   'zh-CN': { title: '灯笼小助手', suggestions: '几点开门？|哪盏灯最亮？|怎么修灯芯？', question: '你们最亮的灯笼是哪一盏？' },
 };
 const ANSWERS = {
@@ -86,7 +90,10 @@ before(async () => {
   site = await startSites({
     routes: {
       '/files/large.gguf': (request, response) => (download ?? slow)(request, response),
-      '/v1/chat/completions': (request, response) => response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end(`data: ${JSON.stringify({ choices: [{ delta: { content: 'At your service.' } }] })}\n\n`),
+      '/v1/chat/completions': (request, response) =>
+        response
+          .writeHead(200, { 'Content-Type': 'text/event-stream' })
+          .end(`data: ${JSON.stringify({ choices: [{ delta: { content: 'At your service.' } }] })}\n\n`),
     },
   });
 });
@@ -99,45 +106,83 @@ after(async () => {
 /** Each state: attributes, and how a visitor gets there. */
 const STATES = {
   closed: ['model="default"', async (widget) => widget.launcher.waitFor()],
-  unread: ['model="/files/slow-chat.gguf" max-tokens="6"', async (widget, page, { question }) => {
-    await widget.open();
-    await widget.ready();
-    await widget.say(question);
-    await widget.inside('[part=close]').click();
-    await widget.inside('.badge:not([hidden])').waitFor();
-  }],
-  welcome: ['model="/files/quick.gguf"', async (widget) => { await widget.open(); await widget.ready(); }],
-  consent: ['model="/files/large.gguf" consent megabytes="640"', async (widget) => { await widget.open(); await widget.state('asking'); }],
-  answer: ['model="/files/quick.gguf" max-tokens="3000"', async (widget, page, { question, answer }) => {
-    await widget.open();
-    await widget.ready();
-    await page.evaluate(([question, answer]) => { document.querySelector('cresset-chat').messages = [{ role: 'user', content: question }, { role: 'assistant', content: answer }]; }, [question, answer]);
-    await widget.inside('.words table').waitFor();
-  }],
-  writing: ['model="/files/slow-chat.gguf"', async (widget, page, { question }) => {
-    await widget.open();
-    await widget.ready();
-    await widget.say(question);
-    await page.waitForFunction(() => document.querySelector('cresset-chat').shadowRoot.querySelector('.words').textContent.length > 60);
-  }],
-  problem: ['model="/files/none.gguf"', async (widget, page, { question }) => {
-    await widget.open();
-    await widget.say(question);
-    await widget.state('failed');
-  }],
-  server: ['model="/files/oom.gguf" endpoint="/v1"', async (widget, page, { question }) => {
-    await widget.open();
-    await widget.ready();
-    await widget.say(question);
-    await widget.answered();
-  }],
-  story: ['model="default"', async (widget, page) => {
-    await widget.open();
-    await widget.ready();
-    await page.evaluate(() => document.querySelector('cresset-chat').setAttribute('max-tokens', '40'));
-    await widget.say('Once upon a time');
-    await widget.answered();
-  }],
+  unread: [
+    'model="/files/slow-chat.gguf" max-tokens="6"',
+    async (widget, page, { question }) => {
+      await widget.open();
+      await widget.ready();
+      await widget.say(question);
+      await widget.inside('[part=close]').click();
+      await widget.inside('.badge:not([hidden])').waitFor();
+    },
+  ],
+  welcome: [
+    'model="/files/quick.gguf"',
+    async (widget) => {
+      await widget.open();
+      await widget.ready();
+    },
+  ],
+  consent: [
+    'model="/files/large.gguf" consent megabytes="640"',
+    async (widget) => {
+      await widget.open();
+      await widget.state('asking');
+    },
+  ],
+  answer: [
+    'model="/files/quick.gguf" max-tokens="3000"',
+    async (widget, page, { question, answer }) => {
+      await widget.open();
+      await widget.ready();
+      await page.evaluate(
+        ([question, answer]) => {
+          document.querySelector('cresset-chat').messages = [
+            { role: 'user', content: question },
+            { role: 'assistant', content: answer },
+          ];
+        },
+        [question, answer],
+      );
+      await widget.inside('.words table').waitFor();
+    },
+  ],
+  writing: [
+    'model="/files/slow-chat.gguf"',
+    async (widget, page, { question }) => {
+      await widget.open();
+      await widget.ready();
+      await widget.say(question);
+      await page.waitForFunction(() => document.querySelector('cresset-chat').shadowRoot.querySelector('.words').textContent.length > 60);
+    },
+  ],
+  problem: [
+    'model="/files/none.gguf"',
+    async (widget, page, { question }) => {
+      await widget.open();
+      await widget.say(question);
+      await widget.state('failed');
+    },
+  ],
+  server: [
+    'model="/files/oom.gguf" endpoint="/v1"',
+    async (widget, page, { question }) => {
+      await widget.open();
+      await widget.ready();
+      await widget.say(question);
+      await widget.answered();
+    },
+  ],
+  story: [
+    'model="default"',
+    async (widget, page) => {
+      await widget.open();
+      await widget.ready();
+      await page.evaluate(() => document.querySelector('cresset-chat').setAttribute('max-tokens', '40'));
+      await widget.say('Once upon a time');
+      await widget.answered();
+    },
+  ],
 };
 
 // Kept as references: sheets of these, in this order, and one look of each other state.
@@ -145,33 +190,48 @@ const ON_SHEETS = ['answer', 'consent', 'problem', 'unread'];
 const KEPT = ['desk-light-en-welcome', 'desk-light-en-story', 'desk-light-en-download', 'phone-dark-en-server', 'phone-light-zh-writing'];
 const shots = {}; // of the looks that were taken
 
-for (const screen of Object.keys(SCREENS)) for (const theme of Object.keys(THEMES)) for (const language of Object.keys(LANGUAGES)) {
-  const look = `${screen}-${theme}-${language}`;
-  const skip = ALWAYS.includes(look) || process.env.UPDATE_REFERENCE ? false : 'UPDATE_REFERENCE=1 takes all pictures';
-  test(`no state is held against it by axe-core: ${look}`, { skip }, async () => {
-    const lang = LANGUAGES[language];
-    // High contrast lies on light and on dark: one of them in each language.
-    const context = await browser.newContext({ colorScheme: language === 'zh' ? 'dark' : 'light', ...SCREENS[screen], ...THEMES[theme], reducedMotion: 'reduce' });
-    const page = await context.newPage();
-    const words = { ...TEXTS[lang], answer: ANSWERS[lang] };
-    for (const [state, [attributes, reach]] of Object.entries(STATES)) {
-      await site.visit(browser, `<cresset-chat ${attributes} title="${words.title}" suggestions="${words.suggestions}"></cresset-chat>`, { page, lang, head: SITE_STYLE });
-      await reach(widgetOn(page), page, words);
-      await page.waitForTimeout(150); // what fades has faded
-      shots[`${look}-${state}`] = await page.screenshot({ path: `${SCREENSHOTS}/widget-${look}-${state}.png` });
-      const violations = await violationsOn(page, theme === 'contrast' ? ['color-contrast-enhanced'] : []);
-      assert.deepEqual(violations, [], `${look}, ${state}`);
+for (const screen of Object.keys(SCREENS))
+  for (const theme of Object.keys(THEMES))
+    for (const language of Object.keys(LANGUAGES)) {
+      const look = `${screen}-${theme}-${language}`;
+      const skip = ALWAYS.includes(look) || process.env.UPDATE_REFERENCE ? false : 'UPDATE_REFERENCE=1 takes all pictures';
+      test(`no state is held against it by axe-core: ${look}`, { skip }, async () => {
+        const lang = LANGUAGES[language];
+        // High contrast lies on light and on dark: one of them in each language.
+        const context = await browser.newContext({
+          colorScheme: language === 'zh' ? 'dark' : 'light',
+          ...SCREENS[screen],
+          ...THEMES[theme],
+          reducedMotion: 'reduce',
+        });
+        const page = await context.newPage();
+        const words = { ...TEXTS[lang], answer: ANSWERS[lang] };
+        for (const [state, [attributes, reach]] of Object.entries(STATES)) {
+          await site.visit(browser, `<cresset-chat ${attributes} title="${words.title}" suggestions="${words.suggestions}"></cresset-chat>`, {
+            page,
+            lang,
+            head: SITE_STYLE,
+          });
+          await reach(widgetOn(page), page, words);
+          await page.waitForTimeout(150); // what fades has faded
+          shots[`${look}-${state}`] = await page.screenshot({ path: `${SCREENSHOTS}/widget-${look}-${state}.png` });
+          const violations = await violationsOn(page, theme === 'contrast' ? ['color-contrast-enhanced'] : []);
+          assert.deepEqual(violations, [], `${look}, ${state}`);
+        }
+        await context.close();
+      });
     }
-    await context.close();
-  });
-}
 
 /** @param {string[]} [rules]   that hold beside the usual ones */
 async function violationsOn(page, rules = []) {
   await page.evaluate(AXE);
   return page.evaluate(async (rules) => {
     const { violations } = await axe.run(document, { resultTypes: ['violations'], rules: Object.fromEntries(rules.map((rule) => [rule, { enabled: true }])) });
-    return violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ target, failureSummary }) => `${target.flat().join(' ')}: ${failureSummary}`) }));
+    return violations.map(({ id, help, nodes }) => ({
+      id,
+      help,
+      nodes: nodes.map(({ target, failureSummary }) => `${target.flat().join(' ')}: ${failureSummary}`),
+    }));
   }, rules);
 }
 
@@ -202,10 +262,11 @@ test('a download in the middle, and paused', async () => {
 test('the pictures for people', { skip: !process.env.UPDATE_REFERENCE }, async () => {
   const page = await browser.newPage();
   const keep = (name, webp) => writeFileSync(`${REFERENCE}/widget-${name}.webp`, webp);
-  for (const theme of Object.keys(THEMES)) for (const language of Object.keys(LANGUAGES)) {
-    const on = (screen) => ON_SHEETS.map((state) => shots[`${screen}-${theme}-${language}-${state}`]);
-    keep(`${theme}-${language}`, await sheet(page, [on('desk').slice(0, 2), on('desk').slice(2), on('phone')]));
-  }
+  for (const theme of Object.keys(THEMES))
+    for (const language of Object.keys(LANGUAGES)) {
+      const on = (screen) => ON_SHEETS.map((state) => shots[`${screen}-${theme}-${language}-${state}`]);
+      keep(`${theme}-${language}`, await sheet(page, [on('desk').slice(0, 2), on('desk').slice(2), on('phone')]));
+    }
   for (const name of KEPT) keep(name, await picture(page, shots[name]));
   await page.close();
 });

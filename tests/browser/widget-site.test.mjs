@@ -24,7 +24,11 @@ before(async () => {
       '/v1/chat/completions': (request, response) => {
         if (request.method === 'OPTIONS') return response.writeHead(204).end();
         let body = '';
-        request.on('data', (piece) => { body += piece; }).on('end', () => server(JSON.parse(body), response));
+        request
+          .on('data', (piece) => {
+            body += piece;
+          })
+          .on('end', () => server(JSON.parse(body), response));
       },
       '/react.js': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(reactModule()),
       '/plain.js': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end('window.ran = true;'),
@@ -62,7 +66,10 @@ test('attributes may change at any time', async () => {
   await widget.say('One');
   await widget.answered();
   const first = await lastRequest();
-  assert.deepEqual(first.messages, [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'One' }]);
+  assert.deepEqual(first.messages, [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'One' },
+  ]);
   assert.deepEqual([first.temperature, first.max_tokens, first.enable_thinking], [0.3, 40, false]);
   const corner = async () => {
     const box = await widget.launcher.boundingBox();
@@ -71,7 +78,16 @@ test('attributes may change at any time', async () => {
   assert.equal(await corner(), 'right bottom');
   await evaluate(() => {
     const chat = document.querySelector('cresset-chat');
-    for (const [name, value] of Object.entries({ title: 'Second', greeting: '', lang: 'zh', position: 'top-left', theme: 'dark', system: 'Be long.', thinking: '' })) chat.setAttribute(name, value);
+    for (const [name, value] of Object.entries({
+      title: 'Second',
+      greeting: '',
+      lang: 'zh',
+      position: 'top-left',
+      theme: 'dark',
+      system: 'Be long.',
+      thinking: '',
+    }))
+      chat.setAttribute(name, value);
     chat.removeAttribute('placeholder');
   });
   await widget.inside('.greeting', { hasText: '你好' }).filter({ hasText: '你好' }).waitFor();
@@ -95,8 +111,14 @@ test('messages, engine and models are properties, set before or after the script
   const widget = await visit('', { head });
   await evaluate(async () => {
     const early = document.createElement('cresset-chat');
-    early.messages = [{ role: 'user', content: 'Before' }, { role: 'assistant', content: 'As *before*' }];
-    early.models = [{ name: 'Small', model: '/files/quick.gguf' }, { name: 'Other', model: '/files/drowsy.gguf', megabytes: 12 }];
+    early.messages = [
+      { role: 'user', content: 'Before' },
+      { role: 'assistant', content: 'As *before*' },
+    ];
+    early.models = [
+      { name: 'Small', model: '/files/quick.gguf' },
+      { name: 'Other', model: '/files/drowsy.gguf', megabytes: 12 },
+    ];
     document.body.append(early);
   });
   await widget.open();
@@ -121,7 +143,11 @@ test('messages, engine and models are properties, set before or after the script
   assert.equal(given.messages.length, 2);
   await evaluate(() => document.querySelector('cresset-chat').remove());
   await page.waitForFunction(() => document.querySelector('cresset-chat') === null);
-  assert.equal(await evaluate(async () => (await own.completions.create({ prompt: 'x', max_tokens: 1 })).choices.length), 1, 'the site’s own engine is left alone');
+  assert.equal(
+    await evaluate(async () => (await own.completions.create({ prompt: 'x', max_tokens: 1 })).choices.length),
+    1,
+    'the site’s own engine is left alone',
+  );
 });
 
 test('a property set on an element that is not upgraded yet is taken over', async () => {
@@ -132,7 +158,9 @@ test('a property set on an element that is not upgraded yet is taken over', asyn
 });
 
 test('several on a page share an engine; the last one to go takes it away', async () => {
-  await visit(`<cresset-chat id="a" model="/files/quick.gguf"></cresset-chat><cresset-chat id="b" model="/files/quick.gguf" position="bottom-left"></cresset-chat>`);
+  await visit(
+    `<cresset-chat id="a" model="/files/quick.gguf"></cresset-chat><cresset-chat id="b" model="/files/quick.gguf" position="bottom-left"></cresset-chat>`,
+  );
   const [a, b] = [widgetOn(page, '#a'), widgetOn(page, '#b')];
   await a.open();
   await b.open();
@@ -159,7 +187,10 @@ test('what is removed is released, in the middle of anything; what is moved goes
   assert.equal(await widget.panel.isVisible(), true);
   const length = await evaluate(() => document.querySelector('cresset-chat').shadowRoot.querySelector('.words').textContent.length);
   await page.waitForFunction((length) => document.querySelector('cresset-chat').shadowRoot.querySelector('.words').textContent.length > length, length);
-  await evaluate(() => { window.chat = document.querySelector('cresset-chat'); chat.remove(); });
+  await evaluate(() => {
+    window.chat = document.querySelector('cresset-chat');
+    chat.remove();
+  });
   await until(() => page.workers().length === 0);
   assert.equal(await evaluate(() => chat.shadowRoot.querySelector('dialog')), null);
   await evaluate(() => document.body.append(chat));
@@ -168,15 +199,29 @@ test('what is removed is released, in the middle of anything; what is moved goes
   await widget.ready();
   assert.deepEqual(await widget.questions.allTextContents(), ['A long story']);
   // Removed while it loads.
-  await evaluate(() => { chat.setAttribute('model', '/files/echo.gguf'); chat.remove(); });
+  await evaluate(() => {
+    chat.setAttribute('model', '/files/echo.gguf');
+    chat.remove();
+  });
   await until(() => page.workers().length === 0);
   assert.deepEqual(page.problems, []);
 });
 
-const STRICT = (origin) => `default-src 'none'; script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${origin}; style-src 'self'; img-src 'self'; require-trusted-types-for 'script'; trusted-types cresset`;
+const STRICT = (origin) =>
+  `default-src 'none'; script-src 'self' ${origin} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${origin}; style-src 'self'; img-src 'self'; require-trusted-types-for 'script'; trusted-types cresset`;
 
 test('under a strict policy, from another origin, with trusted types', async (t) => {
-  const shop = await startServer({ mock: true, routes: { '/site.html': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': STRICT(new URL(site.url).origin) }).end(`<!doctype html><html lang="en"><title>Shop</title><script type="module" src="${site.url}cresset-chat.js"></script><cresset-chat model="${site.url}files/quick.gguf" accent="#06603f"></cresset-chat></html>`) } });
+  const shop = await startServer({
+    mock: true,
+    routes: {
+      '/site.html': (request, response) =>
+        response
+          .writeHead(200, { 'Content-Type': 'text/html', 'Content-Security-Policy': STRICT(new URL(site.url).origin) })
+          .end(
+            `<!doctype html><html lang="en"><title>Shop</title><script type="module" src="${site.url}cresset-chat.js"></script><cresset-chat model="${site.url}files/quick.gguf" accent="#06603f"></cresset-chat></html>`,
+          ),
+    },
+  });
   t.after(() => shop.close());
   const widget = await visit('', { at: shop.url });
   await evaluate(() => {
@@ -191,8 +236,20 @@ test('under a strict policy, from another origin, with trusted types', async (t)
   assert.equal(await widget.launcher.evaluate((node) => getComputedStyle(node).borderRadius), '50%');
   const colour = () => widget.launcher.evaluate((node) => getComputedStyle(node).backgroundColor);
   assert.equal(await colour(), 'rgb(6, 96, 63)');
-  for (const [accent, shown] of [['navy', 'rgb(0, 0, 128)'], ['no colour', 'rgb(184, 66, 15)'], ['red; } * { display: none }', 'rgb(184, 66, 15)'], ['oklch(0.5 0.2 260)', 'oklch(0.5 0.2 260)'], [null, 'rgb(184, 66, 15)']]) {
-    await evaluate((accent) => (accent === null ? document.querySelector('cresset-chat').removeAttribute('accent') : document.querySelector('cresset-chat').setAttribute('accent', accent)), accent);
+  for (const [accent, shown] of [
+    ['navy', 'rgb(0, 0, 128)'],
+    ['no colour', 'rgb(184, 66, 15)'],
+    ['red; } * { display: none }', 'rgb(184, 66, 15)'],
+    ['oklch(0.5 0.2 260)', 'oklch(0.5 0.2 260)'],
+    [null, 'rgb(184, 66, 15)'],
+  ]) {
+    await evaluate(
+      (accent) =>
+        accent === null
+          ? document.querySelector('cresset-chat').removeAttribute('accent')
+          : document.querySelector('cresset-chat').setAttribute('accent', accent),
+      accent,
+    );
     assert.equal(await colour(), shown, accent);
   }
   assert.deepEqual(await evaluate(() => violations), []);
@@ -202,7 +259,9 @@ test('under a strict policy, from another origin, with trusted types', async (t)
 test('in a frame, and in one that may do next to nothing', async () => {
   site.serveSite(chat());
   page = await site.visit(browser, chat(), { context: common });
-  await page.setContent(`<iframe id="plain" src="${site.url}site.html" width="600" height="600"></iframe><iframe id="boxed" sandbox="allow-scripts" src="${site.url}site.html" width="600" height="600"></iframe>`);
+  await page.setContent(
+    `<iframe id="plain" src="${site.url}site.html" width="600" height="600"></iframe><iframe id="boxed" sandbox="allow-scripts" src="${site.url}site.html" width="600" height="600"></iframe>`,
+  );
   for (const id of ['plain', 'boxed']) {
     const widget = widgetOn(page.frameLocator(`#${id}`));
     await widget.launcher.click();
@@ -251,7 +310,9 @@ const HOSTILE_JS = `<script>
 </script><form name="baseURI"><input name="baseURI"></form><img id="customElements" alt="" name="Worker">`;
 
 test('pages that are hostile by their styles and scripts', async (t) => {
-  const widget = await visit(`<div style="transform: scale(.5); overflow: hidden; width: 30px; height: 30px">${chat('title="Still here"')}</div>`, { head: HOSTILE_CSS + HOSTILE_JS.replace('</script>', '</script>') });
+  const widget = await visit(`<div style="transform: scale(.5); overflow: hidden; width: 30px; height: 30px">${chat('title="Still here"')}</div>`, {
+    head: HOSTILE_CSS + HOSTILE_JS.replace('</script>', '</script>'),
+  });
   await widget.launcher.click();
   await widget.ready();
   await widget.say('# Head\n\n- a\n- b\n\n`code`');
@@ -260,21 +321,59 @@ test('pages that are hostile by their styles and scripts', async (t) => {
   const look = await widget.panel.evaluate((node) => {
     const { width, height, right, bottom } = node.getBoundingClientRect();
     const { fontSize, visibility, opacity, color } = getComputedStyle(node.querySelector('.words'));
-    return { width: Math.round(width), tall: height > 400, right: Math.round(innerWidth - right), below: bottom < innerHeight, fontSize: Number.parseFloat(fontSize) > 14, visibility, opacity, color };
+    return {
+      width: Math.round(width),
+      tall: height > 400,
+      right: Math.round(innerWidth - right),
+      below: bottom < innerHeight,
+      fontSize: Number.parseFloat(fontSize) > 14,
+      visibility,
+      opacity,
+      color,
+    };
   });
   assert.deepEqual(look, { width: 400, tall: true, right: 20, below: true, fontSize: true, visibility: 'visible', opacity: '1', color: 'rgb(35, 30, 26)' });
-  assert.deepEqual(page.problems.filter((problem) => !/favicon/.test(problem)), []);
+  assert.deepEqual(
+    page.problems.filter((problem) => !/favicon/.test(problem)),
+    [],
+  );
   t.diagnostic(JSON.stringify(look));
 });
 
 const ATTACKS = [
-  '<img src=x onerror="window.hacked = 1">', '<script>window.hacked = 2</script>', '<svg onload=window.hacked=3><a href="javascript:window.hacked=4">x</a></svg>',
-  '<iframe srcdoc="<script>parent.hacked = 5</script>"></iframe>', '[a](javascript:window.hacked=6)', '[b](JaVaScRiPt:window.hacked=7)', '[c](&#106;avascript:window.hacked=8)',
-  '[d](data:text/html,<script>window.hacked=9</script>)', '![e](https://tracker.example/pixel.png)', '![f](javascript:window.hacked=10)', '<https://evil.example/?q=secret>', 'https://auto.example/path',
-  '[g](vbscript:x)', '[h](file:///etc/passwd)', '<a href="https://evil.example" onclick="window.hacked=11">i</a>', '<style>*{display:none}</style>', '[j](https://evil.example "title\\" onmouseover=\\"window.hacked=12")',
-  '<cresset-chat model="/files/slow.gguf"></cresset-chat>', '```html"><img src=x onerror=window.hacked=13>\n<script>window.hacked=14</script>\n```', '| <img src=x onerror=window.hacked=15> | b |\n|---|---|\n| <script>window.hacked=16</script> | d |',
-  '<details open ontoggle=window.hacked=17>k</details>', '<form action="https://evil.example"><button>l</button></form>', '<meta http-equiv="refresh" content="0;url=https://evil.example">', '<base href="https://evil.example/">',
-  '[https://bank.example](https://evil.example/login)', '<link rel=stylesheet href=https://evil.example/x.css>', '> '.repeat(400) + 'deep', '[ '.repeat(3000), '*'.repeat(4000), '<!-- x -->', '[m]: https://evil.example\n\n[m]', '&lt;img src=x onerror=window.hacked=18&gt;', '\u202Emoc.elpmaxe.live\u202C',
+  '<img src=x onerror="window.hacked = 1">',
+  '<script>window.hacked = 2</script>',
+  '<svg onload=window.hacked=3><a href="javascript:window.hacked=4">x</a></svg>',
+  '<iframe srcdoc="<script>parent.hacked = 5</script>"></iframe>',
+  '[a](javascript:window.hacked=6)',
+  '[b](JaVaScRiPt:window.hacked=7)',
+  '[c](&#106;avascript:window.hacked=8)',
+  '[d](data:text/html,<script>window.hacked=9</script>)',
+  '![e](https://tracker.example/pixel.png)',
+  '![f](javascript:window.hacked=10)',
+  '<https://evil.example/?q=secret>',
+  'https://auto.example/path',
+  '[g](vbscript:x)',
+  '[h](file:///etc/passwd)',
+  '<a href="https://evil.example" onclick="window.hacked=11">i</a>',
+  '<style>*{display:none}</style>',
+  '[j](https://evil.example "title\\" onmouseover=\\"window.hacked=12")',
+  '<cresset-chat model="/files/slow.gguf"></cresset-chat>',
+  '```html"><img src=x onerror=window.hacked=13>\n<script>window.hacked=14</script>\n```',
+  '| <img src=x onerror=window.hacked=15> | b |\n|---|---|\n| <script>window.hacked=16</script> | d |',
+  '<details open ontoggle=window.hacked=17>k</details>',
+  '<form action="https://evil.example"><button>l</button></form>',
+  '<meta http-equiv="refresh" content="0;url=https://evil.example">',
+  '<base href="https://evil.example/">',
+  '[https://bank.example](https://evil.example/login)',
+  '<link rel=stylesheet href=https://evil.example/x.css>',
+  '> '.repeat(400) + 'deep',
+  '[ '.repeat(3000),
+  '*'.repeat(4000),
+  '<!-- x -->',
+  '[m]: https://evil.example\n\n[m]',
+  '&lt;img src=x onerror=window.hacked=18&gt;',
+  '\u202Emoc.elpmaxe.live\u202C',
 ];
 
 test('what a model writes never becomes markup, script or a request', async () => {
@@ -293,14 +392,50 @@ test('what a model writes never becomes markup, script or a request', async () =
       hacked: window.hacked,
       tags: [...new Set(nodes.map(({ localName }) => localName))].sort(),
       attributes: [...new Set(nodes.flatMap((node) => [...node.attributes].map(({ name }) => name)))].sort(),
-      links: nodes.filter(({ localName }) => localName === 'a').map((node) => ({ href: node.href, rel: node.rel, target: node.target, text: node.textContent })),
+      links: nodes
+        .filter(({ localName }) => localName === 'a')
+        .map((node) => ({ href: node.href, rel: node.rel, target: node.target, text: node.textContent })),
       text: words.map(({ textContent }) => textContent).join('\n'),
     };
   });
   assert.equal(found.hacked, undefined);
-  const allowed = ['a', 'blockquote', 'br', 'button', 'code', 'del', 'div', 'em', 'figcaption', 'figure', 'h3', 'hr', 'li', 'ol', 'p', 'path', 'pre', 'span', 'strong', 'svg', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'];
-  assert.deepEqual(found.tags.filter((tag) => !allowed.includes(tag)), []);
-  assert.deepEqual(found.attributes.filter((name) => name.startsWith('on') || ['style', 'src', 'srcdoc', 'id', 'name'].includes(name)), []);
+  const allowed = [
+    'a',
+    'blockquote',
+    'br',
+    'button',
+    'code',
+    'del',
+    'div',
+    'em',
+    'figcaption',
+    'figure',
+    'h3',
+    'hr',
+    'li',
+    'ol',
+    'p',
+    'path',
+    'pre',
+    'span',
+    'strong',
+    'svg',
+    'table',
+    'tbody',
+    'td',
+    'th',
+    'thead',
+    'tr',
+    'ul',
+  ];
+  assert.deepEqual(
+    found.tags.filter((tag) => !allowed.includes(tag)),
+    [],
+  );
+  assert.deepEqual(
+    found.attributes.filter((name) => name.startsWith('on') || ['style', 'src', 'srcdoc', 'id', 'name'].includes(name)),
+    [],
+  );
   assert.ok(found.links.length >= 6);
   for (const { href, rel, target, text } of found.links) {
     assert.match(href, /^(https?|mailto):/);
@@ -344,7 +479,9 @@ test('the site’s server answers where the device cannot, the visitor is told, 
   server = (body, response) => {
     bodies.push(body);
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    const text = Buffer.from(`: a comment\r\n\r\n${event({ role: 'assistant' })}${event({ content: 'From the ' })}${event({ content: 'server: 猫 **bold**' })}${event({}, 'stop')}data: [DONE]\n\n`);
+    const text = Buffer.from(
+      `: a comment\r\n\r\n${event({ role: 'assistant' })}${event({ content: 'From the ' })}${event({ content: 'server: 猫 **bold**' })}${event({}, 'stop')}data: [DONE]\n\n`,
+    );
     // Cut wherever it hurts: within characters, within line ends.
     for (let at = 0; at < text.length; at += 7) response.write(text.subarray(at, at + 7));
     response.end();
@@ -362,7 +499,15 @@ test('the site’s server answers where the device cannot, the visitor is told, 
   await widget.primary.click();
   await widget.answered();
   assert.deepEqual(await widget.answers.allTextContents(), ['From the server: 猫 bold']);
-  assert.deepEqual(bodies[0], { model: 'big-one', messages: [{ role: 'system', content: 'Be kind.' }, { role: 'user', content: 'Typed before the answer' }], stream: true, max_tokens: 768 });
+  assert.deepEqual(bodies[0], {
+    model: 'big-one',
+    messages: [
+      { role: 'system', content: 'Be kind.' },
+      { role: 'user', content: 'Typed before the answer' },
+    ],
+    stream: true,
+    max_tokens: 768,
+  });
   assert.ok((await widget.status.textContent()).includes(host));
   assert.ok((await widget.inside('.notice').textContent()).includes(`what you write is sent to ${host}`));
 });
@@ -375,13 +520,18 @@ test('a server that fails is told in words, one that does not stream answers too
   await widget.say('Hello?');
   await widget.inside('.problem').waitFor();
   assert.match(await widget.card.textContent(), /did not answer.*Your message is still here.*HTTP 500: out of order/s);
-  server = (body, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'All at once.' }, finish_reason: 'stop' }] }));
+  server = (body, response) =>
+    response
+      .writeHead(200, { 'Content-Type': 'application/json' })
+      .end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'All at once.' }, finish_reason: 'stop' }] }));
   await widget.primary.click();
   await widget.answered();
   assert.deepEqual(await widget.answers.allTextContents(), ['All at once.']);
   let closed = false;
   server = (body, response) => {
-    response.on('close', () => { closed = true; });
+    response.on('close', () => {
+      closed = true;
+    });
     response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(event({ content: 'Begun' }));
   };
   await widget.say('And now');
@@ -420,11 +570,20 @@ test('a conversation that the site wants kept goes along over its pages', async 
 });
 
 test('sites style it by custom properties and parts', async () => {
-  const widget = await visit(chat(), { head: '<style>cresset-chat { --cresset-accent: rgb(0, 90, 60); --cresset-width: 333px; --cresset-radius: 2px; } cresset-chat::part(title) { color: rgb(1, 2, 3); } cresset-chat::part(launcher) { border-radius: 8px; }</style>' });
+  const widget = await visit(chat(), {
+    head: '<style>cresset-chat { --cresset-accent: rgb(0, 90, 60); --cresset-width: 333px; --cresset-radius: 2px; } cresset-chat::part(title) { color: rgb(1, 2, 3); } cresset-chat::part(launcher) { border-radius: 8px; }</style>',
+  });
   await widget.open();
-  const styles = await widget.panel.evaluate((node) => [node.offsetWidth, getComputedStyle(node).borderRadius, getComputedStyle(node.querySelector('.title')).color]);
+  const styles = await widget.panel.evaluate((node) => [
+    node.offsetWidth,
+    getComputedStyle(node).borderRadius,
+    getComputedStyle(node.querySelector('.title')).color,
+  ]);
   assert.deepEqual(styles, [333, '2px', 'rgb(1, 2, 3)']);
-  assert.deepEqual(await widget.launcher.evaluate((node) => [getComputedStyle(node).backgroundColor, getComputedStyle(node).borderRadius]), ['rgb(0, 90, 60)', '8px']);
+  assert.deepEqual(await widget.launcher.evaluate((node) => [getComputedStyle(node).backgroundColor, getComputedStyle(node).borderRadius]), [
+    'rgb(0, 90, 60)',
+    '8px',
+  ]);
 });
 
 async function until(holds) {
@@ -437,8 +596,15 @@ async function until(holds) {
 
 /** React as a page's bundler would put it together, and a component with the widget. */
 function reactModule() {
-  const files = { react: 'react/cjs/react.production.js', 'react-dom': 'react-dom/cjs/react-dom.production.js', 'react-dom/client': 'react-dom/cjs/react-dom-client.production.js', scheduler: 'scheduler/cjs/scheduler.production.js' };
-  const modules = Object.entries(files).map(([name, path]) => `${JSON.stringify(name)}: (exports, require) => {${readFileSync(`${MODULES}${path}`, 'utf8')}\n}`);
+  const files = {
+    react: 'react/cjs/react.production.js',
+    'react-dom': 'react-dom/cjs/react-dom.production.js',
+    'react-dom/client': 'react-dom/cjs/react-dom-client.production.js',
+    scheduler: 'scheduler/cjs/scheduler.production.js',
+  };
+  const modules = Object.entries(files).map(
+    ([name, path]) => `${JSON.stringify(name)}: (exports, require) => {${readFileSync(`${MODULES}${path}`, 'utf8')}\n}`,
+  );
   return `const process = { env: { NODE_ENV: 'production' } };
 const modules = {${modules.join(',\n')}};
 const made = {};

@@ -22,11 +22,12 @@ function complain(tool, file, message) {
 }
 
 // What a program that gets `input` says on both outputs, and whether it is content.
-const said = (program, args, input) => new Promise((resolve) => {
-  const child = execFile(program, args, { maxBuffer: 1 << 26 }, (error, out, err) => resolve({ ok: !error, text: err + out }));
-  child.stdin.on('error', () => {}); // it may have seen enough
-  child.stdin.end(input);
-});
+const said = (program, args, input) =>
+  new Promise((resolve) => {
+    const child = execFile(program, args, { maxBuffer: 1 << 26 }, (error, out, err) => resolve({ ok: !error, text: err + out }));
+    child.stdin.on('error', () => {}); // it may have seen enough
+    child.stdin.end(input);
+  });
 
 async function vulkan(file) {
   const { ok, text } = await said('spirv-val', ['--target-env', file.match(/(vulkan[\d.]+)\.spv$/)[1], file]);
@@ -34,12 +35,29 @@ async function vulkan(file) {
 }
 
 const clang = ['clang', 'clang-19', 'clang-16', 'clang-14'].find((name) => {
-  try { return execFileSync(name, ['--version'], { stdio: 'ignore' }), true; } catch { return false; }
+  try {
+    return (execFileSync(name, ['--version'], { stdio: 'ignore' }), true);
+  } catch {
+    return false;
+  }
 });
-const CLANG = ['-target', 'aarch64-linux-gnu', '-ffreestanding', '-x', 'c++', '-std=c++17', '-fsyntax-only', '-Wno-everything', '-include', path.join(HERE, 'metal.h'), '-'];
+const CLANG = [
+  '-target',
+  'aarch64-linux-gnu',
+  '-ffreestanding',
+  '-x',
+  'c++',
+  '-std=c++17',
+  '-fsyntax-only',
+  '-Wno-everything',
+  '-include',
+  path.join(HERE, 'metal.h'),
+  '-',
+];
 
 async function metal(file) {
-  const text = fs.readFileSync(file, 'utf8')
+  const text = fs
+    .readFileSync(file, 'utf8')
     .replace(/#include <.*>/g, '')
     .replace('using metal::uint;', '')
     .replace(/(?<![\w:])(?:metal::)?((?:uint|int|float|half)[234])\(/g, 'make<$1>(')
@@ -60,29 +78,38 @@ async function direct3d(files) {
     files = files.filter((file) => !packed.includes(file));
   }
   const jobs = os.cpus().map((_, i, { length }) => files.filter((_, j) => j % length === i));
-  await Promise.all(jobs.map(async (files) => {
-    const child = spawn(program, [dxc], { stdio: ['pipe', 'pipe', 'inherit'] });
-    for (const file of files) {
-      const [first] = fs.readFileSync(file, 'utf8').split('\n', 1); // "// entry"
-      child.stdin.write(`${file}\t${first.slice(3)}\tcs_${file.match(/(6_\d)\.hlsl$/)[1]}\n`);
-    }
-    child.stdin.end();
-    let answers = -1; // the first line is the version
-    for await (const line of readline.createInterface(child.stdout)) {
-      if (answers++ < 0) continue;
-      const [file, status, message = ''] = line.split('\t');
-      if (status !== 'ok') complain('dxc', file, message || status);
-    }
-    if (answers < files.length) complain('dxc', files[answers], 'the compiler ended');
-  }));
+  await Promise.all(
+    jobs.map(async (files) => {
+      const child = spawn(program, [dxc], { stdio: ['pipe', 'pipe', 'inherit'] });
+      for (const file of files) {
+        const [first] = fs.readFileSync(file, 'utf8').split('\n', 1); // "// entry"
+        child.stdin.write(`${file}\t${first.slice(3)}\tcs_${file.match(/(6_\d)\.hlsl$/)[1]}\n`);
+      }
+      child.stdin.end();
+      let answers = -1; // the first line is the version
+      for await (const line of readline.createInterface(child.stdout)) {
+        if (answers++ < 0) continue;
+        const [file, status, message = ''] = line.split('\t');
+        if (status !== 'ok') complain('dxc', file, message || status);
+      }
+      if (answers < files.length) complain('dxc', files[answers], 'the compiler ended');
+    }),
+  );
 }
 
 async function each(files, check) {
   const rest = files.values();
-  await Promise.all(os.cpus().map(async () => { for (const file of rest) await check(file); }));
+  await Promise.all(
+    os.cpus().map(async () => {
+      for (const file of rest) await check(file);
+    }),
+  );
 }
 
-const names = fs.readdirSync(folder).sort().map((name) => path.join(folder, name));
+const names = fs
+  .readdirSync(folder)
+  .sort()
+  .map((name) => path.join(folder, name));
 const of = (pattern) => names.filter((name) => pattern.test(name));
 const report = [];
 async function part(name, files, check) {
@@ -97,5 +124,6 @@ if (dxc) await part('DXC', of(/\.6_\d\.hlsl$/), direct3d);
 
 const total = [...complaints.values()].reduce((sum, { count }) => sum + count, 0);
 console.log(`${report.join(', ')}: ${total} complaints`);
-for (const [kind, { count, first }] of [...complaints].sort((a, b) => b[1].count - a[1].count).slice(0, 8)) console.log(`  ${count} × ${kind.split(':')[0]}, ${first}`);
+for (const [kind, { count, first }] of [...complaints].sort((a, b) => b[1].count - a[1].count).slice(0, 8))
+  console.log(`  ${count} × ${kind.split(':')[0]}, ${first}`);
 process.exitCode = total > 0 ? 1 : 0;

@@ -12,7 +12,14 @@ Object.assign(globalThis, dawn.globals);
 const [folder, results] = process.argv.slice(2);
 const byDxc = Boolean(process.env.DXIL);
 const note = (...fields) => fs.appendFileSync(results, `${fields.join('\t').replace(/\s*[\r\n]+\s*/g, ' ')}\n`);
-const done = new Set(fs.existsSync(results) ? fs.readFileSync(results, 'utf8').split('\n').map((line) => line.split('\t', 1)[0]) : []);
+const done = new Set(
+  fs.existsSync(results)
+    ? fs
+        .readFileSync(results, 'utf8')
+        .split('\n')
+        .map((line) => line.split('\t', 1)[0])
+    : [],
+);
 const begun = `${results}.begun`; // the module that is being compiled
 if (fs.existsSync(begun)) {
   const name = fs.readFileSync(begun, 'utf8');
@@ -40,14 +47,18 @@ for (const file of fs.readdirSync(folder)) {
   const name = file.replace(/\.wgsl$/, '');
   if (name === file || done.has(name)) continue;
   const facts = JSON.parse(fs.readFileSync(`${folder}/${name}.json`, 'utf8'));
-  if (!byDxc && (facts.f16 || facts.subgroups)) { // not offered where FXC compiles
+  if (!byDxc && (facts.f16 || facts.subgroups)) {
+    // not offered where FXC compiles
     note(name, 'left out');
     continue;
   }
   const code = `${facts.subgroups ? 'enable subgroups;\n' : ''}${fs.readFileSync(`${folder}/${file}`, 'utf8')}`;
   fs.writeFileSync(begun, name);
   const start = performance.now();
-  const message = await compile(code, facts.name).then(() => '', (error) => error.message);
+  const message = await compile(code, facts.name).then(
+    () => '',
+    (error) => error.message,
+  );
   const accepted = message === '' || (byDxc && /creating pipeline state failed with E_NOTIMPL/.test(message));
   note(name, accepted ? 'ok' : 'refused', Math.round(performance.now() - start), accepted ? '' : message.slice(0, 400));
 }

@@ -2,9 +2,10 @@
 
 import { say } from './text.js';
 
+/** @type {any[]} */
 const PLACES = ['text', 'label', 'hint', 'placeholder'];
 
-/** The element with this id. */
+/** The element with this id. @param {string} id @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
 /**
@@ -13,16 +14,17 @@ export const byId = (id) => document.getElementById(id);
  * @param {string} tag
  * @param {Record<string, unknown>} [properties]
  * @param {...(Node | string | null | undefined | false)} children
+ * @returns {any}
  */
 export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
+  for (const [name, value] of Object.entries(/** @type {Record<string, any>} */ (properties))) {
     if (value === undefined || value === null) continue;
-    if (PLACES.includes(name)) say(node, name, value);
+    if (PLACES.includes(name)) say(node, /** @type {any} */ (name), value);
     else if (name === 'class' || name === 'for' || name === 'role' || name.includes('-')) node.setAttribute(name, value);
     else node[name] = value;
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(.../** @type {(Node | string)[]} */ (children.filter((child) => child !== null && child !== undefined && child !== false)));
   return node;
 }
 
@@ -84,9 +86,4 @@ export function sentence(message) {
   const text = message.trim();
   const start = /^[a-z’']+[ ,]/.test(text) ? text.charAt(0).toUpperCase() : text.charAt(0);
   return `${start}${text.slice(1)}${/[.!?。]$/.test(text) ? '' : '.'}`;
-}
-
-/** Lets the browser paint and react before what follows. */
-export function breathe() {
-  return globalThis.scheduler?.yield?.() ?? new Promise((resolve) => { setTimeout(resolve); });
 }

@@ -1,13 +1,13 @@
 // Loading a model as people see it: one at a time, with its speed and the time left; paused, resumed and cancelled; the
 // paused ones remembered between visits. The library keeps what was downloaded and goes on from there.
 
+import { waysToLoad } from '../chat/problems.js';
 import { Cresset } from '../cresset.js';
 import { announce, memory } from './dom.js';
 import { clearProblems, showProblem, toast, warningText } from './problems.js';
-import { go } from './router.js';
 import { session } from './session.js';
 import { Tabs } from './tabs.js';
-import { agree } from './thrift.js';
+import { agree } from './save-data.js';
 import { t } from './text.js';
 
 // A download so large is worth asking the browser to keep it.
@@ -18,7 +18,7 @@ const NOTE_MS = 2000;
 /**
  * A model on its way here.
  * @typedef {object} Transfer
- * @property {string | object} model
+ * @property {string | any} model
  * @property {string} label
  * @property {string} [integrity]
  * @property {'loading' | 'paused' | 'failed' | 'elsewhere'} state   `elsewhere`: another tab downloads it
@@ -28,7 +28,7 @@ const NOTE_MS = 2000;
  * @property {number | null} speed    bytes a second, while downloading
  * @property {string} [text]          the stage in the library's words
  * @property {number} [size]          bytes that were downloaded for it
- * @property {object} [warning]       why it stands still for a while, as `onProgress` says it
+ * @property {any} [warning]       why it stands still for a while, as `onProgress` says it
  */
 
 /** Dispatches `change` whenever a transfer does, `over` when another tab's has ended. */
@@ -42,10 +42,19 @@ const paused = new Map(Object.entries(memory.get('paused') ?? {}));
 const tabs = new Tabs();
 const discarded = new Set(); // given up: a list that was read before must not bring them back
 
+let chooseModel = () => {};
+
+/** @param {{ chooseModel: () => void }} ways   `chooseModel` leads to the other models, where one did not come */
+export function setUpDownloads(ways) {
+  ({ chooseModel } = ways);
+}
+
 /** Those that go on or could: the active one first. @returns {Transfer[]} */
 export function transfers() {
   const here = active ? [active] : [];
-  const elsewhere = tabs.others.filter(({ model }) => model !== active?.model).map((transfer) => ({ ...transfer, state: 'elsewhere', status: 'download', speed: null }));
+  const elsewhere = tabs.others
+    .filter(({ model }) => model !== active?.model)
+    .map((transfer) => ({ ...transfer, state: 'elsewhere', status: 'download', speed: null }));
   const going = new Set([...here, ...elsewhere].map(({ model }) => model));
   return [...here, ...elsewhere, ...[...paused.values()].filter(({ model }) => !going.has(model))];
 }
@@ -77,6 +86,7 @@ export async function load(model, label, { integrity, check = false, quiet = fal
   agree();
   clearProblems();
   if (active) pause();
+  /** @type {any} */
   const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
   active = transfer;
   discarded.delete(model);
@@ -134,7 +144,15 @@ session.addEventListener('progress', ({ detail: { status, loaded, total, text, b
   if (!active) return;
   const downloading = status === 'download';
   const waits = warning?.code === 'DOWNLOAD';
-  Object.assign(active, { status, loaded, total, text, warning: waits ? warning : undefined, speed: bytesPerSecond, size: Math.max(active.size ?? 0, downloading ? total ?? loaded : 0) });
+  Object.assign(active, {
+    status,
+    loaded,
+    total,
+    text,
+    warning: waits ? warning : undefined,
+    speed: bytesPerSecond,
+    size: Math.max(active.size ?? 0, downloading ? (total ?? loaded) : 0),
+  });
   // A tab that is closed now leaves word of what it was fetching.
   if (downloading && loaded > 0 && typeof active.model === 'string' && performance.now() - noted > NOTE_MS) remember({ ...active, state: 'paused' });
   tell(warning);
@@ -153,17 +171,19 @@ function tell(warning) {
 function waysOn(error, { model, label, integrity }) {
   const again = { label: 'problem.again', primary: true, run: () => load(model, label, { integrity }) };
   const fresh = {
-    label: 'problem.fresh', primary: true,
+    label: 'problem.fresh',
+    primary: true,
     run: async () => {
       await discard({ model });
       await load(model, label, { integrity });
     },
   };
-  const other = { label: 'problem.other', run: () => go('models') };
-  if (['INTEGRITY', 'MODEL_FORMAT'].includes(error.code) && typeof model === 'string') return [fresh, other];
-  if (error.details?.moved) return [other];
-  if (['DOWNLOAD', 'STORAGE', 'DEVICE_LOST', 'INTERNAL'].includes(error.code)) return [again, other];
-  return [other];
+  const other = { label: 'problem.other', run: () => chooseModel() };
+  const ways = { again, fresh, other };
+  // What was never downloaded cannot be downloaded anew.
+  return waysToLoad(error)
+    .filter((way) => way !== 'fresh' || typeof model === 'string')
+    .map((way) => ways[way]);
 }
 
 /** Asks the browser to keep what took long to download: after the first such download, once. */
@@ -171,7 +191,7 @@ async function keepLargeOnes({ size = 0 }) {
   if (size < LARGE_BYTES || !navigator.storage?.persist || memory.get('asked-to-persist')) return;
   if (await navigator.storage.persisted()) return;
   memory.set('asked-to-persist', true);
-  toast(t(await navigator.storage.persist() ? 'storage.kept' : 'storage.notKept'));
+  toast(t((await navigator.storage.persist()) ? 'storage.kept' : 'storage.notKept'));
   changed();
 }
 

@@ -1,19 +1,10 @@
 // Amounts for people, as the page's language writes them.
 
+import { bytesText } from '../chat/format.js';
 import { currentLanguage, t } from './text.js';
 
-const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
-
 /** Decimal units, as download pages use them: 4.4 MB, 639 MB, 1.9 GB. */
-export function bytes(amount) {
-  let unit = 0;
-  while (amount >= 999.5 && unit < SIZES.length - 1) {
-    amount /= 1000;
-    unit += 1;
-  }
-  const maximumFractionDigits = unit > 0 && amount < 9.95 ? 1 : 0;
-  return new Intl.NumberFormat(currentLanguage(), { style: 'unit', unit: SIZES[unit], unitDisplay: unit ? 'short' : 'long', maximumFractionDigits }).format(amount);
-}
+export const bytes = (amount) => bytesText(amount, currentLanguage());
 
 /** Parameters of a model, as their makers write them: 4M, 360M, 1.7B. */
 export function parameters(count) {
@@ -30,7 +21,9 @@ export function rate(value) {
 export function duration(seconds) {
   const [value, unit] = seconds < 59.5 ? [seconds, 'second'] : seconds < 3570 ? [seconds / 60, 'minute'] : [seconds / 3600, 'hour'];
   const maximumFractionDigits = unit !== 'second' ? 0 : value < 1 ? 2 : value < 10 ? 1 : 0;
-  return new Intl.NumberFormat(currentLanguage(), { style: 'unit', unit, unitDisplay: unit === 'second' ? 'narrow' : 'short', maximumFractionDigits }).format(value);
+  return new Intl.NumberFormat(currentLanguage(), { style: 'unit', unit, unitDisplay: unit === 'second' ? 'narrow' : 'short', maximumFractionDigits }).format(
+    value,
+  );
 }
 
 /** A probability: 34%, 0.2%, <0.1%. */
@@ -46,8 +39,12 @@ export function percent(share) {
 export function moment(time, now = new Date()) {
   const date = new Date(time);
   const sameYear = date.getFullYear() === now.getFullYear();
-  const options = date.toDateString() === now.toDateString()
-    ? { hour: 'numeric', minute: '2-digit' }
-    : sameYear ? { month: 'short', day: 'numeric' } : { year: 'numeric', month: 'short', day: 'numeric' };
+  /** @type {Intl.DateTimeFormatOptions} */
+  const options =
+    date.toDateString() === now.toDateString()
+      ? { hour: 'numeric', minute: '2-digit' }
+      : sameYear
+        ? { month: 'short', day: 'numeric' }
+        : { year: 'numeric', month: 'short', day: 'numeric' };
   return new Intl.DateTimeFormat(currentLanguage(), options).format(date);
 }

@@ -18,7 +18,6 @@ const PATHS = {
   check: 'M4 10.5l4 4 8-9',
   again: 'M15.6 8A6 6 0 1 0 16 11M16 4v4h-4',
   edit: 'M4 16l.7-3L13 4.7a1.3 1.3 0 0 1 1.9 0l.4.4a1.3 1.3 0 0 1 0 1.9L7 15.3z',
-  more_text: 'M4 6h12M4 10h7M4 14h4M13.5 11.5v5M11 14h5',
   send: 'M10 16V4.5M5 9l5-5 5 5',
   stop: 'M6 6h8v8H6z',
   pause: 'M7 5v10M13 5v10',
@@ -27,23 +26,29 @@ const PATHS = {
   file: 'M5 3h6.5L15 6.5V17H5zM11.5 3v3.5H15',
   folder: 'M3 5h5l1.5 2H17v8.5H3z',
   link: 'M8.5 11.5l3-3M9.5 6.5l1.6-1.6a2.8 2.8 0 0 1 4 4L13.5 10.5M10.5 13.5l-1.6 1.6a2.8 2.8 0 0 1-4-4l1.6-1.6',
-  out: 'M8 5H4.5v10.5H15V12M11 4h5v5M16 4l-7 7',
   panel: 'M3.5 4.5h13v11h-13zM12 4.5v11',
   warn: 'M10 3.5L17.5 16.5h-15zM10 8.5v3.5M10 14.3v.01',
   info: 'M10 3a7 7 0 1 0 0 14a7 7 0 0 0 0-14zM10 9.3V13.5M10 6.7v.01',
   chip: 'M6 6h8v8H6zM8 3.5V6M12 3.5V6M8 14v2.5M12 14v2.5M3.5 8H6M3.5 12H6M14 8h2.5M14 12h2.5',
-  keyboard: 'M2.5 6h15v8.5h-15zM5.5 9h.01M8.5 9h.01M11.5 9h.01M14.5 9h.01M7 12h6',
   thought: 'M6.5 14.5A4.5 4.5 0 0 1 6 5.7a4.6 4.6 0 0 1 8.5.8 4 4 0 0 1-.5 8zM5 17h.01',
 };
 
-/** @param {keyof typeof PATHS} name */
-export function icon(name) {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  svg.setAttribute('viewBox', '0 0 20 20');
-  svg.setAttribute('class', 'icon');
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** @param {string} name   of PATHS */
+export const icon = (name) => drawing(20, 'icon', [PATHS[name], '']);
+
+/** @param {number} size   of the grid @param {string} name   class @param {...string[]} paths   each with its class */
+export function drawing(size, name, ...paths) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', `0 0 ${size} ${size}`);
+  svg.setAttribute('class', name);
   svg.setAttribute('aria-hidden', 'true');
-  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-  path.setAttribute('d', PATHS[name]);
-  svg.append(path);
+  for (const [d, part] of paths) {
+    const path = document.createElementNS(SVG, 'path');
+    path.setAttribute('d', d);
+    if (part) path.setAttribute('class', part);
+    svg.append(path);
+  }
   return svg;
 }

@@ -24,14 +24,27 @@ export function menuButton(properties, name, items) {
 }
 
 function open(button, id, items) {
-  const menu = element('div', { id, class: 'menu', role: 'menu', popover: 'auto' },
-    ...items.filter(Boolean).map((item) => element('button', {
-      type: 'button', role: 'menuitem', tabIndex: -1, class: item.danger ? 'danger' : '',
-      onclick: () => {
-        menu.hidePopover();
-        item.run();
-      },
-    }, item.icon ? icon(item.icon) : null, element('span', { text: item.text }))));
+  const menu = element(
+    'div',
+    { id, class: 'menu', role: 'menu', popover: 'auto' },
+    ...items.filter(Boolean).map((item) =>
+      element(
+        'button',
+        {
+          type: 'button',
+          role: 'menuitem',
+          tabIndex: -1,
+          class: item.danger ? 'danger' : '',
+          onclick: () => {
+            menu.hidePopover();
+            item.run();
+          },
+        },
+        item.icon ? icon(item.icon) : null,
+        element('span', { text: item.text }),
+      ),
+    ),
+  );
   menu.setAttribute('aria-label', button.getAttribute('aria-label') ?? '');
   menu.addEventListener('toggle', ({ newState }) => {
     if (newState === 'open') return;

@@ -1,39 +1,17 @@
 // Errors in words: what happened, what to do, and for whoever wants it the library's own sentence and code.
 
+import { explain as explainIn } from '../chat/problems.js';
 import { byId, copy, element, sentence } from './dom.js';
-import { reportOf } from './report.js';
-import { t } from './text.js';
+import { t, translation } from './text.js';
 
 // Texts of more letters take longer to read.
 const LONG = 60;
 
-/** Which of several messages for a code the facts of this error call for. */
-const KINDS = {
-  DOWNLOAD: ({ status, engine }) => {
-    if (engine) return 'engine';
-    if (status === 401 || status === 403) return 'refused';
-    if (status === 429) return 'busy';
-    return status ? 'server' : 'broken';
-  },
-  STORAGE: ({ moved, damaged }) => {
-    if (moved) return 'moved';
-    return damaged === undefined ? 'refused' : 'damaged';
-  },
-  MODEL_NOT_FOUND: ({ none }) => (none ? 'none' : 'missing'),
-};
-
 /**
- * @param {import('../errors.js').CressetError} error
+ * @param {import('../lib/errors.js').CressetError} error
  * @returns {{ title: string, advice: string }} in the page's language
  */
-export function explain(error) {
-  // Without a network more than downloads fails: parts of the page, say, that were never fetched.
-  const offline = globalThis.navigator?.onLine === false && ['DOWNLOAD', 'INTERNAL'].includes(error.code);
-  const kind = KINDS[error.code]?.(error.details ?? {});
-  const key = offline ? 'error.DOWNLOAD.offline' : `error.${error.code}${kind ? `.${kind}` : ''}`;
-  const known = t(`${key}.title`) !== `${key}.title` ? key : 'error.INTERNAL';
-  return { title: t(`${known}.title`), advice: t(`${known}.advice`) };
-}
+export const explain = (error) => explainIn(error, translation());
 
 /**
  * What a load that goes on warns of, in the page's language.
@@ -48,7 +26,7 @@ export function warningText({ code, message, details }, label) {
 
 /**
  * A card that says it.
- * @param {import('../errors.js').CressetError} error
+ * @param {import('../lib/errors.js').CressetError} error
  * @param {{ subject?: string, actions?: { label: string, run: () => void, primary?: boolean }[], onClose?: () => void }} [options]
  *   `subject`: what it is about, a model's name say; `label`s are keys of messages
  */
@@ -59,23 +37,38 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
     card.remove();
     onClose?.();
   };
-  const buttons = actions.map(({ label, run, primary }) => element('button', {
-    type: 'button', class: primary ? 'primary small' : 'quiet small', text: label,
-    onclick: () => { close(); run(); },
-  }));
+  const buttons = actions.map(({ label, run, primary }) =>
+    element('button', {
+      type: 'button',
+      class: primary ? 'primary small' : 'quiet small',
+      text: label,
+      onclick: () => {
+        close();
+        run();
+      },
+    }),
+  );
   card.append(
     element('p', {}, element('strong', { textContent: subject ? `${subject}: ${title}` : title }), ' ', advice),
-    element('details', { class: 'problem-detail' },
+    element(
+      'details',
+      { class: 'problem-detail' },
       element('summary', { text: 'problem.details' }),
       element('p', { lang: 'en' }, sentence(error.message), ' ', element('code', { textContent: error.code })),
-      element('button', { type: 'button', class: 'link', text: 'problem.copy', onclick: () => copyReport(error) })),
-    element('div', { class: 'problem-actions' }, ...buttons,
-      element('button', { type: 'button', class: 'quiet small', text: 'problem.dismiss', onclick: close })));
+      element('button', { type: 'button', class: 'link', text: 'problem.copy', onclick: () => copyReport(error) }),
+    ),
+    element(
+      'div',
+      { class: 'problem-actions' },
+      ...buttons,
+      element('button', { type: 'button', class: 'quiet small', text: 'problem.dismiss', onclick: close }),
+    ),
+  );
   return card;
 }
 
 async function copyReport(error) {
-  toast(t(await copy(reportOf(error)) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
+  toast(t((await copy(import('./report.js').then(({ reportOf }) => reportOf(error)))) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
 }
 
 /**
@@ -85,8 +78,12 @@ async function copyReport(error) {
  */
 export function engineWords(reasons) {
   if (reasons.length === 0) return null;
-  return element('details', { class: 'problem-detail' }, element('summary', { text: 'problem.details' }),
-    element('ul', { class: 'reasons', lang: 'en' }, ...reasons.map((reason) => element('li', { textContent: sentence(reason) }))));
+  return element(
+    'details',
+    { class: 'problem-detail' },
+    element('summary', { text: 'problem.details' }),
+    element('ul', { class: 'reasons', lang: 'en' }, ...reasons.map((reason) => element('li', { textContent: sentence(reason) }))),
+  );
 }
 
 /** Shows a card over the view, in place of the last one; nothing else on the page moves. */
@@ -106,10 +103,17 @@ export function clearProblems() {
  */
 export function showNotice(text, actions = [], onDismiss = () => {}) {
   const card = element('div', { class: 'problem info', role: 'status' });
-  const buttons = [...actions, { label: 'problem.dismiss', run: onDismiss }].map(({ label, run, primary }) => element('button', {
-    type: 'button', class: primary ? 'primary small' : 'quiet small', text: label,
-    onclick: () => { card.remove(); run(); },
-  }));
+  const buttons = [...actions, { label: 'problem.dismiss', run: onDismiss }].map(({ label, run, primary }) =>
+    element('button', {
+      type: 'button',
+      class: primary ? 'primary small' : 'quiet small',
+      text: label,
+      onclick: () => {
+        card.remove();
+        run();
+      },
+    }),
+  );
   card.append(element('p', { textContent: text }), element('div', { class: 'problem-actions' }, ...buttons));
   byId('notices').replaceChildren(card);
 }
@@ -124,8 +128,22 @@ export function toast(text, action, topic = '') {
   if (topic) untoast(topic);
   // What is still there need not be said again.
   if ([...byId('toasts').children].some(({ firstChild }) => firstChild.textContent === text)) return;
-  const note = element('div', { class: 'toast', role: 'status', 'data-topic': topic }, element('span', { textContent: text }),
-    action ? element('button', { type: 'button', class: 'link', text: action.label, onclick: () => { note.remove(); action.run(); } }) : null);
+  const note = element(
+    'div',
+    { class: 'toast', role: 'status', 'data-topic': topic },
+    element('span', { textContent: text }),
+    action
+      ? element('button', {
+          type: 'button',
+          class: 'link',
+          text: action.label,
+          onclick: () => {
+            note.remove();
+            action.run();
+          },
+        })
+      : null,
+  );
   byId('toasts').append(note);
   setTimeout(() => note.remove(), action || text.length > LONG ? 12_000 : 5000);
 }

@@ -1,6 +1,7 @@
 // Why a model does not run here, and why the processor does the work: the engine's codes as keys of the page's words. Its
 // own sentences are for the details. Knows no document.
 
+/** @type {Record<string, (details: any) => string>} */
 const OBSTACLES = {
   MODEL_UNSUPPORTED: () => 'verdict.why.unsupported',
   MODEL_FORMAT: () => 'verdict.why.format',

@@ -1,17 +1,18 @@
 // What helps to mend a fault, as text to paste into a report: the error, the browser, the graphics adapter and how it computes.
 // Nothing of what the visitor wrote or read is in it.
 
-import { readVerdicts } from '../verdicts.js';
+import { readVerdicts } from '../worker/verdicts.js';
 import { session } from './session.js';
 
 // Self-tests with other models' formats say little more.
 const MOST_VERDICTS = 3;
 
 /**
- * @param {import('../errors.js').CressetError} error
+ * @param {import('../lib/errors.js').CressetError} error
  * @returns {Promise<string>}
  */
 export async function reportOf(error) {
+  /** @type {any} */
   const adapter = await describeAdapter();
   const isHere = ({ key }) => [adapter.vendor, adapter.architecture].every((name) => !name || key.includes(name));
   return write(error, {
@@ -43,11 +44,18 @@ export function write({ code, message, details = {} }, { info, verdicts, adapter
     build: info?.build,
     device: info?.device,
     variants: info?.variants,
-    model: info && { name: info.model.name, architecture: info.model.architecture, quantization: info.model.quantization, contextLength: info.model.contextLength },
+    model: info && {
+      name: info.model.name,
+      architecture: info.model.architecture,
+      quantization: info.model.quantization,
+      contextLength: info.model.contextLength,
+    },
     memory: info?.memory,
     'self-tests': verdicts.length > 0 ? verdicts : undefined,
   };
   const text = (fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact));
-  const lines = Object.entries(facts).filter(([, fact]) => fact !== undefined).map(([name, fact]) => `${name}: ${text(fact)}`);
+  const lines = Object.entries(facts)
+    .filter(([, fact]) => fact !== undefined)
+    .map(([name, fact]) => `${name}: ${text(fact)}`);
   return [`${code}: ${message}`, ...lines].join('\n');
 }

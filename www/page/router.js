@@ -1,24 +1,27 @@
-// The address after `#` → one of the page's views, fetched when it is first opened. `#/chat/ID` opens a conversation.
+// The address after `#` → one of the page's views, fetched when it is first opened. `#/chat/ID` opens a conversation. Which
+// views there are is app.js's to say: the views themselves use `go`.
 
 import { byId, memory } from './dom.js';
 
 /**
  * A view: built once into its section, then shown and hidden.
- * @typedef {{ show?: (rest: string) => void, hide?: () => void }} View
+ * @typedef {{ show?: (rest: string) => void, hide?: () => void, search?: () => void, importFiles?: (files: File[]) => Promise<unknown> }} View
+ * @typedef {() => Promise<(section: HTMLElement) => View | Promise<View>>} FetchView   gives what builds it
  */
-const VIEWS = {
-  chat: async () => (await import('./chat/view.js')).createChat,
-  write: async () => (await import('./write/view.js')).createWrite,
-  models: async () => (await import('./models/view.js')).createModels,
-  embed: async () => (await import('./embed/view.js')).createEmbed,
-};
 
 const built = new Map();
+/** @type {Record<string, FetchView>} */
+let views = {};
 let current = null;
-let first = 'write';
+let first = '';
 
-/** Follows the address from now on. @param {string} view   which, where the address names none */
-export function startRouter(view) {
+/**
+ * Follows the address from now on.
+ * @param {Record<string, FetchView>} all   by name
+ * @param {string} view   the one that is shown where the address names none
+ */
+export function startRouter(all, view) {
+  views = all;
   first = view;
   addEventListener('hashchange', follow);
   return follow();
@@ -39,7 +42,7 @@ export const viewOf = (name) => built.get(name);
 
 async function follow() {
   const [, name, rest = ''] = /^#\/(\w+)(?:\/(.*))?$/.exec(location.hash) ?? [];
-  const view = Object.hasOwn(VIEWS, name ?? '') ? name : first;
+  const view = Object.hasOwn(views, name ?? '') ? name : first;
   const section = byId(`view-${view}`);
   if (view !== current) {
     if (current) built.get(current)?.then((view) => view.hide?.());
@@ -55,7 +58,11 @@ async function follow() {
     scrollTo(0, 0);
     if (moved) byId('main').focus({ preventScroll: true });
   }
-  if (!built.has(view)) built.set(view, VIEWS[view]().then((create) => create(section)));
+  if (!built.has(view))
+    built.set(
+      view,
+      views[view]().then((create) => create(section)),
+    );
   const { show } = await built.get(view);
   if (current === view) show?.(decodeURIComponent(rest));
 }

@@ -1,6 +1,8 @@
 // The page's one engine: loading, changing models without losing the last one, running one request at a time.
 
-import { Cresset, CressetError } from '../cresset.js';
+import { readStream } from '../chat/request.js';
+import { Cresset } from '../cresset.js';
+import { CressetError } from '../lib/errors.js';
 import { memory } from './dom.js';
 
 // Below this, a new model is loaded beside the old one, which goes only when the new one works.
@@ -71,6 +73,7 @@ class Session extends EventTarget {
     this.#changed();
   }
 
+  /** @param {any} model @param {string} label @param {any} options */
   async #replace(model, label, { check, ...options }) {
     const previous = { model: this.model, label: this.label };
     let replaces = false;
@@ -92,6 +95,7 @@ class Session extends EventTarget {
     }
   }
 
+  /** @param {any} model @param {string} label @param {any} options @param {boolean} replaces */
   async #adopt(model, label, { signal, ...options }, replaces) {
     let making = null;
     const onProgress = (progress) => {
@@ -125,6 +129,8 @@ class Session extends EventTarget {
   /**
    * Resolves when nothing is loaded or answered, so that a measurement is not disturbed; or after `most` milliseconds: what
    * takes longer is a download, which hardly computes, or a long answer.
+   * @param {number} most
+   * @returns {Promise<void>}
    */
   quiet(most) {
     const isQuiet = () => !this.busy && !this.loading;
@@ -135,7 +141,9 @@ class Session extends EventTarget {
         this.removeEventListener('change', look);
         resolve();
       };
-      const look = () => { if (isQuiet()) finish(); };
+      const look = () => {
+        if (isQuiet()) finish();
+      };
       const timer = setTimeout(finish, most);
       this.addEventListener('change', look);
     });
@@ -153,9 +161,9 @@ class Session extends EventTarget {
   /**
    * Generates, after loading has ended if there is no model yet. Each chunk's choice goes to `onChoice`.
    * @param {'chat' | 'completion'} kind
-   * @param {(engine: object) => Promise<object>} prepare   makes the request, once there is an engine
-   * @param {(choice: object) => void} onChoice
-   * @returns {Promise<{ finish: string, usage: object | null }>} `finish` is 'abort' after `stop()`
+   * @param {(engine: any) => Promise<any>} prepare   makes the request, once there is an engine
+   * @param {(choice: any) => void} onChoice
+   * @returns {Promise<{ finish: string, usage: any | null }>} `finish` is 'abort' after `stop()`
    */
   async generate(kind, prepare, onChoice) {
     if (this.#run) throw new CressetError('INVALID_REQUEST', 'the model is answering something else; stop that first', { field: 'request' });
@@ -163,7 +171,9 @@ class Session extends EventTarget {
     const { signal } = controller;
     this.#run = controller;
     let ended;
-    this.#ran = new Promise((resolve) => { ended = resolve; });
+    this.#ran = new Promise((resolve) => {
+      ended = resolve;
+    });
     this.#changed();
     try {
       if (!this.engine) await Promise.race([this.#loaded.catch(() => {}), aborted(signal)]);
@@ -184,18 +194,10 @@ class Session extends EventTarget {
   }
 
   async #stream(kind, request, signal, onChoice) {
+    /** @type {{ create: (request: any) => Promise<any> }} */
     const api = kind === 'chat' ? this.engine.chat.completions : this.engine.completions;
     const options = { stream: true, stream_options: { include_usage: true }, return_token_ids: true, signal };
-    let finish = null;
-    let usage = null;
-    for await (const chunk of await api.create({ ...request, ...options })) {
-      usage = chunk.usage ?? usage;
-      const choice = chunk.choices[0];
-      if (!choice) continue;
-      finish = choice.finish_reason ?? finish;
-      onChoice(choice);
-    }
-    return { finish, usage };
+    return readStream(await api.create({ ...request, ...options }), onChoice);
   }
 
   /** Ends the running request; what was written stays. */
@@ -211,5 +213,7 @@ class Session extends EventTarget {
 export const session = new Session();
 
 function aborted(signal) {
-  return new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }); });
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', resolve, { once: true });
+  });
 }

@@ -1,10 +1,11 @@
 // The settings: language, colours, contrast, where the model runs, how much of a conversation it holds.
 
+import { LOCALES } from '../chat/locale.js';
 import { load } from './downloads.js';
 import { byId, element, memory } from './dom.js';
 import { session } from './session.js';
 import { showShortcuts } from './shortcuts.js';
-import { LANGUAGES, currentLanguage, useLanguage } from './text.js';
+import { currentLanguage, langOf, useLanguage } from './text.js';
 
 const CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32768];
 
@@ -12,23 +13,55 @@ const CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32768];
 export function setUpSettings() {
   const panel = byId('settings');
   panel.append(
-    row('settings.language', choice('language', Object.entries(LANGUAGES).map(([value, name]) => ({ value, name })), currentLanguage(), chooseLanguage)),
+    row(
+      'settings.language',
+      choice(
+        'language',
+        Object.entries(LOCALES).map(([value, name]) => ({ value, name })),
+        currentLanguage(),
+        chooseLanguage,
+      ),
+    ),
     row('settings.theme', look('theme', ['auto', 'light', 'dark'])),
     row('settings.contrast', look('contrast', ['auto', 'usual', 'more'])),
     element('hr'),
-    row('settings.device', select('device', ['auto', 'webgpu', 'cpu'].map((value) => ({ value, text: `settings.device.${value}` })), session.device, (value) => {
-      session.device = value;
-      memory.set('device', value);
-      reload();
-    })),
-    row('settings.context', select('context', [{ value: '', text: 'settings.context.auto' }, ...CONTEXTS.map((n) => ({ value: String(n), text: ['settings.context.tokens', { count: n }] }))], String(session.contextLength ?? ''), (value) => {
-      session.contextLength = value ? Number(value) : null;
-      memory.set('context', session.contextLength);
-      reload();
-    })),
+    row(
+      'settings.device',
+      select(
+        'device',
+        ['auto', 'webgpu', 'cpu'].map((value) => ({ value, text: `settings.device.${value}` })),
+        session.device,
+        (value) => {
+          session.device = value;
+          memory.set('device', value);
+          reload();
+        },
+      ),
+    ),
+    row(
+      'settings.context',
+      select(
+        'context',
+        [{ value: '', text: 'settings.context.auto' }, ...CONTEXTS.map((n) => ({ value: String(n), text: ['settings.context.tokens', { count: n }] }))],
+        String(session.contextLength ?? ''),
+        (value) => {
+          session.contextLength = value ? Number(value) : null;
+          memory.set('context', session.contextLength);
+          reload();
+        },
+      ),
+    ),
     element('p', { class: 'hint', text: 'settings.context.hint' }),
     element('hr'),
-    element('button', { type: 'button', class: 'quiet wide', text: 'shortcuts.title', onclick: () => { panel.hidePopover(); showShortcuts(); } }),
+    element('button', {
+      type: 'button',
+      class: 'quiet wide',
+      text: 'shortcuts.title',
+      onclick: () => {
+        panel.hidePopover();
+        showShortcuts();
+      },
+    }),
   );
 }
 
@@ -55,9 +88,16 @@ function look(name, values) {
 /** A few choices side by side. */
 function choice(name, choices, chosen, onChoose) {
   const group = element('div', { class: 'segments', id: `setting-${name}`, role: 'radiogroup' });
-  group.append(...choices.map(({ value, text, name: own }) => element('label', {},
-    element('input', { type: 'radio', name: `setting-${name}`, value, checked: value === chosen, onchange: () => onChoose(value) }),
-    element('span', text ? { text } : { textContent: own, lang: value === 'zh' ? 'zh-Hans' : value }))));
+  group.append(
+    ...choices.map(({ value, text, name: own }) =>
+      element(
+        'label',
+        {},
+        element('input', { type: 'radio', name: `setting-${name}`, value, checked: value === chosen, onchange: () => onChoose(value) }),
+        element('span', text ? { text } : { textContent: own, lang: langOf(value) }),
+      ),
+    ),
+  );
   return group;
 }
 

@@ -33,14 +33,16 @@ export function describeTransfer(transfer) {
   const percent = total ? Math.min(Math.round((loaded / total) * 100), 100) : null;
   if (transfer.warning) return warningText(transfer.warning, transfer.label);
   const left = timeLeft(transfer);
-  return [stageOf(transfer), percent === null ? null : t('state.percent', { percent }), left ? t('state.left', { time: duration(left) }) : null].filter(Boolean).join(' · ');
+  return [stageOf(transfer), percent === null ? null : t('state.percent', { percent }), left ? t('state.left', { time: duration(left) }) : null]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** The stage in words: the library may know more of them than this page. @param {import('./downloads.js').Transfer} transfer */
 export function stageOf({ status, label, text }) {
   const key = `stage.${status}`;
   const words = t(key, { label });
-  return words === key ? text ?? label : words;
+  return words === key ? (text ?? label) : words;
 }
 
 /** What is worth knowing about a device that is not a graphics adapter, or null. @param {import('../cresset.js').DeviceFacts} device */

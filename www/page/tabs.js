@@ -60,7 +60,9 @@ export class Tabs extends EventTarget {
 /** Holds a lock until `release`; `onHeld` once that is so. */
 function hold(onHeld) {
   const mine = { id: crypto.randomUUID(), held: false };
-  const released = new Promise((resolve) => { mine.release = resolve; });
+  const released = new Promise((resolve) => {
+    mine.release = resolve;
+  });
   navigator.locks.request(lockOf(mine.id), () => {
     mine.held = true;
     onHeld();

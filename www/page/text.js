@@ -1,37 +1,47 @@
-// The page's words in the visitor's language. A message is looked up by its key; an element that shows one remembers the
-// key, so that a change of language reaches everything at once.
+// The page's words in the visitor's language. An element that shows a message remembers its key, so that a change of language
+// reaches everything at once.
 
-/** Languages that are complete, by code, each under its own name. */
-export const LANGUAGES = { en: 'English', zh: '简体中文' };
+import { Translator } from '../chat/i18n.js';
+import { localeOf } from '../chat/locale.js';
 
 // Where a message can stand in an element: the attribute that remembers its key → how it is shown.
 const PLACES = {
-  text: (node, words) => { node.textContent = words; },
+  text: (node, words) => {
+    node.textContent = words;
+  },
   label: (node, words) => node.setAttribute('aria-label', words),
-  hint: (node, words) => { node.title = words; },
-  placeholder: (node, words) => { node.placeholder = words; },
+  hint: (node, words) => {
+    node.title = words;
+  },
+  placeholder: (node, words) => {
+    node.placeholder = words;
+  },
 };
 
 const parameters = new WeakMap(); // element → place → what stands in its message
-let messages = {};
-let language = 'en';
-let plural = new Intl.PluralRules('en');
-let number = new Intl.NumberFormat('en');
+let translator = new Translator(localeOf());
 
 /** Dispatches `change` when another language holds. */
 export const words = new EventTarget();
 
-/** The code of the language in use. */
-export const currentLanguage = () => language;
+/** The messages of the language in use. */
+export const translation = () => translator;
 
-/** Loads a language and shows it everywhere. */
-export async function useLanguage(code) {
-  const chosen = Object.hasOwn(LANGUAGES, code) ? code : 'en';
-  ({ default: messages } = await import(`./messages/${chosen}.json`, { with: { type: 'json' } }));
-  language = chosen;
-  plural = new Intl.PluralRules(chosen);
-  number = new Intl.NumberFormat(chosen);
-  document.documentElement.lang = chosen === 'zh' ? 'zh-Hans' : chosen;
+/** The locale in use. */
+export const currentLanguage = () => translator.locale;
+
+/** What `lang` says of a locale's text. @param {string} locale */
+export const langOf = (locale) => (locale === 'zh-CN' ? 'zh-Hans' : locale);
+
+/** Loads the first of these languages that there is, and shows it everywhere. @param {...(string | null | undefined)} tags */
+export async function useLanguage(...tags) {
+  const locale = localeOf(...tags);
+  const [{ default: shared }, { default: own }] = await Promise.all([
+    import(`../chat/locales/${locale}.js`),
+    import(`./locales/${locale}.json`, { with: { type: 'json' } }),
+  ]);
+  translator = new Translator(locale, shared, own);
+  document.documentElement.lang = langOf(locale);
   for (const place of Object.keys(PLACES)) {
     for (const node of document.querySelectorAll(`[data-${place}]`)) show(node, place);
   }
@@ -39,18 +49,12 @@ export async function useLanguage(code) {
 }
 
 /**
- * The message of this key, with `{name}` replaced by the parameter of that name. One with a `count` may have a form for
- * each plural of the language (`key.one`, `key.other`).
+ * The message of this key, with `{name}` replaced by the parameter of that name: see chat/i18n.js.
  * @param {string} key
  * @param {Record<string, string | number>} [params]   numbers are written as the language does
  */
-export function t(key, params = {}) {
-  const forms = typeof params.count === 'number' ? [`${key}.${plural.select(params.count)}`, `${key}.other`] : [];
-  const message = [...forms, key].map((name) => messages[name]).find((text) => text !== undefined) ?? key;
-  return message.replace(/\{(\w+)\}/g, (whole, name) => {
-    const value = params[name];
-    return typeof value === 'number' ? number.format(value) : value ?? whole;
-  });
+export function t(key, params) {
+  return translator.t(key, params);
 }
 
 /**

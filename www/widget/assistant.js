@@ -1,7 +1,9 @@
 // Who answers: an engine on this device, or the site's server where this device cannot. From asleep over consent and
 // download to ready, with every way back; knows no document.
 
-import { Cresset, CressetError } from '../cresset.js';
+import { Cresset } from '../cresset.js';
+import { CressetError } from '../lib/errors.js';
+import { savesData } from '../chat/save-data.js';
 import { join, keyOf } from './engines.js';
 import { answerLocally } from './local.js';
 
@@ -13,7 +15,7 @@ const agreed = new Set(); // downloads and servers that visitors of this page sa
  * @typedef {{ kind: 'asleep' }
  *   | { kind: 'asking', what: 'download', bytes: number | null, kept: number, saving: boolean }
  *   | { kind: 'asking', what: 'server', host: string }
- *   | { kind: 'loading', progress: object | null }
+ *   | { kind: 'loading', progress: any | null }
  *   | { kind: 'paused', loaded: number, total: number | null }
  *   | { kind: 'ready', where: 'device', engine: import('../cresset.js').Engine }
  *   | { kind: 'ready', where: 'server', host: string }
@@ -22,7 +24,7 @@ const agreed = new Set(); // downloads and servers that visitors of this page sa
 
 /** Dispatches `change` when its state does, `progress` with what `onProgress` gets. */
 export class Assistant extends EventTarget {
-  /** @type {State} */
+  /** @type {State & { where?: string, what?: string }} */
   state = { kind: 'asleep' };
   #settings;
   #given = null; // an engine that is the site's own
@@ -64,7 +66,7 @@ export class Assistant extends EventTarget {
 
   /** The visitor says yes. */
   agree() {
-    const { kind, what, host } = this.state;
+    const { kind, what, host } = /** @type {any} */ (this.state);
     if (kind !== 'asking') return;
     agreed.add(what === 'server' ? `server ${host}` : this.#key);
     this.#run(() => (what === 'server' ? this.#useServer() : this.#load()));
@@ -106,33 +108,29 @@ export class Assistant extends EventTarget {
     this.#waiting.clear();
   }
 
-  /**
-   * Writes an answer.
-   * @param {{ turns: object[], begun: string, signal: AbortSignal, onPiece: (text: string) => void, onNote: (note: 'dropped' | 'lost') => void,
-   *   onRestart: () => void }} request   `begun`: what is there of it already; `onRestart`: that and the pieces so far are void
-   * @returns {Promise<{ finish: string | null }>}
-   */
-  async answer({ turns, begun, signal, onPiece, onNote, onRestart }) {
+  /** Writes an answer, once it can. @type {import('../chat/types.d.ts').Answerer} */
+  answer = async ({ messages, begun, signal, onStart, onText, onNote, onRestart }) => {
+    await this.whenReady(signal);
+    onStart();
     if (this.state.where === 'server') {
       const { answerRemotely } = await import('./remote.js');
       // Servers begin a new answer: it is asked to go on.
       if (begun) throw new CressetError('INVALID_REQUEST', 'the server cannot go on with an answer', { field: 'messages' });
-      return answerRemotely(this.#settings.endpoint, this.#settings, { turns, signal, onPiece });
+      return answerRemotely(this.#settings.endpoint, this.#settings, { messages, signal, onText });
     }
-    const write = (piece) => {
-      begun += piece;
-      onPiece(piece);
+    const write = (text) => {
+      begun += text;
+      onText(text);
     };
-    const request = { turns, signal, onPiece: write, onDropped: () => onNote('dropped') };
     for (let renewed = false; ;) {
       const { engine } = this;
       try {
-        return await answerLocally(engine, this.#settings, { ...request, begun });
+        return await answerLocally(engine, this.#settings, { messages, begun, signal, onText: write, onNote });
       } catch (error) {
         if (signal.aborted) throw error;
         if (isBroken(error) && !renewed && !this.#given) {
           renewed = true;
-          onNote('lost');
+          onNote({ kind: 'lost' });
           await this.#renew(engine, signal);
         } else if (begun && renewed && ['TEMPLATE', 'INVALID_REQUEST'].includes(error.code)) {
           // A template that cannot go on with an answer: from the beginning, then.
@@ -143,13 +141,13 @@ export class Assistant extends EventTarget {
         }
       }
     }
-  }
+  };
 
   async #begin() {
     const { model, consent, integrity, device } = this.#settings;
     this.#key = keyOf(model, [integrity, device]);
     const step = this.#step;
-    const saving = globalThis.navigator?.connection?.saveData === true;
+    const saving = savesData();
     if ((consent || saving) && !agreed.has(this.#key)) {
       const { bytes, kept } = await this.#size();
       if (step !== this.#step) return;
@@ -168,7 +166,7 @@ export class Assistant extends EventTarget {
     }
     try {
       const measured = await Cresset.measure(model, { signal: undefined, cache: true });
-      const all = measured.bytes === null ? null : measured.bytes + (measured.bytes > 0 ? measured.engineBytes ?? 0 : 0);
+      const all = measured.bytes === null ? null : measured.bytes + (measured.bytes > 0 ? (measured.engineBytes ?? 0) : 0);
       return { bytes: all, kept: measured.kept };
     } catch (error) {
       if (error.code === 'MODEL_NOT_FOUND' || error.code === 'INVALID_REQUEST') throw error;
@@ -202,7 +200,10 @@ export class Assistant extends EventTarget {
   }
 
   #offerServer() {
-    const { endpoint: { host }, consent } = this.#settings;
+    const {
+      endpoint: { host },
+      consent,
+    } = this.#settings;
     if (consent && !agreed.has(`server ${host}`)) this.#set({ kind: 'asking', what: 'server', host });
     else this.#useServer();
   }

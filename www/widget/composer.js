@@ -1,12 +1,13 @@
-// Where the visitor types. Enter sends, but not the Enter that ends a composition; Shift+Enter begins a line.
+// The widget's field and its button, which sends, or stops the answer that is being written.
 
-import { attribute, element, icon } from '../dom.js';
+import { Composer, fitHeight } from '../chat/composer.js';
+import { attribute, element, icon } from '../chat/dom.js';
 
 const SEND = ['M12 19.5V5', 'm5.5 11.5 6.5-6.5 6.5 6.5'];
 const STOP = 'M7 7h10v10H7z';
 const LINES = 6;
 
-export class Composer {
+export class WidgetComposer extends Composer {
   form;
   #area;
   #button;
@@ -14,43 +15,36 @@ export class Composer {
   #writing = false;
 
   /**
-   * @param {Record<string, string>} words
+   * @param {import('../chat/i18n.js').Translator} words
    * @param {{ onSend: (text: string) => boolean, onStop: () => void, onDraft: () => void }} actions   `onSend` says whether it was taken
    */
   constructor(words, { onSend, onStop, onDraft }) {
+    const area = /** @type {HTMLTextAreaElement} */ (element('textarea', { part: 'input', rows: '1', dir: 'auto', autocomplete: 'off', enterkeyhint: 'send' }));
+    const button = element('button', { type: 'submit', class: 'send', part: 'send' }, icon(...SEND), icon(STOP));
+    const form = /** @type {HTMLFormElement} */ (element('form', { class: 'composer', part: 'composer' }, area, button));
+    super(form, area, {
+      onSend: (text, key) => {
+        if (!this.#writing) return text !== '' && onSend(text);
+        // Enter sends, and there is nothing to send it to.
+        if (!key) onStop();
+        return false;
+      },
+      onDraft: () => {
+        this.#showButton();
+        onDraft();
+      },
+      grow: () => fitHeight(area, LINES),
+    });
+    this.form = form;
+    this.#area = area;
+    this.#button = button;
     this.#words = words;
-    this.#area = element('textarea', { part: 'input', rows: '1', dir: 'auto', autocomplete: 'off', enterkeyhint: 'send' });
-    this.#button = element('button', { type: 'submit', class: 'send', part: 'send' }, icon(...SEND), icon(STOP));
-    this.form = element('form', { class: 'composer', part: 'composer' }, this.#area, this.#button);
-    const send = () => {
-      const text = this.#area.value.trim();
-      if (!text || this.#writing || !onSend(text)) return;
-      this.draft = '';
-    };
-    this.form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      if (this.#writing) onStop();
-      else send();
-    });
-    this.#area.addEventListener('keydown', (event) => {
-      // 229: Safari ends the composition before it tells of the key.
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-      event.preventDefault();
-      send();
-    });
-    this.#area.addEventListener('input', () => {
-      this.#changed();
-      onDraft();
-    });
     // A page's own shortcuts are not for what is typed here.
-    for (const type of ['keydown', 'keyup', 'keypress']) this.form.addEventListener(type, (event) => { if (event.key !== 'Escape') event.stopPropagation(); });
+    for (const type of ['keydown', 'keyup', 'keypress'])
+      form.addEventListener(type, (event) => {
+        if (event.key !== 'Escape') event.stopPropagation();
+      });
     this.relabel(words, '');
-  }
-
-  get draft() { return this.#area.value; }
-  set draft(text) {
-    this.#area.value = text;
-    this.#changed();
   }
 
   relabel(words, placeholder) {
@@ -67,25 +61,16 @@ export class Composer {
     this.#changed();
   }
 
-  focus() {
-    this.#area.focus({ preventScroll: true });
+  #changed() {
+    this.#showButton();
+    fitHeight(this.#area, LINES);
   }
 
-  #changed() {
+  #showButton() {
     const empty = this.#area.value.trim() === '';
     this.form.classList.toggle('writing', this.#writing);
-    this.#button.setAttribute('aria-label', this.#writing ? this.#words.stop : this.#words.send);
+    this.#button.setAttribute('aria-label', this.#words.t(this.#writing ? 'stop' : 'send'));
     // Announced as unavailable, but still to be found by keyboard.
     attribute(this.#button, 'aria-disabled', !this.#writing && empty ? 'true' : null);
-    this.#fit();
-  }
-
-  // As tall as its lines, up to a few.
-  #fit() {
-    const { style } = this.#area;
-    style.height = 'auto';
-    const line = Number.parseFloat(getComputedStyle(this.#area).lineHeight) || 24;
-    const padding = this.#area.offsetHeight - line * Math.max(1, Math.round(this.#area.clientHeight / line));
-    if (this.#area.scrollHeight > 0) style.height = `${Math.min(this.#area.scrollHeight, LINES * line + Math.max(padding, 0))}px`;
   }
 }

@@ -1,23 +1,28 @@
 // What the widget is once it has been opened: joins the assistant, the conversation and what is seen of them.
 
-import { Speaker } from '../answer/speaker.js';
-import { partsOf } from '../answer/thought.js';
-import { element } from '../dom.js';
+import { Speaker } from '../chat/answer/speaker.js';
+import { partsOf } from '../chat/answer/thought.js';
+import { Conversation } from '../chat/conversation.js';
+import { element } from '../chat/dom.js';
+import { Translator } from '../chat/i18n.js';
 import { Assistant } from './assistant.js';
-import { Composer } from './composer.js';
-import { Conversation } from './conversation.js';
+import { WidgetComposer } from './composer.js';
 import { tellsStories } from './local.js';
 import { Memory } from './memory.js';
+import { Messages } from './messages.js';
 import { Panel } from './panel.js';
 import { readSettings } from './settings.js';
-import { Transcript } from './transcript.js';
 import { Tray } from './tray.js';
-import { fill, languageOf } from './words.js';
+import { localeFor } from './words.js';
 
 // On a processor, models beyond this are slow enough to say so.
 const SLOW_BYTES = 150_000_000;
 
-const wordsFor = async (language) => (await import(`./messages/${language}.js`)).default;
+/** All the words. @param {string} locale @returns {Promise<Translator>} */
+async function loadWords(locale) {
+  const [{ default: shared }, { default: own }] = await Promise.all([import(`../chat/locales/${locale}.js`), import(`./locales/${locale}.js`)]);
+  return new Translator(locale, shared, own);
+}
 
 /**
  * What the element gives.
@@ -34,7 +39,7 @@ const wordsFor = async (language) => (await import(`./messages/${language}.js`))
 export class Core {
   #host;
   #context;
-  #language;
+  #locale; // that is asked for: its words may still be on their way
   #words;
   #settings;
   #models = [];
@@ -42,7 +47,7 @@ export class Core {
   #assistant;
   #conversation;
   #memory;
-  #transcript;
+  #log;
   #tray;
   #composer;
   #panel;
@@ -50,23 +55,24 @@ export class Core {
   #problem = null; // of the last answer
   #trayShown = [];
   #noted = null; // the engine whose slowness was told
+  #toldDropped = false; // that the beginning of this conversation is left out
   #release = new AbortController();
 
   /** @param {HTMLElement} host @param {Context} context */
   static async create(host, context) {
-    const language = languageOf(host);
-    return new Core(host, context, language, await wordsFor(language));
+    return new Core(host, context, await loadWords(localeFor(host)));
   }
 
-  constructor(host, context, language, words) {
+  /** @param {HTMLElement} host @param {Context} context @param {import('../chat/i18n.js').Translator} words */
+  constructor(host, context, words) {
     this.#host = host;
     this.#context = context;
-    this.#language = language;
+    this.#locale = words.locale;
     this.#words = words;
     this.#models = context.given.models.map(normalised);
     this.#settings = this.#readSettings();
     this.#assistant = new Assistant(this.#settings);
-    this.#conversation = new Conversation(this.#assistant);
+    this.#conversation = new Conversation({ answerer: this.#assistant.answer, keepsEmpty: true });
     this.#memory = new Memory(host);
     this.#build();
     this.#listen();
@@ -80,14 +86,19 @@ export class Core {
     const assistant = this.#assistant;
     const region = element('div', { class: 'unseen', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'false', 'aria-relevant': 'additions' });
     this.#speaker = new Speaker(region);
-    this.#transcript = new Transcript(this.#words, {
-      onAgain: () => this.#again(), onGoOn: () => conversation.goOn(this.#words.goOn), onSuggestion: (text) => this.send(text),
+    this.#log = new Messages(() => conversation, this.#words, {
+      onAgain: () => this.#again(),
+      onGoOn: (id) => conversation.proceed(id, this.#words.t('goOn')),
+      onSuggestion: (text) => this.send(text),
     });
     this.#tray = new Tray({
-      agree: () => assistant.agree(), decline: () => this.#context.close(), pause: () => assistant.pause(),
-      resume: () => assistant.resume(), retry: () => this.#again(),
+      agree: () => assistant.agree(),
+      decline: () => this.#context.close(),
+      pause: () => assistant.pause(),
+      resume: () => assistant.resume(),
+      retry: () => this.#again(),
     });
-    this.#composer = new Composer(this.#words, {
+    this.#composer = new WidgetComposer(this.#words, {
       onSend: (text) => {
         if (conversation.busy) {
           // The question before still waits for a model that could not be loaded.
@@ -100,15 +111,19 @@ export class Core {
       onStop: () => conversation.stop(),
       onDraft: () => this.#remember(),
     });
-    this.#panel = new Panel(this.#context.root, { transcript: this.#transcript, tray: this.#tray, composer: this.#composer, region }, {
-      onClose: () => this.#context.close(),
-      onClear: () => {
-        this.clear();
-        this.#speaker.say(this.#words['live.cleared']);
-        this.#composer.focus();
+    this.#panel = new Panel(
+      this.#context.root,
+      { messages: this.#log, tray: this.#tray, composer: this.#composer, region },
+      {
+        onClose: () => this.#context.close(),
+        onClear: () => {
+          this.clear();
+          this.#speaker.say(this.#words.t('live.cleared'));
+          this.#composer.focus();
+        },
+        onModel: (index) => this.#choose(index),
       },
-      onModel: (index) => this.#choose(index),
-    });
+    );
   }
 
   #listen() {
@@ -119,31 +134,55 @@ export class Core {
       this.#tray.progress(detail);
       this.#context.tell('progress', detail);
     });
-    on(this.#conversation, 'turn', ({ detail: turn }) => this.#turnAdded(turn));
-    on(this.#conversation, 'piece', ({ detail: turn }) => {
-      this.#transcript.grow(turn);
-      if (this.#panel.shown) this.#speaker.grow(turn, partsOf(turn.content).answer);
+    on(this.#conversation, 'path', () => this.#pathChanged());
+    on(this.#conversation, 'said', ({ detail: { content } }) => {
+      this.#log.follow();
+      this.#context.tell('message', { role: 'user', content });
+    });
+    on(this.#conversation, 'started', () => {
+      this.#log.update();
       this.#showWriting();
       this.#showTray();
     });
-    on(this.#conversation, 'end', ({ detail: turn }) => this.#turnEnded(turn));
-    on(this.#conversation, 'note', ({ detail: note }) => this.#note(`note.${note}`));
-    on(this.#conversation, 'reset', () => this.#drawn());
+    on(this.#conversation, 'text', ({ detail: turn }) => {
+      this.#log.grow(turn);
+      if (this.#panel.shown && turn === this.#conversation.written) this.#speaker.grow(turn, partsOf(turn.content).answer);
+    });
+    on(this.#conversation, 'answered', ({ detail }) => this.#answered(detail));
+    on(this.#conversation, 'note', ({ detail: { kind } }) => {
+      // That the beginning is left out is said once; a lost device each time.
+      if (kind === 'dropped' && this.#toldDropped) return;
+      if (kind === 'dropped') this.#toldDropped = true;
+      this.#log.say(this.#words.t(`note.${kind}`));
+    });
     on(globalThis, 'pagehide', () => this.#remember());
   }
 
-  get engine() { return this.#assistant.engine; }
-  get givenEngine() { return this.#assistant.givenEngine; }
+  get engine() {
+    return this.#assistant.engine;
+  }
+  get givenEngine() {
+    return this.#assistant.givenEngine;
+  }
   giveEngine(engine) {
     this.#conversation.stop();
     this.#assistant.give(engine);
     this.#wakeIfOpen();
   }
 
-  get messages() { return this.#conversation.messages; }
-  set messages(messages) { this.#conversation.messages = messages; }
+  get messages() {
+    return this.#conversation.messages;
+  }
+  set messages(messages) {
+    this.#toldDropped = false;
+    this.#speaker.hush();
+    this.#log.clear();
+    this.#conversation.messages = messages;
+  }
 
-  get models() { return this.#models.map(({ given }) => given); }
+  get models() {
+    return this.#models.map(({ given }) => given);
+  }
   set models(models) {
     this.#models = models.map(normalised);
     this.#chosen = 0;
@@ -152,9 +191,9 @@ export class Core {
 
   open() {
     this.#panel.show();
-    this.#transcript.follow();
+    this.#log.follow();
     this.#assistant.wake();
-    this.#speaker.say(this.#words['live.opened']);
+    this.#speaker.say(this.#words.t('live.opened'));
     this.#remember();
   }
 
@@ -165,13 +204,17 @@ export class Core {
 
   /** @param {string} text @returns {Promise<{ role: 'assistant', content: string } | null>} */
   async send(text) {
-    const turn = await this.#conversation.send(text);
-    return turn && { role: 'assistant', content: this.#conversation.messages.at(-1)?.content ?? turn.content };
+    const turn = await this.#conversation.ask(text);
+    return turn && { role: 'assistant', content: partsOf(turn.content).answer };
   }
 
-  stop() { this.#conversation.stop(); }
+  stop() {
+    this.#conversation.stop();
+  }
 
-  clear() { this.#conversation.clear(); }
+  clear() {
+    this.messages = [];
+  }
 
   /** The element was moved. */
   connected() {
@@ -184,14 +227,17 @@ export class Core {
     const before = this.#assistant.state;
     this.#assistant.change(this.#settings);
     if (this.#assistant.state !== before && this.#conversation.busy && before.kind === 'ready') this.#conversation.stop();
-    const language = languageOf(this.#host);
-    if (language !== this.#language) {
-      this.#language = language;
-      wordsFor(language).then((words) => {
-        if (this.#language !== language) return;
-        this.#words = words;
-        this.#relabel();
-      }, (error) => this.#context.tell('error', { error }));
+    const locale = localeFor(this.#host);
+    if (locale !== this.#locale) {
+      this.#locale = locale;
+      loadWords(locale).then(
+        (words) => {
+          if (this.#locale !== locale) return;
+          this.#words = words;
+          this.#relabel();
+        },
+        (error) => this.#context.tell('error', { error }),
+      );
     }
     this.#relabel();
     this.#wakeIfOpen();
@@ -220,6 +266,7 @@ export class Core {
 
   #again() {
     this.#problem = null;
+    this.#log.follow();
     this.#conversation.again();
   }
 
@@ -232,7 +279,7 @@ export class Core {
     if (state.kind === 'ready') {
       const { where } = state;
       this.#context.tell('ready', where === 'device' ? { where, engine: state.engine, info: state.engine.info } : { where, host: state.host });
-      if (this.#panel.shown && !this.#conversation.busy) this.#speaker.say(fill(this.#words['live.ready'], { title: this.#title }));
+      if (this.#panel.shown && !this.#conversation.busy) this.#speaker.say(this.#words.t('live.ready', { title: this.#title }));
       this.#noteSlowness(state.engine);
     }
     if (state.kind === 'failed') {
@@ -249,34 +296,31 @@ export class Core {
   #noteSlowness(engine) {
     if (!engine || engine === this.#noted || engine.info.device.backend !== 'cpu' || !(engine.info.memory.weights > SLOW_BYTES)) return;
     this.#noted = engine;
-    this.#note('note.slow');
+    this.#log.say(this.#words.t('note.slow'));
   }
 
-  #note(key) {
-    this.#transcript.note(this.#words[key]);
-  }
-
-  #turnAdded(turn) {
+  #pathChanged() {
+    const begun = this.#conversation.path.length > 0;
     this.#problem = null;
-    this.#transcript.add(turn);
-    this.#panel.begun(true);
+    this.#log.draw();
+    if (begun) this.#log.begun();
+    this.#panel.begun(begun);
     this.#showWriting();
-    if (turn.role === 'user') this.#context.tell('message', { role: 'user', content: turn.content });
     this.#showTray();
     this.#remember();
   }
 
-  #turnEnded(turn) {
-    this.#composer.writing(false);
-    this.#transcript.end(turn);
-    this.#problem = turn.state === 'failed' ? turn.error : null;
+  #answered({ turn, error }) {
+    this.#log.end(turn);
+    this.#problem = error;
+    this.#showWriting();
     this.#showTray();
     if (this.#panel.shown) this.#speaker.end();
-    if (this.#problem) {
-      this.#context.tell('error', { error: turn.error });
+    if (error) {
+      this.#context.tell('error', { error });
       this.#sayProblem();
     } else if (turn.content) {
-      this.#context.tell('message', { role: 'assistant', content: this.#conversation.messages.at(-1).content, finish: turn.finish ?? (turn.state === 'stopped' ? 'abort' : null) });
+      this.#context.tell('message', { role: 'assistant', content: partsOf(turn.content).answer, finish: turn.finish ?? null });
       this.#context.unread();
     }
     this.#remember();
@@ -288,23 +332,14 @@ export class Core {
     if (text && this.#panel.shown) this.#speaker.say(text);
   }
 
-  #drawn() {
-    this.#problem = null;
-    this.#speaker.hush();
-    this.#transcript.reset(this.#conversation.turns);
-    this.#panel.begun(this.#conversation.turns.length > 0);
-    this.#showWriting();
-    this.#showTray();
-    this.#remember();
-  }
-
   /** A question that waits for a model that could not be loaded is nothing to stop. */
   #showWriting() {
     this.#composer.writing(this.#conversation.busy && this.#assistant.state.kind !== 'failed');
   }
 
   #showTray() {
-    const waits = this.#conversation.turns.at(-1)?.state === 'waiting';
+    const { written } = this.#conversation;
+    const waits = written !== null && this.#conversation.stateOf(written) === 'waiting';
     const { state } = this.#assistant;
     // Progress changes a card, it does not make another one.
     const shown = [state.kind === 'loading' ? state.kind : state, waits, this.#problem, this.#words];
@@ -316,13 +351,18 @@ export class Core {
   #showStatus() {
     const { state } = this.#assistant;
     const words = this.#words;
-    const texts = { asleep: words['status.asking'], asking: words['status.asking'], loading: words['status.loading'], paused: words['status.paused'], failed: words['status.failed'] };
-    const ready = () => (state.where === 'server' ? fill(words['status.server'], { host: state.host }) : words[state.engine.info.device.backend === 'cpu' ? 'status.cpu' : 'status.device']);
-    this.#panel.status(texts[state.kind] ?? ready(), state.kind === 'ready' ? `ready ${state.where}` : state.kind);
+    const ready = () =>
+      state.where === 'server'
+        ? words.t('status.server', { host: state.host })
+        : words.t(state.engine.info.device.backend === 'cpu' ? 'status.cpu' : 'status.device');
+    this.#panel.status(
+      state.kind === 'ready' ? ready() : words.t(`status.${state.kind === 'asleep' ? 'asking' : state.kind}`),
+      state.kind === 'ready' ? `ready ${state.where}` : state.kind,
+    );
   }
 
   get #title() {
-    return this.#settings.title || this.#words.title;
+    return this.#settings.title || this.#words.t('title');
   }
 
   get #story() {
@@ -331,16 +371,19 @@ export class Core {
 
   #greet() {
     const kind = this.#story ? 'story' : 'chat';
-    this.#transcript.greet(this.#settings.greeting || this.#words[`greeting.${kind}`], this.#settings.suggestions, this.#story ? this.#words['note.story'] : null);
-    this.#composer.relabel(this.#words, this.#settings.placeholder || this.#words[`placeholder.${kind}`]);
+    this.#log.greet(this.#settings.greeting || this.#words.t(`greeting.${kind}`), this.#settings.suggestions, this.#story ? this.#words.t('note.story') : null);
+    this.#composer.relabel(this.#words, this.#settings.placeholder || this.#words.t(`placeholder.${kind}`));
   }
 
   #relabel() {
-    this.#tray.relabel(this.#words, this.#language);
-    this.#transcript.relabel(this.#words);
+    this.#tray.relabel(this.#words);
+    this.#log.relabel(this.#words);
     this.#panel.relabel({ words: this.#words, title: this.#title });
-    this.#panel.models(this.#models.map(({ name }) => name), this.#chosen);
-    this.#panel.begun(this.#conversation.turns.length > 0);
+    this.#panel.models(
+      this.#models.map(({ name }) => name),
+      this.#chosen,
+    );
+    this.#panel.begun(this.#conversation.path.length > 0);
     this.#showStatus();
     this.#greet();
     this.#showTray();

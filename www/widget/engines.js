@@ -11,7 +11,7 @@ export function keyOf(model, options) {
 }
 
 function nameOf(model) {
-  if (!names.has(model)) names.set(model, `object ${objects += 1}`);
+  if (!names.has(model)) names.set(model, `object ${(objects += 1)}`);
   return names.get(model);
 }
 
@@ -70,7 +70,9 @@ class Shared {
       return engine;
     });
     // The next one to ask tries again.
-    loading.catch(() => { if (this.#loading === loading) this.#loading = null; });
+    loading.catch(() => {
+      if (this.#loading === loading) this.#loading = null;
+    });
     return loading;
   }
 

@@ -1,8 +1,7 @@
 // The closed widget: a round button in a corner of the window, with the number of messages not yet read.
 
-import { attribute, element, icon, styleSheet } from '../dom.js';
+import { attribute, element, icon, styleSheet } from '../chat/dom.js';
 import { LAUNCHER } from './launcher-style.js';
-import { fill } from './words.js';
 
 const FLAME = 'M12.4 5.9c.2 2 2.6 3.1 2.6 6 0 2-1.3 3.3-3 3.3s-3-1.3-3-3.1c0-1.3.7-2.2 1.3-3 .1.9.4 1.4.9 1.7-.3-1.8.2-3.7 1.2-4.9z';
 const BUBBLE = 'M12 3c5.2 0 9.3 3.5 9.3 7.9s-4.1 7.9-9.3 7.9c-1.1 0-2.2-.2-3.2-.5L4.4 20.5l1-3.8c-1.7-1.4-2.7-3.5-2.7-5.8C2.7 6.5 6.8 3 12 3z';
@@ -27,7 +26,13 @@ export class Launcher {
     mark.setAttribute('class', 'mark');
     const down = icon(DOWN);
     down.setAttribute('class', 'down');
-    this.#button = element('button', { type: 'button', class: 'launcher', part: 'launcher', 'aria-haspopup': 'dialog', onclick: onPress }, mark, down, this.#badge);
+    this.#button = element(
+      'button',
+      { type: 'button', class: 'launcher', part: 'launcher', 'aria-haspopup': 'dialog', onclick: onPress },
+      mark,
+      down,
+      this.#badge,
+    );
     this.#trouble = element('p', { class: 'trouble', part: 'trouble', role: 'alert', hidden: true });
     // An empty title keeps the element's own, the chat's name, from becoming a tooltip over everything.
     this.root = element('div', { class: 'root', part: 'root', title: '', popover: 'manual' }, this.#trouble, this.#button);
@@ -40,11 +45,11 @@ export class Launcher {
     if (this.root.showPopover && !this.root.matches(':popover-open')) this.root.showPopover();
   }
 
-  /** @param {{ words: object, title: string | null, accent: string | null, opened: boolean, unread: number, language: string }} state */
-  update({ words, title, accent, opened, unread, language }) {
-    this.root.setAttribute('lang', language);
+  /** @param {{ words: ReturnType<typeof import('./words.js').closedWords>, locale: string, title: string | null, accent: string | null, opened: boolean, unread: number }} state */
+  update({ words, locale, title, accent, opened, unread }) {
+    this.root.setAttribute('lang', locale);
     this.#colour((accent ?? '').trim());
-    const name = opened ? words.close : unread > 0 ? fill(words.unread, { count: unread }) : words.open;
+    const name = opened ? words.close : unread > 0 ? words.unread.replace('{count}', String(unread)) : words.open;
     this.#button.setAttribute('aria-label', title ? `${title}: ${name}` : name);
     this.#button.setAttribute('aria-expanded', String(opened));
     this.#badge.textContent = unread > 9 ? '9+' : String(unread);
@@ -54,7 +59,7 @@ export class Launcher {
 
   // What a style sheet of the site says goes first. What is no colour is left out.
   #colour(accent) {
-    const { style } = this.#colours.cssRules[0];
+    const { style } = /** @type {CSSStyleRule} */ (this.#colours.cssRules[0]);
     if (accent && CSS.supports('color', accent)) style.setProperty('--accent', `var(--cresset-accent, ${accent})`);
     else style.removeProperty('--accent');
   }

@@ -13,7 +13,9 @@ export class Memory {
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.#key));
       const isMessage = (each) => typeof each?.role === 'string' && typeof each.content === 'string';
-      return kept && Array.isArray(kept.messages) ? { messages: kept.messages.filter(isMessage), opened: kept.opened === true, draft: String(kept.draft ?? '') } : null;
+      return kept && Array.isArray(kept.messages)
+        ? { messages: kept.messages.filter(isMessage), opened: kept.opened === true, draft: String(kept.draft ?? '') }
+        : null;
     } catch {
       return null; // no storage here, or not ours
     }

@@ -77,8 +77,8 @@ export const PANEL = `
 
 /* Three dots until the first word; they keep its line. */
 .dots { display: none; align-items: center; gap: 5px; height: 1.55em; }
-.waiting .dots, .writing.empty .dots { display: flex; }
-.waiting .words, .writing.empty .words { display: none; }
+.waiting .dots, .writing .words.empty + .dots { display: flex; }
+.waiting .words, .writing .words.empty { display: none; }
 .dots i { width: 7px; height: 7px; border-radius: 50%; background: var(--accent); opacity: .3; animation: dot 1.2s infinite; }
 .dots i:nth-child(2) { animation-delay: .16s; }
 .dots i:nth-child(3) { animation-delay: .32s; }

@@ -1,7 +1,7 @@
 // The open widget: a window in the corner, or over everything on a small screen. A <dialog>: there the browser itself keeps
 // the focus inside, and gives it back when it closes.
 
-import { attribute, element, icon, styleSheet } from '../dom.js';
+import { attribute, element, icon, styleSheet } from '../chat/dom.js';
 import { PANEL } from './panel-style.js';
 
 const CLOSE = 'M6.5 6.5l11 11M17.5 6.5l-11 11';
@@ -25,10 +25,10 @@ export class Panel {
 
   /**
    * @param {HTMLElement} root
-   * @param {{ transcript: import('./transcript.js').Transcript, tray: import('./tray.js').Tray, composer: import('./composer.js').Composer, region: HTMLElement }} rooms
+   * @param {{ messages: import('./messages.js').Messages, tray: import('./tray.js').Tray, composer: import('./composer.js').WidgetComposer, region: HTMLElement }} rooms
    * @param {{ onClose: () => void, onClear: () => void, onModel: (index: number) => void }} actions
    */
-  constructor(root, { transcript, tray, composer, region }, { onClose, onClear, onModel }) {
+  constructor(root, { messages, tray, composer, region }, { onClose, onClear, onModel }) {
     this.#composer = composer;
     sheet ??= styleSheet(PANEL);
     const shadow = root.getRootNode();
@@ -37,11 +37,17 @@ export class Panel {
     this.#clear = element('button', { type: 'button', class: 'tool', part: 'clear', onclick: onClear }, icon(...CLEAR));
     this.#modelRow = element('label', { class: 'model-row', hidden: true }, element('span'), this.#models);
     this.#models.addEventListener('change', () => onModel(this.#models.selectedIndex));
-    this.dialog = element('dialog', { class: 'panel', part: 'panel', 'aria-labelledby': 'title' },
+    this.dialog = element(
+      'dialog',
+      { class: 'panel', part: 'panel', 'aria-labelledby': 'title' },
       element('header', { class: 'header', part: 'header' }, element('div', { class: 'names' }, this.#title, this.#status), this.#clear, this.#close),
       this.#modelRow,
-      element('div', { class: 'middle' }, transcript.box, transcript.latest),
-      tray.box, composer.form, this.#footer, region);
+      element('div', { class: 'middle' }, messages.box, messages.latest),
+      tray.box,
+      composer.form,
+      this.#footer,
+      region,
+    );
     root.insertBefore(this.dialog, root.lastChild);
     // Modal ones are cancelled by the browser, for Escape or a gesture; the others by the key alone.
     this.dialog.addEventListener('cancel', (event) => {
@@ -59,7 +65,9 @@ export class Panel {
     for (const type of ['resize', 'scroll']) globalThis.visualViewport?.addEventListener(type, () => this.#fit(), { signal });
   }
 
-  get shown() { return this.dialog.open; }
+  get shown() {
+    return this.dialog.open;
+  }
 
   show() {
     if (this.dialog.open) return;
@@ -94,15 +102,15 @@ export class Panel {
     this.dialog.remove();
   }
 
-  /** @param {{ words: Record<string, string>, title: string }} texts */
+  /** @param {{ words: import('../chat/i18n.js').Translator, title: string }} texts */
   relabel({ words, title }) {
     this.#title.textContent = title;
-    this.#close.setAttribute('aria-label', words.close);
-    this.#close.setAttribute('title', words.close);
-    this.#clear.setAttribute('aria-label', words.clear);
-    this.#clear.setAttribute('title', words.clear);
-    this.#modelRow.firstChild.textContent = words.model;
-    this.#footer.textContent = words.footer;
+    this.#close.setAttribute('aria-label', words.t('close'));
+    this.#close.setAttribute('title', words.t('close'));
+    this.#clear.setAttribute('aria-label', words.t('clear'));
+    this.#clear.setAttribute('title', words.t('clear'));
+    this.#modelRow.firstChild.textContent = words.t('model');
+    this.#footer.textContent = words.t('footer');
   }
 
   /** @param {string} text @param {string} kind   of the assistant's state */

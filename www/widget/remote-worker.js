@@ -7,7 +7,10 @@
 import { EventParser } from './sse.js';
 
 addEventListener('message', ({ data: { url, body } }) => {
-  answer(url, body).then((end) => postMessage({ end }), (error) => postMessage({ error: { message: error.message, status: error.status } }));
+  answer(url, body).then(
+    (end) => postMessage({ end }),
+    (error) => postMessage({ error: { message: error.message, status: error.status } }),
+  );
 });
 
 async function answer(url, body) {

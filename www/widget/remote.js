@@ -1,27 +1,27 @@
 // Answers from the site's OpenAI-compatible server, for devices that cannot run the model.
 
-import { CressetError } from '../errors.js';
-import { own } from '../requests.js';
-import { startWorker } from '../start-worker.js';
+import { CressetError } from '../lib/errors.js';
+import { own } from '../lib/requests.js';
+import { startWorker } from '../lib/start-worker.js';
 
 const WORKER = new URL('./remote-worker.js', import.meta.url);
 
 /**
  * @param {{ url: string, host: string, model: string }} endpoint
  * @param {import('./settings.js').Settings} settings
- * @param {{ turns: { role: string, content: string }[], signal: AbortSignal, onPiece: (text: string) => void }} request
+ * @param {{ messages: import('../chat/types.d.ts').Message[], signal: AbortSignal, onText: (text: string) => void }} ask
  * @returns {Promise<{ finish: string | null }>}
  */
-export function answerRemotely(endpoint, { system, temperature, maxTokens }, { turns, signal, onPiece }) {
+export function answerRemotely(endpoint, { system, temperature, maxTokens }, { messages, signal, onText }) {
   const { url, host, model } = endpoint;
-  const messages = [...(system ? [{ role: 'system', content: system }] : []), ...turns];
-  const body = { model, messages, stream: true, max_tokens: maxTokens(false), ...(temperature === undefined ? {} : { temperature }) };
+  const all = [...(system ? [{ role: 'system', content: system }] : []), ...messages];
+  const body = { model, messages: all, stream: true, max_tokens: maxTokens(false), ...(temperature === undefined ? {} : { temperature }) };
   const worker = startWorker(WORKER, 'cresset endpoint');
   return new Promise((resolve, reject) => {
     const fail = (message, status) => reject(new CressetError('DOWNLOAD', `${host} did not answer: ${message}`, { endpoint: host, status }));
     worker.onmessage = ({ data }) => {
       const { piece, end, error } = own(data);
-      if (piece !== undefined) onPiece(piece);
+      if (piece !== undefined) onText(piece);
       else if (error) fail(error.message, error.status);
       else resolve({ finish: end });
     };

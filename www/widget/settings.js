@@ -1,7 +1,6 @@
 // Attributes of the element → what they mean.
 
-const ANSWER_TOKENS = 768;
-const STORY_TOKENS = 160;
+import { WIDGET } from '../chat/sampling.js';
 
 /**
  * @typedef {object} Settings
@@ -42,13 +41,16 @@ export function readSettings(host, chosen) {
     consent: host.hasAttribute('consent') && text('consent') !== 'false',
     localOnly,
     thinking: host.hasAttribute('thinking'),
-    device: ['webgpu', 'cpu'].includes(text('device')) ? text('device') : 'auto',
+    device: /** @type {Settings['device']} */ (['webgpu', 'cpu'].includes(text('device')) ? text('device') : 'auto'),
     temperature: number('temperature'),
-    maxTokens: (story) => Math.max(1, Math.round(number('max-tokens') ?? (story ? STORY_TOKENS : ANSWER_TOKENS))),
+    maxTokens: (story) => Math.max(1, Math.round(number('max-tokens') ?? (story ? WIDGET.story : WIDGET.answer))),
     title: text('title'),
     greeting: text('greeting'),
     placeholder: text('placeholder'),
-    suggestions: text('suggestions').split('|').map((each) => each.trim()).filter(Boolean),
+    suggestions: text('suggestions')
+      .split('|')
+      .map((each) => each.trim())
+      .filter(Boolean),
   };
 }
 

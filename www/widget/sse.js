@@ -24,11 +24,18 @@ export class EventParser {
       return [];
     }
     this.#rest = lines.slice(last + 2) + text.slice(text.length - held);
-    return lines.slice(0, last).split(/\n{2,}/).map(dataOf).filter((data) => data !== null);
+    return lines
+      .slice(0, last)
+      .split(/\n{2,}/)
+      .map(dataOf)
+      .filter((data) => data !== null);
   }
 }
 
 function dataOf(event) {
-  const lines = event.split('\n').filter((line) => line.startsWith('data:')).map((line) => line.slice('data:'.length).replace(/^ /, ''));
+  const lines = event
+    .split('\n')
+    .filter((line) => line.startsWith('data:'))
+    .map((line) => line.slice('data:'.length).replace(/^ /, ''));
   return lines.length > 0 ? lines.join('\n') : null;
 }

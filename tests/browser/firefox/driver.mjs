@@ -17,18 +17,37 @@ const POLL_MS = 25;
 
 // Quiet: nothing of Firefox's own leaves the machine while it is tested. And a mouse, whatever the machine has.
 const PREFS = {
-  'browser.shell.checkDefaultBrowser': false, 'datareporting.policy.dataSubmissionEnabled': false, 'toolkit.telemetry.reportingpolicy.firstRun': false,
-  'app.normandy.enabled': false, 'network.captive-portal-service.enabled': false, 'network.connectivity-service.enabled': false,
-  'browser.aboutwelcome.enabled': false, 'browser.safebrowsing.malware.enabled': false, 'browser.safebrowsing.phishing.enabled': false,
-  'app.update.enabled': false, 'services.settings.server': '', 'browser.tabs.warnOnClose': false, 'marionette.port': 0,
-  'intl.accept_languages': 'en-GB, en', 'intl.locale.requested': 'en-GB', 'layout.css.prefers-color-scheme.content-override': 1, 'ui.primaryPointerCapabilities': 6,
+  'browser.shell.checkDefaultBrowser': false,
+  'datareporting.policy.dataSubmissionEnabled': false,
+  'toolkit.telemetry.reportingpolicy.firstRun': false,
+  'app.normandy.enabled': false,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'browser.aboutwelcome.enabled': false,
+  'browser.safebrowsing.malware.enabled': false,
+  'browser.safebrowsing.phishing.enabled': false,
+  'app.update.enabled': false,
+  'services.settings.server': '',
+  'browser.tabs.warnOnClose': false,
+  'marionette.port': 0,
+  'intl.accept_languages': 'en-GB, en',
+  'intl.locale.requested': 'en-GB',
+  'layout.css.prefers-color-scheme.content-override': 1,
+  'ui.primaryPointerCapabilities': 6,
 };
 
 export async function startFirefox() {
   const profile = mkdtempSync(join(tmpdir(), 'cresset-firefox-'));
-  writeFileSync(join(profile, 'user.js'), Object.entries(PREFS).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`).join('\n'));
+  writeFileSync(
+    join(profile, 'user.js'),
+    Object.entries(PREFS)
+      .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`)
+      .join('\n'),
+  );
   // Windows are as narrow as a phone only if they are told so from within the browser: hence the access to it.
-  const child = spawn(FIREFOX, ['--headless', '--no-remote', '--marionette', '--remote-allow-system-access', '--profile', profile, 'about:blank'], { stdio: 'ignore' });
+  const child = spawn(FIREFOX, ['--headless', '--no-remote', '--marionette', '--remote-allow-system-access', '--profile', profile, 'about:blank'], {
+    stdio: 'ignore',
+  });
   const exited = new Promise((resolve) => child.once('exit', resolve));
   const close = async () => {
     child.kill();
@@ -124,7 +143,10 @@ class Visitor {
 
   /** Until a function of the page gives something; gives that. */
   async until(holds, ...args) {
-    return until(() => this.evaluate(holds, ...args), () => `it never became true: ${holds} ${args}`);
+    return until(
+      () => this.evaluate(holds, ...args),
+      () => `it never became true: ${holds} ${args}`,
+    );
   }
 
   /** Until an element is there and seen. */
@@ -146,13 +168,27 @@ class Visitor {
   /** Keys one after another, `Control+Home` together. */
   async press(...presses) {
     const key = (name) => KEYS[name] ?? name;
-    const actions = presses.map((press) => press.split('+')).flatMap((names) => [...names.map((name) => ({ type: 'keyDown', value: key(name) })), ...names.toReversed().map((name) => ({ type: 'keyUp', value: key(name) }))]);
+    const actions = presses
+      .map((press) => press.split('+'))
+      .flatMap((names) => [
+        ...names.map((name) => ({ type: 'keyDown', value: key(name) })),
+        ...names.toReversed().map((name) => ({ type: 'keyUp', value: key(name) })),
+      ]);
     await this.#wire.send('WebDriver:PerformActions', { actions: [{ type: 'key', id: 'keys', actions }] });
   }
 
   /** Moves the mouse to a point of the window. */
   async point(x, y) {
-    await this.#wire.send('WebDriver:PerformActions', { actions: [{ type: 'pointer', id: 'mouse', parameters: { pointerType: 'mouse' }, actions: [{ type: 'pointerMove', x: Math.round(x), y: Math.round(y), duration: 0, origin: 'viewport' }] }] });
+    await this.#wire.send('WebDriver:PerformActions', {
+      actions: [
+        {
+          type: 'pointer',
+          id: 'mouse',
+          parameters: { pointerType: 'mouse' },
+          actions: [{ type: 'pointerMove', x: Math.round(x), y: Math.round(y), duration: 0, origin: 'viewport' }],
+        },
+      ],
+    });
   }
 
   text(selector) {
@@ -161,21 +197,31 @@ class Visitor {
 
   /** The page's size in CSS pixels, which may be less than a window of this browser can be. */
   async resize(width, height) {
-    await this.#inside((width, height) => {
-      // eslint-disable-next-line no-undef
-      const { style } = gBrowser.selectedBrowser;
-      for (const [name, value] of [['width', width], ['height', height]]) for (const bound of ['', 'min-', 'max-']) style.setProperty(`${bound}${name}`, `${value}px`);
-    }, width, height);
+    await this.#inside(
+      (width, height) => {
+        const { style } = gBrowser.selectedBrowser;
+        for (const [name, value] of [
+          ['width', width],
+          ['height', height],
+        ])
+          for (const bound of ['', 'min-', 'max-']) style.setProperty(`${bound}${name}`, `${value}px`);
+      },
+      width,
+      height,
+    );
     await this.until((width, height) => innerWidth === width && innerHeight === height, width, height);
   }
 
   /** Sets one of Firefox's own settings. */
   async prefer(name, value) {
-    await this.#inside((name, value) => {
-      // eslint-disable-next-line no-undef
-      const { prefs } = Services;
-      prefs[{ boolean: 'setBoolPref', number: 'setIntPref', string: 'setStringPref' }[typeof value]](name, value);
-    }, name, value);
+    await this.#inside(
+      (name, value) => {
+        const { prefs } = Services;
+        prefs[{ boolean: 'setBoolPref', number: 'setIntPref', string: 'setStringPref' }[typeof value]](name, value);
+      },
+      name,
+      value,
+    );
   }
 
   /** What the window shows, as PNG. */

@@ -1,7 +1,11 @@
 // What is tried in Firefox, by the page itself: each scene gives plain data, which ../firefox.test.mjs looks at.
 
 const { Cresset } = await import('/cresset.js');
-const outcome = (promise) => promise.then((value) => ({ value }), ({ code, message }) => ({ code, message }));
+const outcome = (promise) =>
+  promise.then(
+    (value) => ({ value }),
+    ({ code, message }) => ({ code, message }),
+  );
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 async function until(holds) {
@@ -42,7 +46,9 @@ export const mock = {
 
   async 'a pause keeps what is here, and two loads share a download'() {
     const controller = new AbortController();
-    const paused = await outcome(Cresset.load('/slow.gguf', { signal: controller.signal, onProgress: ({ loaded }) => loaded > 1_300_000 && controller.abort() }));
+    const paused = await outcome(
+      Cresset.load('/slow.gguf', { signal: controller.signal, onProgress: ({ loaded }) => loaded > 1_300_000 && controller.abort() }),
+    );
     const [partial] = await until(async () => (await Cresset.cache.list({ partial: true })).filter(({ bytes }) => bytes > 0));
     const both = await Promise.all([load('/slow.gguf'), load('/slow.gguf')]);
     return { code: paused.code, partial: { bytes: partial.bytes, complete: partial.complete }, both };
@@ -52,9 +58,12 @@ export const mock = {
     const engine = await Cresset.load('/files/slow.gguf');
     const controller = new AbortController();
     let seen = 0;
-    const aborted = await outcome((async () => {
-      for await (const chunk of await engine.completions.create({ prompt: 'x', stream: true, signal: controller.signal })) if (chunk && (seen += 1) === 3) controller.abort();
-    })());
+    const aborted = await outcome(
+      (async () => {
+        for await (const chunk of await engine.completions.create({ prompt: 'x', stream: true, signal: controller.signal }))
+          if (chunk && (seen += 1) === 3) controller.abort();
+      })(),
+    );
     const whole = await engine.completions.create({ prompt: 'x', max_tokens: 3 });
     await engine.unload();
     const missing = await outcome(Cresset.load('/nothing.gguf'));
@@ -85,7 +94,7 @@ export const mock = {
   },
 
   async 'a service worker keeps the build'() {
-    const { registerOffline } = await import('/offline.js');
+    const { registerOffline } = await import('/page/service-worker.js');
     const registration = await registerOffline();
     await until(() => navigator.serviceWorker.controller);
     const kept = [];
@@ -101,8 +110,12 @@ export const engine = {
     const alone = await Cresset.load('default', { device: 'cpu', threads: 1 });
     await alone.unload();
     const engine = await Cresset.load('default', { device: 'cpu', threads: 2 });
-    const { choices: [{ token_ids: ids, text }] } = await engine.completions.create({ prompt: window.promptIds, max_tokens: window.count, temperature: 0, ignore_eos: true, return_token_ids: true });
-    const { device: { backend } } = engine.info;
+    const {
+      choices: [{ token_ids: ids, text }],
+    } = await engine.completions.create({ prompt: window.promptIds, max_tokens: window.count, temperature: 0, ignore_eos: true, return_token_ids: true });
+    const {
+      device: { backend },
+    } = engine.info;
     const threads = [alone, engine].map(({ info }) => info.device.threads);
     await engine.unload();
     const auto = await Cresset.probe('default');

@@ -1,10 +1,11 @@
 // What the mock engine says, piece by piece: a story, or Markdown with everything the page must handle in it.
 
-const STORY = 'there was a small lamp on a stone wall above the harbour, and every evening the keeper came up the steps '
-  + 'with a basket of dry wood. He lit the fire slowly, because he liked to watch the first flame climb. Ships far out '
-  + 'on the dark water saw it and turned for home. One night the wind was so strong that no one could stand on the '
-  + 'wall. The keeper took off his coat, held it around the iron basket and waited. In the morning three ships lay in '
-  + 'the harbour, and the coat had a hole in it the size of a hand. “It was a good coat,” he said, “but it was only a coat.”';
+const STORY =
+  'there was a small lamp on a stone wall above the harbour, and every evening the keeper came up the steps ' +
+  'with a basket of dry wood. He lit the fire slowly, because he liked to watch the first flame climb. Ships far out ' +
+  'on the dark water saw it and turned for home. One night the wind was so strong that no one could stand on the ' +
+  'wall. The keeper took off his coat, held it around the iron basket and waited. In the morning three ships lay in ' +
+  'the harbour, and the coat had a hole in it the size of a hand. “It was a good coat,” he said, “but it was only a coat.”';
 
 export const WORDS = STORY.split(' ');
 

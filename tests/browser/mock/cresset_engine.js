@@ -14,24 +14,46 @@ export const version = () => '0.0.0-mock';
 async function open(files) {
   const bytes = await files[0].read(0, 64);
   const text = new TextDecoder().decode(bytes);
-  if (!text.startsWith('GGUF')) throw { code: 'MODEL_FORMAT', message: `${files[0].name}: not a model file (it does not begin with GGUF)`, details: { file: files[0].name } };
-  return { name: files[0].name, bytes: files.reduce((sum, { size }) => sum + size, 0), traits: new Set(text.slice(4).trim().split(/[\s\0]+/)) };
+  if (!text.startsWith('GGUF'))
+    throw { code: 'MODEL_FORMAT', message: `${files[0].name}: not a model file (it does not begin with GGUF)`, details: { file: files[0].name } };
+  return {
+    name: files[0].name,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    traits: new Set(
+      text
+        .slice(4)
+        .trim()
+        .split(/[\s\0]+/),
+    ),
+  };
 }
 
 /** Tells whether the bytes that were read are the file's; a test computes the same. */
 export function sum(start, bytes) {
   let sum = start;
-  for (let at = 0; at < bytes.length; at += 61) sum = Math.imul(sum, 31) + bytes[at] >>> 0;
+  for (let at = 0; at < bytes.length; at += 61) sum = (Math.imul(sum, 31) + bytes[at]) >>> 0;
   return sum;
 }
 
-const DEVICE = { backend: 'webgpu', vendor: 'mock', architecture: 'paper', description: 'Mock adapter', software: false, features: ['subgroups'], limits: { maxBufferSize: 2 ** 30 } };
+const DEVICE = {
+  backend: 'webgpu',
+  vendor: 'mock',
+  architecture: 'paper',
+  description: 'Mock adapter',
+  software: false,
+  features: ['subgroups'],
+  limits: { maxBufferSize: 2 ** 30 },
+};
 
 const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper', reasonCode: 'unavailable' };
 
 const FOREIGN = { code: 'MODEL_UNSUPPORTED', message: 'the architecture paper is not supported', details: {} };
 
-const tooLarge = ({ backend }) => ({ code: 'OUT_OF_MEMORY', message: 'it needs 90 GB of memory', details: { neededMegabytes: 90_000, limit: backend === 'cpu' ? 'page' : 'device' } });
+const tooLarge = ({ backend }) => ({
+  code: 'OUT_OF_MEMORY',
+  message: 'it needs 90 GB of memory',
+  details: { neededMegabytes: 90_000, limit: backend === 'cpu' ? 'page' : 'device' },
+});
 
 export async function probe(files, optionsJson) {
   const options = JSON.parse(optionsJson);
@@ -40,9 +62,17 @@ export async function probe(files, optionsJson) {
   const obstacle = traits.has('foreign') ? FOREIGN : traits.has('oom') ? tooLarge(device) : null;
   const fits = obstacle === null;
   return JSON.stringify({
-    architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: 1024, downloadBytes: bytes,
-    deviceBytes: bytes + 4_000_000, fits, ...(obstacle ? { reason: obstacle.message, problems: [obstacle.message], errors: [obstacle] } : {}), device,
-    estimatedTokensPerSecond: 140, pace: { weight: 1.7e-11, dispatch: 6e-6 },
+    architecture: 'llama',
+    parameters: 2_800_000,
+    quantization: 'Q8_0',
+    contextLength: 1024,
+    downloadBytes: bytes,
+    deviceBytes: bytes + 4_000_000,
+    fits,
+    ...(obstacle ? { reason: obstacle.message, problems: [obstacle.message], errors: [obstacle] } : {}),
+    device,
+    estimatedTokensPerSecond: 140,
+    pace: { weight: 1.7e-11, dispatch: 6e-6 },
   });
 }
 
@@ -78,7 +108,9 @@ export class Engine {
     this.loaded = this.loaded.filter((adapter) => adapter.name !== name);
   }
 
-  adapters() { return JSON.stringify(this.loaded); }
+  adapters() {
+    return JSON.stringify(this.loaded);
+  }
 
   #adapter(name) {
     const found = this.loaded.find((adapter) => adapter.name === name);
@@ -89,11 +121,30 @@ export class Engine {
   async completion(requestJson, onChunk) {
     const request = JSON.parse(requestJson);
     if (request.prompt === undefined || request.prompt.length === 0) throw invalid('prompt', 'is empty');
-    const { text, ...rest } = await this.#write(request, (piece, finish, position) => onChunk(JSON.stringify({
-      id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name,
-      choices: [{ index: 0, text: piece, finish_reason: finish, logprobs: piece && request.logprobs ? logprobsOf(piece, position, request.logprobs) : null }],
-    })), (usage) => onChunk(JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [], usage })));
-    return JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [{ index: 0, text, finish_reason: rest.finish }], usage: rest.usage });
+    const { text, ...rest } = await this.#write(
+      request,
+      (piece, finish, position) =>
+        onChunk(
+          JSON.stringify({
+            id: 'cmpl-1',
+            object: 'text_completion',
+            created: 0,
+            model: this.name,
+            choices: [
+              { index: 0, text: piece, finish_reason: finish, logprobs: piece && request.logprobs ? logprobsOf(piece, position, request.logprobs) : null },
+            ],
+          }),
+        ),
+      (usage) => onChunk(JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [], usage })),
+    );
+    return JSON.stringify({
+      id: 'cmpl-1',
+      object: 'text_completion',
+      created: 0,
+      model: this.name,
+      choices: [{ index: 0, text, finish_reason: rest.finish }],
+      usage: rest.usage,
+    });
   }
 
   async chat(requestJson, onChunk) {
@@ -102,12 +153,27 @@ export class Engine {
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
     const prompt = this.tokenize(this.applyChatTemplate(JSON.stringify(request.messages))).length;
     const context = this.options.contextLength ?? 1024;
-    if (this.traits.has('loses-context') && prompt > context) throw { code: 'CONTEXT_OVERFLOW', message: `the prompt has ${prompt} tokens, but the context holds ${context}`, details: {} };
+    if (this.traits.has('loses-context') && prompt > context)
+      throw { code: 'CONTEXT_OVERFLOW', message: `the prompt has ${prompt} tokens, but the context holds ${context}`, details: {} };
     const head = { id: 'chatcmpl-1', created: 0, model: this.name };
-    const { text, finish, usage } = await this.#write(request, (piece, reason) => onChunk(JSON.stringify({
-      ...head, object: 'chat.completion.chunk', choices: [{ index: 0, delta: piece ? { content: piece } : {}, finish_reason: reason }],
-    })), (total) => onChunk(JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [], usage: total })));
-    return JSON.stringify({ ...head, object: 'chat.completion', choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: finish }], usage });
+    const { text, finish, usage } = await this.#write(
+      request,
+      (piece, reason) =>
+        onChunk(
+          JSON.stringify({
+            ...head,
+            object: 'chat.completion.chunk',
+            choices: [{ index: 0, delta: piece ? { content: piece } : {}, finish_reason: reason }],
+          }),
+        ),
+      (total) => onChunk(JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [], usage: total })),
+    );
+    return JSON.stringify({
+      ...head,
+      object: 'chat.completion',
+      choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: finish }],
+      usage,
+    });
   }
 
   async #write(request, emit, emitUsage) {
@@ -118,22 +184,31 @@ export class Engine {
     const pieces = tell(this.traits, request);
     const limit = request.max_tokens ?? pieces.length;
     const start = performance.now();
-    const used = request.adapter === undefined ? this.loaded.find((adapter) => adapter.default)
-      : request.adapter === null ? undefined : this.#adapter(request.adapter);
+    const used =
+      request.adapter === undefined ? this.loaded.find((adapter) => adapter.default) : request.adapter === null ? undefined : this.#adapter(request.adapter);
     let text = used ? `[${used.name}]` : '';
     let count = 0;
     let finish = 'length';
     while (count < limit) {
       if (!this.traits.has('fast') || count % 8 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
-      if (this.interrupted) { finish = 'abort'; break; }
+      if (this.interrupted) {
+        finish = 'abort';
+        break;
+      }
       if (this.traits.has('panic') && count === 3) {
-        console.error("panicked at src/mock.rs:1:1:\nindex out of bounds\n\nStack: …");
-        setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable'); });
+        console.error('panicked at src/mock.rs:1:1:\nindex out of bounds\n\nStack: …');
+        setTimeout(() => {
+          throw new WebAssembly.RuntimeError('unreachable');
+        });
         await new Promise(() => {});
       }
       const drowsy = this.traits.has('drowsy') && !request.continue_final_message;
-      if ((this.traits.has('lost') || drowsy) && count === 3) throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
-      if (count >= pieces.length && !request.ignore_eos) { finish = 'stop'; break; }
+      if ((this.traits.has('lost') || drowsy) && count === 3)
+        throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
+      if (count >= pieces.length && !request.ignore_eos) {
+        finish = 'stop';
+        break;
+      }
       const piece = pieces[count % pieces.length];
       text += piece;
       count += 1;
@@ -143,32 +218,61 @@ export class Engine {
     if (request.stream) emit('', finish);
     const seconds = (performance.now() - start) / 1000;
     const usage = {
-      prompt_tokens: 5, completion_tokens: count, total_tokens: count + 5,
+      prompt_tokens: 5,
+      completion_tokens: count,
+      total_tokens: count + 5,
       extra: { prefill_tokens_per_s: 900, decode_tokens_per_s: count / seconds, time_to_first_token_s: 0.006, cached_tokens: 0 },
     };
     if (request.stream && request.stream_options?.include_usage) emitUsage(usage);
     return { text, finish, usage };
   }
 
-  tokenize(text) { return Uint32Array.from(new TextEncoder().encode(text)); }
-  detokenize(ids) { return new TextDecoder().decode(Uint8Array.from(ids)); }
+  tokenize(text) {
+    return Uint32Array.from(new TextEncoder().encode(text));
+  }
+  detokenize(ids) {
+    return new TextDecoder().decode(Uint8Array.from(ids));
+  }
   applyChatTemplate(messagesJson) {
     const messages = JSON.parse(messagesJson);
-    if (this.traits.has('no-system') && messages[0].role === 'system') throw { code: 'TEMPLATE', message: 'chat template, line 1: System role not supported', details: { line: 1 } };
+    if (this.traits.has('no-system') && messages[0].role === 'system')
+      throw { code: 'TEMPLATE', message: 'chat template, line 1: System role not supported', details: { line: 1 } };
     return messages.map(({ role, content }) => `<${role}>${content}`).join('');
   }
-  stats() { return JSON.stringify({ generated_tokens: this.generated, last_request: this.last }); }
-  verdict() { return ''; }
-  interrupt() { this.interrupted = true; }
+  stats() {
+    return JSON.stringify({ generated_tokens: this.generated, last_request: this.last });
+  }
+  verdict() {
+    return '';
+  }
+  interrupt() {
+    this.interrupted = true;
+  }
   free() {}
 
   info() {
     const chat = this.traits.has('chat');
     return JSON.stringify({
-      model: { name: this.name.replace(/\.gguf$/, ''), architecture: 'llama', parameters: 2_800_000, quantization: 'Q8_0', contextLength: this.options.contextLength ?? 1024, vocabularySize: 256, hasChatTemplate: chat },
+      model: {
+        name: this.name.replace(/\.gguf$/, ''),
+        architecture: 'llama',
+        parameters: 2_800_000,
+        quantization: 'Q8_0',
+        contextLength: this.options.contextLength ?? 1024,
+        vocabularySize: 256,
+        hasChatTemplate: chat,
+      },
       device: this.options.device === 'cpu' || this.traits.has('cpu') ? CPU : DEVICE,
       adapters: this.loaded,
-      memory: { weights: this.bytes, adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0), kv: 3_000_000, activations: 400_000, other: 0, total: this.bytes + 3_400_000 }, variants: { matvec: 'subgroups', checksum: this.checksum },
+      memory: {
+        weights: this.bytes,
+        adapters: this.loaded.reduce((sum, { bytes }) => sum + bytes, 0),
+        kv: 3_000_000,
+        activations: 400_000,
+        other: 0,
+        total: this.bytes + 3_400_000,
+      },
+      variants: { matvec: 'subgroups', checksum: this.checksum },
     });
   }
 }

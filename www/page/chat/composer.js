@@ -1,83 +1,56 @@
 // Where a message is typed. What is typed outlasts a reload, a failure and a change of conversation.
 
+import { Composer, fitHeight } from '../../chat/composer.js';
 import { byId, element, memory } from '../dom.js';
 
 /** Enter sends with a keyboard; on a touch screen it makes a new line, as people expect there. */
 const touch = matchMedia('(pointer: coarse)');
 
-export class Composer {
-  #area = byId('message');
+export class PageComposer extends Composer {
   #key = 'draft.new';
-  #handlers;
 
   /** @param {{ send: (text: string) => boolean | Promise<boolean>, editLast: () => void }} handlers   `send` gives whether it was taken */
-  constructor(handlers) {
-    this.#handlers = handlers;
-    this.#area.addEventListener('input', () => this.#changed());
-    this.#area.addEventListener('keydown', (event) => this.#typed(event));
-    byId('composer').addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.submit();
+  constructor({ send, editLast }) {
+    super(byId('composer'), byId('message'), {
+      onSend: send,
+      onDraft: (draft) => this.#keep(draft),
+      onUp: editLast,
+      breaksLines: () => touch.matches,
+      grow: CSS.supports('field-sizing: content') ? undefined : (area) => fitHeight(area),
     });
   }
 
-  /** Shows the draft of this conversation. */
+  /** Shows the draft of this conversation. @param {string} id */
   show(id) {
     this.#key = `draft.${id}`;
-    this.value = memory.get(this.#key) ?? '';
-  }
-
-  get value() {
-    return this.#area.value;
-  }
-
-  set value(text) {
-    this.#area.value = text;
-    this.#changed();
+    this.draft = memory.get(this.#key) ?? '';
   }
 
   focus() {
     // Not on a touch screen: it would open the keyboard over the page.
-    if (!touch.matches) this.#area.focus({ preventScroll: true });
+    if (!touch.matches) super.focus();
   }
 
-  async submit() {
-    const text = this.#area.value.trim();
-    if (!(await this.#handlers.send(text))) return;
-    this.value = '';
-  }
-
-  /** Chips that fill the field. @param {string[]} keys   of messages */
+  /** Chips that say something. @param {string[]} keys   of messages @param {HTMLElement} host */
   suggest(keys, host) {
-    host.replaceChildren(...keys.map((key) => element('button', {
-      type: 'button', class: 'chip', text: key,
-      onclick: ({ currentTarget }) => {
-        this.value = currentTarget.textContent;
-        this.#area.focus();
-        this.submit();
-      },
-    })));
+    host.replaceChildren(
+      ...keys.map((key) =>
+        element('button', {
+          type: 'button',
+          class: 'chip',
+          text: key,
+          onclick: ({ currentTarget }) => {
+            this.draft = currentTarget.textContent;
+            super.focus();
+            this.send(false);
+          },
+        }),
+      ),
+    );
   }
 
-  #changed() {
-    if (this.#area.value) memory.set(this.#key, this.#area.value);
+  #keep(draft) {
+    if (draft) memory.set(this.#key, draft);
     else memory.remove(this.#key);
-    // Browsers without field-sizing: as tall as its text.
-    if (!CSS.supports('field-sizing: content')) {
-      this.#area.style.height = 'auto';
-      this.#area.style.height = `${this.#area.scrollHeight}px`;
-    }
-  }
-
-  #typed(event) {
-    // An Enter that ends a word of an input method is not one that sends; 229 is how older engines say so.
-    if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === 'ArrowUp' && !this.#area.value && !event.altKey) {
-      event.preventDefault();
-      this.#handlers.editLast();
-    }
-    if (event.key !== 'Enter' || event.shiftKey || (touch.matches && !event.ctrlKey && !event.metaKey)) return;
-    event.preventDefault();
-    this.submit();
   }
 }

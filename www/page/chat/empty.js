@@ -10,15 +10,13 @@ let shown = 0;
 
 /**
  * @param {HTMLElement} host
- * @param {import('./composer.js').Composer} composer
+ * @param {import('./composer.js').PageComposer} composer
  */
 export async function showEmpty(host, composer) {
   const showing = ++shown;
   const chips = element('div', { class: 'tries', role: 'group', label: 'chat.try' });
   if (session.canChat || session.state === 'loading') {
-    host.replaceChildren(flame('large'),
-      element('h2', { text: 'chat.empty.title' }),
-      element('p', { class: 'soft', text: 'chat.empty.text' }), chips);
+    host.replaceChildren(flame('large'), element('h2', { text: 'chat.empty.title' }), element('p', { class: 'soft', text: 'chat.empty.text' }), chips);
     composer.suggest(PROMPTS, chips);
     return;
   }
@@ -26,11 +24,16 @@ export async function showEmpty(host, composer) {
   const cards = await suggestions();
   // Meanwhile another model may have come.
   if (showing !== shown) return;
-  host.replaceChildren(flame('large'),
+  host.replaceChildren(
+    flame('large'),
     element('h2', { text: session.engine ? 'chat.cannot.title' : 'chat.none.title' }),
     element('p', { class: 'soft', text: session.engine ? 'chat.cannot.text' : 'chat.none.text' }),
     cards,
-    element('p', { class: 'chips' },
+    element(
+      'p',
+      { class: 'chips' },
       element('a', { class: 'chip', href: '#/models', text: 'chat.allModels' }),
-      session.engine ? element('a', { class: 'chip', href: '#/write', text: 'chat.writeInstead' }) : null));
+      session.engine ? element('a', { class: 'chip', href: '#/write', text: 'chat.writeInstead' }) : null,
+    ),
+  );
 }

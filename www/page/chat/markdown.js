@@ -7,7 +7,39 @@ import { t } from '../text.js';
 
 const PLAIN_ATTRIBUTES = ['class', 'd', 'dir', 'part', 'rel', 'role', 'scope', 'start', 'tabindex', 'target', 'title', 'type', 'viewbox'];
 const ALLOWED = {
-  ALLOWED_TAGS: ['a', 'blockquote', 'br', 'button', 'code', 'del', 'div', 'em', 'figcaption', 'figure', 'h2', 'h3', 'h4', 'h5', 'h6', 'hr', 'li', 'ol', 'p', 'path', 'pre', 'span', 'strong', 'svg', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul'],
+  ALLOWED_TAGS: [
+    'a',
+    'blockquote',
+    'br',
+    'button',
+    'code',
+    'del',
+    'div',
+    'em',
+    'figcaption',
+    'figure',
+    'h2',
+    'h3',
+    'h4',
+    'h5',
+    'h6',
+    'hr',
+    'li',
+    'ol',
+    'p',
+    'path',
+    'pre',
+    'span',
+    'strong',
+    'svg',
+    'table',
+    'tbody',
+    'td',
+    'th',
+    'thead',
+    'tr',
+    'ul',
+  ],
   ALLOWED_ATTR: [...PLAIN_ATTRIBUTES, 'href'],
   ADD_URI_SAFE_ATTR: PLAIN_ATTRIBUTES, // no addresses: the next line is not about them
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
@@ -18,11 +50,15 @@ let library = null;
 
 /**
  * Fetches what it takes.
- * @returns {Promise<(box: HTMLElement) => import('../../answer/growing.js').GrowingText | PlainText>}
+ * @returns {Promise<(box: HTMLElement) => import('../../chat/answer/growing.js').GrowingText | PlainText>}
  */
 export function loadMarkdown() {
-  library ??= Promise.all([import('../../answer/growing.js'), import('../../vendor/purify.min.js')])
-    .then(([{ GrowingText }]) => (box) => new GrowingText(box, SURROUNDINGS))
+  library ??= Promise.all([import('../../chat/answer/growing.js'), import('../../vendor/purify.min.js')])
+    .then(
+      ([{ GrowingText }]) =>
+        (box) =>
+          new GrowingText(box, SURROUNDINGS),
+    )
     .catch(() => {
       library = null;
       return (box) => new PlainText(box);
@@ -30,12 +66,12 @@ export function loadMarkdown() {
   return library;
 }
 
-/** @type {import('../../answer/markdown.js').Surroundings} */
+/** @type {import('../../chat/types.d.ts').Surroundings} */
 const SURROUNDINGS = {
   say: (key, values) => t(`answer.${key}`, values),
   level: 2,
   copyButton: () => element('button', { type: 'button', class: 'quiet small copy-code' }, icon('copy'), element('span', { text: 'common.copy' })),
-  check: (node) => globalThis.DOMPurify.sanitize(node, ALLOWED),
+  check: (node) => /** @type {any} */ (globalThis.DOMPurify.sanitize(node, ALLOWED)),
 };
 
 class PlainText {

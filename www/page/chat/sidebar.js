@@ -55,20 +55,25 @@ export class Sidebar {
     if (drawing !== this.#drawing) return;
     const shown = found ? all.filter(({ id }) => found.has(id)) : all;
     const groups = Map.groupBy(shown, ({ updated }) => age(updated));
-    this.#list.replaceChildren(...[...groups].flatMap(([name, conversations]) => [
-      element('h3', { class: 'group', text: `chat.age.${name}` }),
-      element('ul', {}, ...conversations.map((conversation) => this.#row(conversation, found?.get(conversation.id)))),
-    ]));
+    this.#list.replaceChildren(
+      ...[...groups].flatMap(([name, conversations]) => [
+        element('h3', { class: 'group', text: `chat.age.${name}` }),
+        element('ul', {}, ...conversations.map((conversation) => this.#row(conversation, found?.get(conversation.id)))),
+      ]),
+    );
     if (shown.length === 0) this.#list.append(element('p', { class: 'hint nothing', text: query ? 'chat.search.none' : 'chat.list.empty' }));
   }
 
   #row(conversation, place) {
     const { id, updated } = conversation;
     const title = conversation.title || t('chat.untitled');
-    const link = element('a', { href: `#/chat/${id}`, dir: 'auto' },
+    const link = element(
+      'a',
+      { href: `#/chat/${id}`, dir: 'auto' },
       element('span', { class: 'title', textContent: title }),
       place ? element('span', { class: 'found', textContent: place }) : null,
-      element('time', { class: 'sr-only', textContent: moment(updated), dateTime: new Date(updated).toISOString() }));
+      element('time', { class: 'sr-only', textContent: moment(updated), dateTime: new Date(updated).toISOString() }),
+    );
     link.dataset.id = id;
     this.#markLink(link);
     const menu = menuButton({ 'aria-label': t('chat.menu', { title }), class: 'icon-button small' }, 'more', () => [
@@ -105,9 +110,15 @@ export class Sidebar {
   /** Deleting cannot be taken back, so it asks, where the conversation stood. */
   #confirm(row, { id, title }) {
     const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: () => this.#handlers.remove(id) });
-    row.replaceChildren(element('div', { class: 'confirm', role: 'group', label: ['chat.delete.ask', { title: title || t('chat.untitled') }] },
-      element('span', { text: 'chat.delete.sure' }), yes,
-      element('button', { type: 'button', class: 'quiet small', text: 'common.cancel', onclick: () => this.draw() })));
+    row.replaceChildren(
+      element(
+        'div',
+        { class: 'confirm', role: 'group', label: ['chat.delete.ask', { title: title || t('chat.untitled') }] },
+        element('span', { text: 'chat.delete.sure' }),
+        yes,
+        element('button', { type: 'button', class: 'quiet small', text: 'common.cancel', onclick: () => this.draw() }),
+      ),
+    );
     yes.focus();
   }
 

@@ -33,7 +33,7 @@ export async function list() {
   return all.sort((a, b) => b.updated - a.updated);
 }
 
-/** @returns {Promise<{ conversation: Conversation, turns: import('./tree.js').Turn[] } | null>} */
+/** @returns {Promise<{ conversation: Conversation, turns: import('../../chat/types.d.ts').Turn[] } | null>} */
 export async function read(id) {
   const db = await database();
   const conversation = await db.get('conversations', id);
@@ -46,7 +46,7 @@ export async function save(conversation) {
   tabs?.postMessage(conversation.id);
 }
 
-/** @param {string} id of the conversation @param {import('./tree.js').Turn} turn */
+/** @param {string} id of the conversation @param {import('../../chat/types.d.ts').Turn} turn */
 export async function saveTurn(id, turn) {
   await (await database()).put('turns', { ...turn, conversation: id });
   tabs?.postMessage(id);
@@ -88,7 +88,10 @@ function withoutOwner({ conversation, ...turn }) {
 }
 
 function database() {
-  opened ??= open().then((db) => new Database(db), () => new Memory());
+  opened ??= open().then(
+    (db) => new Database(db),
+    () => new Memory(),
+  );
   return opened;
 }
 
@@ -122,7 +125,7 @@ class Database {
   put = (store, value) => this.#ask(store, 'readwrite', (objects) => objects.put(value));
   remove = (store, key) => this.#ask(store, 'readwrite', (objects) => objects.delete(key));
 
-  /** Visits every entry without holding all of them. */
+  /** Visits every entry without holding all of them. @returns {Promise<void>} */
   each(store, visit) {
     return new Promise((resolve, reject) => {
       const request = this.#db.transaction(store).objectStore(store).openCursor();

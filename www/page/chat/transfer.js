@@ -5,28 +5,32 @@ const ROLES = ['system', 'user', 'assistant'];
 // What a Markdown file is parted by: invisible where it is rendered, and not found in anybody's words.
 const MARK = /^<!-- cresset:(system|user|assistant)(?: (.*?))? -->$/;
 
-/** @param {{ conversation: import('./store.js').Conversation, turns: import('./tree.js').Turn[] }[]} all */
+/** @param {{ conversation: import('./store.js').Conversation, turns: import('../../chat/types.d.ts').Turn[] }[]} all */
 export function toJson(all) {
   return `${JSON.stringify({ format: FORMAT, version: 1, conversations: all.map(({ conversation, turns }) => ({ ...conversation, turns })) }, null, 2)}\n`;
 }
 
 /**
  * @param {string} title
- * @param {import('./tree.js').Turn[]} path
+ * @param {import('../../chat/types.d.ts').Turn[]} path
  * @param {string} system
  * @param {Record<string, string>} names   of the roles
  */
 export function toMarkdown(title, path, system, names) {
-  const part = (role, text, note) => `<!-- cresset:${role}${note ? ` ${note.replace(/--+>?/g, '–')}` : ''} -->\n## ${names[role]}${note ? ` (${note})` : ''}\n\n${text.trim()}\n`;
-  return [`# ${title}\n`, ...(system.trim() ? [part('system', system)] : []),
-    ...path.map(({ role, content, model }) => part(role, content, role === 'assistant' ? model : ''))].join('\n');
+  const part = (role, text, note) =>
+    `<!-- cresset:${role}${note ? ` ${note.replace(/--+>?/g, '–')}` : ''} -->\n## ${names[role]}${note ? ` (${note})` : ''}\n\n${text.trim()}\n`;
+  return [
+    `# ${title}\n`,
+    ...(system.trim() ? [part('system', system)] : []),
+    ...path.map(({ role, content, model }) => part(role, content, role === 'assistant' ? model : '')),
+  ].join('\n');
 }
 
 /**
  * Reads either kind of file. Ids are new, so that nothing that is here is replaced.
  * @param {string} text
  * @param {string} name   of the file
- * @returns {{ conversation: import('./store.js').Conversation, turns: import('./tree.js').Turn[] }[]} none, if it is neither
+ * @returns {{ conversation: import('./store.js').Conversation, turns: import('../../chat/types.d.ts').Turn[] }[]} none, if it is neither
  */
 export function fromFile(text, name) {
   return text.trimStart().startsWith('{') ? fromJson(text) : fromMarkdown(text, name);
@@ -45,18 +49,27 @@ function fromJson(text) {
 
 /** A conversation of somebody's file, made of nothing but what is expected there. */
 function adopt(given) {
-  const turns = (Array.isArray(given?.turns) ? given.turns : []).filter((turn) => ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && turn.id !== undefined);
+  const turns = (Array.isArray(given?.turns) ? given.turns : []).filter(
+    (turn) => ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && turn.id !== undefined,
+  );
   if (turns.length === 0) return null;
   const ids = new Map(turns.map(({ id }) => [String(id), crypto.randomUUID()]));
   const renamed = (id) => ids.get(String(id)) ?? null;
   const chosen = Object.entries(given.chosen ?? {}).map(([parent, child]) => [parent ? renamed(parent) : '', renamed(child)]);
   return {
     conversation: conversationOf(text(given.title), {
-      named: given.named === true, created: time(given.created), updated: time(given.updated), system: text(given.system),
+      named: given.named === true,
+      created: time(given.created),
+      updated: time(given.updated),
+      system: text(given.system),
       chosen: Object.fromEntries(chosen.filter(([parent, child]) => parent !== null && child)),
     }),
     turns: turns.map((turn, i) => ({
-      id: renamed(turn.id), parent: renamed(turn.parent), role: turn.role, content: turn.content, created: time(turn.created, i),
+      id: renamed(turn.id),
+      parent: renamed(turn.parent),
+      role: turn.role,
+      content: turn.content,
+      created: time(turn.created, i),
       ...(turn.role === 'assistant' ? { model: text(turn.model), finish: text(turn.finish) || 'stop' } : {}),
     })),
   };
@@ -70,10 +83,26 @@ function fromMarkdown(source, name) {
     else parts.at(-1)?.lines.push(line);
   }
   // The heading after each mark is for people.
-  const said = parts.map(({ role, note, lines }) => ({ role, note, content: lines.join('\n').replace(/^## .*\n/, '').trim() })).filter(({ content }) => content);
-  const turns = said.filter(({ role }) => role !== 'system').map(({ role, note, content }, i) => ({
-    id: crypto.randomUUID(), parent: null, role, content, created: Date.now() + i, ...(role === 'assistant' ? { model: note, finish: 'stop' } : {}),
-  }));
+  const said = parts
+    .map(({ role, note, lines }) => ({
+      role,
+      note,
+      content: lines
+        .join('\n')
+        .replace(/^## .*\n/, '')
+        .trim(),
+    }))
+    .filter(({ content }) => content);
+  const turns = said
+    .filter(({ role }) => role !== 'system')
+    .map(({ role, note, content }, i) => ({
+      id: crypto.randomUUID(),
+      parent: null,
+      role,
+      content,
+      created: Date.now() + i,
+      ...(role === 'assistant' ? { model: note, finish: 'stop' } : {}),
+    }));
   for (let i = 1; i < turns.length; i += 1) turns[i].parent = turns[i - 1].id;
   if (turns.length === 0) return [];
   const title = /^# (.+)$/m.exec(source)?.[1].trim() ?? name.replace(/\.\w+$/, '');

@@ -1,8 +1,11 @@
 // The chat view: joins the conversation with its turns on the page, the composer, the list and the panel.
 
-import { Speaker } from '../../answer/speaker.js';
-import { partsOf } from '../../answer/thought.js';
-import { byId, download, element, memory } from '../dom.js';
+import { Speaker } from '../../chat/answer/speaker.js';
+import { partsOf } from '../../chat/answer/thought.js';
+import { waysToAnswer } from '../../chat/problems.js';
+import { Transcript } from '../../chat/transcript.js';
+import { Tree } from '../../chat/tree.js';
+import { byId, copy, download, element, memory } from '../dom.js';
 import { setUpDrawer } from '../drawer.js';
 import { icon } from '../icons.js';
 import { problemCard, showProblem, toast } from '../problems.js';
@@ -11,14 +14,14 @@ import { load } from '../downloads.js';
 import { session } from '../session.js';
 import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
-import { Composer } from './composer.js';
-import { Conversations } from './conversation.js';
+import { PageComposer } from './composer.js';
+import { Conversations } from './conversations.js';
 import { showEmpty } from './empty.js';
 import { buildFrame } from './frame.js';
-import { Log } from './log.js';
+import { loadMarkdown } from './markdown.js';
 import { Sidebar } from './sidebar.js';
 import * as store from './store.js';
-import { Tree } from './tree.js';
+import { TurnView, confirm } from './turn.js';
 
 /** Conversations as files: fetched when there is one to read or to write. */
 const transfer = () => import('./transfer.js');
@@ -29,19 +32,43 @@ export function createChat(section) {
   const chat = new Conversations();
   const list = setUpDrawer(byId('chat-list'), byId('list-button'), { wide: '(min-width: 62rem)', name: 'chat-list', open: true });
   setUpDrawer(byId('chat-panel'), byId('panel-button'), { wide: '(min-width: 80rem)', name: 'chat-panel', open: false });
-  const log = new Log(chat, {
+  const deeds = {
     step: async (id, by) => {
-      const turn = await chat.step(id, by);
-      if (turn) log.viewOf(turn.id)?.focus();
+      const turn = await chat.current.step(id, by);
+      if (turn) viewOf(turn)?.focus();
     },
-    regenerate: (id) => whenFree(() => chat.regenerate(id)),
-    proceed: (id) => whenFree(() => chat.proceed(id)),
-    edit: (id, text) => whenFree(() => chat.edit(id, text)),
+    regenerate: (id) => whenFree(() => chat.current.regenerate(id)),
+    proceed: (id) => whenFree(() => chat.current.proceed(id)),
+    edit: (id, text) => whenFree(() => chat.current.edit(id, text)),
+  };
+  let makeText = null; // comes with the first answer
+  const log = new Transcript({
+    conversation: () => chat.current,
+    box: byId('chat-scroll'),
+    list: byId('turns'),
+    makeView: (turn, onDrawn) => new TurnView(turn, { makeText, deeds, onDrawn }),
+    onAway: (away) => {
+      byId('to-end').hidden = !away;
+    },
+    onCopy: async (button, text) => {
+      if (await copy(text)) confirm(button);
+    },
+    prepare: (path) =>
+      path.some(({ role }) => role === 'assistant')
+        ? loadMarkdown().then((made) => {
+            makeText = made;
+          })
+        : null,
   });
-  const composer = new Composer({ send, editLast });
+  const composer = new PageComposer({ send, editLast });
   const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (id) => chat.remove(id), save });
   const speaker = new Speaker(byId('speaker'));
   let dropped = 0;
+
+  /** @returns {any} a TurnView, if it is shown */
+  function viewOf({ id }) {
+    return log.viewOf(id);
+  }
 
   function whenFree(deed) {
     clearEnd();
@@ -65,40 +92,41 @@ export function createChat(section) {
     clearEnd();
     log.follow();
     if (text) chat.ask(text);
-    else chat.answer(waiting);
+    else chat.current.answer(waiting);
     return true;
   }
 
   function editLast() {
     const last = chat.path.findLast(({ role }) => role === 'user');
-    if (last) log.viewOf(last.id)?.edit();
+    if (last) viewOf(last)?.edit();
   }
 
   chat.addEventListener('open', () => {
     log.clear();
     clearEnd();
-    composer.show(chat.tree.size > 0 ? chat.conversation.id : 'new');
-    sidebar.mark(chat.conversation.id);
-    byId('system').value = chat.conversation.system;
+    composer.show(chat.tree.size > 0 ? chat.record.id : 'new');
+    sidebar.mark(chat.record.id);
+    byId('system').value = chat.record.system;
   });
   chat.addEventListener('path', () => {
     log.draw();
     showTitle();
     showEmptiness();
     // A new conversation has an address as soon as it has words.
-    if (chat.tree.size > 0 && currentView() === 'chat' && !location.hash.endsWith(chat.conversation.id)) {
-      history.replaceState(null, '', `#/chat/${chat.conversation.id}`);
-      sidebar.mark(chat.conversation.id);
+    if (chat.tree.size > 0 && currentView() === 'chat' && !location.hash.endsWith(chat.record.id)) {
+      history.replaceState(null, '', `#/chat/${chat.record.id}`);
+      sidebar.mark(chat.record.id);
     }
   });
+  chat.addEventListener('started', () => log.update());
   chat.addEventListener('text', ({ detail: turn }) => {
     log.grow(turn);
-    if (chat.tree.get(turn.id)) speaker.grow(turn, partsOf(turn.content).answer);
+    speaker.grow(turn, partsOf(turn.content).answer);
   });
-  chat.addEventListener('turn', ({ detail }) => log.refresh(detail));
-  chat.addEventListener('answered', ({ detail: { turn, error, dropped: missing, conversation } }) => {
+  chat.addEventListener('answered', ({ detail: { turn, error, dropped: missing, record } }) => {
     speaker.end(error ? '' : t(turn.finish === 'abort' ? 'chat.say.stopped' : 'chat.say.done'));
-    if (conversation !== chat.conversation) return;
+    if (record !== chat.record) return;
+    log.end(turn);
     if (error) showFailure(error, turn);
     if (missing > 0 && missing !== dropped) toast(t('chat.dropped', { count: missing }));
     dropped = missing;
@@ -117,8 +145,8 @@ export function createChat(section) {
   });
 
   function showTitle() {
-    byId('chat-title').textContent = chat.conversation.title || t('chat.new');
-    if (currentView() === 'chat') document.title = `${chat.conversation.title || t('view.chat')} – Cresset`;
+    byId('chat-title').textContent = chat.record.title || t('chat.new');
+    if (currentView() === 'chat') document.title = `${chat.record.title || t('view.chat')} – Cresset`;
   }
 
   function showEmptiness() {
@@ -129,12 +157,14 @@ export function createChat(section) {
   }
 
   function showFailure(error, turn) {
-    const again = { label: 'problem.again', primary: true, run: () => whenFree(() => (turn.content ? chat.proceed(turn.id) : chat.answer(turn.parent))) };
+    const again = {
+      label: 'problem.again',
+      primary: true,
+      run: () => whenFree(() => (turn.content ? chat.current.proceed(turn.id) : chat.current.answer(turn.parent))),
+    };
     const reload = { label: 'problem.reload', primary: true, run: () => load(session.model, session.label) };
-    const fresh = { label: 'chat.new', run: () => go('chat', 'new') };
-    const lost = error.details?.reload || error.code === 'DEVICE_LOST';
-    const actions = lost ? [reload, again] : error.code === 'CONTEXT_OVERFLOW' ? [fresh] : [again];
-    byId('chat-end').replaceChildren(problemCard(error, { actions }));
+    const ways = { again, reload, anew: { label: 'chat.new', run: () => go('chat', 'new') } };
+    byId('chat-end').replaceChildren(problemCard(error, { actions: waysToAnswer(error).map((way) => ways[way]) }));
     log.follow();
   }
 
@@ -142,8 +172,18 @@ export function createChat(section) {
   function sayWaiting() {
     const last = chat.path.at(-1);
     if (last?.role !== 'user' || session.busy || byId('chat-end').childElementCount > 0) return;
-    byId('chat-end').replaceChildren(element('p', { class: 'waiting' },
-      element('button', { type: 'button', class: 'quiet small', onclick: () => whenFree(() => chat.answer(last.id)) }, icon('again'), element('span', { text: 'chat.askAgain' }))));
+    byId('chat-end').replaceChildren(
+      element(
+        'p',
+        { class: 'waiting' },
+        element(
+          'button',
+          { type: 'button', class: 'quiet small', onclick: () => whenFree(() => chat.current.answer(last.id)) },
+          icon('again'),
+          element('span', { text: 'chat.askAgain' }),
+        ),
+      ),
+    );
   }
 
   function clearEnd() {
@@ -153,7 +193,10 @@ export function createChat(section) {
   async function save(id, format) {
     const [{ toJson, toMarkdown }, { conversation, turns }] = await Promise.all([transfer(), store.read(id)]);
     const title = conversation.title || t('chat.untitled');
-    const name = title.replace(/[\\/:*?"<>|\n]+/g, ' ').trim().slice(0, 60);
+    const name = title
+      .replace(/[\\/:*?"<>|\n]+/g, ' ')
+      .trim()
+      .slice(0, 60);
     if (format === 'json') return download(`${name}.json`, 'application/json', toJson([{ conversation, turns }]));
     const names = { system: t('chat.system'), user: t('chat.role.user'), assistant: t('chat.role.assistant') };
     return download(`${name}.md`, 'text/markdown', toMarkdown(title, new Tree(turns, conversation.chosen).path(), conversation.system, names));
@@ -181,12 +224,18 @@ export function createChat(section) {
   }
 
   byId('new-chat').addEventListener('click', () => go('chat', 'new'));
-  byId('chat-list').addEventListener('click', ({ target }) => { if (target.closest('a')) list.close(); });
+  byId('chat-list').addEventListener('click', ({ target }) => {
+    if (target.closest('a')) list.close();
+  });
   byId('system').addEventListener('input', ({ target }) => chat.setSystem(target.value));
   byId('thinking').value = memory.get('thinking') ?? 'auto';
   byId('thinking').addEventListener('change', ({ target }) => memory.set('thinking', target.value));
-  store.otherTabs.addEventListener('change', ({ detail }) => { if (detail === chat.conversation.id) chat.refresh(); });
-  document.addEventListener('visibilitychange', () => { if (document.hidden) chat.flush(); });
+  store.otherTabs.addEventListener('change', ({ detail }) => {
+    if (detail === chat.record.id) chat.refresh();
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) chat.flush();
+  });
   section.addEventListener('keydown', (event) => {
     if (!event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key) || event.target.closest('.edit')) return;
     event.preventDefault();
@@ -212,15 +261,19 @@ export function createChat(section) {
     showTitle();
     showState();
   });
+  byId('to-end').addEventListener('click', () => log.follow());
+  words.addEventListener('change', () => log.renew());
   stateLine(byId('chat-state'));
   chat.fresh();
   showState();
   sidebar.draw();
-  store.lasting().then((lasts) => { if (!lasts) toast(t('chat.notLasting')); });
+  store.lasting().then((lasts) => {
+    if (!lasts) toast(t('chat.notLasting'));
+  });
 
   return {
     async show(rest) {
-      const { id } = chat.conversation;
+      const { id } = chat.record;
       if (rest === 'new' || (rest && rest !== id && !(await chat.open(rest)))) {
         chat.fresh();
         history.replaceState(null, '', '#/chat');

@@ -1,10 +1,10 @@
 // The page in the preview: an outline of a site with the widget in it. The form's page says what the widget shall be.
 
-const parent = globalThis.parent;
+const page = globalThis.parent;
 let widget = null;
 
 async function show({ attributes, language, missing }) {
-  document.documentElement.lang = language === 'zh' ? 'zh-Hans' : language;
+  document.documentElement.lang = language;
   try {
     await import('../../cresset-chat.js');
   } catch {
@@ -22,5 +22,7 @@ async function show({ attributes, language, missing }) {
   if (!widget.isConnected) document.body.append(widget);
 }
 
-addEventListener('message', ({ source, origin, data }) => { if (source === parent && origin === location.origin) show(data); });
-parent.postMessage('cresset-preview-ready', location.origin);
+addEventListener('message', ({ source, origin, data }) => {
+  if (source === page && origin === location.origin) show(data);
+});
+page.postMessage('cresset-preview-ready', location.origin);

@@ -2,9 +2,18 @@
 
 // Attributes of <cresset-chat>, in the order they are written. `flag`: there or not.
 const ATTRIBUTES = [
-  { name: 'model', usual: 'default' }, { name: 'title' }, { name: 'greeting' }, { name: 'placeholder' }, { name: 'system' },
-  { name: 'position', usual: 'bottom-right' }, { name: 'theme', usual: 'auto' }, { name: 'accent' }, { name: 'lang', usual: '' }, { name: 'endpoint' },
-  { name: 'consent', flag: true }, { name: 'local-only', flag: true },
+  { name: 'model', usual: 'default' },
+  { name: 'title' },
+  { name: 'greeting' },
+  { name: 'placeholder' },
+  { name: 'system' },
+  { name: 'position', usual: 'bottom-right' },
+  { name: 'theme', usual: 'auto' },
+  { name: 'accent' },
+  { name: 'lang', usual: '' },
+  { name: 'endpoint' },
+  { name: 'consent', flag: true },
+  { name: 'local-only', flag: true },
 ];
 
 /** The attributes that say something: what is the widget's own default is left out, but for the model. @returns {[string, string][]} */
@@ -34,7 +43,11 @@ export function policyOf(choices, base, page) {
   const hub = /^hf:/.test(choices.model ?? '') ? ' https://huggingface.co https://*.hf.co' : '';
   const model = /^https?:/.test(choices.model ?? '') ? ` ${new URL(choices.model).origin}` : '';
   const server = /^https?:/.test(choices.endpoint ?? '') ? ` ${new URL(choices.endpoint).origin}` : '';
-  return [`script-src ${own ? "'self'" : origin} 'wasm-unsafe-eval'`, `worker-src ${own ? "'self'" : 'blob:'}`, `connect-src ${own ? "'self'" : origin}${hub}${model}${server}`].join('; ');
+  return [
+    `script-src ${own ? "'self'" : origin} 'wasm-unsafe-eval'`,
+    `worker-src ${own ? "'self'" : 'blob:'}`,
+    `connect-src ${own ? "'self'" : origin}${hub}${model}${server}`,
+  ].join('; ');
 }
 
 function escape(text) {

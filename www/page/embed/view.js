@@ -4,7 +4,7 @@ import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { icon } from '../icons.js';
 import { catalogue } from '../models/catalogue.js';
-import { currentLanguage, t, words } from '../text.js';
+import { currentLanguage, langOf, t, words } from '../text.js';
 import { attributesOf, policyOf, snippetOf } from './snippet.js';
 
 const POSITIONS = ['bottom-right', 'bottom-left', 'top-right', 'top-left'];
@@ -29,7 +29,9 @@ export async function createEmbed(section) {
   };
 
   const choices = () => {
-    const all = Object.fromEntries([...form.elements].filter(({ name }) => name).map((field) => [field.name, field.type === 'checkbox' ? field.checked : field.value]));
+    const all = Object.fromEntries(
+      [...form.elements].filter(({ name }) => name).map((field) => [field.name, field.type === 'checkbox' ? field.checked : field.value]),
+    );
     return { ...all, model: all.model === 'other' ? all.address || 'default' : all.model, accent: all.colours ? all.accent : '' };
   };
 
@@ -47,12 +49,15 @@ export async function createEmbed(section) {
     byId('accent').disabled = !chosen.colours;
     byId('snippet').textContent = snippetOf(chosen, base());
     byId('policy').textContent = policyOf(chosen, base(), location.href);
-    memory.set('embed', Object.fromEntries([...form.elements].filter(({ name }) => name).map((field) => [field.name, field.type === 'checkbox' ? field.checked : field.value])));
+    memory.set(
+      'embed',
+      Object.fromEntries([...form.elements].filter(({ name }) => name).map((field) => [field.name, field.type === 'checkbox' ? field.checked : field.value])),
+    );
   }
 
   function preview() {
     const chosen = choices();
-    frame.contentWindow?.postMessage({ attributes: attributesOf(chosen), language: currentLanguage(), missing: t('embed.missing') }, location.origin);
+    frame.contentWindow?.postMessage({ attributes: attributesOf(chosen), language: langOf(currentLanguage()), missing: t('embed.missing') }, location.origin);
   }
 
   form.addEventListener('input', () => {
@@ -66,7 +71,9 @@ export async function createEmbed(section) {
     announce(t(done ? 'common.copied' : 'common.notCopied'));
     if (!done) return getSelection().selectAllChildren(byId('snippet'));
     byId('snippet-copy').lastChild.textContent = t('common.copied');
-    setTimeout(() => { byId('snippet-copy').lastChild.textContent = t('embed.copy'); }, 1600);
+    setTimeout(() => {
+      byId('snippet-copy').lastChild.textContent = t('embed.copy');
+    }, 1600);
     return undefined;
   });
   byId('embed-reset').addEventListener('click', () => {
@@ -75,7 +82,9 @@ export async function createEmbed(section) {
     show();
     preview();
   });
-  addEventListener('message', ({ source, data }) => { if (source === frame.contentWindow && data === 'cresset-preview-ready') preview(); });
+  addEventListener('message', ({ source, data }) => {
+    if (source === frame.contentWindow && data === 'cresset-preview-ready') preview();
+  });
   words.addEventListener('change', preview);
   fill({ ...defaults(), ...memory.get('embed') });
   show();
@@ -90,48 +99,142 @@ export async function createEmbed(section) {
 
 function defaults() {
   return {
-    model: 'default', address: '', title: t('embed.default.title'), greeting: t('embed.default.greeting'), placeholder: t('embed.default.placeholder'),
-    system: '', position: 'bottom-right', theme: 'auto', lang: '', endpoint: '', consent: true, 'local-only': false, colours: false, accent: '#c2460f', base: '',
+    model: 'default',
+    address: '',
+    title: t('embed.default.title'),
+    greeting: t('embed.default.greeting'),
+    placeholder: t('embed.default.placeholder'),
+    system: '',
+    position: 'bottom-right',
+    theme: 'auto',
+    lang: '',
+    endpoint: '',
+    consent: true,
+    'local-only': false,
+    colours: false,
+    accent: '#c2460f',
+    base: '',
   };
 }
 
 function build(section, rows) {
-  const field = (name, control, hint) => element('div', { class: 'form-field' }, element('label', { for: control.id, text: `embed.${name}` }), control,
-    hint ? element('p', { class: 'hint', id: `${control.id}-hint`, text: `embed.${name}.hint` }) : null);
-  const input = (name, properties = {}) => element('input', { id: `embed-${name}`, name, type: 'text', 'aria-describedby': `embed-${name}-hint`, ...properties });
+  const field = (name, control, hint) =>
+    element(
+      'div',
+      { class: 'form-field' },
+      element('label', { for: control.id, text: `embed.${name}` }),
+      control,
+      hint ? element('p', { class: 'hint', id: `${control.id}-hint`, text: `embed.${name}.hint` }) : null,
+    );
+  const input = (name, properties = {}) =>
+    element('input', { id: `embed-${name}`, name, type: 'text', 'aria-describedby': `embed-${name}-hint`, ...properties });
   const area = (name, rowsShown) => element('textarea', { id: `embed-${name}`, name, rows: rowsShown, dir: 'auto', 'aria-describedby': `embed-${name}-hint` });
   const select = (name, options) => element('select', { id: `embed-${name}`, name }, ...options);
-  const toggle = (name) => element('label', { class: 'toggle' }, element('input', { type: 'checkbox', name, id: `embed-${name}`, role: 'switch' }),
-    element('span', {}, element('span', { text: `embed.${name}` }), element('span', { class: 'hint', text: `embed.${name}.hint` })));
+  const toggle = (name) =>
+    element(
+      'label',
+      { class: 'toggle' },
+      element('input', { type: 'checkbox', name, id: `embed-${name}`, role: 'switch' }),
+      element('span', {}, element('span', { text: `embed.${name}` }), element('span', { class: 'hint', text: `embed.${name}.hint` })),
+    );
   const models = [
     ...Cresset.models.map(({ id, name }, i) => element('option', { value: i === 0 ? 'default' : id, textContent: name })),
     ...rows.map(({ model, name, maker }) => element('option', { value: model, textContent: `${name} (${maker})` })),
     element('option', { value: 'other', text: 'embed.model.other' }),
   ];
-  section.append(element('div', { class: 'page embed' },
-    element('header', { class: 'page-head' }, element('h1', { text: 'embed.heading' }), element('p', { class: 'lede', text: 'embed.lede' })),
-    element('form', { id: 'embed-form', autocomplete: 'off' },
-      group('embed.group.assistant', field('model', select('model', models), true),
-        Object.assign(element('div', { id: 'address-row' }), { hidden: true }),
-        field('title', input('title', { dir: 'auto' })), field('greeting', area('greeting', 2)), field('placeholder', input('placeholder', { dir: 'auto' })), field('system', area('system', 3), true)),
-      group('embed.group.look', field('position', select('position', POSITIONS.map((value) => element('option', { value, text: `embed.position.${value}` })))),
-        field('theme', select('theme', THEMES.map((value) => element('option', { value, text: `settings.theme.${value}` })))),
-        field('lang', select('lang', [element('option', { value: '', text: 'embed.lang.page' }), element('option', { value: 'en', textContent: 'English', lang: 'en' }), element('option', { value: 'zh', textContent: '简体中文', lang: 'zh-Hans' })])),
-        toggle('colours'), element('input', { type: 'color', id: 'accent', name: 'accent', label: 'embed.accent' })),
-      group('embed.group.privacy', toggle('consent'), toggle('local-only'), field('endpoint', input('endpoint', { inputMode: 'url', placeholder: 'embed.endpoint.placeholder' }), true)),
-      group('embed.group.site', field('base', input('base', { inputMode: 'url', placeholder: 'embed.base.placeholder' }), true)),
-      element('button', { type: 'button', id: 'embed-reset', class: 'quiet small', text: 'embed.reset' })),
-    element('div', { class: 'embed-result' },
-      element('section', { 'aria-labelledby': 'preview-title' },
-        element('div', { class: 'result-head' }, element('h2', { id: 'preview-title', text: 'embed.preview' }), element('p', { class: 'hint', text: 'embed.preview.hint' })),
-        element('div', { class: 'browser' }, element('div', { class: 'browser-bar', 'aria-hidden': 'true' }, element('i'), element('i'), element('i')),
-          Object.assign(element('iframe', { id: 'preview' }), { title: t('embed.preview') }))),
-      element('section', { 'aria-labelledby': 'snippet-title' },
-        element('div', { class: 'result-head' }, element('h2', { id: 'snippet-title', text: 'embed.snippet' }),
-          element('button', { type: 'button', id: 'snippet-copy', class: 'primary small' }, icon('copy'), element('span', { text: 'embed.copy' }))),
-        element('pre', { class: 'code-block', tabIndex: 0, label: 'embed.snippet', role: 'group' }, element('code', { id: 'snippet' })),
-        element('details', { class: 'policy' }, element('summary', { text: 'embed.policy' }), element('p', { class: 'hint', text: 'embed.policy.hint' }),
-          element('pre', { class: 'code-block', tabIndex: 0, label: 'embed.policy', role: 'group' }, element('code', { id: 'policy' })))))));
+  section.append(
+    element(
+      'div',
+      { class: 'page embed' },
+      element('header', { class: 'page-head' }, element('h1', { text: 'embed.heading' }), element('p', { class: 'lede', text: 'embed.lede' })),
+      element(
+        'form',
+        { id: 'embed-form', autocomplete: 'off' },
+        group(
+          'embed.group.assistant',
+          field('model', select('model', models), true),
+          Object.assign(element('div', { id: 'address-row' }), { hidden: true }),
+          field('title', input('title', { dir: 'auto' })),
+          field('greeting', area('greeting', 2)),
+          field('placeholder', input('placeholder', { dir: 'auto' })),
+          field('system', area('system', 3), true),
+        ),
+        group(
+          'embed.group.look',
+          field(
+            'position',
+            select(
+              'position',
+              POSITIONS.map((value) => element('option', { value, text: `embed.position.${value}` })),
+            ),
+          ),
+          field(
+            'theme',
+            select(
+              'theme',
+              THEMES.map((value) => element('option', { value, text: `settings.theme.${value}` })),
+            ),
+          ),
+          field(
+            'lang',
+            select('lang', [
+              element('option', { value: '', text: 'embed.lang.page' }),
+              element('option', { value: 'en', textContent: 'English', lang: 'en' }),
+              element('option', { value: 'zh-CN', textContent: '简体中文', lang: 'zh-Hans' }),
+            ]),
+          ),
+          toggle('colours'),
+          element('input', { type: 'color', id: 'accent', name: 'accent', label: 'embed.accent' }),
+        ),
+        group(
+          'embed.group.privacy',
+          toggle('consent'),
+          toggle('local-only'),
+          field('endpoint', input('endpoint', { inputMode: 'url', placeholder: 'embed.endpoint.placeholder' }), true),
+        ),
+        group('embed.group.site', field('base', input('base', { inputMode: 'url', placeholder: 'embed.base.placeholder' }), true)),
+        element('button', { type: 'button', id: 'embed-reset', class: 'quiet small', text: 'embed.reset' }),
+      ),
+      element(
+        'div',
+        { class: 'embed-result' },
+        element(
+          'section',
+          { 'aria-labelledby': 'preview-title' },
+          element(
+            'div',
+            { class: 'result-head' },
+            element('h2', { id: 'preview-title', text: 'embed.preview' }),
+            element('p', { class: 'hint', text: 'embed.preview.hint' }),
+          ),
+          element(
+            'div',
+            { class: 'browser' },
+            element('div', { class: 'browser-bar', 'aria-hidden': 'true' }, element('i'), element('i'), element('i')),
+            Object.assign(element('iframe', { id: 'preview' }), { title: t('embed.preview') }),
+          ),
+        ),
+        element(
+          'section',
+          { 'aria-labelledby': 'snippet-title' },
+          element(
+            'div',
+            { class: 'result-head' },
+            element('h2', { id: 'snippet-title', text: 'embed.snippet' }),
+            element('button', { type: 'button', id: 'snippet-copy', class: 'primary small' }, icon('copy'), element('span', { text: 'embed.copy' })),
+          ),
+          element('pre', { class: 'code-block', tabIndex: 0, label: 'embed.snippet', role: 'group' }, element('code', { id: 'snippet' })),
+          element(
+            'details',
+            { class: 'policy' },
+            element('summary', { text: 'embed.policy' }),
+            element('p', { class: 'hint', text: 'embed.policy.hint' }),
+            element('pre', { class: 'code-block', tabIndex: 0, label: 'embed.policy', role: 'group' }, element('code', { id: 'policy' })),
+          ),
+        ),
+      ),
+    ),
+  );
   byId('address-row').append(field('address', input('address', { inputMode: 'url', placeholder: 'address.placeholder' }), true));
 }
 

@@ -30,10 +30,25 @@ export async function lookAt(address, host) {
 /** @param {import('../../cresset.js').Fit} fit */
 function verdictCard(fit, address) {
   const name = shortName(address);
-  return element('div', { class: 'card verdict-card' },
+  return element(
+    'div',
+    { class: 'card verdict-card' },
     element('h3', { textContent: name }),
-    element('p', { class: 'hint', textContent: [fit.architecture, parameters(fit.parameters), fit.quantization.toUpperCase(), fit.contextLength ? t('facts.tokens', { count: fit.contextLength }) : null].filter(Boolean).join(' · ') }),
+    element('p', {
+      class: 'hint',
+      textContent: [
+        fit.architecture,
+        parameters(fit.parameters),
+        fit.quantization.toUpperCase(),
+        fit.contextLength ? t('facts.tokens', { count: fit.contextLength }) : null,
+      ]
+        .filter(Boolean)
+        .join(' · '),
+    }),
     verdictLine(judgeFile(fit, thisDevice())),
     fit.fits ? null : engineWords(fit.problems),
-    fit.fits ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) }) : null);
+    fit.fits
+      ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) })
+      : null,
+  );
 }

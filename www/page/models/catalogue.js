@@ -4,7 +4,7 @@ import { Cresset } from '../../cresset.js';
 
 let rows = null;
 
-/** The smallest first. @returns {Promise<object[]>} */
+/** The smallest first. @returns {Promise<any[]>} */
 export function catalogue() {
   rows ??= import('../../models/hub.json', { with: { type: 'json' } }).then((module) => [...module.default].sort((a, b) => a.downloadBytes - b.downloadBytes));
   return rows;
@@ -13,7 +13,7 @@ export function catalogue() {
 /** Sizes a person thinks in, by the bytes to download. */
 export const SIZES = { small: [0, 5e8], medium: [5e8, 1.5e9], large: [1.5e9, Infinity] };
 
-/** Rows that match every filter that is set. @param {object[]} rows @param {{ task?: string, size?: string, maker?: string }} filter */
+/** Rows that match every filter that is set. @param {any[]} rows @param {{ task?: string, size?: string, maker?: string }} filter */
 export function matching(rows, { task, size, maker }) {
   const [least, most] = SIZES[size] ?? [0, Infinity];
   return rows.filter((row) => (!task || row.tasks.includes(task)) && (!maker || row.maker === maker) && row.downloadBytes >= least && row.downloadBytes < most);

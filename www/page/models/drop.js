@@ -20,9 +20,15 @@ export function setUpDrop() {
     depth = Math.max(0, depth + change);
     veil.hidden = depth === 0;
   };
-  addEventListener('dragenter', (event) => { if (hasFiles(event)) show(1); });
-  addEventListener('dragleave', (event) => { if (hasFiles(event)) show(-1); });
-  addEventListener('dragover', (event) => { if (hasFiles(event)) event.preventDefault(); });
+  addEventListener('dragenter', (event) => {
+    if (hasFiles(event)) show(1);
+  });
+  addEventListener('dragleave', (event) => {
+    if (hasFiles(event)) show(-1);
+  });
+  addEventListener('dragover', (event) => {
+    if (hasFiles(event)) event.preventDefault();
+  });
   addEventListener('drop', async (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
@@ -47,12 +53,20 @@ async function filesOf(transfer) {
 }
 
 async function walk(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => { entry.file(resolve, reject); })];
+  if (entry.isFile)
+    return [
+      await new Promise((resolve, reject) => {
+        entry.file(resolve, reject);
+      }),
+    ];
   const reader = entry.createReader();
   const found = [];
-  for (;;) { // it gives a hundred at a time
-    const batch = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+  for (;;) {
+    // it gives a hundred at a time
+    const batch = await new Promise((resolve, reject) => {
+      reader.readEntries(resolve, reject);
+    });
     if (batch.length === 0) return found.flat();
-    found.push(...await Promise.all(batch.map(walk)));
+    found.push(...(await Promise.all(batch.map(walk))));
   }
 }

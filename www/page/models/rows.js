@@ -11,24 +11,46 @@ import { formatOf, integrityOf, pageOf } from './catalogue.js';
 
 /**
  * A row of the catalogue.
- * @param {object} row
+ * @param {any} row
  * @param {import('./verdict.js').Verdict} verdict
  * @param {{ stored: boolean, current: boolean, busy: boolean }} state
  */
 export function catalogueRow(row, verdict, { stored, current, busy }) {
-  const get = current ? element('span', { class: 'badge', text: 'models.inUse' }) : element('button', {
-    type: 'button', class: 'outline small get', disabled: verdict.kind === 'no' || busy,
-    onclick: () => load(row.model, row.name, { integrity: integrityOf(row), check: !stored }),
-  }, ...named(stored ? 'models.load' : ['models.get', { size: bytes(row.downloadBytes) }], row.name));
-  return element('li', { class: `model ${verdict.kind}` },
-    element('div', { class: 'model-what' },
+  const get = current
+    ? element('span', { class: 'badge', text: 'models.inUse' })
+    : element(
+        'button',
+        {
+          type: 'button',
+          class: 'outline small get',
+          disabled: verdict.kind === 'no' || busy,
+          onclick: () => load(row.model, row.name, { integrity: integrityOf(row), check: !stored }),
+        },
+        ...named(stored ? 'models.load' : ['models.get', { size: bytes(row.downloadBytes) }], row.name),
+      );
+  return element(
+    'li',
+    { class: `model ${verdict.kind}` },
+    element(
+      'div',
+      { class: 'model-what' },
       element('h3', { textContent: row.name }),
-      element('p', { class: 'hint' }, `${row.maker} · ${formatOf(row)} · ${row.license} · `,
-        element('a', { href: pageOf(row), target: '_blank', rel: 'noopener noreferrer', class: 'outside', text: 'models.about' })),
-      element('p', { class: 'tags' }, ...row.tasks.map((task) => element('span', { class: 'tag', text: `task.${task}` })),
-        ...row.languages.map((language) => element('span', { class: 'tag soft', text: `language.${language}` })))),
+      element(
+        'p',
+        { class: 'hint' },
+        `${row.maker} · ${formatOf(row)} · ${row.license} · `,
+        element('a', { href: pageOf(row), target: '_blank', rel: 'noopener noreferrer', class: 'outside', text: 'models.about' }),
+      ),
+      element(
+        'p',
+        { class: 'tags' },
+        ...row.tasks.map((task) => element('span', { class: 'tag', text: `task.${task}` })),
+        ...row.languages.map((language) => element('span', { class: 'tag soft', text: `language.${language}` })),
+      ),
+    ),
     element('div', { class: 'model-fit' }, verdictLine(verdict)),
-    element('div', { class: 'model-get' }, get));
+    element('div', { class: 'model-get' }, get),
+  );
 }
 
 /** What a button does, and for whoever hears it out of its row, with what. */
@@ -42,22 +64,41 @@ const OF_NO_SIZE = ['verdict.why.unsupported', 'verdict.why.format'];
 /** @param {import('./verdict.js').Verdict} verdict */
 export function verdictLine({ kind, reason, deviceBytes, speed }) {
   const label = OF_NO_SIZE.includes(reason) ? 'verdict.unsupported' : `verdict.${kind}`;
-  return element('p', { class: `verdict ${kind}` },
+  return element(
+    'p',
+    { class: `verdict ${kind}` },
     icon(kind === 'fits' ? 'check' : kind === 'no' ? 'close' : 'warn'),
-    element('span', {}, element('strong', { text: label }), reason ? ` ${t(reason)}` : null,
+    element(
+      'span',
+      {},
+      element('strong', { text: label }),
+      reason ? ` ${t(reason)}` : null,
       element('span', { class: 'numbers', textContent: t('verdict.bytes', { size: bytes(deviceBytes) }) }),
-      speed ? element('span', { class: 'numbers', textContent: t('verdict.speed', { rate: rate(speed) }) }) : null));
+      speed ? element('span', { class: 'numbers', textContent: t('verdict.speed', { rate: rate(speed) }) }) : null,
+    ),
+  );
 }
 
 /** A model that is kept on this device. */
 export function storedRow({ model, bytes: size, stored }, name, { current, remove, integrity }) {
-  return element('li', { class: 'model kept' },
-    element('div', { class: 'model-what' }, element('h3', { textContent: name }),
-      element('p', { class: 'hint', text: ['models.stored.since', { size: bytes(size), time: moment(Date.parse(stored)) }] })),
-    element('div', { class: 'model-get' },
-      current ? element('span', { class: 'badge', text: 'models.inUse' })
+  return element(
+    'li',
+    { class: 'model kept' },
+    element(
+      'div',
+      { class: 'model-what' },
+      element('h3', { textContent: name }),
+      element('p', { class: 'hint', text: ['models.stored.since', { size: bytes(size), time: moment(Date.parse(stored)) }] }),
+    ),
+    element(
+      'div',
+      { class: 'model-get' },
+      current
+        ? element('span', { class: 'badge', text: 'models.inUse' })
         : element('button', { type: 'button', class: 'outline small', onclick: () => load(model, name, { integrity }) }, ...named('models.load', name)),
-      element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name }), onclick: remove }, icon('remove'))));
+      element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name }), onclick: remove }, icon('remove')),
+    ),
+  );
 }
 
 /** A model on its way here; `update` shows how far it is. */
@@ -67,18 +108,46 @@ export function transferRow(transfer) {
   const live = transfer.state === 'loading';
   const downloading = transfer.status === 'download';
   const elsewhere = transfer.state === 'elsewhere';
-  const row = element('li', { class: 'model transfer' },
+  const row = element(
+    'li',
+    { class: 'model transfer' },
     element('div', { class: 'model-what' }, element('h3', { textContent: transfer.label }), bar, line),
-    element('div', { class: 'model-get' },
-      elsewhere ? element('button', { type: 'button', class: 'outline small', onclick: () => resume(transfer) }, ...named('transfer.here', transfer.label))
-        : live ? element('button', { type: 'button', class: 'outline small', onclick: pause }, icon(downloading ? 'pause' : 'close'), element('span', { text: downloading ? 'transfer.pause' : 'common.cancel' }))
-          : element('button', { type: 'button', class: 'primary small', onclick: () => resume(transfer) }, icon('resume'), element('span', { text: 'transfer.resume' })),
-      elsewhere ? null : element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name: transfer.label }), onclick: () => discard(transfer) }, icon('remove'))));
-  return { row, key: `${transfer.label} ${transfer.state} ${downloading}`, update: (now) => {
-    if (now.total) bar.value = now.loaded / now.total;
-    else bar.removeAttribute('value');
-    line.textContent = transferLine(now);
-  } };
+    element(
+      'div',
+      { class: 'model-get' },
+      elsewhere
+        ? element('button', { type: 'button', class: 'outline small', onclick: () => resume(transfer) }, ...named('transfer.here', transfer.label))
+        : live
+          ? element(
+              'button',
+              { type: 'button', class: 'outline small', onclick: pause },
+              icon(downloading ? 'pause' : 'close'),
+              element('span', { text: downloading ? 'transfer.pause' : 'common.cancel' }),
+            )
+          : element(
+              'button',
+              { type: 'button', class: 'primary small', onclick: () => resume(transfer) },
+              icon('resume'),
+              element('span', { text: 'transfer.resume' }),
+            ),
+      elsewhere
+        ? null
+        : element(
+            'button',
+            { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name: transfer.label }), onclick: () => discard(transfer) },
+            icon('remove'),
+          ),
+    ),
+  );
+  return {
+    row,
+    key: `${transfer.label} ${transfer.state} ${downloading}`,
+    update: (now) => {
+      if (now.total) bar.value = now.loaded / now.total;
+      else bar.removeAttribute('value');
+      line.textContent = transferLine(now);
+    },
+  };
 }
 
 /** 120 of 639 MB · 8.1 MB/s · 1 min left */
@@ -89,7 +158,9 @@ function transferLine(transfer) {
   if (status !== 'download') return stageOf(transfer);
   if (transfer.warning) return `${warningText(transfer.warning, transfer.label)} · ${amount}`;
   const left = timeLeft(transfer);
-  return [amount, speed ? t('transfer.speed', { speed: bytes(speed) }) : null, left ? t('state.left', { time: duration(left) }) : null].filter(Boolean).join(' · ');
+  return [amount, speed ? t('transfer.speed', { speed: bytes(speed) }) : null, left ? t('state.left', { time: duration(left) }) : null]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** What the engine says about model, device and memory. @param {import('../../cresset.js').EngineInfo} info */
@@ -105,21 +176,41 @@ export function facts(info, label) {
     ['facts.chats', t(model.hasChatTemplate ? 'facts.chats.yes' : 'facts.chats.no')],
     ['facts.memory', bytes(total)],
   ];
-  return element('div', { class: 'card in-use' },
+  return element(
+    'div',
+    { class: 'card in-use' },
     element('h3', { textContent: label }),
-    element('dl', { class: 'facts' }, ...pairs.map(([name, value]) => element('div', {}, element('dt', { text: name }), element('dd', { textContent: value })))),
+    element(
+      'dl',
+      { class: 'facts' },
+      ...pairs.map(([name, value]) => element('div', {}, element('dt', { text: name }), element('dd', { textContent: value }))),
+    ),
     total > 0 ? memoryBar(kinds, total) : null,
     notice ? element('p', { class: 'note' }, icon('info'), element('span', { textContent: notice })) : null,
-    notice && device.reason ? engineWords([device.reason]) : null);
+    notice && device.reason ? engineWords([device.reason]) : null,
+  );
 }
 
 function memoryBar(kinds, total) {
   const parts = Object.entries(kinds).filter(([, size]) => size > 0);
-  return element('div', { class: 'memory' },
-    element('div', { class: 'shares', 'aria-hidden': 'true' }, ...parts.map(([kind, size]) => {
-      const share = element('span', { class: `share ${kind}` });
-      share.style.setProperty('--share', size / total);
-      return share;
-    })),
-    element('ul', {}, ...parts.map(([kind, size]) => element('li', { class: kind }, element('span', { text: `memory.${kind}` }), ' ', element('span', { class: 'numbers', textContent: bytes(size) })))));
+  return element(
+    'div',
+    { class: 'memory' },
+    element(
+      'div',
+      { class: 'shares', 'aria-hidden': 'true' },
+      ...parts.map(([kind, size]) => {
+        const share = element('span', { class: `share ${kind}` });
+        share.style.setProperty('--share', size / total);
+        return share;
+      }),
+    ),
+    element(
+      'ul',
+      {},
+      ...parts.map(([kind, size]) =>
+        element('li', { class: kind }, element('span', { text: `memory.${kind}` }), ' ', element('span', { class: 'numbers', textContent: bytes(size) })),
+      ),
+    ),
+  );
 }

@@ -2,6 +2,7 @@
 
 import { load } from '../downloads.js';
 import { element } from '../dom.js';
+import { languageOf } from '../../chat/locale.js';
 import { bytes, rate } from '../format.js';
 import { session } from '../session.js';
 import { currentLanguage, t } from '../text.js';
@@ -19,7 +20,7 @@ const KINDS = [
 export async function suggestions() {
   const host = element('div', { class: 'suggestions' });
   const rows = await catalogue();
-  const show = (measure) => host.replaceChildren(...choose(rows, measure, currentLanguage()).map(card));
+  const show = (measure) => host.replaceChildren(...choose(rows, measure, languageOf(currentLanguage())).map(card));
   show(null);
   measureDevice().then(show);
   return host;
@@ -28,23 +29,29 @@ export async function suggestions() {
 /** The largest chat model of each kind that fits and is fast enough. @returns {{ kind: string, row: object, verdict: object }[]} */
 export function choose(rows, measure, language) {
   const here = globalThis.navigator ? thisDevice(session.contextLength) : {};
-  const able = rows.filter(({ tasks, languages }) => tasks.includes('chat') && (languages.includes(language) || languages.includes('many')))
+  const able = rows
+    .filter(({ tasks, languages }) => tasks.includes('chat') && (languages.includes(language) || languages.includes('many')))
     .map((row) => ({ row, verdict: judge(row, measure, here) }))
     .filter(({ verdict }) => verdict.kind === 'fits')
     .sort((a, b) => b.row.parameters - a.row.parameters);
   const chosen = [];
   for (const { name, most, speed } of KINDS) {
-    const found = able.find(({ row, verdict }) => row.downloadBytes <= most && (verdict.speed ?? Infinity) >= speed && !chosen.some((other) => other.row === row));
+    const found = able.find(
+      ({ row, verdict }) => row.downloadBytes <= most && (verdict.speed ?? Infinity) >= speed && !chosen.some((other) => other.row === row),
+    );
     if (found) chosen.push({ kind: name, ...found });
   }
   return chosen;
 }
 
 function card({ kind, row, verdict }) {
-  return element('button', { type: 'button', class: 'suggestion', onclick: () => load(row.model, row.name, { integrity: integrityOf(row), check: true }) },
+  return element(
+    'button',
+    { type: 'button', class: 'suggestion', onclick: () => load(row.model, row.name, { integrity: integrityOf(row), check: true }) },
     element('span', { class: 'suggestion-kind', text: `suggest.${kind}` }),
     element('strong', { textContent: row.name }),
     element('span', { class: 'hint', textContent: row.maker }),
     element('span', { class: 'hint', textContent: verdict.speed ? t('verdict.speed', { rate: rate(verdict.speed) }) : '\u00a0' }),
-    element('span', { class: 'suggestion-get', text: ['models.get', { size: bytes(row.downloadBytes) }] }));
+    element('span', { class: 'suggestion-get', text: ['models.get', { size: bytes(row.downloadBytes) }] }),
+  );
 }

@@ -24,7 +24,7 @@ const SHARE = 0.6; // of the memory a browser admits to
  */
 
 /**
- * @param {object} row   of hub.json
+ * @param {any} row   of hub.json
  * @param {import('./yardstick.js').Measure | null} measure
  * @param {Here} here
  * @returns {Verdict}
@@ -47,11 +47,12 @@ export function judge(row, measure, here = {}) {
  */
 export function judgeFile(fit, here = {}) {
   const { deviceBytes = fit.downloadBytes, estimatedTokensPerSecond: speed } = fit;
+  /** @type {[any, string | null]} */
   const [kind, reason] = fit.fits ? comfort(deviceBytes, speed, here) : ['no', whyNot(fit.errors[0])];
   return { kind, reason, deviceBytes, speed };
 }
 
-/** How well what runs here will run: what kind of verdict, and why. */
+/** How well what runs here will run: what kind of verdict, and why. @param {number} deviceBytes @param {number | null} speed @param {Here} here @returns {[Verdict['kind'], string | null]} */
 function comfort(deviceBytes, speed, { memory, phone }) {
   if (memory && deviceBytes > memory * 1e9 * SHARE) return ['tight', 'verdict.why.memory'];
   if (phone && deviceBytes > PHONE_MOST) return ['tight', 'verdict.why.phone'];

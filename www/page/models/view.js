@@ -7,7 +7,7 @@ import { bytes } from '../format.js';
 import { icon } from '../icons.js';
 import { toast, untoast } from '../problems.js';
 import { session } from '../session.js';
-import { allowed, mayFetch } from '../thrift.js';
+import { allowed, mayFetch } from '../save-data.js';
 import { say, t, words } from '../text.js';
 import { lookAt } from './address.js';
 import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';
@@ -34,9 +34,15 @@ export async function createModels(section) {
     const here = thisDevice(session.contextLength);
     const busy = session.loading !== null;
     const shown = matching(rows, filter());
-    byId('catalogue').replaceChildren(...shown.map((row) => catalogueRow(row, judge(row, measure, here), {
-      stored: stored.some(({ model }) => model === row.model), current: isCurrent(row.model), busy: busy && session.loading.model === row.model,
-    })));
+    byId('catalogue').replaceChildren(
+      ...shown.map((row) =>
+        catalogueRow(row, judge(row, measure, here), {
+          stored: stored.some(({ model }) => model === row.model),
+          current: isCurrent(row.model),
+          busy: busy && session.loading.model === row.model,
+        }),
+      ),
+    );
     byId('catalogue-none').hidden = shown.length > 0;
     const held = !measure && !asked && !mayFetch();
     byId('catalogue-measure').textContent = t(measure ? 'models.measured' : held ? 'models.unmeasured' : failed ? 'models.unmeasurable' : 'models.measuring');
@@ -45,7 +51,9 @@ export async function createModels(section) {
   }
 
   function showInUse() {
-    byId('in-use').replaceChildren(session.engine ? facts(session.engine.info, session.label) : element('p', { class: 'soft', text: session.loading ? 'models.loading' : 'models.none' }));
+    byId('in-use').replaceChildren(
+      session.engine ? facts(session.engine.info, session.label) : element('p', { class: 'soft', text: session.loading ? 'models.loading' : 'models.none' }),
+    );
   }
 
   async function showStored() {
@@ -53,20 +61,26 @@ export async function createModels(section) {
     adopt(list.filter(({ complete }) => complete === false).map(({ model, bytes, total }) => ({ model, label: nameOf(model, rows), loaded: bytes, total })));
     stored = list.filter(({ complete }) => complete !== false);
     settle(stored);
-    byId('stored').replaceChildren(...stored.map((entry) => storedRow(entry, nameOf(entry.model, rows), {
-      current: isCurrent(entry.model), integrity: integrityOf(rows.find(({ model }) => model === entry.model) ?? {}),
-      remove: async () => {
-        await Cresset.cache.delete(entry.model);
-        refresh();
-      },
-    })));
+    byId('stored').replaceChildren(
+      ...stored.map((entry) =>
+        storedRow(entry, nameOf(entry.model, rows), {
+          current: isCurrent(entry.model),
+          integrity: integrityOf(rows.find(({ model }) => model === entry.model) ?? {}),
+          remove: async () => {
+            await Cresset.cache.delete(entry.model);
+            refresh();
+          },
+        }),
+      ),
+    );
     byId('stored-none').hidden = stored.length > 0;
     showUsage(usage, kept);
   }
 
   function showUsage({ models, origin, quota }, kept) {
     const free = quota === null ? null : Math.max(quota - (origin ?? models), 0);
-    byId('usage').textContent = free === null ? t('storage.used', { used: bytes(models) }) : t('storage.usedAndFree', { used: bytes(models), free: bytes(free) });
+    byId('usage').textContent =
+      free === null ? t('storage.used', { used: bytes(models) }) : t('storage.usedAndFree', { used: bytes(models), free: bytes(free) });
     byId('usage-bar').value = quota ? Math.min((origin ?? models) / quota, 1) : 0;
     byId('usage-bar').hidden = !quota;
     byId('kept').textContent = t(kept ? 'storage.persisted' : 'storage.best');
@@ -101,7 +115,10 @@ export async function createModels(section) {
   }
 
   // What data saving held back comes with the first model.
-  if (!mayFetch()) allowed.then(() => { if (!section.hidden) measureHere(); });
+  if (!mayFetch())
+    allowed.then(() => {
+      if (!section.hidden) measureHere();
+    });
 
   let known = '';
   session.addEventListener('change', () => {
@@ -111,8 +128,12 @@ export async function createModels(section) {
     refresh();
     if (measured !== session.device) measureHere();
   });
-  downloads.addEventListener('change', () => { if (!section.hidden) showTransfers(); });
-  downloads.addEventListener('over', () => { if (!section.hidden) refresh(); });
+  downloads.addEventListener('change', () => {
+    if (!section.hidden) showTransfers();
+  });
+  downloads.addEventListener('over', () => {
+    if (!section.hidden) refresh();
+  });
   words.addEventListener('change', () => {
     transferRows = [];
     refresh();
@@ -125,7 +146,7 @@ export async function createModels(section) {
     measureHere();
   });
   byId('keep').addEventListener('click', async () => {
-    toast(t(await navigator.storage.persist() ? 'storage.kept' : 'storage.notKept'));
+    toast(t((await navigator.storage.persist()) ? 'storage.kept' : 'storage.notKept'));
     showStored();
   });
 
@@ -143,41 +164,100 @@ export async function createModels(section) {
 function build(section, rows) {
   const makers = [...new Set(rows.map(({ maker }) => maker))].sort();
   const tasks = [...new Set(rows.flatMap(({ tasks }) => tasks))];
-  section.append(element('div', { class: 'page' },
-    element('header', { class: 'page-head' }, element('h1', { text: 'models.title' }), element('p', { class: 'lede', text: 'models.lede' })),
-    element('section', { 'aria-labelledby': 'in-use-title' }, element('h2', { id: 'in-use-title', text: 'models.current' }), element('div', { id: 'in-use' })),
-    element('section', { id: 'transfers-section', 'aria-labelledby': 'transfers-title', hidden: true },
-      element('h2', { id: 'transfers-title', text: 'models.transfers' }), element('ul', { id: 'transfers', class: 'model-list' })),
-    element('section', { 'aria-labelledby': 'stored-title' },
-      element('h2', { id: 'stored-title', text: 'models.stored' }),
-      element('ul', { id: 'stored', class: 'model-list' }),
-      element('p', { id: 'stored-none', class: 'soft', text: 'models.stored.none', hidden: true }),
-      element('div', { class: 'usage' }, element('progress', { id: 'usage-bar', max: 1, value: 0, label: 'storage.bar' }), element('p', { class: 'hint' }, element('span', { id: 'usage', class: 'numbers' }), ' ',
-        element('span', { id: 'kept' }), ' ', element('button', { type: 'button', id: 'keep', class: 'link', text: 'storage.ask', hidden: true })))),
-    element('section', { 'aria-labelledby': 'catalogue-title' },
-      element('h2', { id: 'catalogue-title', text: 'models.catalogue' }),
-      element('p', { class: 'hint', text: 'models.catalogue.hint' }),
-      element('div', { class: 'filters' },
-        select('filter-task', 'filter.task', tasks.map((value) => ({ value, text: `task.${value}` }))),
-        select('filter-size', 'filter.size', Object.keys(SIZES).map((value) => ({ value, text: `size.${value}` }))),
-        select('filter-maker', 'filter.maker', makers.map((value) => ({ value, textContent: value }))),
-        element('p', { class: 'hint', id: 'catalogue-measure', role: 'status' }),
-        element('button', { type: 'button', id: 'measure', class: 'link', text: 'models.measure', hidden: true })),
-      element('ul', { id: 'catalogue', class: 'model-list' }),
-      element('p', { id: 'catalogue-none', class: 'soft', text: 'models.catalogue.none', hidden: true })),
-    element('section', { class: 'elsewhere', 'aria-labelledby': 'elsewhere-title' },
-      element('h2', { id: 'elsewhere-title', text: 'models.elsewhere' }),
-      element('form', { id: 'address-form', class: 'address', autocomplete: 'off' },
-        element('label', { for: 'address', text: 'address.label' }),
-        element('div', { class: 'address-row' },
-          element('input', { id: 'address', type: 'text', inputMode: 'url', spellcheck: false, autocapitalize: 'off', placeholder: 'address.placeholder' }),
-          element('button', { class: 'outline', text: 'address.look' })),
-        element('p', { class: 'hint', text: 'address.hint' })),
-      element('div', { id: 'fit', 'aria-live': 'polite' }),
-      element('div', { class: 'files' },
-        fileButton('file', 'file', 'files.choose', { accept: '.gguf,.safetensors,.json,.jinja' }),
-        fileButton('folder', 'folder', 'files.folder', { webkitdirectory: true }),
-        element('p', { class: 'hint', text: 'files.hint' })))));
+  section.append(
+    element(
+      'div',
+      { class: 'page' },
+      element('header', { class: 'page-head' }, element('h1', { text: 'models.title' }), element('p', { class: 'lede', text: 'models.lede' })),
+      element(
+        'section',
+        { 'aria-labelledby': 'in-use-title' },
+        element('h2', { id: 'in-use-title', text: 'models.current' }),
+        element('div', { id: 'in-use' }),
+      ),
+      element(
+        'section',
+        { id: 'transfers-section', 'aria-labelledby': 'transfers-title', hidden: true },
+        element('h2', { id: 'transfers-title', text: 'models.transfers' }),
+        element('ul', { id: 'transfers', class: 'model-list' }),
+      ),
+      element(
+        'section',
+        { 'aria-labelledby': 'stored-title' },
+        element('h2', { id: 'stored-title', text: 'models.stored' }),
+        element('ul', { id: 'stored', class: 'model-list' }),
+        element('p', { id: 'stored-none', class: 'soft', text: 'models.stored.none', hidden: true }),
+        element(
+          'div',
+          { class: 'usage' },
+          element('progress', { id: 'usage-bar', max: 1, value: 0, label: 'storage.bar' }),
+          element(
+            'p',
+            { class: 'hint' },
+            element('span', { id: 'usage', class: 'numbers' }),
+            ' ',
+            element('span', { id: 'kept' }),
+            ' ',
+            element('button', { type: 'button', id: 'keep', class: 'link', text: 'storage.ask', hidden: true }),
+          ),
+        ),
+      ),
+      element(
+        'section',
+        { 'aria-labelledby': 'catalogue-title' },
+        element('h2', { id: 'catalogue-title', text: 'models.catalogue' }),
+        element('p', { class: 'hint', text: 'models.catalogue.hint' }),
+        element(
+          'div',
+          { class: 'filters' },
+          select(
+            'filter-task',
+            'filter.task',
+            tasks.map((value) => ({ value, text: `task.${value}` })),
+          ),
+          select(
+            'filter-size',
+            'filter.size',
+            Object.keys(SIZES).map((value) => ({ value, text: `size.${value}` })),
+          ),
+          select(
+            'filter-maker',
+            'filter.maker',
+            makers.map((value) => ({ value, textContent: value })),
+          ),
+          element('p', { class: 'hint', id: 'catalogue-measure', role: 'status' }),
+          element('button', { type: 'button', id: 'measure', class: 'link', text: 'models.measure', hidden: true }),
+        ),
+        element('ul', { id: 'catalogue', class: 'model-list' }),
+        element('p', { id: 'catalogue-none', class: 'soft', text: 'models.catalogue.none', hidden: true }),
+      ),
+      element(
+        'section',
+        { class: 'elsewhere', 'aria-labelledby': 'elsewhere-title' },
+        element('h2', { id: 'elsewhere-title', text: 'models.elsewhere' }),
+        element(
+          'form',
+          { id: 'address-form', class: 'address', autocomplete: 'off' },
+          element('label', { for: 'address', text: 'address.label' }),
+          element(
+            'div',
+            { class: 'address-row' },
+            element('input', { id: 'address', type: 'text', inputMode: 'url', spellcheck: false, autocapitalize: 'off', placeholder: 'address.placeholder' }),
+            element('button', { class: 'outline', text: 'address.look' }),
+          ),
+          element('p', { class: 'hint', text: 'address.hint' }),
+        ),
+        element('div', { id: 'fit', 'aria-live': 'polite' }),
+        element(
+          'div',
+          { class: 'files' },
+          fileButton('file', 'file', 'files.choose', { accept: '.gguf,.safetensors,.json,.jinja' }),
+          fileButton('folder', 'folder', 'files.folder', { webkitdirectory: true }),
+          element('p', { class: 'hint', text: 'files.hint' }),
+        ),
+      ),
+    ),
+  );
   byId('address-form').addEventListener('submit', (event) => {
     event.preventDefault();
     const address = byId('address').value.trim();
@@ -193,10 +273,20 @@ function build(section, rows) {
 }
 
 function select(id, label, options) {
-  return element('label', { class: 'filter' }, element('span', { text: label }),
-    element('select', { id }, element('option', { value: '', text: 'filter.any' }), ...options.map((option) => element('option', option))));
+  return element(
+    'label',
+    { class: 'filter' },
+    element('span', { text: label }),
+    element('select', { id }, element('option', { value: '', text: 'filter.any' }), ...options.map((option) => element('option', option))),
+  );
 }
 
 function fileButton(id, name, label, properties) {
-  return element('label', { class: 'outline file-label' }, element('input', { type: 'file', id, class: 'sr-only', multiple: true, ...properties }), icon(name), element('span', { text: label }));
+  return element(
+    'label',
+    { class: 'outline file-label' },
+    element('input', { type: 'file', id, class: 'sr-only', multiple: true, ...properties }),
+    icon(name),
+    element('span', { text: label }),
+  );
 }

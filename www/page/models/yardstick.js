@@ -5,10 +5,12 @@
 import { Cresset } from '../../cresset.js';
 import { memory } from '../dom.js';
 import { session } from '../session.js';
-import { mayFetch } from '../thrift.js';
+import { mayFetch } from '../save-data.js';
 
 // GGUF's numbers: value types of its metadata, and the block layout of the formats that are measured.
-const UINT32 = 4, FLOAT32 = 6, STRING = 8;
+const UINT32 = 4,
+  FLOAT32 = 6,
+  STRING = 8;
 const F32 = { type: 0, block: 1, bytes: 4 };
 const FORMATS = { q8_0: { type: 8, block: 32, bytes: 34 }, q4_k: { type: 12, block: 256, bytes: 144 } };
 const ALIGNMENT = 32;
@@ -98,19 +100,35 @@ export function header(shape, name) {
   const format = FORMATS[name];
   const { layers, width, heads, kvHeads, headWidth, hidden, vocabulary } = shape;
   const meta = [
-    ['general.architecture', STRING, 'llama'], ['llama.block_count', UINT32, layers], ['llama.context_length', UINT32, 256],
-    ['llama.embedding_length', UINT32, width], ['llama.feed_forward_length', UINT32, hidden],
-    ['llama.attention.head_count', UINT32, heads], ['llama.attention.head_count_kv', UINT32, kvHeads],
-    ['llama.attention.key_length', UINT32, headWidth], ['llama.attention.value_length', UINT32, headWidth],
-    ['llama.rope.dimension_count', UINT32, headWidth], ['llama.attention.layer_norm_rms_epsilon', FLOAT32, 1e-5],
+    ['general.architecture', STRING, 'llama'],
+    ['llama.block_count', UINT32, layers],
+    ['llama.context_length', UINT32, 256],
+    ['llama.embedding_length', UINT32, width],
+    ['llama.feed_forward_length', UINT32, hidden],
+    ['llama.attention.head_count', UINT32, heads],
+    ['llama.attention.head_count_kv', UINT32, kvHeads],
+    ['llama.attention.key_length', UINT32, headWidth],
+    ['llama.attention.value_length', UINT32, headWidth],
+    ['llama.rope.dimension_count', UINT32, headWidth],
+    ['llama.attention.layer_norm_rms_epsilon', FLOAT32, 1e-5],
   ];
-  const tensors = [['token_embd.weight', [width, vocabulary], format], ['output_norm.weight', [width], F32]];
+  const tensors = [
+    ['token_embd.weight', [width, vocabulary], format],
+    ['output_norm.weight', [width], F32],
+  ];
   for (let i = 0; i < layers; i += 1) {
     for (const [name, dims, type] of [
-      ['attn_norm', [width], F32], ['ffn_norm', [width], F32],
-      ['attn_q', [width, heads * headWidth], format], ['attn_k', [width, kvHeads * headWidth], format], ['attn_v', [width, kvHeads * headWidth], format],
-      ['attn_output', [heads * headWidth, width], format], ['ffn_gate', [width, hidden], format], ['ffn_up', [width, hidden], format], ['ffn_down', [hidden, width], format],
-    ]) tensors.push([`blk.${i}.${name}.weight`, dims, type]);
+      ['attn_norm', [width], F32],
+      ['ffn_norm', [width], F32],
+      ['attn_q', [width, heads * headWidth], format],
+      ['attn_k', [width, kvHeads * headWidth], format],
+      ['attn_v', [width, kvHeads * headWidth], format],
+      ['attn_output', [heads * headWidth, width], format],
+      ['ffn_gate', [width, hidden], format],
+      ['ffn_up', [width, hidden], format],
+      ['ffn_down', [hidden, width], format],
+    ])
+      tensors.push([`blk.${i}.${name}.weight`, dims, type]);
   }
   const out = new Bytes();
   out.raw('GGUF').uint32(3).uint64(tensors.length).uint64(meta.length);

@@ -22,13 +22,21 @@ export class TokenCard {
   constructor(sheet, choose) {
     this.#sheet = sheet;
     this.#choose = choose;
-    this.#area.addEventListener('pointermove', ({ clientX, clientY, pointerType }) => { if (pointerType === 'mouse') this.#soon(() => this.#show(sheet.tokenAt(clientX, clientY)), REST_MS); });
+    this.#area.addEventListener('pointermove', ({ clientX, clientY, pointerType }) => {
+      if (pointerType === 'mouse') this.#soon(() => this.#show(sheet.tokenAt(clientX, clientY)), REST_MS);
+    });
     this.#area.addEventListener('pointerleave', () => this.#soon(() => this.#atCaret(), GRACE_MS));
     this.#card.addEventListener('pointerenter', () => clearTimeout(this.#timer));
     this.#card.addEventListener('pointerleave', () => this.#soon(() => this.#atCaret(), GRACE_MS));
-    document.addEventListener('selectionchange', () => { if (document.activeElement === this.#area) this.#soon(() => this.#atCaret(), REST_MS); });
-    this.#area.addEventListener('blur', ({ relatedTarget }) => { if (!this.#card.contains(relatedTarget)) this.hide(); });
-    this.#card.addEventListener('focusout', ({ relatedTarget }) => { if (relatedTarget !== this.#area && !this.#card.contains(relatedTarget)) this.hide(); });
+    document.addEventListener('selectionchange', () => {
+      if (document.activeElement === this.#area) this.#soon(() => this.#atCaret(), REST_MS);
+    });
+    this.#area.addEventListener('blur', ({ relatedTarget }) => {
+      if (!this.#card.contains(relatedTarget)) this.hide();
+    });
+    this.#card.addEventListener('focusout', ({ relatedTarget }) => {
+      if (relatedTarget !== this.#area && !this.#card.contains(relatedTarget)) this.hide();
+    });
     for (const node of [this.#area, this.#card]) {
       node.addEventListener('keydown', (event) => {
         if (event.key !== 'Escape' || this.#card.hidden) return;
@@ -67,9 +75,15 @@ export class TokenCard {
     const { text, logprob, top } = this.#sheet.inked.pieces[index];
     const others = top.filter(([other]) => other !== text);
     this.#card.replaceChildren(
-      element('p', { class: 'token-head' }, element('q', { textContent: visible(text), dir: 'auto' }), element('strong', { class: 'numbers', textContent: percent(Math.exp(logprob)) })),
+      element(
+        'p',
+        { class: 'token-head' },
+        element('q', { textContent: visible(text), dir: 'auto' }),
+        element('strong', { class: 'numbers', textContent: percent(Math.exp(logprob)) }),
+      ),
       element('p', { class: 'hint', id: 'token-hint', text: others.length ? 'write.instead' : top.length ? 'write.alone' : 'write.several' }),
-      element('ul', {}, ...others.map((token) => element('li', {}, this.#option(token)))));
+      element('ul', {}, ...others.map((token) => element('li', {}, this.#option(token)))),
+    );
     this.#card.hidden = false;
     this.#place(this.#sheet.rectOf(index));
     this.#sheet.mark(index);
@@ -78,14 +92,26 @@ export class TokenCard {
   #option([text, logprob]) {
     const whole = text && !text.includes('\ufffd') && !/^<[|/]?\w+[|/]?>$/.test(text);
     const index = this.#index;
-    const button = element('button', {
-      type: 'button', class: 'alternative', disabled: !whole, 'aria-describedby': 'token-hint',
-      onclick: () => {
-        this.hide();
-        this.#choose(index, [text, logprob]);
+    const button = element(
+      'button',
+      {
+        type: 'button',
+        class: 'alternative',
+        disabled: !whole,
+        'aria-describedby': 'token-hint',
+        onclick: () => {
+          this.hide();
+          this.#choose(index, [text, logprob]);
+        },
       },
-    }, element('span', { class: 'alternative-text', dir: 'auto', ...(whole ? { textContent: visible(text) } : { text: text.includes('\ufffd') ? 'write.partOfCharacter' : 'write.endOfText' }) }),
-    ' ', element('span', { class: 'numbers', textContent: percent(Math.exp(logprob)) }));
+      element('span', {
+        class: 'alternative-text',
+        dir: 'auto',
+        ...(whole ? { textContent: visible(text) } : { text: text.includes('\ufffd') ? 'write.partOfCharacter' : 'write.endOfText' }),
+      }),
+      ' ',
+      element('span', { class: 'numbers', textContent: percent(Math.exp(logprob)) }),
+    );
     button.style.setProperty('--share', Math.exp(logprob));
     return button;
   }
@@ -105,5 +131,10 @@ export class TokenCard {
 
 /** A token with its white space to be seen. */
 export function visible(text) {
-  return text.replaceAll('\n', '⏎').replaceAll('\t', '⇥').replace(/^ +| +$/g, (spaces) => '·'.repeat(spaces.length)) || '·';
+  return (
+    text
+      .replaceAll('\n', '⏎')
+      .replaceAll('\t', '⇥')
+      .replace(/^ +| +$/g, (spaces) => '·'.repeat(spaces.length)) || '·'
+  );
 }

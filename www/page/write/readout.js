@@ -28,7 +28,7 @@ export class Readout {
     });
   }
 
-  /** @param {object | null} usage   the engine's account; absent after a stop */
+  /** @param {any | null} usage   the engine's account; absent after a stop */
   end(usage) {
     cancelAnimationFrame(this.#frame);
     show('count', String(usage?.completion_tokens ?? this.tokens));

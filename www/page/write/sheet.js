@@ -2,7 +2,6 @@
 // token. Both must break lines alike.
 
 import { byId, element } from '../dom.js';
-import { Inked } from './inked.js';
 
 const NEAR_PX = 60; // so near the end a reader follows it
 
@@ -17,7 +16,7 @@ export class Sheet {
   #begin = 0; // where the model's turn begins
   #following = true;
 
-  /** @param {Inked} inked @param {{ edited: () => void }} handlers */
+  /** @param {import('./runs.js').Inked} inked @param {{ edited: () => void }} handlers */
   constructor(inked, { edited }) {
     this.#inked = inked;
     this.#area.addEventListener('input', () => {
@@ -28,10 +27,24 @@ export class Sheet {
       edited();
     });
     // The reader wins at once, even if a token arrives before the first pixel has moved.
-    this.#scroller.addEventListener('wheel', ({ deltaY }) => { if (deltaY < 0 && this.#scroller.scrollTop > 0) this.#following = false; }, { passive: true });
-    this.#scroller.addEventListener('scroll', () => { this.#following = this.#atEnd(); }, { passive: true });
+    this.#scroller.addEventListener(
+      'wheel',
+      ({ deltaY }) => {
+        if (deltaY < 0 && this.#scroller.scrollTop > 0) this.#following = false;
+      },
+      { passive: true },
+    );
+    this.#scroller.addEventListener(
+      'scroll',
+      () => {
+        this.#following = this.#atEnd();
+      },
+      { passive: true },
+    );
     // Another window, a keyboard, the beginnings that go: who was at the end stays there.
-    new ResizeObserver(() => { if (this.#following) this.#toEnd(); }).observe(this.#scroller);
+    new ResizeObserver(() => {
+      if (this.#following) this.#toEnd();
+    }).observe(this.#scroller);
     this.draw();
   }
 
@@ -50,7 +63,11 @@ export class Sheet {
     this.#writing = writing;
     this.#area.readOnly = writing;
     this.#drawFresh();
-    const { value: { length }, selectionStart, selectionEnd } = this.#area;
+    const {
+      value: { length },
+      selectionStart,
+      selectionEnd,
+    } = this.#area;
     if (writing) {
       this.#begin = length;
       this.#toEnd();

@@ -4,7 +4,7 @@ import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { load } from '../downloads.js';
 import { setUpDrawer } from '../drawer.js';
-import { fitPrompt } from '../fit.js';
+import { fitPrompt } from '../../chat/fit-prompt.js';
 import { icon } from '../icons.js';
 import { clearProblems, showProblem } from '../problems.js';
 import { go } from '../router.js';
@@ -15,7 +15,7 @@ import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
 import { TokenCard } from './card.js';
 import { buildFrame } from './frame.js';
-import { Inked, Tokens } from './inked.js';
+import { Inked, Tokens } from './runs.js';
 import { Readout } from './readout.js';
 import { Sheet } from './sheet.js';
 
@@ -79,22 +79,30 @@ export function createWrite(section) {
     sheet.writing = true;
     showButtons();
     try {
-      const { finish, usage } = await session.generate('completion', async (engine) => {
-        const fitted = await fitPrompt(engine, text, options.max_tokens);
-        cut = fitted.cut;
-        return { ...options, prompt: fitted.prompt, ...(inspect ? { logprobs: ALTERNATIVES } : {}) };
-      }, (choice) => {
-        readout.add(choice.token_ids?.length ?? (choice.text ? 1 : 0));
-        const piece = tokens.add(choice);
-        if (piece) sheet.add(piece);
-      });
+      const { finish, usage } = await session.generate(
+        'completion',
+        async (engine) => {
+          const fitted = await fitPrompt(engine, text, options.max_tokens);
+          cut = fitted.cut;
+          return { ...options, prompt: fitted.prompt, ...(inspect ? { logprobs: ALTERNATIVES } : {}) };
+        },
+        (choice) => {
+          readout.add(choice.token_ids?.length ?? (choice.text ? 1 : 0));
+          const piece = tokens.add(choice);
+          if (piece) sheet.add(piece);
+        },
+      );
       readout.end(usage);
       const end = endLine(finish, readout.tokens, options.max_tokens);
       byId('write-end').textContent = cut ? `${end} ${t('write.cut', { count: session.engine.info.model.contextLength })}` : end;
     } catch (error) {
       readout.end(null);
       const lost = error.details?.reload || error.code === 'DEVICE_LOST';
-      showProblem(error, { actions: lost ? [{ label: 'problem.reload', primary: true, run: () => load(session.model, session.label) }] : [{ label: 'problem.again', primary: true, run: () => write() }] });
+      showProblem(error, {
+        actions: lost
+          ? [{ label: 'problem.reload', primary: true, run: () => load(session.model, session.label) }]
+          : [{ label: 'problem.again', primary: true, run: () => write() }],
+      });
     }
     sheet.writing = false;
     save();
@@ -152,7 +160,9 @@ export function createWrite(section) {
     announce(t('common.copied'));
     const label = byId('write-copy').querySelector('span');
     label.textContent = t('common.copied');
-    setTimeout(() => { label.textContent = t('common.copy'); }, 1600);
+    setTimeout(() => {
+      label.textContent = t('common.copy');
+    }, 1600);
     return undefined;
   }
 
@@ -173,14 +183,20 @@ export function createWrite(section) {
   function showStarters() {
     const model = Cresset.models.find(({ id }) => id === session.model || session.model === 'default');
     const starters = model?.starters ?? (session.canChat ? [t('write.start.1'), t('write.start.2'), t('write.start.3')] : STARTERS);
-    byId('starters').replaceChildren(...starters.map((text) => element('button', {
-      type: 'button', class: 'chip', textContent: text,
-      onclick: () => {
-        remember();
-        sheet.inked = new Inked([{ by: 'visitor', text }]);
-        run(text, {});
-      },
-    })));
+    byId('starters').replaceChildren(
+      ...starters.map((text) =>
+        element('button', {
+          type: 'button',
+          class: 'chip',
+          textContent: text,
+          onclick: () => {
+            remember();
+            sheet.inked = new Inked([{ by: 'visitor', text }]);
+            run(text, {});
+          },
+        }),
+      ),
+    );
   }
 
   byId('write-form').addEventListener('submit', (event) => {
@@ -205,7 +221,9 @@ export function createWrite(section) {
   }
   byId('ink').classList.toggle('tinted', byId('tint').checked);
   addEventListener('pagehide', save);
-  document.addEventListener('visibilitychange', () => { if (document.hidden) save(); });
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) save();
+  });
   let known = '';
   session.addEventListener('change', () => {
     const now = [session.busy, session.label, session.state].join();
@@ -223,15 +241,22 @@ export function createWrite(section) {
   showStarters();
 
   return {
-    show: () => { document.title = `${t('view.write')} – Cresset`; },
+    show: () => {
+      document.title = `${t('view.write')} – Cresset`;
+    },
     hide: () => card.hide(),
   };
 }
 
 /** What is on the first button while the model writes, or while it does not. */
 function face(busy) {
-  return element('span', { class: 'face' }, icon(busy ? 'stop' : 'write'), element('span', { text: busy ? 'common.stop' : 'write.go' }),
-    element('kbd', { 'aria-hidden': 'true', textContent: busy ? 'Esc' : `${modKey} ↵` }));
+  return element(
+    'span',
+    { class: 'face' },
+    icon(busy ? 'stop' : 'write'),
+    element('span', { text: busy ? 'common.stop' : 'write.go' }),
+    element('kbd', { 'aria-hidden': 'true', textContent: busy ? 'Esc' : `${modKey} ↵` }),
+  );
 }
 
 function endLine(finish, tokens, wanted) {

@@ -1,0 +1,2 @@
+// What tools/vendor.mjs puts beside www/.
+export * from 'marked';

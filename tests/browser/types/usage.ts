@@ -1,0 +1,418 @@
+// Calls everything that cresset.d.ts and cresset-chat.d.ts declare, as a site would: tsc says whether it is still so. Nothing
+// here is run. A field that goes, or changes its type, fails; `tests/browser/types.test.mjs` says whether one is missing here.
+
+import { Cresset, CressetError } from '../../../www/cresset.js';
+import type {
+  Adapter,
+  AdapterOptions,
+  AdapterSource,
+  Adapters,
+  AssistantMessage,
+  BenchOptions,
+  BenchReport,
+  BundledModel,
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatMessage,
+  ChatRequest,
+  Completion,
+  CompletionRequest,
+  Delta,
+  Device,
+  DeviceFacts,
+  EmbeddingRequest,
+  Embeddings,
+  Engine,
+  EngineInfo,
+  ErrorCode,
+  FinishReason,
+  Fit,
+  KernelTime,
+  LoadOptions,
+  Measure,
+  MemoryLimit,
+  Model,
+  NoGpu,
+  Obstacle,
+  ObstacleCode,
+  ProbeOptions,
+  Progress,
+  SamplingOptions,
+  StorageUsage,
+  StoredModel,
+  TemplateOptions,
+  Tool,
+  ToolCall,
+  Usage,
+  Variants,
+} from '../../../www/cresset.js';
+import type { CressetChat, CressetChatEventMap, WidgetMessage, WidgetModel } from '../../../www/cresset-chat.js';
+
+/** Is what it says, and no `any`. */
+function is<T>(..._values: (0 extends 1 & T ? never : T)[]): void {}
+
+const { signal } = new AbortController();
+
+export async function loading(file: Blob, list: FileList, bytes: ArrayBuffer): Promise<Engine> {
+  const models: Model[] = ['default', new URL('https://example.org/a.gguf'), file, [file], list, bytes, new Uint8Array(bytes)];
+  const devices: Device[] = ['auto', 'webgpu', 'cpu'];
+  const probing: ProbeOptions = { signal, device: devices[0], contextLength: 4096, kv: 'q8', quantize: 'q8_0', cache: true, threads: 4, selfTest: false };
+  const adapters: AdapterSource[] = ['hf:owner/adapter', new URL('https://example.org/lora/'), file, [file], list, bytes, new DataView(bytes)];
+  const options: LoadOptions = { ...probing, onProgress: progress, integrity: 'sha256-…', adapter: adapters[0] };
+  fitting(await Cresset.probe(models[0], probing));
+  measuring(await Cresset.measure(models[0], { signal, cache: false }));
+  await Cresset.load('default');
+  return Cresset.load(models[1], options);
+}
+
+function progress({ status, loaded, total, fraction, text, bytesPerSecond, secondsLeft, warning }: Progress): void {
+  is<'probe' | 'download' | 'cache' | 'upload' | 'compile' | 'self-test' | 'ready'>(status);
+  is<number>(loaded);
+  is<number | null>(total, fraction);
+  is<number | null | undefined>(bytesPerSecond, secondsLeft);
+  is<string>(text);
+  if (!warning) return;
+  is<'DOWNLOAD' | 'STORAGE'>(warning.code);
+  is<string>(warning.message);
+  is<'broken' | 'offline' | 'full' | 'unavailable' | 'busy'>(warning.details.reason);
+}
+
+function fitting({
+  fits,
+  reason,
+  problems,
+  errors,
+  architecture,
+  parameters,
+  quantization,
+  downloadBytes,
+  contextLength,
+  deviceBytes,
+  estimatedTokensPerSecond,
+  pace,
+  device,
+}: Fit): void {
+  is<boolean>(fits);
+  is<string | undefined>(reason);
+  is<string[] | undefined>(problems);
+  is<string | null>(architecture);
+  is<string>(quantization);
+  is<number>(parameters, downloadBytes);
+  is<number | undefined>(contextLength, deviceBytes, pace?.weight, pace?.dispatch);
+  is<number | null>(estimatedTokensPerSecond);
+  errors?.forEach(obstacle);
+  facts(device);
+}
+
+function obstacle({ code, message, details }: Obstacle): void {
+  is<ObstacleCode>(code);
+  is<'MODEL_FORMAT' | 'MODEL_UNSUPPORTED' | 'OUT_OF_MEMORY' | 'INVALID_REQUEST'>(code);
+  is<string>(message);
+  is<unknown>(details.neededMegabytes);
+  is<MemoryLimit>('page', 'binding', 'device', 'memory', 'platform');
+}
+
+function facts({ backend, vendor, architecture, description, driver, compiler, software, reason, reasonCode, threads, features, limits }: DeviceFacts): void {
+  is<'webgpu' | 'cpu'>(backend);
+  is<string>(vendor, architecture, description);
+  is<string | undefined>(driver, compiler, reason);
+  is<NoGpu | undefined>(reasonCode, 'unavailable', 'software', 'wrong-results', 'slower');
+  is<boolean>(software);
+  is<number | undefined>(threads);
+  is<string[]>(features);
+  is<Record<string, number>>(limits);
+}
+
+function measuring({ bytes, kept, engineBytes }: Measure): void {
+  is<number | null>(bytes, engineBytes);
+  is<number>(kept);
+}
+
+export function informing({ build, model, device, memory, adapters, variants }: EngineInfo): void {
+  is<string>(build, model.name, model.architecture, model.quantization);
+  is<number>(model.parameters, model.contextLength, model.vocabularySize);
+  is<boolean>(model.hasChatTemplate);
+  is<number>(memory.weights, memory.adapters, memory.kv, memory.activations, memory.other, memory.total);
+  facts(device);
+  adapters.forEach(adapting);
+  varying(variants);
+}
+
+function varying({ kv, matvec, matmul, f16, proven, demoted }: Variants): void {
+  is<string>(kv);
+  is<string | undefined>(matvec, matmul, f16);
+  is<boolean | undefined>(proven);
+  demoted?.forEach(({ variant, reason }) => is<string>(variant, reason));
+}
+
+function adapting({ name, rank, bytes, default: usual }: Adapter): void {
+  is<string>(name);
+  is<number>(rank, bytes);
+  is<boolean>(usual);
+}
+
+const sampling: SamplingOptions = {
+  max_tokens: 100,
+  temperature: 0.7,
+  top_p: 0.9,
+  top_k: 40,
+  min_p: 0.05,
+  seed: 1,
+  stop: ['\n', 'END'],
+  frequency_penalty: 0.1,
+  presence_penalty: 0.1,
+  repetition_penalty: 1.1,
+  logit_bias: { 42: -100 },
+  ignore_eos: false,
+  adapter: null,
+  min_tokens: 1,
+  cache_prompt: true,
+  return_token_ids: true,
+  stream_options: { include_usage: true },
+  signal,
+};
+
+const tool: Tool = { type: 'function', function: { name: 'weather', description: 'Of a town', parameters: { type: 'object' } } };
+
+const template: TemplateOptions = {
+  tools: [tool],
+  tool_choice: { type: 'function', function: { name: 'weather' } },
+  documents: [{ title: 'A', text: 'B' }],
+  chat_template: 'chatml',
+  chat_template_kwargs: { a: 1 },
+  enable_thinking: true,
+  reasoning_effort: 'low',
+  add_generation_prompt: true,
+  continue_final_message: false,
+};
+
+const call: ToolCall = { id: '1', type: 'function', function: { name: 'weather', arguments: '{}' } };
+
+const messages: ChatMessage[] = [
+  { role: 'system', content: 'Be brief.' },
+  { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+  { role: 'assistant', content: null, tool_calls: [call], reasoning_content: 'hm' },
+  { role: 'tool', content: 'rain', tool_call_id: '1' },
+];
+
+export async function completing(engine: Engine): Promise<void> {
+  const request: CompletionRequest = { prompt: 'Once', ...sampling };
+  completion(await engine.completions.create({ prompt: [1, 2], stop: 'x', ...template }));
+  completion(await engine.completions.create({ ...request, stream: false }));
+  for await (const chunk of await engine.completions.create({ ...request, stream: true })) completion(chunk);
+}
+
+function completion({ id, object, created, model, choices, usage }: Completion): void {
+  is<string>(id, model);
+  is<'text_completion'>(object);
+  is<number>(created);
+  for (const { index, text, finish_reason: finish, token_ids: ids } of choices) {
+    is<number>(index);
+    is<string>(text);
+    is<FinishReason | null>(finish);
+    is<number[] | undefined>(ids);
+  }
+  using(usage);
+}
+
+function using(usage: Usage | undefined): void {
+  if (!usage) return;
+  is<number>(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens);
+  const { extra } = usage;
+  if (extra) is<number>(extra.prefill_tokens_per_s, extra.decode_tokens_per_s, extra.time_to_first_token_s, extra.cached_tokens);
+}
+
+export async function chatting(engine: Engine): Promise<void> {
+  const request: ChatRequest = { messages, ...sampling, ...template };
+  answered(await engine.chat.completions.create(request as ChatRequest & { stream: false }));
+  for await (const chunk of await engine.chat.completions.create({ ...request, tool_choice: 'required', stream: true })) arriving(chunk);
+  is<string>(await engine.applyChatTemplate(messages), await engine.applyChatTemplate(messages, template));
+}
+
+function answered({ id, object, created, model, choices, usage }: ChatCompletion): void {
+  is<string>(id, model);
+  is<'chat.completion'>(object);
+  is<number>(created);
+  for (const { index, message, finish_reason: finish, token_ids: ids } of choices) {
+    is<number>(index);
+    said(message);
+    is<'stop' | 'length' | 'tool_calls' | 'abort'>(finish);
+    is<number[] | undefined>(ids);
+  }
+  using(usage);
+}
+
+function said({ role, content, tool_calls: calls }: AssistantMessage): void {
+  is<'assistant'>(role);
+  is<string | null>(content);
+  is<ToolCall[] | undefined>(calls);
+}
+
+function arriving({ id, object, created, model, choices, usage }: ChatCompletionChunk): void {
+  is<string>(id, model);
+  is<'chat.completion.chunk'>(object);
+  is<number>(created);
+  for (const { index, delta, finish_reason: finish, token_ids: ids } of choices) {
+    is<number>(index);
+    growing(delta);
+    is<FinishReason | null>(finish);
+    is<number[] | undefined>(ids);
+  }
+  using(usage);
+}
+
+function growing({ role, content, tool_calls: calls }: Delta): void {
+  is<'assistant' | undefined>(role);
+  is<string | undefined>(content);
+  is<number | undefined>(calls?.[0].index);
+  is<string | undefined>(calls?.[0].function.arguments);
+}
+
+export async function embedding(engine: Engine): Promise<void> {
+  const request: EmbeddingRequest = {
+    input: ['a', [1, 2], Int32Array.of(3)],
+    encoding_format: 'base64',
+    dimensions: 128,
+    truncate_prompt_tokens: 256,
+    pooling: 'cls',
+    normalize: true,
+    signal,
+  };
+  const { object, data, model, usage }: Embeddings = await engine.embeddings.create(request);
+  is<'list'>(object);
+  is<string>(model);
+  is<number>(usage.prompt_tokens, usage.total_tokens);
+  for (const each of data) {
+    is<'embedding'>(each.object);
+    is<number>(each.index);
+    is<number[] | string>(each.embedding);
+  }
+}
+
+export async function engines(engine: Engine): Promise<void> {
+  const adapters: Adapters = engine.adapters;
+  const options: AdapterOptions = { alpha: 16, default: true, cache: true, integrity: 'sha256-…', onProgress: progress, signal };
+  await adapters.load('pirate', 'hf:owner/pirate', options);
+  (await adapters.list()).forEach(adapting);
+  await adapters.unload('pirate');
+  informing(engine.info);
+  is<number[]>(await engine.tokenize('text'));
+  is<string>(await engine.detokenize([1]), await engine.detokenize(Int32Array.of(1)));
+  is<Record<string, unknown>>(await engine.stats());
+  await engine.interrupt();
+  await engine.unload();
+  const benching: BenchOptions = { prompt: 128, generate: 64, repeat: 5, profile: true, ceilings: true };
+  const report: BenchReport = await engine.bench(benching);
+  is<number>(
+    report.prompt_tokens,
+    report.generated_tokens,
+    report.runs,
+    report.prefill_tokens_per_s,
+    report.decode_tokens_per_s,
+    report.time_to_first_token_s,
+    report.dispatches_per_token,
+    report.submits_per_token,
+    report.bytes_read_per_token,
+    report.objects_made,
+    report.weight_bytes,
+  );
+  is<number | undefined>(
+    report.share_of_stream,
+    report.share_of_fma,
+    report.ceilings?.stream_gb_per_s,
+    report.ceilings?.fma_gflop_per_s,
+    report.ceilings?.dispatch_us,
+    report.ceilings?.readback_us,
+  );
+  is<KernelTime[] | undefined>(report.prefill_kernels, report.decode_kernels);
+  report.decode_kernels?.forEach(({ kernel, dispatches, seconds }) => {
+    is<string>(kernel);
+    is<number>(dispatches, seconds);
+  });
+}
+
+export async function keeping(): Promise<void> {
+  const bundled: readonly BundledModel[] = Cresset.models;
+  for (const { id, name, file, bytes, sha256, description, starters } of bundled) {
+    is<string>(id, name, file);
+    is<number>(bytes);
+    is<string | undefined>(sha256, description);
+    is<string[] | undefined>(starters);
+  }
+  const stored: StoredModel[] = [...(await Cresset.cache.list()), ...(await Cresset.cache.list({ partial: true }))];
+  for (const { model, bytes, stored: since, files, complete, total } of stored) {
+    is<string>(model, since);
+    is<number>(bytes);
+    is<boolean>(complete);
+    is<number | null | undefined>(total);
+    for (const each of files) {
+      is<string>(each.key, each.model, each.url, each.name, each.stored);
+      is<number>(each.bytes);
+      is<string | undefined>(each.sha256);
+    }
+  }
+  const { models, partial, origin, quota, persisted }: StorageUsage = await Cresset.cache.usage();
+  is<number>(models, partial);
+  is<number | null>(origin, quota);
+  is<boolean>(persisted, await Cresset.cache.delete('model'), await Cresset.cache.persist());
+  await Cresset.cache.clear();
+}
+
+export function failing(error: unknown): void {
+  if (!(error instanceof CressetError)) return;
+  const { code, details, message } = error;
+  is<string>(message);
+  is<Record<string, unknown>>(details);
+  const words: Record<ErrorCode, string> = {
+    WEBGPU_UNAVAILABLE: '',
+    MODEL_NOT_FOUND: '',
+    MODEL_FORMAT: '',
+    MODEL_UNSUPPORTED: '',
+    OUT_OF_MEMORY: '',
+    CONTEXT_OVERFLOW: '',
+    DOWNLOAD: '',
+    INTEGRITY: '',
+    DEVICE_LOST: '',
+    INVALID_REQUEST: '',
+    TEMPLATE: '',
+    STORAGE: '',
+    ABORTED: '',
+    INTERNAL: '',
+  };
+  is<string>(words[code]);
+}
+
+export async function embeddingTheWidget(engine: Engine): Promise<void> {
+  const chat: CressetChat = document.createElement('cresset-chat');
+  const models: WidgetModel[] = ['default', { name: 'Large', model: 'hf:owner/large', megabytes: 400, integrity: 'sha256-…' }];
+  Object.assign(chat, { engine, models });
+  chat.engine = null;
+  chat.messages = [{ role: 'user', content: 'Hi' }];
+  chat.models = models;
+  is<boolean>(chat.opened);
+  await chat.open();
+  is<WidgetMessage | null>(await chat.send('Hello'));
+  chat.stop();
+  chat.clear();
+  chat.close();
+  chat.addEventListener('cresset-ready', ({ detail }) => {
+    if (detail.where === 'device') informing(detail.info);
+    else is<string>(detail.host);
+  });
+  chat.addEventListener('cresset-progress', ({ detail }) => progress(detail));
+  chat.addEventListener('cresset-message', ({ detail: { role, content, finish } }) => {
+    is<'user' | 'assistant'>(role);
+    is<string>(content);
+    is<FinishReason | null | undefined>(finish);
+  });
+  chat.addEventListener('cresset-error', ({ detail: { error } }) => failing(error));
+  chat.addEventListener('click', () => {});
+  is<keyof CressetChatEventMap>('cresset-ready', 'cresset-progress', 'cresset-message', 'cresset-error');
+}
+
+// @ts-expect-error a device that there is not
+is<Device>('tpu');
+// @ts-expect-error a request without a prompt
+is<CompletionRequest>({ max_tokens: 1 });
+// @ts-expect-error a message of nobody
+is<WidgetMessage>({ content: 'Hi' });

@@ -1,0 +1,63 @@
+// A conversation that is longer than the model's context is read from a later turn on.
+
+/**
+ * @typedef {import('../cresset.js').Engine} Engine
+ * @typedef {import('./types.d.ts').Message} Message
+ */
+
+/**
+ * Tokens of a prompt that leave room for `wanted` new ones, or for half a context of them.
+ * @param {Engine} engine
+ * @param {number} wanted
+ */
+export function room(engine, wanted) {
+  const { contextLength } = engine.info.model;
+  return contextLength - Math.min(wanted, Math.floor(contextLength / 2));
+}
+
+/**
+ * The messages that fit: the system prompt, and turns from a question on. The last turn stays whatever its length; when
+ * it alone is too long, the engine says so.
+ * @param {Engine} engine
+ * @param {Message[]} messages
+ * @param {number} wanted
+ * @param {object} options   of the chat template
+ * @returns {Promise<{ messages: Message[], dropped: number }>}
+ */
+export async function fitMessages(engine, messages, wanted, options) {
+  const most = room(engine, wanted);
+  let kept = await withoutUnknownRole(engine, messages, options);
+  for (;;) {
+    const { length } = await engine.tokenize(await engine.applyChatTemplate(kept, options));
+    const dropped = messages.length - kept.length;
+    if (length <= most) return { messages: kept, dropped };
+    const shorter = drop(kept, (length - most) / length);
+    if (shorter.length === kept.length) return { messages: kept, dropped };
+    kept = shorter;
+  }
+}
+
+/** Without the oldest turns that make up at least this share of all words; begins with a question. @param {Message[]} messages @param {number} share */
+function drop(messages, share) {
+  const head = messages[0]?.role === 'system' ? 1 : 0;
+  let surplus = share * messages.reduce((sum, { content }) => sum + content.length, 0);
+  let from = head;
+  while (from < messages.length - 1 && (surplus > 0 || messages[from].role !== 'user')) {
+    surplus -= messages[from].content.length;
+    from += 1;
+  }
+  return [...messages.slice(0, head), ...messages.slice(from)];
+}
+
+/** Some templates refuse a system prompt: then it begins the first question. @param {Engine} engine @param {Message[]} messages @param {object} options */
+async function withoutUnknownRole(engine, messages, options) {
+  if (messages[0]?.role !== 'system' || messages.length < 2) return messages;
+  try {
+    await engine.applyChatTemplate(messages.slice(0, 2), options);
+    return messages;
+  } catch (error) {
+    if (/** @type {any} */ (error).code !== 'TEMPLATE') throw error;
+    const [system, first, ...rest] = messages;
+    return [{ ...first, content: `${system.content}\n\n${first.content}` }, ...rest];
+  }
+}

@@ -1,0 +1,150 @@
+// A conversation as a tree of turns. Editing and regenerating add a sibling; one path through the tree is shown. Knows no
+// document and no storage.
+
+import { partsOf } from './answer/thought.js';
+
+/**
+ * @typedef {import('./types.d.ts').Turn} Turn
+ * @typedef {import('./types.d.ts').Message} Message
+ */
+
+const ROOT = '';
+
+export class Tree {
+  /** @type {Map<string, Turn>} */
+  #turns = new Map();
+  /** Parent → ids, oldest first. @type {Map<string, string[]>} */
+  #children = new Map();
+  #chosen; // parent → the child that is shown
+
+  /**
+   * @param {Turn[]} [turns]
+   * @param {Record<string, string>} [chosen]
+   */
+  constructor(turns = [], chosen = {}) {
+    this.#chosen = new Map(Object.entries(chosen));
+    const known = new Set(turns.map(({ id }) => id));
+    for (const turn of [...turns].sort((a, b) => a.created - b.created)) {
+      // A turn whose parent was lost is shown rather than lost too.
+      this.#insert({ ...turn, parent: known.has(turn.parent ?? '') ? turn.parent : null });
+    }
+  }
+
+  /** A tree of one path. @param {Message[]} messages   of visitor and assistant; others are left out */
+  static of(messages) {
+    const tree = new Tree();
+    let parent = null;
+    for (const { role, content } of messages) {
+      if (role === 'user' || role === 'assistant') parent = tree.add({ parent, role, content, ...(role === 'assistant' ? { finish: 'stop' } : {}) }).id;
+    }
+    return tree;
+  }
+
+  /** A turn that is there. @param {string} id */
+  get(id) {
+    return /** @type {Turn} */ (this.#turns.get(id));
+  }
+
+  get size() {
+    return this.#turns.size;
+  }
+
+  all() {
+    return [...this.#turns.values()];
+  }
+
+  /** What `new Tree` takes to show the same way. */
+  get chosen() {
+    return Object.fromEntries(this.#chosen);
+  }
+
+  /** Adds a turn and shows it. @param {Omit<Turn, 'id' | 'created'> & Partial<Turn>} turn */
+  add(turn) {
+    const added = { id: crypto.randomUUID(), created: Date.now(), ...turn };
+    this.#insert(added);
+    this.#chosen.set(added.parent ?? ROOT, added.id);
+    return added;
+  }
+
+  /** Removes a turn without answers. @param {string} id */
+  remove(id) {
+    const turn = this.get(id);
+    const siblings = this.siblings(id);
+    siblings.splice(siblings.indexOf(id), 1);
+    this.#turns.delete(id);
+    if (this.#chosen.get(turn.parent ?? ROOT) === id) this.#chosen.delete(turn.parent ?? ROOT);
+  }
+
+  /** The turns that are shown, from the first to the last. @returns {Turn[]} */
+  path() {
+    const path = [];
+    for (let at = ROOT; ;) {
+      const children = this.#children.get(at) ?? [];
+      const chosen = this.#chosen.get(at) ?? '';
+      const id = children.includes(chosen) ? chosen : children.at(-1);
+      if (!id) return path;
+      path.push(this.get(id));
+      at = id;
+    }
+  }
+
+  /** Turns beside this one, itself among them. @param {string} id @returns {string[]} */
+  siblings(id) {
+    return this.#children.get(this.get(id).parent ?? ROOT) ?? [];
+  }
+
+  /** Shows the sibling before (-1) or after (+1) this one; gives it, or null at an end. @param {string} id @param {number} by */
+  step(id, by) {
+    const siblings = this.siblings(id);
+    const next = siblings[siblings.indexOf(id) + by];
+    if (!next) return null;
+    this.#chosen.set(this.get(id).parent ?? ROOT, next);
+    return this.get(next);
+  }
+
+  /** The turns up to and with this one. @param {string} id @returns {Turn[]} */
+  pathTo(id) {
+    const path = [];
+    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent ?? '')) path.unshift(turn);
+    return path;
+  }
+
+  /** @param {Turn} turn */
+  #insert(turn) {
+    this.#turns.set(turn.id, turn);
+    const parent = turn.parent ?? ROOT;
+    const siblings = this.#children.get(parent);
+    if (siblings) siblings.push(turn.id);
+    else this.#children.set(parent, [turn.id]);
+  }
+}
+
+/**
+ * The messages of a request, without what a model only thought.
+ * @param {Pick<Turn, 'role' | 'content'>[]} path
+ * @param {string} [system]
+ * @returns {Message[]}
+ */
+export function messagesOf(path, system = '') {
+  const said = path.map(({ role, content }) => ({ role, content: role === 'assistant' ? partsOf(content).answer : content }));
+  const turns = said.filter(({ content }) => content.trim());
+  return system.trim() ? [{ role: 'system', content: system.trim() }, ...turns] : turns;
+}
+
+/** Templates want visitor and assistant in turn: questions without an answer between them are asked together. @param {Message[]} messages */
+export function alternating(messages) {
+  /** @type {Message[]} */
+  const turns = [];
+  for (const { role, content } of messages) {
+    const last = turns.at(-1);
+    if (last?.role === role) last.content += `\n\n${content}`;
+    else turns.push({ role, content });
+  }
+  return turns;
+}
+
+/** A title for a conversation that has none. @param {string} text */
+export function titleOf(text) {
+  const line = text.trim().split('\n', 1)[0].replace(/\s+/g, ' ');
+  return line.length > 60 ? `${line.slice(0, 57).replace(/\s+\S*$/, '')}…` : line;
+}

@@ -1,0 +1,140 @@
+// The shapes that page and widget share. Of no use to a browser, so they do not travel with the code.
+
+import type { Usage } from '../cresset.js';
+import type { Tree } from './tree.js';
+
+export interface Message {
+  role: string;
+  content: string;
+}
+
+/** Of a conversation, which is a tree of them. */
+export interface Turn {
+  id: string;
+  /** Null for the first one. */
+  parent: string | null;
+  role: 'user' | 'assistant';
+  content: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  /** Who answered. */
+  model?: string;
+  /** How an answer ended; absent while it is written, and where the tab was closed over it. */
+  finish?: string | null;
+  usage?: object;
+  /** The visitor changed the model's words. */
+  edited?: boolean;
+}
+
+/** The beginning no longer fits; a device was replaced. */
+export type Note = { kind: 'dropped'; count: number } | { kind: 'lost' };
+
+/** An answer that is to be written, or to go on. */
+export interface Ask {
+  /** Of visitor and assistant in turn, the visitor's last. */
+  messages: Message[];
+  /** What is there of the answer already. */
+  begun: string;
+  /** Another answer is wanted than the one before. */
+  newSeed: boolean;
+  signal: AbortSignal;
+  /** Nothing is waited for any more; `facts` become the turn's. */
+  onStart(facts?: Partial<Turn>): void;
+  onText(text: string): void;
+  onNote(note: Note): void;
+  /** What is there of the answer is void. */
+  onRestart(): void;
+}
+
+/** `finish` is `abort` after a stop. */
+export type Answerer = (ask: Ask) => Promise<{ finish: string | null; usage?: Usage | null }>;
+
+/** The answer that is being written. */
+export interface Run {
+  tree: Tree;
+  turn: Turn | null;
+  controller: AbortController;
+  started: boolean;
+}
+
+export type TurnState = 'waiting' | 'writing' | 'stopped' | 'failed' | 'done';
+
+/** How a turn stands in its conversation. */
+export interface How {
+  /** Which of how many versions. */
+  place: [number, number];
+  state: TurnState;
+  last: boolean;
+}
+
+/** A turn on the page. */
+export interface TurnView {
+  node: HTMLElement;
+  update(how: How): void;
+  /** Its text grew. */
+  grow(): void;
+  /** Its text is whole. */
+  end(): void;
+  /** Another language holds. */
+  renew(): void;
+}
+
+/** What shows the words of an answer: a GrowingText, say. */
+export interface Text {
+  set(text: string): void;
+  finish(text: string): void;
+  renew(): void;
+}
+
+/** Where a thought is shown; `name` is what is seen of it while it is folded. */
+export interface Thought {
+  node: HTMLElement;
+  name: HTMLElement;
+  words: HTMLElement;
+}
+
+/**
+ * What can be done about an error: try the same again; delete what is here and download it again; take another model; load the
+ * model again, which has to be done before anything else; begin anew, with less.
+ */
+export type Way = 'again' | 'fresh' | 'other' | 'reload' | 'anew';
+
+export interface Problem {
+  /** Which of several, by the facts. */
+  kind?(details: Record<string, any>): string;
+  /** Where loading a model ended so; the first is the likeliest to help. */
+  load?: Way[];
+  /** Where an answer did. */
+  answer?: Way[];
+}
+
+/** A CressetError, say. */
+export interface Failure {
+  code: string;
+  details?: Record<string, any>;
+}
+
+/** A number that visitors may set. */
+export interface Control {
+  /** Of the request's field. */
+  name: string;
+  min: number;
+  max: number;
+  step: number;
+  /** What the page begins with. */
+  value: number;
+}
+
+/** What differs from one place that shows Markdown to another. */
+export interface Surroundings {
+  /** Words: code, language, table, image, leads. */
+  say(key: string, values?: Record<string, string>): string;
+  /** Of the first heading. */
+  level: number;
+  /** What addresses are relative to; without it only whole ones are links. */
+  base?: string;
+  /** Of a piece of code; has the class `copy-code`. */
+  copyButton(): HTMLElement;
+  /** Has the last word on a block. */
+  check(node: HTMLElement): HTMLElement;
+}

@@ -1,0 +1,255 @@
+// What a person calls a model → the files it consists of. See API.md for the forms a `model` may take.
+//
+// `parse` runs in the page (it alone knows the page's address), `resolve` in the worker.
+
+import catalogue from '../models/catalogue.json' with { type: 'json' };
+import { CressetError } from '../lib/errors.js';
+import { baseName, request, requestText } from './http.js';
+import { HUB, hubFile } from './hub.js';
+import { retried } from './backoff.js';
+
+/** Models that come with the library; the first is 'default'. */
+export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...entry })));
+
+/**
+ * A model as it is sent to the worker: its name for people and for the cache, and where it lies.
+ * `adapter`: it is a LoRA adapter, whose files have other names.
+ * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], names?: string[], adapter?: boolean }} Source
+ *
+ * One file of a model; `key` names it in the cache; `sha256` is demanded, `said` is what its host says of the one that is there.
+ * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, said?: string, bytes?: number, optional?: boolean,
+ *   size?: number | null, absent?: boolean }} ModelFile   `size` and `absent`: what `survey` found
+ */
+
+/**
+ * @param {unknown} model
+ * @param {string} base   address that relative URLs start from
+ * @returns {Source}
+ */
+export function parse(model, base) {
+  if (typeof model === 'string') return parseText(model.trim(), base);
+  return parseBytes(model, 'model');
+}
+
+/**
+ * A LoRA adapter, likewise. None comes with the library, so any text is an address.
+ * @returns {Source}
+ */
+export function parseAdapter(adapter, base) {
+  if (typeof adapter !== 'string') return { ...parseBytes(adapter, 'adapter'), adapter: true };
+  const text = adapter.trim();
+  return { ...(text.startsWith('hf:') ? parseHub(text, 'adapter') : parseUrl(text, base, 'adapter')), adapter: true };
+}
+
+function parseBytes(model, field) {
+  if (model instanceof URL) return { name: model.href, url: model.href };
+  if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: field, blobs: [new Blob([/** @type {BlobPart} */ (model)])] };
+  const blobs = model instanceof Blob ? [model] : isListOfBlobs(model) ? [...model] : [];
+  // Of a chosen folder, files of one name may lie in several folders. The way to them is lost when a File is sent on.
+  const names = blobs.map(({ name, webkitRelativePath }) => webkitRelativePath || name);
+  if (blobs.length > 0) return { name: blobs[0].name ?? field, blobs, names };
+  throw new CressetError('INVALID_REQUEST', `${field}: expected a ${field === 'model' ? 'name, a ' : ''}URL, or one or more files`, { field });
+}
+
+function parseText(text, base) {
+  if (text === 'default' && models.length > 0) return { name: models[0].id, id: models[0].id };
+  if (models.some(({ id }) => id === text)) return { name: text, id: text };
+  if (text.startsWith('hf:')) return parseHub(text);
+  if (/^[a-z][a-z0-9+.-]*:|[/\\]|\.(gguf|safetensors|json)$/i.test(text)) return parseUrl(text, base);
+  const known = models.map(({ id }) => id).join(', ') || 'none';
+  throw new CressetError('MODEL_NOT_FOUND', `there is no model called “${text}” (known here: ${known}); a URL or hf:owner/repo/file works too`, {
+    model: text,
+  });
+}
+
+function parseUrl(text, base, field = 'model') {
+  let url;
+  try {
+    url = new URL(text, base);
+  } catch {
+    throw new CressetError('INVALID_REQUEST', `${field}: “${text}” is not a URL`, { field });
+  }
+  if (!['http:', 'https:', 'blob:', 'data:'].includes(url.protocol)) {
+    throw new CressetError('INVALID_REQUEST', `${field}: a page cannot read ${url.protocol} addresses`, { field });
+  }
+  url.hash = '';
+  return { name: url.href, url: url.href };
+}
+
+/** `hf:owner/repo[/file][@revision]` */
+function parseHub(text, field = 'model') {
+  const match = /^hf:([\w.-]+\/[\w.-]+)(?:\/([^@]*))?(?:@([\w./-]+))?$/.exec(text);
+  if (!match) throw new CressetError('INVALID_REQUEST', `${field}: “${text}” should look like hf:owner/repo/file.gguf`, { field });
+  const [, repo, file, revision = 'main'] = match;
+  if (file) return { name: text, url: hubFile(repo, revision, file) };
+  return { name: text, hub: { repo, revision } };
+}
+
+function isListOfBlobs(model) {
+  return typeof model?.[Symbol.iterator] === 'function' && [...model].every((item) => item instanceof Blob);
+}
+
+/**
+ * @param {Source} source
+ * @param {{ signal?: AbortSignal, readText: (url: string) => Promise<string> }} access   `readText` may use the cache
+ * @returns {Promise<ModelFile[]>} weights first
+ */
+export async function resolve(source, access) {
+  if (source.blobs) return source.blobs.map((blob, i) => ({ name: source.names?.[i] ?? (source.adapter ? 'adapter' : 'model'), blob }));
+  if (source.id) return bundled(models.find(({ id }) => id === source.id));
+  const kind = source.adapter ? ADAPTER : MODEL;
+  if (source.hub) return hubFiles(source.hub, access, kind);
+  return urlFiles(source.url, access, kind);
+}
+
+// Where models and adapters differ: what lies beside a weights file, what makes a folder, which file of a repository.
+const MODEL = { siblings, folder, bestFile };
+const ADAPTER = {
+  siblings: (url) => [{ ...remote(new URL('adapter_config.json', url).href), optional: true }],
+  // PEFT's file or mlx-lm's; which of them is there shows when they are opened.
+  folder: async (url) =>
+    ['adapter_model.safetensors', 'adapters.safetensors', 'adapter_config.json'].map((name) => ({ ...remote(new URL(name, url).href), optional: true })),
+  bestFile: bestAdapter,
+};
+
+function bundled({ file, sha256, bytes }) {
+  const url = new URL(file, new URL('../models/', import.meta.url)).href;
+  // The hash in the key lets a new version of the file replace the stored one.
+  return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256, bytes }];
+}
+
+async function urlFiles(url, access, kind) {
+  const path = new URL(url).pathname.toLowerCase();
+  if (path.endsWith('.gguf')) return parts(url).map(remote);
+  if (path.endsWith('.index.json')) return sharded(url, access);
+  if (path.endsWith('.safetensors')) return [remote(url), ...kind.siblings(url)];
+  if (path.endsWith('/')) return kind.folder(url, access);
+  try {
+    return (await isGguf(url, access)) ? [remote(url)] : [remote(url), ...kind.siblings(url)];
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    return kind.folder(`${url}/`, access).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** All parts of a split GGUF, of which `url` is any; a whole one alone. */
+function parts(url) {
+  const [end, part, count] = /-(\d{5})-of-(\d{5})\.gguf$/i.exec(new URL(url).pathname) ?? [];
+  if (!(Number(part) >= 1 && Number(part) <= Number(count))) return [url];
+  return Array.from({ length: Number(count) }, (_, i) => {
+    const address = new URL(url);
+    address.pathname = address.pathname.slice(0, -end.length) + end.replace(part, String(i + 1).padStart(5, '0'));
+    return address.href;
+  });
+}
+
+async function folder(url, access) {
+  try {
+    return await sharded(new URL('model.safetensors.index.json', url).href, access);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    const single = new URL('model.safetensors', url).href;
+    return [remote(single), ...siblings(single)];
+  }
+}
+
+async function sharded(url, { readText }) {
+  let names;
+  try {
+    names = new Set(Object.values(JSON.parse(await readText(url)).weight_map));
+  } catch (error) {
+    if (error instanceof CressetError) throw error;
+    throw new CressetError('MODEL_FORMAT', `${baseName(url)} has no readable weight_map`, { url, reason: error.message });
+  }
+  const shards = [...names].filter((name) => typeof name === 'string' && name.endsWith('.safetensors'));
+  if (shards.length === 0) throw new CressetError('MODEL_FORMAT', `${baseName(url)} names no .safetensors files`, { url });
+  return [...shards.map((name) => remote(new URL(name, url).href)), remote(url), ...siblings(url)];
+}
+
+function siblings(url) {
+  const beside = (name, optional) => ({ ...remote(new URL(name, url).href), optional });
+  return [
+    beside('config.json', false),
+    beside('tokenizer.json', true),
+    beside('tokenizer_config.json', true),
+    beside('generation_config.json', true),
+    beside('chat_template.jinja', true),
+    beside('chat_template.json', true),
+    // How sentence-transformers makes a vector of a text; by its whole name, since config.json is another file.
+    { ...beside('1_Pooling/config.json', true), name: '1_Pooling/config.json' },
+  ];
+}
+
+async function hubFiles({ repo, revision }, access, kind) {
+  const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const hashes = new Map();
+  try {
+    for (const { rfilename, lfs } of JSON.parse(await retried(() => requestText(listing, access), access)).siblings) hashes.set(rfilename, lfs?.sha256);
+  } catch (error) {
+    if (error.details?.status === 401 || error.code === 'MODEL_NOT_FOUND') {
+      throw new CressetError('MODEL_NOT_FOUND', `there is no public repository ${repo} with a revision ${revision}`, { repo, revision }, { cause: error });
+    }
+    throw CressetError.from(error);
+  }
+  const file = kind.bestFile([...hashes.keys()]);
+  if (!file) throw new CressetError('MODEL_NOT_FOUND', `${repo} has no .gguf or .safetensors file`, { repo, revision });
+  const files = await urlFiles(hubFile(repo, revision, file), access, kind);
+  const said = new Map([...hashes].map(([name, hash]) => [hubFile(repo, revision, name), hash]));
+  return files.map((one) => (said.get(one.url) ? { ...one, said: said.get(one.url) } : one));
+}
+
+/** The file a person most likely means: good and small enough for a browser first. */
+export function bestFile(names) {
+  const all = names.filter((name) => /\.gguf$/i.test(name) && !/mmproj/i.test(name)).sort();
+  const whole = all.filter((name) => !/-of-\d+/i.test(name));
+  const ggufs = whole.length > 0 ? whole : all.filter((name) => /-00001-of-\d+/.test(name));
+  const wanted = [/q8_0/i, /q4_0/i, /(?<!b)f16/i, /bf16/i, /f32/i, /q4_k_m/i, /./];
+  for (const pattern of wanted) {
+    const match = ggufs.find((name) => pattern.test(name));
+    if (match) return match;
+  }
+  return (
+    names.find((name) => name === 'model.safetensors.index.json') ??
+    names.find((name) => name === 'model.safetensors') ??
+    names.find((name) => /\.safetensors$/i.test(name))
+  );
+}
+
+/** The file of a LoRA adapter: as PEFT or mlx-lm saves it, or a GGUF. */
+export function bestAdapter(names) {
+  return (
+    names.find((name) => name === 'adapter_model.safetensors') ??
+    names.find((name) => name === 'adapters.safetensors') ??
+    names.find((name) => /\.(gguf|safetensors)$/i.test(name))
+  );
+}
+
+function remote(url) {
+  return { name: baseName(url), url, key: url };
+}
+
+async function isGguf(url, { signal }) {
+  const response = await retried(() => request(url, { signal, range: [0, 3], store: false }), { signal });
+  const reader = response.body.getReader();
+  const { value = new Uint8Array(0) } = await reader.read();
+  reader.cancel().catch(() => {});
+  return new TextDecoder('latin1').decode(value.subarray(0, 4)) === 'GGUF';
+}
+
+/** Files of a model as they were stored under its name: what `resolve` would find, without the network. */
+export function storedFiles(stored) {
+  const files = stored.files.map(({ key, url, name, sha256 }) => ({ key, url, name, sha256 }));
+  return [...files.filter(isWeights), ...files.filter((file) => !isWeights(file))];
+}
+
+/** Not a small file beside the weights. */
+export function isWeights({ name }) {
+  return !/\.(json|jinja)$/i.test(name);
+}
+
+/** Nothing is there: a 404, or the page that many hosts give instead of one. */
+export function isAbsent(error) {
+  return error.code === 'MODEL_NOT_FOUND' || error.code === 'MODEL_FORMAT' || [401, 403].includes(error.details?.status);
+}

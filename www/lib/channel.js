@@ -1,0 +1,100 @@
+// Calls to the worker and what comes back. One id per call; its progress, chunks and answer carry the same id.
+//
+//   page → worker   { id, method, params }      { method: 'interrupt' }      { method: 'abort', id }
+//   worker → page   { id, progress | chunk | result | error }               { fatal: error }
+
+import { CressetError } from './errors.js';
+import { own } from './requests.js';
+import { startWorker } from './start-worker.js';
+
+const WORKER = new URL('../worker/worker.js', import.meta.url);
+
+/**
+ * @typedef {{ onProgress?: (progress: any) => void, onChunk?: (chunk: any) => void }} Listeners
+ * @typedef {Listeners & { resolve: (result: any) => void, reject: (error: CressetError) => void }} Call
+ */
+
+export class Channel {
+  #worker;
+  /** @type {Map<number, Call>} */
+  #calls = new Map();
+  #nextId = 1;
+  /** @type {CressetError | null} */
+  #closed = null;
+
+  constructor() {
+    this.#worker = startWorker(WORKER, 'cresset');
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
+    this.#worker.onmessageerror = () => this.close(new CressetError('INTERNAL', 'internal error, please report it: the worker sent something unreadable'));
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.close(event.message ? new CressetError('INTERNAL', `the engine stopped: ${event.message}; load the model again`, { reload: true }) : startError());
+    };
+  }
+
+  /**
+   * @param {string} method
+   * @param {object} params   what structured cloning takes
+   * @param {Listeners} [listeners]
+   * @returns {{ id: number, answer: Promise<any> }}
+   */
+  call(method, params, listeners = {}) {
+    const id = this.#nextId++;
+    const answer = new Promise((resolve, reject) => {
+      if (this.#closed) return reject(this.#closed);
+      this.#calls.set(id, { resolve, reject, ...listeners });
+      this.#worker.postMessage({ id, method, params });
+    });
+    return { id, answer };
+  }
+
+  /** Ends a call for the page at once: nothing of it arrives any more, its answer is this error. @param {number} id @param {CressetError} error */
+  abort(id, error) {
+    const call = this.#calls.get(id);
+    if (!call) return;
+    this.#calls.delete(id);
+    this.#worker.postMessage({ id, method: 'abort' });
+    call.reject(error);
+  }
+
+  interrupt() {
+    if (!this.#closed) this.#worker.postMessage({ method: 'interrupt' });
+  }
+
+  /** Ends the worker and every open call with this error. @param {CressetError} error */
+  close(error) {
+    if (this.#closed) return;
+    this.#closed = error;
+    this.#worker.terminate();
+    for (const call of this.#calls.values()) call.reject(error);
+    this.#calls.clear();
+  }
+
+  /** @param {any} data */
+  #receive(data) {
+    const { id, progress, chunk, result, error, fatal } = own(data);
+    if (fatal) return this.close(CressetError.from(fatal));
+    const call = this.#calls.get(id);
+    if (!call) return;
+    if (progress) return call.onProgress?.(own(progress));
+    if (chunk) return call.onChunk?.(chunk);
+    this.#calls.delete(id);
+    if (error) call.reject(CressetError.from(error));
+    else call.resolve(result);
+  }
+}
+
+function startError() {
+  if (globalThis.navigator?.onLine === false) {
+    return new CressetError('DOWNLOAD', 'the engine could not be fetched: this device is offline; connect it and load the model again', {
+      url: WORKER.href,
+      engine: true,
+      reload: true,
+    });
+  }
+  return new CressetError(
+    'INTERNAL',
+    `the engine's worker could not be started from ${WORKER}; is the file there, and does the page's Content-Security-Policy allow it (worker-src, script-src)?`,
+    { reload: true },
+  );
+}

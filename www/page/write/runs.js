@@ -1,0 +1,109 @@
+// A text whose parts remember who wrote them, and of the model's tokens how likely they were. Edits in, pieces out; knows
+// no document.
+
+/**
+ * @typedef {object} Piece
+ * @property {'visitor' | 'model'} by
+ * @property {string} text
+ * @property {number} [logprob]               of a token of the model's
+ * @property {[string, number][]} [top]       the likeliest tokens in its place, with their log-probabilities
+ */
+
+export class Inked {
+  /** @type {Piece[]} */
+  pieces = [];
+
+  /** @param {Piece[]} [pieces] */
+  constructor(pieces = []) {
+    for (const piece of Array.isArray(pieces) ? pieces : []) this.append(tidy(piece));
+  }
+
+  get text() {
+    return this.pieces.map(({ text }) => text).join('');
+  }
+
+  /** @param {Piece} piece   a token stays a piece of its own; other text joins what is like it */
+  append(piece) {
+    const last = this.pieces.at(-1);
+    if (!piece.text) return;
+    if (piece.logprob === undefined && last?.by === piece.by && last.logprob === undefined) last.text += piece.text;
+    else this.pieces.push({ ...piece });
+  }
+
+  /** The visitor changed the whole text: what is new between the unchanged beginning and end is theirs. */
+  edit(text) {
+    const old = this.text;
+    let head = 0;
+    while (head < Math.min(old.length, text.length) && old[head] === text[head]) head += 1;
+    let tail = 0;
+    while (tail < Math.min(old.length, text.length) - head && old[old.length - 1 - tail] === text[text.length - 1 - tail]) tail += 1;
+    const [before, after] = [this.#slice(0, head), this.#slice(old.length - tail, old.length)];
+    this.pieces = [];
+    for (const piece of before) this.append(piece);
+    this.append({ by: 'visitor', text: text.slice(head, text.length - tail) });
+    for (const piece of after) this.append(piece);
+  }
+
+  /** Keeps the first `length` UTF-16 units. */
+  truncate(length) {
+    this.pieces = this.#slice(0, length);
+  }
+
+  /** The piece that holds the unit at `offset`, with where it begins; null past the end. @returns {{ index: number, start: number } | null} */
+  at(offset) {
+    let start = 0;
+    for (const [index, { text }] of this.pieces.entries()) {
+      if (offset < start + text.length) return { index, start };
+      start += text.length;
+    }
+    return null;
+  }
+
+  /** Where a piece begins. */
+  startOf(index) {
+    return this.pieces.slice(0, index).reduce((sum, { text }) => sum + text.length, 0);
+  }
+
+  #slice(start, end) {
+    const out = [];
+    let at = 0;
+    for (const piece of this.pieces) {
+      const text = piece.text.slice(Math.max(start - at, 0), Math.max(end - at, 0));
+      // Part of a token is no token: how likely it was no longer counts.
+      if (text) out.push(text === piece.text ? piece : { by: piece.by, text });
+      at += piece.text.length;
+    }
+    return out;
+  }
+}
+
+/** A piece as it may come from storage. @param {any} piece @returns {any} */
+function tidy({ by, text, logprob, top }) {
+  const piece = { by: by === 'model' ? 'model' : 'visitor', text: String(text ?? '') };
+  if (piece.by === 'model' && Number.isFinite(logprob)) Object.assign(piece, { logprob, top: Array.isArray(top) ? top : [] });
+  return piece;
+}
+
+/**
+ * Chunks of a completion → pieces. A character may take several tokens: they are one piece, without alternatives.
+ */
+export class Tokens {
+  #held = [];
+
+  /** @param {{ text: string, logprobs?: any | null }} choice @returns {Piece | null} */
+  add({ text, logprobs }) {
+    const steps = (logprobs?.tokens ?? []).map((token, i) => ({
+      token,
+      logprob: logprobs.token_logprobs[i],
+      top: Object.entries(logprobs.top_logprobs?.[i] ?? {}),
+    }));
+    this.#held.push(...steps);
+    if (!text) return null;
+    const held = this.#held;
+    this.#held = [];
+    if (held.length === 0) return { by: 'model', text };
+    const logprob = held.reduce((sum, step) => sum + step.logprob, 0);
+    const top = held.length === 1 ? held[0].top.sort((a, b) => b[1] - a[1]) : [];
+    return { by: 'model', text, logprob, top };
+  }
+}
