@@ -220,6 +220,7 @@ impl Engine {
             seed,
             want_logits: options.logprobs.is_some(),
             recompute: !options.cache_prompt,
+            ..Request::default()
         };
         let (mut choices, mut outcomes, mut times) = (Vec::new(), Vec::new(), Times::default());
         for index in 0..options.n {

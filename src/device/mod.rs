@@ -12,6 +12,7 @@ mod control;
 mod cpu;
 #[cfg(not(target_arch = "wasm32"))]
 mod direct3d;
+mod edits;
 mod gpu;
 mod kernel;
 mod low_rank;
@@ -29,6 +30,7 @@ pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
 pub use cpu::Cpu;
 pub use cresset_numerics::KvFormat;
+pub use edits::{Edits, EditsLayout, FORBIDDEN};
 pub use gpu::{Gpu, Simulation};
 pub use kernel::{Access, Features, Kernel, Options, Twin};
 pub(crate) use kernel::{kernel, piece};

@@ -67,7 +67,7 @@ pub enum Wanted<'a> {
     Cache,
     /// Logits [L, V].
     Logits(&'a Tensor),
-    /// Logits [L, V], and the best of them with the requests' bias [slots, V], for the sampler.
+    /// Logits [L, V], and the best of them with the requests' edits, for the sampler.
     Ranked(&'a Tensor, BufferId),
 }
 

@@ -35,6 +35,7 @@ mod loading;
 mod lost;
 mod sampling;
 mod submits;
+mod together;
 mod tools;
 mod variants;
 
