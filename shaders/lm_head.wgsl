@@ -14,7 +14,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> norm_weight: array<vec4f>;    // [K/4]
 @group(0) @binding(4) var<storage, read> bias: array<f32>;             // [V], of the projection
 @group(0) @binding(5) var<storage, read> weight: array<vec4<u32>>;     // [N, device row]
-@group(0) @binding(6) var<storage, read> logit_bias: array<f32>;       // [slots, V], of the requests
+@group(0) @binding(6) var<storage, read> edits: array<u32>;            // of each slot
 @group(0) @binding(7) var<storage, read_write> logits: array<f32>;     // [L, V]
 @group(0) @binding(8) var<storage, read_write> partials: array<vec2u>; // [L, groups of all pieces] of (key, id)
 
@@ -30,7 +30,7 @@ fn lm_head(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
     let rows = min(logit_rows_in_use(), ROWS);
     for (var t = 0u; t < rows; t++) {
         let slot = slot_of(gathered(t));
-        let biased = (sampling_of(slot).flags & USES_BIAS) != 0u;
+        let flags = sampling_of(slot).flags;
         var scale = params.scale;
         if (NORM == 1u) { scale *= inverseSqrt(sums[SUMS - ROWS + t] / f32(params.k) + params.epsilon); }
         var best = Best(0u, 0u);
@@ -43,9 +43,7 @@ fn lm_head(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
             // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
             if (CAP == 1u) { z = params.cap * tanh(clamp(z / params.cap, -9.0, 9.0)); }
             logits[t * params.logits_stride + id] = z;
-            z = finite(z);
-            if (biased) { z = finite(z + logit_bias[slot * params.vocab + id]); }
-            best = better(best, Best(key_of(z), id));
+            best = better(best, Best(key_of(edited(z, slot, flags, params.vocab, id)), id));
         }
         candidates[local] = best;
         workgroupBarrier();

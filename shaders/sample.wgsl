@@ -18,7 +18,7 @@ var<workgroup> best_id: atomic<u32>; // inverted: the largest is the lowest id
 // What one thread needs to read its row.
 struct Source { row: u32, slot: u32, flags: u32, max: f32, per_temperature: f32 }
 
-fn logit_of(source: Source, id: u32) -> f32 { return biased_logit(source.row, source.slot, source.flags, id); }
+fn logit_of(source: Source, id: u32) -> f32 { return edited_logit(source.row, source.slot, source.flags, id); }
 
 // The probability of a logit, relative to the most likely token's.
 fn relative(source: Source, z: f32) -> f32 { return exp(max((z - source.max) * source.per_temperature, -80.0)); }

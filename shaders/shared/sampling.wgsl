@@ -14,6 +14,7 @@ struct Sampling {
 
 const USES_BIAS: u32 = 1u;
 const USES_PENALTIES: u32 = 2u;
+const USES_MASK: u32 = 4u;
 
 // The slot of a row. `row_at` gives it too, but with `state` mixed in it no longer counts as uniform.
 fn slot_of(row: u32) -> u32 { return control[16u + 4u * row]; }

@@ -62,6 +62,11 @@ impl Layout {
         4 * (self.history_at() + self.slots * self.context) as u64
     }
 
+    /// The byte of `state` at which the ids of a slot begin, by position.
+    pub fn history_byte(&self, slot: usize) -> u64 {
+        4 * (self.history_at() + slot * self.context) as u64
+    }
+
     /// Bytes read back after a decode step: the slots' newest tokens. One slot reads one word.
     pub fn result_bytes(&self) -> u64 {
         if self.slots == 1 { 4 } else { (4 * STATE * self.slots) as u64 }
@@ -98,14 +103,18 @@ pub struct SamplingSlot {
     pub presence_penalty: f32,
     /// Position of the first generated token: frequency and presence count from here.
     pub generated_from: u32,
-    /// Bit 0: the bias buffer counts. Bit 1: some penalty is on.
+    /// What counts: [`Self::BIAS`], [`Self::PENALTIES`], [`Self::MASK`].
     pub flags: u32,
     pub unused: [u32; 5],
 }
 
 impl SamplingSlot {
+    /// The biases among the slot's [`EditsLayout`](super::EditsLayout).
     pub const BIAS: u32 = 1;
+    /// Some penalty.
     pub const PENALTIES: u32 = 2;
+    /// The mask among the slot's [`EditsLayout`](super::EditsLayout).
+    pub const MASK: u32 = 4;
 }
 
 impl Default for SamplingSlot {
@@ -119,12 +128,14 @@ impl Default for SamplingSlot {
 pub struct Control {
     pub layout: Layout,
     words: Vec<u32>,
+    /// Whether `words` are others than [`Self::take_changes`] gave last.
+    changed: bool,
 }
 
 impl Control {
-    /// All slots greedy; slot s owns pages s × n .. (s + 1) × n.
+    /// All slots greedy; slot s has pages s × n .. (s + 1) × n.
     pub fn new(layout: Layout) -> Self {
-        let mut control = Control { layout, words: vec![0; layout.control_bytes() as usize / 4] };
+        let mut control = Control { layout, words: vec![0; layout.control_bytes() as usize / 4], changed: true };
         control.words[2] = layout.gather_at() as u32;
         control.words[3] = layout.sampling_at() as u32;
         control.words[4] = layout.pages_at() as u32;
@@ -143,12 +154,11 @@ impl Control {
     /// The rows of the next runs, and which of them (by index) get logits.
     pub fn set_rows(&mut self, rows: &[Row], gather: &[u32]) {
         assert!(rows.len() <= self.layout.rows && gather.len() <= self.layout.logit_rows);
-        self.words[0] = rows.len() as u32;
-        self.words[1] = gather.len() as u32;
+        self.set(0, &[rows.len() as u32, gather.len() as u32]);
         for (i, row) in rows.iter().enumerate() {
-            self.words[HEADER + ROW * i..][..3].copy_from_slice(&[row.slot, row.position, row.token]);
+            self.set(HEADER + ROW * i, &[row.slot, row.position, row.token]);
         }
-        self.words[self.layout.gather_at()..][..gather.len()].copy_from_slice(gather);
+        self.set(self.layout.gather_at(), gather);
     }
 
     /// The rows of the next run: whole sequences, one behind the other, each a slot of its own; the first row of each is
@@ -162,13 +172,33 @@ impl Control {
         self.set_rows(&rows, &first);
         let lengths = sequences.iter().flat_map(|ids| std::iter::repeat_n(ids.len() as u32, ids.len()));
         for (i, length) in lengths.enumerate() {
-            self.words[HEADER + ROW * i + 3] = length;
+            self.set(HEADER + ROW * i + 3, &[length]);
         }
     }
 
     pub fn set_sampling(&mut self, slot: usize, sampling: &SamplingSlot) {
-        let at = self.layout.sampling_at() + SAMPLING * slot;
-        self.words[at..at + SAMPLING].copy_from_slice(bytemuck::cast_slice(bytemuck::bytes_of(sampling)));
+        let words = *bytemuck::cast_ref::<SamplingSlot, [u32; SAMPLING]>(sampling);
+        self.set(self.layout.sampling_at() + SAMPLING * slot, &words);
+    }
+
+    /// The pages of the cache in which a slot's positions lie, in order: those of its first positions at least.
+    pub fn set_pages(&mut self, slot: usize, pages: &[u32]) {
+        assert!(
+            pages.len() <= self.layout.pages_per_slot()
+                && pages.iter().all(|&page| (page as usize) < self.layout.pages())
+        );
+        self.set(self.layout.pages_at() + self.layout.pages_per_slot() * slot, pages);
+    }
+
+    fn set(&mut self, at: usize, words: &[u32]) {
+        let place = &mut self.words[at..at + words.len()];
+        self.changed |= *place != *words;
+        place.copy_from_slice(words);
+    }
+
+    /// [`Self::bytes`], if they have changed since the last time that they were taken.
+    pub fn take_changes(&mut self) -> Option<&[u8]> {
+        std::mem::replace(&mut self.changed, false).then(|| bytemuck::cast_slice(&self.words))
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -25,6 +25,7 @@ mod control;
 mod cpu;
 #[cfg(not(target_arch = "wasm32"))]
 mod direct3d;
+mod edits;
 mod executor;
 mod gpu;
 mod gpu_core;
@@ -51,6 +52,7 @@ pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use common::{Counters, RUN_AHEAD, Ticket};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
 pub use cresset_numerics::KvFormat;
+pub use edits::{Edits, EditsLayout, FORBIDDEN};
 pub use executor::{Breathe, Compiled, Compiling, Device};
 pub use gpu::Simulation;
 pub use info::{DeviceInfo, NoGpu};

@@ -70,10 +70,10 @@ impl Decoder for Transformer {
         for (block, cache) in self.blocks.iter().zip(caches) {
             block.forward(pass, &x, cache)?; // [T, D]
         }
-        let (logits, bias) = match wanted {
+        let (logits, edits) = match wanted {
             Wanted::Cache => return Ok(None),
             Wanted::Logits(logits) => (logits, None),
-            Wanted::Ranked(logits, bias) => (logits, Some(bias)),
+            Wanted::Ranked(logits, edits) => (logits, Some(edits)),
         };
         let last = match pass.rows {
             1 => x,
@@ -85,8 +85,8 @@ impl Decoder for Transformer {
         };
         pass.logit_rows = true;
         let last = Input { x: &last, norm: Some(&self.norm) }; // [L, D]
-        if let Some(bias) = bias
-            && let Some(ranked) = self.lm_head.rank(pass, last, self.logit_cap, (logits, bias))?
+        if let Some(edits) = edits
+            && let Some(ranked) = self.lm_head.rank(pass, last, self.logit_cap, (logits, edits))?
         {
             return Ok(Some(ranked)); // [L, 2n]
         }
@@ -94,6 +94,6 @@ impl Decoder for Transformer {
         if let Some(cap) = self.logit_cap {
             soft_cap(pass, logits, cap); // [L, V]
         }
-        bias.map(|bias| candidates(pass, logits, bias)).transpose() // [L, 2n]
+        edits.map(|edits| candidates(pass, logits, edits)).transpose() // [L, 2n]
     }
 }

@@ -53,14 +53,14 @@ impl Linear {
         pass: &mut Pass,
         x: Input,
         cap: Option<f32>,
-        (logits, bias): (&Tensor, BufferId),
+        (logits, edits): (&Tensor, BufferId),
     ) -> Result<Option<Tensor>> {
         if self.is_corrected(pass) || logits.rows > ops::MOST_ROWS {
             return Ok(None);
         }
         let (x, prologue) = x.with_prologue(pass)?; // [L, in]
         let epilogue = LogitEpilogue { bias: self.bias, scale: self.scale, cap };
-        Ok(Some(ops::lm_head(pass, &x, prologue, &self.weight, epilogue, bias, logits)?)) // [L, V]
+        Ok(Some(ops::lm_head(pass, &x, prologue, &self.weight, epilogue, edits, logits)?)) // [L, V]
     }
 
     /// x [T, in] → [T, out].

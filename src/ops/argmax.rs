@@ -1,10 +1,10 @@
-//! partial [L, chunks] = the best (key, id) of each chunk of logits [L, V], bias added: the first of the sampler's two
-//! stages. Of equal logits the lowest id is best; NaN is below every number.
+//! partial [L, chunks] = the best (key, id) of each chunk of logits [L, V] with the requests' edits: the first of the
+//! sampler's two stages. Of equal logits the lowest id is best; NaN is below every number.
 
-use crate::device::{BufferId, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel, params};
+use crate::device::{BufferId, Edits, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel, params};
 
 pub static ARGMAX: Kernel =
-    kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "keys", "logits"]);
+    kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "keys", "edits", "logits"]);
 
 /// Logits of one workgroup; `shaders/argmax.wgsl` has the same.
 const CHUNK: usize = 1024;
@@ -34,11 +34,11 @@ pub(super) fn logit_params(logits: &Tensor, partial: &Tensor) -> LogitParams {
     }
 }
 
-/// Records the chunks' maxima. `bias` holds [slots, V] f32, rows not padded; a slot's counts if its flags say so.
-pub fn argmax(pass: &mut Pass, logits: &Tensor, bias: BufferId, partial: &Tensor) {
+/// Records the chunks' maxima. `edits` holds the slots' [`Edits`](crate::device::EditsLayout).
+pub fn argmax(pass: &mut Pass, logits: &Tensor, edits: BufferId, partial: &Tensor) {
     assert_eq!(partial.columns, partial_columns(logits.columns), "argmax: columns of partial");
     let params = logit_params(logits, partial);
-    let bindings = [pass.control, logits.buffer, bias, partial.buffer];
+    let bindings = [pass.control, logits.buffer, edits, partial.buffer];
     pass.record(&ARGMAX, Options::default(), params, &bindings, [params.chunks, logits.rows as u32, 1]);
 }
 
@@ -51,19 +51,10 @@ pub(super) fn finite(z: f32) -> f32 {
     }
 }
 
-/// A logit with the slot's bias for it, finite.
-pub(super) fn ranked(z: f32, bias: f32, sampling: &SamplingSlot) -> f32 {
-    let z = finite(z);
-    if sampling.flags & SamplingSlot::BIAS != 0 { finite(z + bias) } else { z }
-}
-
-/// A row's logits with the slot's bias, all of them finite.
-pub(super) fn biased_logits(logits: &[f32], bias: &[f32], slot: u32, sampling: &SamplingSlot) -> Vec<f32> {
+/// A row's logits with the slot's edits, all of them finite.
+pub(super) fn edited_logits(logits: &[f32], edits: &[u32], slot: u32, sampling: &SamplingSlot) -> Vec<f32> {
     let mut z: Vec<f32> = logits.iter().copied().map(finite).collect();
-    if sampling.flags & SamplingSlot::BIAS != 0 {
-        let bias = &bias[slot as usize * z.len()..];
-        z.iter_mut().zip(bias).for_each(|(z, bias)| *z = finite(*z + bias));
-    }
+    Edits { words: edits, vocabulary: z.len() }.apply(&mut z, 0, slot, sampling.flags, finite);
     z
 }
 
@@ -75,12 +66,12 @@ pub(super) fn key_of(z: f32) -> u32 {
 
 fn twin(t: &Twin) {
     let p: LogitParams = t.params();
-    let (control, logits, bias) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<f32>(3));
+    let (control, logits, edits) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u32>(3));
     let mut partial = t.write::<u32>(4);
     for i in 0..Slot::logit_rows(&control) {
         let slot = Slot::slot(&control, Slot::gathered(&control, i));
         let sampling = Slot::sampling(&control, slot);
-        let z = biased_logits(&logits[i * p.stride as usize..][..p.vocab as usize], &bias, slot, &sampling);
+        let z = edited_logits(&logits[i * p.stride as usize..][..p.vocab as usize], &edits, slot, &sampling);
         let row = &mut partial[i * p.partial_stride2 as usize * 2..];
         for (chunk, (z, pair)) in z.chunks(CHUNK).zip(row.chunks_exact_mut(2)).enumerate() {
             let mut best = [0, 0];

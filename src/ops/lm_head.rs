@@ -1,16 +1,16 @@
 //! Logits [L, V] = cap(norm(x [L, K]) · Wᵀ + b) for few rows, and the best (key, id) of each workgroup's logits: the
 //! projection to the vocabulary with the norm before it and the first of the sampler's two stages, in one dispatch.
 
-use super::argmax::{finite, key_of, ranked};
+use super::argmax::{finite, key_of};
 use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
-use crate::device::{BufferId, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
+use crate::device::{BufferId, Edits, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
 use crate::error::Result;
 use cresset_numerics::products;
 
 pub static LM_HEAD: Kernel = kernel!(
     lm_head,
     [Uniform, Read, Read, Read, Read, Read, Read, Write, Write],
-    shared: ["control", "columns", "sums", "sampling", "keys"]
+    shared: ["control", "columns", "sums", "sampling", "keys", "edits"]
 )
 .fast(fast);
 
@@ -36,7 +36,7 @@ params! {
     }
 }
 
-/// What is done to a logit before the request's own bias.
+/// What is done to a logit before the request's own edits.
 #[derive(Clone, Copy)]
 pub struct LogitEpilogue {
     /// The projection's bias [V].
@@ -46,15 +46,15 @@ pub struct LogitEpilogue {
     pub cap: Option<f32>,
 }
 
-/// Records the logits; → the candidates [L, 2 × groups] for [`super::sample`]. `logit_bias` holds [slots, V] f32, rows not
-/// padded; a slot's counts if its flags say so. Error: `OUT_OF_MEMORY`.
+/// Records the logits; → the candidates [L, 2 × groups] for [`super::sample`]. `edits` holds the slots'
+/// [`Edits`](crate::device::EditsLayout). Error: `OUT_OF_MEMORY`.
 pub fn lm_head(
     pass: &mut Pass,
     x: &Tensor,
     norm: Option<Prologue>,
     weight: &Weight,
     epilogue: LogitEpilogue,
-    logit_bias: BufferId,
+    edits: BufferId,
     logits: &Tensor,
 ) -> Result<Tensor> {
     few::check_columns("lm_head", x, weight);
@@ -89,7 +89,7 @@ pub fn lm_head(
             .set("CAP", epilogue.cap.is_some().into())
             .set("GROUP", shape.results_a_group() as u32);
         let (norm, bias) = (or_control(pass, norm.map(|norm| norm.weight)), or_control(pass, epilogue.bias));
-        let bindings = [pass.control, x.buffer, norm, bias, piece.buffer, logit_bias, logits.buffer, partial.buffer];
+        let bindings = [pass.control, x.buffer, norm, bias, piece.buffer, edits, logits.buffer, partial.buffer];
         let groups = shape.groups(piece.rows.len());
         pass.record(&LM_HEAD, options, params, &bindings, fold(groups));
         before += groups;
@@ -117,7 +117,8 @@ fn run(t: &Twin, products: Products) {
     let weight = t.read::<u8>(5);
     let weight = few::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
     let sums = products(t.format(), weight, &few::slices(&x)); // [L, N]
-    let logit_bias = t.read::<f32>(6);
+    let edits = t.read::<u32>(6);
+    let edits = Edits { words: &edits, vocabulary: p.vocab as usize };
     let (mut logits, mut partial) = (t.write::<f32>(7), t.write::<u32>(8));
     let first = p.n_offset as usize;
     let (biased, capped) = (t.constant("BIAS") == 1, t.constant("CAP") == 1);
@@ -130,17 +131,16 @@ fn run(t: &Twin, products: Products) {
         }
         let slot = Slot::slot(&control, Slot::gathered(&control, r));
         let sampling = Slot::sampling(&control, slot);
-        let bias = &logit_bias[slot as usize * p.vocab as usize..][..p.vocab as usize];
         let pairs = partial[2 * (r * p.partial_stride2 as usize + p.partial_offset as usize)..].chunks_exact_mut(2);
         let group = t.constant("GROUP") as usize;
         for (i, (group_logits, pair)) in out.chunks(group).zip(pairs).enumerate() {
             let begin = first + i * group;
-            let best = if sampling.flags & SamplingSlot::BIAS == 0 {
+            let best = if sampling.flags & (SamplingSlot::BIAS | SamplingSlot::MASK) == 0 {
                 largest(group_logits)
             } else {
-                let biased: Vec<f32> =
-                    group_logits.iter().zip(&bias[begin..]).map(|(z, bias)| ranked(*z, *bias, &sampling)).collect();
-                largest(&biased)
+                let mut z: Vec<f32> = group_logits.iter().copied().map(finite).collect();
+                edits.apply(&mut z, begin, slot, sampling.flags, finite);
+                largest(&z)
             };
             let best = [best.0, (begin + best.1) as u32];
             pair.copy_from_slice(&best);

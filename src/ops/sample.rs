@@ -5,14 +5,14 @@
 //! that tie with the last one kept are kept too, and the most likely token always is. The draw is Gumbel-max: the
 //! largest logit / temperature + noise, where the noise is a pure function of (seed, position, token id).
 
-use super::argmax::{LogitParams, argmax, biased_logits, key_of, logit_params, partial_columns};
-use crate::device::{BufferId, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
+use super::argmax::{LogitParams, argmax, edited_logits, key_of, logit_params, partial_columns};
+use crate::device::{BufferId, FORBIDDEN, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 
 pub static SAMPLE: Kernel = kernel!(
     sample,
     [Uniform, Read, Read, Read, Read, Write],
-    shared: ["control", "rows", "sampling", "keys", "logits"]
+    shared: ["control", "rows", "sampling", "keys", "edits", "logits"]
 );
 
 /// Below it sampling is greedy; `shaders/sample.wgsl` has the same.
@@ -20,24 +20,24 @@ const LEAST_TEMPERATURE: f32 = 1e-5;
 
 /// Records the draw from `logits` [L, V], of which `candidates` [L, 2n] holds the best (key, id) of n parts: the token and
 /// the position after the row's become the slot's in `state`, unless the row lies past the context. A slot has one logit
-/// row at most. `bias` holds [slots, V] f32, rows not padded.
-pub fn sample(pass: &mut Pass, logits: &Tensor, bias: BufferId, candidates: &Tensor) {
+/// row at most. `edits` holds the slots' [`Edits`](crate::device::EditsLayout).
+pub fn sample(pass: &mut Pass, logits: &Tensor, edits: BufferId, candidates: &Tensor) {
     let params = logit_params(logits, candidates);
-    let bindings = [pass.control, logits.buffer, bias, candidates.buffer, pass.state];
+    let bindings = [pass.control, logits.buffer, edits, candidates.buffer, pass.state];
     pass.record(&SAMPLE, Options::default(), params, &bindings, [logits.rows as u32, 1, 1]);
 }
 
 /// Records the candidates of logits [L, V] that are there already. Error: `OUT_OF_MEMORY`.
-pub fn candidates(pass: &mut Pass, logits: &Tensor, bias: BufferId) -> Result<Tensor> {
+pub fn candidates(pass: &mut Pass, logits: &Tensor, edits: BufferId) -> Result<Tensor> {
     let partial = pass.tensor(logits.rows, partial_columns(logits.columns))?;
-    argmax(pass, logits, bias, &partial);
+    argmax(pass, logits, edits, &partial);
     Ok(partial)
 }
 
 fn twin(t: &Twin) {
     let p: LogitParams = t.params();
     let (control, logits) = (t.read::<u32>(1), t.read::<f32>(2));
-    let (bias, partial) = (t.read::<f32>(3), t.read::<u32>(4));
+    let (edits, partial) = (t.read::<u32>(3), t.read::<u32>(4));
     let mut state = t.write::<u32>(5);
     for i in 0..Slot::logit_rows(&control) {
         let row = Slot::row(&control, &state, Slot::gathered(&control, i));
@@ -51,7 +51,7 @@ fn twin(t: &Twin) {
             pairs.min_by_key(|pair| !pair[0]).map_or(0, |pair| pair[1])
         } else {
             let logits = &logits[i * p.stride as usize..][..p.vocab as usize];
-            draw(&biased_logits(logits, &bias, row.slot, &sampling), &sampling, row.position)
+            draw(&edited_logits(logits, &edits, row.slot, &sampling), &sampling, row.position)
         };
         Slot::advance(&mut state, row.slot, token, row.position + 1);
     }
@@ -64,13 +64,13 @@ fn draw(z: &[f32], sampling: &SamplingSlot, position: u32) -> u32 {
     scored.reduce(|a, b| if b.0 > a.0 { b } else { a }).expect("the most likely token is kept").1
 }
 
-/// The ids that top-k, top-p and min-p leave, ascending.
+/// The ids that the mask, top-k, top-p and min-p leave, ascending; all if the mask leaves none.
 fn kept(z: &[f32], sampling: &SamplingSlot) -> Vec<u32> {
     let max = z.iter().copied().fold(f32::MIN, f32::max);
     // Relative to the most likely token's probability.
     let relative = |id: &u32| f64::from((z[*id as usize] - max) / sampling.temperature).exp();
     let descending = |a: &u32, b: &u32| z[*b as usize].total_cmp(&z[*a as usize]);
-    let mut kept: Vec<u32> = (0..z.len() as u32).collect();
+    let mut kept: Vec<u32> = (0..z.len() as u32).filter(|id| z[*id as usize] > FORBIDDEN || max <= FORBIDDEN).collect();
     let k = sampling.top_k as usize;
     if (1..kept.len()).contains(&k) {
         let last = *kept.select_nth_unstable_by(k - 1, descending).1;

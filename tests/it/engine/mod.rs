@@ -32,6 +32,7 @@ mod loading;
 mod lost;
 mod sampling;
 mod submits;
+mod together;
 mod tools;
 mod variants;
 

@@ -4,9 +4,9 @@ use crate::blocks::Blocks;
 use crate::support::skip::skipped;
 use crate::translate;
 use cresset::device::{
-    Access, BufferId, Control, Device, FROM_STATE, Kernel, KvFormat, Layout, MatmulShape, MatvecShape, Meet, Member,
-    Numbers, Options, Params, Pass, Pool, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage, Weight,
-    WeightPiece,
+    Access, BufferId, Control, Device, EditsLayout, FROM_STATE, Kernel, KvFormat, Layout, MatmulShape, MatvecShape,
+    Meet, Member, Numbers, Options, Params, Pass, Pool, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage,
+    Weight, WeightPiece,
 };
 use cresset::quant::Format;
 use pollster::block_on;
@@ -318,6 +318,19 @@ impl Case<'_> {
     }
 }
 
+/// The edits of slots [(ids allowed by their masks, biases)] for a vocabulary.
+pub fn edits(case: &mut Case, vocabulary: usize, slots: &[(Vec<u32>, Vec<(u32, f32)>)]) -> BufferId {
+    let layout = EditsLayout { vocabulary };
+    let mut words = vec![0u32; layout.bytes(slots.len()) as usize / 4];
+    for (slot, (allowed, biases)) in slots.iter().enumerate() {
+        let mask = &mut words[layout.mask_at(slot) as usize / 4..];
+        allowed.iter().for_each(|id| mask[*id as usize / 32] |= 1 << (id % 32));
+        let biases = layout.bias_words(biases);
+        words[layout.bias_at(slot) as usize / 4..][..biases.len()].copy_from_slice(&biases);
+    }
+    case.buffer(bytemuck::cast_slice(&words))
+}
+
 /// What one executor made of a case: each output's words before and after, and the final `state`.
 pub struct Ran {
     outputs: Vec<Output>,
@@ -338,6 +351,11 @@ pub fn run(device: &mut Device, setting: &Setting, record: impl FnOnce(&mut Case
     }
     for (slot, sampling) in setting.sampling.iter().enumerate() {
         control.set_sampling(slot, sampling);
+    }
+    // Slots have every other page of the cache, the last ones first: nothing may depend on where a page is.
+    for slot in 0..layout.slots {
+        let pages = (0..layout.pages_per_slot()).rev().map(|page| (page * layout.slots + slot) as u32);
+        control.set_pages(slot, &pages.collect::<Vec<_>>());
     }
     let control_buffer = device.create_buffer("control", layout.control_bytes(), Usage::Other).unwrap();
     let state_buffer = device.create_buffer("state", layout.state_bytes(), Usage::Other).unwrap();

@@ -1,6 +1,6 @@
 //! Kernels that read weights: matvec, matmul, embed; all formats.
 
-use super::bench::{Bench, Output, Setting, Tolerance, check};
+use super::bench::{Bench, Output, Setting, Tolerance, check, edits};
 use crate::blocks::Blocks;
 use cresset::device::{FROM_STATE, MatmulShape, Numbers, Row, SamplingSlot, UnpackF16};
 use cresset::ops::{Activation, By, Epilogue, LogitEpilogue, Prologue, embed, gated, linear, lm_head, matvec, sample};
@@ -405,20 +405,27 @@ fn lm_head_grid() {
                 let mut setting = Setting::slots(&vec![3; t], &vec![1; t], 32, 16);
                 setting.gather.truncate(t.max(2) - 1);
                 let used = setting.gather.len();
-                let biased = SamplingSlot { flags: SamplingSlot::BIAS, ..SamplingSlot::default() };
-                setting.sampling = (0..t).map(|slot| if slot % 2 == 0 { biased } else { <_>::default() }).collect();
+                let flags = [SamplingSlot::BIAS, 0, SamplingSlot::BIAS | SamplingSlot::MASK, SamplingSlot::MASK];
+                let slots = (0..t).map(|slot| SamplingSlot { flags: flags[(slot + i) % 4], ..SamplingSlot::default() });
+                setting.sampling = slots.collect();
                 let tolerance = Tolerance::sum(k, 4.0).rounded(&[format], k, 4.0);
                 let ran = check(&mut bench, &what, &setting, tolerance, |case| {
                     let (x, logits) = (case.tensor(t, k), case.tensor(t, vocab));
                     let weight = case.weight(format, vocab, k, pieces);
                     let (norms, biases) = (case.randoms(k.next_multiple_of(4)), case.randoms(vocab));
-                    let own: Vec<f32> = case.randoms(t * vocab).iter().map(|x| 5.0 * x).collect();
+                    let own: Vec<_> = (0..t as u32)
+                        .map(|slot| {
+                            let biases = (0..vocab as u32).map(|id| (id, 5.0 * case.random())).collect();
+                            ((0..vocab as u32).filter(|id| !(id + slot).is_multiple_of(3)).collect(), biases)
+                        })
+                        .collect();
+                    let own = edits(case, vocab, &own);
                     let (norm, bias) = ((i + s) % 2 == 0, s % 2 == 0);
                     let norm = norm.then(|| Prologue { weight: case.floats(&norms), epsilon: 1e-3 });
                     let bias = bias.then(|| case.floats(&biases));
                     // So wide that no two logits saturate to one number: who is the best would be for rounding to say.
                     let cap = (s % 3 == 0).then_some(40.0);
-                    let (scale, own) = (if i % 3 == 0 { 0.5 } else { 1.0 }, case.floats(&own));
+                    let scale = if i % 3 == 0 { 0.5 } else { 1.0 };
                     case.pass.logit_rows = true;
                     let epilogue = LogitEpilogue { bias, scale, cap };
                     let ranked = lm_head(&mut case.pass, &x, norm, &weight, epilogue, own, &logits).expect("room");

@@ -1,6 +1,6 @@
 //! From logits to the next token: penalties, argmax, thresholds, the draw.
 
-use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close, run};
+use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close, edits, run};
 use cresset::device::{BufferId, Device, SamplingSlot, Tensor};
 use cresset::ops::{argmax, candidates, partial_columns, penalize, sample};
 
@@ -19,10 +19,10 @@ fn slots(sampling: Vec<SamplingSlot>) -> Setting {
 }
 
 /// Penalties, candidates and the draw, as they follow logits that are there already.
-fn sample_token(case: &mut Case, logits: &Tensor, bias: BufferId) {
+fn sample_token(case: &mut Case, logits: &Tensor, edits: BufferId) {
     penalize(&mut case.pass, logits);
-    let ranked = candidates(&mut case.pass, logits, bias).expect("room");
-    sample(&mut case.pass, logits, bias, &ranked);
+    let ranked = candidates(&mut case.pass, logits, edits).expect("room");
+    sample(&mut case.pass, logits, edits, &ranked);
 }
 
 /// The tokens that a plan of the whole sampler leaves in `state`.
@@ -35,8 +35,8 @@ fn draw(device: &mut Device, setting: &Setting, z: &[f32]) -> Vec<u32> {
     let n = setting.rows.len();
     let ran = run(device, setting, |case| {
         let logits = case.tensor_with(&vec![z.to_vec(); n]);
-        let bias = case.floats(&[0.0]);
-        sample_token(case, &logits, bias);
+        let none = case.floats(&[0.0]);
+        sample_token(case, &logits, none);
         vec![]
     });
     tokens(&ran.state, n)
@@ -101,7 +101,7 @@ fn penalize_grid() {
 fn argmax_grid() {
     let mut bench = Bench::open();
     for vocab in VOCABS {
-        for flags in [0, SamplingSlot::BIAS] {
+        for flags in [0, SamplingSlot::BIAS, SamplingSlot::MASK, SamplingSlot::BIAS | SamplingSlot::MASK] {
             let mut setting = slots(vec![SamplingSlot { flags, ..Default::default() }; 7]);
             setting.layout.logit_rows = 8;
             let ran = check(&mut bench, &format!("argmax {vocab} {flags}"), &setting, Tolerance::EXACT, |case| {
@@ -114,10 +114,9 @@ fn argmax_grid() {
                 rows[5][vocab - 1] = f32::INFINITY;
                 rows[6] = vec![-0.0; vocab];
                 let logits = case.tensor_with(&rows);
-                let bias = case.randoms(7 * vocab);
-                let bias = case.floats(&bias);
+                let own = some_edits(case, 7, vocab);
                 let partial = case.tensor(8, partial_columns(vocab));
-                argmax(&mut case.pass, &logits, bias, &partial);
+                argmax(&mut case.pass, &logits, own, &partial);
                 // Eight rows: the last gets nothing and stays the same.
                 let words = Output::Words { buffer: partial.buffer, count: 8 * partial.stride() };
                 vec![Output::Words { buffer: logits.buffer, count: 8 * logits.stride() }, words]
@@ -135,8 +134,10 @@ fn argmax_grid() {
                 assert!(row.iter().all(|z| *z <= row[best(0)]));
                 assert_eq!((best(1), best(2), best(4), best(6)), (vocab / 2, 0, 0, 0), "{vocab}");
             }
-            assert!(vocab == 1 || !logits(3)[best(3)].is_nan());
-            assert_eq!(best(5), vocab - 1);
+            if flags & SamplingSlot::MASK == 0 {
+                assert!(vocab == 1 || !logits(3)[best(3)].is_nan());
+                assert_eq!(best(5), vocab - 1);
+            }
         }
     }
 }
@@ -148,8 +149,8 @@ fn greedy_is_the_largest() {
         let setting = slots(vec![SamplingSlot::default(); 3]);
         let ran = check(&mut bench, &format!("greedy {vocab}"), &setting, Tolerance::EXACT, |case| {
             let rows = logits(case, 3, vocab, 5.0);
-            let (logits, bias) = (case.tensor_with(&rows), case.floats(&[0.0]));
-            sample_token(case, &logits, bias);
+            let (logits, none) = (case.tensor_with(&rows), case.floats(&[0.0]));
+            sample_token(case, &logits, none);
             vec![Output::Rows { tensor: logits, used: 3 }]
         });
         for (slot, id) in tokens(&ran.state, 3).into_iter().enumerate() {
@@ -166,30 +167,82 @@ fn nothing_past_the_context() {
     setting.state[8..10].copy_from_slice(&[42, 9]);
     let ran = check(&mut Bench::open(), "context", &setting, Tolerance::EXACT, |case| {
         let logits = case.tensor_with(&vec![vec![0.0, 1.0, 5.0]; 3]);
-        let bias = case.floats(&[0.0]);
-        sample_token(case, &logits, bias);
+        let none = case.floats(&[0.0]);
+        sample_token(case, &logits, none);
         vec![]
     });
     // The first slot's token is the last that fits; the others' state is as it was.
     assert_eq!(ran.state[..12], [2, 8, 0, 0, 1, 8, 0, 0, 42, 9, 0, 0]);
 }
 
+/// For each slot, biases of a third of the ids, and a mask that leaves some ids, the last slot's only one.
+fn some_edits(case: &mut Case, slots: usize, vocab: usize) -> BufferId {
+    let all: Vec<_> = (0..slots)
+        .map(|slot| {
+            let allowed = |id: u32| {
+                if slot + 1 == slots { id == vocab as u32 / 2 } else { !(id + slot as u32).is_multiple_of(3) }
+            };
+            let biases = (0..vocab as u32).filter(|id| (id / 2 + slot as u32).is_multiple_of(3));
+            let biases = biases.map(|id| (id, 5.0 * case.random())).collect();
+            ((0..vocab as u32).filter(|id| allowed(*id)).collect(), biases)
+        })
+        .collect();
+    edits(case, vocab, &all)
+}
+
 #[test]
 fn bias_masks_and_prefers() {
     for temperature in [0.0, 1.0] {
         let slot = SamplingSlot { temperature, flags: SamplingSlot::BIAS, ..Default::default() };
-        let setting = slots(vec![slot, slot, SamplingSlot { flags: 0, ..slot }]);
+        let masked = SamplingSlot { flags: SamplingSlot::MASK, ..slot };
+        let both = SamplingSlot { flags: SamplingSlot::MASK | SamplingSlot::BIAS, ..slot };
+        let setting = slots(vec![slot, slot, SamplingSlot { flags: 0, ..slot }, masked, both]);
         let ran = check(&mut Bench::open(), "bias", &setting, Tolerance::EXACT, |case| {
-            let logits = case.tensor_with(&vec![vec![-90.0, 0.0, 0.0, 90.0, 0.0]; 3]);
+            let logits = case.tensor_with(&vec![vec![-90.0, 0.0, 0.0, 90.0, 0.0]; 5]);
             let no = f32::NEG_INFINITY;
-            let mut bias = vec![no, no, 0.0, no, no]; // only 2 may be
-            bias.extend([300.0, 0.0, 0.0, 0.0, 0.0]); // 0 is preferred
-            bias.extend([no; 5]); // does not count
-            let bias = case.floats(&bias);
-            sample_token(case, &logits, bias);
+            let all_but_2 = [0, 1, 3, 4].map(|id| (id, no)).to_vec();
+            let own = edits(
+                case,
+                5,
+                &[
+                    (vec![], all_but_2.clone()),                // only 2 may be
+                    (vec![], vec![(0, 300.0)]),                 // 0 is preferred
+                    (vec![], all_but_2),                        // does not count
+                    (vec![0], vec![(3, 300.0)]),                // only 0 may be, though it is least likely
+                    (vec![0, 4], vec![(0, 190.0), (1, 900.0)]), // 0 rather than 4; what is forbidden is not preferred
+                ],
+            );
+            sample_token(case, &logits, own);
             vec![]
         });
-        assert_eq!(tokens(&ran.state, 3), [2, 0, 3], "temperature {temperature}");
+        assert_eq!(tokens(&ran.state, 5), [2, 0, 3, 0, 0], "temperature {temperature}");
+    }
+}
+
+/// A mask takes from the distribution, whatever the filters: what it forbids is never drawn, what it leaves is.
+#[test]
+fn masked_draws() {
+    let mut bench = Bench::open();
+    for vocab in [40, 3001] {
+        let z: Vec<f32> = (0..vocab).map(|i| (i as f32 * 0.7).sin()).collect();
+        for parameters in settings() {
+            let masked = SamplingSlot { flags: SamplingSlot::MASK, ..parameters };
+            let setting = seeded(masked, 64, 3);
+            let devices = std::iter::once(&mut bench.cpu).chain(bench.gpu.as_mut());
+            for device in devices {
+                let ran = run(device, &setting, |case| {
+                    let logits = case.tensor_with(&vec![z.clone(); 64]);
+                    let slot = |slot: u32| (vec![slot % 40, (slot + 1) % 40, 39 - slot % 40], vec![]);
+                    let own = edits(case, vocab, &(0..64).map(slot).collect::<Vec<_>>());
+                    sample_token(case, &logits, own);
+                    vec![]
+                });
+                for (slot, id) in (0..64).zip(tokens(&ran.state, 64)) {
+                    let allowed = [slot % 40, (slot + 1) % 40, 39 - slot % 40];
+                    assert!(allowed.contains(&id), "{vocab}, {parameters:?}: {id} of {allowed:?}");
+                }
+            }
+        }
     }
 }
 

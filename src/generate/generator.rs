@@ -1,0 +1,228 @@
+//! The interface for `engine`: a model on its device that serves one request at a time.
+
+use super::adapters::AdapterId;
+use super::pages::Pages;
+use super::plans::{CHUNKS, Head, LOGIT_ROWS, MOST_ROWS};
+use super::request::{Outcome, Request, Sampled};
+use super::runner::{Batch, ModelRunner};
+use super::scheduler::{Scheduler, check_prompt};
+use crate::device::{Breathe, Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, profile};
+use crate::error::Result;
+use crate::models::Decoder;
+use crate::models::lora::Adapter;
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+/// The most sequences at once: the words that are read back for them must fit the read-back ring.
+const MOST_SLOTS: usize = 16;
+
+/// A model on its device with the caches of its sequences.
+pub struct Generator {
+    /// Where everything is computed.
+    pub device: Device,
+    runner: ModelRunner,
+    pages: Pages,
+    /// The adapter that requests are computed with.
+    adapter: Option<AdapterId>,
+    /// Set from outside to end the running generation; the caller takes it back before the next one.
+    pub interrupted: Rc<Cell<bool>>,
+}
+
+/// Pages of all slots. As many ended sequences as there are slots stay cached.
+fn pages_of(runner: &ModelRunner) -> Pages {
+    let layout = runner.layout();
+    Pages::new(layout.pages(), layout.page, layout.slots)
+}
+
+impl Generator {
+    /// Allocates the caches for one sequence of `context` positions.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub async fn new(mut device: Device, model: Box<dyn Decoder>, context: usize, kv: KvFormat) -> Result<Self> {
+        let runner = ModelRunner::new(&mut device, model, context, kv, 1).await?;
+        let pages = pages_of(&runner);
+        Ok(Generator { device, runner, pages, adapter: None, interrupted: Rc::default() })
+    }
+
+    /// Makes room for `slots` sequences of the whole context at once, 1 to 16. All that is cached is lost.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`; the generator cannot be used after it.
+    pub async fn set_slots(&mut self, slots: usize) -> Result<()> {
+        assert!((1..=MOST_SLOTS).contains(&slots), "{slots} sequences at once");
+        self.runner.set_slots(&mut self.device, slots).await?;
+        self.pages = pages_of(&self.runner);
+        Ok(())
+    }
+
+    /// The most positions that a sequence may have.
+    pub fn context(&self) -> usize {
+        self.runner.layout().context
+    }
+
+    /// The model on the device.
+    pub fn model(&self) -> &dyn Decoder {
+        &*self.runner.model
+    }
+
+    /// Shapes kernels in another way from now on.
+    pub fn set_tuning(&mut self, tuning: Tuning) {
+        self.device.set_tuning(tuning);
+        self.runner.plans.clear();
+        self.pages.forget(); // its numbers came about in the other way
+    }
+
+    /// Records the plans that every request needs, and begins to compile them, so that the first one does not wait for
+    /// them. They cannot run before [`Self::warm_up`].
+    ///
+    /// The largest comes first: its activations serve all others, and if they don't fit, loading is when to say so.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub fn begin_warm_up(&mut self) -> Result<()> {
+        let head = Head::Sample { penalties: false };
+        for rows in [MOST_ROWS, CHUNKS[0]] {
+            let batch = batch_of(0, &vec![0; rows], vec![rows as u32 - 1], head, self.adapter);
+            let key = self.runner.key(&self.device, &batch);
+            self.runner.begin(&mut self.device, key)?;
+        }
+        for keys in [1, self.context()] {
+            let key = self.runner.single_key(&self.device, head, self.adapter, keys);
+            self.runner.begin(&mut self.device, key)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the plans of [`Self::begin_warm_up`].
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn warm_up(&mut self) -> Result<()> {
+        self.runner.plans.finish_all(&self.device).await
+    }
+
+    /// Keeps an adapter; from then on it can be selected.
+    pub fn add_adapter(&mut self, adapter: Adapter) -> AdapterId {
+        self.runner.adapters.add(adapter)
+    }
+
+    /// Drops an adapter with its plans, and gives its memory back.
+    pub fn remove_adapter(&mut self, id: AdapterId) {
+        if self.adapter == Some(id) {
+            self.adapter = None;
+        }
+        if self.runner.adapters.remove(id, &mut self.device) {
+            self.runner.plans.remove_adapter(id);
+            self.pages.forget_adapter(id);
+        }
+    }
+
+    /// Panics if there is none with this number.
+    pub fn adapter(&self, id: AdapterId) -> &Adapter {
+        self.runner.adapters.get(id)
+    }
+
+    /// The adapter that requests are computed with, if any.
+    pub fn selected_adapter(&self) -> Option<AdapterId> {
+        self.adapter
+    }
+
+    /// Later requests are computed with this adapter, or without one.
+    pub fn select_adapter(&mut self, adapter: Option<AdapterId>) {
+        self.adapter = adapter;
+    }
+
+    /// Serves several requests together, as many at a time as there are slots; others wait.
+    pub fn scheduler<'l>(&mut self) -> Scheduler<'_, 'l> {
+        Scheduler::new(&mut self.device, &mut self.runner, &mut self.pages, self.interrupted.clone())
+    }
+
+    /// Generates until a stop; `on_token` sees each token in order and may end it.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, `DEVICE_LOST`. The generator stays usable after each.
+    pub async fn generate(
+        &mut self,
+        request: &Request,
+        on_token: &mut dyn FnMut(Sampled) -> ControlFlow<()>,
+        breathe: &Breathe,
+    ) -> Result<Outcome> {
+        let adapter = self.adapter;
+        let mut scheduler = self.scheduler();
+        let id = scheduler.submit(request.clone(), adapter, Box::new(on_token))?;
+        while scheduler.step(breathe).await? {}
+        Ok(scheduler.outcome(id).expect("all sequences have ended"))
+    }
+
+    /// Logits [V] of each position of `ids`, or of the last only, handed over in order.
+    ///
+    /// Nothing is taken from the cached prefixes, and all of them are forgotten.
+    ///
+    /// # Errors
+    /// As for [`Self::generate`].
+    pub async fn logits(
+        &mut self,
+        ids: &[u32],
+        all: bool,
+        on_row: &mut dyn FnMut(&[f32]),
+        breathe: &Breathe,
+    ) -> Result<()> {
+        check_prompt(&self.runner, ids)?;
+        self.pages.forget();
+        self.lend_pages(ids.len());
+        let vocabulary = self.runner.vocabulary();
+        let (mut position, mut rest) = (0, ids);
+        while !rest.is_empty() {
+            let rows = self.runner.chunk_rows(&self.device);
+            let step = if all { rows.min(LOGIT_ROWS) } else { rows };
+            let (chunk, others) = rest.split_at(step.min(rest.len()));
+            let last = position + chunk.len() == ids.len();
+            let (gather, head): (Vec<u32>, _) = match (all, last) {
+                (true, _) => ((0..chunk.len() as u32).collect(), Head::Logits),
+                (false, true) => (vec![chunk.len() as u32 - 1], Head::Logits),
+                (false, false) => (vec![], Head::None),
+            };
+            let gathered = gather.len();
+            let batch = batch_of(position, chunk, gather, head, self.adapter);
+            let ticket = self.runner.run(&mut self.device, &batch).await?;
+            self.device.wait(ticket).await?;
+            let rows = self.runner.read_logits(&self.device, 0, gathered).await?;
+            rows.chunks_exact(vocabulary).for_each(&mut *on_row);
+            (position, rest) = (position + chunk.len(), others);
+            breathe().await;
+        }
+        Ok(())
+    }
+
+    /// The time of each kernel in a run of `rows` rows, rounded up to those of a plan, the last of which attends to `keys` keys.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn profile(&mut self, rows: usize, keys: usize) -> Result<Vec<KernelTime>> {
+        self.pages.forget();
+        self.lend_pages(self.context());
+        let head = Head::Sample { penalties: false };
+        let rows = rows.min(MOST_ROWS);
+        let rows = self.runner.key(&self.device, &batch_of(0, &vec![0; rows], vec![0], head, None)).rows;
+        let first = keys.clamp(rows, self.context()) - rows;
+        let batch = batch_of(first, &vec![0; rows], vec![rows as u32 - 1], head, self.adapter);
+        let (plan, state) = self.runner.prepare(&mut self.device, &batch)?;
+        profile(&self.device, &plan, state).await
+    }
+
+    /// Gives the first slot pages for `positions` positions until the next sequence gets them. Wants an empty cache.
+    fn lend_pages(&mut self, positions: usize) {
+        let lease = self.pages.acquire(None, &[], positions, false).expect("room for one sequence");
+        self.runner.set_sequence(&self.device, 0, &lease.pages, &[]);
+        self.pages.release(lease, Vec::new());
+    }
+}
+
+/// Rows of one sequence in the first slot, from `position` on.
+fn batch_of(position: usize, ids: &[u32], gather: Vec<u32>, head: Head, adapter: Option<AdapterId>) -> Batch {
+    let rows = (position as u32..).zip(ids).map(|(position, &token)| Row { slot: 0, position, token });
+    debug_assert!(!ids.contains(&FROM_STATE));
+    Batch { rows: rows.collect(), gather, head, adapter, keys: position + ids.len() }
+}

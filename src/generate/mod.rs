@@ -1,0 +1,34 @@
+//! Ids in, ids out. Sees no string.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `request` | what to generate, and how it went |
+//! | `bits` | a set of ids |
+//! | `constraint` | which ids may come next |
+//! | `adapters` | the LoRA adapters that requests may choose |
+//! | `pages` | the KV cache's pages: reference counts, and which of them hold the beginning of a prompt |
+//! | `sequence` | a request that is being served |
+//! | `plans` | recorded forward passes, and which of them runs a batch of rows |
+//! | `runner` | the model with its caches and buffers: runs batches of rows |
+//! | `scheduler` | composes batches from the rows of all sequences, and runs ahead of the read-backs |
+//! | `generator` | the interface for `engine`: one request at a time |
+
+mod adapters;
+mod bits;
+mod constraint;
+mod generator;
+mod pages;
+mod plans;
+mod request;
+mod runner;
+mod scheduler;
+mod sequence;
+
+pub use crate::device::Breathe;
+pub use adapters::AdapterId;
+pub use bits::BitSet;
+pub use constraint::{Constraint, MinTokens, UNKNOWN_ID};
+pub use generator::Generator;
+pub use request::{Finish, Media, Outcome, Request, Sampled};
+pub use scheduler::Scheduler;
+pub use sequence::{Listener, SequenceId};

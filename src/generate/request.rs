@@ -1,0 +1,74 @@
+//! What to generate, and how it went.
+
+use super::constraint::Constraint;
+use crate::sampler::SamplingParams;
+use std::ops::Range;
+
+/// Why generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// A stop id, the callback said so, or the request's constraint allows nothing more.
+    Stop,
+    /// `max_tokens`, or the context is full.
+    Length,
+    /// Interrupted.
+    Abort,
+}
+
+/// What to generate.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Ids below the vocabulary; one at least.
+    pub prompt: Vec<u32>,
+    /// Pictures and sounds in the prompt.
+    pub media: Vec<Media>,
+    /// The number of ids at the prompt's end that are the answer's own, from before an interruption: it continues as if there
+    /// had been none.
+    pub begun: usize,
+    /// The most tokens of the answer; `None`: until the context is full.
+    pub max_tokens: Option<usize>,
+    /// No stop id is drawn before the answer has this many tokens.
+    pub min_tokens: usize,
+    /// Ids that end the answer; not handed to the callback.
+    pub stop_ids: Vec<u32>,
+    /// How tokens are drawn.
+    pub sampling: SamplingParams,
+    /// Which ids may come next, in the state before the answer's first id.
+    pub constraint: Option<Box<dyn Constraint>>,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Hand the logits to the callback as well: nothing then runs ahead of the read-backs.
+    pub want_logits: bool,
+    /// Compute the whole prompt even if a prefix of it is cached.
+    pub recompute: bool,
+}
+
+/// A picture or a sound in a prompt, where placeholder ids stand for it.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// Positions of its placeholder ids in the prompt.
+    pub positions: Range<usize>,
+    /// A hash of its content: equal hashes count as equal content.
+    pub hash: u64,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Why it ended.
+    pub finish: Finish,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of the prompt whose keys and values were cached.
+    pub cached_tokens: usize,
+    /// Tokens of the answer.
+    pub tokens: usize,
+}
+
+/// A token that was drawn.
+pub struct Sampled<'a> {
+    /// Its id.
+    pub id: u32,
+    /// The logits [V] that it was drawn from, if they were asked for.
+    pub logits: Option<&'a [f32]>,
+}

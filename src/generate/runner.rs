@@ -1,0 +1,322 @@
+//! A model with its caches and the buffers of host and device: runs batches of rows, which may belong to different sequences.
+
+use super::adapters::{AdapterId, Adapters};
+use super::bits::BitSet;
+use super::plans::{Head, LOGIT_ROWS, MOST_ROWS, PlanKey, Plans, key_chunks, plan_logit_rows, plan_rows};
+use crate::device::{
+    BufferId, Compiled, Control, Device, EditsLayout, FROM_STATE, KvFormat, Layout, Pass, Plan, Pool, Row,
+    SamplingSlot, Tensor, Ticket, Usage,
+};
+use crate::error::Result;
+use crate::models::{Decoder, Wanted};
+use crate::ops::{KvCache, candidates, penalize, sample};
+use std::rc::Rc;
+
+/// Positions in a page of the KV cache.
+pub const PAGE: usize = 32;
+
+/// Rows that run together.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Rows of prompts with their tokens, and at most one row for each other sequence, with [`FROM_STATE`].
+    pub rows: Vec<Row>,
+    /// Indices of the rows that get logits.
+    pub gather: Vec<u32>,
+    /// What is computed from them.
+    pub head: Head,
+    /// The adapter of all rows.
+    pub adapter: Option<AdapterId>,
+    /// The most keys that a row attends to.
+    pub keys: usize,
+}
+
+/// What the device holds for a slot.
+#[derive(Clone)]
+struct SlotState {
+    sampling: SamplingSlot,
+    /// The biases in its edits.
+    bias: Vec<(u32, f32)>,
+    /// The mask in its edits.
+    mask: Vec<u32>,
+    /// Ids by position in `state`, for the leading positions that the host knows.
+    history: Vec<u32>,
+}
+
+/// A model that runs batches.
+pub struct ModelRunner {
+    /// Its weights are on the device.
+    pub model: Box<dyn Decoder>,
+    /// The adapters that batches may name.
+    pub adapters: Adapters,
+    /// Its recorded forward passes.
+    pub plans: Plans,
+    caches: Vec<KvCache>,
+    kv: KvFormat,
+    pool: Rc<Pool>,
+    control: Control,
+    control_buffer: BufferId,
+    state: BufferId,
+    edits: BufferId,
+    logits: BufferId,
+    slots: Vec<SlotState>,
+}
+
+/// The buffers whose size depends on the number of slots.
+struct Room {
+    caches: Vec<KvCache>,
+    control: BufferId,
+    state: BufferId,
+    edits: BufferId,
+}
+
+impl Room {
+    fn new(device: &mut Device, model: &dyn Decoder, layout: Layout, kv: KvFormat) -> Result<Room> {
+        let shape = model.shape();
+        let bytes = (layout.pages() * PAGE * shape.n_kv_heads) as u64 * 4 * kv.row_words(shape.head_dim) as u64;
+        let mut caches = Vec::with_capacity(shape.n_layers);
+        for _ in 0..shape.n_layers {
+            let mut buffer = || device.create_buffer("the KV cache", bytes, Usage::Kv);
+            let (keys, values) = (buffer()?, buffer()?);
+            caches.push(KvCache { keys, values, format: kv, n_kv_heads: shape.n_kv_heads, head_dim: shape.head_dim });
+        }
+        let control = device.create_buffer("control", layout.control_bytes(), Usage::Other)?;
+        let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
+        let edits = EditsLayout { vocabulary: shape.vocabulary }.bytes(layout.slots);
+        let edits = device.create_buffer("what requests change about logits", edits, Usage::Other)?;
+        Ok(Room { caches, control, state, edits })
+    }
+}
+
+impl SlotState {
+    fn new() -> Self {
+        SlotState { sampling: SamplingSlot::default(), bias: Vec::new(), mask: Vec::new(), history: Vec::new() }
+    }
+}
+
+impl ModelRunner {
+    /// Allocates the caches for `slots` sequences of `context` positions.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub async fn new(
+        device: &mut Device,
+        model: Box<dyn Decoder>,
+        context: usize,
+        kv: KvFormat,
+        slots: usize,
+    ) -> Result<Self> {
+        let layout = Layout { rows: MOST_ROWS, logit_rows: LOGIT_ROWS, slots, context, page: PAGE };
+        let Room { caches, control, state, edits } = Room::new(device, &*model, layout, kv)?;
+        let row_bytes = 4 * model.shape().vocabulary.next_multiple_of(4) as u64;
+        let logits = device.create_buffer("logits", row_bytes * LOGIT_ROWS as u64, Usage::Activations)?;
+        device.check().await?;
+        Ok(ModelRunner {
+            model,
+            adapters: Adapters::default(),
+            plans: Plans::default(),
+            caches,
+            kv,
+            pool: Rc::default(),
+            control: Control::new(layout),
+            control_buffer: control,
+            state,
+            edits,
+            logits,
+            slots: vec![SlotState::new(); slots],
+        })
+    }
+
+    /// Changes the number of sequences that there is room for. Plans are dropped, caches begin empty.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`; the runner cannot be used after it.
+    pub async fn set_slots(&mut self, device: &mut Device, slots: usize) -> Result<()> {
+        let layout = Layout { slots, ..self.layout() };
+        self.plans.clear();
+        for cache in self.caches.drain(..) {
+            device.free(cache.keys, Usage::Kv);
+            device.free(cache.values, Usage::Kv);
+        }
+        for buffer in [self.control_buffer, self.state, self.edits] {
+            device.free(buffer, Usage::Other);
+        }
+        let Room { caches, control, state, edits } = Room::new(device, &*self.model, layout, self.kv)?;
+        device.check().await?;
+        (self.caches, self.control_buffer, self.state, self.edits) = (caches, control, state, edits);
+        self.control = Control::new(layout);
+        self.slots = vec![SlotState::new(); slots];
+        Ok(())
+    }
+
+    /// Sizes of rows, slots and pages.
+    pub fn layout(&self) -> Layout {
+        self.control.layout
+    }
+
+    /// V, the ids that the model knows.
+    pub fn vocabulary(&self) -> usize {
+        self.model.shape().vocabulary
+    }
+
+    /// The most rows that the next chunk of a prompt may have.
+    pub fn chunk_rows(&self, device: &Device) -> usize {
+        self.plans.chunk_rows(device, self.model.shape().n_layers)
+    }
+
+    /// The plan for a single sampled row that attends to `keys` keys.
+    pub fn single_key(&self, device: &Device, head: Head, adapter: Option<AdapterId>, keys: usize) -> PlanKey {
+        let row = Row { slot: 0, position: 0, token: FROM_STATE };
+        self.key(device, &Batch { rows: vec![row], gather: vec![0], head, adapter, keys })
+    }
+
+    /// The plan that runs a batch.
+    pub fn key(&self, device: &Device, batch: &Batch) -> PlanKey {
+        let single = batch.rows.iter().filter(|row| row.token == FROM_STATE).count();
+        let rows = plan_rows(batch.rows.len() - single, single);
+        PlanKey {
+            rows,
+            logit_rows: plan_logit_rows(batch.head, rows, batch.gather.len()),
+            head: batch.head,
+            adapter: batch.adapter,
+            key_chunks: key_chunks(device, rows, batch.keys, self.layout().context),
+        }
+    }
+
+    /// Begins to compile a plan, unless it is compiled or being compiled.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` for its activations.
+    pub fn begin(&mut self, device: &mut Device, key: PlanKey) -> Result<()> {
+        if !self.plans.has(key) {
+            let plan = self.record(device, key)?;
+            self.plans.begin(device, key, plan);
+        }
+        Ok(())
+    }
+
+    /// Compiles a plan, unless it is compiled.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` for its activations, and those of the device.
+    pub async fn finish(&mut self, device: &mut Device, key: PlanKey) -> Result<&Compiled> {
+        self.begin(device, key)?;
+        self.plans.finish(device, key).await?;
+        Ok(self.plans.get(key))
+    }
+
+    fn record(&self, device: &mut Device, key: PlanKey) -> Result<Plan> {
+        let io = (self.control_buffer, self.state);
+        let logits = Tensor::new(self.logits, key.logit_rows, self.vocabulary());
+        let mut pass = Pass::new(device, &self.pool, key.rows, self.layout(), io);
+        pass.key_chunks = key.key_chunks;
+        pass.corrections = self.adapters.corrections(key.adapter);
+        let wanted = match key.head {
+            Head::None => Wanted::Cache,
+            Head::Logits | Head::Sample { penalties: true } => Wanted::Logits(&logits),
+            Head::Sample { penalties: false } => Wanted::Ranked(&logits, self.edits),
+        };
+        let mut ranked = self.model.forward(&mut pass, &self.caches, wanted)?;
+        if let Head::Sample { penalties: true } = key.head {
+            penalize(&mut pass, &logits);
+            ranked = Some(candidates(&mut pass, &logits, self.edits)?);
+        }
+        if let Some(candidates) = ranked {
+            sample(&mut pass, &logits, self.edits, &candidates);
+        }
+        Ok(pass.finish())
+    }
+
+    /// Records a batch's plan for measuring it, and makes the batch the next to run. → the plan and the buffer to read back.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` for its activations.
+    pub fn prepare(&mut self, device: &mut Device, batch: &Batch) -> Result<(Plan, BufferId)> {
+        self.write_control(device, batch);
+        let plan = self.record(device, self.key(device, batch))?;
+        Ok((plan, self.state))
+    }
+
+    /// Runs a batch; the ids that it draws are read back with the ticket, see [`Self::drawn`].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` for activations, and those of the device.
+    pub async fn run(&mut self, device: &mut Device, batch: &Batch) -> Result<Ticket> {
+        let key = self.key(device, batch);
+        if batch.rows.iter().any(|row| row.token != FROM_STATE) {
+            self.plans.note_chunk(key);
+        }
+        self.finish(device, key).await?;
+        self.write_control(device, batch);
+        device.run(self.plans.get(key), self.state, self.layout().result_bytes())
+    }
+
+    fn write_control(&mut self, device: &Device, batch: &Batch) {
+        self.control.set_rows(&batch.rows, &batch.gather);
+        if let Some(bytes) = self.control.take_changes() {
+            device.write(self.control_buffer, 0, bytes);
+        }
+    }
+
+    /// The id that a run has drawn for a slot, given the words that were read back.
+    pub fn drawn(&self, words: &[u32], slot: usize) -> u32 {
+        self.layout().result(words, slot)
+    }
+
+    /// From the next run on, the positions of a slot are in these pages, and those of a reused prefix hold `ids`.
+    pub fn set_sequence(&mut self, device: &Device, slot: usize, pages: &[u32], ids: &[u32]) {
+        self.control.set_pages(slot, pages);
+        if !self.slots[slot].history.starts_with(ids) {
+            device.write(self.state, self.layout().history_byte(slot), bytemuck::cast_slice(ids));
+        }
+        self.slots[slot].history.clear(); // the device writes behind them; see `note_history`
+    }
+
+    /// The slot's sequence has ended with these ids in `state`.
+    pub fn note_history(&mut self, slot: usize, ids: &[u32]) {
+        self.slots[slot].history = ids.to_vec();
+    }
+
+    /// From the next run on, a slot's tokens are drawn with these parameters and biases, and without a mask.
+    pub fn set_sampling(&mut self, device: &Device, slot: usize, sampling: SamplingSlot, bias: &[(u32, f32)]) {
+        if sampling.flags & SamplingSlot::BIAS != 0 && self.slots[slot].bias != bias {
+            let layout = EditsLayout { vocabulary: self.vocabulary() };
+            device.write(self.edits, layout.bias_at(slot), bytemuck::cast_slice(&layout.bias_words(bias)));
+            self.slots[slot].bias = bias.to_vec();
+        }
+        self.slots[slot].sampling = sampling;
+        self.control.set_sampling(slot, &sampling);
+    }
+
+    /// From the next run on, only these ids are drawn for a slot; `None`: all may be. A mask is written only if it differs
+    /// from the slot's last one.
+    pub fn set_mask(&mut self, device: &Device, slot: usize, allowed: Option<&BitSet>) {
+        let state = &mut self.slots[slot];
+        let mut sampling = state.sampling;
+        sampling.flags &= !SamplingSlot::MASK;
+        if let Some(allowed) = allowed {
+            sampling.flags |= SamplingSlot::MASK;
+            if state.mask != allowed.words() {
+                let at = EditsLayout { vocabulary: self.model.shape().vocabulary }.mask_at(slot);
+                device.write(self.edits, at, bytemuck::cast_slice(allowed.words()));
+                state.mask = allowed.words().to_vec();
+            }
+        }
+        state.sampling = sampling;
+        self.control.set_sampling(slot, &sampling);
+    }
+
+    /// Logits [rows, V] of the last run, from the gathered row `first` on, without padding.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn read_logits(&self, device: &Device, first: usize, rows: usize) -> Result<Vec<f32>> {
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        let vocabulary = self.vocabulary();
+        let stride = vocabulary.next_multiple_of(4);
+        let words = device.read(self.logits, (4 * first * stride) as u64, (4 * rows * stride) as u64).await?;
+        let rows = words.chunks_exact(stride).flat_map(|row| &row[..vocabulary]);
+        Ok(rows.map(|&word| f32::from_bits(word)).collect())
+    }
+}

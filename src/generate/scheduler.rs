@@ -1,0 +1,342 @@
+//! Serves requests together: composes batches from the rows of all sequences and hands each its tokens.
+//!
+//! A batch has a chunk of the prompts that are still to be computed, and the newest token of every sequence whose prompt is
+//! computed; all of them use the same adapter. Batches run ahead of their read-backs unless the next depends on them.
+
+use super::adapters::AdapterId;
+use super::pages::Pages;
+use super::plans::{Head, MOST_ROWS};
+use super::request::{Finish, Outcome, Request, Sampled};
+use super::runner::{Batch, ModelRunner};
+use super::sequence::{Listener, Place, Sequence, SequenceId};
+use crate::device::{Breathe, Device, FROM_STATE, RUN_AHEAD, Row, Ticket};
+use crate::error::{Error, Result};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// A run whose read-back has not been waited for.
+struct Flight {
+    ticket: Ticket,
+    /// Sequences with rows in it.
+    members: Vec<SequenceId>,
+    /// Those for which a token was drawn, by gathered row.
+    drawn: Vec<SequenceId>,
+    /// A prompt is not complete after it: the time it takes bounds the rows of the next chunk.
+    is_part: bool,
+}
+
+/// The rows of a batch, by the sequences that they belong to.
+struct Composed {
+    batch: Batch,
+    members: Vec<SequenceId>,
+    drawn: Vec<SequenceId>,
+    is_part: bool,
+}
+
+/// Requests that are served together. It borrows the generator, so nothing else runs on it meanwhile.
+pub struct Scheduler<'g, 'l> {
+    device: &'g mut Device,
+    runner: &'g mut ModelRunner,
+    pages: &'g mut Pages,
+    /// Ends all of them when it is set.
+    interrupted: Rc<Cell<bool>>,
+    waiting: VecDeque<Sequence<'l>>,
+    served: Vec<Sequence<'l>>,
+    in_flight: VecDeque<Flight>,
+    ended: Vec<(SequenceId, Outcome)>,
+    next: u64,
+    turn: u64,
+}
+
+impl<'g, 'l> Scheduler<'g, 'l> {
+    pub(super) fn new(
+        device: &'g mut Device,
+        runner: &'g mut ModelRunner,
+        pages: &'g mut Pages,
+        interrupted: Rc<Cell<bool>>,
+    ) -> Self {
+        Scheduler {
+            device,
+            runner,
+            pages,
+            interrupted,
+            waiting: VecDeque::new(),
+            served: Vec::new(),
+            in_flight: VecDeque::new(),
+            ended: Vec::new(),
+            next: 0,
+            turn: 0,
+        }
+    }
+
+    /// Adds a request, to be computed with `adapter` or without one. The listener gets its tokens during [`Self::step`].
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`.
+    pub fn submit(
+        &mut self,
+        request: Request,
+        adapter: Option<AdapterId>,
+        listener: Listener<'l>,
+    ) -> Result<SequenceId> {
+        check_prompt(self.runner, &request.prompt)?;
+        request.sampling.validate(self.runner.vocabulary())?;
+        let id = SequenceId(self.next);
+        self.next += 1;
+        // Each position of the context holds one token; the last sampled one needs none.
+        let room = self.runner.layout().context - (request.prompt.len() - request.begun) + 1;
+        let most = request.max_tokens.unwrap_or(room).min(room);
+        let begun = request.begun;
+        let mut sequence = Sequence::new(id, request, adapter, most, listener);
+        if most <= begun {
+            let contents = sequence.contents(sequence.ids.len());
+            if !sequence.request.recompute {
+                sequence.cached_tokens = self.pages.reusable(adapter, &contents);
+            }
+            self.ended.push((id, sequence.outcome(Finish::Length)));
+        } else {
+            self.waiting.push_back(sequence);
+        }
+        Ok(id)
+    }
+
+    /// The outcome of a sequence that has ended, removed from here.
+    pub fn outcome(&mut self, id: SequenceId) -> Option<Outcome> {
+        let at = self.ended.iter().position(|(ended, _)| *ended == id)?;
+        Some(self.ended.swap_remove(at).1)
+    }
+
+    /// Submits as many runs as may be in flight, waits for the oldest and hands out its tokens. `false`: all sequences have
+    /// ended, and no run is in flight.
+    ///
+    /// # Errors
+    /// `DEVICE_LOST` and others of the device. All sequences are gone then, without an outcome.
+    pub async fn step(&mut self, breathe: &Breathe) -> Result<bool> {
+        let result = self.take_turn(breathe).await;
+        if result.is_err() {
+            self.abandon().await;
+        }
+        result
+    }
+
+    async fn take_turn(&mut self, breathe: &Breathe) -> Result<bool> {
+        self.end_what_is_over();
+        self.admit().await?;
+        while self.may_submit()
+            && let Some(composed) = self.compose()
+        {
+            let ticket = self.runner.run(self.device, &composed.batch).await?;
+            let Composed { members, drawn, is_part, .. } = composed;
+            self.in_flight.push_back(Flight { ticket, members, drawn, is_part });
+        }
+        let Some(flight) = self.in_flight.pop_front() else {
+            // A sequence that cannot continue was found while composing, and ends in the next turn.
+            return Ok(!self.served.is_empty() || !self.waiting.is_empty());
+        };
+        if !self.served.iter().any(|sequence| flight.members.contains(&sequence.id)) {
+            // It ran ahead in vain; a lost device has been reported by the run that met it.
+            let _ = self.device.wait(flight.ticket).await;
+            return Ok(true);
+        }
+        let words = self.device.wait(flight.ticket).await?;
+        breathe().await;
+        for (row, id) in flight.drawn.into_iter().enumerate() {
+            if self.interrupted.get() {
+                break;
+            }
+            self.hand_out(&words, row, id).await?;
+        }
+        Ok(true)
+    }
+
+    /// Ends sequences that were interrupted or have all their tokens.
+    fn end_what_is_over(&mut self) {
+        if self.interrupted.get() {
+            for sequence in std::mem::take(&mut self.waiting) {
+                self.ended.push((sequence.id, sequence.outcome(Finish::Abort)));
+            }
+        }
+        for i in (0..self.served.len()).rev() {
+            let sequence = &self.served[i];
+            if self.interrupted.get() {
+                self.end(i, Finish::Abort);
+            } else if sequence.received() == sequence.most {
+                let finish = sequence.at_most;
+                self.end(i, finish);
+            }
+        }
+    }
+
+    /// Ends a served sequence and returns its place. Its rows in flight may still write to its pages; that is harmless, since
+    /// runs are executed in order, and a later owner writes each position before reading it.
+    fn end(&mut self, at: usize, finish: Finish) {
+        let mut sequence = self.served.remove(at);
+        let computed = sequence.computed();
+        let contents = sequence.contents(computed);
+        let place = sequence.place.take().expect("it was served");
+        self.pages.release(place.lease, contents);
+        self.runner.note_history(place.slot, &sequence.ids[..computed]);
+        self.ended.push((sequence.id, sequence.outcome(finish)));
+    }
+
+    /// Gives slots and pages to waiting sequences, in order, while there are any.
+    async fn admit(&mut self) -> Result<()> {
+        while let Some(sequence) = self.waiting.front() {
+            let taken = |slot: &usize| self.served.iter().any(|sequence| sequence.slot() == *slot);
+            let slot = (0..self.runner.layout().slots).find(|slot| !taken(slot));
+            let Some(slot) = slot else { return Ok(()) };
+            let contents = sequence.contents(sequence.ids.len());
+            let (positions, reuse) = (sequence.positions(), !sequence.request.recompute);
+            let Some(lease) = self.pages.acquire(sequence.adapter, &contents, positions, reuse) else { return Ok(()) };
+            let Some(mut sequence) = self.waiting.pop_front() else { return Ok(()) };
+            let reused = lease.reused;
+            (sequence.prefilled, sequence.cached_tokens) = (reused, reused);
+            self.runner.set_sequence(self.device, slot, &lease.pages, &sequence.ids[..reused]);
+            self.runner.set_sampling(self.device, slot, sequence.sampling(), &sequence.request.sampling.logit_bias);
+            sequence.place = Some(Place { slot, lease });
+            let (adapter, prompt) = (sequence.adapter, sequence.request.prompt.len());
+            let head = Head::Sample { penalties: sequence.request.sampling.has_penalties() };
+            let end = sequence.prompt_tokens() + sequence.most;
+            self.served.push(sequence);
+            // Before prefill, so that decode starts, and goes on, without a pause.
+            let [first, last] = [prompt, end].map(|keys| self.runner.single_key(self.device, head, adapter, keys));
+            self.runner.finish(self.device, first).await?;
+            self.runner.begin(self.device, last)?;
+        }
+        Ok(())
+    }
+
+    /// Whether another run may follow those in flight.
+    fn may_submit(&self) -> bool {
+        // The CPU executor computes within `run`, so that running ahead gains nothing; the logits buffer holds the last run's.
+        let is_single = self.device.is_cpu() || self.served.iter().any(|sequence| sequence.request.want_logits);
+        let depth = if is_single { 1 } else { RUN_AHEAD };
+        self.in_flight.len() < depth && !self.in_flight.back().is_some_and(|flight| flight.is_part)
+    }
+
+    /// The rows of the next run, if any can be submitted now; their sequences count them as submitted.
+    fn compose(&mut self) -> Option<Composed> {
+        self.end_what_cannot_go_on();
+        let ready = |sequence: &&Sequence| sequence.may_draw();
+        // The sequence that has waited longest decides which adapter is next.
+        let adapter = self.served.iter().filter(ready).min_by_key(|sequence| (sequence.turn, sequence.id))?.adapter;
+        self.turn += 1;
+        let members = self.served.iter().filter(|sequence| sequence.adapter == adapter && sequence.may_draw());
+        let singles = members.clone().filter(|sequence| sequence.is_prefilled()).count();
+        let of_prompts = members.count() > singles;
+        // A prompt gets at least one row, however many other sequences there are.
+        let most = if of_prompts { self.runner.chunk_rows(self.device).saturating_sub(singles).max(1) } else { 0 };
+        let mut left = most.min(MOST_ROWS - singles);
+        let (mut rows, mut gather) = (Vec::new(), Vec::new());
+        let (mut members, mut drawn) = (Vec::new(), Vec::new());
+        let (mut penalties, mut keys, mut is_part) = (false, 0, false);
+        for sequence in self.served.iter_mut().filter(|sequence| sequence.adapter == adapter && sequence.may_draw()) {
+            let slot = sequence.slot();
+            if sequence.is_prefilled() {
+                rows.push(Row { slot: slot as u32, position: 0, token: FROM_STATE });
+                keys = keys.max(sequence.prompt_tokens() + sequence.submitted);
+            } else {
+                let first = sequence.prefilled;
+                let prompt = &sequence.request.prompt;
+                let last = prompt.len().min(first + left);
+                if last == first {
+                    continue;
+                }
+                let tokens = (first as u32..).zip(&prompt[first..last]);
+                rows.extend(tokens.map(|(position, &token)| Row { slot: slot as u32, position, token }));
+                (left, keys) = (left - (last - first), keys.max(last));
+                sequence.prefilled = last;
+                let contents = sequence.contents(last);
+                self.pages.note(&sequence.place.as_ref().expect("it is being served").lease, contents);
+            }
+            members.push(sequence.id);
+            sequence.turn = self.turn;
+            if !sequence.is_prefilled() {
+                is_part = true;
+                continue;
+            }
+            gather.push(rows.len() as u32 - 1);
+            drawn.push(sequence.id);
+            penalties |= sequence.request.sampling.has_penalties();
+            let allowed = sequence.allowed(self.runner.vocabulary());
+            self.runner.set_mask(self.device, slot, allowed);
+            sequence.note_draw();
+        }
+        let head = if gather.is_empty() { Head::None } else { Head::Sample { penalties } };
+        Some(Composed { batch: Batch { rows, gather, head, adapter, keys }, members, drawn, is_part })
+    }
+
+    /// Sequences whose constraints allow no id get no more tokens.
+    fn end_what_cannot_go_on(&mut self) {
+        let vocabulary = self.runner.vocabulary();
+        for sequence in self.served.iter_mut().filter(|sequence| sequence.may_draw()) {
+            if sequence.allowed(vocabulary).is_some_and(|allowed| allowed.is_empty()) {
+                (sequence.most, sequence.at_most) = (sequence.submitted, Finish::Stop);
+            }
+        }
+    }
+
+    /// Gives a sequence the token that a run has drawn for it, unless it has ended.
+    async fn hand_out(&mut self, words: &[u32], row: usize, id: SequenceId) -> Result<()> {
+        let Some(at) = self.served.iter().position(|sequence| sequence.id == id) else { return Ok(()) };
+        let sequence = &mut self.served[at];
+        let token = self.runner.drawn(words, sequence.slot());
+        if sequence.request.stop_ids.contains(&token) {
+            self.end(at, Finish::Stop);
+            return Ok(());
+        }
+        sequence.push(token);
+        let logits = match sequence.request.want_logits {
+            true => Some(self.runner.read_logits(self.device, row, 1).await?),
+            false => None,
+        };
+        if (sequence.listener)(Sampled { id: token, logits: logits.as_deref() }).is_break() {
+            self.end(at, Finish::Stop);
+        }
+        Ok(())
+    }
+
+    /// After an error it is unknown what the caches hold: waits for the runs in flight and forgets all contents.
+    async fn abandon(&mut self) {
+        for flight in self.in_flight.drain(..) {
+            let _ = self.device.wait(flight.ticket).await; // the error is known already
+        }
+        self.waiting.clear();
+        self.give_up();
+        self.pages.forget();
+    }
+
+    /// Returns the places of all sequences.
+    fn give_up(&mut self) {
+        for mut sequence in self.served.drain(..) {
+            let place = sequence.place.take().expect("it was served");
+            self.pages.release(place.lease, Vec::new());
+            self.runner.note_history(place.slot, &[]);
+        }
+    }
+}
+
+impl Drop for Scheduler<'_, '_> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// Checks that the model can compute a prompt.
+///
+/// # Errors
+/// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`.
+pub fn check_prompt(runner: &ModelRunner, prompt: &[u32]) -> Result<()> {
+    let (vocabulary, context) = (runner.vocabulary(), runner.layout().context);
+    if prompt.is_empty() {
+        return Err(Error::invalid("prompt", "is empty; give at least one token"));
+    }
+    if let Some(id) = prompt.iter().find(|&&id| id as usize >= vocabulary) {
+        return Err(Error::invalid("prompt", format!("has the id {id}, but the vocabulary has {vocabulary}")));
+    }
+    if prompt.len() > context {
+        return Err(Error::ContextOverflow { prompt: prompt.len(), context });
+    }
+    Ok(())
+}
