@@ -5,11 +5,11 @@
 
 use super::adapters::AdapterId;
 use super::pages::Pages;
-use super::plans::{Head, MOST_ROWS};
+use super::plans::Head;
 use super::request::{Finish, Outcome, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::sequence::{Listener, Place, Sequence, SequenceId};
-use crate::device::{Breathe, Device, FROM_STATE, RUN_AHEAD, Row, Ticket};
+use crate::device::{Breathe, Device, RUN_AHEAD, Ticket};
 use crate::error::{Error, Result};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -183,7 +183,7 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     /// Gives slots and pages to waiting sequences, in order, while there are any.
     async fn admit(&mut self) -> Result<()> {
         while let Some(sequence) = self.waiting.front() {
-            let taken = |slot: &usize| self.served.iter().any(|sequence| sequence.slot() == *slot);
+            let taken = |slot: &usize| self.served.iter().any(|sequence| sequence.place().slot == *slot);
             let slot = (0..self.runner.layout().slots).find(|slot| !taken(slot));
             let Some(slot) = slot else { return Ok(()) };
             let contents = sequence.contents(sequence.ids.len());
@@ -218,40 +218,26 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     /// The rows of the next run, if any can be submitted now; their sequences count them as submitted.
     fn compose(&mut self) -> Option<Composed> {
         self.end_what_cannot_go_on();
-        let ready = |sequence: &&Sequence| sequence.may_draw();
-        // The sequence that has waited longest decides which adapter is next.
-        let adapter = self.served.iter().filter(ready).min_by_key(|sequence| (sequence.turn, sequence.id))?.adapter;
+        let adapter = self.next_adapter()?;
+        let mut left = self.prompt_rows(adapter);
         self.turn += 1;
-        let members = self.served.iter().filter(|sequence| sequence.adapter == adapter && sequence.may_draw());
-        let singles = members.clone().filter(|sequence| sequence.is_prefilled()).count();
-        let of_prompts = members.count() > singles;
-        // A prompt gets at least one row, however many other sequences there are.
-        let most = if of_prompts { self.runner.chunk_rows(self.device).saturating_sub(singles).max(1) } else { 0 };
-        let mut left = most.min(MOST_ROWS - singles);
-        let (mut rows, mut gather) = (Vec::new(), Vec::new());
-        let (mut members, mut drawn) = (Vec::new(), Vec::new());
-        let (mut penalties, mut keys, mut is_part) = (false, 0, false);
+        let (mut rows, mut gather, mut keys, mut penalties) = (Vec::new(), Vec::new(), 0, false);
+        let (mut members, mut drawn, mut is_part) = (Vec::new(), Vec::new(), false);
         for sequence in self.served.iter_mut().filter(|sequence| sequence.adapter == adapter && sequence.may_draw()) {
-            let slot = sequence.slot();
-            if sequence.is_prefilled() {
-                rows.push(Row { slot: slot as u32, position: 0, token: FROM_STATE });
-                keys = keys.max(sequence.prompt_tokens() + sequence.submitted);
-            } else {
-                let first = sequence.prefilled;
-                let prompt = &sequence.request.prompt;
-                let last = prompt.len().min(first + left);
-                if last == first {
-                    continue;
-                }
-                let tokens = (first as u32..).zip(&prompt[first..last]);
-                rows.extend(tokens.map(|(position, &token)| Row { slot: slot as u32, position, token }));
-                (left, keys) = (left - (last - first), keys.max(last));
-                sequence.prefilled = last;
-                let contents = sequence.contents(last);
-                self.pages.note(&sequence.place.as_ref().expect("it is being served").lease, contents);
+            let of_prompt = !sequence.is_prefilled();
+            let own = sequence.next_rows(left);
+            if own.is_empty() {
+                continue;
             }
+            if of_prompt {
+                left -= own.len();
+                let contents = sequence.contents(sequence.prefilled);
+                self.pages.note(&sequence.place().lease, contents);
+            }
+            rows.extend(own);
             members.push(sequence.id);
             sequence.turn = self.turn;
+            keys = keys.max(sequence.keys());
             if !sequence.is_prefilled() {
                 is_part = true;
                 continue;
@@ -259,12 +245,29 @@ impl<'g, 'l> Scheduler<'g, 'l> {
             gather.push(rows.len() as u32 - 1);
             drawn.push(sequence.id);
             penalties |= sequence.request.sampling.has_penalties();
-            let allowed = sequence.allowed(self.runner.vocabulary());
-            self.runner.set_mask(self.device, slot, allowed);
+            let slot = sequence.place().slot;
+            self.runner.set_mask(self.device, slot, sequence.allowed(self.runner.vocabulary()));
             sequence.note_draw();
         }
         let head = if gather.is_empty() { Head::None } else { Head::Sample { penalties } };
         Some(Composed { batch: Batch { rows, gather, head, adapter, keys }, members, drawn, is_part })
+    }
+
+    /// The adapter of the sequence that has waited longest, among those that can have rows now; `None` if there is none.
+    fn next_adapter(&self) -> Option<Option<AdapterId>> {
+        let ready = self.served.iter().filter(|sequence| sequence.may_draw());
+        ready.min_by_key(|sequence| (sequence.turn, sequence.id)).map(|sequence| sequence.adapter)
+    }
+
+    /// The most rows of prompts in the next run, which also has the newest token of each other sequence.
+    fn prompt_rows(&self, adapter: Option<AdapterId>) -> usize {
+        let members = self.served.iter().filter(|sequence| sequence.adapter == adapter && sequence.may_draw());
+        let (singles, prompts): (Vec<_>, Vec<_>) = members.partition(|sequence| sequence.is_prefilled());
+        match prompts.is_empty() {
+            true => 0,
+            // One row at least, however many other sequences there are.
+            false => self.runner.chunk_rows(self.device).saturating_sub(singles.len()).max(1),
+        }
     }
 
     /// Sequences whose constraints allow no id get no more tokens.
@@ -281,7 +284,7 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     async fn hand_out(&mut self, words: &[u32], row: usize, id: SequenceId) -> Result<()> {
         let Some(at) = self.served.iter().position(|sequence| sequence.id == id) else { return Ok(()) };
         let sequence = &mut self.served[at];
-        let token = self.runner.drawn(words, sequence.slot());
+        let token = self.runner.drawn(words, sequence.place().slot);
         if sequence.request.stop_ids.contains(&token) {
             self.end(at, Finish::Stop);
             return Ok(());

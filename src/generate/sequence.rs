@@ -5,7 +5,7 @@ use super::bits::BitSet;
 use super::constraint::{Constraint, MinTokens, UNKNOWN_ID};
 use super::pages::{Content, Lease};
 use super::request::{Finish, Outcome, Request, Sampled};
-use crate::device::SamplingSlot;
+use crate::device::{FROM_STATE, Row, SamplingSlot};
 use std::ops::ControlFlow;
 
 /// A request among those that a scheduler serves; no number comes twice.
@@ -98,9 +98,9 @@ impl<'l> Sequence<'l> {
         self.ids.len() - self.prompt_tokens()
     }
 
-    /// The slot of a sequence that is being served.
-    pub fn slot(&self) -> usize {
-        self.place.as_ref().expect("it is being served").slot
+    /// The place of a sequence that is being served. Panics if it waits.
+    pub fn place(&self) -> &Place {
+        self.place.as_ref().expect("it is being served")
     }
 
     /// Whether the whole prompt has been submitted.
@@ -116,6 +116,26 @@ impl<'l> Sequence<'l> {
     /// Whether nothing in the sequence itself keeps it from having rows in the next run.
     pub fn may_draw(&self) -> bool {
         self.submitted < self.most && (self.may_run_ahead() || self.submitted == self.received())
+    }
+
+    /// Its rows in the next run: at most `most` of the prompt, which then count as submitted, or the newest token.
+    pub fn next_rows(&mut self, most: usize) -> Vec<Row> {
+        let slot = self.place().slot as u32;
+        if self.is_prefilled() {
+            return vec![Row { slot, position: 0, token: FROM_STATE }];
+        }
+        let first = self.prefilled;
+        self.prefilled = self.request.prompt.len().min(first + most);
+        let tokens = (first as u32..).zip(&self.request.prompt[first..self.prefilled]);
+        tokens.map(|(position, &token)| Row { slot, position, token }).collect()
+    }
+
+    /// Keys that the last of its submitted rows attends to, before the draw is noted.
+    pub fn keys(&self) -> usize {
+        match self.submitted > self.request.begun {
+            true => self.prompt_tokens() + self.submitted,
+            false => self.prefilled,
+        }
     }
 
     /// The ids that the next token may be; `None` if all are allowed.
