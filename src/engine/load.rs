@@ -3,7 +3,7 @@
 use super::size::{check_size, device_bytes, matrix_formats, quantization};
 use super::work::Work;
 use crate::chat::ChatTemplate;
-use crate::device::{Device, NoGpu};
+use crate::device::Device;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
@@ -11,8 +11,7 @@ use crate::load::{Allocator, Shape};
 use crate::lora::LoraTargets;
 use crate::models::{self, Architecture, Model};
 use crate::ops::threads;
-use crate::select::compare_devices::{self, Throughput};
-use crate::select::{LoadOptions, LoadProgress, Verdict, self_test};
+use crate::select::{LoadOptions, LoadProgress, Verdict, proven_device};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind};
 use serde::Serialize;
@@ -115,7 +114,8 @@ pub(super) async fn build(
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<Built> {
     let &ModelPlan { architecture, ref shape, context } = plan;
-    let (mut device, verdict) = proven_device(checkpoint, plan, options, on_progress).await?;
+    let formats = matrix_formats(checkpoint, options);
+    let (mut device, verdict) = proven_device(architecture, shape, &formats, options, on_progress).await?;
     let planned = device_bytes(checkpoint, shape, context, options, device.is_cpu());
     check_size(shape, planned, device.info())?;
     let most = device.info().limits.max_buffer_bytes;
@@ -138,59 +138,6 @@ pub(super) async fn build(
     work.warm_up().await?;
     work.device().check().await?;
     Ok(Built { work, places, verdict })
-}
-
-/// The device, computing in a way that is known to be right there. Where none is, or where the CPU is faster for this
-/// model, the CPU, if that may be.
-async fn proven_device(
-    checkpoint: &Checkpoint,
-    &ModelPlan { architecture, ref shape, .. }: &ModelPlan,
-    options: &LoadOptions,
-    on_progress: &mut dyn FnMut(LoadProgress),
-) -> Result<(Device, Option<Verdict>)> {
-    let mut device = options.device.open().await?;
-    if device.is_cpu() || !options.self_test.run {
-        return Ok((device, None));
-    }
-    let formats = matrix_formats(checkpoint, options);
-    let format = formats[0];
-    let mut verdict = match self_test::verify(device.info(), options, &formats, on_progress).await {
-        // The adapter was there, and gives no device any more.
-        Err(error @ Error::WebGpuUnavailable { .. }) if options.device.is_open() => {
-            device.destroy();
-            return Ok((Device::cpu_instead(NoGpu::Unavailable, error.to_string()), None));
-        }
-        verdict => verdict?,
-    };
-    let why_not = match verdict.tuning() {
-        Ok(tuning) => {
-            device.set_tuning(tuning);
-            let may_choose = options.device.is_open() && compare_devices::is_worth_measuring(architecture, shape);
-            if may_choose && verdict.throughput.is_none() {
-                // Where that fails, the proven device is as good as any.
-                verdict.throughput =
-                    Throughput::measure(tuning, format).await.map_err(|error| log::warn!("{error}")).ok();
-            }
-            let throughput = verdict.throughput.filter(|_| may_choose);
-            throughput
-                .and_then(|measured| measured.why_cpu(shape, architecture.is_encoder()))
-                .map(|why| (NoGpu::Slower, why))
-        }
-        Err(reason) => {
-            let reason = format!("the graphics adapter ({}) is not used: {reason}", device.info().name());
-            if !options.device.is_open() {
-                device.destroy();
-                let facts = json!({ "device": device.info(), "demoted": verdict.demoted });
-                return Err(Error::WebGpuUnavailable { reason, facts });
-            }
-            Some((NoGpu::WrongResults, reason))
-        }
-    };
-    if let Some((code, reason)) = why_not {
-        device.destroy();
-        device = Device::cpu_instead(code, reason);
-    }
-    Ok((device, Some(verdict)))
 }
 
 pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {

@@ -14,7 +14,7 @@ pub struct Verdict {
     /// Variants that are wrong.
     pub demoted: Vec<Demoted>,
     /// Its speed and the CPU's, where they were compared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "paces", default, skip_serializing_if = "Option::is_none")]
     pub throughput: Option<Throughput>,
 }
 
