@@ -25,7 +25,7 @@ pub struct Loader<'a> {
     /// Its sizes.
     pub shape: Shape,
     /// Positions to make tables for.
-    pub context: usize,
+    pub(super) context: usize,
     /// Its tensors under our names.
     pub tensors: Tensors<'a>,
     record: Record,

@@ -20,7 +20,7 @@ pub struct Parts<'p, 'a> {
     /// Its sizes.
     pub shape: Shape,
     /// The norm that it has throughout.
-    pub norm: NormStyle,
+    norm: NormStyle,
     /// The activation that it has throughout.
     pub activation: Activation,
 }
