@@ -78,8 +78,10 @@ pub struct RenderOptions {
 }
 
 impl ChatTemplate {
-    /// Compiles a template. `bos` and `eos` are the texts of the tokens, which templates put around turns. Syntax errors
-    /// are [`Error::Template`] with their line.
+    /// Compiles a template. `bos` and `eos` are the texts of the tokens, which templates put around turns.
+    ///
+    /// # Errors
+    /// [`Error::Template`] for a syntax error, with its line.
     pub fn new(source: &str, bos: Option<&str>, eos: Option<&str>) -> Result<Self> {
         let tokens = [("bos_token", bos), ("eos_token", eos)];
         let tokens = tokens.into_iter().filter_map(|(name, text)| Some((name.into(), text?.into())));
@@ -88,6 +90,9 @@ impl ChatTemplate {
 
     /// The templates of a checkpoint, or those of the family that its vocabulary hints at, or `None`. `tokenizer` is the
     /// checkpoint's own; it knows the texts of BOS and EOS where no configuration names them.
+    ///
+    /// # Errors
+    /// [`Error::Template`] for a syntax error, [`Error::Format`] where a file says something that is no template.
     pub fn from_checkpoint(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>) -> Result<Option<Self>> {
         let tokens = find::special_tokens(checkpoint.tokenizer_config(), tokenizer);
         let sources = find::sources(checkpoint)?;
@@ -100,12 +105,18 @@ impl ChatTemplate {
     }
 
     /// The sources of a checkpoint's templates, by name.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where GGUF's key holds no text.
     pub fn sources(checkpoint: &Checkpoint) -> Result<Vec<(String, &str)>> {
         find::sources(checkpoint)
     }
 
     /// A template that a request brings along: one of our own by its name (`chatml`, `llama-3`, …), or Jinja.
-    /// `checkpoint` is what the model has, where it has one. Another name is `INVALID_REQUEST`.
+    /// `checkpoint` is what the model has, where it has one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for a name that no template has, [`Error::Template`] for a syntax error.
     pub fn from_request(template: &str, model: Option<&Self>, tokenizer: Option<&Tokenizer>) -> Result<Self> {
         let tokens = match model {
             Some(model) => model.tokens.clone(),
@@ -157,11 +168,17 @@ impl ChatTemplate {
     }
 
     /// Whether the template that `options` choose looks at a variable, such as `tools`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for a template that the model does not have.
     pub fn uses(&self, variable: &str, options: &RenderOptions) -> Result<bool> {
         Ok(self.choose(options)?.undeclared_variables(false).contains(variable))
     }
 
     /// How an answer begins that calls a tool; see [`tool_calls::opening`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for a template that the model does not have.
     pub fn call_opening(&self, name: Option<&str>, options: &RenderOptions) -> Result<Option<String>> {
         Ok(tool_calls::opening(self.choose(options)?.source(), name))
     }
@@ -182,7 +199,10 @@ impl ChatTemplate {
     }
 
     /// Renders the prompt. `messages` are OpenAI's (`role`, `content`, `tool_calls`, …), passed to the template as they
-    /// are. What the template refuses, and what it cannot do, is [`Error::Template`] with the line and the reason.
+    /// are.
+    ///
+    /// # Errors
+    /// [`Error::Template`] with the line and the reason: what the template refuses, and what it cannot do.
     pub fn render(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
         let mut messages: Vec<Value> = messages.iter().map(messages::with_reasoning).collect();
         let continued = match options.continue_final_message {
@@ -219,6 +239,9 @@ impl ChatTemplate {
     /// As [`Self::render`], of messages as OpenAI's clients send them: the arguments of tool calls as JSON text, texts in
     /// parts. Most templates want the former as objects and the latter as one text; for those that don't, the messages
     /// are tried as they came.
+    ///
+    /// # Errors
+    /// [`Error::Template`], as [`Self::render`].
     pub fn render_request(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
         match messages::plain(messages) {
             None => self.render(messages, options),

@@ -13,6 +13,7 @@ use serde_json::Value;
 /// A call of a tool, as OpenAI's `function`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolCall {
+    /// The name of the function.
     pub name: String,
     /// The text of a JSON object.
     pub arguments: String,
@@ -60,7 +61,9 @@ pub fn markers() -> impl Iterator<Item = &'static str> {
 /// What a piece of an answer amounts to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
+    /// Text to show.
     pub text: String,
+    /// Calls that are complete.
     pub calls: Vec<ToolCall>,
 }
 

@@ -11,29 +11,40 @@ pub struct BufferId(pub(crate) u32);
 /// What a buffer is for: the account in `info.memory` has a line for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
+    /// A model's weights.
     Weights,
     /// LoRA adapters.
     Adapters,
+    /// The KV cache.
     Kv,
+    /// What a forward computes on its way.
     Activations,
+    /// Control, state, read-backs and whatever else.
     Other,
 }
 
 /// Bytes on the device by kind.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Memory {
+    /// Of the model.
     pub weights: u64,
+    /// Of LoRA adapters.
     pub adapters: u64,
+    /// Of the KV cache.
     pub kv: u64,
+    /// Of activations.
     pub activations: u64,
+    /// Of everything else.
     pub other: u64,
 }
 
 impl Memory {
+    /// Enters a new buffer.
     pub fn add(&mut self, usage: Usage, bytes: u64) {
         *self.line(usage) += bytes;
     }
 
+    /// Strikes out a freed one.
     pub fn sub(&mut self, usage: Usage, bytes: u64) {
         *self.line(usage) -= bytes;
     }
@@ -48,6 +59,7 @@ impl Memory {
         }
     }
 
+    /// Of all kinds.
     pub fn total(&self) -> u64 {
         self.weights + self.adapters + self.kv + self.activations + self.other
     }
@@ -56,17 +68,23 @@ impl Memory {
 /// A matrix of weights [rows, columns] on the device, split by rows where one binding would be too large.
 #[derive(Debug, Clone)]
 pub struct Weight {
+    /// How numbers are packed.
     pub format: Format,
+    /// Outputs of a linear layer.
     pub rows: usize,
+    /// Inputs of a linear layer.
     pub columns: usize,
+    /// All rows, in order.
     pub pieces: Vec<WeightPiece>,
 }
 
 /// Consecutive rows of a [`Weight`] in one buffer.
 #[derive(Debug, Clone)]
 pub struct WeightPiece {
+    /// Where they lie.
     pub buffer: BufferId,
     /// The row of the buffer at which they begin: others may lie before them.
     pub at: usize,
+    /// Which rows of the weight they are.
     pub rows: Range<usize>,
 }

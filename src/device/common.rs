@@ -10,13 +10,21 @@ use std::cell::Cell;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counters {
+    /// Command buffers given to the queue.
     pub submits: u64,
+    /// Kernels run.
     pub dispatches: u64,
+    /// Buffers created.
     pub buffers: u64,
+    /// Bind groups created.
     pub bind_groups: u64,
+    /// Pipelines compiled.
     pub pipelines: u64,
+    /// Read-back buffers mapped.
     pub maps: u64,
+    /// From host to device.
     pub bytes_written: u64,
+    /// From device to host.
     pub bytes_read: u64,
 }
 

@@ -16,19 +16,25 @@ pub type Breathe = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// One of the executors.
 pub enum Device {
+    /// wgpu natively, WebGPU in the browser.
     Gpu(Box<Gpu>),
+    /// Twins, or their faster versions.
     Cpu(Box<Cpu>),
 }
 
 /// A plan that an executor is making ready.
 pub enum Compiling {
+    /// Pipelines are being made.
     Gpu(gpu::Compiling),
+    /// Nothing is to be made.
     Cpu(Plan),
 }
 
 /// A plan that an executor has made ready to replay.
 pub enum Compiled {
+    /// Pipelines and bind groups.
     Gpu(gpu::Compiled),
+    /// The steps themselves.
     Cpu(Plan),
 }
 
@@ -52,12 +58,18 @@ impl Device {
         Device::Cpu(Box::new(cpu))
     }
 
-    /// The best GPU adapter of this machine. Error: `WEBGPU_UNAVAILABLE` when there is none.
+    /// The best GPU adapter of this machine.
+    ///
+    /// # Errors
+    /// `WEBGPU_UNAVAILABLE` when there is none.
     pub async fn gpu() -> Result<Device> {
         Ok(Device::Gpu(Box::new(Gpu::open(false).await?)))
     }
 
     /// The same adapter without anything optional: no f16, no subgroups, WebGPU's default limits.
+    ///
+    /// # Errors
+    /// As [`Self::gpu`].
     pub async fn least_gpu() -> Result<Device> {
         Ok(Device::Gpu(Box::new(Gpu::open(true).await?)))
     }
@@ -69,18 +81,22 @@ impl Device {
         }
     }
 
+    /// What it is and what it offers.
     pub fn info(&self) -> &DeviceInfo {
         &self.common().info
     }
 
+    /// Bytes allocated on it.
     pub fn memory(&self) -> &Memory {
         &self.common().memory
     }
 
+    /// What it has counted so far.
     pub fn counters(&self) -> Counters {
         self.common().counters.get()
     }
 
+    /// What plans are shaped by.
     pub fn tuning(&self) -> Tuning {
         self.common().tuning
     }
@@ -93,7 +109,10 @@ impl Device {
         }
     }
 
-    /// A zeroed buffer of `bytes` (rounded up to 16). Error: `OUT_OF_MEMORY` past the device's limits.
+    /// A zeroed buffer of `bytes` (rounded up to 16).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` past the device's limits.
     pub fn create_buffer(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {
         match self {
             Device::Gpu(gpu) => gpu.create_buffer(label, bytes, usage),
@@ -155,6 +174,10 @@ impl Device {
     }
 
     /// Compiles pipelines and makes every object that replaying needs.
+    ///
+    /// # Errors
+    /// `INTERNAL` for a shader that does not compile, `DEVICE_LOST`, and `OUT_OF_MEMORY` for buffers
+    /// created since the last check.
     pub async fn compile(&self, plan: Plan) -> Result<Compiled> {
         self.finish_compile(self.begin_compile(plan)).await
     }
@@ -167,6 +190,10 @@ impl Device {
         }
     }
 
+    /// Waits for the pipelines and makes every other object that replaying needs.
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
     pub async fn finish_compile(&self, compiling: Compiling) -> Result<Compiled> {
         Ok(match (self, compiling) {
             (Device::Gpu(gpu), Compiling::Gpu(compiling)) => Compiled::Gpu(gpu.finish_compile(compiling).await?),
@@ -184,6 +211,9 @@ impl Device {
     }
 
     /// Replays a plan, then copies `bytes` of `read` from its start to the read-back ring.
+    ///
+    /// # Errors
+    /// `DEVICE_LOST`, or what else has failed on the device since the last call.
     pub fn run(&self, plan: &Compiled, read: BufferId, bytes: u64) -> Result<Ticket> {
         match (self, plan) {
             (Device::Gpu(gpu), Compiled::Gpu(plan)) => gpu.run(plan, read, bytes),
@@ -193,6 +223,9 @@ impl Device {
     }
 
     /// The words copied by the oldest run that was not waited for.
+    ///
+    /// # Errors
+    /// `DEVICE_LOST`, or what else has failed on the device since the last call.
     pub async fn wait(&self, ticket: Ticket) -> Result<Vec<u32>> {
         match self {
             Device::Gpu(gpu) => gpu.wait(ticket).await,
@@ -201,6 +234,9 @@ impl Device {
     }
 
     /// Reads a buffer back: for logits and tests, not for the token loop.
+    ///
+    /// # Errors
+    /// `DEVICE_LOST`, or what else has failed on the device since the last call.
     pub async fn read(&self, buffer: BufferId, offset: u64, bytes: u64) -> Result<Vec<u32>> {
         match self {
             Device::Gpu(gpu) => gpu.read(buffer, offset, bytes).await,
@@ -209,6 +245,9 @@ impl Device {
     }
 
     /// Surfaces what went wrong on the device since the last call: out of memory, a lost device.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` for buffers that found no room, `DEVICE_LOST`, and what else failed.
     pub async fn check(&self) -> Result<()> {
         match self {
             Device::Gpu(gpu) => gpu.check().await,
@@ -216,6 +255,7 @@ impl Device {
         }
     }
 
+    /// Whether the CPU computes.
     pub fn is_cpu(&self) -> bool {
         matches!(self, Device::Cpu(_))
     }

@@ -23,8 +23,11 @@ pub enum NoGpu {
 pub struct DeviceInfo {
     /// `webgpu`, `vulkan`, `metal`, `dx12` or `cpu`.
     pub backend: String,
+    /// Who makes it, in lower case; empty where nobody says.
     pub vendor: String,
+    /// Its family, or natively the driver.
     pub architecture: String,
+    /// Its name.
     pub description: String,
     /// The driver and its version, where they are known.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -34,10 +37,12 @@ pub struct DeviceInfo {
     /// What compiles shaders for Direct3D 12: `FXC`, or `DXC` with its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compiler: Option<String>,
+    /// Optional features that kernels know, by WebGPU's names.
     pub features: Vec<String>,
     /// Threads of the smallest subgroup, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subgroup_size: Option<u32>,
+    /// How large bindings and buffers may be.
     pub limits: Limits,
     /// Why this device and not another, when there was a choice.
     #[serde(skip_serializing_if = "Option::is_none")]

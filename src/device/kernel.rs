@@ -11,8 +11,11 @@ use std::cell::{Ref, RefCell, RefMut};
 /// How a kernel uses a binding. Binding order is argument order: parameters, inputs, outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Access {
+    /// The parameters, at binding 0.
     Uniform,
+    /// A storage buffer, read only.
     Read,
+    /// A storage buffer, read and written.
     Write,
 }
 
@@ -22,6 +25,7 @@ pub struct Kernel {
     pub name: &'static str,
     /// Binding 0 is always the uniform parameter struct.
     pub bindings: &'static [Access],
+    /// The text of `shaders/{name}.wgsl`.
     pub source: &'static str,
     /// Pieces from `shaders/shared/`.
     pub shared: &'static [&'static str],
@@ -58,8 +62,11 @@ impl Kernel {
 /// several ways to do the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Options {
+    /// The format of each weight, in the order of their bindings.
     pub weights: Vec<Format>,
+    /// Constants of the text, by name.
     pub constants: Vec<(&'static str, u32)>,
+    /// Text put before the kernel.
     pub pieces: Vec<&'static str>,
     /// Pieces that call `dequant`: there is one of each for every weight.
     pub each_weight: Vec<&'static str>,
@@ -70,13 +77,16 @@ pub struct Options {
 /// Optional features of WGSL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Features {
+    /// `enable f16`.
     pub f16: bool,
+    /// `enable subgroups`.
     pub subgroups: bool,
     /// Dot products of four bytes at once. Weights are codes and scales then, not numbers.
     pub packed: bool,
 }
 
 impl Options {
+    /// For kernels that read one weight.
     pub fn weight(format: Format) -> Self {
         Self::weights(&[format])
     }
@@ -86,21 +96,25 @@ impl Options {
         Options { weights: formats.to_vec(), ..Options::default() }
     }
 
+    /// With a constant.
     pub fn set(mut self, name: &'static str, value: u32) -> Self {
         self.constants.push((name, value));
         self
     }
 
+    /// With a piece of text.
     pub fn piece(mut self, text: &'static str) -> Self {
         self.pieces.push(text);
         self
     }
 
+    /// With a piece of text for each weight.
     pub fn each_weight(mut self, text: &'static str) -> Self {
         self.each_weight.push(text);
         self
     }
 
+    /// A constant; panics where there is none of that name.
     pub fn get(&self, name: &str) -> u32 {
         let found = self.constants.iter().find(|(n, _)| *n == name);
         found.unwrap_or_else(|| panic!("the kernel has no constant {name}")).1
@@ -178,6 +192,7 @@ impl Twin<'_> {
         bytemuck::pod_read_unaligned(self.params)
     }
 
+    /// A constant of the kernel's options.
     pub fn constant(&self, name: &str) -> u32 {
         self.options.get(name)
     }

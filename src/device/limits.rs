@@ -6,7 +6,9 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
+    /// Bytes of a buffer that one binding covers.
     pub max_binding_bytes: u64,
+    /// Bytes of a buffer.
     pub max_buffer_bytes: u64,
 }
 

@@ -11,8 +11,11 @@ pub struct ProjectionId(pub usize);
 /// <https://arxiv.org/abs/2106.09685>).
 #[derive(Debug, Clone)]
 pub struct LowRank {
+    /// [r, in]
     pub a: Weight,
+    /// [out, r]
     pub b: Weight,
+    /// The adapter's α / r, times its strength.
     pub scale: f32,
 }
 

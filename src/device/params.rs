@@ -5,6 +5,7 @@ use bytemuck::NoUninit;
 /// A member of a parameter struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
+    /// As in WGSL.
     pub name: &'static str,
     /// `u32` or `f32`.
     pub scalar: &'static str,
@@ -26,6 +27,7 @@ pub trait Params: NoUninit {
 pub trait MemberType {
     /// WGSL's name of the scalar.
     const SCALAR: &'static str;
+    /// Numbers in it, where it is an array.
     const ARRAY: Option<usize> = None;
 }
 

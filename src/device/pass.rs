@@ -17,8 +17,11 @@ pub struct Pool(RefCell<Vec<(u64, BufferId)>>);
 
 /// An activation [rows, columns] of f32; rows are `stride` floats apart. Dropping it frees its buffer for later steps.
 pub struct Tensor {
+    /// Where it lies, from its start on.
     pub buffer: BufferId,
+    /// T.
     pub rows: usize,
+    /// Numbers of a row, without padding.
     pub columns: usize,
     lease: Option<(u64, Rc<Pool>)>,
 }
@@ -45,7 +48,9 @@ impl Drop for Tensor {
 
 /// A plan being recorded, for `rows` rows at most.
 pub struct Pass<'d> {
+    /// Where buffers are made, and what kernels are shaped by.
     pub device: &'d mut Device,
+    /// The most rows of a run.
     pub rows: usize,
     /// Where `control` and `state` keep what.
     pub layout: Layout,
@@ -64,6 +69,7 @@ pub struct Pass<'d> {
 }
 
 impl<'d> Pass<'d> {
+    /// A plan with nothing in it. `io`: the buffers of `control` and of `state`.
     pub fn new(device: &'d mut Device, pool: &Rc<Pool>, rows: usize, layout: Layout, io: (BufferId, BufferId)) -> Self {
         Pass {
             device,
@@ -80,6 +86,9 @@ impl<'d> Pass<'d> {
     }
 
     /// An activation for this plan; its contents are whatever an earlier step left.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` past the device's limits.
     pub fn tensor(&mut self, rows: usize, columns: usize) -> Result<Tensor> {
         let bytes = 4 * rows as u64 * columns.next_multiple_of(4) as u64;
         let mut free = self.pool.0.borrow_mut();
@@ -113,6 +122,7 @@ impl<'d> Pass<'d> {
         });
     }
 
+    /// All that was recorded.
     pub fn finish(self) -> Plan {
         self.plan
     }

@@ -7,7 +7,9 @@ use super::params::Member;
 /// One dispatch.
 #[derive(Clone)]
 pub struct Step {
+    /// What runs.
     pub kernel: &'static Kernel,
+    /// What is compiled into it.
     pub options: Options,
     /// The uniform parameter struct, at most 256 bytes.
     pub params: Vec<u8>,
@@ -22,5 +24,6 @@ pub struct Step {
 /// Recorded steps, in the order they run.
 #[derive(Clone, Default)]
 pub struct Plan {
+    /// In the order they run.
     pub steps: Vec<Step>,
 }

@@ -10,7 +10,9 @@ use web_time::Instant;
 /// The steps of one kernel in a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KernelTime {
+    /// Its name.
     pub kernel: &'static str,
+    /// How many of them there are.
     pub dispatches: usize,
     /// Seconds of all of them, one behind the other.
     pub seconds: f64,
@@ -18,6 +20,9 @@ pub struct KernelTime {
 
 /// Times each kernel's steps by themselves, in the order of their first; the longest of them are run once a measurement,
 /// the shortest many times. What submitting costs is left out. The plan's buffers hold nothing meaningful afterwards.
+///
+/// # Errors
+/// As [`Device::compile`] and [`Device::run`].
 pub async fn profile(device: &Device, plan: &Plan, read: BufferId) -> Result<Vec<KernelTime>> {
     let mut kernels: Vec<(&'static str, Vec<Step>)> = Vec::new();
     for step in &plan.steps {

@@ -16,6 +16,7 @@ pub struct MatvecShape {
     pub lanes: u32,
     /// Outputs of each group of lanes, which read x once for all of them: even, 8 at most.
     pub outputs: u32,
+    /// How lanes add up.
     pub meet: Meet,
     /// Quantised weights stay codes, and x is rounded to 8 bits: see [`Numbers::Packed`].
     pub packed: bool,
@@ -38,6 +39,7 @@ pub enum Meet {
 pub struct MatmulShape {
     /// Rows of each thread: 4 or 8.
     pub tall: u32,
+    /// What tiles hold.
     pub numbers: Numbers,
 }
 
@@ -45,18 +47,24 @@ pub struct MatmulShape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Numbers {
+    /// Exact, on every device.
     F32,
+    /// Needs the feature `shader-f16`.
     F16,
     /// The codes of quantised weights, and x rounded to 8 bits, four to a word; f32 where weights have no codes.
     Packed,
 }
 
+/// How kernels are shaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuning {
+    /// Products of few rows.
     pub matvec: MatvecShape,
     /// Workgroups that a product of few rows is cut into at least, where it is large enough.
     pub least_groups: usize,
+    /// Products of many rows.
     pub matmul: MatmulShape,
+    /// How f16 numbers are read.
     pub unpack_f16: UnpackF16,
 }
 
@@ -76,8 +84,11 @@ impl Tuning {
 /// Shapes to choose from. The first of each asks least of a device.
 #[derive(Debug, Clone)]
 pub struct Candidates {
+    /// For products of few rows.
     pub matvec: Vec<MatvecShape>,
+    /// For products of many rows.
     pub matmul: Vec<MatmulShape>,
+    /// For reading f16 numbers.
     pub unpack_f16: Vec<UnpackF16>,
 }
 

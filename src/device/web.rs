@@ -34,7 +34,7 @@ extern "C" {
 }
 
 /// Work is finished when its read-back is mapped; there is nothing to wait for before.
-pub type Submission = ();
+pub struct Submission;
 
 /// The raw device; layouts and pipelines are kept by it on the JavaScript side.
 pub struct Backend {
@@ -99,6 +99,7 @@ impl Backend {
     ) -> Submission {
         let (from, to) = (raw_buffer(from), raw_buffer(to));
         js_replay(&self.device, &plan.handle, dispatches as f64, from, to, bytes as f64);
+        Submission
     }
 
     pub fn finish(&self, _core: &Core, _submission: Submission) {}
@@ -170,4 +171,6 @@ pub(crate) fn message(error: &JsValue) -> String {
     text.unwrap_or_else(|| format!("{error:?}"))
 }
 
-pub fn submitted(_index: wgpu::SubmissionIndex) -> Submission {}
+pub fn submitted(_index: wgpu::SubmissionIndex) -> Submission {
+    Submission
+}

@@ -5,17 +5,25 @@ use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
 use crate::ops::{Epilogue, KvCache, Scores, attend, attention, kv_write, matvec};
 
+/// The layer, with its projections.
 pub struct Attention {
+    /// [H × head_dim, D]
     pub q: Linear,
+    /// [Hkv × head_dim, D]
     pub k: Linear,
+    /// [Hkv × head_dim, D]
     pub v: Linear,
+    /// [D, H × head_dim]
     pub o: Linear,
     /// The biases of q, k and v, one behind the other, where they have some: for projecting all three at once.
     pub joined_bias: Option<BufferId>,
+    /// Query heads.
     pub n_heads: usize,
+    /// Where queries and keys are normalised.
     pub qk_norm: Option<QkNorm>,
     /// `None` in layers without rotary positions (NoPE), and in models with learnt ones.
     pub rope: Option<Rope>,
+    /// Scale, soft cap and window.
     pub scores: Scores,
 }
 
@@ -27,6 +35,9 @@ impl Attention {
     }
 
     /// residual [T, D] += norm(o(attention(x [T, D]))); the rows' keys and values join the cache.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_to(
         &self,
         pass: &mut Pass,

@@ -5,14 +5,17 @@ use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::KvCache;
 
+/// One layer of a decoder.
 pub struct Block {
     /// Before attention; `None` where only its output is normalised (OLMo 2).
     pub attn_norm: Option<Norm>,
+    /// Self-attention.
     pub attn: Attention,
     /// On what attention adds (Gemma 2, OLMo 2).
     pub attn_post_norm: Option<Norm>,
     /// Before the feed-forward layer; `None` in a parallel block whose sublayers share `attn_norm`.
     pub ffn_norm: Option<Norm>,
+    /// Dense, or a mixture of experts.
     pub ffn: FeedForward,
     /// On what the feed-forward layer adds.
     pub ffn_post_norm: Option<Norm>,
@@ -22,6 +25,9 @@ pub struct Block {
 
 impl Block {
     /// x [T, D] += attention(norm(x)), then += ffn(norm(x)).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(&self, pass: &mut Pass, x: &Tensor, cache: &KvCache) -> Result<()> {
         if self.parallel {
             return self.forward_parallel(pass, x, cache);

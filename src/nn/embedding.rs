@@ -4,6 +4,7 @@ use crate::device::{Pass, Tensor, Weight};
 use crate::error::Result;
 use crate::ops::{By, embed};
 
+/// The tables whose rows are added up.
 pub struct Embedding {
     /// [V, D]
     pub tokens: Weight,
@@ -17,6 +18,9 @@ pub struct Embedding {
 
 impl Embedding {
     /// The pass's rows → [T, D].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(&self, pass: &mut Pass) -> Result<Tensor> {
         let x = pass.tensor(pass.rows, self.tokens.columns)?; // [T, D]
         embed(pass, &self.tokens, By::Token, self.scale, &x);

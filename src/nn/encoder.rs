@@ -5,14 +5,17 @@ use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::bidirectional;
 
+/// One layer of an encoder.
 pub struct EncoderBlock {
     /// Before attention (ModernBERT).
     pub attn_norm: Option<Norm>,
+    /// Self-attention.
     pub attn: EncoderAttention,
     /// On x + attention(x) (BERT's post-norm).
     pub attn_out_norm: Option<Norm>,
     /// Before the feed-forward layer.
     pub ffn_norm: Option<Norm>,
+    /// Gated or plain.
     pub ffn: FeedForward,
     /// On x + ffn(x).
     pub ffn_out_norm: Option<Norm>,
@@ -20,6 +23,9 @@ pub struct EncoderBlock {
 
 impl EncoderBlock {
     /// x [T, D] → [T, D].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(&self, pass: &mut Pass, mut x: Tensor) -> Result<Tensor> {
         self.attn.add_to(pass, Input { x: &x, norm: self.attn_norm.as_ref() }, &x)?; // [T, D]
         if let Some(norm) = &self.attn_out_norm {
@@ -35,12 +41,19 @@ impl EncoderBlock {
 
 /// Multi-head self-attention that sees both sides.
 pub struct EncoderAttention {
+    /// [H × head_dim, D]
     pub q: Linear,
+    /// [H × head_dim, D]
     pub k: Linear,
+    /// [H × head_dim, D]
     pub v: Linear,
+    /// [D, H × head_dim]
     pub o: Linear,
+    /// Heads.
     pub n_heads: usize,
+    /// `None` in models with learnt positions.
     pub rope: Option<Rope>,
+    /// Multiplies scores: 1/√head_dim.
     pub scale: f32,
     /// How far a row sees on either side.
     pub window: Option<u32>,
@@ -48,6 +61,9 @@ pub struct EncoderAttention {
 
 impl EncoderAttention {
     /// residual [T, D] += o(attention(x [T, D])).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_to(&self, pass: &mut Pass, x: Input, residual: &Tensor) -> Result<()> {
         let x = x.rows(pass)?; // [T, D]
         let q = self.q.forward(pass, &x)?; // [T, H × head_dim]

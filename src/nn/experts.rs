@@ -6,6 +6,7 @@ use crate::device::{Pass, Tensor, Weight};
 use crate::error::Result;
 use crate::ops::{Activation, expert_down, expert_gated, route};
 
+/// The router and all experts of a layer.
 pub struct Experts {
     /// [E, D]
     pub router: Linear,
@@ -15,14 +16,19 @@ pub struct Experts {
     pub up: Weight,
     /// [E × D, F]
     pub down: Weight,
+    /// Experts of a row.
     pub top_k: usize,
     /// The weights of a row's experts sum to 1.
     pub normalize: bool,
+    /// Between gate and up.
     pub activation: Activation,
 }
 
 impl Experts {
     /// residual [T, D] += Σ weight × down(act(gate(x)) × up(x)) over the experts of each row of x [T, D].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_to(&self, pass: &mut Pass, x: Input, residual: &Tensor) -> Result<()> {
         let x = x.rows(pass)?; // [T, D]
         let logits = self.router.forward(pass, &x)?; // [T, E]

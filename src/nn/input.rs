@@ -9,7 +9,9 @@ use std::ops::Deref;
 /// x [T, D], through a norm where one stands before the sublayer. Kernels for few rows normalise on the way.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
+    /// Before the norm.
     pub x: &'a Tensor,
+    /// The norm before the sublayer.
     pub norm: Option<&'a Norm>,
 }
 
@@ -37,6 +39,9 @@ impl<'a> Input<'a> {
     }
 
     /// norm(x) [T, D].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn rows(&self, pass: &mut Pass) -> Result<Rows<'a>> {
         Ok(match self.norm {
             Some(norm) => Rows::Made(norm.forward(pass, self.x)?), // [T, D]
@@ -45,6 +50,9 @@ impl<'a> Input<'a> {
     }
 
     /// x [T, D] and the norm left to the kernel that reads it; a norm of another kind than its own is done here.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn with_prologue(&self, pass: &mut Pass) -> Result<(Rows<'a>, Option<Prologue>)> {
         match self.norm {
             Some(&Norm { kind: NormKind::Rms, weight, epsilon }) => {

@@ -8,7 +8,9 @@ use crate::ops::{self, Epilogue, LogitEpilogue};
 /// A projection from `weight.columns` to `weight.rows` features.
 #[derive(Clone)]
 pub struct Linear {
+    /// W [out, in].
     pub weight: Weight,
+    /// b [out], f32.
     pub bias: Option<BufferId>,
     /// 1, but for models that scale what their sublayers add (Granite's multipliers).
     pub scale: f32,
@@ -17,10 +19,12 @@ pub struct Linear {
 }
 
 impl Linear {
+    /// With a scale of 1, and unknown to adapters.
     pub fn new(weight: Weight, bias: Option<BufferId>) -> Self {
         Linear { weight, bias, scale: 1.0, id: None }
     }
 
+    /// With another scale.
     pub fn scaled(self, scale: f32) -> Self {
         Linear { scale, ..self }
     }
@@ -36,6 +40,9 @@ impl Linear {
     }
 
     /// x [T, in] → y [T, out], for few rows with the norm before it in the same dispatch.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward_input_into(&self, pass: &mut Pass, x: Input, y: &Tensor) -> Result<()> {
         if self.is_corrected(pass) || y.rows > ops::MOST_ROWS {
             let x = x.rows(pass)?; // [T, in]
@@ -48,6 +55,9 @@ impl Linear {
     }
 
     /// Logits [L, V] of x [L, in] and the candidates among them, in one dispatch; `None` where that cannot be.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn rank(
         &self,
         pass: &mut Pass,
@@ -64,6 +74,9 @@ impl Linear {
     }
 
     /// x [T, in] → [T, out].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(&self, pass: &mut Pass, x: &Tensor) -> Result<Tensor> {
         let y = pass.tensor(x.rows, self.weight.rows)?; // [T, out]
         self.forward_into(pass, x, &y)?;
@@ -71,11 +84,17 @@ impl Linear {
     }
 
     /// x [T, in] → y [T, out].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward_into(&self, pass: &mut Pass, x: &Tensor, y: &Tensor) -> Result<()> {
         self.record(pass, x, false, y)
     }
 
     /// residual [T, out] += scale × (x [T, in] · Wᵀ + b).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_to(&self, pass: &mut Pass, x: &Tensor, residual: &Tensor) -> Result<()> {
         self.record(pass, x, true, residual)
     }
@@ -94,6 +113,9 @@ impl Linear {
     }
 
     /// residual [T, out] += this projection of x [T, in], normalised first where a norm follows the sublayer.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_normed_to(
         &self,
         pass: &mut Pass,

@@ -7,6 +7,7 @@ use crate::ops::{Activation, activation, can_gate, gated};
 
 /// What follows attention in a block.
 pub enum FeedForward {
+    /// Every row goes through the same layer.
     Dense(Mlp),
     /// No norm follows it in any architecture.
     Experts(Experts),
@@ -14,6 +15,9 @@ pub enum FeedForward {
 
 impl FeedForward {
     /// residual [T, D] += norm(ffn(x [T, D])).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_to(&self, pass: &mut Pass, x: Input, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
         match self {
             FeedForward::Dense(mlp) => mlp.add_to(pass, x, norm, residual),
@@ -25,11 +29,15 @@ impl FeedForward {
     }
 }
 
+/// Two or three projections, with F features between them.
 pub struct Mlp {
     /// down(act(gate(x)) × up(x)); without a gate, down(act(up(x))).
     pub gate: Option<Linear>,
+    /// [F, D]
     pub up: Linear,
+    /// [D, F]
     pub down: Linear,
+    /// Of gate, or of up where there is no gate.
     pub activation: Activation,
 }
 
@@ -41,6 +49,9 @@ impl Mlp {
     }
 
     /// residual [T, D] += norm(mlp(x [T, D])).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_to(&self, pass: &mut Pass, x: Input, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
         let hidden = pass.tensor(x.x.rows, self.up.weight.rows)?; // [T, F]
         match &self.gate {

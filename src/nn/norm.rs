@@ -7,19 +7,31 @@ use crate::ops::{self, HeadNorms, Normalisation};
 /// Normalises each row, or each group of a row; `weight` and `bias` are f32 on the device, as wide as what is normalised.
 #[derive(Clone, Copy)]
 pub struct Norm {
+    /// Which of the two.
     pub kind: NormKind,
+    /// f32, as wide as what is normalised.
     pub weight: BufferId,
+    /// Added to the mean square or the variance.
     pub epsilon: f32,
 }
 
+/// The two kinds of norm.
 #[derive(Clone, Copy)]
 pub enum NormKind {
+    /// RMSNorm (Zhang & Sennrich 2019, <https://arxiv.org/abs/1910.07467>).
     Rms,
-    Layer { bias: Option<BufferId> },
+    /// LayerNorm (Ba et al. 2016, <https://arxiv.org/abs/1607.06450>).
+    Layer {
+        /// f32, as wide as the weight.
+        bias: Option<BufferId>,
+    },
 }
 
 impl Norm {
     /// x [T, D] → [T, D].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(&self, pass: &mut Pass, x: &Tensor) -> Result<Tensor> {
         let y = pass.tensor(x.rows, x.columns)?; // [T, D]
         self.record(pass, x, Normalisation::rows(self.epsilon), &y);
@@ -42,8 +54,11 @@ impl Norm {
 /// QK-norm (Henry et al. 2020, <https://arxiv.org/abs/2010.04245>): queries and keys are normalised before they turn.
 #[derive(Clone, Copy)]
 pub struct QkNorm {
+    /// Of queries.
     pub q: Norm,
+    /// Of keys.
     pub k: Norm,
+    /// What one mean goes over.
     pub over: NormOver,
     /// The weights of q's norm, then of k's, where both are RMSNorms: for kernels that do both on the way.
     pub joined: Option<BufferId>,
@@ -68,6 +83,9 @@ impl QkNorm {
     }
 
     /// q [T, H × head_dim] and k [T, Hkv × head_dim] → the same shapes.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(&self, pass: &mut Pass, [q, k]: [&Tensor; 2], [heads, kv_heads]: [usize; 2]) -> Result<[Tensor; 2]> {
         let normed = |pass: &mut Pass, norm: &Norm, x: &Tensor, heads| -> Result<Tensor> {
             let y = pass.tensor(x.rows, x.columns)?; // [T, heads × head_dim]

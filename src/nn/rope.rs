@@ -8,9 +8,11 @@ use std::ops::Range;
 /// A model's rotation; `table` holds [context, dims / 2] pairs of (cos, sin).
 #[derive(Clone, Copy)]
 pub struct Rope {
+    /// [context, dims / 2, 2], f32.
     pub table: BufferId,
     /// Dimensions of a head that turn, from its first on; the rest stay (partial rotary).
     pub dims: usize,
+    /// Which two dimensions turn together.
     pub pairing: Pairing,
 }
 
@@ -25,16 +27,46 @@ impl Rope {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RopeScaling {
     /// All angles divided by the factor (Chen et al. 2023, <https://arxiv.org/abs/2306.15595>).
-    Linear { factor: f64 },
+    Linear {
+        /// Of the new context to the old.
+        factor: f64,
+    },
     /// Llama 3.1: long wavelengths are divided, short ones kept, those between interpolated.
-    Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, original_context: f64 },
+    Llama3 {
+        /// What long wavelengths are divided by.
+        factor: f64,
+        /// A wavelength is long past `original_context` / this.
+        low_freq_factor: f64,
+        /// A wavelength is short up to `original_context` / this.
+        high_freq_factor: f64,
+        /// Positions that the model was trained for.
+        original_context: f64,
+    },
     /// YaRN (Peng et al. 2023, <https://arxiv.org/abs/2309.00071>): pairs that turn fewer than `beta_slow` times within
     /// the original context are divided, those that turn more than `beta_fast` times kept, those between interpolated;
     /// `truncate` takes the bounds between pairs as whole pairs. Attention is sharpened by `magnitude`.
-    Yarn { factor: f64, original_context: f64, beta_fast: f64, beta_slow: f64, truncate: bool, magnitude: f64 },
+    Yarn {
+        /// What slow pairs are divided by.
+        factor: f64,
+        /// Positions that the model was trained for.
+        original_context: f64,
+        /// Turns from which a pair is fast.
+        beta_fast: f64,
+        /// Turns up to which a pair is slow.
+        beta_slow: f64,
+        /// Whether the bounds are whole pairs.
+        truncate: bool,
+        /// Multiplies cosines and sines.
+        magnitude: f64,
+    },
     /// One divisor a pair, from the file (GGUF's `rope_freqs.weight`, LongRoPE's factors); all angles' cosines and sines
     /// times `magnitude`.
-    Divisors { divisors: Vec<f32>, magnitude: f64 },
+    Divisors {
+        /// [dims / 2]
+        divisors: Vec<f32>,
+        /// Multiplies cosines and sines.
+        magnitude: f64,
+    },
 }
 
 /// What a position does to each pair.
@@ -47,6 +79,8 @@ pub struct Angles {
 }
 
 impl Angles {
+    /// Of `dims` dimensions, pair i turning by base^(-2i / dims) a position before it is scaled (Su et al. 2021,
+    /// <https://arxiv.org/abs/2104.09864>).
     pub fn new(dims: usize, base: f64, scaling: Option<&RopeScaling>) -> Self {
         let plain = (0..dims / 2).map(|i| base.powf(-2.0 * i as f64 / dims as f64));
         let frequencies = match scaling {

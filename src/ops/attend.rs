@@ -62,7 +62,9 @@ fn share(group: usize, head_dim: usize) -> usize {
 pub struct HeadNorms {
     /// f32 weights of the queries' norm, then of the keys'.
     pub weights: BufferId,
+    /// ε of the queries' norm, then of the keys'.
     pub epsilons: [f32; 2],
+    /// One mean over all heads of a row, instead of one a head.
     pub whole_row: bool,
 }
 
@@ -70,7 +72,10 @@ pub struct HeadNorms {
 pub type Rotation = (BufferId, usize, Pairing);
 
 /// Records attention of `qkv` [T, (H + 2 Hkv) × head_dim] over a layer's cache.
-#[allow(clippy::too_many_arguments)] // what attention is made of
+///
+/// # Errors
+/// `OUT_OF_MEMORY` where an activation finds no room.
+#[allow(clippy::too_many_arguments, reason = "they are what attention is made of")]
 pub fn attend(
     pass: &mut Pass,
     qkv: &Tensor,
@@ -137,7 +142,7 @@ pub fn attend(
 }
 
 /// x / √(mean(x²) + ε) over `over`, of the head at `at`, times weights.
-fn normed(qkv: &[f32], over: std::ops::Range<usize>, at: usize, epsilon: f32, weights: &[f32]) -> Vec<f32> {
+fn normed(qkv: &[f32], over: Range<usize>, at: usize, epsilon: f32, weights: &[f32]) -> Vec<f32> {
     let x = &qkv[over];
     let mean = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
     let scale = 1.0 / (mean + epsilon).sqrt();

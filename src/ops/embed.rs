@@ -8,6 +8,7 @@ pub static EMBED: Kernel = kernel!(embed, [Uniform, Read, Read, Write, Write], s
 /// What a row looks itself up by; the numbers are `BY` in the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
+    /// Its token.
     Token,
     /// Learnt positions (GPT-2), added to what is there.
     Position,

@@ -11,10 +11,15 @@ pub static KV_WRITE: Kernel =
 /// One layer's keys and values.
 #[derive(Debug, Clone, Copy)]
 pub struct KvCache {
+    /// [pages, Hkv, page, head_dim]
     pub keys: BufferId,
+    /// [pages, Hkv, page, head_dim]
     pub values: BufferId,
+    /// How numbers are stored.
     pub format: KvFormat,
+    /// Hkv.
     pub n_kv_heads: usize,
+    /// Numbers of a head.
     pub head_dim: usize,
 }
 

@@ -8,9 +8,11 @@ pub static POOL: Kernel = kernel!(pool, [Uniform, Read, Read, Write], shared: ["
 /// What of a sequence's rows becomes its vector; the numbers are `KIND` in the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pooling {
+    /// The mean of all rows.
     Mean = 0,
     /// The first row, BERT's `[CLS]`.
     Cls = 1,
+    /// The last row.
     Last = 2,
 }
 

@@ -23,6 +23,7 @@ impl Default for Epilogue {
 /// How rms_norm and layer_norm go over a row [G × D].
 #[derive(Debug, Clone, Copy)]
 pub struct Normalisation {
+    /// Added to the mean square or the variance.
     pub epsilon: f32,
     /// G: consecutive parts of a row that are normalised each by itself, such as heads.
     pub groups: usize,

@@ -90,7 +90,7 @@ pub(super) fn precompiled(blob: &[u8]) -> Result<Precompiled> {
     let bad = || malformed("the table of rewriting rules (precompiled_charsmap) is damaged");
     let (size, rest) = blob.split_first_chunk().ok_or_else(bad)?;
     let size = u32::from_le_bytes(*size) as usize;
-    if size == 0 || size % 4 != 0 || size > rest.len() || blob.len() > MAX_CHARSMAP {
+    if size == 0 || !size.is_multiple_of(4) || size > rest.len() || blob.len() > MAX_CHARSMAP {
         return Err(bad());
     }
     let (tree, replacements) = rest.split_at(size);

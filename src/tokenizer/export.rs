@@ -33,7 +33,10 @@ const TRIED: [&str; 14] = [
 
 impl Tokenizer {
     /// The keys of a GGUF vocabulary that means the same as a checkpoint's `tokenizer.json`, of which this was made; each
-    /// of `rows` ids gets a token. [`Error::Unsupported`] where GGUF has no words for it.
+    /// of `rows` ids gets a token.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where GGUF has no words for a step.
     pub fn gguf_keys(&self, tokenizer_json: &str, rows: usize) -> Result<Vec<(String, Value)>> {
         keys(tokenizer_json, self, rows)
     }
@@ -108,7 +111,7 @@ fn pre_tokenizer(file: &File) -> Result<&'static str> {
         let on = |field: &str, default: bool| step[field].as_bool().unwrap_or(default);
         match (step["type"].as_str().unwrap_or_default(), step["pattern"]["Regex"].as_str()) {
             ("Split", Some(pattern)) if step["behavior"] == "Isolated" && !on("invert", false) => {
-                patterns.push(pattern)
+                patterns.push(pattern);
             }
             ("Digits", _) => patterns.push(if on("individual_digits", false) { r"\p{N}" } else { r"\p{N}+" }),
             ("ByteLevel", _) if !on("add_prefix_space", true) => {

@@ -218,7 +218,7 @@ fn model(
     byte_level: bool,
     steps: &mut Vec<Step>,
 ) -> Result<(ModelWrapper, &'static str)> {
-    let model = std::mem::replace(&mut file.model.vocab, Vocab::default());
+    let model = std::mem::take(&mut file.model.vocab);
     let vocab = || model.tokens.iter().cloned().collect::<build::Vocab>();
     let settings = &file.model;
     let unknown = |default: &str| {

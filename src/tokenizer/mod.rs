@@ -61,11 +61,15 @@ pub struct Info {
     pub kind: &'static str,
     /// The pre-tokenizer, by the name the file gives it.
     pub pre_tokenizer: String,
+    /// One more than the highest id.
     pub vocab_size: usize,
+    /// The id that begins a text.
     pub bos: Option<u32>,
+    /// The id that ends a text.
     pub eos: Option<u32>,
     /// The ids put before and after a text by `encode(…, add_special, …)`.
     pub prefix: Vec<u32>,
+    /// The ids put behind a text.
     pub suffix: Vec<u32>,
     /// Ids that end a generation.
     pub stop_ids: Vec<u32>,
@@ -75,7 +79,8 @@ impl Tokenizer {
     /// Reads Hugging Face's `tokenizer.json`. The other files say which ids begin and end a text, where there are any:
     /// `tokenizer_config.json`, `config.json`, `generation_config.json`.
     ///
-    /// [`Error::Format`] for a malformed file, [`Error::Unsupported`] for a kind of tokenizer that is not built in.
+    /// # Errors
+    /// `MODEL_FORMAT` for a malformed vocabulary, `MODEL_UNSUPPORTED` for a kind that is not built in.
     pub fn from_json(
         tokenizer_json: &str,
         tokenizer_config: Option<&Value>,
@@ -87,16 +92,25 @@ impl Tokenizer {
 
     /// Reads the vocabulary in a GGUF header (`tokenizer.ggml.*`): models `gpt2`, `llama`, `bert`, `t5` and
     /// `gemma4`.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a malformed vocabulary, `MODEL_UNSUPPORTED` for a kind that is not built in.
     pub fn from_gguf(metadata: &Metadata) -> Result<Self> {
         Self::new(gguf::from_metadata(metadata)?)
     }
 
     /// Builds the tokenizer of a GGUF vocabulary that was read elsewhere.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a malformed vocabulary, `MODEL_UNSUPPORTED` for a kind that is not built in.
     pub fn from_vocab(vocab: &GgufVocab) -> Result<Self> {
         Self::new(gguf::parts(vocab)?)
     }
 
     /// The tokenizer that a checkpoint brings along; `None` if it has none.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a malformed vocabulary, `MODEL_UNSUPPORTED` for a kind that is not built in.
     pub fn from_checkpoint(checkpoint: &Checkpoint) -> Result<Option<Self>> {
         if let Some(text) = checkpoint.tokenizer_json() {
             let config = (checkpoint.tokenizer_config(), checkpoint.config(), checkpoint.generation_config());
@@ -134,6 +148,9 @@ impl Tokenizer {
     /// `add_special` adds what the model expects around a text (BOS, EOS); a prompt from a chat template already has it.
     /// With `parse_special`, control tokens written in the text (`<|im_end|>`) become their ids; without it they are
     /// text like any other, which is what a visitor's words must be.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a text that the normalizer makes too long, and what the crate refuses.
     pub fn encode(&self, text: &str, add_special: bool, parse_special: bool) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 4 + 2);
         if add_special {
@@ -147,7 +164,10 @@ impl Tokenizer {
     }
 
     /// Ids of a whole text to that text: `decode(encode(text)) == text` for tokenizers that lose nothing. With
-    /// `skip_special`, control tokens are left out. An id that no token has is [`Error::InvalidRequest`].
+    /// `skip_special`, control tokens are left out.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for an id that no token has.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
         let mut stream = self.stream().at_text_start();
         if !skip_special {

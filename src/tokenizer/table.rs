@@ -120,8 +120,10 @@ impl StreamDecoder {
         self
     }
 
-    /// Takes the next id and gives the text that is complete now, which may be empty. An id that no token has is
-    /// [`Error::InvalidRequest`] and leaves the stream as it was.
+    /// Takes the next id and gives the text that is complete now, which may be empty.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] for an id that no token has, which leaves the stream as it was.
     pub fn push(&mut self, id: u32) -> Result<&str> {
         let Some((kind, bytes)) = self.table.get(id) else {
             let reason = format!("{id} is not a token of this vocabulary of {}", self.table.len());

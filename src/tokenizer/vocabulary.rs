@@ -20,27 +20,45 @@ pub struct GgufVocab<'a> {
     pub name: Option<&'a str>,
     /// `tokenizer.ggml.model`: `gpt2`, `llama`, `bert`, `t5` or `gemma4`.
     pub model: &'a str,
+    /// `tokenizer.ggml.pre`: the pre-tokenizer's name.
     pub pre: Option<&'a str>,
+    /// By id.
     pub tokens: &'a [String],
+    /// By id: log-probabilities, or the order of merges.
     pub scores: Option<&'a [f32]>,
+    /// By id: the types of GGUF's specification.
     pub token_types: Option<&'a [i32]>,
+    /// `left right`, in order of rank.
     pub merges: Option<&'a [String]>,
+    /// The id that begins a text.
     pub bos: Option<u32>,
+    /// The id that ends a text.
     pub eos: Option<u32>,
+    /// The id that ends a turn.
     pub eot: Option<u32>,
+    /// The id that ends a message.
     pub eom: Option<u32>,
+    /// The id of what has no token.
     pub unk: Option<u32>,
+    /// BERT's `[SEP]`.
     pub sep: Option<u32>,
+    /// BERT's `[CLS]`.
     pub cls: Option<u32>,
+    /// Whether a text gets a BOS.
     pub add_bos: Option<bool>,
+    /// Whether a text gets an EOS.
     pub add_eos: Option<bool>,
+    /// Whether a text gets a SEP.
     pub add_sep: Option<bool>,
+    /// Whether a text gets a space in front.
     pub add_space_prefix: Option<bool>,
+    /// Whether runs of spaces become one.
     pub remove_extra_whitespaces: Option<bool>,
     /// SentencePiece's table of rewriting rules.
     pub precompiled_charsmap: Option<&'a [u8]>,
     /// BERT's clean-up.
     pub lowercase: Option<bool>,
+    /// Whether letters lose their accents.
     pub strip_accents: Option<bool>,
 }
 

@@ -1,5 +1,6 @@
 //! The engine as a page's worker sees it. Requests and answers are OpenAI's objects as JSON text; errors are thrown as
 //! `{ code, message, details }`. With `device/web.rs`, the only place that knows `JsValue`.
+#![allow(clippy::await_holding_refcell_ref, reason = "whoever asks meanwhile is told that the engine is busy")]
 
 mod logger;
 mod source;

@@ -20,7 +20,12 @@ const MAX_TEXT: u64 = 128 << 20;
 /// The kind of file the weights came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    Gguf { version: u32 },
+    /// GGUF.
+    Gguf {
+        /// 2 or 3.
+        version: u32,
+    },
+    /// Hugging Face's safetensors.
     Safetensors,
 }
 
@@ -98,6 +103,7 @@ impl Checkpoint {
         &self.name
     }
 
+    /// Which kind of file the weights are in.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -172,6 +178,7 @@ impl Checkpoint {
         self.tensors.iter()
     }
 
+    /// A tensor by its name in the file.
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.by_name.get(name).map(|&i| &self.tensors[i])
     }
@@ -190,7 +197,10 @@ impl Checkpoint {
         self.read(tensor, rows.start as u64 * row_bytes, (rows.end - rows.start) as u64 * row_bytes).await
     }
 
-    /// All the bytes of a tensor; errors as for [`Checkpoint::read_rows`].
+    /// All the bytes of a tensor.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_rows`].
     pub async fn read_all(&self, tensor: &TensorInfo) -> Result<Vec<u8>> {
         self.read(tensor, 0, tensor.bytes).await
     }

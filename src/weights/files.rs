@@ -16,6 +16,7 @@ pub struct Files {
 }
 
 impl Files {
+    /// Files in any order.
     pub fn new(sources: Vec<Box<dyn Source>>) -> Self {
         Files { sources: sources.into_iter().map(Rc::from).collect() }
     }

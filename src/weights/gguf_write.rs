@@ -47,6 +47,7 @@ impl Tensor<'_> {
 }
 
 impl<'a> GgufWriter<'a> {
+    /// A file with no keys and no tensors.
     pub fn new() -> Self {
         Self::default()
     }

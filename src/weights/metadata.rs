@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::{Error, Result};
 
 /// One value of a GGUF header, in the width it has in the file.
+#[allow(missing_docs, reason = "named as in the GGUF specification")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     U8(u8),
@@ -24,6 +25,7 @@ pub enum Value {
 }
 
 /// An array of one type. Arrays of arrays are refused on reading.
+#[allow(missing_docs, reason = "named as in the GGUF specification")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Array {
     U8(Vec<u8>),
@@ -61,10 +63,12 @@ macro_rules! each_array {
 }
 
 impl Array {
+    /// Values in it.
     pub fn len(&self) -> usize {
         each_array!(self, v => v.len())
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -215,6 +219,7 @@ impl Metadata {
         self.entries.insert(key.to_owned(), value).is_none()
     }
 
+    /// A value by its key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.get(key)
     }
@@ -224,25 +229,36 @@ impl Metadata {
         self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// Entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// An integer that is not negative.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn u64(&self, key: &str) -> Result<Option<u64>> {
         self.integer(key)
     }
 
     /// An integer that is not negative and fits the platform's addresses.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn usize(&self, key: &str) -> Result<Option<usize>> {
         self.integer(key)
     }
 
     /// A number: a float of either width or an integer.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn f32(&self, key: &str) -> Result<Option<f32>> {
         self.typed(key, "a number", |value| match *value {
             Value::F32(x) => Some(x),
@@ -251,6 +267,10 @@ impl Metadata {
         })
     }
 
+    /// A switch.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn bool(&self, key: &str) -> Result<Option<bool>> {
         self.typed(key, "a boolean", |value| match *value {
             Value::Bool(x) => Some(x),
@@ -258,6 +278,10 @@ impl Metadata {
         })
     }
 
+    /// A text.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn str(&self, key: &str) -> Result<Option<&str>> {
         self.typed(key, "a string", |value| match value {
             Value::String(x) => Some(x.as_str()),
@@ -265,6 +289,10 @@ impl Metadata {
         })
     }
 
+    /// A list of texts.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn strings(&self, key: &str) -> Result<Option<&[String]>> {
         self.typed(key, "an array of strings", |value| match value {
             Value::Array(Array::String(x)) => Some(x.as_slice()),
@@ -273,6 +301,9 @@ impl Metadata {
     }
 
     /// An array of floats of either width.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn f32s(&self, key: &str) -> Result<Option<Cow<'_, [f32]>>> {
         self.typed(key, "an array of numbers", |value| match value {
             Value::Array(Array::F32(x)) => Some(Cow::Borrowed(x.as_slice())),
@@ -282,6 +313,9 @@ impl Metadata {
     }
 
     /// An array of switches, also as integers.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn bools(&self, key: &str) -> Result<Option<Cow<'_, [bool]>>> {
         self.typed(key, "an array of booleans", |value| match value {
             Value::Array(Array::Bool(x)) => Some(Cow::Borrowed(x.as_slice())),
@@ -291,6 +325,9 @@ impl Metadata {
     }
 
     /// An array of integers of any width, each of which must fit an `i32`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the key holds something else.
     pub fn i32s(&self, key: &str) -> Result<Option<Cow<'_, [i32]>>> {
         self.typed(key, "an array of integers that fit 32 bits", |value| match value {
             Value::Array(Array::I32(x)) => Some(Cow::Borrowed(x.as_slice())),

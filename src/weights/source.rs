@@ -16,6 +16,7 @@ pub trait Source {
     /// Bytes in all.
     fn len(&self) -> u64;
 
+    /// Whether there are no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -31,6 +32,7 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
+    /// A file of this name.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         MemorySource { name: name.into(), bytes: bytes.into() }
     }

@@ -36,14 +36,17 @@ impl fmt::Display for DType {
 /// Where a tensor lies and what it is. The ranges were checked against the file when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
+    /// As the file has it.
     pub name: String,
     /// Row-major, PyTorch's order: a linear weight is `[out, in]`. A scalar has no dimensions.
     pub shape: Vec<usize>,
+    /// How its numbers are stored.
     pub dtype: DType,
     /// Which of the checkpoint's weight files holds it.
     pub file: usize,
     /// First byte, counted from the start of that file.
     pub offset: u64,
+    /// Bytes of all numbers.
     pub bytes: u64,
 }
 

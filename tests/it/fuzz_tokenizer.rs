@@ -1,5 +1,6 @@
 //! Mutated tokenizer files and chat templates: whatever they say, there is an answer or an `Error`, in bounded time,
 //! and never a panic. Deterministic; `CRESSET_FUZZ_SECONDS` (10) sets how long it goes on.
+#![allow(clippy::explicit_auto_deref, reason = "without the stars no type is inferred")]
 
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,8 @@
 
 #[path = "../support/blocks.rs"]
 mod blocks;
+#[path = "../support/imports.rs"]
+mod imports;
 #[path = "../support/modules.rs"]
 mod modules;
 #[path = "../support/mod.rs"]

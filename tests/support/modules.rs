@@ -18,6 +18,7 @@ pub struct Module {
     pub kernel: &'static Kernel,
     pub options: Options,
     /// What Rust's parameter struct is made of.
+    #[allow(dead_code, reason = "the example that writes modules out has no use for it")]
     pub members: &'static [Member],
     pub wgsl: String,
 }

@@ -42,6 +42,7 @@ pub fn translate(wgsl: &str, entry: &str, features: Features) -> Result<Translat
 }
 
 /// naga's validation with what a device has that offers these features and nothing else that is optional.
+#[allow(clippy::result_large_err, reason = "it is naga's")]
 pub fn validate(
     module: &naga::Module,
     features: Features,

@@ -20,7 +20,9 @@ const WORKGROUP: usize = 64;
 /// The RMSNorm before a projection: weights [K] and ε.
 #[derive(Clone, Copy)]
 pub struct Prologue {
+    /// [K], f32.
     pub weight: BufferId,
+    /// Added to the mean square.
     pub epsilon: f32,
 }
 

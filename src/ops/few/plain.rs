@@ -7,7 +7,7 @@ use crate::quant::Format;
 pub fn plain_products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
     let columns = x.first().map_or(0, |x| x.len());
     let bytes = format.row_bytes(columns).expect("whole blocks");
-    let n = if bytes == 0 { 0 } else { weight.len() / bytes };
+    let n = weight.len().checked_div(bytes).unwrap_or(0);
     let mut w = vec![0f32; columns];
     let mut out = vec![0f32; x.len() * n];
     for (i, row) in weight.chunks_exact(bytes.max(1)).enumerate() {

@@ -96,7 +96,7 @@ fn soft_cap_of_extremes() {
     let row = vec![0.0, 1e-3, 30.0, -30.0, 1e4, -1e4, 3e38, -3e38];
     let tolerance = Tolerance::new(1e-5, 1e-5);
     let ran = check(&mut Bench::open(), "soft_cap", &Setting::rows(1, 1), tolerance, |case| {
-        let x = case.tensor_with(&[row.clone()]);
+        let x = case.tensor_with(std::slice::from_ref(&row));
         soft_cap(&mut case.pass, &x, 30.0);
         vec![Output::Rows { tensor: x, used: 1 }]
     });
@@ -109,7 +109,7 @@ fn layer_norm_does_not_cancel() {
     // Mean 1000, deviation 1: mean(x²) − mean² would have lost three digits.
     let row: Vec<f32> = (0..256).map(|i| 1000.0 + if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
     let ran = check(&mut Bench::open(), "large mean", &Setting::rows(1, 1), Tolerance::ROUNDING, |case| {
-        let (x, y) = (case.tensor_with(&[row.clone()]), case.tensor(1, 256));
+        let (x, y) = (case.tensor_with(std::slice::from_ref(&row)), case.tensor(1, 256));
         let (weight, bias) = (case.floats(&[1.0; 256]), case.floats(&[0.0; 256]));
         layer_norm(&mut case.pass, &x, weight, Some(bias), Normalisation::rows(0.0), &y);
         vec![Output::Rows { tensor: y, used: 1 }]
@@ -143,7 +143,7 @@ fn activations_of_extremes() {
     for kind in KINDS {
         let tolerance = Tolerance::new(1e-6, 1e-6);
         let ran = check(&mut bench, &format!("{kind:?}"), &Setting::rows(1, 1), tolerance, |case| {
-            let (gate, y) = (case.tensor_with(&[row.clone()]), case.tensor(1, row.len()));
+            let (gate, y) = (case.tensor_with(std::slice::from_ref(&row)), case.tensor(1, row.len()));
             activation(&mut case.pass, &gate, None, kind, &y);
             vec![Output::Rows { tensor: y, used: 1 }]
         });

@@ -289,7 +289,7 @@ const SHARED: [(usize, usize, [usize; 3]); 8] = [
 
 /// Which shapes a format is tried with: two or three for each, all for some.
 fn tried(i: usize, format: Format) -> bool {
-    i % 3 == 0 || [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
+    i.is_multiple_of(3) || [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
 }
 
 /// What a case is tried with. Each shape and each size meets all there is, but not together: most of the time goes into
