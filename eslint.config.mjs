@@ -15,7 +15,7 @@ export default [
   { ignores: ['dist/', 'target/'] },
   js.configs.recommended,
   { rules, linterOptions: { reportUnusedDisableDirectives: 'error' } },
-  { files: ['www/**/*.js'], ignores: ['www/sw.js'], languageOptions: { globals: { ...globals.browser, ...globals.worker } } },
+  { files: ['www/**/*.js', 'examples/**/*.js'], ignores: ['www/sw.js'], languageOptions: { globals: { ...globals.browser, ...globals.worker } } },
   // The engine's own JavaScript.
   { files: ['src/**/*.js'], languageOptions: { globals: { ...globals.browser, GPUBufferUsage: 'readonly', GPUShaderStage: 'readonly' } } },
   { files: ['**/*.mjs'], languageOptions: { globals: globals.node } },

@@ -9,29 +9,10 @@
 import { Launcher } from './widget/launcher.js';
 import { closedWords, localeFor } from './widget/words.js';
 
-const ATTRIBUTES = [
-  'model',
-  'system',
-  'greeting',
-  'placeholder',
-  'title',
-  'position',
-  'theme',
-  'accent',
-  'lang',
-  'endpoint',
-  'endpoint-model',
-  'consent',
-  'local-only',
-  'integrity',
-  'megabytes',
-  'suggestions',
-  'temperature',
-  'max-tokens',
-  'thinking',
-  'device',
-  'remember',
-];
+const ATTRIBUTES = (
+  'model system greeting placeholder title position theme accent lang endpoint endpoint-model consent local-only' +
+  ' integrity megabytes suggestions temperature max-tokens thinking device remember'
+).split(' ');
 
 /** Properties that a framework may have set before this file was there. */
 const PROPERTIES = ['engine', 'messages', 'models'];

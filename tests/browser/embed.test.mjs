@@ -55,6 +55,20 @@ test('the form writes the lines for a site, and remembers what was chosen', asyn
   assert.match(await page.textContent('#snippet'), /model="default"\n\s+title="Assistant"/);
 });
 
+test('a language that was kept by an older name is still the one', async () => {
+  page = await visit(browser, server);
+  await page.evaluate(() => {
+    localStorage.setItem('cresset.embed', JSON.stringify({ lang: 'zh', title: '助手' }));
+    localStorage.setItem('cresset.language', JSON.stringify('zh'));
+  });
+  await page.goto(`${server.url}#/embed`);
+  await page.reload();
+  await page.waitForSelector('#snippet');
+  assert.match(await page.textContent('#snippet'), /lang="zh-CN"/);
+  assert.equal(await page.inputValue('#embed-lang'), 'zh-CN');
+  assert.equal(await page.getAttribute('html', 'lang'), 'zh-Hans');
+});
+
 test('the preview is the widget itself, told of every change', async () => {
   page = await visit(browser, real, 'embed');
   const widget = page.frameLocator('#preview').locator('cresset-chat');

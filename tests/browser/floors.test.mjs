@@ -35,7 +35,7 @@ const MAY_IMPORT = {
   'page/write': ['page', 'chat', 'cresset.js'],
   'page/models': ['page', 'chat', 'models', 'cresset.js'],
   'page/chat': ['page', 'page/models', 'chat', 'vendor'],
-  'page/embed': ['page', 'page/models', 'cresset.js', 'cresset-chat.js'],
+  'page/embed': ['page', 'page/models', 'chat', 'cresset.js', 'cresset-chat.js'],
   'app.js': ['page', 'page/chat', 'page/write', 'page/models', 'page/embed', 'cresset.js'],
   bench: ['cresset.js'],
   'sw.js': [],

@@ -84,8 +84,8 @@ export async function startServer({ mock, bundled, headers, routes, extraRoots =
   });
 }
 
-export function startBrowser() {
-  return chromium.launch({
+export async function startBrowser() {
+  const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--headless',
@@ -98,12 +98,18 @@ export function startBrowser() {
       '--disable-sync',
     ],
   });
+  const open = browser.newContext.bind(browser);
+  browser.newContext = async (options) => {
+    const context = await open(options);
+    context.setDefaultTimeout(PATIENCE);
+    return context;
+  };
+  return browser;
 }
 
 /** A page that fails the test on an uncaught error and keeps the addresses it asked for. */
 export async function newPage(browser, options = {}) {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   page.problems = [];
   page.addresses = [];

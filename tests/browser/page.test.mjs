@@ -88,9 +88,9 @@ test('from a warm server a visitor can type after a few small files', async (t) 
   const usable = await (await page.waitForFunction(() => window.usable)).jsonValue();
   await page.keyboard.type('Now');
   assert.equal(await page.inputValue('#message'), 'Now');
-  // How long it takes is the machine's: what it takes is the page's.
+  // How long it takes is the machine's: what it takes is the page's, and what else may have come by then.
   t.diagnostic(JSON.stringify(usable));
-  assert.ok(usable.files > 20 && usable.files < 90 && usable.bytes < 700_000, JSON.stringify(usable));
+  assert.ok(usable.files > 20 && usable.files < 120 && usable.bytes < 700_000, JSON.stringify(usable));
 });
 
 test('what a chat fetches before the weights is small', async (t) => {

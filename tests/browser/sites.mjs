@@ -36,7 +36,6 @@ function siteOf(body, head, lang, script) {
 }
 
 async function inContext(context) {
-  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   page.problems = [];
   page.addresses = [];

@@ -9,28 +9,33 @@ import { answerLocally } from './local.js';
 
 // Beyond this a browser that saves data is asked, whether the site wants it or not.
 const SAVED_BYTES = 10_000_000;
+/** @type {Set<string>} */
 const agreed = new Set(); // downloads and servers that visitors of this page said yes to
 
 /**
  * @typedef {{ kind: 'asleep' }
  *   | { kind: 'asking', what: 'download', bytes: number | null, kept: number, saving: boolean }
  *   | { kind: 'asking', what: 'server', host: string }
- *   | { kind: 'loading', progress: any | null }
+ *   | { kind: 'loading', progress: import('../cresset.js').Progress | null }
  *   | { kind: 'paused', loaded: number, total: number | null }
- *   | { kind: 'ready', where: 'device', engine: import('../cresset.js').Engine }
+ *   | { kind: 'ready', where: 'device', engine: Engine }
  *   | { kind: 'ready', where: 'server', host: string }
  *   | { kind: 'failed', error: CressetError }} State
+ * @typedef {import('../cresset.js').Engine} Engine
  */
 
 /** Dispatches `change` when its state does, `progress` with what `onProgress` gets. */
 export class Assistant extends EventTarget {
-  /** @type {State & { where?: string, what?: string }} */
+  /** @type {State} */
   state = { kind: 'asleep' };
   #settings;
-  #given = null; // an engine that is the site's own
-  #part = null; // in a shared engine
-  #key = null;
+  /** An engine that is the site's own. @type {Engine | null} */
+  #given = null;
+  /** In a shared engine. @type {ReturnType<typeof join> | null} */
+  #part = null;
+  #key = '';
   #step = 0; // what an older step brings no longer counts
+  /** @type {Set<() => void>} */
   #waiting = new Set();
 
   /** @param {import('./settings.js').Settings} settings */
@@ -56,12 +61,15 @@ export class Assistant extends EventTarget {
   whenReady(signal) {
     if (this.state.kind === 'ready') return Promise.resolve();
     this.wake();
+    /** @type {() => void} */
     let ready;
-    return new Promise((resolve, reject) => {
-      ready = resolve;
-      this.#waiting.add(ready);
-      signal.addEventListener('abort', () => reject(new CressetError('ABORTED', 'the request was aborted')), { once: true });
-    }).finally(() => this.#waiting.delete(ready));
+    return /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        ready = resolve;
+        this.#waiting.add(ready);
+        signal.addEventListener('abort', () => reject(new CressetError('ABORTED', 'the request was aborted')), { once: true });
+      })
+    ).finally(() => this.#waiting.delete(ready));
   }
 
   /** The visitor says yes. */
@@ -69,7 +77,7 @@ export class Assistant extends EventTarget {
     const { kind, what, host } = /** @type {any} */ (this.state);
     if (kind !== 'asking') return;
     agreed.add(what === 'server' ? `server ${host}` : this.#key);
-    this.#run(() => (what === 'server' ? this.#useServer() : this.#load()));
+    this.#run(async () => (what === 'server' ? this.#useServer(host) : this.#load()));
   }
 
   pause() {
@@ -84,7 +92,7 @@ export class Assistant extends EventTarget {
     if (this.state.kind === 'paused' || this.state.kind === 'failed') this.#run(() => this.#begin());
   }
 
-  /** Takes an engine of the site's own, or with null goes back to the model's. */
+  /** Takes an engine of the site's own, or with null goes back to the model's. @param {Engine | null} engine */
   give(engine) {
     this.#leave();
     this.#given = engine;
@@ -98,7 +106,8 @@ export class Assistant extends EventTarget {
     const same = before.model === settings.model && before.integrity === settings.integrity && before.device === settings.device;
     const server = before.endpoint?.url === settings.endpoint?.url && before.endpoint?.model === settings.endpoint?.model;
     if (this.#given) return;
-    const usesServer = (this.state.kind === 'ready' && this.state.where === 'server') || this.state.what === 'server';
+    const { kind, where, what } = /** @type {any} */ (this.state);
+    const usesServer = (kind === 'ready' && where === 'server') || what === 'server';
     if (!same || (usesServer && !server) || (before.consent !== settings.consent && this.state.kind === 'asking')) this.#leave();
   }
 
@@ -112,21 +121,23 @@ export class Assistant extends EventTarget {
   answer = async ({ messages, begun, signal, onStart, onText, onNote, onRestart }) => {
     await this.whenReady(signal);
     onStart();
-    if (this.state.where === 'server') {
+    const { endpoint } = this.#settings;
+    if (endpoint && this.state.kind === 'ready' && this.state.where === 'server') {
       const { answerRemotely } = await import('./remote.js');
       // Servers begin a new answer: it is asked to go on.
       if (begun) throw new CressetError('INVALID_REQUEST', 'the server cannot go on with an answer', { field: 'messages' });
-      return answerRemotely(this.#settings.endpoint, this.#settings, { messages, signal, onText });
+      return answerRemotely(endpoint, this.#settings, { messages, signal, onText });
     }
-    const write = (text) => {
+    const write = (/** @type {string} */ text) => {
       begun += text;
       onText(text);
     };
     for (let renewed = false; ;) {
-      const { engine } = this;
+      const engine = /** @type {Engine} */ (this.engine);
       try {
         return await answerLocally(engine, this.#settings, { messages, begun, signal, onText: write, onNote });
-      } catch (error) {
+      } catch (thrown) {
+        const error = /** @type {CressetError} */ (thrown);
         if (signal.aborted) throw error;
         if (isBroken(error) && !renewed && !this.#given) {
           renewed = true;
@@ -168,7 +179,8 @@ export class Assistant extends EventTarget {
       const measured = await Cresset.measure(model, { signal: undefined, cache: true });
       const all = measured.bytes === null ? null : measured.bytes + (measured.bytes > 0 ? (measured.engineBytes ?? 0) : 0);
       return { bytes: all, kept: measured.kept };
-    } catch (error) {
+    } catch (thrown) {
+      const error = /** @type {CressetError} */ (thrown);
       if (error.code === 'MODEL_NOT_FOUND' || error.code === 'INVALID_REQUEST') throw error;
       return { bytes: null, kept: 0 };
     }
@@ -179,43 +191,46 @@ export class Assistant extends EventTarget {
     this.#key = keyOf(model, [integrity, device]);
     const step = this.#step;
     this.#set({ kind: 'loading', progress: null });
-    const start = ({ signal, onProgress }) => Cresset.load(model, { signal, onProgress, integrity, device, adapter: undefined, cache: true });
+    const start = (/** @type {import('./engines.js').How} */ { signal, onProgress }) =>
+      Cresset.load(model, { signal, onProgress, integrity, device, adapter: undefined, cache: true });
     this.#part ??= join(this.#key, start, (progress) => this.#progress(progress));
     let engine;
     try {
       engine = await this.#part.load();
-    } catch (error) {
+    } catch (thrown) {
+      const error = /** @type {CressetError} */ (thrown);
       if (step !== this.#step) return;
       if (error.code === 'ABORTED') return this.#set({ kind: 'paused', loaded: 0, total: null });
       if (!cannotRun(error) || !this.#settings.endpoint) throw error;
-      return this.#offerServer();
+      return this.#offerServer(this.#settings.endpoint.host);
     }
     if (step === this.#step) this.#set({ kind: 'ready', where: 'device', engine });
   }
 
+  /** @param {import('../cresset.js').Progress} progress */
   #progress(progress) {
     if (this.state.kind !== 'loading') return;
     this.state = { kind: 'loading', progress };
     this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
   }
 
-  #offerServer() {
-    const {
-      endpoint: { host },
-      consent,
-    } = this.#settings;
-    if (consent && !agreed.has(`server ${host}`)) this.#set({ kind: 'asking', what: 'server', host });
-    else this.#useServer();
+  /** @param {string} host */
+  #offerServer(host) {
+    if (this.#settings.consent && !agreed.has(`server ${host}`)) this.#set({ kind: 'asking', what: 'server', host });
+    else this.#useServer(host);
   }
 
-  #useServer() {
-    this.#set({ kind: 'ready', where: 'server', host: this.#settings.endpoint.host });
+  /** @param {string} host */
+  #useServer(host) {
+    this.#set({ kind: 'ready', where: 'server', host });
   }
 
+  /** @param {Engine} broken @param {AbortSignal} signal */
   async #renew(broken, signal) {
     const step = this.#step;
     this.#set({ kind: 'loading', progress: null });
-    const engine = await this.#part.renew(broken).catch((error) => {
+    const part = /** @type {ReturnType<typeof join>} */ (this.#part);
+    const engine = await part.renew(broken).catch((error) => {
       if (step === this.#step) this.#set({ kind: 'failed', error });
       throw error;
     });
@@ -223,11 +238,12 @@ export class Assistant extends EventTarget {
     if (step === this.#step) this.#set({ kind: 'ready', where: 'device', engine });
   }
 
+  /** @param {() => Promise<void>} task */
   #run(task) {
     this.#step += 1;
     const step = this.#step;
     if (this.state.kind !== 'loading') this.#set({ kind: 'loading', progress: null });
-    task().catch((error) => {
+    task().catch((/** @type {unknown} */ error) => {
       if (step === this.#step) this.#set({ kind: 'failed', error: CressetError.from(error) });
     });
   }
@@ -239,6 +255,7 @@ export class Assistant extends EventTarget {
     this.#set({ kind: 'asleep' });
   }
 
+  /** @param {State} state */
   #set(state) {
     this.state = state;
     if (state.kind === 'ready') this.#waiting.forEach((resolve) => resolve());
@@ -246,12 +263,12 @@ export class Assistant extends EventTarget {
   }
 }
 
-/** The device is the reason, not the model or the network. `url`: of an engine that is there and does not start. */
+/** The device is the reason, not the model or the network. `url`: of an engine that is there and does not start. @param {CressetError} error */
 function cannotRun({ code, details }) {
   return code === 'WEBGPU_UNAVAILABLE' || code === 'OUT_OF_MEMORY' || (code === 'INTERNAL' && Boolean(details?.url));
 }
 
-/** The engine is of no more use, but another one may be. */
+/** The engine is of no more use, but another one may be. @param {CressetError} error */
 function isBroken({ code, details }) {
   return code === 'DEVICE_LOST' || details?.reload === true;
 }

@@ -42,11 +42,12 @@ export class WidgetComposer extends Composer {
     // A page's own shortcuts are not for what is typed here.
     for (const type of ['keydown', 'keyup', 'keypress'])
       form.addEventListener(type, (event) => {
-        if (event.key !== 'Escape') event.stopPropagation();
+        if (/** @type {KeyboardEvent} */ (event).key !== 'Escape') event.stopPropagation();
       });
     this.relabel(words, '');
   }
 
+  /** @param {import('../chat/i18n.js').Translator} words @param {string} placeholder */
   relabel(words, placeholder) {
     this.#words = words;
     this.#area.setAttribute('placeholder', placeholder);
@@ -54,7 +55,7 @@ export class WidgetComposer extends Composer {
     this.#changed();
   }
 
-  /** Whether an answer is being written: the button then stops it. */
+  /** Whether an answer is being written: the button then stops it. @param {boolean} writing */
   writing(writing) {
     if (writing === this.#writing) return;
     this.#writing = writing;

@@ -25,10 +25,13 @@ async function loadWords(locale) {
 }
 
 /**
+ * @typedef {import('../cresset.js').Engine} Engine
+ * @typedef {import('../chat/types.d.ts').Message} Message
+ *
  * What the element gives.
  * @typedef {object} Context
  * @property {HTMLElement} root
- * @property {{ engine: object | null, messages: object[], models: unknown[] }} given
+ * @property {{ engine: Engine | null, messages: Message[], models: unknown[] }} given
  * @property {(type: 'ready' | 'progress' | 'message' | 'error', detail: object) => void} tell
  * @property {() => void} close
  * @property {() => void} open
@@ -42,19 +45,28 @@ export class Core {
   #locale; // that is asked for: its words may still be on their way
   #words;
   #settings;
+  /** @type {ReturnType<typeof normalised>[]} */
   #models = [];
   #chosen = 0; // of the models
   #assistant;
   #conversation;
   #memory;
+  /** @type {Messages} */
   #log;
+  /** @type {Tray} */
   #tray;
+  /** @type {WidgetComposer} */
   #composer;
+  /** @type {Panel} */
   #panel;
+  /** @type {Speaker} */
   #speaker;
-  #problem = null; // of the last answer
+  /** Of the last answer. @type {import('../lib/errors.js').CressetError | null} */
+  #problem = null;
+  /** @type {unknown[]} */
   #trayShown = [];
-  #noted = null; // the engine whose slowness was told
+  /** The engine whose slowness was told. @type {Engine | null} */
+  #noted = null;
   #toldDropped = false; // that the beginning of this conversation is left out
   #release = new AbortController();
 
@@ -74,7 +86,12 @@ export class Core {
     this.#assistant = new Assistant(this.#settings);
     this.#conversation = new Conversation({ answerer: this.#assistant.answer, keepsEmpty: true });
     this.#memory = new Memory(host);
-    this.#build();
+    const rooms = this.#build();
+    this.#log = rooms.log;
+    this.#tray = rooms.tray;
+    this.#composer = rooms.composer;
+    this.#panel = rooms.panel;
+    this.#speaker = rooms.speaker;
     this.#listen();
     this.#relabel();
     this.#restore();
@@ -85,20 +102,23 @@ export class Core {
     const conversation = this.#conversation;
     const assistant = this.#assistant;
     const region = element('div', { class: 'unseen', role: 'status', 'aria-live': 'polite', 'aria-atomic': 'false', 'aria-relevant': 'additions' });
-    this.#speaker = new Speaker(region);
-    this.#log = new Messages(() => conversation, this.#words, {
+    const speaker = new Speaker(region);
+    const log = new Messages(() => conversation, this.#words, {
       onAgain: () => this.#again(),
       onGoOn: (id) => conversation.proceed(id, this.#words.t('goOn')),
       onSuggestion: (text) => this.send(text),
     });
-    this.#tray = new Tray({
-      agree: () => assistant.agree(),
-      decline: () => this.#context.close(),
-      pause: () => assistant.pause(),
-      resume: () => assistant.resume(),
-      retry: () => this.#again(),
-    });
-    this.#composer = new WidgetComposer(this.#words, {
+    const tray = new Tray(
+      {
+        agree: () => assistant.agree(),
+        decline: () => this.#context.close(),
+        pause: () => assistant.pause(),
+        resume: () => assistant.resume(),
+        retry: () => this.#again(),
+      },
+      this.#words,
+    );
+    const composer = new WidgetComposer(this.#words, {
       onSend: (text) => {
         if (conversation.busy) {
           // The question before still waits for a model that could not be loaded.
@@ -111,9 +131,9 @@ export class Core {
       onStop: () => conversation.stop(),
       onDraft: () => this.#remember(),
     });
-    this.#panel = new Panel(
+    const panel = new Panel(
       this.#context.root,
-      { messages: this.#log, tray: this.#tray, composer: this.#composer, region },
+      { messages: log, tray, composer, region },
       {
         onClose: () => this.#context.close(),
         onClear: () => {
@@ -124,11 +144,13 @@ export class Core {
         onModel: (index) => this.#choose(index),
       },
     );
+    return { log, tray, composer, panel, speaker };
   }
 
   #listen() {
     const { signal } = this.#release;
-    const on = (target, type, listener) => target.addEventListener(type, listener, { signal });
+    const on = (/** @type {EventTarget} */ target, /** @type {string} */ type, /** @type {(event: any) => void} */ listener) =>
+      target.addEventListener(type, listener, { signal });
     on(this.#assistant, 'change', () => this.#assistantChanged());
     on(this.#assistant, 'progress', ({ detail }) => {
       this.#tray.progress(detail);
@@ -164,6 +186,7 @@ export class Core {
   get givenEngine() {
     return this.#assistant.givenEngine;
   }
+  /** @param {Engine | null} engine */
   giveEngine(engine) {
     this.#conversation.stop();
     this.#assistant.give(engine);
@@ -255,6 +278,7 @@ export class Core {
     return readSettings(this.#host, this.#models[index]);
   }
 
+  /** @param {number} index */
   #choose(index) {
     this.#chosen = index;
     this.changed();
@@ -278,9 +302,9 @@ export class Core {
     this.#showTray();
     if (state.kind === 'ready') {
       const { where } = state;
-      this.#context.tell('ready', where === 'device' ? { where, engine: state.engine, info: state.engine.info } : { where, host: state.host });
+      this.#context.tell('ready', state.where === 'device' ? { where, engine: state.engine, info: state.engine.info } : { where, host: state.host });
       if (this.#panel.shown && !this.#conversation.busy) this.#speaker.say(this.#words.t('live.ready', { title: this.#title }));
-      this.#noteSlowness(state.engine);
+      if (state.where === 'device') this.#noteSlowness(state.engine);
     }
     if (state.kind === 'failed') {
       this.#context.tell('error', { error: state.error });
@@ -293,8 +317,9 @@ export class Core {
     }
   }
 
+  /** @param {Engine} engine */
   #noteSlowness(engine) {
-    if (!engine || engine === this.#noted || engine.info.device.backend !== 'cpu' || !(engine.info.memory.weights > SLOW_BYTES)) return;
+    if (engine === this.#noted || engine.info.device.backend !== 'cpu' || !(engine.info.memory.weights > SLOW_BYTES)) return;
     this.#noted = engine;
     this.#log.say(this.#words.t('note.slow'));
   }
@@ -310,6 +335,7 @@ export class Core {
     this.#remember();
   }
 
+  /** @param {{ turn: import('../chat/types.d.ts').Turn, error: import('../lib/errors.js').CressetError | null }} end */
   #answered({ turn, error }) {
     this.#log.end(turn);
     this.#problem = error;
@@ -351,14 +377,15 @@ export class Core {
   #showStatus() {
     const { state } = this.#assistant;
     const words = this.#words;
-    const ready = () =>
+    if (state.kind !== 'ready') {
+      this.#panel.status(words.t(`status.${state.kind === 'asleep' ? 'asking' : state.kind}`), state.kind);
+      return;
+    }
+    const text =
       state.where === 'server'
         ? words.t('status.server', { host: state.host })
         : words.t(state.engine.info.device.backend === 'cpu' ? 'status.cpu' : 'status.device');
-    this.#panel.status(
-      state.kind === 'ready' ? ready() : words.t(`status.${state.kind === 'asleep' ? 'asking' : state.kind}`),
-      state.kind === 'ready' ? `ready ${state.where}` : state.kind,
-    );
+    this.#panel.status(text, `ready ${state.where}`);
   }
 
   get #title() {
@@ -392,7 +419,8 @@ export class Core {
   #restore() {
     const kept = this.#host.hasAttribute('remember') ? this.#memory.read() : null;
     const { messages } = this.#context.given;
-    if (messages.length > 0 || kept) this.#conversation.messages = messages.length > 0 ? messages : kept.messages;
+    const restored = messages.length > 0 ? messages : kept?.messages;
+    if (restored) this.#conversation.messages = restored;
     if (kept) this.#composer.draft = kept.draft;
   }
 
@@ -402,9 +430,9 @@ export class Core {
   }
 }
 
-/** A model to choose, from whatever the site gave. */
+/** A model to choose, from whatever the site gave. @param {any} given @returns {{ given: unknown, name: string, model: any, megabytes?: number, integrity?: string }} */
 function normalised(given) {
-  if (typeof given === 'string') return { given, name: given.split('/').pop(), model: given };
+  if (typeof given === 'string') return { given, name: given.split('/').at(-1) ?? '', model: given };
   const { name, id, model = id, megabytes, integrity } = given;
   return { given, name: String(name ?? model), model, megabytes, integrity };
 }

@@ -1,15 +1,25 @@
 // Engines of this page by what they were loaded from: several widgets with the same model share one, and the last one
 // that leaves takes it away.
 
+/**
+ * @typedef {import('../cresset.js').Engine} Engine
+ * @typedef {import('../cresset.js').Progress} Progress
+ * @typedef {{ signal: AbortSignal, onProgress: (progress: Progress) => void }} How
+ * @typedef {(how: How) => Promise<Engine>} Start
+ * @typedef {{ onProgress: (progress: Progress) => void }} Member
+ */
+
+/** @type {Map<string, Shared>} */
 const shared = new Map();
 const names = new WeakMap(); // of models that are objects
 let objects = 0;
 
-/** A name that is the same for the same model and options. */
+/** A name that is the same for the same model and options. @param {any} model @param {unknown[]} options */
 export function keyOf(model, options) {
   return JSON.stringify([typeof model === 'string' ? model : nameOf(model), ...options.map((option) => option ?? null)]);
 }
 
+/** @param {object} model */
 function nameOf(model) {
   if (!names.has(model)) names.set(model, `object ${(objects += 1)}`);
   return names.get(model);
@@ -18,12 +28,12 @@ function nameOf(model) {
 /**
  * A part in an engine that is perhaps shared.
  * @param {string} key
- * @param {(how: { signal: AbortSignal, onProgress: (progress: object) => void }) => Promise<import('../cresset.js').Engine>} start
- * @param {(progress: object) => void} onProgress
+ * @param {Start} start
+ * @param {(progress: Progress) => void} onProgress
  */
 export function join(key, start, onProgress) {
   if (!shared.has(key)) shared.set(key, new Shared(key, start));
-  const engine = shared.get(key);
+  const engine = /** @type {Shared} */ (shared.get(key));
   const member = { onProgress };
   engine.members.add(member);
   if (engine.progress) onProgress(engine.progress);
@@ -32,21 +42,27 @@ export function join(key, start, onProgress) {
     load: () => engine.load(),
     /** Ends the download for now. */
     pause: () => engine.pause(),
-    /** Another engine in place of one that broke. */
+    /** Another engine in place of one that broke. @param {Engine} broken */
     renew: (broken) => engine.renew(broken),
     leave: () => engine.leave(member),
   };
 }
 
 class Shared {
+  /** @type {Set<Member>} */
   members = new Set();
+  /** @type {Progress | null} */
   progress = null;
   #key;
   #start;
+  /** @type {AbortController | null} */
   #controller = null;
+  /** @type {Promise<Engine> | null} */
   #loading = null;
+  /** @type {Engine | null} */
   #engine = null;
 
+  /** @param {string} key @param {Start} start */
   constructor(key, start) {
     this.#key = key;
     this.#start = start;
@@ -60,7 +76,7 @@ class Shared {
   #begin() {
     const controller = new AbortController();
     this.#controller = controller;
-    const onProgress = (progress) => {
+    const onProgress = (/** @type {Progress} */ progress) => {
       this.progress = progress;
       this.members.forEach((member) => member.onProgress(progress));
     };
@@ -82,6 +98,7 @@ class Shared {
     this.#controller?.abort();
   }
 
+  /** @param {Engine} broken */
   renew(broken) {
     if (this.#engine === broken) {
       this.#engine = this.#loading = null;
@@ -90,6 +107,7 @@ class Shared {
     return this.load();
   }
 
+  /** @param {Member} member */
   leave(member) {
     this.members.delete(member);
     if (this.members.size > 0) return;

@@ -45,7 +45,7 @@ export class Launcher {
     if (this.root.showPopover && !this.root.matches(':popover-open')) this.root.showPopover();
   }
 
-  /** @param {{ words: ReturnType<typeof import('./words.js').closedWords>, locale: string, title: string | null, accent: string | null, opened: boolean, unread: number }} state */
+  /** @param {{ words: Record<string, string>, locale: string, title: string | null, accent: string | null, opened: boolean, unread: number }} state */
   update({ words, locale, title, accent, opened, unread }) {
     this.root.setAttribute('lang', locale);
     this.#colour((accent ?? '').trim());
@@ -58,17 +58,19 @@ export class Launcher {
   }
 
   // What a style sheet of the site says goes first. What is no colour is left out.
+  /** @param {string} accent */
   #colour(accent) {
     const { style } = /** @type {CSSStyleRule} */ (this.#colours.cssRules[0]);
     if (accent && CSS.supports('color', accent)) style.setProperty('--accent', `var(--cresset-accent, ${accent})`);
     else style.removeProperty('--accent');
   }
 
+  /** @param {boolean} busy */
   busy(busy) {
     attribute(this.#button, 'aria-busy', busy ? 'true' : null);
   }
 
-  /** Says why there is no chat. */
+  /** Says why there is no chat. @param {string} text */
   trouble(text) {
     this.#trouble.textContent = text;
     attribute(this.#trouble, 'hidden', false);

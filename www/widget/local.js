@@ -5,14 +5,14 @@ import { chatRequest, readStream } from '../chat/request.js';
 import { WIDGET } from '../chat/sampling.js';
 
 /**
+ * Of an Ask: `begun` may be what is there from before a device was lost.
+ * @typedef {Pick<import('../chat/types.d.ts').Ask, 'messages' | 'begun' | 'signal' | 'onText' | 'onNote'>} Local
+ */
+
+/**
  * @param {import('../cresset.js').Engine} engine
  * @param {import('./settings.js').Settings} settings
- * @param {object} ask
- * @param {import('../chat/types.d.ts').Message[]} ask.messages   of visitor and assistant, the visitor's last
- * @param {string} ask.begun   the beginning of the answer, from before it was cut off
- * @param {AbortSignal} ask.signal
- * @param {(text: string) => void} ask.onText
- * @param {(note: import('../chat/types.d.ts').Note) => void} ask.onNote
+ * @param {Local} ask
  * @returns {Promise<{ finish: string | null }>}
  */
 export async function answerLocally(engine, settings, ask) {
@@ -24,6 +24,7 @@ export function tellsStories(engine) {
   return engine.info.model.hasChatTemplate === false;
 }
 
+/** @param {import('../cresset.js').Engine} engine @param {import('./settings.js').Settings} settings @param {Local} ask */
 async function chat(engine, settings, { messages, begun, signal, onText, onNote }) {
   const { system } = settings;
   const { request, dropped } = await chatRequest(engine, {
@@ -40,6 +41,7 @@ async function chat(engine, settings, { messages, begun, signal, onText, onNote 
   });
 }
 
+/** @param {import('../cresset.js').Engine} engine @param {import('./settings.js').Settings} settings @param {Local} ask */
 async function carryOn(engine, settings, { messages, begun, signal, onText, onNote }) {
   const wanted = settings.maxTokens(true);
   const { prompt, cut } = await fitPrompt(engine, joined([...messages, ...(begun ? [{ content: begun }] : [])]), wanted);
@@ -50,11 +52,12 @@ async function carryOn(engine, settings, { messages, begun, signal, onText, onNo
   });
 }
 
+/** @param {import('./settings.js').Settings} settings */
 function sampling({ temperature }) {
   return { temperature: temperature ?? WIDGET.temperature, top_p: WIDGET.top_p };
 }
 
-/** The turns of a story as one text. */
+/** The turns of a story as one text. @param {{ content: string }[]} turns */
 function joined(turns) {
   return turns.reduce((text, { content }) => text + (text === '' || /\s$/.test(text) || /^[\s,.;:!?]/.test(content) ? '' : ' ') + content, '');
 }

@@ -8,11 +8,11 @@ export class Memory {
     this.#key = `cresset-chat ${host.id || host.getAttribute('model') || 'default'}`;
   }
 
-  /** @returns {{ messages: object[], opened: boolean, draft: string } | null} */
+  /** @returns {{ messages: import('../chat/types.d.ts').Message[], opened: boolean, draft: string } | null} */
   read() {
     try {
-      const kept = JSON.parse(sessionStorage.getItem(this.#key));
-      const isMessage = (each) => typeof each?.role === 'string' && typeof each.content === 'string';
+      const kept = JSON.parse(sessionStorage.getItem(this.#key) ?? 'null');
+      const isMessage = (/** @type {any} */ each) => typeof each?.role === 'string' && typeof each.content === 'string';
       return kept && Array.isArray(kept.messages)
         ? { messages: kept.messages.filter(isMessage), opened: kept.opened === true, draft: String(kept.draft ?? '') }
         : null;
@@ -21,6 +21,7 @@ export class Memory {
     }
   }
 
+  /** @param {{ messages: import('../chat/types.d.ts').Message[], opened: boolean, draft: string }} kept */
   write({ messages, opened, draft }) {
     const list = messages.map(({ role, content }) => ({ role, content }));
     try {

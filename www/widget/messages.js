@@ -11,6 +11,7 @@ export class Messages extends Transcript {
   box;
   latest;
   #welcome;
+  /** @type {import('../chat/i18n.js').Translator} */
   #words;
   #onSuggestion;
 
@@ -35,6 +36,7 @@ export class Messages extends Transcript {
     this.box = box;
     this.latest = latest;
     this.#welcome = welcome;
+    this.#words = words;
     this.#onSuggestion = onSuggestion;
     this.relabel(words);
   }
@@ -48,7 +50,7 @@ export class Messages extends Transcript {
     if (others) this.renew();
   }
 
-  /** What stands above the first message. */
+  /** What stands above the first message. @param {string} text @param {string[]} suggestions @param {string | null} hint */
   greet(text, suggestions, hint) {
     this.#welcome.replaceChildren(
       element('p', { class: 'greeting', dir: 'auto', text }),

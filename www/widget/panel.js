@@ -8,15 +8,18 @@ const CLOSE = 'M6.5 6.5l11 11M17.5 6.5l-11 11';
 const CLEAR = ['M12 4.5H6A1.5 1.5 0 0 0 4.5 6v12A1.5 1.5 0 0 0 6 19.5h12a1.5 1.5 0 0 0 1.5-1.5v-6', 'M18.5 3.5l2 2-8 8-2.7.7.7-2.7z'];
 const SMALL = '(max-width: 480px), (max-height: 420px)';
 
+/** @type {CSSStyleSheet | undefined} */
 let sheet;
 
 export class Panel {
+  /** @type {HTMLDialogElement} */
   dialog;
   #title = element('h2', { class: 'title', part: 'title', id: 'title', dir: 'auto' });
   #status = element('p', { class: 'status', part: 'status' });
   #close;
   #clear;
-  #models = element('select', { part: 'model' });
+  #models = /** @type {HTMLSelectElement} */ (element('select', { part: 'model' }));
+  #modelName = element('span');
   #modelRow;
   #footer = element('p', { class: 'footer', part: 'footer' });
   #composer;
@@ -31,13 +34,13 @@ export class Panel {
   constructor(root, { messages, tray, composer, region }, { onClose, onClear, onModel }) {
     this.#composer = composer;
     sheet ??= styleSheet(PANEL);
-    const shadow = root.getRootNode();
+    const shadow = /** @type {ShadowRoot} */ (root.getRootNode());
     if (!shadow.adoptedStyleSheets.includes(sheet)) shadow.adoptedStyleSheets = [...shadow.adoptedStyleSheets, sheet];
     this.#close = element('button', { type: 'button', class: 'tool', part: 'close', onclick: onClose }, icon(CLOSE));
     this.#clear = element('button', { type: 'button', class: 'tool', part: 'clear', onclick: onClear }, icon(...CLEAR));
-    this.#modelRow = element('label', { class: 'model-row', hidden: true }, element('span'), this.#models);
+    this.#modelRow = element('label', { class: 'model-row', hidden: true }, this.#modelName, this.#models);
     this.#models.addEventListener('change', () => onModel(this.#models.selectedIndex));
-    this.dialog = element(
+    const dialog = element(
       'dialog',
       { class: 'panel', part: 'panel', 'aria-labelledby': 'title' },
       element('header', { class: 'header', part: 'header' }, element('div', { class: 'names' }, this.#title, this.#status), this.#clear, this.#close),
@@ -48,6 +51,7 @@ export class Panel {
       this.#footer,
       region,
     );
+    this.dialog = /** @type {HTMLDialogElement} */ (dialog);
     root.insertBefore(this.dialog, root.lastChild);
     // Modal ones are cancelled by the browser, for Escape or a gesture; the others by the key alone.
     this.dialog.addEventListener('cancel', (event) => {
@@ -87,10 +91,10 @@ export class Panel {
   /** After the element was moved, or the screen has another size: shown anew, as it must be there. */
   #reshow() {
     if (!this.dialog.open) return;
-    const { activeElement } = this.dialog.getRootNode();
+    const { activeElement } = /** @type {ShadowRoot} */ (this.dialog.getRootNode());
     this.dialog.close();
     this.show();
-    if (this.dialog.contains(activeElement)) activeElement.focus({ preventScroll: true });
+    if (this.dialog.contains(activeElement)) /** @type {HTMLElement} */ (activeElement).focus({ preventScroll: true });
   }
 
   moved() {
@@ -109,7 +113,7 @@ export class Panel {
     this.#close.setAttribute('title', words.t('close'));
     this.#clear.setAttribute('aria-label', words.t('clear'));
     this.#clear.setAttribute('title', words.t('clear'));
-    this.#modelRow.firstChild.textContent = words.t('model');
+    this.#modelName.textContent = words.t('model');
     this.#footer.textContent = words.t('footer');
   }
 
@@ -119,7 +123,7 @@ export class Panel {
     this.dialog.setAttribute('data-state', kind);
   }
 
-  /** Whether there is anything to clear. */
+  /** Whether there is anything to clear. @param {boolean} begun */
   begun(begun) {
     attribute(this.#clear, 'hidden', !begun);
   }

@@ -13,6 +13,7 @@ addEventListener('message', ({ data: { url, body } }) => {
   );
 });
 
+/** @param {string} url @param {object} body */
 async function answer(url, body) {
   const response = await fetch(url, {
     method: 'POST',
@@ -24,12 +25,12 @@ async function answer(url, body) {
   // A server that does not stream answers all at once.
   if (!(response.headers.get('content-type') ?? '').includes('event-stream')) return take((await response.json()).choices?.[0], 'message');
   const parser = new EventParser();
-  const reader = response.body.getReader();
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   let end = null;
   for (let done = false; !done;) {
     const step = await reader.read();
     done = step.done;
-    for (const data of done ? parser.end() : parser.push(step.value)) {
+    for (const data of done ? parser.end() : parser.push(/** @type {Uint8Array} */ (step.value))) {
       if (data.trim() === '[DONE]') continue;
       const event = JSON.parse(data);
       if (event.error) throw new Error(event.error.message ?? 'the server reports an error');
@@ -39,12 +40,14 @@ async function answer(url, body) {
   return end;
 }
 
+/** @param {any} choice @param {'message' | 'delta'} field */
 function take(choice, field) {
   const piece = choice?.[field]?.content;
   if (typeof piece === 'string' && piece) postMessage({ piece });
   return choice?.finish_reason ?? null;
 }
 
+/** @param {Response} response */
 async function reason(response) {
   const text = (await response.text().catch(() => '')).slice(0, 300);
   return `HTTP ${response.status}${text ? `: ${text}` : ''}`;

@@ -18,7 +18,8 @@ export function answerRemotely(endpoint, { system, temperature, maxTokens }, { m
   const body = { model, messages: all, stream: true, max_tokens: maxTokens(false), ...(temperature === undefined ? {} : { temperature }) };
   const worker = startWorker(WORKER, 'cresset endpoint');
   return new Promise((resolve, reject) => {
-    const fail = (message, status) => reject(new CressetError('DOWNLOAD', `${host} did not answer: ${message}`, { endpoint: host, status }));
+    const fail = (/** @type {string} */ message, /** @type {number | undefined} */ status = undefined) =>
+      reject(new CressetError('DOWNLOAD', `${host} did not answer: ${message}`, { endpoint: host, status }));
     worker.onmessage = ({ data }) => {
       const { piece, end, error } = own(data);
       if (piece !== undefined) onText(piece);

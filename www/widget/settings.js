@@ -27,15 +27,15 @@ import { WIDGET } from '../chat/sampling.js';
  * @returns {Settings}
  */
 export function readSettings(host, chosen) {
-  const text = (name) => (host.getAttribute(name) ?? '').trim();
-  const number = (name) => (text(name) !== '' && Number(text(name)) >= 0 ? Number(text(name)) : undefined);
+  const text = (/** @type {string} */ name) => (host.getAttribute(name) ?? '').trim();
+  const number = (/** @type {string} */ name) => (text(name) !== '' && Number(text(name)) >= 0 ? Number(text(name)) : undefined);
   const localOnly = host.hasAttribute('local-only');
   const model = chosen?.model ?? (text('model') || 'default');
   const megabytes = chosen ? chosen.megabytes : number('megabytes');
   return {
     model: typeof model === 'string' ? address(model, host) : model,
     integrity: (chosen ? chosen.integrity : text('integrity')) || undefined,
-    bytes: megabytes >= 0 ? 1_000_000 * megabytes : null,
+    bytes: megabytes !== undefined && megabytes >= 0 ? 1_000_000 * megabytes : null,
     system: text('system'),
     endpoint: localOnly ? null : endpoint(text('endpoint'), text('endpoint-model') || (typeof model === 'string' ? model : 'default'), host),
     consent: host.hasAttribute('consent') && text('consent') !== 'false',
@@ -55,10 +55,12 @@ export function readSettings(host, chosen) {
 }
 
 // The element's own base: the document's can be hidden by a form or an image of that name.
+/** @param {string} model @param {HTMLElement} host */
 function address(model, host) {
   return /^(\.{0,2}\/|[^:]*\.(gguf|safetensors|json)$)/i.test(model) ? new URL(model, host.baseURI).href : model;
 }
 
+/** @param {string} text @param {string} model @param {HTMLElement} host */
 function endpoint(text, model, host) {
   if (!text) return null;
   let url;

@@ -14,6 +14,7 @@ export class EventParser {
     return this.#take(`${this.#rest}${this.#decoder.decode()}\n\n`);
   }
 
+  /** @param {string} text @returns {string[]} */
   #take(text) {
     // A line may end in \n, \r or \r\n: what ends in \r may go on with \n.
     const held = text.endsWith('\r') ? 1 : 0;
@@ -32,6 +33,7 @@ export class EventParser {
   }
 }
 
+/** @param {string} event */
 function dataOf(event) {
   const lines = event
     .split('\n')

@@ -4,16 +4,25 @@ import { attribute, element } from '../chat/dom.js';
 import { bytesText } from '../chat/format.js';
 import { explain } from '../chat/problems.js';
 
+/**
+ * @typedef {import('../lib/errors.js').CressetError} CressetError
+ * @typedef {import('./assistant.js').State} State
+ */
+
 export class Tray {
   box = element('div', { class: 'tray', part: 'tray' });
+  /** @type {import('../chat/i18n.js').Translator} */
   #words;
   #actions;
+  /** @type {Record<'bar' | 'title' | 'amount' | 'pause', HTMLElement> | null} */
   #bar = null;
 
   /**
    * @param {{ agree: () => void, decline: () => void, pause: () => void, resume: () => void, retry: () => void }} actions
+   * @param {import('../chat/i18n.js').Translator} words
    */
-  constructor(actions) {
+  constructor(actions, words) {
+    this.#words = words;
     this.#actions = actions;
   }
 
@@ -24,17 +33,17 @@ export class Tray {
 
   /**
    * @param {import('./assistant.js').State} state
-   * @param {{ queued: boolean, problem: Error | null }} more   `queued`: a message waits; `problem`: of the last answer
+   * @param {{ queued: boolean, problem: CressetError | null }} more   `queued`: a message waits; `problem`: of the last answer
    */
   show(state, { queued, problem }) {
     const card = this.#card(state, queued, problem);
-    const focused = this.box.contains(this.box.getRootNode().activeElement);
+    const focused = this.box.contains(/** @type {ShadowRoot} */ (this.box.getRootNode()).activeElement);
     this.box.replaceChildren(...(card ? [card] : []));
     // The button in use is gone: the keyboard stays in the card that took its place.
     if (focused) this.box.querySelector('button')?.focus();
   }
 
-  /** @param {any} progress */
+  /** @param {import('../cresset.js').Progress} progress */
   progress(progress) {
     if (!this.#bar) return;
     const { status, loaded, total, fraction, secondsLeft, warning } = progress;
@@ -47,7 +56,7 @@ export class Tray {
     const parts = [];
     if (downloading || status === 'cache')
       parts.push(total ? this.#words.t('progress.amount', { loaded: this.#bytes(loaded), total: this.#bytes(total) }) : this.#bytes(loaded));
-    if (downloading && secondsLeft > 0 && Number.isFinite(secondsLeft))
+    if (downloading && secondsLeft && secondsLeft > 0 && Number.isFinite(secondsLeft))
       parts.push(this.#words.t('progress.left', { time: timeText(secondsLeft, this.#words.locale) }));
     const text = warning ? warningText(warning, this.#words) : parts.join(' · ');
     // A space keeps the line's height, so that nothing moves when there is something to say.
@@ -56,6 +65,7 @@ export class Tray {
     attribute(pause, 'aria-disabled', downloading ? null : 'true');
   }
 
+  /** @param {State} state @param {boolean} queued @param {CressetError | null} problem */
   #card(state, queued, problem) {
     this.#bar = null;
     const words = this.#words;
@@ -69,6 +79,7 @@ export class Tray {
       : null;
   }
 
+  /** @param {State & { kind: 'asking' }} state */
   #consent(state) {
     const words = this.#words;
     if (state.what === 'server') {
@@ -91,6 +102,7 @@ export class Tray {
     );
   }
 
+  /** @param {State & { kind: 'loading' }} state @param {boolean} queued */
   #loading({ progress }, queued) {
     const words = this.#words;
     const title = element('p', { class: 'card-title', text: words.t('status.loading') });
@@ -116,14 +128,15 @@ export class Tray {
     return box;
   }
 
-  /** An amount that grows keeps its width: 3.0 MB. */
+  /** An amount that grows keeps its width: 3.0 MB. @param {number} amount */
   #bytes(amount) {
     return bytesText(amount, this.#words.locale, { even: true });
   }
 
+  /** @param {State & { kind: 'paused' }} state */
   #paused({ loaded, total }) {
     const words = this.#words;
-    const amounts = { loaded: this.#bytes(loaded), total: total && this.#bytes(total) };
+    const amounts = { loaded: this.#bytes(loaded), total: total ? this.#bytes(total) : '' };
     return card(
       words.t('paused.title'),
       loaded > 0 ? [words.t(total ? 'paused.text' : 'paused.some', amounts)] : [],
@@ -131,12 +144,13 @@ export class Tray {
     );
   }
 
+  /** @param {CressetError} error @param {() => void} onRetry */
   #problem(error, onRetry) {
     const words = this.#words;
     const { title, advice } = explain(error, words);
     const box = card(title, [advice], primary(words.t('problem.retry'), onRetry));
     box.classList.add('problem');
-    box.lastChild.before(
+    box.lastChild?.before(
       element(
         'details',
         { class: 'owner' },
@@ -148,6 +162,7 @@ export class Tray {
   }
 }
 
+/** @param {string} title @param {string[]} texts @param {...HTMLElement} buttons */
 function card(title, texts, ...buttons) {
   return element(
     'div',
@@ -158,9 +173,12 @@ function card(title, texts, ...buttons) {
   );
 }
 
-const primary = (text, onclick) => element('button', { type: 'button', class: 'primary', part: 'primary', text, onclick });
-const quiet = (text, onclick) => element('button', { type: 'button', class: 'quiet', part: 'quiet', text, onclick });
+const primary = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
+  element('button', { type: 'button', class: 'primary', part: 'primary', text, onclick });
+const quiet = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
+  element('button', { type: 'button', class: 'quiet', part: 'quiet', text, onclick });
 
+/** @param {NonNullable<import('../cresset.js').Progress['warning']>} warning @param {import('../chat/i18n.js').Translator} words */
 function warningText({ code, message, details }, words) {
   if (details?.reason === 'offline') return words.t('warning.offline');
   return words.has(`warning.${code}`) ? words.t(`warning.${code}`) : message;

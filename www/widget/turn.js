@@ -18,6 +18,7 @@ const COPIED_MS = 1600;
  * @property {() => void} onDrawn
  *
  * @typedef {import('../chat/types.d.ts').Turn} Turn
+ * @typedef {import('../chat/i18n.js').Translator['t']} T
  */
 
 /** @param {Turn} turn @param {Context} context @returns {import('../chat/types.d.ts').TurnView} */
@@ -29,6 +30,7 @@ class Question {
   #context;
   #who = element('span', { class: 'unseen' });
 
+  /** @param {Turn} turn @param {Context} context */
   constructor(turn, context) {
     this.#context = context;
     this.node = element(
@@ -58,12 +60,14 @@ class Answer {
   #foot = element('div', { class: 'foot' });
   #shown = ''; // what the foot was made of
 
+  /** @param {Turn} turn @param {Context} context */
   constructor(turn, context) {
     this.#turn = turn;
     this.#context = context;
     const box = element('div', { class: 'words', dir: 'auto' });
     const dots = element('span', { class: 'dots', 'aria-hidden': 'true' }, element('i'), element('i'), element('i'));
     this.node = element('li', { class: 'turn assistant', part: 'message assistant-message' }, box, dots, this.#foot);
+    /** @type {T} */
     const t = (key, values) => context.words().t(key, values);
     this.#words = new TurnWords(box, { makeText: () => new GrowingText(box, surroundings(t)), makeThought, t, onDrawn: context.onDrawn });
     this.end();
@@ -97,6 +101,7 @@ class Answer {
     this.#words.renew();
   }
 
+  /** @param {import('../chat/types.d.ts').TurnState} state @param {boolean} said */
   #tools(state, said) {
     const { words, onAgain, onGoOn } = this.#context;
     const { t } = words();
@@ -112,18 +117,19 @@ class Answer {
       },
       icon(...COPY),
     );
-    return [
+    const tools = [
       said && copy,
       element('button', { type: 'button', class: 'tool again', 'aria-label': t('again'), title: t('again'), onclick: onAgain }, icon(...AGAIN)),
       this.#turn.finish === 'length' &&
         element('button', { type: 'button', class: 'go-on', part: 'go-on', text: t('goOn'), onclick: () => onGoOn(this.#turn.id) }),
       note && element('span', { class: 'hint', text: t(note) }),
-    ].filter(Boolean);
+    ];
+    return /** @type {HTMLElement[]} */ (tools.filter(Boolean));
   }
 }
 
 /** @returns {import('../chat/types.d.ts').Surroundings} */
-function surroundings(t) {
+function surroundings(/** @type {T} */ t) {
   return {
     say: (key, values) => t(`answer.${key}`, values),
     level: 3, // under the chat's title
@@ -146,7 +152,7 @@ export async function copyText(button, text, { t }) {
   } catch {
     return; // a page without access to the clipboard: the text can be selected
   }
-  const name = (key) => {
+  const name = (/** @type {string} */ key) => {
     if (button.hasAttribute('aria-label')) button.setAttribute('aria-label', t(key));
     else button.textContent = t(key);
   };

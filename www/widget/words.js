@@ -2,6 +2,7 @@
 
 import { localeOf } from '../chat/locale.js';
 
+/** @type {Record<string, Record<string, string>>} */
 const WORDS = {
   en: {
     open: 'Open the chat',
@@ -20,5 +21,5 @@ export function localeFor(element) {
   return localeOf(element.getAttribute('lang') || element.closest('[lang]:not([lang=""])')?.getAttribute('lang') || navigator.language);
 }
 
-/** @param {string} locale @returns {{ open: string, unread: string, close: string, failed: string }} */
+/** @param {string} locale */
 export const closedWords = (locale) => WORDS[locale];

@@ -1,5 +1,6 @@
 // The embed view: a form, the lines it makes for a site's page, and the widget as it will be there.
 
+import { localeOf } from '../../chat/locale.js';
 import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { icon } from '../icons.js';
@@ -86,7 +87,9 @@ export async function createEmbed(section) {
     if (source === frame.contentWindow && data === 'cresset-preview-ready') preview();
   });
   words.addEventListener('change', preview);
-  fill({ ...defaults(), ...memory.get('embed') });
+  const kept = memory.get('embed') ?? {};
+  // An earlier visit may have kept it by an older name.
+  fill({ ...defaults(), ...kept, ...(kept.lang ? { lang: localeOf(kept.lang) } : {}) });
   show();
 
   return {
