@@ -79,11 +79,11 @@ impl Engine {
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Engine> {
         let Loaded { built, tokenizer, template, info } = load::load(&checkpoint, options, on_progress).await?;
-        let Built { work, places, verdict } = built;
+        let Built { work, targets, verdict } = built;
         let mut options = options.clone();
         options.self_test.known.extend(verdict.clone());
         let origin = Origin::new(checkpoint.files(), options);
-        let model = Model { work, adapters: Adapters::new(places), origin };
+        let model = Model { work, adapters: Adapters::new(targets), origin };
         Ok(Engine { model, tokenizer, template, info, verdict, requests: 0, utc_offset: 0 })
     }
 
@@ -336,7 +336,7 @@ impl Engine {
     /// `engine.adapters.load`: a LoRA adapter beside the model, under a name of the caller's.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` for a name that is taken; otherwise those of [`crate::models::lora::load`]. The engine stays usable.
+    /// `INVALID_REQUEST` for a name that is taken; otherwise those of [`crate::lora::load`]. The engine stays usable.
     pub async fn load_adapter(&mut self, name: &str, checkpoint: &Checkpoint, options: &AdapterOptions) -> Result<()> {
         self.model.adapters.check_new(name)?;
         self.model.revive().await?;

@@ -1,6 +1,6 @@
 //! Cresset: language models in a web page, on the visitor's own GPU.
 //!
-//! The modules stand in the order a token travels; imports point down only (`tests/floors.rs` holds them to it).
+//! The modules stand in the order a token travels; imports point down only (`tests/it/floors.rs` holds them to it).
 //!
 //! | room | what it does | may import |
 //! |---|---|---|

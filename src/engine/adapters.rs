@@ -35,7 +35,7 @@ impl AdapterOptions {
 
 /// The projections that adapters may change, and the loaded adapters.
 pub struct Adapters {
-    places: LoraTargets,
+    targets: LoraTargets,
     /// In the order they were loaded.
     loaded: Vec<Loaded>,
     default: Option<AdapterId>,
@@ -54,8 +54,8 @@ pub(super) struct AdapterSource {
 }
 
 impl Adapters {
-    pub fn new(places: LoraTargets) -> Self {
-        Adapters { places, loaded: Vec::new(), default: None }
+    pub fn new(targets: LoraTargets) -> Self {
+        Adapters { targets, loaded: Vec::new(), default: None }
     }
 
     fn find(&self, name: &str) -> Result<AdapterId> {
@@ -93,7 +93,7 @@ impl Adapters {
         options: &AdapterOptions,
         generator: &mut Generator,
     ) -> Result<()> {
-        let adapter = lora::load(checkpoint, &self.places, options.alpha, &mut generator.device).await?;
+        let adapter = lora::load(checkpoint, &self.targets, options.alpha, &mut generator.device).await?;
         let id = generator.add_adapter(adapter);
         let source = AdapterSource { files: checkpoint.files(), alpha: options.alpha };
         self.loaded.push(Loaded { name: name.to_string(), id, source });
@@ -142,7 +142,7 @@ impl Adapters {
     }
 
     /// The adapters were loaded onto a new device under these ids. Returns the new id of the one that `old` had selected.
-    pub(super) fn renew(&mut self, places: LoraTargets, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
+    pub(super) fn renew(&mut self, targets: LoraTargets, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
         let selected = match old {
             Work::Generate(generator) => generator.selected_adapter(),
             Work::Embed(_) => None,
@@ -155,7 +155,7 @@ impl Adapters {
         for (loaded, &id) in self.loaded.iter_mut().zip(ids) {
             loaded.id = id;
         }
-        (self.places, self.default) = (places, default);
+        (self.targets, self.default) = (targets, default);
         selected
     }
 }

@@ -101,7 +101,7 @@ impl ModelPlan {
 pub(super) struct Built {
     pub work: Work,
     /// Where its adapters would go.
-    pub places: LoraTargets,
+    pub targets: LoraTargets,
     /// What is known of the device.
     pub verdict: Option<Verdict>,
 }
@@ -124,7 +124,7 @@ pub(super) async fn build(
     let memory = Allocator::new(&mut device, options.quantize);
     let loaded = architecture.load(architecture.hyper(checkpoint), shape, context, memory).await?;
     let models::Loaded { model, record, uploads } = loaded;
-    let places = LoraTargets::new(&architecture.family, checkpoint, shape, &record.projections);
+    let targets = LoraTargets::new(&architecture.family, checkpoint, shape, &record.projections);
     let mut work = match model {
         Model::Decoder(model) => Work::Generate(Generator::new(device, model, context, options.kv).await?),
         Model::Encoder(model) => Work::Embed(Embedder::new(device, model, context).await?),
@@ -137,7 +137,7 @@ pub(super) async fn build(
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
     work.warm_up().await?;
     work.device().check().await?;
-    Ok(Built { work, places, verdict })
+    Ok(Built { work, targets, verdict })
 }
 
 pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {

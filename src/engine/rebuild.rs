@@ -34,25 +34,25 @@ impl Origin {
         let renewed = async {
             let checkpoint = Checkpoint::open(self.files.clone()).await?;
             let plan = ModelPlan::read(&checkpoint, &self.options)?;
-            let Built { work: mut renewed, places, .. } = build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
+            let Built { work: mut renewed, targets, .. } = build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
             let ids = match &mut renewed {
                 Work::Generate(generator) => {
                     let mut ids = Vec::new();
                     for source in adapters.sources() {
                         let checkpoint = Checkpoint::open(source.files.clone()).await?;
-                        let adapter = lora::load(&checkpoint, &places, source.alpha, &mut generator.device).await?;
+                        let adapter = lora::load(&checkpoint, &targets, source.alpha, &mut generator.device).await?;
                         ids.push(generator.add_adapter(adapter));
                     }
                     ids
                 }
                 Work::Embed(_) => Vec::new(),
             };
-            Ok((renewed, places, ids))
+            Ok((renewed, targets, ids))
         };
-        let (mut renewed, places, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
+        let (mut renewed, targets, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
             reason: format!("{reason}; the model could not be put on another: {error}"),
         })?;
-        let selected = adapters.renew(places, &ids, work);
+        let selected = adapters.renew(targets, &ids, work);
         renewed.share_interrupt(work);
         *work = renewed;
         if let Work::Generate(generator) = work {

@@ -1,7 +1,7 @@
 //! The LoRA adapters that requests may choose.
 
 use crate::device::{Corrections, Device};
-use crate::models::lora::Adapter;
+use crate::lora::Adapter;
 use std::collections::HashMap;
 use std::rc::Rc;
 

@@ -9,7 +9,7 @@ use super::scheduler::{Scheduler, check_prompt};
 use crate::device::{Breathe, Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, profile};
 use crate::error::Result;
 use crate::models::Decoder;
-use crate::models::lora::Adapter;
+use crate::lora::Adapter;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::rc::Rc;

@@ -29,7 +29,4 @@ pub use decoder::{Decoder, Transformer, Wanted};
 pub use encoder::Encoder;
 pub use registry::{REGISTRY, architecture_name, architecture_of};
 
-#[cfg(not(target_arch = "wasm32"))]
-pub use crate::convert;
 pub use crate::load::Shape;
-pub use crate::lora;

@@ -7,7 +7,7 @@ use clap::Args;
 use cresset::chat::ChatTemplate;
 use cresset::engine::probe;
 use cresset::error::{Error, Result};
-use cresset::models::lora;
+use cresset::lora;
 use cresset::tokenizer::Tokenizer;
 use cresset::weights::Checkpoint;
 use pollster::block_on;
