@@ -5,7 +5,7 @@
 //! found without a search. The slot's flags say which parts count; the others are not read
 //! (`shaders/shared/edits.wgsl` and [`Edits`]).
 
-use super::SamplingSlot;
+use super::control::SamplingSlot;
 
 /// The logit of an id that may not be drawn: below those of all others, NaN included.
 pub const FORBIDDEN: f32 = -3.4e38;

@@ -1,6 +1,6 @@
 //! Which ids may come next: a mask over the vocabulary for each token, which the sampling kernels read.
 
-use super::BitSet;
+use super::bits::BitSet;
 use std::fmt::Debug;
 
 /// A rule for a sequence's next ids, such as a grammar or a minimum length.
