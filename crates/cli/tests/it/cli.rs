@@ -237,7 +237,7 @@ fn inspect_explains_what_is_no_model() {
 
 #[test]
 fn inspect_explains_what_is_damaged_or_incomplete() {
-    let whole = std::fs::read(MODEL).expect("a golden file");
+    let whole = std::fs::read(at_root(MODEL)).expect("a golden file");
     let folder = tempfile::tempdir().expect("a folder");
     let cut = folder.path().join("cut.gguf");
     let cut = cut.to_str().expect("UTF-8");
@@ -482,7 +482,7 @@ fn files_that_are_no_models() {
         let line = failed(run(subcommand, &bad, &arguments.split_whitespace().collect::<Vec<_>>()), "MODEL_FORMAT");
         assert!(line.contains("bad.gguf"), "{line}");
     }
-    let whole = std::fs::read(MODEL).expect("the golden file");
+    let whole = std::fs::read(at_root(MODEL)).expect("the golden file");
     std::fs::write(&bad, &whole[..whole.len() - 1000]).expect("a file");
     failed(run("generate", &bad, &["--prompt", "a"]), "MODEL_FORMAT");
     let line = failed(run("generate", "tests/golden/llama-gqa", &["--prompt", "a"]), "INVALID_REQUEST");
