@@ -4,7 +4,7 @@
 //! and its constants. With `--translated FOLDER` also what naga makes of each: `NAME-HASH.vulkan1.3.spv`, `NAME-HASH.6_6.hlsl`,
 //! `NAME-HASH.2.4.metal` and others; with `--every N` each Nth module only.
 
-#[allow(dead_code)] // tests read more of it
+#[allow(dead_code, reason = "tests read more of it")]
 #[path = "../tests/support/modules.rs"]
 mod modules;
 #[path = "../tests/support/translate.rs"]

@@ -16,6 +16,7 @@ const SEQUENCES: usize = 64;
 /// What to make of the rows of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct How {
+    /// How the rows of a sequence become one.
     pub pooling: Pooling,
     /// Vectors of length 1.
     pub normalize: bool,
@@ -23,6 +24,7 @@ pub struct How {
 
 /// An encoder on its device.
 pub struct Embedder {
+    /// Where its weights and its plans are.
     pub device: Device,
     model: Encoder,
     /// Most rows of each plan, ascending: the last holds the longest sequence.
@@ -40,7 +42,10 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// For sequences of up to `context` ids. Error: `OUT_OF_MEMORY`.
+    /// For sequences of up to `context` ids.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where the device has no room for control, state and vectors; `DEVICE_LOST`.
     pub async fn new(mut device: Device, model: Encoder, context: usize) -> Result<Self> {
         let mut buckets: Vec<usize> = BUCKETS.into_iter().filter(|&rows| rows < context).collect();
         buckets.push(context);
@@ -66,6 +71,7 @@ impl Embedder {
         })
     }
 
+    /// What it runs: sizes, layers, how it pools by itself.
     pub fn model(&self) -> &Encoder {
         &self.model
     }
@@ -77,6 +83,9 @@ impl Embedder {
 
     /// Records the plans of short texts, and begins to compile them, so that the first request does not wait for them.
     /// They cannot run before [`Self::warm_up`].
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where there is no room for activations.
     pub fn begin_warm_up(&mut self) -> Result<()> {
         let how = How { pooling: self.model.pooling, normalize: true };
         for rows in [self.buckets[self.buckets.len() - 1].min(256), self.buckets[0]] {
@@ -90,6 +99,9 @@ impl Embedder {
     }
 
     /// Waits for what [`Self::begin_warm_up`] has begun.
+    ///
+    /// # Errors
+    /// Those of [`Device::compile`].
     pub async fn warm_up(&mut self) -> Result<()> {
         for (key, compiling) in std::mem::take(&mut self.compiling) {
             self.plans.insert(key, self.device.finish_compile(compiling).await?);
@@ -115,7 +127,9 @@ impl Embedder {
 
     /// A vector [D] for each sequence, in order.
     ///
-    /// Errors: `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, `ABORTED`, `DEVICE_LOST`.
+    /// # Errors
+    /// `INVALID_REQUEST` for ids that the model does not have or a sequence without any, `CONTEXT_OVERFLOW` for one
+    /// that is too long, `OUT_OF_MEMORY`, `ABORTED` and `DEVICE_LOST`.
     pub async fn embed(&mut self, sequences: &[Vec<u32>], how: How, breathe: &Breathe) -> Result<Vec<Vec<f32>>> {
         sequences.iter().try_for_each(|ids| self.check(ids))?;
         // Short ones together: a batch is as wide as the ids in it.

@@ -7,77 +7,161 @@ use serde_json::json;
 use std::borrow::Cow;
 use std::fmt;
 
+/// What functions give that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why something could not be done.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// No usable WebGPU adapter, and the caller insisted on one.
-    /// `facts`: what helps to mend it.
     #[error("WebGPU is not available: {reason}")]
-    WebGpuUnavailable { reason: String, facts: serde_json::Value },
+    WebGpuUnavailable {
+        /// Why, as a part of a sentence.
+        reason: String,
+        /// What helps to mend it: a JSON object.
+        facts: serde_json::Value,
+    },
 
     /// No file, URL or registry id of that name.
     #[error("{what} was not found{hint}")]
-    ModelNotFound { what: String, hint: Cow<'static, str> },
+    ModelNotFound {
+        /// The file, address or id that was asked for.
+        what: String,
+        /// What to do about it, from a semicolon on; or nothing.
+        hint: Cow<'static, str>,
+    },
 
-    /// Malformed, truncated, or not a model at all. `file` names the file or the part of it.
+    /// Malformed, truncated, or not a model at all.
     #[error("{file}: {reason}")]
-    Format { file: String, reason: String },
+    Format {
+        /// The file, or the part of it.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 
     /// A tensor the architecture needs is not in the file.
     #[error("the file has no tensor named {tensor}, which the {architecture} architecture needs")]
-    MissingTensor { architecture: &'static str, tensor: String },
+    MissingTensor {
+        /// Whose tensors were looked for.
+        architecture: &'static str,
+        /// The tensor's name in the file's words.
+        tensor: String,
+    },
 
     /// A tensor has another shape than the configuration implies. Shapes are row-major: [rows, columns].
     #[error("{tensor}: expected shape {want:?}, the file has {got:?}")]
-    Shape { tensor: String, want: Vec<usize>, got: Vec<usize> },
+    Shape {
+        /// The tensor's name in the file.
+        tensor: String,
+        /// The shape that the configuration implies.
+        want: Vec<usize>,
+        /// The shape in the file.
+        got: Vec<usize>,
+    },
 
-    /// An adapter of which `tensor` has no place in the model.
+    /// An adapter of which a tensor has no place in the model.
     #[error("{tensor}: {reason}; the adapter was made for another model than this {model}")]
-    AdapterMismatch { tensor: String, model: String, reason: String },
+    AdapterMismatch {
+        /// The tensor's name in the adapter's file.
+        tensor: String,
+        /// The architecture of the model that is loaded.
+        model: String,
+        /// Why it has no place.
+        reason: String,
+    },
 
-    /// A well-formed model that this build cannot run; `what` names the architecture, tensor type or tokenizer.
+    /// A well-formed model that this build cannot run.
     #[error("{what} is not supported{hint}")]
-    Unsupported { what: String, hint: Cow<'static, str> },
+    Unsupported {
+        /// The architecture, tensor type, tokenizer or setting.
+        what: String,
+        /// What is supported instead, from a semicolon on; or nothing.
+        hint: Cow<'static, str>,
+    },
 
     /// The device or the browser's memory cannot hold it.
     #[error("{what} needs {need_mb} MB, but {limit}")]
-    OutOfMemory { what: String, need_mb: u64, limit: MemoryLimit },
+    OutOfMemory {
+        /// What was to be held.
+        what: String,
+        /// Megabytes that it takes.
+        need_mb: u64,
+        /// What bounds the memory.
+        limit: MemoryLimit,
+    },
 
     /// The prompt does not fit the context. (An answer that does not fit ends with `finish_reason: "length"`.)
     #[error(
         "the prompt has {prompt} tokens, but the context holds {context}; shorten the prompt or load with a larger contextLength"
     )]
-    ContextOverflow { prompt: usize, context: usize },
+    ContextOverflow {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens that the context holds.
+        context: usize,
+    },
 
     /// The network failed.
     #[error("download of {what} failed: {reason}")]
-    Download { what: String, reason: String },
+    Download {
+        /// What was downloaded.
+        what: String,
+        /// What the network or the server said.
+        reason: String,
+    },
 
     /// The bytes are not those that were promised.
     #[error("{what} has SHA-256 {got}, expected {want}; the file was changed or damaged")]
-    Integrity { what: String, want: String, got: String },
+    Integrity {
+        /// The file.
+        what: String,
+        /// The SHA-256 that was promised, in hexadecimal digits.
+        want: String,
+        /// The SHA-256 of what came.
+        got: String,
+    },
 
     /// The graphics device went away.
     #[error("the graphics device was lost: {reason}")]
-    DeviceLost { reason: String },
+    DeviceLost {
+        /// What the driver or the browser said.
+        reason: String,
+    },
 
     /// A field of the request is invalid.
     #[error("{field}: {reason}")]
-    InvalidRequest { field: Cow<'static, str>, reason: String },
+    InvalidRequest {
+        /// The field's name, as the caller wrote it.
+        field: Cow<'static, str>,
+        /// What it must be.
+        reason: String,
+    },
 
     /// The chat template could not be parsed or rendered.
     #[error("chat template, line {line}: {reason}")]
-    Template { line: usize, reason: String },
+    Template {
+        /// The line of the template, from 1.
+        line: usize,
+        /// What the template or its parser said.
+        reason: String,
+    },
 
     /// The cache or the disk refused.
     #[error("storage: {reason}")]
-    Storage { reason: String },
+    Storage {
+        /// Which file, and why it could not be read or written.
+        reason: String,
+    },
 
     /// What the page's side of a file said in its own words, under one of the codes above.
     #[error("{message}")]
-    Source { code: &'static str, message: String },
+    Source {
+        /// One of the codes that [`Error::code`] gives.
+        code: &'static str,
+        /// What the page said.
+        message: String,
+    },
 
     /// The caller stopped it.
     #[error("the request was aborted")]
@@ -92,9 +176,15 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryLimit {
     /// What a page has where the CPU computes.
-    Page { mb: u64 },
+    Page {
+        /// Megabytes that it has.
+        mb: u64,
+    },
     /// One binding of a graphics device.
-    Binding { mb: u64 },
+    Binding {
+        /// Megabytes that it holds.
+        mb: u64,
+    },
     /// A graphics device as a whole, which does not say how much it has.
     Device,
     /// The memory that is free.
@@ -185,14 +275,17 @@ impl Error {
         json!({ "code": self.code(), "message": self.to_string(), "details": details })
     }
 
+    /// [`Error::Format`]: what is wrong with a file.
     pub fn format(file: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Format { file: file.into(), reason: reason.into() }
     }
 
+    /// [`Error::Unsupported`] without a hint.
     pub fn unsupported(what: impl Into<String>) -> Self {
         Error::Unsupported { what: what.into(), hint: "".into() }
     }
 
+    /// [`Error::InvalidRequest`]: what a field must be.
     pub fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Error::InvalidRequest { field: field.into(), reason: reason.into() }
     }

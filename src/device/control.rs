@@ -21,6 +21,7 @@ pub struct Layout {
     pub rows: usize,
     /// Most rows that get logits.
     pub logit_rows: usize,
+    /// Sequences that are held at a time.
     pub slots: usize,
     /// Positions a slot holds.
     pub context: usize,
@@ -29,6 +30,7 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Pages that the positions of a slot take.
     pub fn pages_per_slot(&self) -> usize {
         self.context.div_ceil(self.page)
     }
@@ -50,6 +52,7 @@ impl Layout {
         self.sampling_at() + SAMPLING * self.slots
     }
 
+    /// Size of `control`.
     pub fn control_bytes(&self) -> u64 {
         4 * (self.pages_at() + self.pages()) as u64
     }
@@ -58,6 +61,7 @@ impl Layout {
         STATE * self.slots
     }
 
+    /// Size of `state`.
     pub fn state_bytes(&self) -> u64 {
         4 * (self.history_at() + self.slots * self.context) as u64
     }
@@ -81,7 +85,9 @@ impl Layout {
 /// One row of a run: a token at a position of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
+    /// The sequence that it belongs to.
     pub slot: u32,
+    /// Its place in the sequence, from 0; the device's own where the token is [`FROM_STATE`].
     pub position: u32,
     /// A token id, or [`FROM_STATE`].
     pub token: u32,
@@ -91,20 +97,27 @@ pub struct Row {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct SamplingSlot {
+    /// The request's seed, its low word first.
     pub seed: [u32; 2],
     /// 0 is greedy.
     pub temperature: f32,
     /// 0 keeps all.
     pub top_k: u32,
+    /// Mass of the likeliest tokens that is kept; 1 keeps all.
     pub top_p: f32,
+    /// Least probability that is kept, as a part of the likeliest token's; 0 keeps all.
     pub min_p: f32,
+    /// Divides the positive logits of tokens that were there, and multiplies the negative ones; 1 changes nothing.
     pub repetition_penalty: f32,
+    /// Taken off a logit for each time that its token was generated.
     pub frequency_penalty: f32,
+    /// Taken off a logit once if its token was generated.
     pub presence_penalty: f32,
     /// Position of the first generated token: frequency and presence count from here.
     pub generated_from: u32,
     /// What counts: [`Self::BIAS`], [`Self::PENALTIES`], [`Self::MASK`].
     pub flags: u32,
+    /// Fills the sixteen words.
     pub unused: [u32; 5],
 }
 
@@ -126,6 +139,7 @@ impl Default for SamplingSlot {
 
 /// The host's side of `control`.
 pub struct Control {
+    /// Where everything lies.
     pub layout: Layout,
     words: Vec<u32>,
     /// Whether `words` are others than [`Self::take_changes`] gave last.
@@ -176,6 +190,7 @@ impl Control {
         }
     }
 
+    /// How the next tokens of a slot are drawn.
     pub fn set_sampling(&mut self, slot: usize, sampling: &SamplingSlot) {
         let words = *bytemuck::cast_ref::<SamplingSlot, [u32; SAMPLING]>(sampling);
         self.set(self.layout.sampling_at() + SAMPLING * slot, &words);
@@ -201,6 +216,7 @@ impl Control {
         std::mem::replace(&mut self.changed, false).then(|| bytemuck::cast_slice(&self.words))
     }
 
+    /// What the device is to have.
     pub fn bytes(&self) -> &[u8] {
         bytemuck::cast_slice(&self.words)
     }
@@ -210,10 +226,12 @@ impl Control {
 pub struct Slot;
 
 impl Slot {
+    /// Rows of the run.
     pub fn rows(control: &[u32]) -> usize {
         control[0] as usize
     }
 
+    /// Rows of the run that get logits.
     pub fn logit_rows(control: &[u32]) -> usize {
         control[1] as usize
     }
@@ -244,6 +262,7 @@ impl Slot {
         row
     }
 
+    /// Sampling parameters of a slot.
     pub fn sampling(control: &[u32], slot: u32) -> SamplingSlot {
         let at = control[3] as usize + SAMPLING * slot as usize;
         *bytemuck::from_bytes(bytemuck::cast_slice(&control[at..at + SAMPLING]))
@@ -255,6 +274,7 @@ impl Slot {
         (control[at as usize] * page + position % page) as usize
     }
 
+    /// Positions that a slot holds.
     pub fn context(control: &[u32]) -> u32 {
         control[7]
     }

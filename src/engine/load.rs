@@ -127,7 +127,7 @@ pub(super) async fn build(
     let targets = LoraTargets::new(&architecture.family, checkpoint, shape, &record.projections);
     let mut work = match model {
         Model::Decoder(model) => Work::Generate(Generator::new(device, model, context, options.kv).await?),
-        Model::Encoder(model) => Work::Embed(Embedder::new(device, model, context).await?),
+        Model::Encoder(model) => Work::Embed(Embedder::new(device, *model, context).await?),
     };
     // Pipelines compile while the weights are read. What does not fit is known before that.
     work.begin_warm_up()?;

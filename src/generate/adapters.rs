@@ -11,6 +11,7 @@ pub struct AdapterId(u64);
 
 #[cfg(test)]
 impl AdapterId {
+    /// The adapter of that number, in tests that hold none.
     pub fn of(number: u64) -> Self {
         AdapterId(number)
     }

@@ -109,7 +109,10 @@ impl<'a> Tensors<'a> {
         Ok(Found { info, format })
     }
 
-    /// A matrix [rows, columns] of whole blocks. Errors as for [`Self::find`], and `MODEL_FORMAT` for broken blocks.
+    /// A matrix [rows, columns] of whole blocks.
+    ///
+    /// # Errors
+    /// Those of [`Self::find`], and `MODEL_FORMAT` where columns are no whole number of blocks.
     pub fn matrix(&self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Found<'a>> {
         let found = self.find(name, layer, &shape)?;
         check_blocks(found, shape[1])?;
@@ -117,7 +120,9 @@ impl<'a> Tensors<'a> {
     }
 
     /// What GGUF keeps as one tensor [n, `shape`…] and safetensors as `n` tensors of `shape` (`{j}` in their name).
-    /// Errors as for [`Self::find`].
+    ///
+    /// # Errors
+    /// Those of [`Self::find`], for any of them.
     pub fn stacked(&self, name: &str, layer: usize, n: usize, shape: &[usize]) -> Result<Vec<Found<'a>>> {
         let template = self.file_name(name, layer);
         if self.is_gguf() {
@@ -126,7 +131,10 @@ impl<'a> Tensors<'a> {
         (0..n).map(|j| self.find_file_name(template.replace("{j}", &j.to_string()), shape)).collect()
     }
 
-    /// `n` matrices [rows, columns] of whole blocks, all in one format. Errors as for [`Self::matrix`].
+    /// `n` matrices [rows, columns] of whole blocks, all in one format.
+    ///
+    /// # Errors
+    /// Those of [`Self::matrix`], and `MODEL_FORMAT` where one is in another format than the first.
     pub fn stacked_matrices(&self, name: &str, layer: usize, [n, rows, columns]: [usize; 3]) -> Result<Vec<Found<'a>>> {
         let found = self.stacked(name, layer, n, &[rows, columns])?;
         if let Some(odd) = found.iter().find(|other| other.format != found[0].format) {
@@ -136,7 +144,10 @@ impl<'a> Tensors<'a> {
         Ok(found)
     }
 
-    /// A small tensor's numbers on the host, now. Errors as for [`Self::find`], and those of the file's source.
+    /// A small tensor's numbers on the host, now.
+    ///
+    /// # Errors
+    /// Those of [`Self::find`], and those of the file's source.
     pub async fn values(&self, name: &str, layer: usize, shape: &[usize]) -> Result<Vec<f32>> {
         read_values(self.checkpoint, self.find(name, layer, shape)?).await
     }

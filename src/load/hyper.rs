@@ -95,22 +95,34 @@ impl<'a> Hyper<'a> {
     }
 
     /// An integer in 1 ..= 2²⁰ that must be there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` if it is missing, and for any other value.
     pub fn count(&self, gguf: &'static str, hf: &str) -> Result<usize> {
         self.optional_count(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
     /// An integer in 1 ..= 2²⁰, if it is there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for any other value.
     pub fn optional_count(&self, gguf: &'static str, hf: &str) -> Result<Option<usize>> {
         self.optional_integer(gguf, hf, 1)
     }
 
     /// Keys that a query sees where the window slides; `None`, as the file says it or by a zero, for all.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for anything but an integer up to 2²⁰.
     pub fn window(&self) -> Result<Option<u32>> {
         let window = self.optional_integer("attention.sliding_window", "sliding_window", 0)?;
         Ok(window.filter(|&n| n > 0).map(|n| n as u32))
     }
 
     /// An integer in `least` ..= 2²⁰, if it is there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for any other value.
     pub fn optional_integer(&self, gguf: &'static str, hf: &str, least: usize) -> Result<Option<usize>> {
         let found = self.integer(gguf, hf, least)?;
         found.inspect(|n| self.note(gguf, *n as u32)); // at most 2²⁰
@@ -138,6 +150,9 @@ impl<'a> Hyper<'a> {
     }
 
     /// A finite number greater than zero, if it is there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for any other value.
     pub fn optional_number(&self, gguf: &'static str, hf: &str) -> Result<Option<f64>> {
         let found = self.real(gguf, hf)?;
         found.inspect(|x| self.note(gguf, *x as f32));
@@ -165,11 +180,17 @@ impl<'a> Hyper<'a> {
     }
 
     /// A finite number greater than zero that must be there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` if it is missing, and for any other value.
     pub fn number(&self, gguf: &'static str, hf: &str) -> Result<f64> {
         self.optional_number(gguf, hf)?.ok_or_else(|| self.missing(gguf, hf))
     }
 
     /// Text, if it is there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` where GGUF's metadata have a value of another type; config.json's counts as missing then.
     pub fn text(&self, gguf: &'static str, hf: &str) -> Result<Option<&str>> {
         let found = match self.config() {
             Some(config) => self.in_config(config, hf).and_then(|(_, value)| value.as_str()),
@@ -180,11 +201,17 @@ impl<'a> Hyper<'a> {
     }
 
     /// A whole number of the metadata, 0 included.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a value of another type.
     pub fn metadata_u64(&self, gguf: &str) -> Result<Option<u64>> {
         self.checkpoint.metadata().u64(&self.key(gguf))
     }
 
     /// A switch, if it is there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` where GGUF's metadata have a value of another type; config.json's counts as missing then.
     pub fn flag(&self, gguf: &'static str, hf: &str) -> Result<Option<bool>> {
         let found = match self.config() {
             Some(config) => self.in_config(config, hf).and_then(|(_, value)| value.as_bool()),
@@ -201,6 +228,9 @@ impl<'a> Hyper<'a> {
     }
 
     /// Which of `n` layers have a sliding window, where the file lists them.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a list that is too short or has other values.
     pub fn listed_sliding_layers(&self, n: usize) -> Result<Option<Vec<bool>>> {
         let key = self.key(PATTERN);
         if let Some(Value::Array(_)) = self.checkpoint.metadata().get(&key) {
@@ -223,6 +253,9 @@ impl<'a> Hyper<'a> {
 
     /// Each layer's window where `use_sliding_window` of config.json switches it on, in the layers listed or else those
     /// that `slides` says. GGUF has no such switch.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a window that is no integer up to 2²⁰, and those of [`Hyper::listed_sliding_layers`].
     pub fn switched_windows(&self, n: usize, slides: impl Fn(usize) -> bool) -> Result<Vec<Option<u32>>> {
         if self.config().is_none() || self.flag("", "use_sliding_window")? != Some(true) {
             return Ok(vec![None; n]);
@@ -237,6 +270,9 @@ impl<'a> Hyper<'a> {
 
     /// Which of `n` layers have a sliding window: as the file says, else every layer but each `pattern`-th (`None`: no
     /// layer).
+    ///
+    /// # Errors
+    /// Those of [`Hyper::listed_sliding_layers`]; `MODEL_FORMAT` for a pattern that is no integer from 1 to 2²⁰.
     pub fn sliding_layers(&self, n: usize, pattern: Option<usize>) -> Result<Vec<bool>> {
         if let Some(listed) = self.listed_sliding_layers(n)? {
             return Ok(listed);
@@ -254,6 +290,9 @@ impl<'a> Hyper<'a> {
     }
 
     /// The same, of an activation with several names.
+    ///
+    /// # Errors
+    /// `MODEL_UNSUPPORTED` if it is none of `names`.
     pub fn activation_among(&self, names: &[&str]) -> Result<()> {
         match self.text("activation", "hidden_act|hidden_activation|activation_function")? {
             Some(other) if !names.contains(&other) => {
@@ -279,6 +318,9 @@ impl<'a> Hyper<'a> {
     }
 
     /// The same; `d_ffn` is the feed-forward layer's width where the file may leave it out.
+    ///
+    /// # Errors
+    /// Those of [`Hyper::shape`].
     pub fn shape_with(&self, d_ffn: Option<usize>) -> Result<Shape> {
         let d_model = self.count("embedding_length", "hidden_size|n_embd")?;
         let n_heads = self.count("attention.head_count", "num_attention_heads|n_head|num_heads")?;

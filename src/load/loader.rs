@@ -6,7 +6,7 @@ use super::find::{Found, Tensors};
 use super::hyper::Hyper;
 use super::record::{Projection, Record, Relation};
 use super::rope::RopeSpec;
-use super::rows::{RowOrder, Rows, count};
+use super::rows::{RowOrder, Rows, count, one_run};
 use super::shape::Shape;
 use super::upload::UploadQueue;
 use crate::device::{BufferId, Weight};
@@ -53,11 +53,17 @@ impl<'a> Loader<'a> {
     }
 
     /// A vector of `n` numbers as f32 on the device.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn vector(&mut self, name: &str, layer: usize, n: usize) -> Result<BufferId> {
         self.vector_plus(name, layer, n, 0.0)
     }
 
     /// A vector of `n` numbers, if the file has it; an error if it has not, though it must.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn optional_vector(&mut self, name: &str, layer: usize, n: usize) -> Result<Option<BufferId>> {
         match self.tensors.expects(name, layer) {
             true => Ok(Some(self.vector(name, layer, n)?)),
@@ -66,29 +72,41 @@ impl<'a> Loader<'a> {
     }
 
     /// A vector of `n` numbers with `offset` added to each.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn vector_plus(&mut self, name: &str, layer: usize, n: usize, offset: f32) -> Result<BufferId> {
         self.note(name, layer, &[n], Relation::Vector { offset });
         let found = self.tensors.find(name, layer, &[n])?;
-        self.memory.numbers(name, &[(found, vec![0..n])], offset)
+        self.memory.numbers(name, &[(found, one_run(0..n))], offset)
     }
 
     /// Vectors one behind the other, `offset` added to each number. Each is loaded on its own as well.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn joined_vectors(&mut self, names: &[(&str, usize)], layer: usize, offset: f32) -> Result<BufferId> {
-        let find = |&(name, n): &(&str, usize)| Ok((self.tensors.find(name, layer, &[n])?, vec![0..n]));
+        let find = |&(name, n): &(&str, usize)| Ok((self.tensors.find(name, layer, &[n])?, one_run(0..n)));
         let found = names.iter().map(find).collect::<Result<Vec<_>>>()?;
         self.memory.numbers(names[0].0, &found, offset)
     }
 
     /// `n` vectors of `columns` after each other, as f32 on the device: one tensor [n, columns] in GGUF, a tensor for each
     /// in safetensors.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn stacked_vectors(&mut self, name: &str, layer: usize, [n, columns]: [usize; 2]) -> Result<BufferId> {
         self.note(name, layer, &[n, columns], Relation::Stacked);
         let found = self.tensors.stacked(name, layer, n, &[columns])?;
-        let whole = found.into_iter().map(|found| (found, vec![0..found.info.elements()]));
+        let whole = found.into_iter().map(|found| (found, one_run(0..found.info.elements())));
         self.memory.numbers(name, &whole.collect::<Vec<_>>(), 0.0)
     }
 
     /// The table [context, dims] of `spec`'s angles on the device.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where the device has no room for the table.
     pub fn rope(&mut self, spec: &RopeSpec) -> Result<Rope> {
         self.record.ropes.push(spec.clone());
         // GGUF's converter permutes the rows of llama's family so that neighbours turn together.
@@ -103,16 +121,22 @@ impl<'a> Loader<'a> {
     }
 
     /// A matrix [rows, columns].
+    ///
+    /// # Errors
+    /// Those of [`Loader`], and `MODEL_FORMAT` where columns are no whole number of blocks.
     pub fn matrix(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Weight> {
         self.note(name, layer, &shape, Relation::Rows);
         let found = self.tensors.matrix(name, layer, shape)?;
         let weight = self.memory.weight(&found.info.name, self.format(found, shape[1]), shape, 1)?;
-        self.memory.fill(&weight, 0, found, vec![0..shape[0]]);
+        self.memory.fill(&weight, 0, found, one_run(0..shape[0]));
         Ok(weight)
     }
 
     /// The matrices [out, in] of `shape`'s experts one behind the other, [E × out, in]: one tensor [E, out, in] in GGUF, a
     /// tensor for each (`{j}` in its name) in safetensors.
+    ///
+    /// # Errors
+    /// Those of [`Loader`], and `MODEL_FORMAT` where the experts are not all in one format of whole blocks.
     pub fn experts(&mut self, name: &str, layer: usize, shape: [usize; 3]) -> Result<Weight> {
         self.note(name, layer, &shape, Relation::Stacked);
         let tensors = self.tensors.stacked_matrices(name, layer, shape)?;
@@ -122,13 +146,16 @@ impl<'a> Loader<'a> {
         let weight = self.memory.weight(&first.info.name, self.format(first, columns), size, out)?;
         let mut at = 0;
         for found in tensors {
-            self.memory.fill(&weight, at, found, vec![0..found.info.rows()]);
+            self.memory.fill(&weight, at, found, one_run(0..found.info.rows()));
             at += found.info.rows();
         }
         Ok(weight)
     }
 
     /// A projection [out, in]; its bias, if the file has one, is named `{name}.bias`.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
         let weight = self.matrix(name, layer, shape)?;
         self.finish_linear(name, layer, shape, weight)
@@ -155,12 +182,15 @@ impl<'a> Loader<'a> {
         bias: Option<BufferId>,
     ) -> Linear {
         let name = self.tensors.name(name).0;
-        let id = self.record.projection(Projection { name, layer, shape, runs: vec![0..shape[0]], part: (0, 1) });
+        let id = self.record.projection(Projection { name, layer, shape, runs: one_run(0..shape[0]), part: (0, 1) });
         Linear { id: Some(id), ..Linear::new(weight, bias) }
     }
 
     /// Projections that read the same input, in one dispatch where they can: those that follow each other in one format
     /// lie in one buffer.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn linears<const N: usize>(&mut self, named: [(&str, [usize; 2]); N], layer: usize) -> Result<[Linear; N]> {
         let mut found = Vec::with_capacity(N);
         for (name, shape) in named {
@@ -175,7 +205,7 @@ impl<'a> Loader<'a> {
             let weights = self.memory.weights(&first.info.name, format, &rows, columns)?;
             for ((tensor, _, shape), weight) in alike.iter().zip(weights) {
                 let (name, _) = named[linears.len()];
-                self.memory.fill(&weight, 0, *tensor, vec![0..shape[0]]);
+                self.memory.fill(&weight, 0, *tensor, one_run(0..shape[0]));
                 linears.push(self.finish_linear(name, layer, *shape, weight)?);
             }
         }
@@ -183,6 +213,9 @@ impl<'a> Loader<'a> {
     }
 
     /// Several projections that the file keeps as one [out, in]: each has the rows of one of `parts`.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn linear_parts<const N: usize>(
         &mut self,
         name: &str,
@@ -201,6 +234,9 @@ impl<'a> Loader<'a> {
     }
 
     /// As [`Self::linear_parts`], of a tensor that the file keeps as [in, out]: GPT-2's `Conv1D` in safetensors.
+    ///
+    /// # Errors
+    /// Those of [`Loader`], and `MODEL_UNSUPPORTED` for a tensor that is quantised.
     pub fn transposed_parts<const N: usize>(
         &mut self,
         name: &str,

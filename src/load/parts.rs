@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::nn::{Attention, Block, Embedding, FeedForward, Linear, Mlp, Norm, NormKind, NormOver, QkNorm, Rope};
 use crate::ops::Activation;
 
-/// Reads one model. Its methods end in the errors of [`Loader`]'s.
+/// Reads one model.
 pub struct Parts<'p, 'a> {
     /// What finds tensors and makes room for them.
     pub loader: &'p mut Loader<'a>,
@@ -77,6 +77,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// The embedding table [V, D], its rows times `scale`.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn embedding(&mut self, scale: f32) -> Result<Embedding> {
         let Shape { vocabulary, d_model, .. } = self.shape;
         let tokens = self.loader.matrix("embed", 0, [vocabulary, d_model])?;
@@ -84,12 +87,18 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// The table of learnt positions [context, D].
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn positions(&mut self) -> Result<Weight> {
         let Shape { context, d_model, .. } = self.shape;
         self.loader.matrix("positions", 0, [context, d_model])
     }
 
     /// BERT's table of segment types [types, D], where it has one.
+    ///
+    /// # Errors
+    /// Those of [`Loader`], and `MODEL_FORMAT` for a number of types that is no integer from 1 to 2²⁰.
     pub fn token_types(&mut self) -> Result<Option<Weight>> {
         if !self.loader.tensors.has("types", 0) {
             return Ok(None);
@@ -103,18 +112,27 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// Rotary positions for heads of this shape, as the file describes them.
+    ///
+    /// # Errors
+    /// Those of [`RopeSpec::read`], and `OUT_OF_MEMORY` where the device has no room for the table.
     pub async fn rope(&mut self) -> Result<Rope> {
         let spec = self.rope_spec(None).await?;
         self.loader.rope(&spec)
     }
 
     /// The same as numbers. `section`: which of config.json's several sets of `rope_parameters`.
+    ///
+    /// # Errors
+    /// Those of [`RopeSpec::read`].
     pub async fn rope_spec(&self, section: Option<&str>) -> Result<RopeSpec> {
         let Loader { tensors, context, .. } = &*self.loader;
         RopeSpec::read(&self.hyper, tensors, self.shape.head_dim, *context, section).await
     }
 
     /// The norm `name` over D columns.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn norm(&mut self, name: &str, layer: usize) -> Result<Norm> {
         self.norm_of(name, layer, self.shape.d_model)
     }
@@ -135,6 +153,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// The norms of queries and keys.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn qk_norm(&mut self, layer: usize, over: NormOver) -> Result<QkNorm> {
         let Shape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
         let q = self.norm_of_heads("attn.q_norm", layer, n_heads, over)?;
@@ -163,6 +184,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// A plain block: norm, attention, norm, gated feed-forward layer. `rope`: rotary positions, if the layer has any.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn block(&mut self, layer: usize, rope: Option<Rope>) -> Result<Block> {
         Ok(pre_norm(
             self.norm("attn.norm", layer)?,
@@ -173,6 +197,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// One of what `read` makes for each layer. A header may claim any number of them: room is made as they are found.
+    ///
+    /// # Errors
+    /// The first that `read` gives.
     pub fn layers<T>(&mut self, mut read: impl FnMut(&mut Self, usize) -> Result<T>) -> Result<Vec<T>> {
         let mut layers = Vec::with_capacity(self.shape.n_layers.min(1024));
         for i in 0..self.shape.n_layers {
@@ -182,6 +209,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// Attention with projections of their own for queries, keys and values.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn attention(&mut self, layer: usize, rope: Option<Rope>) -> Result<Attention> {
         let (d_model, q_dim, kv_dim) = (self.shape.d_model, self.shape.q_dim(), self.shape.kv_dim());
         let qkv = [("attn.q", [q_dim, d_model]), ("attn.k", [kv_dim, d_model]), ("attn.v", [kv_dim, d_model])];
@@ -199,12 +229,18 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// Attention whose queries, keys and values the file keeps as one, `rows` of it for each.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn fused_attention(&mut self, layer: usize, rows: [Rows; 3], rope: Option<Rope>) -> Result<Attention> {
         let linears = self.fused_qkvo(layer, rows)?;
         Ok(Attention { rope, ..Attention::new(linears, self.shape.n_heads, self.shape.head_dim) })
     }
 
     /// The projections of queries, keys and values, which the file keeps as one, and the one of attention's output.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn fused_qkvo(&mut self, layer: usize, rows: [Rows; 3]) -> Result<[Linear; 4]> {
         let d_model = self.shape.d_model;
         let (fused, q_dim) = (rows.iter().map(count).sum(), count(&rows[0]));
@@ -213,11 +249,17 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// down(act(gate(x)) × up(x)).
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn gated_mlp(&mut self, layer: usize) -> Result<FeedForward> {
         self.gated_mlp_of(layer, self.shape.d_ffn)
     }
 
     /// The same, `d_ffn` wide.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn gated_mlp_of(&mut self, layer: usize, d_ffn: usize) -> Result<FeedForward> {
         let d_model = self.shape.d_model;
         let both = [("ffn.gate", [d_ffn, d_model]), ("ffn.up", [d_ffn, d_model])];
@@ -227,6 +269,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// The same, of gate and up that the file keeps as one.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn fused_mlp(&mut self, layer: usize) -> Result<FeedForward> {
         let Shape { d_model, d_ffn, .. } = self.shape;
         let halves = consecutive([d_ffn; 2]);
@@ -236,6 +281,9 @@ impl<'p, 'a> Parts<'p, 'a> {
     }
 
     /// down(act(up(x))).
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn plain_mlp(&mut self, layer: usize) -> Result<FeedForward> {
         let Shape { d_model, d_ffn, .. } = self.shape;
         let up = self.loader.linear("ffn.up", layer, [d_ffn, d_model])?;
@@ -245,6 +293,9 @@ impl<'p, 'a> Parts<'p, 'a> {
 
     /// The final norm, and the projection to logits: the embedding table again where the file has none of its own and
     /// does not say that it should have.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
     pub fn head(&mut self, embed: &Embedding) -> Result<(Norm, Linear)> {
         let Shape { vocabulary, d_model, .. } = self.shape;
         let norm = self.norm("norm", 0)?;

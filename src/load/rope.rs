@@ -202,6 +202,9 @@ impl Source<'_, '_> {
 
 /// config.json's factors of LongRoPE, long and short, and the context from which on the long ones count; `None` where it
 /// says nothing of them.
+///
+/// # Errors
+/// `MODEL_FORMAT` for factors that are not `dims` / 2 numbers, or numbers that make no sense.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn long_factors(hyper: &Hyper<'_>, dims: usize) -> Result<Option<([Vec<f32>; 2], f64)>> {
     let source = Source { hyper, objects: objects(hyper, None), context: 0.0 };

@@ -6,6 +6,11 @@ use std::ops::Range;
 /// Rows of a matrix, as runs that follow each other.
 pub type Rows = Vec<Range<usize>>;
 
+/// Rows that all follow each other.
+pub fn one_run(run: Range<usize>) -> Rows {
+    std::iter::once(run).collect()
+}
+
 /// How many rows there are.
 pub fn count(rows: &Rows) -> usize {
     rows.iter().map(Range::len).sum()
@@ -16,7 +21,7 @@ pub fn consecutive<const N: usize>(counts: [usize; N]) -> [Rows; N] {
     let mut end = 0;
     counts.map(|n| {
         end += n;
-        vec![end - n..end]
+        one_run(end - n..end)
     })
 }
 

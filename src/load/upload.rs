@@ -20,8 +20,11 @@ pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
 /// A tensor of the file, and where it goes on the device.
 pub(super) struct Upload {
+    /// Where it lies in its file, and its shape.
     pub info: TensorInfo,
+    /// The format of its numbers in the file.
     pub format: Format,
+    /// What they become on the device.
     pub target: Target,
 }
 
@@ -54,7 +57,7 @@ impl UploadQueue {
                 Target::Rows { weight, at, runs } => stream.rows(info, *format, weight, *at, runs).await?,
                 Target::Transposed(parts) => stream.transposed(info, *format, parts).await?,
                 Target::Numbers { buffer, at, runs, offset } => {
-                    stream.numbers(info, *format, (*buffer, *at), runs, *offset).await?
+                    stream.numbers(info, *format, (*buffer, *at), runs, *offset).await?;
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::pairs::World;
 use crate::device::ProjectionId;
 use crate::error::Error;
 use crate::load::record::Projection;
-use crate::load::rows::Rows;
+use crate::load::rows::{Rows, one_run};
 use crate::load::{Family, Shape};
 use crate::weights::Checkpoint;
 use std::collections::HashMap;
@@ -126,7 +126,7 @@ fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Base
         let Some((_, parts)) = parts else { continue };
         let name = parts[p.part.0];
         for alias in names_of(family, name, p.layer) {
-            aliases.push((alias, vec![BaseRows { id, columns, out, runs: vec![0..out], name }]));
+            aliases.push((alias, vec![BaseRows { id, columns, out, runs: one_run(0..out), name }]));
         }
     }
     for (whole, parts) in FUSED {
@@ -139,7 +139,7 @@ fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Base
                 let mut at = 0;
                 let parts = found.iter().map(|&(id, shape)| {
                     at += shape[0];
-                    BaseRows { id, columns: shape[1], out, runs: vec![at - shape[0]..at], name: whole }
+                    BaseRows { id, columns: shape[1], out, runs: one_run(at - shape[0]..at), name: whole }
                 });
                 aliases.push((alias, parts.collect()));
             }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn whole(name: &'static str, out: usize) -> Projection {
-        Projection { name, layer: 3, shape: [out, 16], runs: vec![0..out], part: (0, 1) }
+        Projection { name, layer: 3, shape: [out, 16], runs: one_run(0..out), part: (0, 1) }
     }
 
     fn parts(out: usize, runs: [Rows; 3]) -> Vec<Projection> {

@@ -29,7 +29,7 @@ pub enum Model {
     /// One that generates.
     Decoder(Box<Transformer>),
     /// One that embeds.
-    Encoder(Encoder),
+    Encoder(Box<Encoder>),
 }
 
 /// What [`Architecture::load`] gives.
@@ -82,7 +82,7 @@ impl Architecture {
         let mut loader = Loader::new(hyper, shape.clone(), context, memory);
         let model = match self.load {
             Load::Decoder(load) => Model::Decoder(Box::new(load(&mut loader).await?)),
-            Load::Encoder(load) => Model::Encoder(load(&mut loader).await?),
+            Load::Encoder(load) => Model::Encoder(Box::new(load(&mut loader).await?)),
         };
         let (record, uploads) = loader.finish();
         Ok(Loaded { model, record, uploads })

@@ -13,6 +13,9 @@ pub trait Decoder {
 
     /// Records the way from the pass's rows to what is wanted of the gathered ones; → the candidates, where logits are
     /// [`Wanted::Ranked`]. One forward for T ≥ 1 rows: prefill and decode are the same.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where there is no room for activations.
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>>;
 }
 

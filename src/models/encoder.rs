@@ -25,6 +25,9 @@ pub struct Encoder {
 
 impl Encoder {
     /// Records the way from the pass's rows, whole sequences, to a vector [S, D] for each.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where there is no room for activations.
     pub fn forward(&self, pass: &mut Pass, pooling: Pooling, normalize: bool, vectors: &Tensor) -> Result<()> {
         let x = self.embed.forward(pass)?; // [T, D]
         let mut x = self.embed_norm.forward(pass, &x)?; // [T, D]

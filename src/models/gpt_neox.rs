@@ -27,7 +27,6 @@ pub static ARCHITECTURE: Architecture = Architecture {
             ("layer_norm_eps", 1e-5),
             ("rotary_pct", 0.25),
         ],
-        ..Family::PLAIN
     },
     shape: |hyper| hyper.shape(),
     load: Load::Decoder(|loader| Box::pin(load(loader))),

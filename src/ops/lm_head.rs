@@ -41,13 +41,17 @@ params! {
 pub struct LogitEpilogue {
     /// The projection's bias [V].
     pub bias: Option<BufferId>,
+    /// What the products of row and weights are multiplied with.
     pub scale: f32,
     /// Logits become cap × tanh(logits / cap).
     pub cap: Option<f32>,
 }
 
 /// Records the logits; → the candidates [L, 2 × groups] for [`super::sample`]. `edits` holds the slots'
-/// [`Edits`](crate::device::EditsLayout). Error: `OUT_OF_MEMORY`.
+/// [`Edits`](crate::device::EditsLayout).
+///
+/// # Errors
+/// `OUT_OF_MEMORY` where there is no room for the candidates.
 pub fn lm_head(
     pass: &mut Pass,
     x: &Tensor,

@@ -27,7 +27,10 @@ pub fn sample(pass: &mut Pass, logits: &Tensor, edits: BufferId, candidates: &Te
     pass.record(&SAMPLE, Options::default(), params, &bindings, [logits.rows as u32, 1, 1]);
 }
 
-/// Records the candidates of logits [L, V] that are there already. Error: `OUT_OF_MEMORY`.
+/// Records the candidates of logits [L, V] that are there already.
+///
+/// # Errors
+/// `OUT_OF_MEMORY` where there is no room for them.
 pub fn candidates(pass: &mut Pass, logits: &Tensor, edits: BufferId) -> Result<Tensor> {
     let partial = pass.tensor(logits.rows, partial_columns(logits.columns))?;
     argmax(pass, logits, edits, &partial);

@@ -32,7 +32,7 @@ impl Verdict {
     ///
     /// # Errors
     /// If all are wrong, says so in words.
-    pub fn tuning(&self) -> std::result::Result<Tuning, String> {
+    pub fn tuning(&self) -> Result<Tuning, String> {
         let reasons = self.demoted.iter().map(|Demoted { variant, reason }| format!("{variant}: {reason}"));
         self.tuning.ok_or_else(|| format!("it computes wrongly ({})", reasons.collect::<Vec<_>>().join("; ")))
     }

@@ -24,6 +24,7 @@ extern "C" {
     async fn breathe() -> Result<JsValue, JsValue>;
 }
 
+/// Runs when the module is instantiated: what is logged, and what panics say, goes to the console.
 #[wasm_bindgen(start)]
 pub fn start() {
     logger::start();
@@ -72,6 +73,9 @@ fn yield_to_events() -> LocalBoxFuture<'static, ()> {
 }
 
 /// What a model is and whether it fits, from its headers alone; JSON.
+///
+/// # Errors
+/// Those of [`crate::engine::probe`], and `INVALID_REQUEST` for options that are none.
 #[wasm_bindgen]
 pub async fn probe(list: Array, options: String) -> Result<String, JsValue> {
     let run = async {
@@ -94,6 +98,9 @@ pub struct Engine {
 #[wasm_bindgen]
 impl Engine {
     /// `files`: `[{ name, size, read(offset, length) → Promise<Uint8Array> }]`.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::load`].
     pub async fn load(list: Array, options: String, on_progress: Function) -> Result<Engine, JsValue> {
         let run = async {
             let options = LoadOptions::parse(&parse(&options, "options")?)?;
@@ -112,10 +119,19 @@ impl Engine {
         run.await.map_err(thrown)
     }
 
+    /// `completions.create`; a request as JSON, its answer as JSON, in a stream the object without choices that ends it.
+    /// `on_chunk` gets each chunk of a stream as JSON.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::complete`]; `INTERNAL` while a request runs.
     pub async fn completion(&self, request: String, on_chunk: Function) -> Result<String, JsValue> {
         self.request(false, request, on_chunk).await.map_err(thrown)
     }
 
+    /// `chat.completions.create`, likewise.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::chat`]; `INTERNAL` while a request runs.
     pub async fn chat(&self, request: String, on_chunk: Function) -> Result<String, JsValue> {
         self.request(true, request, on_chunk).await.map_err(thrown)
     }
@@ -136,6 +152,9 @@ impl Engine {
     }
 
     /// Vectors of texts; an OpenAI request as JSON, its answer as JSON.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::embed`]; `INTERNAL` while a request runs.
     pub async fn embeddings(&self, request: String) -> Result<String, JsValue> {
         let run = async {
             let request = parse(&request, "request")?;
@@ -148,6 +167,9 @@ impl Engine {
     }
 
     /// Logits of the last position of `ids`, or of every position one after the other.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::logits`]; `INTERNAL` while a request runs.
     pub async fn logits(&self, ids: Vec<u32>, all: bool) -> Result<Vec<f32>, JsValue> {
         let run = async {
             let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
@@ -159,6 +181,9 @@ impl Engine {
     }
 
     /// Measures generation; options and report are JSON.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::bench`]; `INTERNAL` while a request runs.
     pub async fn bench(&self, options: String) -> Result<String, JsValue> {
         let run = async {
             let options = BenchOptions::parse(&parse(&options, "options")?)?;
@@ -170,6 +195,9 @@ impl Engine {
     }
 
     /// A LoRA adapter under a name, from files as for `load`.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::load_adapter`] and of reading the files; `INTERNAL` while a request runs.
     #[wasm_bindgen(js_name = loadAdapter)]
     pub async fn load_adapter(&self, name: String, list: Array, options: String) -> Result<(), JsValue> {
         let run = async {
@@ -181,24 +209,45 @@ impl Engine {
         run.await.map_err(thrown)
     }
 
+    /// Gives an adapter's memory back.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::unload_adapter`]; `INTERNAL` while a request runs.
     #[wasm_bindgen(js_name = unloadAdapter)]
     pub fn unload_adapter(&self, name: &str) -> Result<(), JsValue> {
         self.engine.try_borrow_mut().map_err(|_| thrown(busy()))?.unload_adapter(name).map_err(thrown)
     }
 
     /// The loaded adapters; JSON.
+    ///
+    /// # Errors
+    /// `INTERNAL` while a request runs.
     pub fn adapters(&self) -> Result<String, JsValue> {
         Ok(self.engine.try_borrow().map_err(|_| thrown(busy()))?.adapters().to_string())
     }
 
+    /// Text → ids, with the model's own beginning-of-text rule.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::tokenize`]; `INTERNAL` while a request runs.
     pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, JsValue> {
         self.engine.try_borrow().map_err(|_| thrown(busy()))?.tokenize(text).map_err(thrown)
     }
 
+    /// Ids → text.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::detokenize`]; `INTERNAL` while a request runs.
     pub fn detokenize(&self, ids: Vec<u32>) -> Result<String, JsValue> {
         self.engine.try_borrow().map_err(|_| thrown(busy()))?.detokenize(&ids).map_err(thrown)
     }
 
+    /// A list of messages → the prompt text that the model was taught; both arguments are JSON, `options` with the fields of
+    /// a chat request.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::apply_chat_template`], and `INVALID_REQUEST` for arguments that are no JSON;
+    /// `INTERNAL` while a request runs.
     #[wasm_bindgen(js_name = applyChatTemplate)]
     pub fn apply_chat_template(&self, messages: &str, options: &str) -> Result<String, JsValue> {
         let run = || {
@@ -210,6 +259,7 @@ impl Engine {
         run().map_err(thrown)
     }
 
+    /// Model, device, memory in bytes by kind, the variants in use; JSON. While a request runs, as of before it.
     pub fn info(&self) -> String {
         match self.engine.try_borrow() {
             Ok(engine) => engine.info().to_string(),
@@ -217,6 +267,7 @@ impl Engine {
         }
     }
 
+    /// What the executor has counted since loading; JSON. While a request runs, as of before it.
     pub fn stats(&self) -> String {
         match self.engine.try_borrow() {
             Ok(engine) => engine.stats().to_string(),

@@ -272,7 +272,7 @@ fn what_gguf_has_no_words_for() {
             "rotary positions",
         ),
     ] {
-        let error = convert(&folder.checkpoint().expect("a model"), Format::F32).err().expect("a refusal");
+        let error = convert(&folder.checkpoint().expect("a model"), Format::F32).expect_err("a refusal");
         assert!(error.code() == "MODEL_UNSUPPORTED" && error.to_string().contains(piece), "{error}");
     }
 }

@@ -34,11 +34,13 @@ impl Counting {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count(layout.size() as isize);
+        // SAFETY: as this function's: the layout is the caller's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         Self::count(-(layout.size() as isize));
+        // SAFETY: as this function's: the block is one that `alloc` or `realloc` gave, so the system's allocator did.
         unsafe { System.dealloc(at, layout) }
     }
 
@@ -46,6 +48,7 @@ unsafe impl GlobalAlloc for Counting {
         // For a moment both blocks may be held.
         Self::count(size as isize);
         Self::count(-(layout.size() as isize));
+        // SAFETY: as for `dealloc`; the new size is the caller's.
         unsafe { System.realloc(at, layout, size) }
     }
 }

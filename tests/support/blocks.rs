@@ -1,5 +1,5 @@
 //! `tests/golden/quant.safetensors`: blocks of every format and what the `gguf` package reads in them.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use cresset::quant::Format;
 use cresset::weights::{Checkpoint, Files, MemorySource};

@@ -1,5 +1,5 @@
 //! What the end-to-end tests share: devices, fixtures, comparisons.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod folder;
 pub mod shared;

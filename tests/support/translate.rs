@@ -1,6 +1,6 @@
 //! What naga makes of a WGSL module for Vulkan, Direct3D 12 and Metal, with wgpu's options for each: what natively runs, and
 //! in Firefox. Browsers zero workgroup memory and this program does not, so both are tried.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use cresset::device::Features;
 use naga::back::{hlsl, msl, spv};

@@ -18,21 +18,29 @@ const ROWS: usize = 4;
 /// What all queries of a block have in common: a KV head of a sequence.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
-    /// Of the whole layer, or of all rows.
+    /// Of the whole layer, or of all rows: rows of `head_dim` numbers in `format`, where [`Run`]s say.
     pub keys: &'a [u32],
+    /// In the same places as the keys.
     pub values: &'a [u32],
+    /// How keys and values are stored.
     pub format: KvFormat,
     /// Words from a position's row to the next one's.
     pub stride: usize,
+    /// Numbers of a query, a key or a value.
     pub head_dim: usize,
+    /// What products of queries and keys are multiplied with.
     pub scale: f32,
+    /// The bound c of scores, if there is one: score becomes c · tanh(score / c).
     pub soft_cap: Option<f32>,
 }
 
 /// A query [head_dim], the positions it sees, and where its answer [head_dim] goes.
 pub struct Query<'a> {
+    /// [head_dim], not yet scaled.
     pub q: &'a [f32],
+    /// The positions whose keys it sees.
     pub positions: Range<u32>,
+    /// [head_dim], overwritten.
     pub y: &'a mut [f32],
 }
 
@@ -45,7 +53,9 @@ impl Query<'_> {
 /// The weights of the keys that a query has seen: what they are relative to, and their sum.
 #[derive(Clone, Copy)]
 pub struct Softmax {
+    /// The largest score: a key's weight is e^(score − max).
     pub max: f32,
+    /// Σ of the weights.
     pub sum: f32,
 }
 
@@ -53,6 +63,7 @@ pub struct Softmax {
 pub struct Run {
     /// The word at which the first begins.
     pub at: usize,
+    /// How many there are; at least one.
     pub rows: usize,
 }
 

@@ -5,8 +5,10 @@ use half::f16;
 /// How keys and values are stored. A head's row of a position is whole words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum KvFormat {
+    /// 16-bit floats, two a word; `head_dim` is even.
     #[default]
     F16,
+    /// 32-bit floats, a word each.
     F32,
     /// Signed bytes, 32 with an f32 scale behind them.
     Q8,
@@ -18,8 +20,10 @@ const BLOCK: usize = 32;
 const BLOCK_WORDS: usize = BLOCK / 4 + 1;
 
 impl KvFormat {
+    /// Every format.
     pub const ALL: [KvFormat; 3] = [KvFormat::F16, KvFormat::F32, KvFormat::Q8];
 
+    /// The name people write: `f16`, `f32`, `q8`.
     pub fn name(self) -> &'static str {
         match self {
             KvFormat::F16 => "f16",
@@ -28,6 +32,7 @@ impl KvFormat {
         }
     }
 
+    /// The format of that [`name`](KvFormat::name), if there is one.
     pub fn from_name(name: &str) -> Option<KvFormat> {
         KvFormat::ALL.into_iter().find(|format| format.name() == name)
     }

@@ -25,6 +25,7 @@ fn sigmoid(x: f32) -> f32 {
     one / (1.0 + e)
 }
 
+/// The hyperbolic tangent, by [`exp`].
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     let e = exp(-2.0 * x.abs());

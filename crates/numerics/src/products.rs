@@ -396,7 +396,7 @@ unsafe fn dequantize<C: Codec, V: Lanes>(src: &[u8], scales: &mut Scales, dst: &
         let (of_block, mins) = (Scales::of::<C>(&scales.scales, block), Scales::of::<C>(&scales.mins, block));
         // SAFETY: both have so many blocks, and the processor the instruction set of `V`.
         unsafe {
-            V::store_codes(C::registers::<V>(src.as_ptr(), block), of_block, mins, dst.as_mut_ptr().add(32 * block))
+            V::store_codes(C::registers::<V>(src.as_ptr(), block), of_block, mins, dst.as_mut_ptr().add(32 * block));
         };
     }
 }
@@ -495,9 +495,8 @@ mod tests {
                 for rows in [1, 2, FEW, FEW + 1, 5, 9] {
                     let x: Vec<f32> = (0..rows * k).map(|_| random.number()).collect();
                     let x: Vec<&[f32]> = x.chunks_exact(k).collect();
-                    let rounded = (rows <= FEW && format.is_quantized())
-                        .then(|| x.iter().map(|x| Rounded::of(x)).collect::<Vec<_>>())
-                        .unwrap_or_default();
+                    let is_rounded = rows <= FEW && format.is_quantized();
+                    let rounded: Vec<_> = x.iter().filter(|_| is_rounded).map(|x| Rounded::of(x)).collect();
                     for set in Set::here() {
                         let mut out = vec![0f32; rows * n];
                         let products = Products { weight: &bytes, x: &x, rounded: &rounded, out: &mut out };

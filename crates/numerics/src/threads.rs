@@ -88,6 +88,7 @@ impl Pool {
         pool
     }
 
+    /// Threads that a job runs on: the helpers that have joined, and the caller's.
     pub fn threads(&self) -> usize {
         1 + self.shared.joined.load(SeqCst)
     }
@@ -318,8 +319,8 @@ mod tests {
                     (0..500).for_each(|_| {
                         pool.run(3, &|part| {
                             sum.fetch_add(part, SeqCst);
-                        })
-                    })
+                        });
+                    });
                 });
             }
         });
@@ -328,7 +329,7 @@ mod tests {
         pool.run(2, &|_| {
             pool.run(2, &|_| {
                 sum.fetch_add(1, SeqCst);
-            })
+            });
         });
         assert_eq!(sum.load(SeqCst), 6000 + 4);
     }
@@ -398,7 +399,7 @@ mod tests {
                 while pool.shared.inside.load(SeqCst) == 0 && pool.threads() == 2 {
                     thread::yield_now();
                 }
-            })
+            });
         };
         let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("a part is missing");
         assert!(panic.downcast_ref::<String>().expect("a text").contains("memory access out of bounds"));

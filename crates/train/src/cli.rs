@@ -125,6 +125,9 @@ impl TrainArgs {
 }
 
 /// Runs the command; progress goes to stderr.
+///
+/// # Errors
+/// `INVALID_REQUEST` with the flag to change, and those of reading the text, of training and of the exports.
 pub fn run(args: TrainArgs) -> Result<()> {
     let config = args.config();
     config.check()?;

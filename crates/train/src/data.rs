@@ -15,6 +15,10 @@ use cresset::{Error, Result};
 pub const SEPARATOR: &str = "<|endoftext|>";
 
 /// The non-empty documents of some UTF-8 files, trimmed.
+///
+/// # Errors
+/// `MODEL_NOT_FOUND` and `STORAGE` for a file that is missing or cannot be read, `MODEL_FORMAT` for one that is not UTF-8,
+/// `INVALID_REQUEST` if there is no document in any.
 pub fn read_documents(files: &[PathBuf]) -> Result<Vec<String>> {
     let mut documents = Vec::new();
     for file in files {
@@ -58,6 +62,9 @@ fn unreadable(file: &Path, error: &std::io::Error) -> Error {
 /// A byte-level BPE of `vocab` tokens over `documents`, split by GPT-2's pattern (Radford et al. 2019), so that GGUF's
 /// `tokenizer.ggml.pre = gpt-2` describes it. Token 0 is [`SEPARATOR`], put before every text that is encoded with
 /// special tokens; 1..257 are the bytes.
+///
+/// # Errors
+/// `INVALID_REQUEST` for a `vocab` too small for the bytes or larger than the text yields.
 pub fn train_tokenizer(documents: &[String], vocab: usize) -> Result<Tokenizer> {
     if vocab < 257 {
         return Err(Error::invalid("--vocab", "must be at least 257: the separator and the 256 bytes"));
@@ -97,6 +104,9 @@ fn tokenizer_error(error: impl std::fmt::Display) -> Error {
 }
 
 /// Tokens and merges of a byte-level BPE, as a GGUF file lists them: tokens by id, merges `left right` by rank.
+///
+/// # Errors
+/// `MODEL_UNSUPPORTED` for a tokenizer of another kind.
 pub fn vocabulary(tokenizer: &Tokenizer) -> Result<(Vec<String>, Vec<String>)> {
     let ModelWrapper::BPE(model) = tokenizer.get_model() else {
         return Err(Error::unsupported("a tokenizer other than byte-level BPE"));
@@ -123,12 +133,19 @@ pub struct Corpus {
 /// Inputs and the tokens that follow them, `[rows, context]` row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
+    /// Token ids.
     pub inputs: Vec<i32>,
+    /// For every input the token after it.
     pub targets: Vec<i32>,
+    /// Windows in the batch.
     pub rows: usize,
 }
 
 impl Corpus {
+    /// Encodes documents with a tokenizer whose [`SEPARATOR`] comes before every text.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` if the tokenizer has no separator.
     pub fn new(tokenizer: &Tokenizer, texts: &[String]) -> Result<Corpus> {
         let separator = tokenizer
             .token_to_id(SEPARATOR)
@@ -144,6 +161,7 @@ impl Corpus {
         Ok(Corpus { documents, token_bytes, separator })
     }
 
+    /// Tokens of all documents together, the separators before them counted.
     pub fn tokens(&self) -> usize {
         self.documents.iter().map(Vec::len).sum()
     }
@@ -188,6 +206,10 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
+    /// Batches of `rows` windows of `context` tokens each, in an order that `seed` decides.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` if the text does not fill one batch.
     pub fn new(corpus: &'a Corpus, rows: usize, context: usize, seed: u64) -> Result<Self> {
         // One context is lost to the offset, at most.
         let windows = corpus.tokens().saturating_sub(context) / context;
@@ -200,6 +222,7 @@ impl<'a> Batches<'a> {
         Ok(Batches { corpus, rows, context, seed, per_epoch: windows / rows, epoch: None })
     }
 
+    /// Batches until every document has been used once.
     pub fn per_epoch(&self) -> usize {
         self.per_epoch
     }

@@ -19,22 +19,30 @@ const MOST_PARAMETERS: usize = 1_000_000_000;
 /// Sizes of a [`Decoder`].
 #[derive(Config, Debug, PartialEq)]
 pub struct DecoderConfig {
+    /// Tokens of the vocabulary, V.
     pub vocab: usize,
+    /// Width of the residual stream, D.
     pub d_model: usize,
+    /// Transformer blocks.
     pub n_layers: usize,
+    /// Query heads, H.
     pub n_heads: usize,
+    /// Key/value heads, K; a divisor of the query heads.
     pub n_kv_heads: usize,
     /// Width of the feed-forward layer.
     pub ffn: usize,
     /// Positions in a training window; also what the exported file promises.
     pub context: usize,
+    /// Base of the rotary positions: pair i of a head of size d turns by base^(−2i/d) a position.
     #[config(default = 10000.0)]
     pub rope_base: f64,
+    /// What RMSNorm adds to the mean square.
     #[config(default = 1e-5)]
     pub norm_eps: f64,
 }
 
 impl DecoderConfig {
+    /// Size of a head, d.
     pub fn head_dim(&self) -> usize {
         self.d_model / self.n_heads
     }
@@ -47,6 +55,9 @@ impl DecoderConfig {
     }
 
     /// Refuses sizes that no model can have, naming the flag to change.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with that flag.
     pub fn check(&self) -> Result<()> {
         for (field, value) in [
             ("--vocab", self.vocab),
@@ -117,8 +128,11 @@ fn linear(d_in: usize, d_out: usize, std: f64, device: &Device) -> Linear {
 /// The whole model.
 #[derive(Module, Debug)]
 pub struct Decoder {
+    /// `[V, D]`; also the output projection.
     pub embed: Embedding,
+    /// The layers, in the order of the forward pass.
     pub blocks: Vec<Block>,
+    /// The norm before the output projection.
     pub norm: RmsNorm,
     rope: Rope,
 }
@@ -172,9 +186,13 @@ impl Decoder {
 /// One layer: attention and feed-forward, each added to the residual stream.
 #[derive(Module, Debug)]
 pub struct Block {
+    /// The norm before attention.
     pub attn_norm: RmsNorm,
+    /// The layer in which positions look at each other.
     pub attn: Attention,
+    /// The norm before the feed-forward layer.
     pub ffn_norm: RmsNorm,
+    /// The feed-forward layer.
     pub ffn: SwiGlu,
 }
 
@@ -200,9 +218,13 @@ impl Block {
 /// Causal grouped-query attention: each key/value head serves H / K query heads.
 #[derive(Module, Debug)]
 pub struct Attention {
+    /// `[D, H·d]`, makes queries.
     pub q: Linear,
+    /// `[D, K·d]`, makes keys.
     pub k: Linear,
+    /// `[D, K·d]`, makes values.
     pub v: Linear,
+    /// `[H·d, D]`, makes what is added to the residual stream.
     pub output: Linear,
     n_heads: usize,
     n_kv_heads: usize,
@@ -248,8 +270,11 @@ impl Attention {
 /// Feed-forward layer `down(silu(gate(x)) · up(x))` (Shazeer 2020).
 #[derive(Module, Debug)]
 pub struct SwiGlu {
+    /// `[D, ffn]`, before the non-linearity.
     pub gate: Linear,
+    /// `[D, ffn]`, what the gate is multiplied with.
     pub up: Linear,
+    /// `[ffn, D]`
     pub down: Linear,
 }
 
@@ -308,7 +333,7 @@ impl Rope {
     /// - x, output: `[B, T, n·d]`
     fn turn(&self, x: Tensor<3>, n: usize) -> Tensor<3> {
         let [b, t, width] = x.dims();
-        let table = |rows: &Tensor<2>| rows.clone().slice([0..t]).repeat_dim(1, n).unsqueeze::<3>(); // [1, T, n·d]
+        let table = |rows: &Tensor<2>| rows.clone().narrow(0, 0, t).repeat_dim(1, n).unsqueeze::<3>(); // [1, T, n·d]
         let swapped = x.clone().reshape([b * t * n, width / n]).matmul(self.swap.clone()).reshape([b, t, width]);
         x * table(&self.cos) + swapped * table(&self.sin)
     }

@@ -29,6 +29,7 @@ pub struct Weight {
     pub hugging_face: String,
     /// Row-major, `[out, in]`.
     pub shape: Vec<usize>,
+    /// As many as the shape has room for.
     pub values: Vec<f32>,
     /// For q and k, how many heads the rows are.
     pub rotary_heads: Option<usize>,
@@ -164,9 +165,11 @@ pub fn write_gguf(
 /// What a file says of itself.
 #[derive(Debug, Clone, Default)]
 pub struct About {
+    /// The name people know the model by.
     pub name: String,
     /// An SPDX identifier.
     pub license: Option<String>,
+    /// One sentence on it.
     pub description: Option<String>,
 }
 
@@ -175,6 +178,9 @@ fn separator(tokenizer: &Tokenizer) -> Result<u32> {
 }
 
 /// Writes `dir` so that Hugging Face transformers loads it: `config.json`, `model.safetensors` (f32), `tokenizer.json`.
+///
+/// # Errors
+/// `MODEL_FORMAT` if the tokenizer has no [`SEPARATOR`]; `STORAGE` where something cannot be written.
 pub fn write_hugging_face(dir: &Path, decoder: &Decoder, config: &DecoderConfig, tokenizer: &Tokenizer) -> Result<()> {
     fs::create_dir_all(dir).map_err(|e| unwritable(dir, e))?;
     let separator = separator(tokenizer)?;

@@ -19,24 +19,31 @@ const MOST_NUMBERS: u128 = 4_000_000_000;
 /// What a run is made of besides its text. Stored in every checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
+    /// Sizes of the model.
     pub model: DecoderConfig,
     /// Windows in a batch.
     pub batch: usize,
+    /// Updates in the whole run.
     pub steps: usize,
     /// Highest learning rate, reached after `warmup` steps.
     pub lr: f64,
     /// Learning rate of the last step.
     pub min_lr: f64,
+    /// Steps until the highest learning rate.
     pub warmup: usize,
     /// Decoupled weight decay of the matrices; norms have none.
     pub weight_decay: f32,
     /// Largest global norm of the gradient.
     pub clip: f64,
+    /// Decides the first weights and the order of the text.
     pub seed: u64,
 }
 
 impl TrainConfig {
     /// Refuses values that no run can use, naming the flag to change.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` with that flag.
     pub fn check(&self) -> Result<()> {
         self.model.check()?;
         for (field, value) in [("--lr", self.lr), ("--clip", self.clip)] {
@@ -81,6 +88,7 @@ pub struct StepReport {
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
+    /// What the update was made with.
     pub learning_rate: f64,
 }
 
@@ -114,6 +122,9 @@ pub struct Trainer {
 
 impl Trainer {
     /// A fresh model. The weights follow from the seed.
+    ///
+    /// # Errors
+    /// Those of [`TrainConfig::check`].
     pub fn new(config: TrainConfig, device: Device) -> Result<Trainer> {
         config.check()?;
         let device = device.autodiff();
@@ -133,10 +144,12 @@ impl Trainer {
         self.step
     }
 
+    /// What the run is made of.
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }
 
+    /// The model with the weights of the last step, on the device that keeps gradients.
     pub fn decoder(&self) -> &Decoder {
         &self.decoder
     }
@@ -154,6 +167,9 @@ impl Trainer {
     }
 
     /// Predicts `corpus` once, in order, in windows of the model's context.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` if the text does not fill one window.
     pub fn evaluate(&self, corpus: &Corpus) -> Result<Evaluation> {
         let decoder = self.decoder.valid();
         let device = self.device.clone().without_autodiff();
@@ -175,6 +191,9 @@ impl Trainer {
 
     /// Writes `dir/step-N` with all that [`Trainer::resume`] needs and drops older checkpoints. `state.json` comes last:
     /// a folder without it was cut short and does not count.
+    ///
+    /// # Errors
+    /// `STORAGE` where something cannot be written or an old checkpoint not be removed.
     pub fn save(&self, dir: &Path) -> Result<()> {
         let folder = dir.join(format!("step-{:08}", self.step));
         fs::create_dir_all(&folder).map_err(|e| unwritable(&folder, e))?;
@@ -192,6 +211,10 @@ impl Trainer {
 
     /// Continues from the latest checkpoint under `dir`, exactly where it stopped. Sizes, seed and batch are the
     /// checkpoint's; schedule and regularisation are `config`'s, so that a run can be lengthened.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND` if there is no checkpoint; `INVALID_REQUEST` for other sizes than its own; `MODEL_FORMAT` and
+    /// `STORAGE` where it cannot be read.
     pub fn resume(config: TrainConfig, dir: &Path, device: Device) -> Result<Trainer> {
         let latest = checkpoints(dir)?.into_iter().max().map(|(_, folder)| folder);
         let folder = latest.ok_or_else(|| Error::ModelNotFound {

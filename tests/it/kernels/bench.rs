@@ -318,8 +318,11 @@ impl Case<'_> {
     }
 }
 
-/// The edits of slots [(ids allowed by their masks, biases)] for a vocabulary.
-pub fn edits(case: &mut Case, vocabulary: usize, slots: &[(Vec<u32>, Vec<(u32, f32)>)]) -> BufferId {
+/// What is done to a slot's logits: the ids that its mask allows, and (id, what is added to its logit).
+pub type SlotEdits = (Vec<u32>, Vec<(u32, f32)>);
+
+/// The edits of slots for a vocabulary.
+pub fn edits(case: &mut Case, vocabulary: usize, slots: &[SlotEdits]) -> BufferId {
     let layout = EditsLayout { vocabulary };
     let mut words = vec![0u32; layout.bytes(slots.len()) as usize / 4];
     for (slot, (allowed, biases)) in slots.iter().enumerate() {

@@ -208,12 +208,9 @@ fn explained(path: impl AsRef<Path>, pieces: &[&str]) {
 fn inspect_explains_what_is_no_model() {
     let golden = "tests/golden";
     let adapter = ["LoRA adapter", "ranks 1 to 64", "runs here     no: this is an adapter", "--adapter"];
-    explained(&format!("{golden}/lora/ranks"), &[&adapter[..], &["PEFT", "q_proj", "31 tensors"]].concat());
-    explained(
-        &format!("{golden}/lora/ranks.gguf"),
-        &[&adapter[..], &["GGUF", "attn_q", "adapter.lora.alpha"]].concat(),
-    );
-    explained(&format!("{golden}/lora/mlx"), &["LoRA adapter", "MLX"]);
+    explained(format!("{golden}/lora/ranks"), &[&adapter[..], &["PEFT", "q_proj", "31 tensors"]].concat());
+    explained(format!("{golden}/lora/ranks.gguf"), &[&adapter[..], &["GGUF", "attn_q", "adapter.lora.alpha"]].concat());
+    explained(format!("{golden}/lora/mlx"), &["LoRA adapter", "MLX"]);
     // Alone, without the configuration that belongs to it: its tensors tell.
     let folder = tempfile::tempdir().expect("a folder");
     let bare = |from: &str, to: &str| {
@@ -228,8 +225,8 @@ fn inspect_explains_what_is_no_model() {
         &[&alone[..], &["MLX, rank 8", "q_proj, v_proj"]].concat(),
     );
     let tokenizer = ["tokenizer without a model", "byte-level BPE", "96 tokens", "without weights"];
-    explained(&format!("{golden}/llama-gqa/tokenizer.json"), &tokenizer);
-    explained(&format!("{golden}/llama-gqa/config.json"), &["architecture  llama", "configuration without"]);
+    explained(format!("{golden}/llama-gqa/tokenizer.json"), &tokenizer);
+    explained(format!("{golden}/llama-gqa/config.json"), &["architecture  llama", "configuration without"]);
     explained("src", &["folder without a model", "lib.rs", "no: a .gguf or .safetensors file in src was not found"]);
     explained("Cargo.toml", &["Cargo.toml", "neither a GGUF nor a safetensors file"]);
     failed(run("inspect", "no-such-file.gguf", &[]), "MODEL_NOT_FOUND");

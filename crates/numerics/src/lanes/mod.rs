@@ -31,12 +31,15 @@ use crate::quant::Registers;
 /// A register of `Self::N` numbers.
 ///
 /// # Safety
-/// The caller has made sure that the processor has the implementor's instruction set, and that the `N` numbers at a
-/// pointer may be read.
+/// Of an implementation: registers have `N` lanes, pointers need not be aligned, and no more is read or written there than
+/// a function's documentation says. Of every call: the processor has the implementor's instruction set, and so much may be
+/// read or written at the pointer.
 pub unsafe trait Lanes: Copy + Registers {
     const N: usize;
     unsafe fn zero() -> Self;
+    /// `N` f32 numbers.
     unsafe fn load(at: *const f32) -> Self;
+    /// Writes `N` f32 numbers.
     unsafe fn store(self, at: *mut f32);
     unsafe fn splat(x: f32) -> Self;
     /// What [`raw_halves`](Lanes::raw_halves) are to be multiplied with.
@@ -57,7 +60,7 @@ pub unsafe trait Lanes: Copy + Registers {
     /// total + scales · (32 codes × 32 numbers), the first sixteen products by one scale and the others by the other; or
     /// all by the first, where `one` says so. A sum of sixteen products must fit 32 bits, of 32 if there is one scale.
     unsafe fn dot_codes(codes: Self::Codes, x: *const i16, scales: [f32; 2], one: bool, total: Self) -> Self;
-    /// scale × code − min, 32 numbers; the halves have their own.
+    /// Writes scale × code − min, 32 numbers; the halves have their own scales and mins.
     unsafe fn store_codes(codes: Self::Codes, scales: [f32; 2], mins: [f32; 2], to: *mut f32);
     unsafe fn mul(self, b: Self) -> Self;
     /// self × b + sum.

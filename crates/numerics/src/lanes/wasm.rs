@@ -1,9 +1,15 @@
-//! WebAssembly's 128-bit registers.
+//! WebAssembly's 128-bit registers, which the whole module is compiled for.
+
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    reason = "a function here does nothing unsafe but what the conditions of its own call, which the traits state, allow"
+)]
 
 use super::{HALF_EXPONENT, Lanes, Registers};
 use std::arch::wasm32::*;
 
-// SAFETY: simd128 is what the target is compiled for; the rest is the trait's own condition.
+// SAFETY: a register has 4 lanes, and every intrinsic here that takes a pointer takes an unaligned one and touches one
+// register, or half of one, there.
 unsafe impl Lanes for v128 {
     const N: usize = 4;
     #[inline(always)]
@@ -12,11 +18,11 @@ unsafe impl Lanes for v128 {
     }
     #[inline(always)]
     unsafe fn load(at: *const f32) -> Self {
-        unsafe { v128_load(at.cast()) }
+        v128_load(at.cast())
     }
     #[inline(always)]
     unsafe fn store(self, at: *mut f32) {
-        unsafe { v128_store(at.cast(), self) }
+        v128_store(at.cast(), self);
     }
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
@@ -26,16 +32,16 @@ unsafe impl Lanes for v128 {
     #[inline(always)]
     unsafe fn raw_halves(at: *const u16) -> Self {
         // Sign-extended and moved up, the sign is on top four times: three of them go.
-        let bits = unsafe { i32x4_extend_low_i16x8(v128_load64_zero(at.cast())) };
+        let bits = i32x4_extend_low_i16x8(v128_load64_zero(at.cast()));
         v128_and(i32x4_shl(bits, 13), u32x4_splat(0x8fff_ffff))
     }
     #[inline(always)]
     unsafe fn load_bfloats(at: *const u16) -> Self {
-        unsafe { u32x4_shl(u32x4_extend_low_u16x8(v128_load64_zero(at.cast())), 16) }
+        u32x4_shl(u32x4_extend_low_u16x8(v128_load64_zero(at.cast())), 16)
     }
     #[inline(always)]
     unsafe fn dot_codes(codes: Self::Codes, x: *const i16, scales: [f32; 2], one: bool, total: Self) -> Self {
-        let dot = |i: usize| i32x4_dot_i16x8(codes[i], unsafe { v128_load(x.add(8 * i).cast()) });
+        let dot = |i: usize| i32x4_dot_i16x8(codes[i], v128_load(x.add(8 * i).cast()));
         let (low, high) = (i32x4_add(dot(0), dot(1)), i32x4_add(dot(2), dot(3)));
         let scaled = |sums: v128, scale: f32| f32x4_mul(f32x4_convert_i32x4(sums), f32x4_splat(scale));
         if one {
@@ -50,7 +56,7 @@ unsafe impl Lanes for v128 {
             let halves = [i32x4_extend_low_i16x8(codes), i32x4_extend_high_i16x8(codes)];
             for (j, half) in halves.into_iter().enumerate() {
                 let numbers = f32x4_sub(f32x4_mul(f32x4_convert_i32x4(half), scale), min);
-                unsafe { v128_store(to.add(8 * i + 4 * j).cast(), numbers) };
+                v128_store(to.add(8 * i + 4 * j).cast(), numbers);
             }
         }
     }
@@ -81,16 +87,17 @@ unsafe impl Lanes for v128 {
         let (low, high) = (pairs(four[0], four[1]), pairs(four[2], four[3]));
         let sums = f32x4_add(i64x2_shuffle::<0, 2>(low, high), i64x2_shuffle::<1, 3>(low, high));
         let mut out = [0f32; 4];
-        unsafe { v128_store(out.as_mut_ptr().cast(), sums) };
+        v128_store(out.as_mut_ptr().cast(), sums);
         out
     }
 }
 
+// SAFETY: bytes are read 16 at a time, and twice that where the trait says 32.
 unsafe impl Registers for v128 {
     type Codes = [v128; 4];
     #[inline(always)]
     unsafe fn bytes(at: *const u8) -> Self::Codes {
-        let (low, high) = unsafe { (v128_load(at.cast()), v128_load(at.add(16).cast())) };
+        let (low, high) = (v128_load(at.cast()), v128_load(at.add(16).cast()));
         [
             i16x8_extend_low_i8x16(low),
             i16x8_extend_high_i8x16(low),
@@ -100,7 +107,7 @@ unsafe impl Registers for v128 {
     }
     #[inline(always)]
     unsafe fn nibbles(at: *const u8) -> Self::Codes {
-        let bytes = unsafe { v128_load(at.cast()) };
+        let bytes = v128_load(at.cast());
         let (low, high) = (v128_and(bytes, u8x16_splat(15)), u8x16_shr(bytes, 4));
         [
             u16x8_extend_low_u8x16(low),
@@ -111,7 +118,7 @@ unsafe impl Registers for v128 {
     }
     #[inline(always)]
     unsafe fn lookup(at: *const u8, table: &[i8; 16]) -> Self::Codes {
-        let (bytes, table) = unsafe { (v128_load(at.cast()), v128_load(table.as_ptr().cast())) };
+        let (bytes, table) = (v128_load(at.cast()), v128_load(table.as_ptr().cast()));
         let low = i8x16_swizzle(table, v128_and(bytes, u8x16_splat(15)));
         let high = i8x16_swizzle(table, u8x16_shr(bytes, 4));
         [
@@ -127,7 +134,7 @@ unsafe impl Registers for v128 {
             let fields = v128_and(u8x16_shr(bytes, shift), u8x16_splat(mask as u8));
             u8x16_shl(fields, up)
         };
-        let (low, high) = unsafe { (fields(v128_load(at.cast())), fields(v128_load(at.add(16).cast()))) };
+        let (low, high) = (fields(v128_load(at.cast())), fields(v128_load(at.add(16).cast())));
         [
             u16x8_extend_low_u8x16(low),
             u16x8_extend_high_u8x16(low),

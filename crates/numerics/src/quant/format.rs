@@ -6,6 +6,7 @@ use super::spec::Spec;
 
 /// A format as a type: for code that is compiled anew for each, around what is inlined of it.
 pub trait Codec {
+    /// The format that this type stands for.
     const FORMAT: Format;
     /// Weights that share a scale; 0 for the plain floating-point formats.
     const GROUP: usize;
@@ -47,6 +48,7 @@ fn unpacked<C: Codec>(src: &[u8], dst: &mut [f32]) {
 
 /// Work that is compiled anew for every format.
 pub trait ForCodec {
+    /// The work, for the format that `C` is.
     fn run<C: Codec>(self);
 }
 
@@ -54,12 +56,17 @@ macro_rules! formats {
     ($($variant:ident => $module:ident, $group:tt $($scales:ident)?;)*) => {
         /// How the numbers of a tensor are stored.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[allow(non_camel_case_types)]
-        pub enum Format { $($variant),* }
+        #[allow(non_camel_case_types, reason = "the formats' own names have underscores")]
+        pub enum Format {
+            $(#[doc = concat!("The format of `", stringify!($module), ".rs`, which says how its blocks look.")]
+            $variant),*
+        }
 
         impl Format {
+            /// Every format, in the order of the list.
             pub const ALL: &'static [Format] = &[$(Format::$variant),*];
 
+            /// What the format's file says about it.
             pub fn spec(self) -> &'static Spec {
                 match self { $(Format::$variant => &super::$module::SPEC),* }
             }
@@ -75,7 +82,7 @@ macro_rules! formats {
             }
         }
 
-        #[allow(non_camel_case_types)]
+        #[allow(non_camel_case_types, reason = "named as the formats")]
         mod codecs {
             $(pub struct $variant;
             formats!(codec $variant $module $group $($scales)?);)*
@@ -157,26 +164,32 @@ formats! {
 pub const DEVICE_BLOCK: usize = 32;
 
 impl Format {
+    /// The name people write: `f32`, `q4_0`.
     pub fn name(self) -> &'static str {
         self.spec().name
     }
 
+    /// The format of that [`name`](Format::name), if there is one.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.iter().copied().find(|f| f.name() == name)
     }
 
+    /// The number that GGUF's tensor table has for it (ggml's `enum ggml_type`).
     pub fn ggml_type(self) -> u32 {
         self.spec().ggml_type
     }
 
+    /// The format of that number in GGUF's tensor table, if it can be read.
     pub fn from_ggml_type(id: u32) -> Option<Format> {
         Format::ALL.iter().copied().find(|f| f.ggml_type() == id)
     }
 
+    /// Weights in a block of the file; 1 for the plain floating-point formats.
     pub fn block_len(self) -> usize {
         self.spec().block_len
     }
 
+    /// Bytes of a block of the file.
     pub fn block_bytes(self) -> usize {
         self.spec().block_bytes
     }
