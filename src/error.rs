@@ -65,7 +65,7 @@ pub enum Error {
     AdapterMismatch {
         /// The tensor's name in the adapter's file.
         tensor: String,
-        /// The architecture of the model that is loaded.
+        /// The architecture and sizes of the model that is loaded.
         model: String,
         /// Why it has no place.
         reason: String,
@@ -141,7 +141,7 @@ pub enum Error {
     /// The chat template could not be parsed or rendered.
     #[error("chat template, line {line}: {reason}")]
     Template {
-        /// The line of the template, from 1.
+        /// The line of the template, from 1; 1 where none is known.
         line: usize,
         /// What the template or its parser said.
         reason: String,

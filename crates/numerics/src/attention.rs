@@ -268,6 +268,9 @@ fn folded(numbers: &[f32; TILE], join: impl Fn(f32, f32) -> f32) -> f32 {
 }
 
 /// The first rows of a run → f32 [n, wide].
+///
+/// # Safety
+/// The processor has the instruction set of `V`.
 #[inline(always)]
 unsafe fn load<V: Lanes>(head: &Head, run: &[u32], n: usize, to: &mut [f32]) {
     let (words, wide) = (head.format.row_words(head.head_dim), head.head_dim.next_multiple_of(WIDEST));
@@ -278,6 +281,9 @@ unsafe fn load<V: Lanes>(head: &Head, run: &[u32], n: usize, to: &mut [f32]) {
 }
 
 /// A position's row → f32.
+///
+/// # Safety
+/// The processor has the instruction set of `V`.
 #[inline(always)]
 unsafe fn load_row<V: Lanes>(format: KvFormat, from: &[u32], to: &mut [f32]) {
     if format != KvFormat::F16 {
@@ -304,6 +310,11 @@ struct Factor {
 }
 
 /// c [m, lanes] += a [m, n] · b [n, lanes], whole registers of lanes; `rows` says how far rows of b and c lie apart.
+///
+/// # Safety
+/// The processor has the instruction set of `V`. `lanes` is a whole number of registers. All of `a` that the sizes
+/// speak of may be read, and of `b` and `c`, whose rows lie so far apart as `rows` says; `c` may be written, and
+/// overlaps neither.
 #[inline(always)]
 unsafe fn product<V: Lanes>([m, n, lanes]: [usize; 3], a: Factor, b: *const f32, c: *mut f32, rows: [usize; 2]) {
     // As many sums as there are registers for.
@@ -335,6 +346,9 @@ unsafe fn product<V: Lanes>([m, n, lanes]: [usize; 3], a: Factor, b: *const f32,
 }
 
 /// `M` rows and `R` registers of a product.
+///
+/// # Safety
+/// As for [`product`], of `M` rows and `R` registers of lanes from `b` and `c` on.
 #[inline(always)]
 unsafe fn panel<V: Lanes, const M: usize, const R: usize>(
     n: usize,
@@ -372,6 +386,10 @@ unsafe fn panel<V: Lanes, const M: usize, const R: usize>(
 }
 
 /// scores [m, TILE] = q [m, wide] · keys [n, wide]ᵀ, whole registers of dimensions; of n up to a whole number of ROWS.
+///
+/// # Safety
+/// The processor has the instruction set of `V`. `wide` is a whole number of registers. `q` has [m, wide] numbers,
+/// `keys` [n up to a whole number of ROWS, wide]; [m, TILE] may be written at `scores`, which overlaps neither.
 #[inline(always)]
 unsafe fn dots<V: Lanes>([n, m, wide]: [usize; 3], keys: *const f32, q: *const f32, scores: *mut f32) {
     for key in (0..n).step_by(ROWS) {
@@ -390,6 +408,9 @@ unsafe fn dots<V: Lanes>([n, m, wide]: [usize; 3], keys: *const f32, q: *const f
 }
 
 /// The scores of `M` queries with four keys.
+///
+/// # Safety
+/// As for [`dots`], of ROWS keys and `M` queries from the pointers on.
 #[inline(always)]
 unsafe fn four_keys<V: Lanes, const M: usize>(wide: usize, keys: *const f32, q: *const f32, scores: *mut f32) {
     // SAFETY: as this function's.

@@ -85,6 +85,7 @@ impl Rounded {
     }
 }
 
+/// Rows of whole blocks.
 struct Products<'a> {
     weight: &'a [u8],
     x: &'a [&'a [f32]],
@@ -105,7 +106,7 @@ struct OfFormat<'a, C>(Products<'a>, PhantomData<C>);
 impl<C: Codec> Vectorized for OfFormat<'_, C> {
     #[inline(always)]
     unsafe fn run<V: Lanes>(self) {
-        // SAFETY: as this function's.
+        // SAFETY: as this function's, and the rows of [`Products`] are whole blocks.
         unsafe {
             match self.0.x.len() {
                 0 => {}
@@ -153,6 +154,9 @@ fn row_bytes<C: Codec>(columns: usize) -> usize {
 
 /// Few activation rows: each weight row is taken apart once and multiplied with all of them. W rows at a time, each from a
 /// part of its own: memory gives more from several places at once than from one.
+///
+/// # Safety
+/// The processor has the instruction set of `V`, and rows are whole blocks of the format.
 #[inline(always)]
 unsafe fn few<C: Codec, V: Lanes>(Products { weight, x, rounded, out }: Products) {
     let k = x[0].len();
@@ -194,6 +198,9 @@ unsafe fn few<C: Codec, V: Lanes>(Products { weight, x, rounded, out }: Products
 }
 
 /// Σ (scale × code − min) × x over a chunk of W rows, which begins with a whole block.
+///
+/// # Safety
+/// The processor has the instruction set of `V`, and rows are whole blocks of the format.
 #[inline(always)]
 unsafe fn dots_of_codes<C: Codec, V: Lanes>(
     rows: [&[u8]; W],
@@ -228,6 +235,9 @@ unsafe fn dots_of_codes<C: Codec, V: Lanes>(
 }
 
 /// Σ a × b.
+///
+/// # Safety
+/// The processor has the instruction set of `V`.
 #[inline(always)]
 unsafe fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
@@ -245,6 +255,9 @@ unsafe fn dot<V: Lanes>(a: &[f32], b: &[f32]) -> f32 {
 
 /// total + scale × code × x of a block. A function, not a closure: those are not always inlined, and then lack the
 /// instruction set.
+///
+/// # Safety
+/// The processor has the instruction set of `V`. `src` has more than `block` blocks of 32 weights.
 #[inline(always)]
 unsafe fn add_block<C: Codec, V: Lanes>(
     src: &[u8],
@@ -267,6 +280,9 @@ unsafe fn add_block<C: Codec, V: Lanes>(
 }
 
 /// Σ weight × x of W rows of plain floating-point numbers.
+///
+/// # Safety
+/// The processor has the instruction set of `V`.
 #[inline(always)]
 unsafe fn dots_of_floats<C: Codec, V: Lanes>(rows: [&[u8]; W], x: &[f32]) -> [f32; W] {
     /// Registers of a row at a time, so that sums don't wait for each other.
@@ -306,6 +322,9 @@ unsafe fn dots_of_floats<C: Codec, V: Lanes>(rows: [&[u8]; W], x: &[f32]) -> [f3
 }
 
 /// Numbers of one of the plain formats; `format` is a constant where this is inlined.
+///
+/// # Safety
+/// The processor has the instruction set of `V`. `V::N` numbers in `format` may be read at `at`.
 #[inline(always)]
 unsafe fn load<V: Lanes>(format: Format, at: *const u8) -> V {
     // SAFETY: as this function's.
@@ -332,6 +351,9 @@ fn flattened(lines: &mut [Line]) -> &mut [f32] {
 const LINES: usize = CHUNK / 16;
 
 /// Many activation rows, T of them with W weight rows at a time.
+///
+/// # Safety
+/// The processor has the instruction set of `V`, and rows are whole blocks of the format.
 #[inline(always)]
 unsafe fn many<C: Codec, V: Lanes, const T: usize>(Products { weight, x, out, .. }: Products) {
     let (k, rows) = (x[0].len(), x.len());
@@ -378,6 +400,9 @@ unsafe fn many<C: Codec, V: Lanes, const T: usize>(Products { weight, x, out, ..
 }
 
 /// A chunk of a weight row → f32.
+///
+/// # Safety
+/// The processor has the instruction set of `V`, and rows are whole blocks of the format.
 #[inline(always)]
 unsafe fn dequantize<C: Codec, V: Lanes>(src: &[u8], scales: &mut Scales, dst: &mut [f32]) {
     if C::GROUP == 0 {
@@ -402,6 +427,9 @@ unsafe fn dequantize<C: Codec, V: Lanes>(src: &[u8], scales: &mut Scales, dst: &
 }
 
 /// Every one of W weight rows times every one of T activation rows, with W × T sums in registers.
+///
+/// # Safety
+/// The processor has the instruction set of `V`.
 #[inline(always)]
 unsafe fn tile<V: Lanes, const T: usize>(w: [&[Line]; W], x: [&[Line]; T]) -> [[f32; T]; W] {
     let lines = x[0].len();
