@@ -34,7 +34,8 @@ impl Origin {
         let renewed = async {
             let checkpoint = Checkpoint::open(self.files.clone()).await?;
             let plan = ModelPlan::read(&checkpoint, &self.options)?;
-            let Built { work: mut renewed, targets, .. } = build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
+            let Built { work: mut renewed, targets, .. } =
+                build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
             let ids = match &mut renewed {
                 Work::Generate(generator) => {
                     let mut ids = Vec::new();
