@@ -16,7 +16,7 @@ fn expert_down(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
         let one = row_sums_of(0u, at, params.weight_stride4, first, params.n - 1u, 0u, group.y * params.top_k + k, lane);
         for (var o = 0u; o < OUTPUTS; o++) { sums[o] += share * one[o]; }
     }
-    let whole = meet(sums, lane, local);
+    let whole = reduce(sums, lane, local);
     for (var o = 0u; o < OUTPUTS; o++) {
         if (lane_of(o) != lane || first + o >= params.n) { continue; }
         y[group.y * params.y_stride + first + o] += whole[o];

@@ -14,8 +14,8 @@ fn expert_gated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     let rows = (expert - params.first) * params.n;
     let gate_at = rows * params.weight_stride4;
     let up_at = rows * params.weight_1_stride4;
-    let gate = meet(row_sums_of(0u, gate_at, params.weight_stride4, first, params.n - 1u, 0u, row, lane), lane, local);
-    let up = meet(row_sums_of(1u, up_at, params.weight_1_stride4, first, params.n - 1u, 0u, row, lane), lane, local);
+    let gate = reduce(row_sums_of(0u, gate_at, params.weight_stride4, first, params.n - 1u, 0u, row, lane), lane, local);
+    let up = reduce(row_sums_of(1u, up_at, params.weight_1_stride4, first, params.n - 1u, 0u, row, lane), lane, local);
     for (var o = 0u; o < OUTPUTS; o++) {
         if (lane_of(o) != lane || first + o >= params.n) { continue; }
         y[group.y * params.y_stride + first + o] = activate(vec4f(gate[o])).x * up[o];

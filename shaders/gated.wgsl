@@ -19,7 +19,7 @@ struct Params {
 fn gated(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
     let lane = local % LANES;
     let first = ((group.y * groups.x + group.x) * (64u / LANES) + local / LANES) * RESULTS;
-    let sums = meet(row_sums_of(0u, params.base, params.stride, first, params.n - 1u, params.jump, 0u, lane), lane, local);
+    let sums = reduce(row_sums_of(0u, params.base, params.stride, first, params.n - 1u, params.jump, 0u, lane), lane, local);
     let rows = min(rows_in_use(), ROWS);
     for (var i = 0u; i < ROWS * RESULTS; i++) {
         let t = i / RESULTS;

@@ -26,7 +26,7 @@ fn lm_head(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
     let index = group.y * groups.x + group.x;
     if (index * (64u / LANES) * OUTPUTS >= params.n) { return; } // a grid folded into two dimensions has some to spare
     let first = (index * (64u / LANES) + local / LANES) * OUTPUTS;
-    let sums = meet(row_sums_of(0u, params.base, params.stride, first, params.n - 1u, 0u, 0u, lane), lane, local);
+    let sums = reduce(row_sums_of(0u, params.base, params.stride, first, params.n - 1u, 0u, 0u, lane), lane, local);
     let rows = min(logit_rows_in_use(), ROWS);
     for (var t = 0u; t < rows; t++) {
         let slot = slot_of(gathered(t));

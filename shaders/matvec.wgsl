@@ -42,7 +42,7 @@ fn matvec(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
     }
     let lane = local % LANES;
     let first = (index * (64u / LANES) + local / LANES) * OUTPUTS;
-    let sums = meet(row_sums_of(operand, base, stride, first, max(n, 1u) - 1u, 0u, 0u, lane), lane, local);
+    let sums = reduce(row_sums_of(operand, base, stride, first, max(n, 1u) - 1u, 0u, 0u, lane), lane, local);
     let rows = min(select(rows_in_use(), logit_rows_in_use(), params.rows_kind == 1u), ROWS);
     for (var s = 0u; s < SQUARES; s++) {
         let t = s / OUTPUTS;

@@ -1,6 +1,8 @@
 //! Ids in, vectors out: sequences packed into plans without a cache. Sees no string.
 
-use crate::device::{Breathe, BufferId, Compiled, Compiling, Control, Device, Layout, Pass, Plan, Pool, Tensor, Usage};
+use crate::device::{
+    BufferId, Compiled, Compiling, Control, Device, Layout, Pass, Plan, Pool, Tensor, Usage, YieldNow,
+};
 use crate::error::{Error, Result};
 use crate::models::Encoder;
 use crate::ops::Pooling;
@@ -130,7 +132,7 @@ impl Embedder {
     /// # Errors
     /// `INVALID_REQUEST` for ids that the model does not have or a sequence without any, `CONTEXT_OVERFLOW` for one
     /// that is too long, `OUT_OF_MEMORY`, `ABORTED` and `DEVICE_LOST`.
-    pub async fn embed(&mut self, sequences: &[Vec<u32>], how: How, breathe: &Breathe) -> Result<Vec<Vec<f32>>> {
+    pub async fn embed(&mut self, sequences: &[Vec<u32>], how: How, yield_now: &YieldNow) -> Result<Vec<Vec<f32>>> {
         sequences.iter().try_for_each(|ids| self.check(ids))?;
         // Short ones together: a batch is as wide as the ids in it.
         let mut order: Vec<usize> = (0..sequences.len()).collect();
@@ -149,7 +151,7 @@ impl Embedder {
             for (&i, vector) in batch.iter().zip(self.batch(&ids, how).await?) {
                 vectors[i] = vector;
             }
-            breathe().await;
+            yield_now().await;
             if self.interrupted.get() {
                 return Err(Error::Aborted);
             }

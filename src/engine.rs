@@ -13,11 +13,11 @@ mod probe;
 mod random;
 mod rebuild;
 mod size;
-mod work;
+mod task;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::convert::Conversion;
-pub use crate::device::no_breathing;
+pub use crate::device::never_yield;
 pub use crate::select::{Ceilings, Demoted, DeviceChoice, LoadOptions, LoadProgress, SelfTest, Verdict};
 pub use adapters::AdapterOptions;
 pub use answer::OnChunk;
@@ -37,7 +37,7 @@ use crate::chat::tool_calls::ToolCallParser;
 use crate::device::Tuning;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
-use crate::generate::{Breathe, Generator};
+use crate::generate::{Generator, YieldNow};
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use adapters::Adapters;
@@ -49,8 +49,8 @@ use rebuild::Origin;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::rc::Rc;
+use task::Task;
 use web_time::SystemTime;
-use work::Work;
 
 /// A loaded model, ready to answer.
 pub struct Engine {
@@ -79,11 +79,11 @@ impl Engine {
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Engine> {
         let Loaded { built, tokenizer, template, info } = load::load(&checkpoint, options, on_progress).await?;
-        let Built { work, targets, verdict } = built;
+        let Built { task, targets, verdict } = built;
         let mut options = options.clone();
         options.self_test.known.extend(verdict.clone());
         let origin = Origin::new(checkpoint.files(), options);
-        let model = Model { work, adapters: Adapters::new(targets), origin };
+        let model = Model { task, adapters: Adapters::new(targets), origin };
         Ok(Engine { model, tokenizer, template, info, verdict, requests: 0, utc_offset: 0 })
     }
 
@@ -94,12 +94,12 @@ impl Engine {
 
     /// Set to end the running request soon, with `finish_reason: "abort"`.
     pub fn interrupt_handle(&self) -> Rc<Cell<bool>> {
-        self.model.work.interrupted().clone()
+        self.model.task.interrupted().clone()
     }
 
     /// `engine.info`: model, device, memory in bytes by kind, the variants in use.
     pub fn info(&self) -> Value {
-        let device = self.model.work.device();
+        let device = self.model.task.device();
         let memory = device.memory();
         let mut by_kind = json!(memory);
         by_kind["total"] = json!(memory.total());
@@ -117,7 +117,7 @@ impl Engine {
     /// The kernel variants in use, and those that the self-test rejected.
     fn variants(&self) -> Value {
         let mut variants = json!({ "kv": self.model.origin.options.kv.name() });
-        let device = self.model.work.device();
+        let device = self.model.task.device();
         if !device.is_cpu() {
             let Tuning { matvec, matmul, unpack_f16, .. } = device.tuning();
             variants["matvec"] = json!(matvec.to_string());
@@ -138,8 +138,8 @@ impl Engine {
 
     /// `engine.stats()`: what the executor has counted since loading.
     pub fn stats(&self) -> Value {
-        let Model { work, origin, .. } = &self.model;
-        json!({ "requests": self.requests, "rebuilds": origin.rebuilds, "counters": work.device().counters() })
+        let Model { task, origin, .. } = &self.model;
+        json!({ "requests": self.requests, "rebuilds": origin.rebuilds, "counters": task.device().counters() })
     }
 
     /// The model's name, sizes and format.
@@ -152,7 +152,7 @@ impl Engine {
     /// # Errors
     /// `INVALID_REQUEST` if the model only embeds.
     pub fn generator(&mut self) -> Result<&mut Generator> {
-        self.model.work.generator()
+        self.model.task.generator()
     }
 
     /// The embedder below the text.
@@ -160,7 +160,7 @@ impl Engine {
     /// # Errors
     /// `INVALID_REQUEST` if the model generates.
     pub fn embedder(&mut self) -> Result<&mut Embedder> {
-        self.model.work.embedder()
+        self.model.task.embedder()
     }
 }
 
@@ -218,7 +218,12 @@ impl Engine {
     ///
     /// # Errors
     /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, `OUT_OF_MEMORY`, `DEVICE_LOST`.
-    pub async fn complete(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
+    pub async fn complete(
+        &mut self,
+        request: &Value,
+        on_chunk: &mut OnChunk<'_>,
+        yield_now: &YieldNow,
+    ) -> Result<Value> {
         let fields = Fields::of(request)?;
         let options = request::options(&fields, false)?;
         let prompt = match request::prompt(&fields)? {
@@ -227,14 +232,14 @@ impl Engine {
         };
         let prepared =
             PreparedRequest { kind: AnswerKind::Completion, prompt, options, continues: true, calling: None };
-        self.answer(prepared, on_chunk, breathe).await
+        self.answer(prepared, on_chunk, yield_now).await
     }
 
     /// `chat.completions.create`, likewise.
     ///
     /// # Errors
     /// Errors of [`Self::complete`] and of [`chat_prompt`].
-    pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, breathe: &Breathe) -> Result<Value> {
+    pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, yield_now: &YieldNow) -> Result<Value> {
         let fields = Fields::of(request)?;
         let options = request::options(&fields, true)?;
         let prompt = self.chat_prompt(messages::messages(&fields)?, &fields)?;
@@ -244,26 +249,26 @@ impl Engine {
             (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought, opening: prompt.opening });
         let prepared =
             PreparedRequest { kind: AnswerKind::Chat, prompt: ids, options, continues: prompt.continues, calling };
-        self.answer(prepared, on_chunk, breathe).await
+        self.answer(prepared, on_chunk, yield_now).await
     }
 
     async fn answer(
         &mut self,
         prepared: PreparedRequest,
         on_chunk: &mut OnChunk<'_>,
-        breathe: &Breathe,
+        yield_now: &YieldNow,
     ) -> Result<Value> {
         self.generator()?;
         self.model.select_adapter(&prepared.options.adapter)?;
         self.requests += 1;
-        answer(&mut self.model, self.tokenizer.as_ref(), &self.info.name, &prepared, on_chunk, breathe).await
+        answer(&mut self.model, self.tokenizer.as_ref(), &self.info.name, &prepared, on_chunk, yield_now).await
     }
 
     /// `embeddings.create`: texts or ids → OpenAI's list of vectors.
     ///
     /// # Errors
     /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW` (unless `truncate_prompt_tokens` is given), `ABORTED`, `DEVICE_LOST`.
-    pub async fn embed(&mut self, request: &Value, breathe: &Breathe) -> Result<Value> {
+    pub async fn embed(&mut self, request: &Value, yield_now: &YieldNow) -> Result<Value> {
         let fields = Fields::of(request)?;
         let (context, model) = (self.embedder()?.context(), self.embedder()?.model());
         let wanted = EmbeddingsRequest::parse(&fields, context, model.shape.d_model, model.pooling)?;
@@ -273,10 +278,10 @@ impl Engine {
         self.interrupt_handle().set(false);
         self.requests += 1;
         let tokens = sequences.iter().map(Vec::len).sum();
-        let vectors = match self.embedder()?.embed(&sequences, wanted.how, breathe).await {
+        let vectors = match self.embedder()?.embed(&sequences, wanted.how, yield_now).await {
             Err(Error::DeviceLost { reason }) => {
                 self.model.rebuild(reason).await?;
-                self.embedder()?.embed(&sequences, wanted.how, breathe).await?
+                self.embedder()?.embed(&sequences, wanted.how, yield_now).await?
             }
             vectors => vectors?,
         };
@@ -295,11 +300,11 @@ impl Engine {
         ids: &[u32],
         all: bool,
         on_row: &mut dyn FnMut(&[f32]),
-        breathe: &Breathe,
+        yield_now: &YieldNow,
     ) -> Result<()> {
         self.model.revive().await?;
         self.model.select_adapter(&AdapterChoice::Default)?;
-        self.generator()?.logits(ids, all, on_row, breathe).await
+        self.generator()?.logits(ids, all, on_row, yield_now).await
     }
 
     /// Scores a text in windows of `window` tokens side by side; in each, every token but the first is predicted.
@@ -311,23 +316,23 @@ impl Engine {
         text: &str,
         window: usize,
         on_progress: &mut dyn FnMut(usize, usize),
-        breathe: &Breathe,
+        yield_now: &YieldNow,
     ) -> Result<Perplexity> {
         self.model.revive().await?;
         self.model.select_adapter(&AdapterChoice::Default)?;
-        let generator = self.model.work.generator()?;
+        let generator = self.model.task.generator()?;
         let tokenizer = self.tokenizer.as_ref().ok_or_else(no_tokenizer)?;
-        perplexity::perplexity(generator, tokenizer, (text, window), on_progress, breathe).await
+        perplexity::perplexity(generator, tokenizer, (text, window), on_progress, yield_now).await
     }
 
     /// Measures greedy generation.
     ///
     /// # Errors
     /// Errors of [`bench::bench`].
-    pub async fn bench(&mut self, options: &BenchOptions, breathe: &Breathe) -> Result<BenchReport> {
+    pub async fn bench(&mut self, options: &BenchOptions, yield_now: &YieldNow) -> Result<BenchReport> {
         self.model.revive().await?;
         self.interrupt_handle().set(false);
-        bench::bench(self.model.work.generator()?, &self.info, options, breathe).await
+        bench::bench(self.model.task.generator()?, &self.info, options, yield_now).await
     }
 }
 
@@ -340,8 +345,8 @@ impl Engine {
     pub async fn load_adapter(&mut self, name: &str, checkpoint: &Checkpoint, options: &AdapterOptions) -> Result<()> {
         self.model.adapters.check_new(name)?;
         self.model.revive().await?;
-        let Model { work, adapters, .. } = &mut self.model;
-        adapters.load(name, checkpoint, options, work.generator()?).await
+        let Model { task, adapters, .. } = &mut self.model;
+        adapters.load(name, checkpoint, options, task.generator()?).await
     }
 
     /// `engine.adapters.unload`: gives its memory back.
@@ -356,9 +361,9 @@ impl Engine {
 
     /// `engine.adapters.list`: `[{ name, rank, bytes, default }]`.
     pub fn adapters(&self) -> Value {
-        match &self.model.work {
-            Work::Generate(generator) => self.model.adapters.list(generator),
-            Work::Embed(_) => json!([]),
+        match &self.model.task {
+            Task::Generate(generator) => self.model.adapters.list(generator),
+            Task::Embed(_) => json!([]),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 /// Lets other work happen between runs: the browser's event loop, natively nothing.
-pub type Breathe = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>;
+pub type YieldNow = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// One of the executors.
 pub enum Device {

@@ -18,7 +18,6 @@
 //! | `profile` | where a plan's time goes |
 
 mod aliases;
-mod breathe;
 mod buffers;
 mod common;
 mod control;
@@ -46,14 +45,14 @@ mod unpack_f16;
 mod unroll;
 #[cfg(target_arch = "wasm32")]
 mod web;
+mod yield_now;
 
-pub use breathe::no_breathing;
 pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use common::{Counters, RUN_AHEAD, Ticket};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
 pub use cresset_numerics::KvFormat;
 pub use edits::{Edits, EditsLayout, FORBIDDEN};
-pub use executor::{Breathe, Compiled, Compiling, Device};
+pub use executor::{Compiled, Compiling, Device, YieldNow};
 pub use gpu::Simulation;
 pub use info::{DeviceInfo, NoGpu};
 pub(crate) use kernel::kernel;
@@ -67,7 +66,8 @@ pub use plan::{Plan, Step};
 pub use profile::{KernelTime, profile};
 pub(crate) use shared::piece;
 pub use timer::{LIMIT, TARGET};
-pub use tuning::{Candidates, MatmulShape, MatvecShape, Meet, Numbers, PACKED_DOT, Tuning};
+pub use tuning::{Candidates, MatmulShape, MatvecShape, Numbers, PACKED_DOT, Reduce, Tuning};
 pub use unpack_f16::UnpackF16;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;
+pub use yield_now::never_yield;

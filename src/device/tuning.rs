@@ -17,7 +17,7 @@ pub struct MatvecShape {
     /// Outputs of each group of lanes, which read x once for all of them: even, 8 at most.
     pub outputs: u32,
     /// How lanes add up.
-    pub meet: Meet,
+    pub reduce: Reduce,
     /// Quantised weights stay codes, and x is rounded to 8 bits: see [`Numbers::Packed`].
     pub packed: bool,
 }
@@ -25,7 +25,7 @@ pub struct MatvecShape {
 /// How the lanes of a group add up what each of them has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Meet {
+pub enum Reduce {
     /// There is one lane.
     Alone,
     /// Through workgroup memory, with a barrier.
@@ -72,8 +72,8 @@ impl Tuning {
     /// What a device gets that nobody has measured. Software adapters pay dearly for barriers.
     pub fn unmeasured(software: bool) -> Tuning {
         let matvec = match software {
-            true => MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone, packed: false },
-            false => MatvecShape { lanes: 16, outputs: 4, meet: Meet::Workgroup, packed: false },
+            true => MatvecShape { lanes: 1, outputs: 4, reduce: Reduce::Alone, packed: false },
+            false => MatvecShape { lanes: 16, outputs: 4, reduce: Reduce::Workgroup, packed: false },
         };
         let least_groups = if software { 4 } else { 64 };
         let matmul = MatmulShape { tall: 4, numbers: Numbers::F32 };
@@ -96,10 +96,10 @@ impl Candidates {
     /// What this device's features allow, for weights that are mostly in `format`.
     pub fn of(info: &DeviceInfo, format: Format) -> Candidates {
         let has = |feature: &str| info.features.iter().any(|f| f == feature);
-        let shape = |lanes, meet| MatvecShape { lanes, outputs: 4, meet, packed: false };
-        let mut matvec = vec![shape(1, Meet::Alone), shape(16, Meet::Workgroup), shape(32, Meet::Workgroup)];
+        let shape = |lanes, reduce| MatvecShape { lanes, outputs: 4, reduce, packed: false };
+        let mut matvec = vec![shape(1, Reduce::Alone), shape(16, Reduce::Workgroup), shape(32, Reduce::Workgroup)];
         if has("subgroups") {
-            matvec.extend(subgroup_lanes(info).map(|lanes| shape(lanes, Meet::Subgroup)));
+            matvec.extend(subgroup_lanes(info).map(|lanes| shape(lanes, Reduce::Subgroup)));
         }
         let mut numbers = vec![Numbers::F32];
         if has("shader-f16") {
@@ -126,12 +126,12 @@ fn subgroup_lanes(info: &DeviceInfo) -> impl Iterator<Item = u32> {
 
 impl fmt::Display for MatvecShape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let MatvecShape { lanes, outputs, meet, packed } = self;
+        let MatvecShape { lanes, outputs, reduce, packed } = self;
         f.write_str(if *packed { "packed, " } else { "" })?;
-        match meet {
-            Meet::Alone => write!(f, "alone ×{outputs}"),
-            Meet::Workgroup => write!(f, "workgroup {lanes}×{outputs}"),
-            Meet::Subgroup => write!(f, "subgroup {lanes}×{outputs}"),
+        match reduce {
+            Reduce::Alone => write!(f, "alone ×{outputs}"),
+            Reduce::Workgroup => write!(f, "workgroup {lanes}×{outputs}"),
+            Reduce::Subgroup => write!(f, "subgroup {lanes}×{outputs}"),
         }
     }
 }
@@ -157,7 +157,7 @@ mod tests {
             let features = vec!["subgroups".to_string()];
             let info = DeviceInfo { vendor: vendor.into(), subgroup_size, features, ..DeviceInfo::default() };
             let shapes = Candidates::of(&info, Format::F16).matvec;
-            shapes.iter().filter(|s| s.meet == Meet::Subgroup).map(|s| s.lanes).collect::<Vec<_>>()
+            shapes.iter().filter(|s| s.reduce == Reduce::Subgroup).map(|s| s.lanes).collect::<Vec<_>>()
         };
         assert_eq!(lanes("apple", Some(4)), [4, 32], "what the hardware has, whatever is said");
         assert_eq!(lanes("apple", Some(32)), [32]);

@@ -1,6 +1,6 @@
 //! The adapters of a loaded model, by name: load, list, unload, and which of them a request means.
 
-use super::work::Work;
+use super::task::Task;
 use crate::api::Fields;
 use crate::api::request::AdapterChoice;
 use crate::error::{Error, Result};
@@ -142,10 +142,10 @@ impl Adapters {
     }
 
     /// The adapters were loaded onto a new device under these ids. Returns the new id of the one that `old` had selected.
-    pub(super) fn renew(&mut self, targets: LoraTargets, ids: &[AdapterId], old: &Work) -> Option<AdapterId> {
+    pub(super) fn renew(&mut self, targets: LoraTargets, ids: &[AdapterId], old: &Task) -> Option<AdapterId> {
         let selected = match old {
-            Work::Generate(generator) => generator.selected_adapter(),
-            Work::Embed(_) => None,
+            Task::Generate(generator) => generator.selected_adapter(),
+            Task::Embed(_) => None,
         };
         let renewed = |old: AdapterId| {
             let index = self.loaded.iter().position(|loaded| loaded.id == old)?;

@@ -5,7 +5,7 @@ use super::model::Model;
 use super::random;
 use crate::api::answer::{self, AnswerKind, Envelope, Piece};
 use crate::error::Result;
-use crate::generate::{Breathe, Finish, Request};
+use crate::generate::{Finish, Request, YieldNow};
 use crate::tokenizer::Tokenizer;
 use serde_json::Value;
 use web_time::{Instant, SystemTime};
@@ -24,9 +24,9 @@ pub async fn answer(
     name: &str,
     prepared: &PreparedRequest,
     on_chunk: &mut OnChunk<'_>,
-    breathe: &Breathe,
+    yield_now: &YieldNow,
 ) -> Result<Value> {
-    let interrupted = model.work.interrupted().clone();
+    let interrupted = model.task.interrupted().clone();
     interrupted.set(false);
     let started = Instant::now();
     let envelope = envelope(prepared, name);
@@ -45,7 +45,7 @@ pub async fn answer(
         };
         let emit: Option<&mut dyn FnMut(&Piece)> = if shown.stream { Some(&mut emit) } else { None };
         let writer = Writer::new(prepared, tokenizer, started, emit);
-        let Choice { whole, outcome, times: took } = choice(model, request.clone(), writer, breathe).await?;
+        let Choice { whole, outcome, times: took } = choice(model, request.clone(), writer, yield_now).await?;
         let reason = answer::finish_reason(outcome.finish, !whole.calls.is_empty());
         if shown.stream {
             if !opened {

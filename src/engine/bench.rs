@@ -4,9 +4,10 @@ use super::load::ModelInfo;
 use crate::api::Fields;
 use crate::device::KernelTime;
 use crate::error::{Error, Result};
-use crate::generate::{Breathe, Generator, Request, Sampled};
+use crate::generate::{Generator, Request, Sampled, YieldNow};
 use crate::sampler::SamplingParams;
 use crate::select::Ceilings;
+use crate::select::random::Random;
 use serde::Serialize;
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -128,17 +129,14 @@ pub async fn bench(
     generator: &mut Generator,
     info: &ModelInfo,
     options: &BenchOptions,
-    breathe: &Breathe,
+    yield_now: &YieldNow,
 ) -> Result<BenchReport> {
-    let mut random = 1u32;
-    let mut id = |_| {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (random >> 8) % info.vocabulary_size as u32
-    };
+    let mut random = Random(1);
+    let mut id = |_| random.draw() % info.vocabulary_size as u32;
     let mut runs = Vec::new();
     for _ in 0..options.repeat + 1 {
         let prompt = (0..options.prompt).map(&mut id).collect();
-        runs.push(run(generator, prompt, options.generate, breathe).await?);
+        runs.push(run(generator, prompt, options.generate, yield_now).await?);
     }
     runs.remove(0); // the warm-up
     let (mut prefill_kernels, mut decode_kernels) = (Vec::new(), Vec::new());
@@ -182,7 +180,7 @@ pub async fn bench(
 }
 
 /// Generates `tokens` after a prompt, and counts what that takes.
-async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, breathe: &Breathe) -> Result<BenchRun> {
+async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, yield_now: &YieldNow) -> Result<BenchRun> {
     let request = Request {
         prompt,
         max_tokens: Some(tokens),
@@ -196,7 +194,7 @@ async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, breathe
         at.push(start.elapsed().as_secs_f64());
         ControlFlow::Continue(())
     };
-    generator.generate(&request, &mut on_token, breathe).await?;
+    generator.generate(&request, &mut on_token, yield_now).await?;
     let after = generator.device.counters();
     let [first, .., last] = at[..] else {
         return Err(Error::invalid("generate", "the context leaves no room for two tokens after the prompt"));

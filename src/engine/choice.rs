@@ -7,7 +7,7 @@ use crate::api::request::RequestOptions;
 use crate::api::stop::StopMatcher;
 use crate::chat::tool_calls::{self, ToolCallParser};
 use crate::error::{Error, Result};
-use crate::generate::{Breathe, Finish, Outcome, Request, Sampled};
+use crate::generate::{Finish, Outcome, Request, Sampled, YieldNow};
 use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 use std::ops::ControlFlow;
@@ -71,18 +71,18 @@ pub async fn choice(
     model: &mut Model,
     mut request: Request,
     mut writer: Writer<'_>,
-    breathe: &Breathe,
+    yield_now: &YieldNow,
 ) -> Result<Choice> {
     let (prompt_tokens, mut vain) = (request.prompt.len(), false);
     let outcome = loop {
         let mut on_token = |sampled: Sampled| writer.push(sampled);
-        match model.work.generator()?.generate(&request, &mut on_token, breathe).await {
+        match model.task.generator()?.generate(&request, &mut on_token, yield_now).await {
             // A device that is lost twice without a token in between will be lost again.
-            Err(Error::DeviceLost { reason }) if !vain || writer.whole.ids.len() > request.begun => {
+            Err(Error::DeviceLost { reason }) if !vain || writer.whole.ids.len() > request.resumed_tokens => {
                 model.rebuild(reason).await?;
                 request.prompt.truncate(prompt_tokens);
                 request.prompt.extend_from_slice(&writer.whole.ids);
-                (request.begun, vain) = (writer.whole.ids.len(), true);
+                (request.resumed_tokens, vain) = (writer.whole.ids.len(), true);
             }
             outcome => break outcome?,
         }

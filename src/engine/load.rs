@@ -1,7 +1,7 @@
 //! A checkpoint and options → a model on its device, ready to run.
 
 use super::size::{check_size, device_bytes, matrix_formats, quantization};
-use super::work::Work;
+use super::task::Task;
 use crate::chat::ChatTemplate;
 use crate::device::Device;
 use crate::embed::Embedder;
@@ -99,7 +99,7 @@ impl ModelPlan {
 
 /// A model on its device, ready to run.
 pub(super) struct Built {
-    pub work: Work,
+    pub task: Task,
     /// Where its adapters would go.
     pub targets: LoraTargets,
     /// What is known of the device.
@@ -125,19 +125,19 @@ pub(super) async fn build(
     let loaded = architecture.load(architecture.hyper(checkpoint), shape, context, memory).await?;
     let models::Loaded { model, record, uploads } = loaded;
     let targets = LoraTargets::new(&architecture.family, checkpoint, shape, &record.projections);
-    let mut work = match model {
-        Model::Decoder(model) => Work::Generate(Generator::new(device, model, context, options.kv).await?),
-        Model::Encoder(model) => Work::Embed(Embedder::new(device, *model, context).await?),
+    let mut task = match model {
+        Model::Decoder(model) => Task::Generate(Generator::new(device, model, context, options.kv).await?),
+        Model::Encoder(model) => Task::Embed(Embedder::new(device, *model, context).await?),
     };
     // Pipelines compile while the weights are read. What does not fit is known before that.
-    work.begin_warm_up()?;
-    work.device().check().await?;
+    task.begin_warm_up()?;
+    task.device().check().await?;
     let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
-    uploads.read(checkpoint, work.device(), &mut progress).await?;
+    uploads.read(checkpoint, task.device(), &mut progress).await?;
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
-    work.warm_up().await?;
-    work.device().check().await?;
-    Ok(Built { work, targets, verdict })
+    task.warm_up().await?;
+    task.device().check().await?;
+    Ok(Built { task, targets, verdict })
 }
 
 pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {

@@ -2,13 +2,13 @@
 
 use super::adapters::Adapters;
 use super::rebuild::Origin;
-use super::work::Work;
+use super::task::Task;
 use crate::api::request::AdapterChoice;
 use crate::error::Result;
 
 /// A loaded model, and where it came from, so that it can be rebuilt when its device is lost.
 pub struct Model {
-    pub work: Work,
+    pub task: Task,
     pub adapters: Adapters,
     pub origin: Origin,
 }
@@ -19,7 +19,7 @@ impl Model {
     /// # Errors
     /// `DEVICE_LOST` if that does not succeed.
     pub async fn rebuild(&mut self, reason: String) -> Result<()> {
-        self.origin.rebuild(reason, &mut self.work, &mut self.adapters).await
+        self.origin.rebuild(reason, &mut self.task, &mut self.adapters).await
     }
 
     /// Replaces the device if it was lost since the last request.
@@ -27,7 +27,7 @@ impl Model {
     /// # Errors
     /// `DEVICE_LOST`.
     pub async fn revive(&mut self) -> Result<()> {
-        if self.work.device().is_lost() { self.rebuild("between two requests".to_string()).await } else { Ok(()) }
+        if self.task.device().is_lost() { self.rebuild("between two requests".to_string()).await } else { Ok(()) }
     }
 
     /// Selects the adapter for what is computed next.
@@ -36,7 +36,7 @@ impl Model {
     /// `INVALID_REQUEST` for a name that no adapter has, or if the model only embeds.
     pub fn select_adapter(&mut self, choice: &AdapterChoice) -> Result<()> {
         let id = self.adapters.chosen(choice)?;
-        self.work.generator()?.select_adapter(id);
+        self.task.generator()?.select_adapter(id);
         Ok(())
     }
 }

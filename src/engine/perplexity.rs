@@ -1,7 +1,7 @@
 //! Perplexity: how well a model predicts a text.
 
 use crate::error::{Error, Result};
-use crate::generate::{Breathe, Generator};
+use crate::generate::{Generator, YieldNow};
 use crate::sampler::logprob;
 use crate::tokenizer::Tokenizer;
 
@@ -26,7 +26,7 @@ pub async fn perplexity(
     tokenizer: &Tokenizer,
     (text, window): (&str, usize),
     on_progress: &mut dyn FnMut(usize, usize),
-    breathe: &Breathe,
+    yield_now: &YieldNow,
 ) -> Result<Perplexity> {
     let window = window.min(generator.context());
     let bos = tokenizer.encode("", true, false)?;
@@ -38,7 +38,7 @@ pub async fn perplexity(
     let (mut bits, mut scored, mut bytes) = (0f64, 0usize, 0usize);
     for (i, chunk) in ids.chunks(body).enumerate() {
         let row: Vec<u32> = bos.iter().chain(chunk).copied().collect();
-        bits += negative_log_likelihood(generator, &row, breathe).await? / std::f64::consts::LN_2;
+        bits += negative_log_likelihood(generator, &row, yield_now).await? / std::f64::consts::LN_2;
         scored += row.len() - 1;
         // Without a first token of its own, a window cannot score the text's first token.
         let scored_ids = &chunk[usize::from(bos.is_empty())..];
@@ -53,7 +53,7 @@ pub async fn perplexity(
 }
 
 /// −Σ ln p of every id but the first, each given those before it.
-async fn negative_log_likelihood(generator: &mut Generator, row: &[u32], breathe: &Breathe) -> Result<f64> {
+async fn negative_log_likelihood(generator: &mut Generator, row: &[u32], yield_now: &YieldNow) -> Result<f64> {
     let (mut position, mut sum) = (0, 0f64);
     let mut on_row = |logits: &[f32]| {
         position += 1;
@@ -61,6 +61,6 @@ async fn negative_log_likelihood(generator: &mut Generator, row: &[u32], breathe
             sum -= f64::from(logprob(logits, next));
         }
     };
-    generator.logits(row, true, &mut on_row, breathe).await?;
+    generator.logits(row, true, &mut on_row, yield_now).await?;
     Ok(sum)
 }

@@ -4,7 +4,7 @@
 
 use super::adapters::Adapters;
 use super::load::{Built, ModelPlan, build};
-use super::work::Work;
+use super::task::Task;
 use crate::error::{Error, Result};
 use crate::lora;
 use crate::select::LoadOptions;
@@ -26,18 +26,18 @@ impl Origin {
     /// Puts model and adapters on a new device. `reason`: what became of the old one.
     ///
     /// # Errors
-    /// `DEVICE_LOST` if that does not succeed; `work` is then still the old one.
-    pub async fn rebuild(&mut self, reason: String, work: &mut Work, adapters: &mut Adapters) -> Result<()> {
+    /// `DEVICE_LOST` if that does not succeed; `task` is then still the old one.
+    pub async fn rebuild(&mut self, reason: String, task: &mut Task, adapters: &mut Adapters) -> Result<()> {
         log::warn!("the graphics device was lost ({reason}); the model is put on a new one");
         // What is left of its memory is needed now.
-        work.device().destroy();
+        task.device().destroy();
         let renewed = async {
             let checkpoint = Checkpoint::open(self.files.clone()).await?;
             let plan = ModelPlan::read(&checkpoint, &self.options)?;
-            let Built { work: mut renewed, targets, .. } =
+            let Built { task: mut renewed, targets, .. } =
                 build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
             let ids = match &mut renewed {
-                Work::Generate(generator) => {
+                Task::Generate(generator) => {
                     let mut ids = Vec::new();
                     for source in adapters.sources() {
                         let checkpoint = Checkpoint::open(source.files.clone()).await?;
@@ -46,17 +46,17 @@ impl Origin {
                     }
                     ids
                 }
-                Work::Embed(_) => Vec::new(),
+                Task::Embed(_) => Vec::new(),
             };
             Ok((renewed, targets, ids))
         };
         let (mut renewed, targets, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
             reason: format!("{reason}; the model could not be put on another: {error}"),
         })?;
-        let selected = adapters.renew(targets, &ids, work);
-        renewed.share_interrupt(work);
-        *work = renewed;
-        if let Work::Generate(generator) = work {
+        let selected = adapters.renew(targets, &ids, task);
+        renewed.share_interrupt(task);
+        *task = renewed;
+        if let Task::Generate(generator) = task {
             generator.select_adapter(selected);
         }
         self.rebuilds += 1;

@@ -6,7 +6,7 @@ use super::plans::{CHUNKS, Head, LOGIT_ROWS, MOST_ROWS};
 use super::request::{Outcome, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::scheduler::{Scheduler, check_prompt};
-use crate::device::{Breathe, Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, profile};
+use crate::device::{Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, YieldNow, profile};
 use crate::error::Result;
 use crate::lora::Adapter;
 use crate::models::Decoder;
@@ -147,12 +147,12 @@ impl Generator {
         &mut self,
         request: &Request,
         on_token: &mut dyn FnMut(Sampled) -> ControlFlow<()>,
-        breathe: &Breathe,
+        yield_now: &YieldNow,
     ) -> Result<Outcome> {
         let adapter = self.adapter;
         let mut scheduler = self.scheduler();
         let id = scheduler.submit(request.clone(), adapter, Box::new(on_token))?;
-        while scheduler.step(breathe).await? {}
+        while scheduler.step(yield_now).await? {}
         Ok(scheduler.outcome(id).expect("all sequences have ended"))
     }
 
@@ -167,7 +167,7 @@ impl Generator {
         ids: &[u32],
         all: bool,
         on_row: &mut dyn FnMut(&[f32]),
-        breathe: &Breathe,
+        yield_now: &YieldNow,
     ) -> Result<()> {
         check_prompt(&self.runner, ids)?;
         self.pages.forget();
@@ -191,7 +191,7 @@ impl Generator {
             let rows = self.runner.read_logits(&self.device, 0, gathered).await?;
             rows.chunks_exact(vocabulary).for_each(&mut *on_row);
             (position, rest) = (position + chunk.len(), others);
-            breathe().await;
+            yield_now().await;
         }
         Ok(())
     }

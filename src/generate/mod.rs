@@ -24,7 +24,7 @@ mod runner;
 mod scheduler;
 mod sequence;
 
-pub use crate::device::Breathe;
+pub use crate::device::YieldNow;
 pub use adapters::AdapterId;
 pub use bits::BitSet;
 pub use constraint::{Constraint, MinTokens, UNKNOWN_ID};

@@ -24,7 +24,7 @@ pub struct Request {
     pub media: Vec<Media>,
     /// The number of ids at the prompt's end that are the answer's own, from before an interruption: it continues as if there
     /// had been none.
-    pub begun: usize,
+    pub resumed_tokens: usize,
     /// The most tokens of the answer; `None`: until the context is full.
     pub max_tokens: Option<usize>,
     /// No stop id is drawn before the answer has this many tokens.

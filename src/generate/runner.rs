@@ -213,7 +213,7 @@ impl ModelRunner {
         let wanted = match key.head {
             Head::None => Wanted::Cache,
             Head::Logits | Head::Sample { penalties: true } => Wanted::Logits(&logits),
-            Head::Sample { penalties: false } => Wanted::Ranked(&logits, self.edits),
+            Head::Sample { penalties: false } => Wanted::TopK(&logits, self.edits),
         };
         let mut ranked = self.model.forward(&mut pass, &self.caches, wanted)?;
         if let Head::Sample { penalties: true } = key.head {

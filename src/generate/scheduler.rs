@@ -9,7 +9,7 @@ use super::plans::Head;
 use super::request::{Finish, Outcome, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::sequence::{Listener, Place, Sequence, SequenceId};
-use crate::device::{Breathe, Device, RUN_AHEAD, Ticket};
+use crate::device::{Device, RUN_AHEAD, Ticket, YieldNow};
 use crate::error::{Error, Result};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -85,11 +85,11 @@ impl<'g, 'l> Scheduler<'g, 'l> {
         let id = SequenceId(self.next);
         self.next += 1;
         // Each position of the context holds one token; the last sampled one needs none.
-        let room = self.runner.layout().context - (request.prompt.len() - request.begun) + 1;
+        let room = self.runner.layout().context - (request.prompt.len() - request.resumed_tokens) + 1;
         let most = request.max_tokens.unwrap_or(room).min(room);
-        let begun = request.begun;
+        let resumed = request.resumed_tokens;
         let mut sequence = Sequence::new(id, request, adapter, most, listener);
-        if most <= begun {
+        if most <= resumed {
             let contents = sequence.contents(sequence.ids.len());
             if !sequence.request.recompute {
                 sequence.cached_tokens = self.pages.reusable(adapter, &contents);
@@ -112,15 +112,15 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     ///
     /// # Errors
     /// `DEVICE_LOST` and others of the device. All sequences are gone then, without an outcome.
-    pub async fn step(&mut self, breathe: &Breathe) -> Result<bool> {
-        let result = self.take_turn(breathe).await;
+    pub async fn step(&mut self, yield_now: &YieldNow) -> Result<bool> {
+        let result = self.take_turn(yield_now).await;
         if result.is_err() {
             self.abandon().await;
         }
         result
     }
 
-    async fn take_turn(&mut self, breathe: &Breathe) -> Result<bool> {
+    async fn take_turn(&mut self, yield_now: &YieldNow) -> Result<bool> {
         self.end_what_is_over();
         self.admit().await?;
         while self.may_submit()
@@ -140,7 +140,7 @@ impl<'g, 'l> Scheduler<'g, 'l> {
             return Ok(true);
         }
         let words = self.device.wait(flight.ticket).await?;
-        breathe().await;
+        yield_now().await;
         for (row, id) in flight.drawn.into_iter().enumerate() {
             if self.interrupted.get() {
                 break;

@@ -37,7 +37,7 @@ pub struct Sequence<'l> {
     pub place: Option<Place>,
     /// Ids of the request's prompt that have been submitted or were cached.
     pub prefilled: usize,
-    /// Tokens of the answer whose draw has been submitted, including `request.begun`.
+    /// Tokens of the answer whose draw has been submitted, including `request.resumed_tokens`.
     pub submitted: usize,
     /// The most tokens that the answer may have.
     pub most: usize,
@@ -55,7 +55,7 @@ pub struct Sequence<'l> {
 }
 
 impl<'l> Sequence<'l> {
-    /// A request of which `most` tokens are wanted, more than have begun.
+    /// A request of which `most` tokens are wanted, more than were resumed.
     pub fn new(
         id: SequenceId,
         request: Request,
@@ -67,13 +67,13 @@ impl<'l> Sequence<'l> {
         if request.min_tokens > 0 && !request.stop_ids.is_empty() {
             constraints.push(Box::new(MinTokens::new(request.min_tokens, request.stop_ids.clone())));
         }
-        for id in &request.prompt[request.prompt.len() - request.begun..] {
+        for id in &request.prompt[request.prompt.len() - request.resumed_tokens..] {
             constraints.iter_mut().for_each(|constraint| constraint.accept(*id));
         }
         Sequence {
             id,
             ids: request.prompt.clone(),
-            submitted: request.begun,
+            submitted: request.resumed_tokens,
             request,
             adapter,
             place: None,
@@ -90,10 +90,10 @@ impl<'l> Sequence<'l> {
 
     /// Tokens of the prompt, without the answer's own ids at its end.
     pub fn prompt_tokens(&self) -> usize {
-        self.request.prompt.len() - self.request.begun
+        self.request.prompt.len() - self.request.resumed_tokens
     }
 
-    /// Tokens of the answer that were read back, including `request.begun`.
+    /// Tokens of the answer that were read back, including `request.resumed_tokens`.
     pub fn received(&self) -> usize {
         self.ids.len() - self.prompt_tokens()
     }
@@ -132,7 +132,7 @@ impl<'l> Sequence<'l> {
 
     /// Keys that the last of its submitted rows attends to, before the draw is noted.
     pub fn keys(&self) -> usize {
-        match self.submitted > self.request.begun {
+        match self.submitted > self.request.resumed_tokens {
             true => self.prompt_tokens() + self.submitted,
             false => self.prefilled,
         }
@@ -171,7 +171,7 @@ impl<'l> Sequence<'l> {
         if !self.is_prefilled() {
             return self.prefilled;
         }
-        let fed_back = (self.submitted - self.request.begun).saturating_sub(1);
+        let fed_back = (self.submitted - self.request.resumed_tokens).saturating_sub(1);
         self.ids.len().min(self.request.prompt.len() + fed_back)
     }
 

@@ -12,7 +12,7 @@ pub trait Decoder {
     fn shape(&self) -> &Shape;
 
     /// Records the way from the pass's rows to what is wanted of the gathered ones; → the candidates, where logits are
-    /// [`Wanted::Ranked`]. One forward for T ≥ 1 rows: prefill and decode are the same.
+    /// [`Wanted::TopK`]. One forward for T ≥ 1 rows: prefill and decode are the same.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY` where there is no room for activations.
@@ -27,7 +27,7 @@ pub enum Wanted<'a> {
     /// Logits [L, V].
     Logits(&'a Tensor),
     /// Logits [L, V], and the best of them with the requests' bias [slots, V], for the sampler.
-    Ranked(&'a Tensor, BufferId),
+    TopK(&'a Tensor, BufferId),
 }
 
 /// A stack of blocks between an embedding table and a projection to logits.
@@ -76,7 +76,7 @@ impl Decoder for Transformer {
         let (logits, edits) = match wanted {
             Wanted::Cache => return Ok(None),
             Wanted::Logits(logits) => (logits, None),
-            Wanted::Ranked(logits, edits) => (logits, Some(edits)),
+            Wanted::TopK(logits, edits) => (logits, Some(edits)),
         };
         let last = match pass.rows {
             1 => x,

@@ -1,8 +1,8 @@
 //! y [T, D] = act(gate) × up, or act(gate): the non-linearity of a feed-forward layer, gated (Shazeer 2020,
 //! <https://arxiv.org/abs/2002.05202>) or plain.
 
-use super::few;
 use super::shared::element_grid;
+use super::skinny;
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::{Activation, activate, in_parallel};
 
@@ -52,7 +52,7 @@ fn fast(t: &Twin) {
     let (gate, up) = (&gate[..], &up[..]);
     let mut y = t.write::<f32>(4);
     let (kind, gated) = (Activation::of(t.constant("KIND")), t.constant("GATED") == 1);
-    let (rows, stride) = (few::rows_wanted(&control, p.rows_kind), p.columns4 as usize * 4);
+    let (rows, stride) = (skinny::rows_wanted(&control, p.rows_kind), p.columns4 as usize * 4);
     in_parallel(&mut y[..rows * stride], stride, (WORTH_A_THREAD / stride).max(1), |first, y| {
         let at = first * stride..first * stride + y.len();
         y.copy_from_slice(&gate[at.clone()]);

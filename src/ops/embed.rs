@@ -1,6 +1,6 @@
 //! x [T, D] = scale × table [V, D] at each row's token or position; the token also goes to the slot's history.
 
-use super::few;
+use super::skinny;
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, kernel, params};
 
 pub static EMBED: Kernel = kernel!(embed, [Uniform, Read, Read, Write, Write], shared: ["control", "rows"]);
@@ -35,7 +35,7 @@ params! {
 pub fn embed(pass: &mut Pass, table: &Weight, by: By, scale: f32, x: &Tensor) {
     assert_eq!(x.columns, table.columns, "embed: columns");
     for piece in &table.pieces {
-        let stride = few::stride4(table.format, table.columns);
+        let stride = skinny::stride4(table.format, table.columns);
         let params = Params {
             columns: x.columns as u32,
             stride: x.stride() as u32,

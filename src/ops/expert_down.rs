@@ -1,6 +1,6 @@
 //! y [T, D] += Σ of weight × (x [T × K, F] · downᵀ) over the K experts that a row goes to.
 
-use super::few::{self, Shape};
+use super::skinny::{self, Shape};
 use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel, params};
 use cresset_numerics::products;
 
@@ -64,7 +64,7 @@ pub(super) fn expert_params(
         k: weight.columns as u32,
         x_stride4: (x.stride() / 4) as u32,
         y_stride: y.stride() as u32,
-        weight_stride4: few::stride4(weight.format, weight.columns),
+        weight_stride4: skinny::stride4(weight.format, weight.columns),
         weight_1_stride4: 0,
         first: (piece.rows.start / n) as u32,
         count: (piece.rows.len() / n) as u32,
@@ -75,14 +75,14 @@ pub(super) fn expert_params(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::specified(t));
+    run(t, skinny::specified(t));
 }
 
 fn fast(t: &Twin) {
     run(t, products);
 }
 
-fn run(t: &Twin, products: few::Products) {
+fn run(t: &Twin, products: skinny::Products) {
     let p: ExpertParams = t.params();
     let (control, x, routes, weight) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u32>(3), t.read::<u8>(4));
     let mut y = t.write::<f32>(5);
@@ -93,7 +93,7 @@ fn run(t: &Twin, products: few::Products) {
             let Some(expert) = p.local(routes[k]) else { continue };
             let x = &x[(r * top_k + k) * p.x_stride4 as usize * 4..][..columns];
             let share = f32::from_bits(routes[top_k + k]);
-            let out = products(t.format(), few::rows_of(t.format(), &weight, columns, expert * n, n), &[x]); // [D]
+            let out = products(t.format(), skinny::rows_of(t.format(), &weight, columns, expert * n, n), &[x]); // [D]
             y[r * p.y_stride as usize..].iter_mut().zip(out).for_each(|(y, out)| *y += share * out);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Activation;
 use super::expert_down::{ExpertParams, expert_params};
-use super::few::{self, Shape};
+use super::skinny::{self, Shape};
 use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, kernel};
 use cresset_numerics::products;
 
@@ -29,7 +29,7 @@ pub fn expert_gated(
     for (piece, piece_up) in gate.pieces.iter().zip(&up.pieces) {
         assert_eq!(piece.rows, piece_up.rows, "expert_gated: pieces of gate and up");
         let mut params = expert_params(x, routes, gate, piece, n, y);
-        params.weight_1_stride4 = few::stride4(up.format, up.columns);
+        params.weight_1_stride4 = skinny::stride4(up.format, up.columns);
         let shape = Shape::of(pass, n * y.rows, false);
         let options = shape.options(&[gate.format, up.format], 1, x.columns, false).set("KIND", activation as u32);
         let bindings = [pass.control, x.buffer, routes.buffer, piece.buffer, piece_up.buffer, y.buffer];
@@ -38,14 +38,14 @@ pub fn expert_gated(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::specified(t));
+    run(t, skinny::specified(t));
 }
 
 fn fast(t: &Twin) {
     run(t, products);
 }
 
-fn run(t: &Twin, products: few::Products) {
+fn run(t: &Twin, products: skinny::Products) {
     let p: ExpertParams = t.params();
     let (control, x, routes) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u32>(3));
     let weights = [t.read::<u8>(4), t.read::<u8>(5)];
@@ -58,7 +58,7 @@ fn run(t: &Twin, products: few::Products) {
             let Some(expert) = p.local(routes[r * p.routes_stride as usize + k]) else { continue };
             let [gate, up] = [0, 1].map(|i| {
                 let format = t.formats()[i];
-                products(format, few::rows_of(format, &weights[i], columns, expert * n, n), &[x]) // [F]
+                products(format, skinny::rows_of(format, &weights[i], columns, expert * n, n), &[x]) // [F]
             });
             let y = &mut y[(r * p.top_k as usize + k) * p.y_stride as usize..];
             for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {

@@ -2,7 +2,7 @@
 //! 2020, <https://arxiv.org/abs/2002.05202>) up to its last projection, and the RMSNorm before it, in one dispatch.
 
 use super::Activation;
-use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
+use super::skinny::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
 use crate::device::{BufferId, Kernel, Pass, Slot, Tensor, Twin, Weight, kernel, params};
 use cresset_numerics::{activate, products};
 
@@ -30,7 +30,7 @@ params! {
 
 /// Whether [`gated`] can do it for so many rows: gate and up lie one behind the other.
 pub fn can_gate(rows: usize, gate: &Weight, up: &Weight) -> bool {
-    few::can_share(rows, &[gate, up]) && few::operands(&[gate, up]).len() == 1
+    skinny::can_share(rows, &[gate, up]) && skinny::operands(&[gate, up]).len() == 1
 }
 
 /// Records y = act(norm(x) · gateᵀ) × (norm(x) · upᵀ); `bias` holds the f32 biases of gate, then of up.
@@ -46,7 +46,7 @@ pub fn gated(
     assert!(can_gate(x.rows, gate, up), "gated: weights");
     assert_eq!((gate.rows, gate.columns), (up.rows, up.columns), "gated: shapes of gate and up");
     assert_eq!((x.rows, x.columns, y.columns), (y.rows, gate.columns, gate.rows), "gated: shapes of x and y");
-    let stride = few::stride4(gate.format, gate.columns);
+    let stride = skinny::stride4(gate.format, gate.columns);
     let params = Params {
         n: gate.rows as u32,
         k: gate.columns as u32,
@@ -68,7 +68,7 @@ pub fn gated(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::specified(t), |kind, gate, up| {
+    run(t, skinny::specified(t), |kind, gate, up| {
         gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = kind.apply(*gate) * *up);
     });
 }
@@ -86,11 +86,11 @@ fn run(t: &Twin, products: Products, activate: fn(Activation, &mut [f32], &mut [
         return;
     }
     let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
-    let x = few::normed_rows(t, &x, 3, p.epsilon);
+    let x = skinny::normed_rows(t, &x, 3, p.epsilon);
     let weight = t.read::<u8>(5);
     let at = (p.base / p.stride.max(1)) as usize;
-    let weight = few::rows_of(t.format(), &weight, columns, at, 2 * n);
-    let mut sums = products(t.format(), weight, &few::slices(&x)); // [T, 2N]
+    let weight = skinny::rows_of(t.format(), &weight, columns, at, 2 * n);
+    let mut sums = products(t.format(), weight, &skinny::slices(&x)); // [T, 2N]
     let mut y = t.write::<f32>(6);
     let (kind, biased) = (Activation::of(t.constant("KIND")), t.constant("BIAS") == 1);
     for (r, sums) in sums.chunks_exact_mut(2 * n).enumerate() {

@@ -2,7 +2,7 @@
 //! projection to the vocabulary with the norm before it and the first of the sampler's two stages, in one dispatch.
 
 use super::argmax::{finite, key_of};
-use super::few::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
+use super::skinny::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
 use crate::device::{BufferId, Edits, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
 use crate::error::Result;
 use cresset_numerics::products;
@@ -61,14 +61,14 @@ pub fn lm_head(
     edits: BufferId,
     logits: &Tensor,
 ) -> Result<Tensor> {
-    few::check_columns("lm_head", x, weight);
-    assert!(x.rows <= few::MOST_ROWS && pass.logit_rows, "lm_head: rows");
+    skinny::check_columns("lm_head", x, weight);
+    assert!(x.rows <= skinny::MOST_ROWS && pass.logit_rows, "lm_head: rows");
     assert_eq!((x.rows, weight.rows), (logits.rows, logits.columns), "lm_head: shape of logits");
     let smallest = weight.pieces.iter().map(|piece| piece.rows.len()).min().unwrap_or(0);
     let shape = Shape::of(pass, smallest, false);
     let groups: usize = weight.pieces.iter().map(|piece| shape.groups(piece.rows.len())).sum();
     let partial = pass.tensor(x.rows, 2 * groups)?; // [L, 2 × groups]
-    let stride = few::stride4(weight.format, weight.columns);
+    let stride = skinny::stride4(weight.format, weight.columns);
     let mut before = 0;
     for piece in &weight.pieces {
         let params = Params {
@@ -102,7 +102,7 @@ pub fn lm_head(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::specified(t));
+    run(t, skinny::specified(t));
 }
 
 fn fast(t: &Twin) {
@@ -117,10 +117,10 @@ fn run(t: &Twin, products: Products) {
         return;
     }
     let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
-    let x = few::normed_rows(t, &x, 3, p.epsilon);
+    let x = skinny::normed_rows(t, &x, 3, p.epsilon);
     let weight = t.read::<u8>(5);
-    let weight = few::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
-    let sums = products(t.format(), weight, &few::slices(&x)); // [L, N]
+    let weight = skinny::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
+    let sums = products(t.format(), weight, &skinny::slices(&x)); // [L, N]
     let edits = t.read::<u32>(6);
     let edits = Edits { words: &edits, vocabulary: p.vocab as usize };
     let (mut logits, mut partial) = (t.write::<f32>(7), t.write::<u32>(8));

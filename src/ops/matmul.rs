@@ -1,8 +1,8 @@
 //! y [T, N] = (x [T, K] · weightᵀ [N, K] + b) × scale (+ y) for many rows: tiles of up to 64 × 64, weights unpacked
 //! once into workgroup memory.
 
-use super::few::{self, Products, or_control};
 use super::shared::Epilogue;
+use super::skinny::{self, Products, or_control};
 use crate::device::{Kernel, MatmulShape, Numbers, Options, Pass, Tensor, Twin, Weight, kernel, params, piece};
 use crate::quant::DEVICE_BLOCK;
 use cresset_numerics::products;
@@ -38,10 +38,10 @@ const ROWS: usize = 1024;
 
 /// Records y = x · weightᵀ for any number of rows.
 pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, y: &Tensor) {
-    few::check_columns("matmul", x, weight);
+    skinny::check_columns("matmul", x, weight);
     assert_eq!((y.rows, y.columns), (x.rows, weight.rows), "matmul: shape of y");
     let MatmulShape { tall, numbers } = pass.device.tuning().matmul;
-    let stride = few::stride4(weight.format, weight.columns);
+    let stride = skinny::stride4(weight.format, weight.columns);
     let parts = (0..x.rows).step_by(ROWS).flat_map(|first| weight.pieces.iter().map(move |piece| (first, piece)));
     for (first_row, piece) in parts {
         let rows = ROWS.min(x.rows - first_row);
@@ -65,7 +65,7 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
             // A ragged K leaves part of the last block past the end of x's row.
             .set("RAGGED", (!x.columns.is_multiple_of(DEVICE_BLOCK)).into())
             .set("TALL", tall);
-        options = few::packed(options, numbers == Numbers::Packed, &[weight.format]);
+        options = skinny::packed(options, numbers == Numbers::Packed, &[weight.format]);
         options.features.f16 = numbers == Numbers::F16;
         options = match numbers {
             _ if options.features.packed => options.piece(piece!("tiles_packed")),
@@ -79,7 +79,7 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
 }
 
 fn twin(t: &Twin) {
-    run(t, few::specified(t));
+    run(t, skinny::specified(t));
 }
 
 fn fast(t: &Twin) {
@@ -90,13 +90,13 @@ fn run(t: &Twin, products: Products) {
     let p: Params = t.params();
     let (control, x, weight) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<u8>(3));
     let first_row = p.first_row as usize;
-    let end = few::rows_wanted(&control, p.rows_kind).min(first_row + p.rows as usize);
+    let end = skinny::rows_wanted(&control, p.rows_kind).min(first_row + p.rows as usize);
     if end <= first_row {
         return;
     }
     let (n, columns, stride) = (p.n as usize, p.k as usize, 4 * p.x_stride4 as usize);
     let x: Vec<&[f32]> = (first_row..end).map(|r| &x[r * stride..][..columns]).collect();
-    let weight = few::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
+    let weight = skinny::rows_of(t.format(), &weight, columns, (p.base / p.stride.max(1)) as usize, n);
     let sums = products(t.format(), weight, &x); // [T, N]
     let (bias, mut y) = (t.read::<f32>(4), t.write::<f32>(5));
     let first = p.n_offset as usize;

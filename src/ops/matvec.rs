@@ -1,9 +1,9 @@
 //! y [T, ΣN] = (norm(x [T, K]) · [W0; W1; W2]ᵀ + b) × scale (+ y) for few rows: up to three projections that share their
 //! input, and the RMSNorm before them, in one dispatch. The formats of the weights may differ.
 
-use super::few::{self, MOST_ROWS, Operand, Products, Prologue, Shape, Tensor2, can_share, fold, or_control};
 use super::matmul;
 use super::shared::Epilogue;
+use super::skinny::{self, MOST_ROWS, Operand, Products, Prologue, Shape, Tensor2, can_share, fold, or_control};
 use crate::device::{Kernel, Pass, Tensor, Twin, Weight, kernel, params};
 use cresset_numerics::products;
 
@@ -45,10 +45,10 @@ pub fn matvec(
 ) {
     let outputs: usize = weights.iter().map(|weight| weight.rows).sum();
     assert!((1..=3).contains(&weights.len()) && x.rows <= MOST_ROWS, "matvec: weights and rows");
-    weights.iter().for_each(|weight| few::check_columns("matvec", x, weight));
+    weights.iter().for_each(|weight| skinny::check_columns("matvec", x, weight));
     assert_eq!((x.rows, outputs), (y.rows, y.columns), "matvec: shape of y");
     if can_share(x.rows, weights) {
-        return record(pass, x, norm, &few::operands(weights), epilogue, 0, y);
+        return record(pass, x, norm, &skinny::operands(weights), epilogue, 0, y);
     }
     // A weight too large for one binding goes piece by piece.
     let [weight] = weights else { panic!("matvec: a split weight beside others") };
@@ -73,9 +73,9 @@ fn record(
     let params = Params {
         n: each(&|weight| weight.rows as u32),
         k: k as u32,
-        base: each(&|weight| weight.at as u32 * few::stride4(weight.format, k)),
+        base: each(&|weight| weight.at as u32 * skinny::stride4(weight.format, k)),
         x_stride4: (x.stride() / 4) as u32,
-        stride: each(&|weight| few::stride4(weight.format, k)),
+        stride: each(&|weight| skinny::stride4(weight.format, k)),
         y_stride: y.stride() as u32,
         n_offset: n_offset as u32,
         rows_kind: pass.logit_rows.into(),
@@ -95,7 +95,7 @@ fn record(
 }
 
 fn twin(t: &Twin) {
-    run(t, few::specified(t));
+    run(t, skinny::specified(t));
 }
 
 fn fast(t: &Twin) {
@@ -105,19 +105,19 @@ fn fast(t: &Twin) {
 fn run(t: &Twin, products: Products) {
     let p: Params = t.params();
     let (control, x, bias) = (t.read::<u32>(1), t.read::<f32>(2), t.read::<f32>(4));
-    let rows = few::rows_wanted(&control, p.rows_kind);
+    let rows = skinny::rows_wanted(&control, p.rows_kind);
     if rows == 0 {
         return;
     }
     let columns = p.k as usize;
     let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
-    let x = few::normed_rows(t, &x, 3, p.epsilon);
+    let x = skinny::normed_rows(t, &x, 3, p.epsilon);
     let mut y = t.write::<f32>(8);
     let mut first = p.n_offset as usize;
     for (i, &format) in t.formats().iter().enumerate() {
         let (n, weight) = (p.n[i] as usize, t.read::<u8>(5 + i));
         let at = (p.base[i] / p.stride[i].max(1)) as usize;
-        let sums = products(format, few::rows_of(format, &weight, columns, at, n), &few::slices(&x)); // [T, N]
+        let sums = products(format, skinny::rows_of(format, &weight, columns, at, n), &skinny::slices(&x)); // [T, N]
         for (r, sums) in sums.chunks_exact(n).enumerate() {
             let out = &mut y[r * p.y_stride as usize + first..][..n];
             matmul::finish(t, sums, &bias, first, p.scale, out);

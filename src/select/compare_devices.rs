@@ -1,7 +1,7 @@
 //! `auto` measures: a graphics card that computes correctly may still be slower than the CPU, for a model so small that its
 //! dispatches take longer than its arithmetic, or because the card is old.
 
-use super::estimate::{Costs, Task, costs, weights_per_token};
+use super::estimate::{Costs, Workload, costs, weights_per_token};
 use crate::device::{Device, Tuning};
 use crate::error::Result;
 use crate::models::{Architecture, Shape};
@@ -14,9 +14,9 @@ const MOST_WEIGHTS: f64 = 200e6;
 const BETTER: f64 = 0.8;
 
 /// A question and its answer.
-const TURN: Task = Task { prompt: 256, answer: 128 };
+const TURN: Workload = Workload { prompt: 256, answer: 128 };
 /// A paragraph that becomes a vector.
-const TEXT: Task = Task { prompt: 128, answer: 0 };
+const TEXT: Workload = Workload { prompt: 128, answer: 0 };
 
 /// How fast the two devices are with weights in one format.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ pub struct Costs {
 
 /// The work to estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Task {
+pub struct Workload {
     /// Rows of the prompt, or of the text that becomes a vector.
     pub prompt: usize,
     /// Tokens that are decoded after it.
@@ -60,9 +60,10 @@ impl Pace {
 
 impl Costs {
     /// Seconds that a model of this shape takes. Decoding runs ahead: only the prompt is waited for.
-    pub fn seconds(&self, shape: &Shape, task: Task) -> f64 {
-        let prompt = self.row * weights_of_blocks(shape) * task.prompt as f64 + self.pace.dispatch * dispatches(shape);
-        prompt + self.wait + self.pace.token(shape) * task.answer as f64
+    pub fn seconds(&self, shape: &Shape, workload: Workload) -> f64 {
+        let prompt =
+            self.row * weights_of_blocks(shape) * workload.prompt as f64 + self.pace.dispatch * dispatches(shape);
+        prompt + self.wait + self.pace.token(shape) * workload.answer as f64
     }
 }
 

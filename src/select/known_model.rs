@@ -4,7 +4,8 @@
 //! There is a layer for each weight format. The weights of gate and up may have scales below f16's normal range, as real files
 //! have: some devices flush such numbers to zero.
 
-use crate::device::{Device, KvFormat, Tuning, no_breathing};
+use super::random::Random;
+use crate::device::{Device, KvFormat, Tuning, never_yield};
 use crate::error::{Error, Result};
 use crate::generate::{Generator, Request, Sampled};
 use crate::load::Allocator;
@@ -105,7 +106,7 @@ impl KnownModel {
             Phase::Prefill => {
                 let mut rows = Vec::new();
                 let ids = self.prompt(44);
-                self.generator.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing).await?;
+                self.generator.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &never_yield).await?;
                 Ok(Answer { ids: Vec::new(), rows })
             }
         }
@@ -125,7 +126,7 @@ impl KnownModel {
                 first.get_or_insert_with(Instant::now);
                 ControlFlow::Continue(())
             };
-            self.generator.generate(&request, &mut on_token, &no_breathing).await?;
+            self.generator.generate(&request, &mut on_token, &never_yield).await?;
             let first = first.unwrap_or(start);
             let seconds = match phase {
                 Phase::Prefill => (first - start).as_secs_f64(),
@@ -144,7 +145,7 @@ impl KnownModel {
             answer.rows.extend(sampled.logits.map(<[f32]>::to_vec));
             ControlFlow::Continue(())
         };
-        self.generator.generate(&request, &mut on_token, &no_breathing).await?;
+        self.generator.generate(&request, &mut on_token, &never_yield).await?;
         Ok(answer)
     }
 
@@ -222,10 +223,10 @@ impl Recipe {
     pub fn file(&self) -> Result<Vec<u8>> {
         let Size { d_model, d_ffn, vocabulary, .. } = self.size;
         let (heads, kv_heads) = (d_model / HEAD_DIM, d_model / HEAD_DIM / 2);
-        let mut noise = Noise(1);
+        let mut noise = Random(1);
         let mut matrix = |format: Format, rows: usize, columns: usize| {
             let made = rows.min(self.size.noise_rows);
-            let row_bytes = noise.rows(format, made, columns);
+            let row_bytes = random_rows(&mut noise, format, made, columns);
             let bytes: Vec<u8> = row_bytes.iter().copied().cycle().take(row_bytes.len() / made * rows).collect();
             ([rows, columns], format, bytes)
         };
@@ -281,32 +282,21 @@ impl Recipe {
     }
 }
 
-/// Random numbers.
-struct Noise(u32);
-
-impl Noise {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.0 >> 8
+/// Rows of weights whose spread keeps the size of what is multiplied.
+fn random_rows(random: &mut Random, format: Format, rows: usize, columns: usize) -> Vec<u8> {
+    let n = rows * columns;
+    if format.is_writable() {
+        let spread = (3.0 / columns as f32).sqrt(); // uniform
+        let numbers: Vec<f32> = (0..n).map(|_| spread * (random.draw() as f32 / (1 << 23) as f32 - 1.0)).collect();
+        return format.quantize(&numbers);
     }
-
-    /// Rows of weights whose spread keeps the size of what is multiplied.
-    fn rows(&mut self, format: Format, rows: usize, columns: usize) -> Vec<u8> {
-        let n = rows * columns;
-        if format.is_writable() {
-            let spread = (3.0 / columns as f32).sqrt(); // uniform
-            let numbers: Vec<f32> = (0..n).map(|_| spread * (self.next() as f32 / (1 << 23) as f32 - 1.0)).collect();
-            return format.quantize(&numbers);
-        }
-        let mut bytes: Vec<u8> =
-            (0..n / format.block_len() * format.block_bytes()).map(|_| self.next() as u8).collect();
-        let mut numbers = vec![0f32; n];
-        set_scales(format, &mut bytes, 1.0);
-        format.dequantize(&bytes, &mut numbers);
-        let mean_square = numbers.iter().map(|x| x * x).sum::<f32>() / n as f32;
-        set_scales(format, &mut bytes, 1.0 / (mean_square * columns as f32).sqrt());
-        bytes
-    }
+    let mut bytes: Vec<u8> = (0..n / format.block_len() * format.block_bytes()).map(|_| random.draw() as u8).collect();
+    let mut numbers = vec![0f32; n];
+    set_scales(format, &mut bytes, 1.0);
+    format.dequantize(&bytes, &mut numbers);
+    let mean_square = numbers.iter().map(|x| x * x).sum::<f32>() / n as f32;
+    set_scales(format, &mut bytes, 1.0 / (mean_square * columns as f32).sqrt());
+    bytes
 }
 
 /// Gives random blocks of a format that is only read the scale with which their codes are multiplied.

@@ -18,10 +18,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/breathe.js")]
+#[wasm_bindgen(module = "/src/web/yield_now.js")]
 extern "C" {
-    #[wasm_bindgen(catch)]
-    async fn breathe() -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = yieldNow, catch)]
+    async fn yield_now() -> Result<JsValue, JsValue>;
 }
 
 /// Runs when the module is instantiated: what is logged, and what panics say, goes to the console.
@@ -68,7 +68,7 @@ fn files(list: &Array) -> Result<Files> {
 fn yield_to_events() -> LocalBoxFuture<'static, ()> {
     Box::pin(async {
         // It resolves always.
-        let _ = breathe().await;
+        let _ = yield_now().await;
     })
 }
 

@@ -16,7 +16,7 @@ import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.
 import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/models/catalogue.js';
 import { choose } from '../../www/page/models/suggestions.js';
 import { bytesOnDevice, judge, judgeFile } from '../../www/page/models/verdict.js';
-import { estimate, weightsOf } from '../../www/page/models/yardstick.js';
+import { estimate, weightsOf } from '../../www/page/models/speed-test.js';
 import { Sentences, spoken } from '../../www/chat/answer/sentences.js';
 import { Inked, Tokens } from '../../www/page/write/runs.js';
 import { parse } from '../../www/files/sources.js';

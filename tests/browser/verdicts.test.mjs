@@ -80,22 +80,21 @@ for (const device of DEVICES) {
     t.after(() => page.context().close());
     const card = await look(page, `models/${BUNDLED.file}`);
     assert.match(card, /llama · 4M · Q8_0 · 256 tokens (Fits|Slow here).* ([\d.]+) MB on the device.*about [\d.,]+ tokens\/s here.*Get · 4\.4 MB/);
-    const { fit, yardstick, memory, report } = await page.evaluate(async (device) => {
+    const { fit, tested, memory, report } = await page.evaluate(async (device) => {
       const [{ Cresset }, { session }, { estimate, measureDevice }] = await Promise.all(
-        ['/cresset.js', '/page/session.js', '/page/models/yardstick.js'].map((path) => import(path)),
+        ['/cresset.js', '/page/session.js', '/page/models/speed-test.js'].map((path) => import(path)),
       );
       const fit = await Cresset.probe('default', { device });
       const { nLayers: layers, dModel: width, nHeads: heads, nKvHeads: kvHeads, headDim: headWidth, dFfn: hidden, vocabulary } = fit.shape;
-      const yardstick = estimate(await measureDevice(), { layers, width, heads, kvHeads, headWidth, hidden, vocabulary }, fit.quantization);
-      return { fit, yardstick, memory: session.engine.info.memory, report: await session.engine.bench({ prompt: 8, generate: 32, repeat: 2 }) };
+      const tested = estimate(await measureDevice(), { layers, width, heads, kvHeads, headWidth, hidden, vocabulary }, fit.quantization);
+      return { fit, tested, memory: session.engine.info.memory, report: await session.engine.bench({ prompt: 8, generate: 32, repeat: 2 }) };
     }, device);
     assert.equal(fit.device.backend, device);
-    for (const speed of [fit.estimatedTokensPerSecond, yardstick, report.decode_tokens_per_s])
-      assert.ok(Number.isFinite(speed) && speed > 0, `${speed} tokens/s`);
+    for (const speed of [fit.estimatedTokensPerSecond, tested, report.decode_tokens_per_s]) assert.ok(Number.isFinite(speed) && speed > 0, `${speed} tokens/s`);
     assert.ok(Math.abs(fit.deviceBytes / memory.total - 1) < 0.1, `${fit.deviceBytes} bytes said, ${memory.total} taken`);
     const ratio = (speed) => (report.decode_tokens_per_s / speed).toFixed(2);
     t.diagnostic(
-      `${device}: ${report.decode_tokens_per_s.toFixed(1)} tokens/s; of the probe's estimate ${ratio(fit.estimatedTokensPerSecond)}, of the yardstick's ${ratio(yardstick)}`,
+      `${device}: ${report.decode_tokens_per_s.toFixed(1)} tokens/s; of the probe's estimate ${ratio(fit.estimatedTokensPerSecond)}, of the speed test's ${ratio(tested)}`,
     );
     assert.deepEqual(page.problems, []);
   });
@@ -104,7 +103,7 @@ for (const device of DEVICES) {
     const page = await open(device);
     t.after(() => page.context().close());
     const { head, size } = await page.evaluate(async (shape) => {
-      const { bytes, dataBytes } = (await import('/page/models/yardstick.js')).header(shape, 'q8_0');
+      const { bytes, dataBytes } = (await import('/page/models/speed-test.js')).header(shape, 'q8_0');
       return { head: [...new Uint8Array(await bytes.arrayBuffer())], size: bytes.size + dataBytes };
     }, LARGE);
     large = { head: Buffer.from(head), size };
@@ -129,13 +128,13 @@ for (const device of DEVICES) {
     t.after(() => page.context().close());
     const verdicts = await page.evaluate(
       async (rows) => {
-        const [{ Cresset }, { session }, { judge, judgeFile, thisDevice }, { measureDevice, yardstick }] = await Promise.all(
-          ['/cresset.js', '/page/session.js', '/page/models/verdict.js', '/page/models/yardstick.js'].map((path) => import(path)),
+        const [{ Cresset }, { session }, { judge, judgeFile, thisDevice }, { measureDevice, speedTestFile }] = await Promise.all(
+          ['/cresset.js', '/page/session.js', '/page/models/verdict.js', '/page/models/speed-test.js'].map((path) => import(path)),
         );
         const [measure, here] = [await measureDevice(), { ...thisDevice(), contextLength: 256 }];
         const verdicts = [];
         for (const row of rows) {
-          const file = yardstick(row.shape, row.quantization);
+          const file = speedTestFile(row.shape, row.quantization);
           const fit = await Cresset.probe(file, { device: session.device });
           verdicts.push({ name: row.name, problem: fit.reason, row: judge({ ...row, downloadBytes: file.size }, measure, here), file: judgeFile(fit, here) });
         }

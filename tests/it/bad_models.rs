@@ -4,7 +4,7 @@
 use crate::support::folder::Folder;
 use crate::support::variant::{Variant, checkpoint};
 use cresset::Error;
-use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing, probe};
+use cresset::engine::{DeviceChoice, Engine, LoadOptions, never_yield, probe};
 use cresset::quant::Format;
 use cresset::weights::{Array, Checkpoint, Files, LocalBoxFuture, MemorySource, Source, Value};
 use pollster::block_on;
@@ -269,7 +269,7 @@ fn a_vocabulary_that_does_not_match_the_table() {
     let padded = Variant::of("llama-tied/f32.gguf").zeros("token_embd.weight", &[80, 48], Format::F32);
     let mut engine = load(padded.checkpoint()).expect("a model");
     let request = json!({ "prompt": [79], "max_tokens": 3, "logit_bias": { "79": 100 } });
-    let answer = block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+    let answer = block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect("an answer");
     assert_eq!((&answer["choices"][0]["text"], &answer["usage"]["completion_tokens"]), (&json!(""), &json!(3)));
 }
 
@@ -281,11 +281,11 @@ fn tokenizers() {
     let broken = llama().set("tokenizer.chat_template", "{% for %}");
     let mut engine = load(broken.checkpoint()).expect("a model that completes texts");
     let mut chat = json!({ "messages": [{ "role": "user", "content": "a" }], "max_tokens": 1 });
-    let error = block_on(engine.chat(&chat, &mut |_| (), &no_breathing)).unwrap_err();
+    let error = block_on(engine.chat(&chat, &mut |_| (), &never_yield)).unwrap_err();
     assert!(error.code() == "TEMPLATE" && error.to_string().contains("line 1"), "{error}");
     chat["chat_template"] = json!("plain");
-    block_on(engine.chat(&chat, &mut |_| (), &no_breathing)).expect("an answer by another template");
-    block_on(engine.complete(&json!({ "prompt": "a" }), &mut |_| (), &no_breathing)).expect("an answer");
+    block_on(engine.chat(&chat, &mut |_| (), &never_yield)).expect("an answer by another template");
+    block_on(engine.complete(&json!({ "prompt": "a" }), &mut |_| (), &never_yield)).expect("an answer");
 }
 
 /// What stands in the way, for people and for programs: the same, in the same order.
@@ -354,9 +354,9 @@ fn a_model_without_a_tokenizer_takes_ids() {
     bare.metadata.retain(|key, _| !key.starts_with("tokenizer."));
     let mut engine = load(bare.checkpoint()).expect("a model");
     let request = json!({ "prompt": [1, 2, 3], "max_tokens": 4, "return_token_ids": true, "logprobs": 1 });
-    let answer = block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+    let answer = block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect("an answer");
     assert_eq!(answer["choices"][0]["token_ids"].as_array().expect("ids").len(), 4);
-    let error = block_on(engine.complete(&json!({ "prompt": "text" }), &mut |_| (), &no_breathing)).unwrap_err();
+    let error = block_on(engine.complete(&json!({ "prompt": "text" }), &mut |_| (), &never_yield)).unwrap_err();
     assert!(error.code() == "MODEL_UNSUPPORTED" && error.to_string().contains("token ids"), "{error}");
 }
 
@@ -491,7 +491,7 @@ fn mutated_metadata_never_panics() {
         // Where it loads in spite of everything, it must also run.
         let Ok(mut engine) = load(variant.checkpoint()) else { return };
         let request = json!({ "prompt": [1, 2, 3], "max_tokens": 3, "return_token_ids": true, "seed": 1 });
-        if let Err(error) = block_on(engine.complete(&request, &mut |_| (), &no_breathing)) {
+        if let Err(error) = block_on(engine.complete(&request, &mut |_| (), &never_yield)) {
             assert_eq!(error.code(), "CONTEXT_OVERFLOW", "{error}"); // a context of one or two is as good as any
         }
     };

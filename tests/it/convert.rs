@@ -4,7 +4,7 @@ use crate::support::folder::Folder;
 use crate::support::shared::read;
 use crate::support::{close, cpu};
 use cresset::device::KvFormat;
-use cresset::engine::{Conversion, Engine, LoadOptions, no_breathing};
+use cresset::engine::{Conversion, Engine, LoadOptions, never_yield};
 use cresset::quant::Format;
 use cresset::tokenizer::Tokenizer;
 use cresset::weights::{Checkpoint, Files, GgufWriter, MemorySource, open_path};
@@ -36,7 +36,7 @@ fn engine(checkpoint: Checkpoint, options: LoadOptions) -> Engine {
 
 fn logits(engine: &mut Engine, ids: &[u32]) -> Vec<Vec<f32>> {
     let mut rows = Vec::new();
-    block_on(engine.logits(ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
+    block_on(engine.logits(ids, true, &mut |row| rows.push(row.to_vec()), &never_yield)).expect("logits");
     rows
 }
 
@@ -114,7 +114,7 @@ fn converted_encoders_have_the_references_vectors() {
             convert(&open(&folder.join("model.safetensors")), Format::F32).unwrap_or_else(|e| panic!("{name}: {e}"));
         let mut engine = engine(in_memory(bytes), LoadOptions::default());
         let mut check = |input: Value, want: &Value| {
-            let answer = block_on(engine.embed(&json!({ "input": input }), &no_breathing)).expect("a vector");
+            let answer = block_on(engine.embed(&json!({ "input": input }), &never_yield)).expect("a vector");
             close(&crate::support::floats(&answer["data"][0]["embedding"]), &crate::support::floats(want), 2e-5, name);
         };
         for sequence in expected["sequences"].as_array().expect("sequences") {

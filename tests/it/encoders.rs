@@ -2,7 +2,7 @@
 
 use crate::support::folder::Folder;
 use crate::support::{Case, close, cpu, gpu};
-use cresset::engine::{Engine, LoadOptions, no_breathing};
+use cresset::engine::{Engine, LoadOptions, never_yield};
 use pollster::block_on;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -18,12 +18,12 @@ fn bert(device: Case) -> Engine {
 }
 
 fn embed(engine: &mut Engine, request: Value) -> Vec<Vec<f32>> {
-    let answer = block_on(engine.embed(&request, &no_breathing)).expect("vectors");
+    let answer = block_on(engine.embed(&request, &never_yield)).expect("vectors");
     answer["data"].as_array().expect("a list").iter().map(|item| crate::support::floats(&item["embedding"])).collect()
 }
 
 fn refused(engine: &mut Engine, request: Value, code: &str, piece: &str) {
-    let error = block_on(engine.embed(&request, &no_breathing)).expect_err("an error");
+    let error = block_on(engine.embed(&request, &never_yield)).expect_err("an error");
     assert!(error.code() == code && error.to_string().contains(piece), "{request}: {error}");
 }
 
@@ -90,7 +90,7 @@ fn batches_give_what_texts_alone_give(device: Case) {
 fn requests_are_openais(device: Case) {
     let mut engine = bert(device);
     let request = json!({ "input": [[5, 6, 7], [8]], "encoding_format": "float" });
-    let answer = block_on(engine.embed(&request, &no_breathing)).expect("an answer");
+    let answer = block_on(engine.embed(&request, &never_yield)).expect("an answer");
     assert_eq!(answer["object"], "list");
     assert_eq!(answer["data"][1]["object"], "embedding");
     assert_eq!(answer["data"][1]["index"], 1);
@@ -104,7 +104,7 @@ fn requests_are_openais(device: Case) {
     assert!(short[0].len() == 8 && (length(&short[0]) - 1.0).abs() < 1e-5 && cosine(&short[0], &whole[..8]) > 0.99999);
     let long = embed(&mut engine, json!({ "input": [5, 6, 7], "normalize": false }));
     assert!((length(&long[0]) - 1.0).abs() > 1e-3 && cosine(&long[0], &whole) > 0.99999);
-    let answer = block_on(engine.embed(&json!({ "input": [5, 6, 7], "encoding_format": "base64" }), &no_breathing));
+    let answer = block_on(engine.embed(&json!({ "input": [5, 6, 7], "encoding_format": "base64" }), &never_yield));
     let text = answer.expect("an answer")["data"][0]["embedding"].as_str().expect("base64").to_string();
     assert_eq!(text.len(), (32 * 4usize).div_ceil(3) * 4);
 
@@ -129,7 +129,7 @@ fn requests_are_openais(device: Case) {
     ] {
         refused(&mut engine, request, "INVALID_REQUEST", piece);
     }
-    let error = block_on(engine.complete(&json!({ "prompt": [5] }), &mut |_| (), &no_breathing)).expect_err("an error");
+    let error = block_on(engine.complete(&json!({ "prompt": [5] }), &mut |_| (), &never_yield)).expect_err("an error");
     assert!(error.code() == "INVALID_REQUEST" && error.to_string().contains("embeddings"), "{error}");
     let mut decoder = open("tests/golden/llama-gqa/f32.gguf", device);
     refused(&mut decoder, json!({ "input": [5] }), "INVALID_REQUEST", "generates text");

@@ -4,7 +4,7 @@
 use crate::support::shared::shared;
 use crate::support::{Case, close, cpu, golden, gpu, open, open_with};
 use cresset::device::KvFormat;
-use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
+use cresset::engine::{DeviceChoice, Engine, LoadOptions, never_yield};
 use cresset::generate::{Request, Sampled};
 use cresset::sampler::SamplingParams;
 use pollster::block_on;
@@ -28,7 +28,7 @@ fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, toleran
     for sequence in case["sequences"].as_array().expect("sequences") {
         let ids = crate::support::ids(&sequence["ids"]);
         let mut rows: Vec<Vec<f32>> = Vec::new();
-        block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
+        block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &never_yield)).expect("logits");
         assert_eq!(rows.len(), ids.len(), "{name}/{file}: a row for every position");
         let positions = match sequence["positions"].is_array() {
             true => crate::support::ids(&sequence["positions"]),
@@ -42,7 +42,7 @@ fn check_case(name: &str, file: &str, case: &Value, engine: &mut Engine, toleran
             largest = largest.max(close(got, &crate::support::floats(want), tolerance, &what));
         }
         let mut last = Vec::new();
-        block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+        block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &never_yield)).expect("logits");
         let rounds = engine.info()["device"]["backend"] == "cpu";
         let tolerance = if rounds { ROUNDED_SUMS } else { SAME_SUMS };
         close(&last, rows.last().expect("a row"), tolerance, &format!("{name}/{file}: the last position alone"));
@@ -68,12 +68,11 @@ fn decoding_agrees_with_prefill(engine: &mut Engine, prompt: &[u32], tokens: usi
         decoded.push(sampled.logits.expect("logits").to_vec());
         ControlFlow::Continue(())
     };
-    block_on(engine.generator().expect("a generator").generate(&request, &mut on_token, &no_breathing))
-        .expect("tokens");
+    block_on(engine.generator().expect("a generator").generate(&request, &mut on_token, &never_yield)).expect("tokens");
     let rounds = engine.info()["device"]["backend"] == "cpu";
     let tolerance = if rounds { tolerance.max(ROUNDED_TOKENS) } else { tolerance };
     let mut rows: Vec<Vec<f32>> = Vec::new();
-    block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
+    block_on(engine.logits(&ids, true, &mut |row| rows.push(row.to_vec()), &never_yield)).expect("logits");
     for (i, decoded) in decoded.iter().enumerate() {
         close(decoded, &rows[prompt.len() - 1 + i], tolerance, &format!("{what}: decoded token {i}"));
     }
@@ -169,14 +168,14 @@ fn check_real(path: &Path, expected: &Value, case: Case) {
         let ids = crate::support::ids(&prompt["ids"]);
         assert_eq!(engine.tokenize(text).expect("ids"), ids, "{text:?}: ids");
         let mut last = Vec::new();
-        block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+        block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &never_yield)).expect("logits");
         close(&last, &crate::support::floats(&prompt["last_logits"]), F32_TOLERANCE, text);
         let want = crate::support::ids(&prompt["greedy_ids"]);
         assert_eq!(crate::support::greedy(&mut engine, &ids, want.len()), want, "{text:?}: greedy ids");
         let request = serde_json::json!({
             "prompt": ids, "temperature": 0, "max_tokens": want.len(), "ignore_eos": true,
         });
-        let answer = block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+        let answer = block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect("an answer");
         let got = answer["choices"][0]["text"].as_str().expect("text");
         assert_eq!(got, prompt["greedy_text"].as_str().expect("text"), "{text:?}: greedy text");
     }
@@ -237,7 +236,7 @@ fn keys_and_values_in_8_bits() {
             let ids = crate::support::ids(&prompt["ids"]);
             let want = crate::support::floats(&prompt["last_logits"]);
             let mut last = Vec::new();
-            block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+            block_on(engine.logits(&ids, false, &mut |row| last = row.to_vec(), &never_yield)).expect("logits");
             let spread = want.iter().fold(0f32, |most, x| most.max(x.abs()));
             let error = close(&last, &want, 0.02 * spread, "8-bit keys and values");
             eprintln!("{case:?}: {error:.1e} of {spread:.1}");

@@ -4,7 +4,7 @@ use crate::support::folder::Folder;
 use crate::support::variant::Variant;
 use crate::support::{close, cpu};
 use cresset::device::KvFormat;
-use cresset::engine::{Engine, LoadOptions, no_breathing};
+use cresset::engine::{Engine, LoadOptions, never_yield};
 use cresset::models::REGISTRY;
 use cresset::quant::Format;
 use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
@@ -24,7 +24,7 @@ fn load(checkpoint: cresset::Result<Checkpoint>) -> cresset::Result<Engine> {
 fn logits(checkpoint: cresset::Result<Checkpoint>) -> Vec<f32> {
     let mut last = Vec::new();
     let mut engine = load(checkpoint).unwrap_or_else(|e| panic!("{e}"));
-    block_on(engine.logits(&IDS, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+    block_on(engine.logits(&IDS, false, &mut |row| last = row.to_vec(), &never_yield)).expect("logits");
     last
 }
 
@@ -109,7 +109,7 @@ fn a_pattern_of_windows_is_a_number_or_a_list() {
     let key = "modern-bert.attention.sliding_window_pattern";
     let vector = |file: Variant| {
         let mut engine = load(file.checkpoint()).expect("an encoder");
-        block_on(engine.embed(&json!({ "input": [IDS] }), &no_breathing)).expect("a vector")["data"].clone()
+        block_on(engine.embed(&json!({ "input": [IDS] }), &never_yield)).expect("a vector")["data"].clone()
     };
     let file = || Variant::of("encoders/modern-bert/f32.gguf");
     let layers = match file().metadata.get("modern-bert.block_count") {

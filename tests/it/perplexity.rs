@@ -1,7 +1,7 @@
 //! Perplexity of real models on a real text, against llama.cpp and transformers (`tests/golden/perplexity.py`).
 
-use cresset::device::{Candidates, KvFormat, MatmulShape, MatvecShape, Meet, Numbers, UnpackF16};
-use cresset::engine::{LoadOptions, SelfTest, no_breathing};
+use cresset::device::{Candidates, KvFormat, MatmulShape, MatvecShape, Numbers, Reduce, UnpackF16};
+use cresset::engine::{LoadOptions, SelfTest, never_yield};
 use pollster::block_on;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn check(device: crate::support::Case, candidates: Option<Candidates>) {
         let options = LoadOptions { device, kv: KvFormat::F16, self_test, ..LoadOptions::default() };
         let mut engine = crate::support::open_with(&path, &options); // both models begin with BOS
         assert_eq!(engine.tokenize(text).expect("ids")[1..33], crate::support::ids(&case["first_ids"]), "{name}");
-        let score = block_on(engine.perplexity(text, number(&case["window"]), &mut |_, _| (), &no_breathing));
+        let score = block_on(engine.perplexity(text, number(&case["window"]), &mut |_, _| (), &never_yield));
         let score = score.expect("a score");
         assert_eq!(score.scored_tokens, number(&case["scored_tokens"]), "{name}");
         for (reference, want) in case["perplexity"].as_object().expect("references") {
@@ -56,7 +56,7 @@ fn on_the_gpu() {
 #[test]
 fn on_the_gpu_in_bytes() {
     if let Some(gpu) = crate::support::gpu() {
-        let matvec = vec![MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone, packed: true }];
+        let matvec = vec![MatvecShape { lanes: 1, outputs: 4, reduce: Reduce::Alone, packed: true }];
         let matmul = vec![MatmulShape { tall: 8, numbers: Numbers::Packed }];
         check(gpu, Some(Candidates { matvec, matmul, unpack_f16: vec![UnpackF16::Native] }));
     }

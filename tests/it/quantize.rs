@@ -5,7 +5,7 @@ use crate::support::folder::Folder;
 use crate::support::variant::{Variant, checkpoint};
 use crate::support::{cpu, gpu, greedy};
 use cresset::Error;
-use cresset::engine::{Conversion, DeviceChoice, Engine, LoadOptions, no_breathing, probe};
+use cresset::engine::{Conversion, DeviceChoice, Engine, LoadOptions, never_yield, probe};
 use cresset::quant::Format;
 use cresset::weights::{self, Checkpoint, Quantization, open_path};
 use pollster::block_on;
@@ -41,7 +41,7 @@ fn quantized(model: &Checkpoint, to: Format) -> Vec<u8> {
 }
 
 fn perplexity(engine: &mut Engine) -> f64 {
-    block_on(engine.perplexity(STORY, 128, &mut |_, _| (), &no_breathing)).expect("a score").perplexity
+    block_on(engine.perplexity(STORY, 128, &mut |_, _| (), &never_yield)).expect("a score").perplexity
 }
 
 /// Sizes shrink with the bits, what the model says of itself is kept, and how well it predicts as well.
@@ -128,7 +128,7 @@ fn as_f32(model: &Checkpoint) -> Variant {
 
 fn logits(engine: &mut Engine, ids: &[u32]) -> Vec<f32> {
     let mut rows = Vec::new();
-    block_on(engine.logits(ids, true, &mut |row| rows.extend_from_slice(row), &no_breathing)).expect("logits");
+    block_on(engine.logits(ids, true, &mut |row| rows.extend_from_slice(row), &never_yield)).expect("logits");
     rows
 }
 

@@ -7,7 +7,7 @@ pub mod skip;
 pub mod variant;
 
 use cresset::device::KvFormat;
-use cresset::engine::{DeviceChoice, Engine, LoadOptions, no_breathing};
+use cresset::engine::{DeviceChoice, Engine, LoadOptions, never_yield};
 use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ pub fn greedy(engine: &mut Engine, prompt: &[u32], n: usize) -> Vec<u32> {
     let request = json!({
         "prompt": prompt, "temperature": 0, "max_tokens": n, "ignore_eos": true, "return_token_ids": true,
     });
-    let answer = block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+    let answer = block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect("an answer");
     ids(&answer["choices"][0]["token_ids"])
 }
 

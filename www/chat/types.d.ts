@@ -126,7 +126,7 @@ export interface Control {
 }
 
 /** What differs from one place that shows Markdown to another. */
-export interface Surroundings {
+export interface RenderOptions {
   /** Words: code, language, table, image, leads. */
   say(key: string, values?: Record<string, string>): string;
   /** Of the first heading. */

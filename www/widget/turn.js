@@ -128,7 +128,7 @@ class Answer {
   }
 }
 
-/** @returns {import('../chat/types.d.ts').Surroundings} */
+/** @returns {import('../chat/types.d.ts').RenderOptions} */
 function surroundings(/** @type {T} */ t) {
   return {
     say: (key, values) => t(`answer.${key}`, values),

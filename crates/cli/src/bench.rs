@@ -4,7 +4,7 @@ use crate::args::Model;
 use crate::output::{print, print_json};
 use clap::Args;
 use cresset::device::KernelTime;
-use cresset::engine::{BenchOptions, BenchReport, Roofline, no_breathing};
+use cresset::engine::{BenchOptions, BenchReport, Roofline, never_yield};
 use cresset::error::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ pub fn bench(args: Bench) -> Result<()> {
         "prompt": args.prompt, "generate": args.generate, "repeat": args.repeat, "profile": args.profile,
         "ceilings": true,
     });
-    let report = block_on(engine.bench(&BenchOptions::parse(&options)?, &no_breathing))?;
+    let report = block_on(engine.bench(&BenchOptions::parse(&options)?, &never_yield))?;
     let info = engine.info();
     if args.json {
         let mut whole = json!({ "model": info["model"], "device": info["device"], "load_s": load_s });

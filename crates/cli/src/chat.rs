@@ -3,7 +3,7 @@
 use crate::args::{Adapter, Model, Sampling};
 use crate::output::print;
 use clap::Args;
-use cresset::engine::no_breathing;
+use cresset::engine::never_yield;
 use cresset::error::{Error, Result};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ pub fn chat(args: Chat) -> Result<()> {
             print(piece);
             answer.push_str(piece);
         };
-        block_on(engine.chat(&Value::Object(request), &mut on_chunk, &no_breathing))?;
+        block_on(engine.chat(&Value::Object(request), &mut on_chunk, &never_yield))?;
         print("\n");
         messages.push(json!({ "role": "assistant", "content": answer }));
     }

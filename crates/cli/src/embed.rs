@@ -3,7 +3,7 @@
 use crate::args::Model;
 use crate::output::{print, print_json};
 use clap::Args;
-use cresset::engine::no_breathing;
+use cresset::engine::never_yield;
 use cresset::error::{Error, Result};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub fn embed(args: Embed) -> Result<()> {
         "input": texts, "pooling": args.pooling, "normalize": !args.no_normalize,
         "truncate_prompt_tokens": args.truncate, "dimensions": args.dimensions,
     });
-    let answer = block_on(engine.embed(&request, &no_breathing))?;
+    let answer = block_on(engine.embed(&request, &never_yield))?;
     if args.json {
         print_json(&answer);
         return Ok(());

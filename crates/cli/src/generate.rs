@@ -3,7 +3,7 @@
 use crate::args::{Adapter, Model, Sampling};
 use crate::output::{print, print_json};
 use clap::Args;
-use cresset::engine::no_breathing;
+use cresset::engine::never_yield;
 use cresset::error::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub fn generate(args: Generate) -> Result<()> {
     let mut on_chunk = |chunk: Value| {
         print(&(prompt.take().unwrap_or_default() + chunk["choices"][0]["text"].as_str().unwrap_or_default()));
     };
-    let answer = block_on(engine.complete(&Value::Object(request), &mut on_chunk, &no_breathing))?;
+    let answer = block_on(engine.complete(&Value::Object(request), &mut on_chunk, &never_yield))?;
     match args.json {
         true => print_json(&answer),
         false => print("\n"),

@@ -3,7 +3,7 @@
 use crate::args::{Adapter, Model};
 use crate::output::{print, print_json};
 use clap::Args;
-use cresset::engine::no_breathing;
+use cresset::engine::never_yield;
 use cresset::error::Result;
 use pollster::block_on;
 use serde_json::json;
@@ -28,7 +28,7 @@ pub struct Logits {
 pub fn logits(args: Logits) -> Result<()> {
     let mut engine = args.adapter.load_on(&args.model)?;
     let mut rows: Vec<Vec<f32>> = Vec::new();
-    block_on(engine.logits(&args.ids, args.all, &mut |row| rows.push(row.to_vec()), &no_breathing))?;
+    block_on(engine.logits(&args.ids, args.all, &mut |row| rows.push(row.to_vec()), &never_yield))?;
     if args.json {
         print_json(&json!({ "logits": rows }));
         return Ok(());

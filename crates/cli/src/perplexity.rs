@@ -3,7 +3,7 @@
 use crate::args::{Adapter, Model};
 use crate::output::{print, print_json};
 use clap::Args;
-use cresset::engine::no_breathing;
+use cresset::engine::never_yield;
 use cresset::error::{Error, Result};
 use indicatif::ProgressBar;
 use pollster::block_on;
@@ -38,7 +38,7 @@ pub fn perplexity(args: Perplexity) -> Result<()> {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let score = block_on(engine.perplexity(&text, args.window, &mut on_progress, &no_breathing))?;
+    let score = block_on(engine.perplexity(&text, args.window, &mut on_progress, &never_yield))?;
     bar.finish_and_clear();
     if args.json {
         print_json(&json!({

@@ -15,7 +15,7 @@ use std::ops::Range;
 /// Weight rows that are multiplied together when there are many activation rows.
 const W: usize = 4;
 /// Activation rows up to which each weight row is multiplied by itself.
-const FEW: usize = 3;
+const SKINNY: usize = 3;
 /// Rows between those of few activation rows that are multiplied together.
 const APART: usize = 16;
 /// Weights taken apart at a time: a whole number of every format's blocks.
@@ -31,7 +31,8 @@ pub fn products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
     let (rows, k) = (x.len(), x[0].len());
     let row_bytes = format.row_bytes(k).expect("whole blocks");
     let n = weight.len() / row_bytes;
-    let rounded = (rows <= FEW && format.is_quantized()).then(|| x.iter().map(|x| Rounded::of(x)).collect::<Vec<_>>());
+    let rounded =
+        (rows <= SKINNY && format.is_quantized()).then(|| x.iter().map(|x| Rounded::of(x)).collect::<Vec<_>>());
     let least = (WORTH_A_THREAD / (k * rows)).max(W);
     let mut parts = vec![0f32; n * rows]; // of each part of the weight [T, n]
     let part = in_parallel(&mut parts, rows, least, |first, out| {
@@ -110,7 +111,7 @@ impl<C: Codec> Vectorized for OfFormat<'_, C> {
         unsafe {
             match self.0.x.len() {
                 0 => {}
-                1..=FEW => few::<C, V>(self.0),
+                1..=SKINNY => skinny::<C, V>(self.0),
                 // As many sums as there are registers for.
                 _ if V::N == 16 => many::<C, V, 4>(self.0),
                 _ => many::<C, V, 2>(self.0),
@@ -158,7 +159,7 @@ fn row_bytes<C: Codec>(columns: usize) -> usize {
 /// # Safety
 /// The processor has the instruction set of `V`, and rows are whole blocks of the format.
 #[inline(always)]
-unsafe fn few<C: Codec, V: Lanes>(Products { weight, x, rounded, out }: Products) {
+unsafe fn skinny<C: Codec, V: Lanes>(Products { weight, x, rounded, out }: Products) {
     let k = x[0].len();
     let bytes = row_bytes::<C>(k);
     let n = weight.len() / bytes;
@@ -520,10 +521,10 @@ mod tests {
                     continue;
                 }
                 let (bytes, weights) = weight(format, n * k, &mut random);
-                for rows in [1, 2, FEW, FEW + 1, 5, 9] {
+                for rows in [1, 2, SKINNY, SKINNY + 1, 5, 9] {
                     let x: Vec<f32> = (0..rows * k).map(|_| random.number()).collect();
                     let x: Vec<&[f32]> = x.chunks_exact(k).collect();
-                    let is_rounded = rows <= FEW && format.is_quantized();
+                    let is_rounded = rows <= SKINNY && format.is_quantized();
                     let rounded: Vec<_> = x.iter().filter(|_| is_rounded).map(|x| Rounded::of(x)).collect();
                     for set in Set::here() {
                         let mut out = vec![0f32; rows * n];

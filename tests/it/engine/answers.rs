@@ -34,7 +34,7 @@ fn a_chat_is_openais_object(case: Case) {
     let prompt = engine.apply_chat_template(messages.as_array().expect("messages"), &Value::Null).expect("a prompt");
     assert_eq!(prompt, "[system] be brief\n[user] the hen?\n[assistant]");
     let request = json!({ "messages": messages, "max_completion_tokens": 6, "temperature": 0, "ignore_eos": true });
-    let answer = block_on(engine.chat(&request, &mut |_| panic!("not streamed"), &no_breathing)).expect("an answer");
+    let answer = block_on(engine.chat(&request, &mut |_| panic!("not streamed"), &never_yield)).expect("an answer");
     check_envelope(&answer, &engine, "chatcmpl-", "chat.completion");
     let choice = &answer["choices"][0];
     assert_eq!(keys(choice), ["index", "message", "logprobs", "finish_reason"]);
@@ -108,7 +108,7 @@ fn log_probabilities_in_both_spellings(case: Case) {
     let messages = json!([{ "role": "user", "content": "the hen" }]);
     let request = json!({ "messages": messages, "max_tokens": 3, "temperature": 0, "ignore_eos": true,
                           "logprobs": true, "top_logprobs": 2 });
-    let answer = block_on(engine.chat(&request, &mut |_| (), &no_breathing)).expect("an answer");
+    let answer = block_on(engine.chat(&request, &mut |_| (), &never_yield)).expect("an answer");
     let content = answer["choices"][0]["logprobs"]["content"].as_array().expect("a list");
     assert_eq!(content.len(), 3);
     for token in content {
@@ -119,7 +119,7 @@ fn log_probabilities_in_both_spellings(case: Case) {
         assert_eq!((top.len(), &top[0]["logprob"], &top[0]["token"]), (2, &token["logprob"], &token["token"]));
     }
     let without = with(request, json!({ "logprobs": false, "top_logprobs": null }));
-    let answer = block_on(engine.chat(&without, &mut |_| (), &no_breathing)).expect("an answer");
+    let answer = block_on(engine.chat(&without, &mut |_| (), &never_yield)).expect("an answer");
     assert!(answer["choices"][0]["logprobs"].is_null());
 }
 
@@ -188,7 +188,7 @@ fn wrong_requests_are_named_and_leave_the_engine_usable(case: Case) {
         assert!(error.to_string().starts_with(field), "{field} = {value}: {error}");
     }
     assert_eq!(complete(&mut engine, json!([])).unwrap_err().code(), "INVALID_REQUEST");
-    let mut chat = |request: Value| block_on(engine.chat(&request, &mut |_| (), &no_breathing)).unwrap_err();
+    let mut chat = |request: Value| block_on(engine.chat(&request, &mut |_| (), &never_yield)).unwrap_err();
     for messages in [json!([]), json!("hello"), json!([{ "content": "x" }]), json!([{ "role": "user", "content": 1 }])]
     {
         let error = chat(json!({ "messages": messages }));
@@ -200,7 +200,7 @@ fn wrong_requests_are_named_and_leave_the_engine_usable(case: Case) {
     assert_eq!(run(&mut engine, json!({ "temperature": 0 })), usable);
 
     let mut bare = load(&Variant::of("llama-gqa/f32.gguf"), case, None);
-    let error = block_on(bare.chat(&json!({ "messages": message }), &mut |_| (), &no_breathing)).unwrap_err();
+    let error = block_on(bare.chat(&json!({ "messages": message }), &mut |_| (), &never_yield)).unwrap_err();
     assert_eq!(error.code(), "MODEL_UNSUPPORTED");
     let said = error.to_string();
     assert!(said.starts_with("chat is not supported: the model has no chat template, and its vocabulary"), "{said}");

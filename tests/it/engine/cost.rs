@@ -53,7 +53,7 @@ fn every_row_bucket_gives_the_logits_of_single_steps(case: Case) {
             ControlFlow::Continue(())
         };
         let outcome =
-            block_on(engine.generator().expect("a generator").generate(&request, &mut on_token, &no_breathing))
+            block_on(engine.generator().expect("a generator").generate(&request, &mut on_token, &never_yield))
                 .expect("a token");
         assert_eq!(outcome.cached_tokens, n - 1, "fed one by one");
     }
@@ -69,7 +69,7 @@ fn every_row_bucket_gives_the_logits_of_single_steps(case: Case) {
         close(row, &single[rows], 1e-3, &format!("position {rows} of all"));
         rows += 1;
     };
-    block_on(engine.logits(&sequence, true, &mut on_row, &no_breathing)).expect("logits");
+    block_on(engine.logits(&sequence, true, &mut on_row, &never_yield)).expect("logits");
     assert_eq!(rows, 300);
 }
 
@@ -149,7 +149,7 @@ fn two_engines_at_once(case: Case) {
         text += chunk["choices"][0]["text"].as_str().expect("text");
         assert_eq!(complete(&mut b, request.clone()).expect("an answer")["choices"], alone[1]["choices"]);
     };
-    block_on(a.complete(&with(request.clone(), json!({ "stream": true })), &mut on_chunk, &no_breathing))
+    block_on(a.complete(&with(request.clone(), json!({ "stream": true })), &mut on_chunk, &never_yield))
         .expect("an answer");
     assert_eq!(text, alone[0]["choices"][0]["text"].as_str().expect("text"));
     drop(a);

@@ -107,9 +107,9 @@ fn the_context_ends_with_length_and_never_overflows(case: Case) {
     }
     let long: String = "the hen ".repeat(100);
     assert_eq!(complete(&mut engine, json!({ "prompt": long })).unwrap_err().code(), "CONTEXT_OVERFLOW");
-    let error = block_on(engine.logits(&prompt, true, &mut |_| (), &no_breathing)).unwrap_err();
+    let error = block_on(engine.logits(&prompt, true, &mut |_| (), &never_yield)).unwrap_err();
     assert_eq!(error.code(), "CONTEXT_OVERFLOW");
-    assert_eq!(block_on(engine.logits(&prompt[..40], true, &mut |_| (), &no_breathing)), Ok(()));
+    assert_eq!(block_on(engine.logits(&prompt[..40], true, &mut |_| (), &never_yield)), Ok(()));
 }
 
 fn interrupted_in_mid_answer(case: Case) {
@@ -128,7 +128,7 @@ fn interrupted_in_mid_answer(case: Case) {
                 interrupt.set(true);
             }
         };
-        block_on(engine.complete(&request, &mut on_chunk, &no_breathing)).expect("an answer");
+        block_on(engine.complete(&request, &mut on_chunk, &never_yield)).expect("an answer");
         assert_eq!(chunks.len(), after + 1, "no piece after the interruption, only the end: {chunks:?}");
         let closing = chunks.last().expect("chunks");
         assert_eq!((&closing["choices"][0]["text"], finish(closing)), (&json!(""), "abort"));

@@ -26,7 +26,7 @@ fn lost_after(engine: &mut Engine, tokens: usize, request: &Value) -> Result<(St
             kill();
         }
     };
-    block_on(engine.complete(&with(base, request.clone()), &mut on_chunk, &no_breathing))?;
+    block_on(engine.complete(&with(base, request.clone()), &mut on_chunk, &never_yield))?;
     Ok((text, given, usage))
 }
 
@@ -124,9 +124,9 @@ fn embeddings_too() {
     let Some(case) = gpu() else { return };
     let mut engine = crate::support::open(Path::new("tests/golden/encoders/bert-mean/f32.gguf"), case, KvFormat::F32);
     let request = json!({ "input": [[2, 5, 6, 3], [2, 7, 3]] });
-    let want = block_on(engine.embed(&request, &no_breathing)).expect("vectors");
+    let want = block_on(engine.embed(&request, &never_yield)).expect("vectors");
     engine.embedder().expect("an embedder").device.destroy();
-    assert_eq!(block_on(engine.embed(&request, &no_breathing)).expect("vectors"), want);
+    assert_eq!(block_on(engine.embed(&request, &never_yield)).expect("vectors"), want);
 }
 
 /// Bytes that can be out of reach.
@@ -171,7 +171,7 @@ fn what_cannot_be_read_again_says_so_and_may_come_back() {
         let again = complete(&mut engine, json!({ "prompt": "the hen", "max_tokens": 4 })).expect_err("no file");
         assert_eq!(again.code(), "DEVICE_LOST");
     }
-    let logits = block_on(engine.logits(&[1, 2], true, &mut |_| (), &no_breathing));
+    let logits = block_on(engine.logits(&[1, 2], true, &mut |_| (), &never_yield));
     assert_eq!(logits.expect_err("no device").code(), "DEVICE_LOST");
     assert!(engine.info()["model"].is_object() && engine.stats()["rebuilds"] == 0);
     gone.set(false);

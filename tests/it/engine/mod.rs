@@ -5,7 +5,7 @@ use crate::support::variant::Variant;
 use crate::support::{Case, close, cpu, gpu, ids};
 use cresset::Error;
 use cresset::device::{KvFormat, RUN_AHEAD};
-use cresset::engine::{Engine, LoadOptions, no_breathing};
+use cresset::engine::{Engine, LoadOptions, never_yield};
 use cresset::generate::Request;
 use cresset::sampler::{SamplingParams, log_softmax};
 use pollster::block_on;
@@ -64,7 +64,7 @@ fn with(mut a: Value, b: Value) -> Value {
 }
 
 fn complete(engine: &mut Engine, request: Value) -> Result<Value, Error> {
-    block_on(engine.complete(&request, &mut |chunk| panic!("not streamed: {chunk}"), &no_breathing))
+    block_on(engine.complete(&request, &mut |chunk| panic!("not streamed: {chunk}"), &never_yield))
 }
 
 /// The one choice's text and ids of a whole answer to `request` for a fixed prompt, end of text ignored.
@@ -80,8 +80,8 @@ fn stream(engine: &mut Engine, chat: bool, request: Value) -> Vec<Value> {
     let mut chunks = Vec::new();
     let mut on_chunk = |chunk: Value| chunks.push(chunk);
     let answer = match chat {
-        true => block_on(engine.chat(&request, &mut on_chunk, &no_breathing)),
-        false => block_on(engine.complete(&request, &mut on_chunk, &no_breathing)),
+        true => block_on(engine.chat(&request, &mut on_chunk, &never_yield)),
+        false => block_on(engine.complete(&request, &mut on_chunk, &never_yield)),
     };
     assert_eq!(answer.expect("an answer")["choices"], json!([]), "the pieces went to the stream");
     chunks
@@ -104,7 +104,7 @@ fn argmax(logits: &[f32]) -> u32 {
 
 fn last_logits(engine: &mut Engine, ids: &[u32]) -> Vec<f32> {
     let mut last = Vec::new();
-    block_on(engine.logits(ids, false, &mut |row| last = row.to_vec(), &no_breathing)).expect("logits");
+    block_on(engine.logits(ids, false, &mut |row| last = row.to_vec(), &never_yield)).expect("logits");
     last
 }
 

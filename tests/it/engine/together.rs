@@ -52,7 +52,7 @@ fn alone(generator: &mut Generator, request: &Request) -> (Text, Outcome) {
         text.push(sampled.id);
         ControlFlow::Continue(())
     };
-    let outcome = block_on(generator.generate(request, &mut on_token, &no_breathing)).expect("a text");
+    let outcome = block_on(generator.generate(request, &mut on_token, &never_yield)).expect("a text");
     (text, outcome)
 }
 
@@ -73,7 +73,7 @@ fn together(generator: &mut Generator, requests: &[(usize, Request)]) -> Vec<(Te
             ids.push(scheduler.submit(request.clone(), None, Box::new(listener)).expect("a request"));
         }
         turn += 1;
-        if !block_on(scheduler.step(&no_breathing)).expect("a turn") && ids.len() == requests.len() {
+        if !block_on(scheduler.step(&never_yield)).expect("a turn") && ids.len() == requests.len() {
             break;
         }
     }
@@ -212,7 +212,8 @@ fn only_what_a_constraint_allows(case: Case) {
     assert_eq!(ends, [(20, Finish::Length), (25, Finish::Length), (7, Finish::Stop)]);
     // An answer that goes on has accepted what it had begun with.
     let begun = want[2].0[..10].to_vec();
-    let rest = Request { prompt: [&requests[2].prompt[..], &begun].concat(), begun: 10, ..requests[2].clone() };
+    let rest =
+        Request { prompt: [&requests[2].prompt[..], &begun].concat(), resumed_tokens: 10, ..requests[2].clone() };
     assert_eq!(alone(generator_of(&mut engine, 1), &rest).0, want[2].0[10..]);
     let all: Vec<_> = requests.iter().map(|request| (0, request.clone())).collect();
     check_alike(&together(generator_of(&mut engine, 4), &all), &want);
@@ -249,7 +250,7 @@ fn all_are_interrupted(case: Case) {
             scheduler.submit(request(prompt(seed, 9), 100, greedy()), None, Box::new(listener)).expect("a request")
         })
         .collect();
-    while block_on(scheduler.step(&no_breathing)).expect("a turn") {}
+    while block_on(scheduler.step(&never_yield)).expect("a turn") {}
     // The second's prompt may have needed a run more; the third never got a slot.
     for (id, tokens) in ids.into_iter().zip([4..=4, 2..=3, 0..=0]) {
         let outcome = scheduler.outcome(id).expect("it has ended");

@@ -55,7 +55,7 @@ fn request(more: Value) -> Value {
 }
 
 fn chat(engine: &mut Engine, request: Value) -> Result<Value, Error> {
-    block_on(engine.chat(&request, &mut |chunk| panic!("not streamed: {chunk}"), &no_breathing))
+    block_on(engine.chat(&request, &mut |chunk| panic!("not streamed: {chunk}"), &never_yield))
 }
 
 /// Nine letters and digits.

@@ -1,12 +1,12 @@
 //! The self-test: ways of computing on this adapter are proved, wrong ones are not used, and what was found out is kept.
 
 use super::*;
-use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Meet, Numbers, UnpackF16};
+use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Numbers, Reduce, UnpackF16};
 use cresset::engine::{SelfTest, Verdict};
 use cresset::quant::Format;
 
-fn matvec(lanes: u32, meet: Meet) -> MatvecShape {
-    MatvecShape { lanes, outputs: 4, meet, packed: false }
+fn matvec(lanes: u32, reduce: Reduce) -> MatvecShape {
+    MatvecShape { lanes, outputs: 4, reduce, packed: false }
 }
 
 const TILES: MatmulShape = MatmulShape { tall: 4, numbers: Numbers::F32 };
@@ -66,7 +66,7 @@ fn each_way_by_itself_gives_the_same_answer() {
     let Some(case) = gpu() else { return };
     let all = Candidates::of(block_on(Device::gpu()).expect("a device").info(), Format::F32);
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
-    let ways = all.matvec.iter().map(|&m| (m, TILES)).chain(all.matmul.iter().map(|&m| (matvec(1, Meet::Alone), m)));
+    let ways = all.matvec.iter().map(|&m| (m, TILES)).chain(all.matmul.iter().map(|&m| (matvec(1, Reduce::Alone), m)));
     for (matvec, matmul) in ways {
         let candidates = Some(candidates(&[matvec], &[matmul]));
         let (mut engine, _) =
@@ -111,8 +111,8 @@ fn products_of_bytes_are_right() {
 fn bytes_are_tried_in_the_best_shape() {
     let Some(case) = gpu() else { return };
     let packed = |shape| MatvecShape { packed: true, ..shape };
-    let (wrong, right) = (matvec(16, Meet::Alone), matvec(16, Meet::Workgroup));
-    let shapes = [wrong, right, packed(matvec(1, Meet::Alone)), packed(right)];
+    let (wrong, right) = (matvec(16, Reduce::Alone), matvec(16, Reduce::Workgroup));
+    let shapes = [wrong, right, packed(matvec(1, Reduce::Alone)), packed(right)];
     let candidates = candidates(&shapes, &[TILES, MatmulShape { numbers: Numbers::Packed, ..TILES }]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let model = Variant::of("llama-gqa/q4_0.gguf");
@@ -129,8 +129,8 @@ fn bytes_are_tried_in_the_best_shape() {
 #[test]
 fn wrong_bytes_are_demoted() {
     let Some(case) = gpu() else { return };
-    let packed = |lanes, meet| MatvecShape { packed: true, ..matvec(lanes, meet) };
-    let candidates = candidates(&[packed(2, Meet::Alone), packed(1, Meet::Alone)], &[TILES]);
+    let packed = |lanes, reduce| MatvecShape { packed: true, ..matvec(lanes, reduce) };
+    let candidates = candidates(&[packed(2, Reduce::Alone), packed(1, Reduce::Alone)], &[TILES]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let model = Variant::of("llama-gqa/q4_0.gguf");
     let (engine, _) = tested_model(&model, case, self_test, KvFormat::F16).expect("an engine");
@@ -140,13 +140,13 @@ fn wrong_bytes_are_demoted() {
     assert_eq!(engine.info()["variants"]["matvec"], "packed, alone ×4");
 }
 
-/// Lanes that never meet leave out most of each sum: such a kernel runs, and what it says is gibberish.
+/// Lanes that are never reduced leave out most of each sum: such a kernel runs, and what it says is gibberish.
 #[test]
 fn a_wrong_way_is_demoted_and_named() {
     let Some(case) = gpu() else { return };
     let fresh = run(&mut engine(case), json!({ "temperature": 0 }));
-    let wrong = matvec(16, Meet::Alone);
-    let candidates = Some(candidates(&[wrong, matvec(16, Meet::Workgroup)], &[TILES]));
+    let wrong = matvec(16, Reduce::Alone);
+    let candidates = Some(candidates(&[wrong, matvec(16, Reduce::Workgroup)], &[TILES]));
     let (mut engine, _) =
         tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("an engine");
     let found = demoted(&engine);
@@ -163,7 +163,7 @@ fn subgroups_that_are_smaller_than_they_said() {
     let Some(case) = gpu() else { return };
     let device = block_on(Device::gpu()).expect("a device");
     let Some(size @ 2..32) = device.info().subgroup_size else { return };
-    let candidates = Some(candidates(&[matvec(32, Meet::Subgroup), matvec(size, Meet::Subgroup)], &[TILES]));
+    let candidates = Some(candidates(&[matvec(32, Reduce::Subgroup), matvec(size, Reduce::Subgroup)], &[TILES]));
     let (engine, _) = tested(case, SelfTest { candidates, ..SelfTest::default() }, KvFormat::F32).expect("an engine");
     assert_eq!(demoted(&engine)[0].0, "matvec, subgroup 32×4");
     assert_eq!(engine.info()["variants"]["matvec"], format!("subgroup {size}×4"));
@@ -177,7 +177,7 @@ fn flushed_scales_are_found_out() {
     for file in ["llama-gqa/q4_0.gguf", "llama-gqa/q8_0.gguf", "llama-mixed/mixed.gguf"] {
         let model = Variant::of(file);
         let self_test = |unpack_f16: &[UnpackF16]| {
-            let mut candidates = candidates(&[matvec(1, Meet::Alone)], &[TILES]);
+            let mut candidates = candidates(&[matvec(1, Reduce::Alone)], &[TILES]);
             candidates.unpack_f16 = unpack_f16.to_vec();
             SelfTest { candidates: Some(candidates), ..SelfTest::default() }
         };
@@ -197,7 +197,7 @@ fn flushed_scales_are_found_out() {
 #[test]
 fn every_format_of_a_file_is_proved() {
     let Some(case) = gpu() else { return };
-    let mut candidates = candidates(&[matvec(1, Meet::Alone)], &[TILES]);
+    let mut candidates = candidates(&[matvec(1, Reduce::Alone)], &[TILES]);
     candidates.unpack_f16 = vec![UnpackF16::Flushed, UnpackF16::Bits];
     let with = |model: &Variant| {
         let self_test = SelfTest { candidates: Some(candidates.clone()), ..SelfTest::default() };
@@ -215,7 +215,7 @@ fn every_format_of_a_file_is_proved() {
 #[test]
 fn an_adapter_on_which_nothing_is_right_is_refused() {
     let Some(case) = gpu() else { return };
-    let candidates = candidates(&[matvec(16, Meet::Alone), matvec(32, Meet::Alone)], &[TILES]);
+    let candidates = candidates(&[matvec(16, Reduce::Alone), matvec(32, Reduce::Alone)], &[TILES]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let error = tested(case, self_test, KvFormat::F32).err().expect("a refusal");
     assert_eq!(error.code(), "WEBGPU_UNAVAILABLE");
@@ -229,7 +229,7 @@ fn without_a_right_way_the_cpu_computes_and_says_why() {
         return;
     }
     let software = block_on(Device::gpu()).expect("a device").info().software;
-    let candidates = candidates(&[matvec(16, Meet::Alone)], &[TILES]);
+    let candidates = candidates(&[matvec(16, Reduce::Alone)], &[TILES]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let (engine, _) = tested(Case::Auto, self_test, KvFormat::F32).expect("an engine");
     let device = &engine.info()["device"];

@@ -5,7 +5,7 @@ use crate::support::skip::skipped;
 use crate::translate;
 use cresset::device::{
     Access, BufferId, Control, Device, EditsLayout, FROM_STATE, Kernel, KvFormat, Layout, MatmulShape, MatvecShape,
-    Meet, Member, Numbers, Options, Params, Pass, Pool, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage,
+    Member, Numbers, Options, Params, Pass, Pool, Reduce, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage,
     Weight, WeightPiece,
 };
 use cresset::quant::Format;
@@ -55,16 +55,16 @@ impl Bench {
 
     /// Every kind of shape for few rows: alone, in workgroup memory, in subgroups where there are some.
     pub fn matvec_shapes(&self) -> Vec<MatvecShape> {
-        let shape = |lanes, outputs, meet| MatvecShape { lanes, outputs, meet, packed: false };
+        let shape = |lanes, outputs, reduce| MatvecShape { lanes, outputs, reduce, packed: false };
         let mut shapes = vec![
-            shape(1, 4, Meet::Alone),
-            shape(1, 8, Meet::Alone),
-            shape(4, 2, Meet::Workgroup),
-            shape(16, 4, Meet::Workgroup),
-            shape(32, 8, Meet::Workgroup),
+            shape(1, 4, Reduce::Alone),
+            shape(1, 8, Reduce::Alone),
+            shape(4, 2, Reduce::Workgroup),
+            shape(16, 4, Reduce::Workgroup),
+            shape(32, 8, Reduce::Workgroup),
         ];
         if self.has("subgroups") {
-            shapes.extend([shape(2, 4, Meet::Subgroup), shape(8, 4, Meet::Subgroup)]);
+            shapes.extend([shape(2, 4, Reduce::Subgroup), shape(8, 4, Reduce::Subgroup)]);
         }
         shapes
     }

@@ -1,7 +1,7 @@
 //! A mixture of experts: the router's choice, and projections by the experts chosen.
 
 use super::bench::{Bench, Case, Output, Setting, Tolerance, check};
-use cresset::device::{MatmulShape, MatvecShape, Meet, Numbers, Tensor};
+use cresset::device::{MatmulShape, MatvecShape, Numbers, Reduce, Tensor};
 use cresset::ops::{Activation, expert_down, expert_gated, route};
 use cresset::quant::Format;
 
@@ -75,7 +75,7 @@ fn each(run: impl Fn(&mut Bench, Format, (usize, usize, usize, usize, usize, usi
             }
         }
     }
-    bench.tune(MatvecShape { lanes: 1, outputs: 4, meet: Meet::Alone, packed: true }, matmul);
+    bench.tune(MatvecShape { lanes: 1, outputs: 4, reduce: Reduce::Alone, packed: true }, matmul);
     for shape in SHAPES.into_iter().filter(|shape| shape.4.is_multiple_of(256)) {
         run(&mut bench, Format::Q4_K, shape, Tolerance::of_bytes);
     }

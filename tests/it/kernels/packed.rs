@@ -1,19 +1,19 @@
 //! Products of bytes: x rounded to 8 bits times the codes of quantised weights, held to twins that round in the same way.
 
 use super::bench::{Bench, Output, Setting, Tolerance, check};
-use cresset::device::{MatmulShape, MatvecShape, Meet, Numbers};
+use cresset::device::{MatmulShape, MatvecShape, Numbers, Reduce};
 use cresset::ops::{Activation, Epilogue, LogitEpilogue, Prologue, gated, linear, lm_head, matvec};
 use cresset::quant::Format;
 
 const TILES: [MatmulShape; 2] =
     [MatmulShape { tall: 4, numbers: Numbers::Packed }, MatmulShape { tall: 8, numbers: Numbers::Packed }];
 
-/// Each way that lanes meet, where there are subgroups.
+/// Each way to reduce across lanes, where there are subgroups.
 fn shapes(bench: &Bench) -> Vec<MatvecShape> {
-    let shape = |lanes, outputs, meet| MatvecShape { lanes, outputs, meet, packed: true };
-    let mut shapes = vec![shape(1, 4, Meet::Alone), shape(16, 4, Meet::Workgroup)];
+    let shape = |lanes, outputs, reduce| MatvecShape { lanes, outputs, reduce, packed: true };
+    let mut shapes = vec![shape(1, 4, Reduce::Alone), shape(16, 4, Reduce::Workgroup)];
     if bench.has("subgroups") {
-        shapes.push(shape(8, 2, Meet::Subgroup));
+        shapes.push(shape(8, 2, Reduce::Subgroup));
     }
     shapes
 }

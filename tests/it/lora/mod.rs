@@ -5,7 +5,7 @@ use crate::support::variant::Variant;
 use crate::support::{Case, close, cpu, golden, gpu, ids};
 use cresset::Error;
 use cresset::device::KvFormat;
-use cresset::engine::{AdapterOptions, Engine, no_breathing};
+use cresset::engine::{AdapterOptions, Engine, never_yield};
 use cresset::quant::Format;
 use cresset::weights::{Checkpoint, Files, MemorySource, Source, open_path};
 use pollster::block_on;
@@ -56,7 +56,7 @@ fn add_default(engine: &mut Engine, name: &str, file: &str) {
 /// Logits of every position, with the default adapter.
 fn all_logits(engine: &mut Engine, ids: &[u32]) -> Vec<Vec<f32>> {
     let mut rows = Vec::new();
-    block_on(engine.logits(ids, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
+    block_on(engine.logits(ids, true, &mut |row| rows.push(row.to_vec()), &never_yield)).expect("logits");
     rows
 }
 

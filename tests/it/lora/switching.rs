@@ -19,7 +19,7 @@ fn answer(engine: &mut Engine, adapter: Option<&str>) -> Value {
     if let Some(adapter) = adapter {
         request["adapter"] = json!(adapter);
     }
-    block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer")
+    block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect("an answer")
 }
 
 fn written(answer: &Value) -> Vec<u32> {
@@ -64,7 +64,7 @@ fn null_is_the_model_as_it_is_and_absent_the_default(device: Case) {
     assert_eq!(written(&answer(&mut engine, Some("ranks"))), adapted);
     let request = json!({ "prompt": PROMPT, "temperature": 0, "max_tokens": 12, "ignore_eos": true,
                           "return_token_ids": true, "adapter": null });
-    let null = block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+    let null = block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect("an answer");
     assert_eq!(written(&null), plain);
     assert_eq!(engine.adapters()[0]["default"], true);
     engine.unload_adapter("ranks").expect("it is there");
@@ -115,7 +115,7 @@ fn a_token_costs_two_dispatches_a_projection_and_makes_nothing(device: Case) {
         let before = engine.stats()["counters"].clone();
         let request = json!({ "prompt": PROMPT, "max_tokens": tokens, "temperature": 0, "ignore_eos": true,
                               "adapter": adapter });
-        block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+        block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect("an answer");
         let after = engine.stats()["counters"].clone();
         move |key: &str| after[key].as_u64().expect("a count") - before[key].as_u64().expect("a count")
     };
@@ -143,7 +143,7 @@ fn names_are_unique_known_and_not_empty(device: Case) {
     let mut engine = llama(device);
     let ask = |engine: &mut Engine, adapter: Value| {
         let request = json!({ "prompt": PROMPT, "max_tokens": 1, "adapter": adapter });
-        block_on(engine.complete(&request, &mut |_| (), &no_breathing)).expect_err("a refusal").to_string()
+        block_on(engine.complete(&request, &mut |_| (), &never_yield)).expect_err("a refusal").to_string()
     };
     let unknown = ask(&mut engine, json!("x"));
     assert_eq!(unknown, "adapter: there is no adapter called \"x\" (none is loaded)");

@@ -210,7 +210,7 @@ fn plan_steps(file: &Path) -> Vec<Step> {
         let mut pass = Pass::new(&mut device, &Rc::default(), rows, layout, (none, none));
         pass.key_chunks = key_chunks;
         let caches = vec![cache; shape.n_layers];
-        model.forward(&mut pass, &caches, Wanted::Ranked(&logits, none)).expect("room");
+        model.forward(&mut pass, &caches, Wanted::TopK(&logits, none)).expect("room");
         steps.extend(pass.finish().steps);
     }
     steps

@@ -18,7 +18,7 @@ export class GrowingText {
   /** @type {ChildNode | null} */
   #open = null; // node of the block that may still change
 
-  /** @param {HTMLElement} box @param {import('../types.d.ts').Surroundings} around */
+  /** @param {HTMLElement} box @param {import('../types.d.ts').RenderOptions} around */
   constructor(box, around) {
     this.#box = box;
     this.#around = around;

@@ -10,9 +10,9 @@ const OUT = 'M8 5h11v11M18.5 5.5 6 18';
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', hellip: '…', ndash: '–', mdash: '—' };
 
 /**
- * @typedef {import('../types.d.ts').Surroundings} Surroundings
+ * @typedef {import('../types.d.ts').RenderOptions} RenderOptions
  * @typedef {import('../../vendor/marked.esm.js').Token} Token
- * @typedef {Surroundings & { outline: number[] }} Around
+ * @typedef {RenderOptions & { outline: number[] }} Around
  */
 
 /** The tokens of a text's blocks; one that cannot be parsed is a block of plain text. @param {string} text @returns {Token[]} */
@@ -26,7 +26,7 @@ export function blocksOf(text) {
 
 /**
  * @param {Token} token   of a block
- * @param {Surroundings} around
+ * @param {RenderOptions} around
  * @param {number[]} outline   depths of the headings that it stands below; is brought up to what follows it
  * @returns {HTMLElement | null}
  */

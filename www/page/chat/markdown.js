@@ -66,7 +66,7 @@ export function loadMarkdown() {
   return library;
 }
 
-/** @type {import('../../chat/types.d.ts').Surroundings} */
+/** @type {import('../../chat/types.d.ts').RenderOptions} */
 const SURROUNDINGS = {
   say: (key, values) => t(`answer.${key}`, values),
   level: 2,

@@ -8,7 +8,7 @@ import { icon } from '../icons.js';
 import { t } from '../text.js';
 
 /**
- * @typedef {object} Deeds   what a turn asks of the conversation
+ * @typedef {object} Actions   what a turn asks of the conversation
  * @property {(id: string, by: number) => void} step
  * @property {(id: string) => void} regenerate
  * @property {(id: string) => void} proceed
@@ -20,7 +20,7 @@ export class TurnView {
   node;
   /** @type {import('../../chat/types.d.ts').Turn} */
   #turn;
-  #deeds;
+  #actions;
   #makeText;
   #onDrawn;
   #body = element('div', { class: 'turn-body' });
@@ -33,13 +33,13 @@ export class TurnView {
    * @param {import('../../chat/types.d.ts').Turn} turn
    * @param {object} options
    * @param {(box: HTMLElement) => import('../../chat/types.d.ts').Text} options.makeText
-   * @param {Deeds} options.deeds
+   * @param {Actions} options.actions
    * @param {() => void} options.onDrawn
    */
-  constructor(turn, { makeText, deeds, onDrawn }) {
+  constructor(turn, { makeText, actions, onDrawn }) {
     this.#turn = turn;
     this.#makeText = makeText;
-    this.#deeds = deeds;
+    this.#actions = actions;
     this.#onDrawn = onDrawn;
     this.node = element('article', { class: `turn ${turn.role}`, tabIndex: -1, label: `chat.role.${turn.role}` }, this.#body, this.#row);
     this.node.addEventListener('keydown', (event) => this.#key(event));
@@ -91,7 +91,7 @@ export class TurnView {
       const text = area.value.trim();
       memory.remove(key);
       close();
-      if (text && text !== this.#turn.content) this.#deeds.edit(this.#turn.id, text);
+      if (text && text !== this.#turn.content) this.#actions.edit(this.#turn.id, text);
     };
     area.addEventListener('input', () => memory.set(key, area.value));
     area.addEventListener('keydown', (event) => {
@@ -154,12 +154,12 @@ export class TurnView {
             'span',
             { class: 'siblings' },
             Object.assign(
-              button('left', 'chat.previous', () => this.#deeds.step(turn.id, -1)),
+              button('left', 'chat.previous', () => this.#actions.step(turn.id, -1)),
               { disabled: at === 0 },
             ),
             element('span', { text: ['chat.place', { at: at + 1, of }] }),
             Object.assign(
-              button('right', 'chat.next', () => this.#deeds.step(turn.id, 1)),
+              button('right', 'chat.next', () => this.#actions.step(turn.id, 1)),
               { disabled: at === of - 1 },
             ),
           )
@@ -170,8 +170,8 @@ export class TurnView {
       steps,
       button('copy', 'common.copy', ({ currentTarget }) => this.copy(currentTarget)),
       button('edit', mine ? 'chat.edit.question' : 'chat.edit.answer', () => this.edit()),
-      mine ? null : button('again', 'chat.regenerate', () => this.#deeds.regenerate(turn.id)),
-      cut ? element('button', { type: 'button', class: 'turn-button wide', text: 'chat.continue', onclick: () => this.#deeds.proceed(turn.id) }) : null,
+      mine ? null : button('again', 'chat.regenerate', () => this.#actions.regenerate(turn.id)),
+      cut ? element('button', { type: 'button', class: 'turn-button wide', text: 'chat.continue', onclick: () => this.#actions.proceed(turn.id) }) : null,
       mine ? null : element('span', { class: 'turn-facts', textContent: factsOf(turn) }),
     ].filter(Boolean);
   }
@@ -179,11 +179,11 @@ export class TurnView {
   #key(event) {
     if (event.target !== this.node || event.ctrlKey || event.metaKey || event.altKey) return;
     const deed = {
-      ArrowLeft: () => this.#deeds.step(this.#turn.id, -1),
-      ArrowRight: () => this.#deeds.step(this.#turn.id, 1),
+      ArrowLeft: () => this.#actions.step(this.#turn.id, -1),
+      ArrowRight: () => this.#actions.step(this.#turn.id, 1),
       c: () => this.copy(),
       e: () => this.edit(),
-      r: () => (this.#turn.role === 'assistant' ? this.#deeds.regenerate(this.#turn.id) : null),
+      r: () => (this.#turn.role === 'assistant' ? this.#actions.regenerate(this.#turn.id) : null),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!deed) return;
     event.preventDefault();

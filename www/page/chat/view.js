@@ -32,7 +32,7 @@ export function createChat(section) {
   const chat = new Conversations();
   const list = setUpDrawer(byId('chat-list'), byId('list-button'), { wide: '(min-width: 62rem)', name: 'chat-list', open: true });
   setUpDrawer(byId('chat-panel'), byId('panel-button'), { wide: '(min-width: 80rem)', name: 'chat-panel', open: false });
-  const deeds = {
+  const actions = {
     step: async (id, by) => {
       const turn = await chat.current.step(id, by);
       if (turn) viewOf(turn)?.focus();
@@ -46,7 +46,7 @@ export function createChat(section) {
     conversation: () => chat.current,
     box: byId('chat-scroll'),
     list: byId('turns'),
-    makeView: (turn, onDrawn) => new TurnView(turn, { makeText, deeds, onDrawn }),
+    makeView: (turn, onDrawn) => new TurnView(turn, { makeText, actions, onDrawn }),
     onAway: (away) => {
       byId('to-end').hidden = !away;
     },

@@ -8,7 +8,7 @@ import { session } from '../session.js';
 import { currentLanguage, t } from '../text.js';
 import { catalogue, integrityOf } from './catalogue.js';
 import { judge, thisDevice } from './verdict.js';
-import { measureDevice } from './yardstick.js';
+import { measureDevice } from './speed-test.js';
 
 const KINDS = [
   { name: 'quick', most: 4.5e8, speed: 0 },

@@ -2,7 +2,7 @@
 // device's measure, before anything is downloaded; of a file whose header was read, from `Cresset.probe`.
 
 import { whyNot } from '../reasons.js';
-import { estimate } from './yardstick.js';
+import { estimate } from './speed-test.js';
 
 const DEFAULT_CONTEXT = 4096;
 const CPU_MOST = 3 * 2 ** 30; // what a page has for a model on the processor
@@ -25,7 +25,7 @@ const SHARE = 0.6; // of the memory a browser admits to
 
 /**
  * @param {any} row   of hub.json
- * @param {import('./yardstick.js').Measure | null} measure
+ * @param {import('./speed-test.js').Measure | null} measure
  * @param {Here} here
  * @returns {Verdict}
  */

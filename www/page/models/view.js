@@ -14,7 +14,7 @@ import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js'
 import { loadFiles } from './drop.js';
 import { catalogueRow, facts, storedRow, transferRow } from './rows.js';
 import { judge, thisDevice } from './verdict.js';
-import { forgetMeasure, measureDevice } from './yardstick.js';
+import { forgetMeasure, measureDevice } from './speed-test.js';
 
 /** @param {HTMLElement} section @returns {Promise<import('../router.js').View>} */
 export async function createModels(section) {

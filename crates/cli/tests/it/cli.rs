@@ -4,7 +4,7 @@ use crate::support::shared::shared;
 use crate::support::variant::Variant;
 use crate::support::{at_root, cpu, floats, ids, open};
 use cresset::device::KvFormat;
-use cresset::engine::{Engine, no_breathing};
+use cresset::engine::{Engine, never_yield};
 use cresset::sampler::log_softmax;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ fn what_is_known_of_an_adapter_is_kept() {
 fn generate() {
     let fixed = ["--device", "cpu", "--prompt", "the hen", "--max-tokens", "12", "--temperature", "0", "--ignore-eos"];
     let request = json!({ "prompt": "the hen", "max_tokens": 12, "temperature": 0, "ignore_eos": true });
-    let expected = block_on(engine().complete(&request, &mut |_| (), &no_breathing)).expect("an answer");
+    let expected = block_on(engine().complete(&request, &mut |_| (), &never_yield)).expect("an answer");
     let text = expected["choices"][0]["text"].as_str().expect("text");
     assert_eq!(ok("generate", MODEL, &fixed), format!("the hen{text}\n"));
 
@@ -151,7 +151,7 @@ fn tokenize() {
 #[test]
 fn logits() {
     let mut expected: Vec<Vec<f32>> = Vec::new();
-    block_on(engine().logits(&[91, 0, 9], true, &mut |row| expected.push(row.to_vec()), &no_breathing)).expect("rows");
+    block_on(engine().logits(&[91, 0, 9], true, &mut |row| expected.push(row.to_vec()), &never_yield)).expect("rows");
     let rows = |arguments: &[&str]| {
         let answer =
             one_json(&ok("logits", MODEL, &[&["--device", "cpu", "--ids", "91,0,9", "--json"], arguments].concat()));
@@ -305,7 +305,7 @@ fn perplexity() {
         let (mut nats, mut scored, mut bytes) = (0f64, 0, 0);
         for window in token_ids.chunks(window) {
             let mut rows: Vec<Vec<f32>> = Vec::new();
-            block_on(engine.logits(window, true, &mut |row| rows.push(row.to_vec()), &no_breathing)).expect("logits");
+            block_on(engine.logits(window, true, &mut |row| rows.push(row.to_vec()), &never_yield)).expect("logits");
             for (row, &next) in rows.iter().zip(&window[1..]) {
                 nats -= f64::from(log_softmax(row)[next as usize]);
                 scored += 1;
@@ -445,7 +445,7 @@ fn chat_through_a_pipe() {
     for question in ["the hen?", "then?"] {
         messages.push(json!({ "role": "user", "content": question }));
         let request = json!({ "messages": messages, "max_tokens": 6, "temperature": 0, "ignore_eos": true });
-        let answer = block_on(engine.chat(&request, &mut |_| (), &no_breathing)).expect("an answer");
+        let answer = block_on(engine.chat(&request, &mut |_| (), &never_yield)).expect("an answer");
         let message = answer["choices"][0]["message"].clone();
         expected += &format!("{}\n", message["content"].as_str().expect("text"));
         messages.push(message);

@@ -8,7 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 use cresset::Error;
 use cresset::device::KvFormat;
-use cresset::engine::no_breathing;
+use cresset::engine::never_yield;
 use cresset::quant::Format;
 use cresset::weights::{Checkpoint, open_path};
 use cresset_train::data::{Batch, Batches, Corpus, hold_out, read_documents, train_tokenizer, vocabulary};
@@ -302,7 +302,7 @@ fn the_engine_computes_the_decoders_logits() {
     let want: Vec<f32> = logits.iter::<f32>().collect();
     let ids: Vec<u32> = ids.iter().map(|&id| id as u32).collect();
     let mut got = Vec::new();
-    block_on(engine.logits(&ids, true, &mut |row| got.extend_from_slice(row), &no_breathing)).unwrap();
+    block_on(engine.logits(&ids, true, &mut |row| got.extend_from_slice(row), &never_yield)).unwrap();
     crate::support::close(&got, &want, 1e-3, "16 positions");
     let spread = want.iter().fold(0f32, |m, x| m.max(x.abs()));
     assert!(spread > 1.0, "logits of at most {spread} would agree anyhow");

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-/// A [`Breathe`](super::Breathe) for where nothing waits for its turn, as natively.
-pub fn no_breathing() -> Pin<Box<dyn Future<Output = ()>>> {
+/// A [`YieldNow`](super::YieldNow) for where nothing waits for its turn, as natively.
+pub fn never_yield() -> Pin<Box<dyn Future<Output = ()>>> {
     Box::pin(std::future::ready(()))
 }

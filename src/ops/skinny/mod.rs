@@ -8,7 +8,7 @@ pub use packed::{packed, specified};
 pub use plain::{Products, slices};
 
 use super::shared::dot;
-use crate::device::{BufferId, MatvecShape, Meet, Options, Pass, Slot, Tensor, Twin, Weight, piece};
+use crate::device::{BufferId, MatvecShape, Options, Pass, Reduce, Slot, Tensor, Twin, Weight, piece};
 use crate::quant::{DEVICE_BLOCK, Format};
 
 /// Rows up to which these kernels are preferred to the tiled matmul.
@@ -64,7 +64,7 @@ pub fn stride4(format: Format, columns: usize) -> u32 {
 pub struct Shape {
     lanes: u32,
     outputs: u32,
-    meet: Meet,
+    reduce: Reduce,
     packed: bool,
     pairs: bool,
 }
@@ -73,8 +73,8 @@ impl Shape {
     /// For the least number of results that a dispatch has of one weight; `pairs`: of two weight rows each.
     pub fn of(pass: &Pass, results: usize, pairs: bool) -> Shape {
         let tuning = pass.device.tuning();
-        let MatvecShape { lanes, outputs, meet, packed } = tuning.matvec;
-        let mut shape = Shape { lanes, outputs, meet, packed, pairs };
+        let MatvecShape { lanes, outputs, reduce, packed } = tuning.matvec;
+        let mut shape = Shape { lanes, outputs, reduce, packed, pairs };
         // Small weights are shared out among more workgroups.
         while shape.outputs > 1 + u32::from(pairs) && shape.groups(results) < tuning.least_groups {
             shape.outputs /= 2;
@@ -103,15 +103,15 @@ impl Shape {
             .set("RAGGED", (!columns.is_multiple_of(DEVICE_BLOCK)).into())
             .set("NORMED", norm.into())
             .piece(if norm { piece!("rms_prologue") } else { piece!("no_norm") });
-        let options = options.piece(match self.meet {
-            Meet::Alone => piece!("meet_alone"),
-            Meet::Workgroup => piece!("meet_workgroup"),
-            Meet::Subgroup => piece!("meet_subgroup"),
+        let options = options.piece(match self.reduce {
+            Reduce::Alone => piece!("reduce_alone"),
+            Reduce::Workgroup => piece!("reduce_workgroup"),
+            Reduce::Subgroup => piece!("reduce_subgroup"),
         });
         let options = packed(options, self.packed, formats);
         let packed = options.features.packed;
         let mut options = options.each_weight(if packed { piece!("row_sums_packed") } else { piece!("row_sums") });
-        options.features.subgroups = self.meet == Meet::Subgroup;
+        options.features.subgroups = self.reduce == Reduce::Subgroup;
         options
     }
 }

@@ -1,8 +1,8 @@
-// The threads of a lane group meet in workgroup memory. Each gets the whole of those sums that it finishes, and of the
+// The threads of a lane group reduce in workgroup memory. Each gets the whole of those sums that it finishes, and of the
 // squares.
 var<workgroup> parts: array<f32, 64u * SUMS>;
 
-fn meet(sums: Sums, lane: u32, local: u32) -> Sums {
+fn reduce(sums: Sums, lane: u32, local: u32) -> Sums {
     workgroupBarrier(); // whoever met before has read
     for (var s = 0u; s < SUMS; s++) { parts[s * 64u + local] = sums[s]; }
     workgroupBarrier();

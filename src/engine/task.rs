@@ -8,18 +8,18 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 /// A generator of text or an embedder, by the model's architecture.
-pub enum Work {
+pub enum Task {
     Generate(Generator),
     Embed(Embedder),
 }
 
-impl Work {
+impl Task {
     /// # Errors
     /// `INVALID_REQUEST` if the model only embeds.
     pub fn generator(&mut self) -> Result<&mut Generator> {
         match self {
-            Work::Generate(generator) => Ok(generator),
-            Work::Embed(_) => Err(Error::invalid("model", "makes embeddings; it cannot generate text")),
+            Task::Generate(generator) => Ok(generator),
+            Task::Embed(_) => Err(Error::invalid("model", "makes embeddings; it cannot generate text")),
         }
     }
 
@@ -27,8 +27,8 @@ impl Work {
     /// `INVALID_REQUEST` if the model generates.
     pub fn embedder(&mut self) -> Result<&mut Embedder> {
         match self {
-            Work::Embed(embedder) => Ok(embedder),
-            Work::Generate(_) => {
+            Task::Embed(embedder) => Ok(embedder),
+            Task::Generate(_) => {
                 Err(Error::invalid("model", "generates text; embeddings need a model made for them, such as a BERT"))
             }
         }
@@ -36,8 +36,8 @@ impl Work {
 
     pub fn device(&self) -> &Device {
         match self {
-            Work::Generate(generator) => &generator.device,
-            Work::Embed(embedder) => &embedder.device,
+            Task::Generate(generator) => &generator.device,
+            Task::Embed(embedder) => &embedder.device,
         }
     }
 
@@ -47,8 +47,8 @@ impl Work {
     /// `OUT_OF_MEMORY`.
     pub fn begin_warm_up(&mut self) -> Result<()> {
         match self {
-            Work::Generate(generator) => generator.begin_warm_up(),
-            Work::Embed(embedder) => embedder.begin_warm_up(),
+            Task::Generate(generator) => generator.begin_warm_up(),
+            Task::Embed(embedder) => embedder.begin_warm_up(),
         }
     }
 
@@ -58,25 +58,25 @@ impl Work {
     /// `DEVICE_LOST`, and those of compiling.
     pub async fn warm_up(&mut self) -> Result<()> {
         match self {
-            Work::Generate(generator) => generator.warm_up().await,
-            Work::Embed(embedder) => embedder.warm_up().await,
+            Task::Generate(generator) => generator.warm_up().await,
+            Task::Embed(embedder) => embedder.warm_up().await,
         }
     }
 
     /// Set to end the running request soon.
     pub fn interrupted(&self) -> &Rc<Cell<bool>> {
         match self {
-            Work::Generate(generator) => &generator.interrupted,
-            Work::Embed(embedder) => &embedder.interrupted,
+            Task::Generate(generator) => &generator.interrupted,
+            Task::Embed(embedder) => &embedder.interrupted,
         }
     }
 
     /// Shares the other's [`Self::interrupted`]: handles that were given out keep working.
-    pub fn share_interrupt(&mut self, other: &Work) {
+    pub fn share_interrupt(&mut self, other: &Task) {
         let interrupted = other.interrupted().clone();
         match self {
-            Work::Generate(generator) => generator.interrupted = interrupted,
-            Work::Embed(embedder) => embedder.interrupted = interrupted,
+            Task::Generate(generator) => generator.interrupted = interrupted,
+            Task::Embed(embedder) => embedder.interrupted = interrupted,
         }
     }
 }

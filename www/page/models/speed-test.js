@@ -74,7 +74,7 @@ async function measure() {
   const weight = {};
   let [step, device] = [Infinity, null];
   for (const format of Object.keys(FORMATS)) {
-    const fit = await Cresset.probe(yardstick(SMALL, format), options);
+    const fit = await Cresset.probe(speedTestFile(SMALL, format), options);
     // The same device as the last time need not be measured again.
     if (kept && JSON.stringify(kept.device) === JSON.stringify(fit.device)) return kept;
     if (!(fit.pace?.weight > 0)) return null;
@@ -88,11 +88,11 @@ async function measure() {
 }
 
 /** A GGUF file of this shape: a header, and zeros that share one piece of memory. @returns {Blob} */
-export function yardstick(shape, format) {
+export function speedTestFile(shape, format) {
   const { bytes, dataBytes } = header(shape, format);
   const zeros = new Blob([new Uint8Array(ZEROS)]);
   const pieces = Array.from({ length: Math.ceil(dataBytes / ZEROS) }, () => zeros);
-  return new File([bytes, ...pieces], `yardstick-${format}.gguf`);
+  return new File([bytes, ...pieces], `speedTestFile-${format}.gguf`);
 }
 
 /** What comes before the weights of such a file, and how many bytes they take. @returns {{ bytes: Blob, dataBytes: number }} */

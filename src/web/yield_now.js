@@ -3,7 +3,7 @@ const { port1, port2 } = new MessageChannel();
 const waiting = [];
 port1.onmessage = () => waiting.shift()();
 
-export const breathe = () => new Promise((resolve) => {
+export const yieldNow = () => new Promise((resolve) => {
   waiting.push(resolve);
   port2.postMessage(0);
 });
