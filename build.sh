@@ -123,7 +123,7 @@ setup_rust() {
   tools/wasm-target.sh
 }
 
-# What only tests need of Rust.
+# Installs the Rust components that only the gates need.
 setup_gates() {
   local tool
   for tool in fmt clippy; do
@@ -265,10 +265,9 @@ build_page() {
   bundle web "$TARGET_DIR/$WASM" dist
   copy_www
   node tools/vendor.mjs dist
-  stamp_dist
 }
 
-# What the service worker keeps of dist/.
+# Writes the list of files that the service worker keeps into dist/sw.js.
 stamp_dist() { node tools/stamp.mjs dist; }
 
 # WEB_FLAGS: rustc's flags for what pages download, in which no path says who built it, or where. They replace the flags of
@@ -343,12 +342,13 @@ build() {
 
 # --- what people run ------------------------------------------------------------------------------------------------
 
-# What the page needs, then the server; the engine with threads is made behind it, and is there at the next visit.
+# Builds what the page needs, then serves it. The engine with threads is built meanwhile, and is used at the next visit.
 serve() {
   setup
   build_page
+  stamp_dist
   (build_threads && stamp_dist) &
-  node tools/serve.mjs dist "${1:-8080}"
+  exec node tools/serve.mjs dist "${1:-8080}"
 }
 
 PASSED=0 FAILED=0 SUMMARY=()
@@ -407,7 +407,7 @@ check_javascript() {
   return $status
 }
 
-# What prettier formats: not CSS and HTML, which have a rule a line.
+# Files that prettier formats. CSS and HTML are left out: they have one rule a line.
 FORMATTED=('www/**/*.{js,ts,json}' 'tests/browser/**/*.{js,mjs,ts,json}' 'tools/**/*.mjs' '*.{json,mjs}')
 
 run_tests() {

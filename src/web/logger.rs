@@ -1,4 +1,4 @@
-//! What the engine notes beside its work goes to the console.
+//! Prints the log lines of the engine on the console.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use web_sys::console;

@@ -32,7 +32,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// What [`Engine::load`] is told.
+    /// The options for [`Engine::load`].
     pub fn options(&self) -> Result<LoadOptions> {
         LoadOptions::parse(&json!({
             "device": self.device, "contextLength": self.context, "kv": self.kv, "quantize": self.quantize,
@@ -69,10 +69,10 @@ impl Model {
 pub struct Adapter {
     /// A LoRA adapter to compute with: a folder as PEFT or mlx-lm saves it, a .safetensors file, or a GGUF adapter.
     #[arg(long, value_name = "PATH")]
-    pub adapter: Option<PathBuf>,
+    adapter: Option<PathBuf>,
     /// The adapter's lora_alpha, where its files say none or another is wanted.
     #[arg(long, value_name = "X", requires = "adapter")]
-    pub adapter_alpha: Option<f64>,
+    adapter_alpha: Option<f64>,
 }
 
 impl Adapter {
@@ -87,7 +87,7 @@ impl Adapter {
     }
 }
 
-/// What an option does, with its range and its default.
+/// The help of an option: its effect, its range and its default.
 fn ranged(range: sampler::Range, what: &str) -> String {
     let default = range.default.map(|value| format!("; {value} unless given")).unwrap_or_default();
     format!("{what} ({range}{default})")
@@ -98,48 +98,48 @@ fn ranged(range: sampler::Range, what: &str) -> String {
 pub struct Sampling {
     /// Tokens to write at most; without it until the text ends or the context is full.
     #[arg(long, value_name = "N")]
-    pub max_tokens: Option<u64>,
+    max_tokens: Option<u64>,
     #[arg(long, value_name = "X", help = ranged(
         sampler::TEMPERATURE,
         "0 always takes the most probable token, 1 follows the model's probabilities, more is wilder",
     ))]
-    pub temperature: Option<f64>,
+    temperature: Option<f64>,
     #[arg(long, value_name = "K", help = ranged(sampler::TOP_K, "Only the K most probable tokens; 0: all"))]
-    pub top_k: Option<u64>,
+    top_k: Option<u64>,
     #[arg(long, value_name = "P", help = ranged(
         sampler::TOP_P,
         "Only the most probable tokens that together have this probability",
     ))]
-    pub top_p: Option<f64>,
+    top_p: Option<f64>,
     #[arg(long, value_name = "P", help = ranged(
         sampler::MIN_P,
         "Only tokens with at least this share of the best one's probability",
     ))]
-    pub min_p: Option<f64>,
+    min_p: Option<f64>,
     #[arg(long, value_name = "X", help = ranged(
         sampler::REPETITION_PENALTY,
         "Above 1 makes tokens that were there already less likely",
     ))]
-    pub repetition_penalty: Option<f64>,
+    repetition_penalty: Option<f64>,
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
         sampler::FREQUENCY_PENALTY,
         "Taken off a token's score for each time it was written",
     ))]
-    pub frequency_penalty: Option<f64>,
+    frequency_penalty: Option<f64>,
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
         sampler::PRESENCE_PENALTY,
         "Taken off a token's score once it was written",
     ))]
-    pub presence_penalty: Option<f64>,
+    presence_penalty: Option<f64>,
     /// The same seed gives the same text on the same device.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
-    pub seed: Option<i64>,
+    seed: Option<i64>,
     /// Ends the text where it would appear, and is not printed; may be given several times.
     #[arg(long, value_name = "TEXT")]
-    pub stop: Vec<String>,
+    stop: Vec<String>,
     /// Go on when the model says that the text has ended.
     #[arg(long)]
-    pub ignore_eos: bool,
+    ignore_eos: bool,
 }
 
 impl Sampling {

@@ -1,4 +1,4 @@
-//! What the engine notes beside its work goes to stderr: warnings, and with `CRESSET_LOG=debug` the rest as well.
+//! Prints the log lines of the engine on stderr: warnings, and with `CRESSET_LOG=debug` the rest as well.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 

@@ -1,4 +1,4 @@
-//! What goes to stdout.
+//! Printing on stdout.
 
 use serde_json::Value;
 use std::io::{Write, stdout};

@@ -1,5 +1,6 @@
 //! The command line as a stranger would use it: what goes to stdout, what to stderr, and the exit status.
 
+use crate::cresset;
 use crate::support::shared::shared;
 use crate::support::variant::Variant;
 use crate::support::{at_root, cpu, floats, ids, open};
@@ -10,16 +11,9 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 const MODEL: &str = "tests/golden/llama-gqa/f32.gguf";
-
-/// The program, started in the repository's root.
-fn cresset() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
-    command.current_dir(at_root("."));
-    command
-}
 
 /// Runs `cresset {subcommand} --model {model} {arguments…}`.
 fn run(subcommand: &str, model: impl AsRef<Path>, arguments: &[&str]) -> Output {

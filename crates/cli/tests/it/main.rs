@@ -5,3 +5,13 @@ mod support;
 
 mod cli;
 mod quantize;
+
+use std::process::Command;
+use support::at_root;
+
+/// The program, started in the repository's root.
+fn cresset() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
+    command.current_dir(at_root("."));
+    command
+}

@@ -1,5 +1,6 @@
 //! `cresset quantize`: a GGUF file, or a folder of safetensors, becomes another GGUF file; and the flag `--quantize`.
 
+use crate::cresset;
 use crate::support::{at_root, cpu};
 use cresset::device::KvFormat;
 use cresset::engine::{Engine, LoadOptions};
@@ -9,19 +10,12 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 const BUNDLED: &str = "www/models/cresset-stories-4m-q8_0.gguf";
 
 fn open(path: &Path) -> Checkpoint {
     block_on(Checkpoint::open(open_path(at_root(path)).expect("files"))).expect("a model")
-}
-
-/// The program, started in the repository's root.
-fn cresset() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
-    command.current_dir(at_root("."));
-    command
 }
 
 fn quantize(model: &Path, to: &str, output: &Path, more: &[&str]) -> Output {
