@@ -6,6 +6,7 @@ mod adapters;
 mod answer;
 mod bench;
 mod choice;
+mod estimate;
 mod load;
 mod model;
 mod perplexity;
@@ -22,6 +23,7 @@ pub use crate::select::{Ceilings, Demoted, DeviceChoice, LoadOptions, LoadProgre
 pub use adapters::AdapterOptions;
 pub use answer::OnChunk;
 pub use bench::{BenchOptions, BenchReport, PerToken, Roofline, Speed};
+pub use estimate::estimate;
 pub use load::ModelInfo;
 pub use perplexity::Perplexity;
 pub use probe::probe;

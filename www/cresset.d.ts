@@ -156,11 +156,38 @@ export interface Fit {
   /** Absent where the file does not say enough. */
   contextLength?: number;
   deviceBytes?: number;
+  shape?: ModelShape;
   /** Null where it cannot be told. */
   estimatedTokensPerSecond: number | null;
   /** What was measured for it, in seconds: reading a weight in the model's format, and a dispatch. Absent where it does not fit. */
   pace?: { weight: number; dispatch: number };
   device: DeviceFacts;
+}
+
+/** A model's sizes: columns between blocks, blocks, heads, heads of keys and values, columns of a head, … */
+export interface ModelShape {
+  dModel: number;
+  nLayers: number;
+  nHeads: number;
+  nKvHeads: number;
+  headDim: number;
+  /** Columns inside the feed-forward layer, or inside each expert. */
+  dFfn: number;
+  vocabulary: number;
+  /** Tokens that the model was made for. */
+  context: number;
+}
+
+/** A model as a catalogue knows it: what `probe` once said of its file. */
+export type KnownModel = Pick<Fit, 'quantization' | 'downloadBytes'> & { shape: ModelShape };
+
+/** Of a known model what `probe` would say of the file; `deviceBytes` within a few per cent. */
+export type Estimate = Pick<Fit, 'fits' | 'reason' | 'problems' | 'errors' | 'contextLength' | 'deviceBytes' | 'estimatedTokensPerSecond'>;
+
+/** What was measured of a device: seconds by weight format, as in `Fit.pace`. */
+export interface Measured {
+  device: DeviceFacts;
+  paces: Record<string, { weight: number; dispatch: number }>;
 }
 
 /** What loading a model would download. */
@@ -476,6 +503,14 @@ export declare const Cresset: {
    */
   load(model: Model, options?: LoadOptions): Promise<Engine>;
   probe(model: Model, options?: ProbeOptions): Promise<Fit>;
+  /**
+   * Judges a whole catalogue without a request: what each model takes here and about how fast it runs. Measures the device
+   * once for each weight format, in well under a second; `measured`, an earlier answer, spares that on the same device.
+   */
+  estimate(
+    models: readonly KnownModel[],
+    options?: Pick<ProbeOptions, 'signal' | 'device' | 'contextLength' | 'kv' | 'threads'> & { measured?: Measured | null },
+  ): Promise<Measured & { models: Estimate[] }>;
   /** How much `load` would download. Asks the model's host for sizes, reads nothing of the model, starts no engine. */
   measure(model: Model, options?: Pick<ProbeOptions, 'signal' | 'cache'>): Promise<Measure>;
   readonly models: readonly BundledModel[];

@@ -45,6 +45,20 @@ async function probe(model, options = {}) {
   }
 }
 
+/** What models of a catalogue take here and how fast they run, without a byte of them. */
+async function estimate(models, options = {}) {
+  const { signal, measured = null, ...settings } = own(options);
+  if (!Array.isArray(models)) throw new CressetError('INVALID_REQUEST', 'models: expected an array', { field: 'models' });
+  const known = models.map(({ shape, quantization, downloadBytes }) => ({ shape, quantization, downloadBytes }));
+  const params = { request: encodeRequest({ models: known, measured }, 'models'), options: checkLoadOptions(settings) };
+  const channel = new Channel();
+  try {
+    return await callAlone(channel, 'estimate', params, { signal });
+  } finally {
+    channel.close(new CressetError('ABORTED', 'the estimate has ended'));
+  }
+}
+
 /** How much loading a model would download. Asks its host for sizes; nothing of the model travels. */
 async function measure(model, options = {}) {
   const { signal, ...settings } = own(options);
@@ -202,6 +216,7 @@ class Engine {
 export const Cresset = Object.freeze({
   load,
   probe,
+  estimate,
   measure,
   /** Models that come with the library: `{ id, name, bytes, … }`; the first is 'default'. */
   models,

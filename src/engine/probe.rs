@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::load::{Allocator, Shape};
 use crate::models::{self, Architecture};
 use crate::quant::Format;
-use crate::select::{LoadOptions, estimate};
+use crate::select::LoadOptions;
+use crate::select::estimate::{self, Pace};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Kind};
 use serde_json::{Value, json};
@@ -46,24 +47,35 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         "downloadBytes": checkpoint.file_bytes(),
         "device": device_facts(&device),
         "estimatedTokensPerSecond": null,
-        "fits": problems.is_empty(),
     });
+    state_problems(&mut answer, &problems);
     if let Some((shape, (context, bytes))) = shape.as_ref().zip(size) {
         answer["contextLength"] = json!(context);
         answer["deviceBytes"] = json!(bytes);
         answer["shape"] = json!(shape);
     }
+    if let Some(shape) = shape.as_ref().filter(|_| problems.is_empty()) {
+        let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
+        let pace = estimate::pace(&mut device, format).await?;
+        answer["pace"] = json!(pace);
+        answer["estimatedTokensPerSecond"] = speed(pace, shape);
+    }
+    Ok(answer)
+}
+
+/// Whether a model fits, and what stands in its way: the first in words, all as texts and as errors for programs.
+pub(super) fn state_problems(answer: &mut Value, problems: &[Error]) {
+    answer["fits"] = json!(problems.is_empty());
     if let Some(first) = problems.first() {
         answer["reason"] = json!(first.to_string());
         answer["problems"] = problems.iter().map(Error::to_string).collect();
         answer["errors"] = problems.iter().map(Error::to_json).collect();
-    } else if let Some(shape) = &shape {
-        let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);
-        let pace = estimate::pace(&mut device, format).await?;
-        answer["pace"] = json!(pace);
-        answer["estimatedTokensPerSecond"] = json!((pace.tokens_per_second(shape) * 10.0).round() / 10.0);
     }
-    Ok(answer)
+}
+
+/// Tokens per second, to a tenth.
+pub(super) fn speed(pace: Pace, shape: &Shape) -> Value {
+    json!((pace.tokens_per_second(shape) * 10.0).round() / 10.0)
 }
 
 /// What the headers say, in the order in which loading comes upon it.

@@ -57,7 +57,7 @@ fn file_bytes(tensor: &TensorInfo, format: Format) -> u64 {
     tensor.rows() as u64 * format.row_bytes(tensor.columns()).unwrap_or(0) as u64
 }
 
-/// Bytes on the device: weights in its layout, the KV cache, and an allowance for activations and logits.
+/// [`bytes_on_device`] of a model whose tensors are known.
 pub(super) fn device_bytes(
     checkpoint: &Checkpoint,
     shape: &Shape,
@@ -75,12 +75,17 @@ pub(super) fn device_bytes(
             None => t.bytes,
         })
         .sum();
+    bytes_on_device(shape, context, options, weights)
+}
+
+/// Bytes of `weights` on the device, of the KV cache, and of an allowance for activations and logits.
+pub(super) fn bytes_on_device(shape: &Shape, context: usize, options: &LoadOptions, weights: u64) -> u64 {
     // A header may claim anything: what is too much stays too much.
     let counts = [2 * 4, shape.n_layers, shape.n_kv_heads, options.kv.row_words(shape.head_dim), context];
     let cache = counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64));
     let logits = 64 * 4 * shape.vocabulary as u64;
     let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);
-    cache.saturating_add(weights + logits + activations)
+    cache.saturating_add(weights).saturating_add(logits + activations)
 }
 
 /// Checks that the device can hold so much.

@@ -1,12 +1,13 @@
 //! A model's sizes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What every model says about itself before a weight is read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shape {
-    /// What messages call its architecture.
+    /// What messages call its architecture; not read back.
+    #[serde(skip_deserializing)]
     pub architecture: &'static str,
     /// Columns of the activations between blocks, D.
     pub d_model: usize,
@@ -27,6 +28,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// All its numbers.
+    pub fn sizes(&self) -> [usize; 8] {
+        let Shape { d_model, n_layers, n_heads, n_kv_heads, head_dim, d_ffn, vocabulary, context, .. } = *self;
+        [d_model, n_layers, n_heads, n_kv_heads, head_dim, d_ffn, vocabulary, context]
+    }
+
     /// Columns of the queries: H × head_dim.
     pub fn q_dim(&self) -> usize {
         self.n_heads * self.head_dim

@@ -7,7 +7,7 @@ mod source;
 #[cfg(feature = "threads")]
 mod threads;
 
-use crate::engine::{AdapterOptions, BenchOptions, LoadOptions, probe as probe_model};
+use crate::engine::{self, AdapterOptions, BenchOptions, LoadOptions};
 use crate::error::{Error, Result};
 use crate::sampler::RANGES;
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
@@ -81,7 +81,20 @@ pub async fn probe(list: Array, options: String) -> Result<String, JsValue> {
     let run = async {
         let options = LoadOptions::parse(&parse(&options, "options")?)?;
         let checkpoint = Checkpoint::open(files(&list)?).await?;
-        Ok(probe_model(&checkpoint, &options).await?.to_string())
+        Ok(engine::probe(&checkpoint, &options).await?.to_string())
+    };
+    run.await.map_err(thrown)
+}
+
+/// What models of a catalogue take here and how fast they run: `{ models, measured }` as JSON, the answer as JSON.
+///
+/// # Errors
+/// Those of [`crate::engine::estimate`], and `INVALID_REQUEST` for options that are none.
+#[wasm_bindgen]
+pub async fn estimate(request: String, options: String) -> Result<String, JsValue> {
+    let run = async {
+        let options = LoadOptions::parse(&parse(&options, "options")?)?;
+        Ok(engine::estimate(&parse(&request, "models")?, &options).await?.to_string())
     };
     run.await.map_err(thrown)
 }
@@ -89,7 +102,7 @@ pub async fn probe(list: Array, options: String) -> Result<String, JsValue> {
 /// A loaded model. One request at a time; `interrupt`, `info` and `stats` answer while one runs.
 #[wasm_bindgen]
 pub struct Engine {
-    engine: Rc<RefCell<crate::engine::Engine>>,
+    engine: Rc<RefCell<engine::Engine>>,
     interrupted: Rc<Cell<bool>>,
     /// The last `info` and `stats`, for when a request holds the engine.
     snapshot: Rc<RefCell<(String, String)>>,
@@ -110,7 +123,7 @@ impl Engine {
                 // A listener's own exception is its own affair.
                 let _ = on_progress.call1(&JsValue::NULL, &js_sys::JSON::parse(&text).unwrap_or_default());
             };
-            let mut engine = crate::engine::Engine::load(checkpoint, &options, &mut report).await?;
+            let mut engine = engine::Engine::load(checkpoint, &options, &mut report).await?;
             engine.set_utc_offset(-60 * js_sys::Date::new_0().get_timezone_offset() as i64);
             let interrupted = engine.interrupt_handle();
             let snapshot = (engine.info().to_string(), engine.stats().to_string());

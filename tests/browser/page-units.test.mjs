@@ -15,8 +15,7 @@ import { write } from '../../www/page/report.js';
 import { attributesOf, policyOf, snippetOf } from '../../www/page/embed/snippet.js';
 import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/models/catalogue.js';
 import { choose } from '../../www/page/models/suggestions.js';
-import { bytesOnDevice, judge, judgeFile } from '../../www/page/models/verdict.js';
-import { estimate, weightsOf } from '../../www/page/models/speed-test.js';
+import { judge, judgeRow } from '../../www/page/models/verdict.js';
 import { Sentences, spoken } from '../../www/chat/answer/sentences.js';
 import { Inked, Tokens } from '../../www/page/write/runs.js';
 import { parse } from '../../www/files/sources.js';
@@ -346,7 +345,7 @@ test('the snippet says what was chosen, and nothing else, safely', () => {
 });
 
 // What `Cresset.probe` gives: API.md, with the types of its fields.
-const PROBE = { architecture: 'string', parameters: 'number', quantization: 'string', contextLength: 'number', downloadBytes: 'number' };
+const PROBE = { architecture: 'string', parameters: 'number', quantization: 'string', downloadBytes: 'number', deviceBytes: 'number' };
 
 test('every row of the catalogue has what a probe would say, of a pinned file', () => {
   const registry = readdirSync(fileURLToPath(new URL('../../src/models/', import.meta.url))).map((name) => name.replace('.rs', ''));
@@ -362,9 +361,10 @@ test('every row of the catalogue has what a probe would say, of a pinned file', 
     assert.match(parse(row.model, 'https://x.example/').url, /^https:\/\/huggingface\.co\/[^@]+\/resolve\/[0-9a-f]{40}\/[^@]+\.gguf$/);
     assert.match(pageOf(row), /^https:\/\/huggingface\.co\/[\w.-]+\/[\w.-]+$/);
     // The shape explains the parameters (with the output matrix or without it), the format the bytes.
-    const { vocabulary, width } = row.shape;
-    const error = Math.min(...[0, vocabulary * width].map((output) => Math.abs(weightsOf(row.shape) + output - row.parameters) / row.parameters));
-    assert.ok(error < 0.002, `${row.name}: ${weightsOf(row.shape)} weights, ${row.parameters} parameters`);
+    const { dModel, nLayers, nHeads, nKvHeads, headDim, dFfn, vocabulary } = row.shape;
+    const blocks = nLayers * dModel * (2 * headDim * (nHeads + nKvHeads) + 3 * dFfn);
+    const error = Math.min(...[1, 2].map((tables) => Math.abs(blocks + tables * vocabulary * dModel - row.parameters) / row.parameters));
+    assert.ok(error < 0.002, `${row.name}: ${blocks} weights in blocks, ${row.parameters} parameters`);
     const bits = (8 * row.downloadBytes) / row.parameters;
     assert.ok(bits > 4.5 && bits < 9, `${row.name}: ${bits} bits a weight`);
   }
@@ -384,39 +384,27 @@ test('the catalogue is filtered by task, size and maker', () => {
   assert.equal(shortName('https://a.example/m.gguf?download=true'), 'm.gguf');
 });
 
-test('a verdict says what fits, why not, what it takes and how fast it is', () => {
-  const row = hub.find(({ name }) => name === 'Mistral 7B v0.3');
-  const device = (backend) => ({ backend, limits: { maxBindingBytes: 2 ** 30 } });
-  const measure = (backend) => ({ weight: { q8_0: 1e-10, q4_k: 1e-10 }, step: 1e-5, device: device(backend) });
-  assert.deepEqual([judge(row, measure('webgpu')).kind, judge(row, measure('cpu')).kind, judge(row, measure('cpu')).reason], ['slow', 'no', 'verdict.why.cpu']);
-  const small = hub.find(({ name }) => name === 'SmolLM2 135M');
-  assert.equal(judge(small, measure('cpu')).kind, 'fits');
-  assert.equal(judge(row, null).speed, null);
-  assert.equal(judge(small, null, { memory: 0.25 }).reason, 'verdict.why.memory');
-  assert.equal(
-    judge(
-      hub.find(({ name }) => name === 'Qwen3 1.7B'),
-      measure('webgpu'),
-      { phone: true },
-    ).reason,
-    'verdict.why.phone',
-  );
-  assert.ok(bytesOnDevice(row, 8192) > bytesOnDevice(row, 1024));
-  const speed = estimate(measure('webgpu'), small.shape, small.quantization);
-  assert.ok(Math.abs(speed - 1 / (1e-10 * weightsOf(small.shape) + 1e-5 * (5 * small.shape.layers + 3))) < 1e-6);
+test('a row is judged by what the engine says of it, and before that by its own bytes', () => {
+  const row = hub.find(({ name }) => name === 'Qwen3 1.7B');
+  assert.deepEqual(judgeRow(row, undefined, {}), { kind: 'fits', reason: null, deviceBytes: row.deviceBytes, speed: null });
+  assert.equal(judgeRow(row, undefined, { memory: 1 }).reason, 'verdict.why.memory');
+  const estimate = { fits: true, deviceBytes: 2e9, estimatedTokensPerSecond: 1.5 };
+  assert.deepEqual(judgeRow(row, estimate, {}), { kind: 'slow', reason: 'verdict.why.slow', deviceBytes: 2e9, speed: 1.5 });
+  const no = { fits: false, estimatedTokensPerSecond: null, errors: [{ code: 'INVALID_REQUEST', message: '', details: {} }] };
+  assert.deepEqual(judgeRow(row, no, {}), { kind: 'no', reason: 'verdict.why.context', deviceBytes: row.deviceBytes, speed: null });
 });
 
-test('a file that was looked at is judged likewise', () => {
+test('a verdict says what fits, why not, what it takes and how fast it is', () => {
   const fit = { fits: true, downloadBytes: 9e8, deviceBytes: 1e9, estimatedTokensPerSecond: 20, device: { backend: 'cpu' } };
-  const words = (change, here) => Object.values(judgeFile({ ...fit, ...change }, here)).slice(0, 2);
-  assert.deepEqual(judgeFile(fit, { memory: 8 }), { kind: 'fits', reason: null, deviceBytes: 1e9, speed: 20 });
+  const words = (change, here) => Object.values(judge({ ...fit, ...change }, here)).slice(0, 2);
+  assert.deepEqual(judge(fit, { memory: 8 }), { kind: 'fits', reason: null, deviceBytes: 1e9, speed: 20 });
   assert.deepEqual(words({}, { memory: 1 }), ['tight', 'verdict.why.memory']);
   assert.deepEqual(words({ deviceBytes: 2e9 }, { phone: true }), ['tight', 'verdict.why.phone']);
   assert.deepEqual(words({ estimatedTokensPerSecond: 0.4 }), ['slow', 'verdict.why.slow']);
   assert.deepEqual(words({ estimatedTokensPerSecond: null }), ['fits', null]);
   const no = { fits: false, estimatedTokensPerSecond: null };
   assert.deepEqual(words({ ...no, errors: [{ code: 'OUT_OF_MEMORY', message: '', details: { limit: 'page' } }] }), ['no', 'verdict.why.cpu']);
-  assert.deepEqual(judgeFile({ ...fit, ...no, deviceBytes: undefined, errors: [{ code: 'MODEL_UNSUPPORTED', message: '', details: {} }] }), {
+  assert.deepEqual(judge({ ...fit, ...no, deviceBytes: undefined, errors: [{ code: 'MODEL_UNSUPPORTED', message: '', details: {} }] }), {
     kind: 'no',
     reason: 'verdict.why.unsupported',
     deviceBytes: 9e8,
@@ -424,21 +412,31 @@ test('a file that was looked at is judged likewise', () => {
   });
 });
 
+const TOO_LARGE = { code: 'OUT_OF_MEMORY', message: '', details: { limit: 'page' } };
+
 test('suggestions are different models that fit and speak the language', () => {
-  const measure = { weight: { q8_0: 1e-11, q4_k: 1e-11 }, step: 1e-6, device: { backend: 'webgpu', limits: {} } };
+  /** What an engine may say where each byte of a file takes so long. */
+  const known = (seconds) =>
+    new Map(
+      hub.map(({ model, deviceBytes, downloadBytes }) => [
+        model,
+        { fits: deviceBytes < 3e9, errors: [TOO_LARGE], deviceBytes, estimatedTokensPerSecond: 1 / (seconds * downloadBytes) },
+      ]),
+    );
+  const fast = known(1e-11);
   const names = (found) => found.map(({ kind, row }) => [kind, row.name]);
-  const chosen = choose(hub, measure, 'en');
+  const chosen = choose(hub, fast, 'en');
   assert.deepEqual(
     chosen.map(({ kind }) => kind),
     ['quick', 'good', 'best'],
   );
   assert.equal(new Set(chosen.map(({ row }) => row.name)).size, 3);
   assert.ok(
-    choose(hub, measure, 'zh').every(({ row }) => row.languages.includes('zh') || row.languages.includes('many')),
-    JSON.stringify(names(choose(hub, measure, 'zh'))),
+    choose(hub, fast, 'zh').every(({ row }) => row.languages.includes('zh') || row.languages.includes('many')),
+    JSON.stringify(names(choose(hub, fast, 'zh'))),
   );
   // A slow device is offered what it can run.
-  const slow = choose(hub, { ...measure, weight: { q8_0: 1e-10, q4_k: 1e-10 }, step: 1e-4, device: { backend: 'cpu', limits: {} } }, 'en');
+  const slow = choose(hub, known(1e-9), 'en');
   assert.ok(slow.length >= 1 && slow.every(({ verdict }) => verdict.kind === 'fits'));
 });
 

@@ -6,17 +6,16 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { DEVICES, DIST, readJson, serveEngine } from './engine.mjs';
+import { llama } from './gguf.mjs';
 import { newPage, ranged, startBrowser } from './harness.mjs';
 
 const [BUNDLED] = readJson(`${DIST}/models/catalogue.json`);
 const BYTES = readFileSync(`${DIST}/models/${BUNDLED.file}`);
-const ROWS = readJson(`${DIST}/models/hub.json`);
 
 // Of 5 GB, which a page has not on the processor, and this device hardly.
-const LARGE = { layers: 40, width: 2048, heads: 16, kvHeads: 8, headWidth: 128, hidden: 16384, vocabulary: 256 };
+const LARGE = llama({ nLayers: 40, dModel: 2048, nHeads: 16, nKvHeads: 8, headDim: 128, dFfn: 16384, vocabulary: 256, context: 256 });
 
 let browser, server;
-let large = null; // the beginning of a file, and its size: the rest is zeros
 
 before(async () => {
   browser = await startBrowser();
@@ -38,7 +37,7 @@ function foreign(bytes) {
 
 /** The route to a file that no machine here needs room for: only ranges of it are given. */
 function sparse(request, response) {
-  const { head, size } = large;
+  const { head, size } = LARGE; // the rest is zeros
   const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range).map(Number);
   const last = Math.min(end, size - 1);
   response.writeHead(206, {
@@ -80,21 +79,20 @@ for (const device of DEVICES) {
     t.after(() => page.context().close());
     const card = await look(page, `models/${BUNDLED.file}`);
     assert.match(card, /llama · 4M · Q8_0 · 256 tokens (Fits|Slow here).* ([\d.]+) MB on the device.*about [\d.,]+ tokens\/s here.*Get · 4\.4 MB/);
-    const { fit, tested, memory, report } = await page.evaluate(async (device) => {
-      const [{ Cresset }, { session }, { estimate, measureDevice }] = await Promise.all(
-        ['/cresset.js', '/page/session.js', '/page/models/speed-test.js'].map((path) => import(path)),
-      );
+    const { fit, estimate, memory, report } = await page.evaluate(async (device) => {
+      const [{ Cresset }, { session }] = await Promise.all(['/cresset.js', '/page/session.js'].map((path) => import(path)));
       const fit = await Cresset.probe('default', { device });
-      const { nLayers: layers, dModel: width, nHeads: heads, nKvHeads: kvHeads, headDim: headWidth, dFfn: hidden, vocabulary } = fit.shape;
-      const tested = estimate(await measureDevice(), { layers, width, heads, kvHeads, headWidth, hidden, vocabulary }, fit.quantization);
-      return { fit, tested, memory: session.engine.info.memory, report: await session.engine.bench({ prompt: 8, generate: 32, repeat: 2 }) };
+      const { models } = await Cresset.estimate([fit], { device });
+      return { fit, estimate: models[0], memory: session.engine.info.memory, report: await session.engine.bench({ prompt: 8, generate: 32, repeat: 2 }) };
     }, device);
+    const tested = estimate.estimatedTokensPerSecond;
     assert.equal(fit.device.backend, device);
     for (const speed of [fit.estimatedTokensPerSecond, tested, report.decode_tokens_per_s]) assert.ok(Number.isFinite(speed) && speed > 0, `${speed} tokens/s`);
     assert.ok(Math.abs(fit.deviceBytes / memory.total - 1) < 0.1, `${fit.deviceBytes} bytes said, ${memory.total} taken`);
+    assert.ok(Math.abs(estimate.deviceBytes / fit.deviceBytes - 1) < 0.1, `${estimate.deviceBytes} bytes estimated, ${fit.deviceBytes} said`);
     const ratio = (speed) => (report.decode_tokens_per_s / speed).toFixed(2);
     t.diagnostic(
-      `${device}: ${report.decode_tokens_per_s.toFixed(1)} tokens/s; of the probe's estimate ${ratio(fit.estimatedTokensPerSecond)}, of the speed test's ${ratio(tested)}`,
+      `${device}: ${report.decode_tokens_per_s.toFixed(1)} tokens/s; of the probe's estimate ${ratio(fit.estimatedTokensPerSecond)}, of the catalogue's ${ratio(tested)}`,
     );
     assert.deepEqual(page.problems, []);
   });
@@ -102,11 +100,6 @@ for (const device of DEVICES) {
   test(`${device}: what is too large, or of a kind that is not known, says so`, async (t) => {
     const page = await open(device);
     t.after(() => page.context().close());
-    const { head, size } = await page.evaluate(async (shape) => {
-      const { bytes, dataBytes } = (await import('/page/models/speed-test.js')).header(shape, 'q8_0');
-      return { head: [...new Uint8Array(await bytes.arrayBuffer())], size: bytes.size + dataBytes };
-    }, LARGE);
-    large = { head: Buffer.from(head), size };
     const asked = server.requests.length;
     const card = await look(page, 'large.gguf');
     assert.match(card, /4\.9 GB on the device/);
@@ -121,35 +114,6 @@ for (const device of DEVICES) {
     assert.match(foreign, /nomad.*Does not run here It is of a kind that does not run here yet\./);
     assert.doesNotMatch(foreign, /Get ·|tokens\/s/);
     assert.deepEqual(page.problems, []);
-  });
-
-  test(`${device}: a row of the catalogue is judged as the engine judges a file of its shape`, async (t) => {
-    const page = await open(device);
-    t.after(() => page.context().close());
-    const verdicts = await page.evaluate(
-      async (rows) => {
-        const [{ Cresset }, { session }, { judge, judgeFile, thisDevice }, { measureDevice, speedTestFile }] = await Promise.all(
-          ['/cresset.js', '/page/session.js', '/page/models/verdict.js', '/page/models/speed-test.js'].map((path) => import(path)),
-        );
-        const [measure, here] = [await measureDevice(), { ...thisDevice(), contextLength: 256 }];
-        const verdicts = [];
-        for (const row of rows) {
-          const file = speedTestFile(row.shape, row.quantization);
-          const fit = await Cresset.probe(file, { device: session.device });
-          verdicts.push({ name: row.name, problem: fit.reason, row: judge({ ...row, downloadBytes: file.size }, measure, here), file: judgeFile(fit, here) });
-        }
-        return verdicts;
-      },
-      ROWS.filter(({ quantization, shape }) => (quantization === 'q8_0' || quantization === 'q4_k') && shape.width % 256 === 0 && shape.hidden % 256 === 0),
-    );
-    assert.ok(verdicts.length >= 10, `${verdicts.length} rows`);
-    // Whether it is slow depends on what else the machine does.
-    const calm = ({ kind, reason }) => (kind === 'slow' ? ['fits', null] : [kind, reason]);
-    for (const { name, problem, row, file } of verdicts) {
-      assert.deepEqual(calm(row), calm(file), `${name}: ${problem}`);
-      assert.ok(Math.abs(row.deviceBytes / file.deviceBytes - 1) < 0.1, `${name}: ${row.deviceBytes} and ${file.deviceBytes} bytes`);
-      assert.ok(row.speed > 0 && Number.isFinite(row.speed), name);
-    }
   });
 }
 

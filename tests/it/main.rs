@@ -17,6 +17,7 @@ mod chat_fallback;
 mod convert;
 mod encoders;
 mod engine;
+mod estimate;
 mod floors;
 mod fuzz_files;
 mod fuzz_tokenizer;

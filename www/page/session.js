@@ -78,7 +78,7 @@ class Session extends EventTarget {
     const previous = { model: this.model, label: this.label };
     let replaces = false;
     if (this.engine || check) {
-      const fit = await Cresset.probe(model, { ...this.#settings(), signal: options.signal });
+      const fit = await Cresset.probe(model, { ...this.settings(), signal: options.signal });
       if (!fit.fits) {
         const { code, message, details } = fit.errors[0];
         throw new CressetError(code, `this model does not run here: ${message}`, details);
@@ -105,7 +105,7 @@ class Session extends EventTarget {
       if (this.loading) this.loading.status = progress.status;
       this.dispatchEvent(new CustomEvent('progress', { detail: progress }));
     };
-    const engine = await Cresset.load(model, { ...this.#settings(), ...options, signal, onProgress });
+    const engine = await Cresset.load(model, { ...this.settings(), ...options, signal, onProgress });
     if (signal.aborted) {
       await engine.unload();
       throw new CressetError('ABORTED', 'the load was cancelled');
@@ -122,7 +122,8 @@ class Session extends EventTarget {
     await this.forget();
   }
 
-  #settings() {
+  /** What every load asks for. */
+  settings() {
     return { device: this.device, ...(this.contextLength ? { contextLength: this.contextLength } : {}) };
   }
 

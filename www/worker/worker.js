@@ -28,6 +28,11 @@ const methods = {
     return JSON.parse(await readingFrom(files, (readable) => probe(readable, options.engine)));
   },
 
+  async estimate({ request, options }) {
+    const { estimate } = await wasm(options);
+    return JSON.parse(await estimate(request, options.engine));
+  },
+
   async measure({ source, options }, report, { signal }) {
     const access = accessTo(source, options, report, signal);
     const surveyed = await survey(await find(source, options, access), access);

@@ -76,6 +76,21 @@ export async function probe(files, optionsJson) {
   });
 }
 
+export async function estimate(requestJson, optionsJson) {
+  const device = JSON.parse(optionsJson).device === 'cpu' ? CPU : DEVICE;
+  const models = JSON.parse(requestJson).models.map(({ shape, downloadBytes }) => {
+    const obstacle = device === CPU && downloadBytes > 3 * 2 ** 30 ? tooLarge(CPU) : null;
+    return {
+      fits: obstacle === null,
+      ...(obstacle ? { reason: obstacle.message, problems: [obstacle.message], errors: [obstacle] } : {}),
+      contextLength: Math.min(shape.context, 4096),
+      deviceBytes: downloadBytes + 4_000_000,
+      estimatedTokensPerSecond: obstacle ? null : 140,
+    };
+  });
+  return JSON.stringify({ device, paces: { q8_0: { weight: 1.7e-11, dispatch: 6e-6 } }, models });
+}
+
 export class Engine {
   static async load(files, optionsJson, onProgress) {
     const options = JSON.parse(optionsJson);

@@ -25,13 +25,17 @@ import type {
   Engine,
   EngineInfo,
   ErrorCode,
+  Estimate,
   FinishReason,
   Fit,
   KernelTime,
+  KnownModel,
   LoadOptions,
   Measure,
+  Measured,
   MemoryLimit,
   Model,
+  ModelShape,
   NoGpu,
   Obstacle,
   ObstacleCode,
@@ -60,6 +64,16 @@ export async function loading(file: Blob, list: FileList, bytes: ArrayBuffer): P
   const adapters: AdapterSource[] = ['hf:owner/adapter', new URL('https://example.org/lora/'), file, [file], list, bytes, new DataView(bytes)];
   const options: LoadOptions = { ...probing, onProgress: progress, integrity: 'sha256-…', adapter: adapters[0] };
   fitting(await Cresset.probe(models[0], probing));
+  estimating(
+    await Cresset.estimate([{ shape: SHAPE, quantization: 'q8_0', downloadBytes: 1e8 }], {
+      signal,
+      device: 'cpu',
+      contextLength: 256,
+      kv: 'f16',
+      threads: 2,
+      measured: null,
+    }),
+  );
   measuring(await Cresset.measure(models[0], { signal, cache: false }));
   await Cresset.load('default');
   return Cresset.load(models[1], options);
@@ -90,6 +104,7 @@ function fitting({
   deviceBytes,
   estimatedTokensPerSecond,
   pace,
+  shape,
   device,
 }: Fit): void {
   is<boolean>(fits);
@@ -102,7 +117,26 @@ function fitting({
   is<number | null>(estimatedTokensPerSecond);
   errors?.forEach(obstacle);
   facts(device);
+  if (shape) {
+    const known: KnownModel = { shape, quantization, downloadBytes };
+    const { dModel, nLayers, nHeads, nKvHeads, headDim, dFfn, vocabulary, context }: ModelShape = known.shape;
+    is<number>(dModel, nLayers, nHeads, nKvHeads, headDim, dFfn, vocabulary, context);
+  }
 }
+
+function estimating({ models, ...measured }: Measured & { models: Estimate[] }): void {
+  const { device, paces }: Measured = measured;
+  facts(device);
+  is<number>(paces.q8_0.weight, paces.q8_0.dispatch);
+  for (const { fits, reason, problems, errors, contextLength, deviceBytes, estimatedTokensPerSecond } of models) {
+    is<boolean>(fits);
+    is<string | undefined>(reason, problems?.[0], errors?.[0].message);
+    is<number | undefined>(contextLength, deviceBytes);
+    is<number | null>(estimatedTokensPerSecond);
+  }
+}
+
+const SHAPE: ModelShape = { dModel: 64, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 16, dFfn: 256, vocabulary: 512, context: 256 };
 
 function obstacle({ code, message, details }: Obstacle): void {
   is<ObstacleCode>(code);

@@ -8,7 +8,7 @@ import { engineWords, problemCard } from '../problems.js';
 import { session } from '../session.js';
 import { t } from '../text.js';
 import { shortName } from './catalogue.js';
-import { judgeFile, thisDevice } from './verdict.js';
+import { judge, thisDevice } from './verdict.js';
 import { verdictLine } from './rows.js';
 
 let looking = null;
@@ -20,7 +20,7 @@ export async function lookAt(address, host) {
   const { signal } = looking;
   host.replaceChildren(element('p', { class: 'hint', text: 'address.looking' }));
   try {
-    const fit = await Cresset.probe(address, { signal, device: session.device, ...(session.contextLength ? { contextLength: session.contextLength } : {}) });
+    const fit = await Cresset.probe(address, { signal, ...session.settings() });
     host.replaceChildren(verdictCard(fit, address));
   } catch (error) {
     if (error.code !== 'ABORTED') host.replaceChildren(problemCard(error, { subject: shortName(address) }));
@@ -45,7 +45,7 @@ function verdictCard(fit, address) {
         .filter(Boolean)
         .join(' · '),
     }),
-    verdictLine(judgeFile(fit, thisDevice())),
+    verdictLine(judge(fit, thisDevice())),
     fit.fits ? null : engineWords(fit.problems),
     fit.fits
       ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) })

@@ -4,11 +4,10 @@ import { load } from '../downloads.js';
 import { element } from '../dom.js';
 import { languageOf } from '../../chat/locale.js';
 import { bytes, rate } from '../format.js';
-import { session } from '../session.js';
 import { currentLanguage, t } from '../text.js';
 import { catalogue, integrityOf } from './catalogue.js';
-import { judge, thisDevice } from './verdict.js';
-import { measureDevice } from './speed-test.js';
+import { estimates } from './estimates.js';
+import { judgeRow, thisDevice } from './verdict.js';
 
 const KINDS = [
   { name: 'quick', most: 4.5e8, speed: 0 },
@@ -20,18 +19,18 @@ const KINDS = [
 export async function suggestions() {
   const host = element('div', { class: 'suggestions' });
   const rows = await catalogue();
-  const show = (measure) => host.replaceChildren(...choose(rows, measure, languageOf(currentLanguage())).map(card));
+  const show = (known) => host.replaceChildren(...choose(rows, known, languageOf(currentLanguage())).map(card));
   show(null);
-  measureDevice().then(show);
+  estimates().then(show);
   return host;
 }
 
 /** The largest chat model of each kind that fits and is fast enough. @returns {{ kind: string, row: object, verdict: object }[]} */
-export function choose(rows, measure, language) {
-  const here = globalThis.navigator ? thisDevice(session.contextLength) : {};
+export function choose(rows, known, language) {
+  const here = globalThis.navigator ? thisDevice() : {};
   const able = rows
     .filter(({ tasks, languages }) => tasks.includes('chat') && (languages.includes(language) || languages.includes('many')))
-    .map((row) => ({ row, verdict: judge(row, measure, here) }))
+    .map((row) => ({ row, verdict: judgeRow(row, known?.get(row.model), here) }))
     .filter(({ verdict }) => verdict.kind === 'fits')
     .sort((a, b) => b.row.parameters - a.row.parameters);
   const chosen = [];

@@ -1,11 +1,7 @@
-// Whether a model of the catalogue runs here, why not, what it takes and how fast it will be: from its row and this
-// device's measure, before anything is downloaded; of a file whose header was read, from `Cresset.probe`.
+// Whether a model runs here, why not, and how well: from what the engine says of its file or of its row in the catalogue.
 
 import { whyNot } from '../reasons.js';
-import { estimate } from './speed-test.js';
 
-const DEFAULT_CONTEXT = 4096;
-const CPU_MOST = 3 * 2 ** 30; // what a page has for a model on the processor
 const PHONE_MOST = 1.2e9;
 const SLOW = 2; // tokens a second
 const SHARE = 0.6; // of the memory a browser admits to
@@ -19,37 +15,25 @@ const SHARE = 0.6; // of the memory a browser admits to
  */
 
 /**
- * What is to be known of this device.
- * @typedef {{ contextLength?: number | null, memory?: number, phone?: boolean }} Here   `memory`: gigabytes, as the browser says
+ * What the browser says of this device. `memory`: gigabytes
+ * @typedef {{ memory?: number, phone?: boolean }} Here
  */
 
 /**
- * @param {any} row   of hub.json
- * @param {import('./speed-test.js').Measure | null} measure
+ * @param {import('../../cresset.js').Estimate & { downloadBytes: number }} fit   of a file, or of a row of hub.json
  * @param {Here} here
  * @returns {Verdict}
  */
-export function judge(row, measure, here = {}) {
-  const deviceBytes = bytesOnDevice(row, here.contextLength ?? DEFAULT_CONTEXT);
-  const speed = estimate(measure, row.shape, row.quantization);
-  const verdict = (kind, reason) => ({ kind, reason, deviceBytes, speed });
-  if (measure?.device.backend === 'cpu' && deviceBytes > CPU_MOST) return verdict('no', 'verdict.why.cpu');
-  const widest = 4 * Math.max(row.shape.width, row.shape.hidden);
-  if (widest > (measure?.device.limits?.maxBindingBytes ?? Infinity)) return verdict('no', 'verdict.why.binding');
-  return verdict(...comfort(deviceBytes, speed, here));
-}
-
-/**
- * The same of a file that was looked at.
- * @param {import('../../cresset.js').Fit} fit
- * @param {Here} here
- * @returns {Verdict}
- */
-export function judgeFile(fit, here = {}) {
+export function judge(fit, here = {}) {
   const { deviceBytes = fit.downloadBytes, estimatedTokensPerSecond: speed } = fit;
-  /** @type {[any, string | null]} */
+  /** @type {[Verdict['kind'], string | null]} */
   const [kind, reason] = fit.fits ? comfort(deviceBytes, speed, here) : ['no', whyNot(fit.errors[0])];
   return { kind, reason, deviceBytes, speed };
+}
+
+/** The same of a row before the device was measured: as if nothing stood in its way, on a graphics card. */
+export function judgeRow(row, estimate, here) {
+  return judge({ ...row, ...(estimate ?? { fits: true, estimatedTokensPerSecond: null }) }, here);
 }
 
 /** How well what runs here will run: what kind of verdict, and why. @param {number} deviceBytes @param {number | null} speed @param {Here} here @returns {[Verdict['kind'], string | null]} */
@@ -60,15 +44,7 @@ function comfort(deviceBytes, speed, { memory, phone }) {
   return ['fits', null];
 }
 
-/** Weights as in the file, the KV cache, room to work in. */
-export function bytesOnDevice({ downloadBytes, contextLength: most, shape }, contextLength) {
-  const { layers, kvHeads, headWidth, width, hidden, vocabulary } = shape;
-  const cache = 2 * layers * kvHeads * headWidth * 2 * Math.min(contextLength, most);
-  const work = 64 * 4 * vocabulary + 256 * 4 * (6 * width + 3 * hidden);
-  return Math.round(downloadBytes * 1.02 + cache + work);
-}
-
-/** What the browser says about this device's memory and kind. */
-export function thisDevice(contextLength) {
-  return { contextLength, memory: navigator.deviceMemory, phone: navigator.userAgentData?.mobile ?? /Android|iPhone|iPad/.test(navigator.userAgent) };
+/** @returns {Here} */
+export function thisDevice() {
+  return { memory: navigator.deviceMemory, phone: navigator.userAgentData?.mobile ?? /Android|iPhone|iPad/.test(navigator.userAgent) };
 }

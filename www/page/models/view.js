@@ -13,16 +13,16 @@ import { lookAt } from './address.js';
 import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';
 import { loadFiles } from './drop.js';
 import { catalogueRow, facts, storedRow, transferRow } from './rows.js';
-import { judge, thisDevice } from './verdict.js';
-import { forgetMeasure, measureDevice } from './speed-test.js';
+import { estimates, situation } from './estimates.js';
+import { judgeRow, thisDevice } from './verdict.js';
 
 /** @param {HTMLElement} section @returns {Promise<import('../router.js').View>} */
 export async function createModels(section) {
   const rows = await catalogue();
   build(section, rows);
-  let measure = null;
-  let measured = session.device;
-  let asked = false; // for a measure that data saving held back
+  let known = null; // estimates by model
+  let knownFor = situation();
+  let insists = false; // on a measure that data saving held back
   let failed = false; // the last measure
   let stored = [];
   let transferRows = [];
@@ -31,12 +31,12 @@ export async function createModels(section) {
   const isCurrent = (model) => session.engine && (session.model === model || (session.model === 'default' && Cresset.models[0]?.id === model));
 
   function showCatalogue() {
-    const here = thisDevice(session.contextLength);
+    const here = thisDevice();
     const busy = session.loading !== null;
     const shown = matching(rows, filter());
     byId('catalogue').replaceChildren(
       ...shown.map((row) =>
-        catalogueRow(row, judge(row, measure, here), {
+        catalogueRow(row, judgeRow(row, known?.get(row.model), here), {
           stored: stored.some(({ model }) => model === row.model),
           current: isCurrent(row.model),
           busy: busy && session.loading.model === row.model,
@@ -44,8 +44,8 @@ export async function createModels(section) {
       ),
     );
     byId('catalogue-none').hidden = shown.length > 0;
-    const held = !measure && !asked && !mayFetch();
-    byId('catalogue-measure').textContent = t(measure ? 'models.measured' : held ? 'models.unmeasured' : failed ? 'models.unmeasurable' : 'models.measuring');
+    const held = !known && !insists && !mayFetch();
+    byId('catalogue-measure').textContent = t(known ? 'models.measured' : held ? 'models.unmeasured' : failed ? 'models.unmeasurable' : 'models.measuring');
     byId('measure').hidden = !held && !failed;
     say(byId('measure'), 'text', held ? 'models.measure' : 'models.measureAgain');
   }
@@ -106,11 +106,10 @@ export async function createModels(section) {
   }
 
   async function measureHere() {
-    if (measured !== session.device) forgetMeasure();
-    measured = session.device;
-    const held = !asked && !mayFetch();
-    measure = await measureDevice({ asked });
-    failed = !measure && !held;
+    knownFor = situation();
+    const held = !insists && !mayFetch();
+    known = await estimates({ insists });
+    failed = !known && !held;
     showCatalogue();
   }
 
@@ -120,13 +119,13 @@ export async function createModels(section) {
       if (!section.hidden) measureHere();
     });
 
-  let known = '';
+  let lastShown = '';
   session.addEventListener('change', () => {
-    const now = [session.engine?.info.model.name, session.label, session.loading?.label, session.device].join();
-    if (now === known || section.hidden) return;
-    known = now;
+    const now = [session.engine?.info.model.name, session.label, session.loading?.label, situation()].join();
+    if (now === lastShown || section.hidden) return;
+    lastShown = now;
     refresh();
-    if (measured !== session.device) measureHere();
+    if (knownFor !== situation()) measureHere();
   });
   downloads.addEventListener('change', () => {
     if (!section.hidden) showTransfers();
@@ -140,7 +139,7 @@ export async function createModels(section) {
   });
   for (const id of ['filter-task', 'filter-size', 'filter-maker']) byId(id).addEventListener('change', showCatalogue);
   byId('measure').addEventListener('click', () => {
-    asked = true;
+    insists = true;
     failed = false;
     showCatalogue();
     measureHere();

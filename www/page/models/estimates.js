@@ -1,0 +1,56 @@
+// What the models of the catalogue take here and how fast they run, before anything is downloaded: the engine measures the
+// device, once for each choice of device and context, and says of each row what it would say of the file.
+
+import { Cresset } from '../../cresset.js';
+import { memory } from '../dom.js';
+import { mayFetch } from '../save-data.js';
+import { session } from '../session.js';
+import { catalogue } from './catalogue.js';
+
+// So long it waits for the page's model to be loaded, and for an answer to end.
+const QUIET_MS = 10_000;
+
+/** @typedef {import('../../cresset.js').Estimate} Estimate */
+
+/** The question that was asked last. @type {{ key: string | null, answer: Promise<Map<string, Estimate> | null> }} */
+let asked = nothing();
+
+/** What the estimates are for: the device, and the context that models are to have. */
+export const situation = () => JSON.stringify([session.device, session.contextLength]);
+
+/**
+ * By the row's `model`; null where the device could not be measured. That takes the engine: where data is to be saved it
+ * is not fetched for this, unless the visitor `insists`, and what an earlier visit was told has to do.
+ * @param {{ insists?: boolean }} [options]
+ * @returns {Promise<Map<string, Estimate> | null>}
+ */
+export async function estimates({ insists = false } = {}) {
+  const key = situation();
+  const kept = memory.get(KEPT);
+  if (asked.key !== key) {
+    if (!insists && !mayFetch()) return kept?.key === key ? new Map(kept.models) : null;
+    asked = { key, answer: ask(key, kept).catch(() => null) };
+  }
+  const mine = asked;
+  const answer = await mine.answer;
+  // What failed may work the next time.
+  if (!answer && asked === mine) asked = nothing();
+  return answer;
+}
+
+const KEPT = 'estimates';
+
+function nothing() {
+  return { key: null, answer: Promise.resolve(null) };
+}
+
+async function ask(key, kept) {
+  const rows = await catalogue();
+  // Measuring disturbs what runs, and is disturbed by it.
+  if (kept?.key !== key) await session.quiet(QUIET_MS);
+  const { models, ...measured } = await Cresset.estimate(rows, { ...session.settings(), measured: kept?.measured });
+  /** @type {[string, Estimate][]} */
+  const byModel = models.map((estimate, i) => [rows[i].model, estimate]);
+  memory.set(KEPT, { key, measured, models: byModel });
+  return new Map(byModel);
+}
