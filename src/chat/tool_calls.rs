@@ -94,7 +94,7 @@ enum State {
 }
 
 /// What to do next.
-enum Step {
+enum Next {
     Again,
     /// The text so far does not tell.
     Wait,
@@ -117,7 +117,7 @@ impl ToolCallParser {
     pub fn push(&mut self, text: &str) -> Found {
         self.held.push_str(text);
         let mut found = Found::default();
-        while let Step::Again = self.step(&mut found) {}
+        while let Next::Again = self.step(&mut found) {}
         self.any_calls |= !found.calls.is_empty();
         found
     }
@@ -137,19 +137,19 @@ impl ToolCallParser {
         if over { String::new() } else { rest }
     }
 
-    fn step(&mut self, found: &mut Found) -> Step {
+    fn step(&mut self, found: &mut Found) -> Next {
         match self.state {
             State::Text => self.text(found),
             State::Thought(end) => match self.held.find(end) {
                 Some(at) => {
                     self.show(at + end.len(), found);
                     (self.state, self.at_start) = (State::Text, true);
-                    Step::Again
+                    Next::Again
                 }
                 None => {
                     let keep = prefix_at_end(&self.held, end);
                     self.show(self.held.len() - keep, found);
-                    Step::Wait
+                    Next::Wait
                 }
             },
             State::Block { .. } => self.block(found),
@@ -162,11 +162,11 @@ impl ToolCallParser {
         found.text.extend(self.held.drain(..n));
     }
 
-    fn text(&mut self, found: &mut Found) -> Step {
+    fn text(&mut self, found: &mut Found) -> Next {
         if self.at_start && !self.tools.is_empty() && self.held.trim_start().starts_with('{') {
             let at = self.held.len() - self.held.trim_start().len();
             self.state = State::Block { format: &BARE, calls: 0, at, value: None };
-            return Step::Again;
+            return Next::Again;
         }
         let formats = FORMATS.iter().filter_map(|format| Some((self.held.find(format.open)?, format)));
         let call = formats.min_by_key(|(at, _)| *at);
@@ -180,7 +180,7 @@ impl ToolCallParser {
                 self.show(words, found);
                 self.held.drain(..at - words);
                 self.state = State::Block { format, calls: 0, at: format.open.len(), value: None };
-                Step::Again
+                Next::Again
             }
             (None, None) => {
                 let openings = FORMATS.iter().map(|f| f.open).chain(THOUGHTS.iter().map(|(open, _)| *open));
@@ -188,18 +188,18 @@ impl ToolCallParser {
                 let words = self.held[..self.held.len() - keep].trim_end().len();
                 let most = self.held.floor_char_boundary((self.held.len() - keep).saturating_sub(MAX_HELD));
                 self.show(words.max(most), found);
-                Step::Wait
+                Next::Wait
             }
         }
     }
 
-    fn think(&mut self, end: usize, close: &'static str, found: &mut Found) -> Step {
+    fn think(&mut self, end: usize, close: &'static str, found: &mut Found) -> Next {
         self.show(end, found);
         self.state = State::Thought(close);
-        Step::Again
+        Next::Again
     }
 
-    fn block(&mut self, found: &mut Found) -> Step {
+    fn block(&mut self, found: &mut Found) -> Next {
         let State::Block { format, calls, at, value } = &mut self.state else { unreachable!("asked for in a block") };
         let opening = format.open.len();
         if value.is_none() {
@@ -207,39 +207,39 @@ impl ToolCallParser {
             *at = self.held.len() - self.held[*at..].trim_start_matches(between).len();
             *value = match begin(&self.held[*at..], format, *calls) {
                 Begin::Value(name, start) => Some(JsonValue::at(*at + start, name)),
-                Begin::Wait => return Step::Wait,
+                Begin::Wait => return Next::Wait,
                 Begin::Close(n) => {
                     self.held.drain(..*at + n);
                     self.state = State::Text;
-                    return Step::Again;
+                    return Next::Again;
                 }
                 Begin::Nothing if *calls > 0 => {
                     self.state = State::Text;
-                    return Step::Again;
+                    return Next::Again;
                 }
                 Begin::Nothing => return self.no_call(opening, found),
             };
         }
         let Some(json) = value else { unreachable!("it has just been set") };
-        let Some(end) = json.end(&self.held) else { return Step::Wait };
+        let Some(end) = json.end(&self.held) else { return Next::Wait };
         match json.calls(&self.held[json.start..end]) {
             Some(new) if !std::ptr::eq(*format, &BARE) || new.iter().all(|call| self.tools.contains(&call.name)) => {
                 *calls += 1;
                 (*at, *value) = (0, None);
                 found.calls.extend(new);
                 self.held.drain(..end);
-                Step::Again
+                Next::Again
             }
             _ => self.no_call(end, found),
         }
     }
 
     /// The first `n` held bytes are text, though they looked like a call.
-    fn no_call(&mut self, n: usize, found: &mut Found) -> Step {
+    fn no_call(&mut self, n: usize, found: &mut Found) -> Next {
         self.state = State::Text;
         self.show(n, found);
         self.at_start = false;
-        Step::Again
+        Next::Again
     }
 }
 

@@ -3,7 +3,7 @@
 use super::buffers::{BufferId, Memory, Usage};
 use super::common::{Common, Counters, Ticket};
 use super::cpu::Cpu;
-use super::gpu::{self, Gpu, Simulation};
+use super::gpu::{self, Gpu};
 use super::info::{DeviceInfo, NoGpu};
 use super::plan::Plan;
 use super::tuning::Tuning;
@@ -155,21 +155,6 @@ impl Device {
         match self {
             Device::Gpu(gpu) => gpu.is_lost(),
             Device::Cpu(_) => false,
-        }
-    }
-
-    /// Ends the device when it is called, in the middle of a run too, as a driver's reset does: for tests.
-    pub fn killer(&self) -> Box<dyn Fn()> {
-        match self {
-            Device::Gpu(gpu) => gpu.killer(),
-            Device::Cpu(_) => Box::new(|| ()),
-        }
-    }
-
-    /// Makes submits seem to take other times than they do: for tests.
-    pub fn simulate(&mut self, simulation: Simulation) {
-        if let Device::Gpu(gpu) = self {
-            gpu.simulate(simulation);
         }
     }
 

@@ -56,7 +56,7 @@ pub struct Gpu {
     next: Cell<usize>,
     /// When the last run that was waited for had ended.
     ended: Cell<Option<Instant>>,
-    simulation: Option<Simulation>,
+    pub simulation: Option<Simulation>,
     failure: Arc<Mutex<Option<Error>>>,
     /// Open from an allocation until the next [`Gpu::check`]: out of memory is an error, not a lost device.
     allocations: RefCell<Option<wgpu::ErrorScopeGuard>>,
@@ -190,15 +190,6 @@ impl Gpu {
 
     pub fn is_lost(&self) -> bool {
         matches!(*self.failure.lock().expect("no panic while held"), Some(Error::DeviceLost { .. }))
-    }
-
-    pub fn killer(&self) -> Box<dyn Fn()> {
-        let device = self.core.device.clone();
-        Box::new(move || device.destroy())
-    }
-
-    pub fn simulate(&mut self, simulation: Simulation) {
-        self.simulation = Some(simulation);
     }
 
     pub fn begin_compile(&self, plan: Plan) -> Compiling {

@@ -26,6 +26,7 @@ mod cpu;
 mod direct3d;
 mod edits;
 mod executor;
+pub mod faults;
 mod gpu;
 mod gpu_core;
 mod info;
@@ -53,7 +54,7 @@ pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
 pub use cresset_numerics::KvFormat;
 pub use edits::{Edits, EditsLayout, FORBIDDEN};
 pub use executor::{Compiled, Compiling, Device, YieldNow};
-pub use gpu::Simulation;
+
 pub use info::{DeviceInfo, NoGpu};
 pub(crate) use kernel::kernel;
 pub use kernel::{Access, Features, Kernel, Options, Twin};
@@ -66,7 +67,7 @@ pub use plan::{Plan, Step};
 pub use profile::{KernelTime, profile};
 pub(crate) use shared::piece;
 pub use timer::{LIMIT, TARGET};
-pub use tuning::{Candidates, MatmulShape, MatvecShape, Numbers, PACKED_DOT, Reduce, Tuning};
+pub use tuning::{Candidates, MatmulShape, MatvecShape, PACKED_DOT, Reduce, TileFormat, Tuning};
 pub use unpack_f16::UnpackF16;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use web::message;

@@ -18,7 +18,7 @@ pub struct MatvecShape {
     pub outputs: u32,
     /// How lanes add up.
     pub reduce: Reduce,
-    /// Quantised weights stay codes, and x is rounded to 8 bits: see [`Numbers::Packed`].
+    /// Quantised weights stay codes, and x is rounded to 8 bits: see [`TileFormat::Packed`].
     pub packed: bool,
 }
 
@@ -40,13 +40,13 @@ pub struct MatmulShape {
     /// Rows of each thread: 4 or 8.
     pub tall: u32,
     /// What tiles hold.
-    pub numbers: Numbers,
+    pub numbers: TileFormat,
 }
 
 /// What tiles hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Numbers {
+pub enum TileFormat {
     /// Exact, on every device.
     F32,
     /// Needs the feature `shader-f16`.
@@ -76,7 +76,7 @@ impl Tuning {
             false => MatvecShape { lanes: 16, outputs: 4, reduce: Reduce::Workgroup, packed: false },
         };
         let least_groups = if software { 4 } else { 64 };
-        let matmul = MatmulShape { tall: 4, numbers: Numbers::F32 };
+        let matmul = MatmulShape { tall: 4, numbers: TileFormat::F32 };
         Tuning { matvec, least_groups, matmul, unpack_f16: UnpackF16::Native }
     }
 }
@@ -101,12 +101,12 @@ impl Candidates {
         if has("subgroups") {
             matvec.extend(subgroup_lanes(info).map(|lanes| shape(lanes, Reduce::Subgroup)));
         }
-        let mut numbers = vec![Numbers::F32];
+        let mut numbers = vec![TileFormat::F32];
         if has("shader-f16") {
-            numbers.push(Numbers::F16);
+            numbers.push(TileFormat::F16);
         }
         if has(PACKED_DOT) && format.is_quantized() {
-            numbers.push(Numbers::Packed);
+            numbers.push(TileFormat::Packed);
             matvec.extend(matvec.clone().into_iter().map(|shape| MatvecShape { packed: true, ..shape }));
         }
         let tall = |numbers| [4, 8].map(|tall| MatmulShape { tall, numbers });
@@ -139,9 +139,9 @@ impl fmt::Display for MatvecShape {
 impl fmt::Display for MatmulShape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let numbers = match self.numbers {
-            Numbers::F32 => "f32",
-            Numbers::F16 => "f16",
-            Numbers::Packed => "packed",
+            TileFormat::F32 => "f32",
+            TileFormat::F16 => "f16",
+            TileFormat::Packed => "packed",
         };
         write!(f, "{numbers} ×{}", self.tall)
     }

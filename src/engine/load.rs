@@ -13,7 +13,7 @@ use crate::models::{self, Architecture, Model};
 use crate::ops::threads;
 use crate::select::{LoadOptions, LoadProgress, Verdict, proven_device};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, Kind};
+use crate::weights::{Checkpoint, FileFormat};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -155,7 +155,7 @@ pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
 pub(super) fn tokenizer(checkpoint: &Checkpoint, shape: &Shape) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::from_checkpoint(checkpoint)?;
     match &tokenizer {
-        Some(t) if checkpoint.kind() != Kind::Safetensors && t.vocab_size() > shape.vocabulary => {
+        Some(t) if checkpoint.file_format() != FileFormat::Safetensors && t.vocab_size() > shape.vocabulary => {
             let (ids, rows) = (t.vocab_size(), shape.vocabulary);
             Err(Error::format(
                 checkpoint.name(),

@@ -10,7 +10,7 @@ use crate::quant::Format;
 use crate::select::LoadOptions;
 use crate::select::estimate::{self, Pace};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, Kind};
+use crate::weights::{Checkpoint, FileFormat};
 use serde_json::{Value, json};
 
 /// Codes of what may stand in a model's way. An error of another says nothing about the model.
@@ -37,9 +37,9 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         return Err(problems.swap_remove(at));
     }
     let mut answer = json!({
-        "format": match checkpoint.kind() {
-            Kind::Gguf { version } => format!("GGUF v{version}"),
-            Kind::Safetensors => "safetensors".to_string(),
+        "format": match checkpoint.file_format() {
+            FileFormat::Gguf { version } => format!("GGUF v{version}"),
+            FileFormat::Safetensors => "safetensors".to_string(),
         },
         "architecture": architecture.map(|a| a.family.name).or(models::architecture_name(checkpoint).ok().flatten()),
         "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),

@@ -2,7 +2,7 @@
 
 use super::adapters::AdapterId;
 use super::pages::Pages;
-use super::plans::{CHUNKS, Head, LOGIT_ROWS, MOST_ROWS};
+use super::plans::{CHUNKS, LOGIT_ROWS, MOST_ROWS, Output};
 use super::request::{Outcome, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::scheduler::{Scheduler, check_prompt};
@@ -82,14 +82,14 @@ impl Generator {
     /// # Errors
     /// `OUT_OF_MEMORY`.
     pub fn begin_warm_up(&mut self) -> Result<()> {
-        let head = Head::Sample { penalties: false };
+        let output = Output::Sample { penalties: false };
         for rows in [MOST_ROWS, CHUNKS[0]] {
-            let batch = batch_of(0, &vec![0; rows], vec![rows as u32 - 1], head, self.adapter);
+            let batch = batch_of(0, &vec![0; rows], vec![rows as u32 - 1], output, self.adapter);
             let key = self.runner.key(&self.device, &batch);
             self.runner.begin(&mut self.device, key)?;
         }
         for keys in [1, self.context()] {
-            let key = self.runner.single_key(&self.device, head, self.adapter, keys);
+            let key = self.runner.single_key(&self.device, output, self.adapter, keys);
             self.runner.begin(&mut self.device, key)?;
         }
         Ok(())
@@ -179,13 +179,13 @@ impl Generator {
             let step = if all { rows.min(LOGIT_ROWS) } else { rows };
             let (chunk, others) = rest.split_at(step.min(rest.len()));
             let last = position + chunk.len() == ids.len();
-            let (gather, head): (Vec<u32>, _) = match (all, last) {
-                (true, _) => ((0..chunk.len() as u32).collect(), Head::Logits),
-                (false, true) => (vec![chunk.len() as u32 - 1], Head::Logits),
-                (false, false) => (vec![], Head::None),
+            let (gather, output): (Vec<u32>, _) = match (all, last) {
+                (true, _) => ((0..chunk.len() as u32).collect(), Output::Logits),
+                (false, true) => (vec![chunk.len() as u32 - 1], Output::Logits),
+                (false, false) => (vec![], Output::None),
             };
             let gathered = gather.len();
-            let batch = batch_of(position, chunk, gather, head, self.adapter);
+            let batch = batch_of(position, chunk, gather, output, self.adapter);
             let ticket = self.runner.run(&mut self.device, &batch).await?;
             self.device.wait(ticket).await?;
             let rows = self.runner.read_logits(&self.device, 0, gathered).await?;
@@ -203,11 +203,11 @@ impl Generator {
     pub async fn profile(&mut self, rows: usize, keys: usize) -> Result<Vec<KernelTime>> {
         self.pages.forget();
         self.lend_pages(self.context());
-        let head = Head::Sample { penalties: false };
+        let output = Output::Sample { penalties: false };
         let rows = rows.min(MOST_ROWS);
-        let rows = self.runner.key(&self.device, &batch_of(0, &vec![0; rows], vec![0], head, None)).rows;
+        let rows = self.runner.key(&self.device, &batch_of(0, &vec![0; rows], vec![0], output, None)).rows;
         let first = keys.clamp(rows, self.context()) - rows;
-        let batch = batch_of(first, &vec![0; rows], vec![rows as u32 - 1], head, self.adapter);
+        let batch = batch_of(first, &vec![0; rows], vec![rows as u32 - 1], output, self.adapter);
         let (plan, state) = self.runner.prepare(&mut self.device, &batch)?;
         profile(&self.device, &plan, state).await
     }
@@ -221,8 +221,8 @@ impl Generator {
 }
 
 /// Rows of one sequence in the first slot, from `position` on.
-fn batch_of(position: usize, ids: &[u32], gather: Vec<u32>, head: Head, adapter: Option<AdapterId>) -> Batch {
+fn batch_of(position: usize, ids: &[u32], gather: Vec<u32>, output: Output, adapter: Option<AdapterId>) -> Batch {
     let rows = (position as u32..).zip(ids).map(|(position, &token)| Row { slot: 0, position, token });
     debug_assert!(!ids.contains(&FROM_STATE));
-    Batch { rows: rows.collect(), gather, head, adapter, keys: position + ids.len() }
+    Batch { rows: rows.collect(), gather, output, adapter, keys: position + ids.len() }
 }

@@ -21,7 +21,7 @@ const MOST_CHUNKS: usize = 32;
 
 /// What a plan computes after the last block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Head {
+pub enum Output {
     /// Nothing: the keys and values are what is wanted.
     None,
     /// Logits of the gathered rows, and a token from each; with penalties, the logits are changed before they are ranked.
@@ -38,7 +38,7 @@ pub struct PlanKey {
     /// The most rows that get logits.
     pub logit_rows: usize,
     /// What is computed from them.
-    pub head: Head,
+    pub output: Output,
     /// The adapter whose corrections it applies.
     pub adapter: Option<AdapterId>,
     /// Chunks of keys in the attention of a single row; 1 unless keys are many.
@@ -60,11 +60,11 @@ pub fn plan_rows(prompt: usize, single: usize) -> usize {
 }
 
 /// Logit rows of the plan in which `gathered` of `rows` rows get logits.
-pub fn plan_logit_rows(head: Head, rows: usize, gathered: usize) -> usize {
-    match head {
-        Head::Logits => rows.min(LOGIT_ROWS),
-        Head::None => 1,
-        Head::Sample { .. } => smallest(&SINGLE_ROWS, gathered.max(1)).min(LOGIT_ROWS),
+pub fn plan_logit_rows(output: Output, rows: usize, gathered: usize) -> usize {
+    match output {
+        Output::Logits => rows.min(LOGIT_ROWS),
+        Output::None => 1,
+        Output::Sample { .. } => smallest(&SINGLE_ROWS, gathered.max(1)).min(LOGIT_ROWS),
     }
 }
 
@@ -178,8 +178,8 @@ mod tests {
         assert_eq!(of_prompts, [1, 16, 16, 64, 256, 256]);
         assert_eq!([1, 2, 4, 5, 17].map(|rows| plan_rows(0, rows)), [1, 4, 4, 16, 64]);
         assert_eq!((plan_rows(1, 1), plan_rows(15, 2)), (16, 64));
-        let sampled = Head::Sample { penalties: false };
+        let sampled = Output::Sample { penalties: false };
         assert_eq!([1, 2, 5].map(|n| plan_logit_rows(sampled, 256, n)), [1, 4, 16]);
-        assert_eq!([1, 16, 256].map(|rows| plan_logit_rows(Head::Logits, rows, 1)), [1, 16, 64]);
+        assert_eq!([1, 16, 256].map(|rows| plan_logit_rows(Output::Logits, rows, 1)), [1, 16, 64]);
     }
 }

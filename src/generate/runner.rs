@@ -2,7 +2,7 @@
 
 use super::adapters::{AdapterId, Adapters};
 use super::bits::BitSet;
-use super::plans::{Head, LOGIT_ROWS, MOST_ROWS, PlanKey, Plans, key_chunks, plan_logit_rows, plan_rows};
+use super::plans::{LOGIT_ROWS, MOST_ROWS, Output, PlanKey, Plans, key_chunks, plan_logit_rows, plan_rows};
 use crate::device::{
     BufferId, Compiled, Control, Device, EditsLayout, FROM_STATE, KvFormat, Layout, Pass, Plan, Pool, Row,
     SamplingSlot, Tensor, Ticket, Usage,
@@ -23,7 +23,7 @@ pub struct Batch {
     /// Indices of the rows that get logits.
     pub gather: Vec<u32>,
     /// What is computed from them.
-    pub head: Head,
+    pub output: Output,
     /// The adapter of all rows.
     pub adapter: Option<AdapterId>,
     /// The most keys that a row attends to.
@@ -164,9 +164,9 @@ impl ModelRunner {
     }
 
     /// The plan for a single sampled row that attends to `keys` keys.
-    pub fn single_key(&self, device: &Device, head: Head, adapter: Option<AdapterId>, keys: usize) -> PlanKey {
+    pub fn single_key(&self, device: &Device, output: Output, adapter: Option<AdapterId>, keys: usize) -> PlanKey {
         let row = Row { slot: 0, position: 0, token: FROM_STATE };
-        self.key(device, &Batch { rows: vec![row], gather: vec![0], head, adapter, keys })
+        self.key(device, &Batch { rows: vec![row], gather: vec![0], output, adapter, keys })
     }
 
     /// The plan that runs a batch.
@@ -175,8 +175,8 @@ impl ModelRunner {
         let rows = plan_rows(batch.rows.len() - single, single);
         PlanKey {
             rows,
-            logit_rows: plan_logit_rows(batch.head, rows, batch.gather.len()),
-            head: batch.head,
+            logit_rows: plan_logit_rows(batch.output, rows, batch.gather.len()),
+            output: batch.output,
             adapter: batch.adapter,
             key_chunks: key_chunks(device, rows, batch.keys, self.layout().context),
         }
@@ -210,13 +210,13 @@ impl ModelRunner {
         let mut pass = Pass::new(device, &self.pool, key.rows, self.layout(), io);
         pass.key_chunks = key.key_chunks;
         pass.corrections = self.adapters.corrections(key.adapter);
-        let wanted = match key.head {
-            Head::None => Wanted::Cache,
-            Head::Logits | Head::Sample { penalties: true } => Wanted::Logits(&logits),
-            Head::Sample { penalties: false } => Wanted::TopK(&logits, self.edits),
+        let wanted = match key.output {
+            Output::None => Wanted::Cache,
+            Output::Logits | Output::Sample { penalties: true } => Wanted::Logits(&logits),
+            Output::Sample { penalties: false } => Wanted::TopK(&logits, self.edits),
         };
         let mut ranked = self.model.forward(&mut pass, &self.caches, wanted)?;
-        if let Head::Sample { penalties: true } = key.head {
+        if let Output::Sample { penalties: true } = key.output {
             penalize(&mut pass, &logits);
             ranked = Some(candidates(&mut pass, &logits, self.edits)?);
         }

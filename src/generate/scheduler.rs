@@ -5,7 +5,7 @@
 
 use super::adapters::AdapterId;
 use super::pages::Pages;
-use super::plans::Head;
+use super::plans::Output;
 use super::request::{Finish, Outcome, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::sequence::{Listener, Place, Sequence, SequenceId};
@@ -196,11 +196,11 @@ impl<'g, 'l> Scheduler<'g, 'l> {
             self.runner.set_sampling(self.device, slot, sequence.sampling(), &sequence.request.sampling.logit_bias);
             sequence.place = Some(Place { slot, lease });
             let (adapter, prompt) = (sequence.adapter, sequence.request.prompt.len());
-            let head = Head::Sample { penalties: sequence.request.sampling.has_penalties() };
+            let output = Output::Sample { penalties: sequence.request.sampling.has_penalties() };
             let end = sequence.prompt_tokens() + sequence.most;
             self.served.push(sequence);
             // Before prefill, so that decode starts, and goes on, without a pause.
-            let [first, last] = [prompt, end].map(|keys| self.runner.single_key(self.device, head, adapter, keys));
+            let [first, last] = [prompt, end].map(|keys| self.runner.single_key(self.device, output, adapter, keys));
             self.runner.finish(self.device, first).await?;
             self.runner.begin(self.device, last)?;
         }
@@ -249,8 +249,8 @@ impl<'g, 'l> Scheduler<'g, 'l> {
             self.runner.set_mask(self.device, slot, sequence.allowed(self.runner.vocabulary()));
             sequence.note_draw();
         }
-        let head = if gather.is_empty() { Head::None } else { Head::Sample { penalties } };
-        Some(Composed { batch: Batch { rows, gather, head, adapter, keys }, members, drawn, is_part })
+        let output = if gather.is_empty() { Output::None } else { Output::Sample { penalties } };
+        Some(Composed { batch: Batch { rows, gather, output, adapter, keys }, members, drawn, is_part })
     }
 
     /// The adapter of the sequence that has waited longest, among those that can have rows now; `None` if there is none.

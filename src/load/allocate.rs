@@ -2,7 +2,7 @@
 //! later ([`UploadQueue`]), so that a model can be compiled, and found too large, while its file is still on the way.
 
 use super::find::Found;
-use super::rows::{Rows, count};
+use super::rows::{RowRanges, count};
 use super::upload::{CHUNK, Target, Upload, UploadQueue, device_row_bytes};
 use crate::device::{BufferId, Device, Usage, Weight, WeightPiece};
 use crate::error::Result;
@@ -55,7 +55,7 @@ impl<'a> Allocator<'a> {
     }
 
     /// The numbers `runs` of each tensor, one behind the other, as f32 with `offset` added.
-    pub(super) fn numbers(&mut self, label: &str, from: &[(Found, Rows)], offset: f32) -> Result<BufferId> {
+    pub(super) fn numbers(&mut self, label: &str, from: &[(Found, RowRanges)], offset: f32) -> Result<BufferId> {
         let numbers: usize = from.iter().map(|(_, runs)| count(runs)).sum();
         let buffer = self.buffer(label, 4 * numbers as u64)?;
         let mut at = 0;
@@ -138,12 +138,12 @@ impl<'a> Allocator<'a> {
     }
 
     /// The rows `runs` of a tensor are to become those of `weight` from `at` on.
-    pub(super) fn fill(&mut self, weight: &Weight, at: usize, found: Found, runs: Rows) {
+    pub(super) fn fill(&mut self, weight: &Weight, at: usize, found: Found, runs: RowRanges) {
         self.upload(found, Target::Rows { weight: weight.clone(), at, runs });
     }
 
     /// The rows of each part of a tensor's transpose are to become a weight.
-    pub(super) fn fill_transposed(&mut self, parts: Vec<(Weight, Rows)>, found: Found) {
+    pub(super) fn fill_transposed(&mut self, parts: Vec<(Weight, RowRanges)>, found: Found) {
         self.upload(found, Target::Transposed(parts));
     }
 }

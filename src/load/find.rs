@@ -6,7 +6,7 @@ use super::hyper::Hyper;
 use super::names::Name;
 use crate::error::{Error, Result};
 use crate::quant::Format;
-use crate::weights::{Checkpoint, Kind, TensorInfo};
+use crate::weights::{Checkpoint, FileFormat, TensorInfo};
 
 /// config.json's switches for biases, with our names of them.
 const BIASES: &[(&str, &[&str])] = &[
@@ -50,7 +50,7 @@ impl<'a> Tensors<'a> {
 
     /// Whether the files are GGUF, and not safetensors.
     pub fn is_gguf(&self) -> bool {
-        matches!(self.checkpoint.kind(), Kind::Gguf { .. })
+        matches!(self.checkpoint.file_format(), FileFormat::Gguf { .. })
     }
 
     /// The names of one of our tensors. Panics where the architecture has none: that is a mistake in its file.

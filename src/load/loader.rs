@@ -6,7 +6,7 @@ use super::find::{Found, Tensors};
 use super::hyper::Hyper;
 use super::record::{Projection, Record, Relation};
 use super::rope::RopeSpec;
-use super::rows::{RowOrder, Rows, count, one_run};
+use super::rows::{RowOrder, RowRanges, count, one_run};
 use super::shape::Shape;
 use super::upload::UploadQueue;
 use crate::device::{BufferId, Weight};
@@ -221,7 +221,7 @@ impl<'a> Loader<'a> {
         name: &str,
         layer: usize,
         shape: [usize; 2],
-        parts: [Rows; N],
+        parts: [RowRanges; N],
     ) -> Result<[Linear; N]> {
         self.note(name, layer, &shape, Relation::Rows);
         let found = self.tensors.matrix(name, layer, shape)?;
@@ -242,7 +242,7 @@ impl<'a> Loader<'a> {
         name: &str,
         layer: usize,
         shape: [usize; 2],
-        parts: [Rows; N],
+        parts: [RowRanges; N],
     ) -> Result<[Linear; N]> {
         self.note(name, layer, &shape, Relation::Transposed);
         let [rows, columns] = shape;
@@ -264,7 +264,7 @@ impl<'a> Loader<'a> {
         layer: usize,
         shape: [usize; 2],
         weights: Vec<Weight>,
-        parts: [Rows; N],
+        parts: [RowRanges; N],
     ) -> Result<[Linear; N]> {
         let bias_name = format!("{name}.bias");
         let bias = match self.tensors.expects(&bias_name, layer) {

@@ -4,7 +4,7 @@
 use super::hyper::Hyper;
 use super::loader::Loader;
 use super::rope::RopeSpec;
-use super::rows::{Rows, consecutive, count};
+use super::rows::{RowRanges, consecutive, count};
 use super::shape::Shape;
 use crate::device::Weight;
 use crate::error::{Error, Result};
@@ -232,7 +232,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     ///
     /// # Errors
     /// Those of [`Loader`].
-    pub fn fused_attention(&mut self, layer: usize, rows: [Rows; 3], rope: Option<Rope>) -> Result<Attention> {
+    pub fn fused_attention(&mut self, layer: usize, rows: [RowRanges; 3], rope: Option<Rope>) -> Result<Attention> {
         let linears = self.fused_qkvo(layer, rows)?;
         Ok(Attention { rope, ..Attention::new(linears, self.shape.n_heads, self.shape.head_dim) })
     }
@@ -241,7 +241,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     ///
     /// # Errors
     /// Those of [`Loader`].
-    pub fn fused_qkvo(&mut self, layer: usize, rows: [Rows; 3]) -> Result<[Linear; 4]> {
+    pub fn fused_qkvo(&mut self, layer: usize, rows: [RowRanges; 3]) -> Result<[Linear; 4]> {
         let d_model = self.shape.d_model;
         let (fused, q_dim) = (rows.iter().map(count).sum(), count(&rows[0]));
         let [q, k, v] = self.loader.linear_parts("attn.qkv", layer, [fused, d_model], rows)?;

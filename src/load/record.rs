@@ -2,7 +2,7 @@
 //! from it what the model is made of.
 
 use super::rope::RopeSpec;
-use super::rows::Rows;
+use super::rows::RowRanges;
 use crate::device::ProjectionId;
 
 /// All that a model was made of.
@@ -25,7 +25,7 @@ pub struct Projection {
     /// The tensor's, [out, in].
     pub shape: [usize; 2],
     /// The tensor's rows that are this projection's.
-    pub runs: Rows,
+    pub runs: RowRanges,
     /// Which of how many parts of the tensor it is.
     pub part: (usize, usize),
 }

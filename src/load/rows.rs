@@ -4,20 +4,20 @@ use super::Shape;
 use std::ops::Range;
 
 /// Rows of a matrix, as runs that follow each other.
-pub type Rows = Vec<Range<usize>>;
+pub type RowRanges = Vec<Range<usize>>;
 
 /// Rows that all follow each other.
-pub fn one_run(run: Range<usize>) -> Rows {
+pub fn one_run(run: Range<usize>) -> RowRanges {
     std::iter::once(run).collect()
 }
 
 /// How many rows there are.
-pub fn count(rows: &Rows) -> usize {
+pub fn count(rows: &RowRanges) -> usize {
     rows.iter().map(Range::len).sum()
 }
 
 /// `counts` rows after each other: how most files keep several projections as one.
-pub fn consecutive<const N: usize>(counts: [usize; N]) -> [Rows; N] {
+pub fn consecutive<const N: usize>(counts: [usize; N]) -> [RowRanges; N] {
     let mut end = 0;
     counts.map(|n| {
         end += n;
@@ -26,7 +26,7 @@ pub fn consecutive<const N: usize>(counts: [usize; N]) -> [Rows; N] {
 }
 
 /// Queries, keys and values in turn for each head: how Hugging Face's GPT-NeoX keeps the three as one.
-pub fn by_head(shape: &Shape) -> [Rows; 3] {
+pub fn by_head(shape: &Shape) -> [RowRanges; 3] {
     let Shape { n_heads, head_dim, .. } = *shape;
     let rows = |part: usize| (0..n_heads).map(|h| (3 * h + part) * head_dim..(3 * h + part + 1) * head_dim).collect();
     [rows(0), rows(1), rows(2)]

@@ -2,7 +2,7 @@
 //! memory at a time. It goes in the file's own order, so that a file that is still on its way is read as it comes.
 
 use super::find::{Found, read_values};
-use super::rows::{Rows, count};
+use super::rows::{RowRanges, count};
 use crate::device::{BufferId, Device, Weight};
 use crate::error::{Error, Result};
 use crate::quant::Format;
@@ -30,11 +30,11 @@ pub(super) struct Upload {
 
 pub(super) enum Target {
     /// The rows `runs`, in that order, become those of `weight` from `at` on.
-    Rows { weight: Weight, at: usize, runs: Rows },
+    Rows { weight: Weight, at: usize, runs: RowRanges },
     /// The rows of each part of the transpose: GPT-2's `Conv1D`, which safetensors keep as [in, out].
-    Transposed(Vec<(Weight, Rows)>),
+    Transposed(Vec<(Weight, RowRanges)>),
     /// The numbers `runs` as f32, `offset` added to each, from the byte `at` of a buffer on.
-    Numbers { buffer: BufferId, at: u64, runs: Rows, offset: f32 },
+    Numbers { buffer: BufferId, at: u64, runs: RowRanges, offset: f32 },
 }
 
 /// All that there is to read.
@@ -81,7 +81,7 @@ impl Stream<'_, '_> {
         format: Format,
         weight: &Weight,
         mut at: usize,
-        runs: &Rows,
+        runs: &RowRanges,
     ) -> Result<()> {
         let row_bytes = format.row_bytes(weight.columns).expect("checked when the tensor was found");
         let step = (CHUNK / row_bytes).max(1);
@@ -97,7 +97,7 @@ impl Stream<'_, '_> {
         Ok(())
     }
 
-    async fn transposed(&mut self, info: &TensorInfo, format: Format, parts: &[(Weight, Rows)]) -> Result<()> {
+    async fn transposed(&mut self, info: &TensorInfo, format: Format, parts: &[(Weight, RowRanges)]) -> Result<()> {
         let size = format.block_bytes();
         let rows = info.columns();
         let bytes = self.checkpoint.read_all(info).await?;
@@ -121,7 +121,7 @@ impl Stream<'_, '_> {
         info: &TensorInfo,
         format: Format,
         (buffer, at): (BufferId, u64),
-        runs: &Rows,
+        runs: &RowRanges,
         offset: f32,
     ) -> Result<()> {
         let values = read_values(self.checkpoint, Found { info, format }).await?;

@@ -1,7 +1,7 @@
 //! An adapter's tensors → pairs, each with the name of the base's tensor that it corrects.
 
 use crate::error::{Error, Result};
-use crate::weights::{Checkpoint, Kind, TensorInfo};
+use crate::weights::{Checkpoint, FileFormat, TensorInfo};
 use std::collections::BTreeMap;
 
 /// Whose names and row orders a file has.
@@ -13,9 +13,9 @@ pub enum World {
 
 impl World {
     pub fn of(checkpoint: &Checkpoint) -> World {
-        match checkpoint.kind() {
-            Kind::Gguf { .. } => World::Gguf,
-            Kind::Safetensors => World::HuggingFace,
+        match checkpoint.file_format() {
+            FileFormat::Gguf { .. } => World::Gguf,
+            FileFormat::Safetensors => World::HuggingFace,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::pairs::World;
 use crate::device::ProjectionId;
 use crate::error::Error;
 use crate::load::record::Projection;
-use crate::load::rows::{Rows, one_run};
+use crate::load::rows::{RowRanges, one_run};
 use crate::load::{Family, Shape};
 use crate::weights::Checkpoint;
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ struct BaseRows {
     id: ProjectionId,
     columns: usize,
     out: usize,
-    runs: Rows,
+    runs: RowRanges,
     /// Our name of the tensor whose rows `runs` counts.
     name: &'static str,
 }
@@ -193,7 +193,7 @@ mod tests {
         Projection { name, layer: 3, shape: [out, 16], runs: one_run(0..out), part: (0, 1) }
     }
 
-    fn parts(out: usize, runs: [Rows; 3]) -> Vec<Projection> {
+    fn parts(out: usize, runs: [RowRanges; 3]) -> Vec<Projection> {
         let part = |(i, runs)| Projection { name: "attn.qkv", layer: 3, shape: [out, 16], runs, part: (i, 3) };
         runs.into_iter().enumerate().map(part).collect()
     }

@@ -6,7 +6,7 @@ use super::{
     phi3, qwen2, qwen3, smollm3, stablelm,
 };
 use crate::error::{Error, Result};
-use crate::weights::{Checkpoint, Kind};
+use crate::weights::{Checkpoint, FileFormat};
 use std::collections::BTreeSet;
 
 /// Every architecture this build runs.
@@ -54,10 +54,10 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
     }
     let name = architecture_name(checkpoint)?.unwrap_or_default();
     if name.is_empty() {
-        let reason = match (checkpoint.kind(), checkpoint.config()) {
-            (Kind::Safetensors, None) => "there is no config.json beside it, which would name the architecture",
-            (Kind::Safetensors, Some(_)) => "config.json has no model_type, which would name the architecture",
-            (Kind::Gguf { .. }, _) => "there is no general.architecture in the metadata",
+        let reason = match (checkpoint.file_format(), checkpoint.config()) {
+            (FileFormat::Safetensors, None) => "there is no config.json beside it, which would name the architecture",
+            (FileFormat::Safetensors, Some(_)) => "config.json has no model_type, which would name the architecture",
+            (FileFormat::Gguf { .. }, _) => "there is no general.architecture in the metadata",
         };
         return Err(Error::format(checkpoint.name(), reason));
     }

@@ -1,6 +1,6 @@
 //! y [T, D] += Σ of weight × (x [T × K, F] · downᵀ) over the K experts that a row goes to.
 
-use super::skinny::{self, Shape};
+use super::skinny::{self, DispatchShape};
 use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, WeightPiece, kernel, params};
 use cresset_numerics::products;
 
@@ -42,7 +42,7 @@ pub fn expert_down(pass: &mut Pass, x: &Tensor, routes: &Tensor, down: &Weight, 
     assert!(down.rows.is_multiple_of(n), "expert_down: experts");
     for piece in &down.pieces {
         let params = expert_params(x, routes, down, piece, n, y);
-        let shape = Shape::of(pass, n * y.rows, false);
+        let shape = DispatchShape::of(pass, n * y.rows, false);
         let options = shape.options(&[down.format], 1, x.columns, false);
         let bindings = [pass.control, x.buffer, routes.buffer, piece.buffer, y.buffer];
         pass.record(&EXPERT_DOWN, options, params, &bindings, [shape.groups(n) as u32, y.rows as u32, 1]);

@@ -2,7 +2,7 @@
 
 use super::Activation;
 use super::expert_down::{ExpertParams, expert_params};
-use super::skinny::{self, Shape};
+use super::skinny::{self, DispatchShape};
 use crate::device::{Kernel, Pass, Slot, Tensor, Twin, Weight, kernel};
 use cresset_numerics::products;
 
@@ -30,7 +30,7 @@ pub fn expert_gated(
         assert_eq!(piece.rows, piece_up.rows, "expert_gated: pieces of gate and up");
         let mut params = expert_params(x, routes, gate, piece, n, y);
         params.weight_1_stride4 = skinny::stride4(up.format, up.columns);
-        let shape = Shape::of(pass, n * y.rows, false);
+        let shape = DispatchShape::of(pass, n * y.rows, false);
         let options = shape.options(&[gate.format, up.format], 1, x.columns, false).set("KIND", activation as u32);
         let bindings = [pass.control, x.buffer, routes.buffer, piece.buffer, piece_up.buffer, y.buffer];
         pass.record(&EXPERT_GATED, options, params, &bindings, [shape.groups(n) as u32, y.rows as u32, 1]);

@@ -2,7 +2,7 @@
 //! 2020, <https://arxiv.org/abs/2002.05202>) up to its last projection, and the RMSNorm before it, in one dispatch.
 
 use super::Activation;
-use super::skinny::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
+use super::skinny::{self, DispatchShape, Products, Prologue, Tensor2, fold, or_control};
 use crate::device::{BufferId, Kernel, Pass, Slot, Tensor, Twin, Weight, kernel, params};
 use cresset_numerics::{activate, products};
 
@@ -57,7 +57,7 @@ pub fn gated(
         jump: gate.rows as u32,
         epsilon: norm.map_or(0.0, |norm| norm.epsilon),
     };
-    let shape = Shape::of(pass, gate.rows, true);
+    let shape = DispatchShape::of(pass, gate.rows, true);
     let options = shape
         .options(&[gate.format], x.rows, x.columns, norm.is_some())
         .set("BIAS", bias.is_some().into())

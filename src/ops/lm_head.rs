@@ -2,7 +2,7 @@
 //! projection to the vocabulary with the norm before it and the first of the sampler's two stages, in one dispatch.
 
 use super::argmax::{finite, key_of};
-use super::skinny::{self, Products, Prologue, Shape, Tensor2, fold, or_control};
+use super::skinny::{self, DispatchShape, Products, Prologue, Tensor2, fold, or_control};
 use crate::device::{BufferId, Edits, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
 use crate::error::Result;
 use cresset_numerics::products;
@@ -65,7 +65,7 @@ pub fn lm_head(
     assert!(x.rows <= skinny::MOST_ROWS && pass.logit_rows, "lm_head: rows");
     assert_eq!((x.rows, weight.rows), (logits.rows, logits.columns), "lm_head: shape of logits");
     let smallest = weight.pieces.iter().map(|piece| piece.rows.len()).min().unwrap_or(0);
-    let shape = Shape::of(pass, smallest, false);
+    let shape = DispatchShape::of(pass, smallest, false);
     let groups: usize = weight.pieces.iter().map(|piece| shape.groups(piece.rows.len())).sum();
     let partial = pass.tensor(x.rows, 2 * groups)?; // [L, 2 × groups]
     let stride = skinny::stride4(weight.format, weight.columns);

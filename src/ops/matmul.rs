@@ -3,7 +3,7 @@
 
 use super::shared::Epilogue;
 use super::skinny::{self, Products, or_control};
-use crate::device::{Kernel, MatmulShape, Numbers, Options, Pass, Tensor, Twin, Weight, kernel, params, piece};
+use crate::device::{Kernel, MatmulShape, Options, Pass, Tensor, TileFormat, Twin, Weight, kernel, params, piece};
 use crate::quant::DEVICE_BLOCK;
 use cresset_numerics::products;
 
@@ -65,11 +65,11 @@ pub fn matmul(pass: &mut Pass, x: &Tensor, weight: &Weight, epilogue: Epilogue, 
             // A ragged K leaves part of the last block past the end of x's row.
             .set("RAGGED", (!x.columns.is_multiple_of(DEVICE_BLOCK)).into())
             .set("TALL", tall);
-        options = skinny::packed(options, numbers == Numbers::Packed, &[weight.format]);
-        options.features.f16 = numbers == Numbers::F16;
+        options = skinny::packed(options, numbers == TileFormat::Packed, &[weight.format]);
+        options.features.f16 = numbers == TileFormat::F16;
         options = match numbers {
             _ if options.features.packed => options.piece(piece!("tiles_packed")),
-            Numbers::F16 => options.piece(piece!("numbers_f16")).piece(piece!("tiles_numbers")),
+            TileFormat::F16 => options.piece(piece!("numbers_f16")).piece(piece!("tiles_numbers")),
             _ => options.piece(piece!("numbers_f32")).piece(piece!("tiles_numbers")),
         };
         let bindings = [pass.control, x.buffer, piece.buffer, or_control(pass, epilogue.bias), y.buffer];

@@ -3,7 +3,9 @@
 
 use super::matmul;
 use super::shared::Epilogue;
-use super::skinny::{self, MOST_ROWS, Operand, Products, Prologue, Shape, Tensor2, can_share, fold, or_control};
+use super::skinny::{
+    self, DispatchShape, MOST_ROWS, Operand, Products, Prologue, Tensor2, can_share, fold, or_control,
+};
 use crate::device::{Kernel, Pass, Tensor, Twin, Weight, kernel, params};
 use cresset_numerics::products;
 
@@ -68,7 +70,7 @@ fn record(
     y: &Tensor,
 ) {
     let k = x.columns;
-    let shape = Shape::of(pass, weights.iter().map(|weight| weight.rows).sum(), false);
+    let shape = DispatchShape::of(pass, weights.iter().map(|weight| weight.rows).sum(), false);
     let each = |f: &dyn Fn(&Operand) -> u32| std::array::from_fn(|i| weights.get(i).map_or(0, f));
     let params = Params {
         n: each(&|weight| weight.rows as u32),

@@ -5,7 +5,9 @@
 use super::known_model::{Answer, KnownModel, Phase, Recipe, Rounding, Size};
 use super::options::{DeviceChoice, LoadOptions, LoadProgress};
 use super::verdict::{Demoted, Verdict};
-use crate::device::{Candidates, Device, DeviceInfo, KvFormat, MatmulShape, MatvecShape, Numbers, Tuning, UnpackF16};
+use crate::device::{
+    Candidates, Device, DeviceInfo, KvFormat, MatmulShape, MatvecShape, TileFormat, Tuning, UnpackF16,
+};
 use crate::error::Result;
 use crate::quant::Format;
 use std::fmt;
@@ -94,7 +96,7 @@ impl KernelShape for MatmulShape {
     const KERNEL: &str = "matmul";
 
     fn is_packed(&self) -> bool {
-        self.numbers == Numbers::Packed
+        self.numbers == TileFormat::Packed
     }
 
     fn is_like(&self, other: &Self) -> bool {
@@ -216,7 +218,7 @@ impl Verification {
             return Ok(outcome);
         }
         self.demoted.extend(wrong);
-        let case = if tuning.matmul.numbers == Numbers::F16 { &mut self.mixed_normal } else { &mut self.mixed };
+        let case = if tuning.matmul.numbers == TileFormat::F16 { &mut self.mixed_normal } else { &mut self.mixed };
         case.ask(&mut self.under_test, *tuning, Phase::Whole).await
     }
 

@@ -17,9 +17,9 @@ use super::ends::{END_TOKENS, known_ends};
 use super::malformed::malformed;
 use super::parts::Parts;
 use super::pipeline::Pipeline;
-use super::split::Step;
+use super::split::SplitStep;
 use super::steps::{self, Decoder};
-use super::table::{Kind, MAX_BYTES, MAX_TOKENS};
+use super::table::{MAX_BYTES, MAX_TOKENS, TokenKind};
 use crate::{Error, Result};
 
 /// Characters of a word that WordPiece looks at, whatever the file says; BERT's files say 100.
@@ -132,7 +132,7 @@ pub(super) fn parts(text: &str, companions: [Option<&Value>; 3]) -> Result<Parts
     let tokens = tokens(&file, &decoder)?;
     let strip_first_space = strips_first_space(&file, &decoder, &tokens)?;
     let ends = Ends::read(&file, &ids, companions)?;
-    let is_hole = |id: &&u32| tokens.get(**id as usize).is_none_or(|(kind, _)| *kind == Kind::Hole);
+    let is_hole = |id: &&u32| tokens.get(**id as usize).is_none_or(|(kind, _)| *kind == TokenKind::Hole);
     if let Some(id) = ends.processed.iter().find(is_hole) {
         return Err(malformed(format!("the post-processor adds id {id}, which no token has")));
     }
@@ -180,14 +180,14 @@ fn ids_by_text(file: &File) -> Result<HashMap<String, u32>> {
 }
 
 /// What each id decodes to.
-fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(Kind, Vec<u8>)>> {
+fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(TokenKind, Vec<u8>)>> {
     let ids = file.model.vocab.tokens.iter().map(|(_, id)| *id).chain(file.added_tokens.iter().map(|token| token.id));
     let len = ids.max().map_or(0, |id| id as usize + 1); // below MAX_TOKENS, see `ids_by_text`
-    let mut tokens = vec![(Kind::Hole, Vec::new()); len];
+    let mut tokens = vec![(TokenKind::Hole, Vec::new()); len];
     let mut total = 0;
     for (token, id) in &file.model.vocab.tokens {
         let slot = &mut tokens[*id as usize];
-        if slot.0 != Kind::Hole {
+        if slot.0 != TokenKind::Hole {
             return Err(malformed(format!("two tokens have id {id}, one of them {token:?}")));
         }
         let bytes = decoder.bytes(token)?;
@@ -195,17 +195,17 @@ fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(Kind, Vec<u8>)>> {
         if total > MAX_BYTES {
             return Err(malformed(format!("the tokens decode to more than {MAX_BYTES} bytes")));
         }
-        *slot = (Kind::Plain, bytes);
+        *slot = (TokenKind::Plain, bytes);
     }
     for token in &file.added_tokens {
         let bytes = decoder.added_bytes(&token.content)?;
-        tokens[token.id as usize] = (if token.special { Kind::Special } else { Kind::Plain }, bytes);
+        tokens[token.id as usize] = (if token.special { TokenKind::Special } else { TokenKind::Plain }, bytes);
     }
     Ok(tokens)
 }
 
 /// Asks the decoder about the first token that has one space, in front.
-fn strips_first_space(file: &File, decoder: &Decoder, tokens: &[(Kind, Vec<u8>)]) -> Result<bool> {
+fn strips_first_space(file: &File, decoder: &Decoder, tokens: &[(TokenKind, Vec<u8>)]) -> Result<bool> {
     let has_one = |bytes: &[u8]| bytes.first() == Some(&b' ') && !bytes[1..].contains(&b' ');
     let mut tokens = file.model.vocab.tokens.iter().filter(|(_, id)| has_one(&tokens[*id as usize].1));
     tokens.next().map_or(Ok(false), |(token, _)| decoder.strips_first_space(token))
@@ -216,7 +216,7 @@ fn model(
     file: &mut File,
     control: &HashSet<u32>,
     byte_level: bool,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<SplitStep>,
 ) -> Result<(ModelWrapper, &'static str)> {
     let model = std::mem::take(&mut file.model.vocab);
     let vocab = || model.tokens.iter().cloned().collect::<build::Vocab>();
@@ -256,7 +256,7 @@ fn model(
                 parts.merges.iter().any(|(left, right)| fallback_byte(left).is_some() || fallback_byte(right).is_some())
             };
             if !byte_level && !parts.whole_words && (!parts.fuse_unknown || all_bytes) && !merges_bytes() {
-                steps.push(Step::seams(model.tokens.iter().map(|(token, _)| token.as_str())));
+                steps.push(SplitStep::seams(model.tokens.iter().map(|(token, _)| token.as_str())));
             }
             (build::bpe(parts, control)?.into(), if byte_level { "byte-level BPE" } else { "BPE" })
         }

@@ -14,7 +14,7 @@ use super::malformed::malformed;
 use super::parts::Parts;
 use super::pipeline::Pipeline;
 use super::pre::pre_tokenizer;
-use super::split::Step;
+use super::split::SplitStep;
 use super::vocabulary::{CONTROL, MARK, Made, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary};
 use crate::Result;
 
@@ -45,15 +45,16 @@ pub(super) fn byte_pair(vocab: &Vocabulary) -> Result<Parts> {
         },
         &control,
     )?;
-    let mut steps: Vec<Step> = pre.patterns.iter().map(|pattern| Step::isolated(pattern)).collect::<Result<_>>()?;
+    let mut steps: Vec<SplitStep> =
+        pre.patterns.iter().map(|pattern| SplitStep::isolated(pattern)).collect::<Result<_>>()?;
     let add_space = file.add_space_prefix == Some(true);
     let mut normalizer = Vec::new();
     if pre.sentencepiece {
         normalizer.push(replace(" ", MARK));
     } else {
-        steps.push(Step::bytes());
+        steps.push(SplitStep::bytes());
         if add_space {
-            steps.insert(0, Step::SpaceBefore);
+            steps.insert(0, SplitStep::SpaceBefore);
         }
     }
     let bytes = |id: usize| match &vocab.tokens[id] {
@@ -127,7 +128,7 @@ pub(super) fn sentencepiece(vocab: &Vocabulary) -> Result<Parts> {
     if add_space {
         normalizer.insert(0, Prepend::new(MARK.into()).into());
     }
-    let steps = vec![Step::seams(vocab.tokens.iter().map(String::as_str))];
+    let steps = vec![SplitStep::seams(vocab.tokens.iter().map(String::as_str))];
     let pipeline = Pipeline::new(vocab.added(), normalizer, steps, build::bpe(parts, &control)?)?;
     let bytes = |id| vocab.sentencepiece_bytes(id);
     let made = Made { pipeline, pre: file.pre.unwrap_or("none"), bytes: &bytes, strip_first_space: add_space };
@@ -156,7 +157,7 @@ pub(super) fn wordpiece(vocab: &Vocabulary) -> Result<Parts> {
         .build()
         .map_err(|error| malformed(error.to_string()))?;
     let clean_up = BertNormalizer::new(true, true, file.strip_accents, file.lowercase.unwrap_or(true));
-    let steps = vec![Step::Crate(PreTokenizerWrapper::BertPreTokenizer(BertPreTokenizer))];
+    let steps = vec![SplitStep::Crate(PreTokenizerWrapper::BertPreTokenizer(BertPreTokenizer))];
     let pipeline = Pipeline::new(vocab.added(), vec![clean_up.into()], steps, model)?;
     let bytes = |id: usize| match vocab.tokens[id].strip_prefix(MARK) {
         _ if vocab.is_added(id) => format!(" {}", vocab.tokens[id]).into_bytes(),

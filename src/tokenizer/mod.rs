@@ -36,7 +36,7 @@ use crate::weights::{Checkpoint, Metadata};
 use parts::Parts;
 use pipeline::Pipeline;
 pub use table::StreamDecoder;
-use table::{Kind, TokenTable};
+use table::{TokenKind, TokenTable};
 pub use vocabulary::GgufVocab;
 
 /// A model's tokenizer: immutable, and cheap to share.
@@ -198,7 +198,7 @@ impl Tokenizer {
 
     /// Whether the id is a control token, which decoding skips.
     pub fn is_special(&self, id: u32) -> bool {
-        matches!(self.table.get(id), Some((Kind::Special, _)))
+        matches!(self.table.get(id), Some((TokenKind::Special, _)))
     }
 
     /// The id of a token by its text in the vocabulary, as the file spells it (`<|im_end|>`, `Ġthe`, `▁the`).

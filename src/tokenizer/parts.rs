@@ -1,12 +1,12 @@
 //! A tokenizer's parts, whichever file they come from.
 
 use super::pipeline::Pipeline;
-use super::table::Kind;
+use super::table::TokenKind;
 
 /// What `json.rs` and `gguf.rs` read out of a file.
 pub(super) struct Parts {
     /// By id; the table of decoded bytes.
-    pub(super) tokens: Vec<(Kind, Vec<u8>)>,
+    pub(super) tokens: Vec<(TokenKind, Vec<u8>)>,
     pub(super) strip_first_space: bool,
     pub(super) pipeline: Pipeline,
     pub(super) prefix: Vec<u32>,

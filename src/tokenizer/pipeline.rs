@@ -7,14 +7,14 @@ use tokenizers::{
 
 use super::build::{self, Normalize};
 use super::bytes::char_to_byte;
-use super::split::Step;
+use super::split::SplitStep;
 use crate::{Error, Result};
 
 pub(super) struct Pipeline {
     /// All added tokens, and those that are no control tokens: a visitor's text must not hold any of those.
     added: [AddedVocabulary; 2],
     normalizer: Vec<NormalizerWrapper>,
-    steps: Vec<Step>,
+    steps: Vec<SplitStep>,
     model: ModelWrapper,
 }
 
@@ -22,7 +22,7 @@ impl Pipeline {
     pub(super) fn new(
         added: Vec<(u32, AddedToken)>,
         normalizer: Vec<NormalizerWrapper>,
-        steps: Vec<Step>,
+        steps: Vec<SplitStep>,
         model: impl Into<ModelWrapper>,
     ) -> Result<Self> {
         let all = build::added(added, &normalizer)?;
@@ -53,7 +53,7 @@ impl Pipeline {
         }
         let has_token = |c: char| self.model.token_to_id(c.encode_utf8(&mut [0; 4])).is_some();
         let missing = word.chars().find(|c| !has_token(*c)).unwrap_or_default();
-        let byte = char_to_byte(missing).filter(|_| self.steps.iter().any(Step::is_bytes));
+        let byte = char_to_byte(missing).filter(|_| self.steps.iter().any(SplitStep::is_bytes));
         let missing = byte.map_or(format!("{missing:?}"), |byte| match byte {
             0..=0x7F => format!("{:?}", char::from(byte)),
             0x80.. => format!("the byte 0x{byte:02X}"),

@@ -108,7 +108,7 @@ pub(super) fn pre_tokenizer(name: &str) -> Result<&'static Pre> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokenizer::split::Step;
+    use crate::tokenizer::split::SplitStep;
     use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
     /// The words recorded by `tests/golden/splits.py`, which has the patterns as published and another matcher.
@@ -124,7 +124,7 @@ mod tests {
             for (text, want) in texts.iter().zip(words.as_array().expect("a list for each text")) {
                 let mut pieces = PreTokenizedString::from(text.as_str().expect("a text"));
                 for pattern in pre.patterns {
-                    Step::isolated(pattern).expect("compiles").pre_tokenize(&mut pieces).expect("splits");
+                    SplitStep::isolated(pattern).expect("compiles").pre_tokenize(&mut pieces).expect("splits");
                 }
                 let got = pieces.get_splits(OffsetReferential::Original, OffsetType::None);
                 let got: Vec<&str> = got.into_iter().map(|(word, ..)| word).filter(|word| !word.is_empty()).collect();

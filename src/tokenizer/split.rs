@@ -20,7 +20,7 @@ const TAIL: &str = r"|\s+(?!\S)|\s+";
 const BACKTRACK_LIMIT: usize = 100_000;
 
 /// One step from text to words.
-pub(super) enum Step {
+pub(super) enum SplitStep {
     Split(Split),
     /// GPT-2's `add_prefix_space`.
     SpaceBefore,
@@ -30,38 +30,38 @@ pub(super) enum Step {
     Crate(PreTokenizerWrapper),
 }
 
-impl Step {
+impl SplitStep {
     /// The pattern's matches are words of their own, like everything between them.
     pub(super) fn isolated(pattern: &str) -> Result<Self> {
-        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map(Step::Split)
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map(SplitStep::Split)
     }
 
     /// Characters to GPT-2's byte alphabet.
     pub(super) fn bytes() -> Self {
-        Step::Crate(ByteLevel::new(false, false, false).into())
+        SplitStep::Crate(ByteLevel::new(false, false, false).into())
     }
 
     pub(super) fn is_bytes(&self) -> bool {
-        matches!(self, Step::Crate(PreTokenizerWrapper::ByteLevel(_)))
+        matches!(self, SplitStep::Crate(PreTokenizerWrapper::ByteLevel(_)))
     }
 
     pub(super) fn seams<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {
-        Step::Seams(tokens.flat_map(|token| token.chars().zip(token.chars().skip(1))).collect())
+        SplitStep::Seams(tokens.flat_map(|token| token.chars().zip(token.chars().skip(1))).collect())
     }
 }
 
-impl PreTokenizer for Step {
+impl PreTokenizer for SplitStep {
     fn pre_tokenize(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
         match self {
-            Step::Split(split) => text.split(|_, part| part.split(split, split.behavior)),
-            Step::Seams(pairs) => text.split(|_, part| part.split(Seams(pairs), SplitDelimiterBehavior::Isolated)),
-            Step::SpaceBefore => text.split(|_, mut part| {
+            SplitStep::Split(split) => text.split(|_, part| part.split(split, split.behavior)),
+            SplitStep::Seams(pairs) => text.split(|_, part| part.split(Seams(pairs), SplitDelimiterBehavior::Isolated)),
+            SplitStep::SpaceBefore => text.split(|_, mut part| {
                 if !part.get().starts_with(' ') {
                     part.prepend(" ");
                 }
                 Ok([part])
             }),
-            Step::Crate(step) => step.pre_tokenize(text),
+            SplitStep::Crate(step) => step.pre_tokenize(text),
         }
     }
 }
@@ -255,7 +255,9 @@ mod tests {
             "ABCdef GhI  ñÑ'S 中文abc",
         ];
         for pattern in PRE_TOKENIZERS.iter().flat_map(|pre| pre.patterns) {
-            let Ok(Step::Split(linear)) = Step::isolated(pattern) else { panic!("{pattern} does not compile") };
+            let Ok(SplitStep::Split(linear)) = SplitStep::isolated(pattern) else {
+                panic!("{pattern} does not compile")
+            };
             assert!(matches!(linear.matcher, Matcher::Linear { .. }), "{pattern}");
             let regex = fancy_regex::Regex::new(pattern).expect("compiles");
             let published = Split { matcher: Matcher::Backtracking(Box::new(regex)), ..linear };
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn seams() {
-        let Step::Seams(pairs) = Step::seams(["ab", "bc"].into_iter()) else { unreachable!() };
+        let SplitStep::Seams(pairs) = SplitStep::seams(["ab", "bc"].into_iter()) else { unreachable!() };
         let cut = |text: &'static str| -> Vec<&str> {
             Seams(&pairs).find_matches(text).expect("cuts").into_iter().map(|((s, e), _)| &text[s..e]).collect()
         };
@@ -293,7 +295,9 @@ mod tests {
             let text = unit.repeat((1 << 20) / unit.len()) + "x";
             for pre in PRE_TOKENIZERS {
                 for pattern in pre.patterns {
-                    let Ok(Step::Split(split)) = Step::isolated(pattern) else { panic!("{pattern} does not compile") };
+                    let Ok(SplitStep::Split(split)) = SplitStep::isolated(pattern) else {
+                        panic!("{pattern} does not compile")
+                    };
                     assert_eq!(words(&split, &text).concat().len(), text.len(), "{pattern} loses text");
                 }
             }

@@ -13,7 +13,7 @@ use super::build;
 use super::bytes::{decode_alphabet, fallback_byte};
 use super::malformed::malformed;
 use super::pre::GPT2;
-use super::split::{Split, Step, is_possessive};
+use super::split::{Split, SplitStep, is_possessive};
 
 use crate::{Error, Result};
 
@@ -115,7 +115,7 @@ pub(super) fn normalizers(step: &Value) -> Result<Vec<NormalizerWrapper>> {
 }
 
 /// The steps, and whether the model sees GPT-2's byte alphabet.
-pub(super) fn pre_tokenizers(step: &Value) -> Result<(Vec<Step>, bool)> {
+pub(super) fn pre_tokenizers(step: &Value) -> Result<(Vec<SplitStep>, bool)> {
     let mut steps = Vec::new();
     let mut byte_level = false;
     for step in flatten(step, "pretokenizers")? {
@@ -127,12 +127,12 @@ pub(super) fn pre_tokenizers(step: &Value) -> Result<(Vec<Step>, bool)> {
             "ByteLevel" => {
                 byte_level = true;
                 if flag(step, "add_prefix_space", true) {
-                    steps.push(Step::SpaceBefore);
+                    steps.push(SplitStep::SpaceBefore);
                 }
                 if flag(step, "use_regex", true) {
-                    steps.push(Step::isolated(GPT2)?);
+                    steps.push(SplitStep::isolated(GPT2)?);
                 }
-                steps.push(Step::bytes());
+                steps.push(SplitStep::bytes());
             }
             "Split" => {
                 let pattern = match (step["pattern"]["String"].as_str(), step["pattern"]["Regex"].as_str()) {
@@ -144,10 +144,10 @@ pub(super) fn pre_tokenizers(step: &Value) -> Result<(Vec<Step>, bool)> {
                     Value::Null => SplitDelimiterBehavior::Isolated,
                     behavior => parse(behavior)?,
                 };
-                steps.push(Step::Split(Split::new(&pattern, behavior, flag(step, "invert", false))?));
+                steps.push(SplitStep::Split(Split::new(&pattern, behavior, flag(step, "invert", false))?));
             }
             "Metaspace" | "Digits" | "Punctuation" | "Whitespace" | "WhitespaceSplit" | "BertPreTokenizer"
-            | "UnicodeScripts" | "CharDelimiterSplit" => steps.push(Step::Crate(parse(step)?)),
+            | "UnicodeScripts" | "CharDelimiterSplit" => steps.push(SplitStep::Crate(parse(step)?)),
             other => return Err(Error::unsupported(format!("the pre-tokenizer `{other}` of tokenizer.json"))),
         }
     }

@@ -13,7 +13,7 @@ pub(super) const MAX_BYTES: usize = 1 << 28;
 
 /// What an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// No token has this id.
     Hole,
     /// Text.
@@ -26,14 +26,14 @@ pub(super) enum Kind {
 pub(super) struct TokenTable {
     bytes: Vec<u8>,
     ends: Vec<u32>,
-    kinds: Vec<Kind>,
+    kinds: Vec<TokenKind>,
     /// Whether `encode` puts a space before a text, which `decode` has to take away.
     strip_first_space: bool,
 }
 
 impl TokenTable {
     /// `tokens[id]` is the token's kind and bytes.
-    pub(super) fn new(tokens: Vec<(Kind, Vec<u8>)>, strip_first_space: bool) -> Result<Self> {
+    pub(super) fn new(tokens: Vec<(TokenKind, Vec<u8>)>, strip_first_space: bool) -> Result<Self> {
         if tokens.len() > MAX_TOKENS {
             let reason = format!("{} tokens, at most {MAX_TOKENS} are supported", tokens.len());
             return Err(Error::format("tokenizer", reason));
@@ -62,9 +62,9 @@ impl TokenTable {
     }
 
     /// The kind and bytes of a token; `None` if no token has this id.
-    pub(super) fn get(&self, id: u32) -> Option<(Kind, &[u8])> {
+    pub(super) fn get(&self, id: u32) -> Option<(TokenKind, &[u8])> {
         let i = id as usize;
-        let kind = *self.kinds.get(i).filter(|kind| **kind != Kind::Hole)?;
+        let kind = *self.kinds.get(i).filter(|kind| **kind != TokenKind::Hole)?;
         let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
         Some((kind, &self.bytes[start..self.ends[i] as usize]))
     }
@@ -107,7 +107,7 @@ impl StreamDecoder {
     pub fn showing(mut self, texts: impl Iterator<Item = &'static str>) -> Self {
         let texts: Vec<&str> = texts.collect();
         let is_shown = |id: &u32| match self.table.get(*id) {
-            Some((Kind::Special, bytes)) => texts.iter().any(|text| text.as_bytes() == bytes),
+            Some((TokenKind::Special, bytes)) => texts.iter().any(|text| text.as_bytes() == bytes),
             _ => false,
         };
         self.shown = (0..self.table.len() as u32).filter(is_shown).collect();
@@ -130,7 +130,7 @@ impl StreamDecoder {
             return Err(Error::invalid("ids", reason));
         };
         self.piece.clear();
-        if kind == Kind::Special && self.skip_special && !self.shown.contains(&id) {
+        if kind == TokenKind::Special && self.skip_special && !self.shown.contains(&id) {
             return Ok(&self.piece);
         }
         let strip = self.at_text_start && self.table.strip_first_space && bytes.first() == Some(&b' ');

@@ -10,7 +10,7 @@ use super::ends::{END_TOKENS, known_ends};
 use super::malformed::malformed;
 use super::parts::Parts;
 use super::pipeline::Pipeline;
-use super::table::{Kind, MAX_TOKENS};
+use super::table::{MAX_TOKENS, TokenKind};
 use crate::Result;
 
 /// What GGUF's keys say, unchecked. `None` where the file has no such key; an id of `u32::MAX` means none as well.
@@ -116,8 +116,8 @@ impl<'a> Vocabulary<'a> {
         Ok(Vocabulary { file, tokens, types, ids })
     }
 
-    fn kind(&self, id: usize) -> Kind {
-        if matches!(self.types[id], CONTROL | UNKNOWN) { Kind::Special } else { Kind::Plain }
+    fn kind(&self, id: usize) -> TokenKind {
+        if matches!(self.types[id], CONTROL | UNKNOWN) { TokenKind::Special } else { TokenKind::Plain }
     }
 
     /// Whether the token is matched as a whole before the text is split.
@@ -154,7 +154,7 @@ impl<'a> Vocabulary<'a> {
         let ids = (0..self.tokens.len()).filter(|id| self.is_added(*id));
         let token = |id: usize| {
             let text = self.tokens[id].as_str();
-            let token = AddedToken::from(text, self.kind(id) == Kind::Special).normalized(false);
+            let token = AddedToken::from(text, self.kind(id) == TokenKind::Special).normalized(false);
             let takes_after = phi3 && !matches!(text, "<unk>" | "<s>" | "<|endoftext|>");
             (id as u32, token.rstrip(takes_after).lstrip(jina && text == "<mask>")) // below MAX_TOKENS
         };
@@ -198,7 +198,8 @@ impl<'a> Vocabulary<'a> {
             self.special("end-of-turn", self.file.eot, None)?,
             self.special("end-of-message", self.file.eom, None)?,
         ];
-        let control = |name: &str| self.ids.get(name).copied().filter(|id| self.kind(*id as usize) == Kind::Special);
+        let control =
+            |name: &str| self.ids.get(name).copied().filter(|id| self.kind(*id as usize) == TokenKind::Special);
         Ok(Parts {
             tokens: (0..self.tokens.len()).map(|id| (self.kind(id), (made.bytes)(id))).collect(),
             strip_first_space: made.strip_first_space,

@@ -19,7 +19,7 @@ const MAX_TEXT: u64 = 128 << 20;
 
 /// The kind of file the weights came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileFormat {
     /// GGUF.
     Gguf {
         /// 2 or 3.
@@ -33,7 +33,7 @@ pub enum Kind {
 pub struct Checkpoint {
     files: Files,
     name: String,
-    kind: Kind,
+    kind: FileFormat,
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     by_name: HashMap<String, usize>,
@@ -104,7 +104,7 @@ impl Checkpoint {
     }
 
     /// Which kind of file the weights are in.
-    pub fn kind(&self) -> Kind {
+    pub fn file_format(&self) -> FileFormat {
         self.kind
     }
 
@@ -160,7 +160,7 @@ impl Checkpoint {
 
     /// Whether these files are a LoRA adapter's rather than a model's.
     pub fn is_adapter(&self) -> bool {
-        if self.kind != Kind::Safetensors {
+        if self.kind != FileFormat::Safetensors {
             return self.metadata.str("general.type").ok().flatten() == Some("adapter");
         }
         // Without either configuration its tensors tell: PEFT's `lora_A`, mlx-lm's `lora_a`.
@@ -219,7 +219,7 @@ impl Checkpoint {
 
 /// The weight files, their headers read.
 struct Opened {
-    kind: Kind,
+    kind: FileFormat,
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     sources: Vec<Rc<dyn Source>>,
@@ -237,7 +237,7 @@ async fn open_weights(sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
     }
     if ggufs.is_empty() {
         check_unique(sources[0].name(), &tensors)?;
-        return Ok(Opened { kind: Kind::Safetensors, metadata: Metadata::default(), tensors, sources });
+        return Ok(Opened { kind: FileFormat::Safetensors, metadata: Metadata::default(), tensors, sources });
     }
     if !tensors.is_empty() || ggufs.len() < sources.len() {
         return Err(Error::format(sources[0].name(), "some parts are GGUF and some safetensors"));
@@ -272,7 +272,7 @@ fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
         return Err(Error::format(first, "the parts do not belong to one split model"));
     }
 
-    let kind = Kind::Gguf { version: parts[0].2.version };
+    let kind = FileFormat::Gguf { version: parts[0].2.version };
     let metadata = std::mem::take(&mut parts[0].2.metadata);
     let (mut sources, mut tensors) = (vec![], vec![]);
     for (i, (_, _, gguf, source)) in parts.into_iter().enumerate() {
@@ -317,7 +317,7 @@ async fn open_shards(index: &dyn Source, mut files: Vec<Rc<dyn Source>>) -> Resu
         };
         return Err(Error::format(index_name, why));
     }
-    Ok(Opened { kind: Kind::Safetensors, metadata: Metadata::default(), tensors, sources })
+    Ok(Opened { kind: FileFormat::Safetensors, metadata: Metadata::default(), tensors, sources })
 }
 
 enum Header {

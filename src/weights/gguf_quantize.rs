@@ -7,7 +7,7 @@ use pollster::block_on;
 use crate::quant::Format;
 use crate::{Error, Result};
 
-use super::checkpoint::{Checkpoint, Kind};
+use super::checkpoint::{Checkpoint, FileFormat};
 use super::gguf_write::{GgufWriter, unwritable};
 use super::tensor::TensorInfo;
 
@@ -29,7 +29,7 @@ impl<'a> Quantization<'a> {
     /// that is quantised already, unless `requantize` says that this is meant; `MODEL_UNSUPPORTED` for a tensor type
     /// that this build does not know.
     pub fn plan(checkpoint: &'a Checkpoint, to: Format, requantize: bool) -> Result<Self> {
-        if checkpoint.kind() == Kind::Safetensors {
+        if checkpoint.file_format() == FileFormat::Safetensors {
             let why = "is safetensors, which are converted, not rewritten";
             return Err(Error::invalid("--model", why));
         }

@@ -29,7 +29,7 @@ mod safetensors;
 mod source;
 mod tensor;
 
-pub use checkpoint::{Checkpoint, Kind};
+pub use checkpoint::{Checkpoint, FileFormat};
 pub use files::Files;
 #[cfg(not(target_arch = "wasm32"))]
 pub use files::open_path;

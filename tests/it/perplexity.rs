@@ -1,6 +1,6 @@
 //! Perplexity of real models on a real text, against llama.cpp and transformers (`tests/golden/perplexity.py`).
 
-use cresset::device::{Candidates, KvFormat, MatmulShape, MatvecShape, Numbers, Reduce, UnpackF16};
+use cresset::device::{Candidates, KvFormat, MatmulShape, MatvecShape, Reduce, TileFormat, UnpackF16};
 use cresset::engine::{LoadOptions, SelfTest, never_yield};
 use pollster::block_on;
 use serde_json::Value;
@@ -57,7 +57,7 @@ fn on_the_gpu() {
 fn on_the_gpu_in_bytes() {
     if let Some(gpu) = crate::support::gpu() {
         let matvec = vec![MatvecShape { lanes: 1, outputs: 4, reduce: Reduce::Alone, packed: true }];
-        let matmul = vec![MatmulShape { tall: 8, numbers: Numbers::Packed }];
+        let matmul = vec![MatmulShape { tall: 8, numbers: TileFormat::Packed }];
         check(gpu, Some(Candidates { matvec, matmul, unpack_f16: vec![UnpackF16::Native] }));
     }
 }

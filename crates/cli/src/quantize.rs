@@ -6,7 +6,7 @@ use clap::Args;
 use cresset::engine::Conversion;
 use cresset::error::{Error, Result};
 use cresset::quant::Format;
-use cresset::weights::{Checkpoint, Kind, Quantization};
+use cresset::weights::{Checkpoint, FileFormat, Quantization};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::{self, File};
 use std::io;
@@ -33,15 +33,15 @@ pub fn quantize(args: Quantize) -> Result<()> {
         .ok_or_else(|| Error::invalid("--to", format!("{} is not one of {}", args.to, Format::writable_names())))?;
     let model = checkpoint(&args.model)?;
     refuse_input(&model, &args.model, &args.output)?;
-    let (written, counts) = match model.kind() {
-        Kind::Gguf { .. } => {
+    let (written, counts) = match model.file_format() {
+        FileFormat::Gguf { .. } => {
             let plan = Quantization::plan(&model, to, args.allow_requantize)?;
             let bar = bar(model.tensors().map(|t| t.bytes).sum());
             let written = write_whole(&args.output, |file, _| plan.write(file, &|bytes| bar.inc(bytes)))?;
             bar.finish_and_clear();
             (written, plan.summary())
         }
-        Kind::Safetensors => {
+        FileFormat::Safetensors => {
             let plan = Conversion::plan(&model, to)?;
             let bar = bar(plan.bytes());
             let name = model_name(&args.model);

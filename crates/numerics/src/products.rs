@@ -53,7 +53,7 @@ pub fn products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
 
 /// An activation row in 16-bit integers, each 32 with a scale of their own: rounded by 2⁻¹⁶ of the largest of them.
 struct Rounded {
-    numbers: Vec<Numbers>,
+    numbers: Vec<Integers>,
     scales: Vec<f32>,
     /// Of each 16, what a group's min is multiplied with; and of each 32.
     sums: [Vec<f32>; 2],
@@ -62,7 +62,7 @@ struct Rounded {
 /// 32 of them, where a register of any width finds them in one line of the cache.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Numbers([i16; 32]);
+struct Integers([i16; 32]);
 
 impl Rounded {
     /// Of a row of whole blocks.
@@ -70,7 +70,7 @@ impl Rounded {
         // Added, it leaves a whole number in the lowest bits, rounded to the nearest.
         const ROUND: f32 = 12_582_912.0; // 1.5 × 2²³
         let mut rounded =
-            Rounded { numbers: vec![Numbers([0; 32]); x.len() / 32], scales: Vec::new(), sums: Default::default() };
+            Rounded { numbers: vec![Integers([0; 32]); x.len() / 32], scales: Vec::new(), sums: Default::default() };
         for (x, numbers) in x.chunks_exact(32).zip(&mut rounded.numbers) {
             let largest = x.iter().fold(0f32, |largest, x| largest.max(x.abs()));
             let inverse = if largest == 0.0 { 0.0 } else { 32767.0 / largest };
@@ -264,7 +264,7 @@ unsafe fn add_block<C: Codec, V: Lanes>(
     src: &[u8],
     scales: &Scales,
     x_scale: f32,
-    numbers: &Numbers,
+    numbers: &Integers,
     block: usize,
     total: V,
 ) -> V {

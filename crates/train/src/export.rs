@@ -71,26 +71,26 @@ pub fn weights(decoder: &Decoder, config: &DecoderConfig) -> Vec<Weight> {
     all
 }
 
-type Numbers = (Vec<usize>, Vec<f32>);
+type Values = (Vec<usize>, Vec<f32>);
 
-fn weight(gguf: &str, hugging_face: &str, (shape, values): Numbers, rotary_heads: Option<usize>) -> Weight {
+fn weight(gguf: &str, hugging_face: &str, (shape, values): Values, rotary_heads: Option<usize>) -> Weight {
     let (gguf, hugging_face) = (format!("{gguf}.weight"), format!("{hugging_face}.weight"));
     Weight { gguf, hugging_face, shape, values, rotary_heads }
 }
 
-fn numbers<const D: usize>(param: &Param<Tensor<D>>) -> Numbers {
+fn numbers<const D: usize>(param: &Param<Tensor<D>>) -> Values {
     shape_and_values(param.val())
 }
 
-fn gain(norm: &RmsNorm) -> Numbers {
+fn gain(norm: &RmsNorm) -> Values {
     numbers(&norm.gamma)
 }
 
-fn rows(linear: &Linear) -> Numbers {
+fn rows(linear: &Linear) -> Values {
     shape_and_values(linear.weight.val().transpose())
 }
 
-fn shape_and_values<const D: usize>(tensor: Tensor<D>) -> Numbers {
+fn shape_and_values<const D: usize>(tensor: Tensor<D>) -> Values {
     let data = tensor.into_data();
     (data.shape().to_vec(), data.iter::<f32>().collect())
 }

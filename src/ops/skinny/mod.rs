@@ -61,7 +61,7 @@ pub fn stride4(format: Format, columns: usize) -> u32 {
 }
 
 /// How a dispatch of such a kernel is laid out.
-pub struct Shape {
+pub struct DispatchShape {
     lanes: u32,
     outputs: u32,
     reduce: Reduce,
@@ -69,12 +69,12 @@ pub struct Shape {
     pairs: bool,
 }
 
-impl Shape {
+impl DispatchShape {
     /// For the least number of results that a dispatch has of one weight; `pairs`: of two weight rows each.
-    pub fn of(pass: &Pass, results: usize, pairs: bool) -> Shape {
+    pub fn of(pass: &Pass, results: usize, pairs: bool) -> DispatchShape {
         let tuning = pass.device.tuning();
         let MatvecShape { lanes, outputs, reduce, packed } = tuning.matvec;
-        let mut shape = Shape { lanes, outputs, reduce, packed, pairs };
+        let mut shape = DispatchShape { lanes, outputs, reduce, packed, pairs };
         // Small weights are shared out among more workgroups.
         while shape.outputs > 1 + u32::from(pairs) && shape.groups(results) < tuning.least_groups {
             shape.outputs /= 2;

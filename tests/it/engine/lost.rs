@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// The answer to a streamed `request` whose device is lost when so many tokens have come.
 fn lost_after(engine: &mut Engine, tokens: usize, request: &Value) -> Result<(String, Vec<u32>, Value), Error> {
-    let kill = engine.generator().expect("a generator").device.killer();
+    let kill = faults::loss(&engine.generator().expect("a generator").device);
     let base = json!({ "prompt": "the hen", "max_tokens": 24, "ignore_eos": true, "return_token_ids": true,
                        "stream": true, "stream_options": { "include_usage": true } });
     let (mut text, mut given, mut usage) = (String::new(), Vec::new(), Value::Null);

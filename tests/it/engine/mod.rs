@@ -4,7 +4,7 @@
 use crate::support::variant::Variant;
 use crate::support::{Case, close, cpu, gpu, ids};
 use cresset::Error;
-use cresset::device::{KvFormat, RUN_AHEAD};
+use cresset::device::{KvFormat, RUN_AHEAD, faults};
 use cresset::engine::{Engine, LoadOptions, never_yield};
 use cresset::generate::Request;
 use cresset::sampler::{SamplingParams, log_softmax};
@@ -110,7 +110,7 @@ fn last_logits(engine: &mut Engine, ids: &[u32]) -> Vec<f32> {
 
 /// Plans are said to take no time, however busy this machine is: none is cut into several submits.
 fn in_no_time(engine: &mut Engine) {
-    engine.generator().expect("a generator").device.simulate(Rc::new(|_| 0.0));
+    faults::simulate(&mut engine.generator().expect("a generator").device, Rc::new(|_| 0.0));
 }
 
 fn keys(object: &Value) -> Vec<&str> {

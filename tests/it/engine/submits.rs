@@ -17,7 +17,7 @@ fn submits(engine: &mut Engine, seconds_a_group: f64) -> Vec<f64> {
         log.borrow_mut().push(seconds);
         seconds
     };
-    engine.generator().expect("a generator").device.simulate(Rc::new(simulation));
+    faults::simulate(&mut engine.generator().expect("a generator").device, Rc::new(simulation));
     let prompt: Vec<u32> = (0..300).map(|i| (i * 31) % 95).collect();
     let request =
         json!({ "prompt": prompt, "max_tokens": 7, "temperature": 0, "ignore_eos": true, "cache_prompt": false });

@@ -1,7 +1,7 @@
 //! The self-test: ways of computing on this adapter are proved, wrong ones are not used, and what was found out is kept.
 
 use super::*;
-use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Numbers, Reduce, UnpackF16};
+use cresset::device::{Candidates, Device, MatmulShape, MatvecShape, Reduce, TileFormat, UnpackF16};
 use cresset::engine::{SelfTest, Verdict};
 use cresset::quant::Format;
 
@@ -9,7 +9,7 @@ fn matvec(lanes: u32, reduce: Reduce) -> MatvecShape {
     MatvecShape { lanes, outputs: 4, reduce, packed: false }
 }
 
-const TILES: MatmulShape = MatmulShape { tall: 4, numbers: Numbers::F32 };
+const TILES: MatmulShape = MatmulShape { tall: 4, numbers: TileFormat::F32 };
 
 /// These shapes to choose from.
 fn candidates(matvec: &[MatvecShape], matmul: &[MatmulShape]) -> Candidates {
@@ -86,7 +86,7 @@ fn products_of_bytes_are_right() {
     let packed = |format: Format| {
         let mut all = Candidates::of(&info, format);
         all.matvec.retain(|shape| shape.packed);
-        all.matmul.retain(|shape| shape.numbers == Numbers::Packed);
+        all.matmul.retain(|shape| shape.numbers == TileFormat::Packed);
         all
     };
     assert!(packed(Format::F16).matvec.is_empty() && packed(Format::F16).matmul.is_empty());
@@ -113,7 +113,7 @@ fn bytes_are_tried_in_the_best_shape() {
     let packed = |shape| MatvecShape { packed: true, ..shape };
     let (wrong, right) = (matvec(16, Reduce::Alone), matvec(16, Reduce::Workgroup));
     let shapes = [wrong, right, packed(matvec(1, Reduce::Alone)), packed(right)];
-    let candidates = candidates(&shapes, &[TILES, MatmulShape { numbers: Numbers::Packed, ..TILES }]);
+    let candidates = candidates(&shapes, &[TILES, MatmulShape { numbers: TileFormat::Packed, ..TILES }]);
     let self_test = SelfTest { candidates: Some(candidates), ..SelfTest::default() };
     let model = Variant::of("llama-gqa/q4_0.gguf");
     let (engine, steps) = tested_model(&model, case, self_test, KvFormat::F16).expect("an engine");

@@ -5,7 +5,7 @@ use crate::support::skip::skipped;
 use crate::translate;
 use cresset::device::{
     Access, BufferId, Control, Device, EditsLayout, FROM_STATE, Kernel, KvFormat, Layout, MatmulShape, MatvecShape,
-    Member, Numbers, Options, Params, Pass, Pool, Reduce, Row, SamplingSlot, Step, Tensor, Tuning, UnpackF16, Usage,
+    Member, Options, Params, Pass, Pool, Reduce, Row, SamplingSlot, Step, Tensor, TileFormat, Tuning, UnpackF16, Usage,
     Weight, WeightPiece,
 };
 use cresset::quant::Format;
@@ -72,9 +72,9 @@ impl Bench {
     /// Every kind of tile of numbers.
     pub fn matmul_shapes(&self) -> Vec<MatmulShape> {
         let mut shapes =
-            vec![MatmulShape { tall: 4, numbers: Numbers::F32 }, MatmulShape { tall: 8, numbers: Numbers::F32 }];
+            vec![MatmulShape { tall: 4, numbers: TileFormat::F32 }, MatmulShape { tall: 8, numbers: TileFormat::F32 }];
         if self.has("shader-f16") {
-            shapes.extend([4, 8].map(|tall| MatmulShape { tall, numbers: Numbers::F16 }));
+            shapes.extend([4, 8].map(|tall| MatmulShape { tall, numbers: TileFormat::F16 }));
         }
         shapes
     }

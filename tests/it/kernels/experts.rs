@@ -1,7 +1,7 @@
 //! A mixture of experts: the router's choice, and projections by the experts chosen.
 
 use super::bench::{Bench, Case, Output, Setting, Tolerance, check};
-use cresset::device::{MatmulShape, MatvecShape, Numbers, Reduce, Tensor};
+use cresset::device::{MatmulShape, MatvecShape, Reduce, Tensor, TileFormat};
 use cresset::ops::{Activation, expert_down, expert_gated, route};
 use cresset::quant::Format;
 
@@ -63,7 +63,7 @@ type Rounding = fn(Tolerance, usize, f32) -> Tolerance;
 
 fn each(run: impl Fn(&mut Bench, Format, (usize, usize, usize, usize, usize, usize), Rounding)) {
     let mut bench = Bench::open();
-    let matmul = MatmulShape { tall: 4, numbers: Numbers::F32 };
+    let matmul = MatmulShape { tall: 4, numbers: TileFormat::F32 };
     for (i, matvec) in bench.matvec_shapes().into_iter().enumerate() {
         bench.tune(matvec, matmul);
         // Two ways for every format, the others for some.

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, Output, Setting, Tolerance, check, edits};
 use crate::blocks::Blocks;
-use cresset::device::{FROM_STATE, MatmulShape, Numbers, Row, SamplingSlot, UnpackF16};
+use cresset::device::{FROM_STATE, MatmulShape, Row, SamplingSlot, TileFormat, UnpackF16};
 use cresset::ops::{Activation, By, Epilogue, LogitEpilogue, Prologue, embed, gated, linear, lm_head, matvec, sample};
 use cresset::quant::Format;
 
@@ -91,7 +91,7 @@ fn linear_super_blocks() {
 fn linear_shapes() {
     let mut bench = Bench::open();
     for matvec in bench.matvec_shapes() {
-        bench.tune(matvec, MatmulShape { tall: 8, numbers: Numbers::F32 });
+        bench.tune(matvec, MatmulShape { tall: 8, numbers: TileFormat::F32 });
         for format in [Format::F32, Format::Q4_0, Format::Q6_K] {
             linear_grid(&mut bench, format);
         }
@@ -103,7 +103,7 @@ fn linear_shapes() {
 fn linear_in_f16() {
     let mut bench = Bench::open();
     let matvec = bench.matvec_shapes()[0];
-    for matmul in bench.matmul_shapes().into_iter().filter(|shape| shape.numbers == Numbers::F16) {
+    for matmul in bench.matmul_shapes().into_iter().filter(|shape| shape.numbers == TileFormat::F16) {
         bench.tune(matvec, matmul);
         for &format in Format::ALL {
             for (t, n, k) in [(5, 66, 256), (33, 65, 1024), (70, 200, 768)] {
@@ -322,7 +322,7 @@ fn matvec_grid(block_len: usize) {
     for (i, &format) in Format::ALL.iter().enumerate().filter(|(_, format)| format.block_len() == block_len) {
         let other = Format::ALL[(i + 3) % Format::ALL.len()];
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
-            bench.tune(shape, MatmulShape { tall: 4, numbers: Numbers::F32 });
+            bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
             for (j, (t, k, outputs)) in SHARED.into_iter().enumerate() {
                 let formats = [format, format, other];
                 if formats.iter().any(|format| format.row_bytes(k).is_none()) {
@@ -363,7 +363,7 @@ fn gated_grid() {
     let shapes = bench.matvec_shapes();
     for (i, &format) in Format::ALL.iter().enumerate() {
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
-            bench.tune(shape, MatmulShape { tall: 4, numbers: Numbers::F32 });
+            bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
             for (j, (t, k, [n, ..])) in SHARED.into_iter().enumerate() {
                 if format.row_bytes(k).is_none() {
                     continue;
@@ -396,7 +396,7 @@ fn lm_head_grid() {
     let shapes = bench.matvec_shapes();
     for (i, &format) in Format::ALL.iter().enumerate() {
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
-            bench.tune(shape, MatmulShape { tall: 4, numbers: Numbers::F32 });
+            bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
             for (t, k, vocab, pieces) in [(1, 256, 1000, 1), (1, 33, 65, 2), (3, 768, 300, 2), (4, 512, 7, 1)] {
                 if format.row_bytes(k).is_none() {
                     continue;

@@ -1,12 +1,12 @@
 //! Products of bytes: x rounded to 8 bits times the codes of quantised weights, held to twins that round in the same way.
 
 use super::bench::{Bench, Output, Setting, Tolerance, check};
-use cresset::device::{MatmulShape, MatvecShape, Numbers, Reduce};
+use cresset::device::{MatmulShape, MatvecShape, Reduce, TileFormat};
 use cresset::ops::{Activation, Epilogue, LogitEpilogue, Prologue, gated, linear, lm_head, matvec};
 use cresset::quant::Format;
 
 const TILES: [MatmulShape; 2] =
-    [MatmulShape { tall: 4, numbers: Numbers::Packed }, MatmulShape { tall: 8, numbers: Numbers::Packed }];
+    [MatmulShape { tall: 4, numbers: TileFormat::Packed }, MatmulShape { tall: 8, numbers: TileFormat::Packed }];
 
 /// Each way to reduce across lanes, where there are subgroups.
 fn shapes(bench: &Bench) -> Vec<MatvecShape> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use cresset::quant::Format;
-use cresset::weights::{Checkpoint, GgufWriter, Kind, open_path};
+use cresset::weights::{Checkpoint, FileFormat, GgufWriter, open_path};
 use pollster::block_on;
 
 use super::{code, open_all, refused, safetensors};
@@ -36,7 +36,7 @@ fn sharded() {
     let other = shard("ignored", [3; 4]);
     let files = [(SHARDS[1], b.clone()), (INDEX, good_index()), ("other.safetensors", other), (SHARDS[0], a.clone())];
     let model = open_all(files).unwrap();
-    assert_eq!((model.kind(), model.name(), model.tensors().len()), (Kind::Safetensors, INDEX, 2));
+    assert_eq!((model.file_format(), model.name(), model.tensors().len()), (FileFormat::Safetensors, INDEX, 2));
     assert_eq!(model.file_bytes(), (a.len() + b.len()) as u64);
     assert_eq!((read(&model, "a"), read(&model, "b")), (vec![1; 4], vec![2; 4]));
 
@@ -104,7 +104,7 @@ fn which_model() {
     refused(open_all([("config.json", "{}"), ("tokenizer.json", "{}")]), "MODEL_NOT_FOUND", "among the files given");
     refused(open_all([("a.txt", "a"), ("b.txt", "b")]), "MODEL_NOT_FOUND", "among the files given");
     let twisted = [("0.safetensors", part(0, 1, "a")), ("model.safetensors", part(0, 1, "a"))];
-    assert_eq!(open_all(twisted).unwrap().kind(), Kind::Gguf { version: 3 });
+    assert_eq!(open_all(twisted).unwrap().file_format(), FileFormat::Gguf { version: 3 });
     let indexes = [("a.safetensors.index.json", "{}"), ("b.safetensors.index.json", "{}")];
     refused(open_all(indexes), "INVALID_REQUEST", "several models");
 }

@@ -1,6 +1,6 @@
 //! Broken and absurd safetensors headers.
 
-use cresset::weights::Kind;
+use cresset::weights::FileFormat;
 
 use super::{open, refused, safetensors};
 
@@ -19,7 +19,7 @@ fn good() {
         "n":{"dtype":"F4","shape":[2],"data_offsets":[25,26]},
         "x":{"dtype":"NEW1","shape":[3],"data_offsets":[26,28]}}   "#;
     let model = open("a name that tells nothing", safetensors(header, &[0; 28])).unwrap();
-    assert_eq!(model.kind(), Kind::Safetensors);
+    assert_eq!(model.file_format(), FileFormat::Safetensors);
     let facts = |name: &str| {
         let tensor = model.tensor(name).unwrap();
         (tensor.dtype.to_string(), tensor.shape.clone(), tensor.bytes, tensor.rows())

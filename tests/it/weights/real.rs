@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cresset::weights::{Checkpoint, Kind, open_path};
+use cresset::weights::{Checkpoint, FileFormat, open_path};
 use pollster::block_on;
 
 use super::code;
@@ -15,7 +15,7 @@ fn shared(path: &str) -> Option<Checkpoint> {
 #[test]
 fn stories() {
     let Some(model) = shared("weights/stories260K/stories260K.gguf") else { return };
-    assert_eq!(model.kind(), Kind::Gguf { version: 3 });
+    assert_eq!(model.file_format(), FileFormat::Gguf { version: 3 });
     assert_eq!(model.name(), "stories260K.gguf");
     assert_eq!(model.file_bytes(), 1_185_376);
     assert_eq!(model.tensors().len(), 48);
@@ -53,7 +53,7 @@ fn nanochat() {
 #[test]
 fn mnist() {
     let Some(model) = shared("weights/odd/mnist-cnn.safetensors") else { return };
-    assert_eq!(model.kind(), Kind::Safetensors);
+    assert_eq!(model.file_format(), FileFormat::Safetensors);
     assert!(model.metadata().is_empty());
     let scalar = model.tensor("norm1.num_batches_tracked").unwrap();
     assert_eq!((scalar.shape.as_slice(), scalar.dtype.to_string()), (&[][..], "I64".into()));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use cresset::quant::Format;
 use cresset::weights::{
-    Array, Checkpoint, DType, Files, GgufWriter, Kind, LocalBoxFuture, MemorySource, Metadata, Source, Value,
+    Array, Checkpoint, DType, FileFormat, Files, GgufWriter, LocalBoxFuture, MemorySource, Metadata, Source, Value,
 };
 use cresset::{Error, Result};
 use pollster::block_on;
@@ -127,7 +127,7 @@ fn tensors() {
     for version in [2, 3] {
         file[4] = version;
         let model = open("a.gguf", file.clone()).unwrap();
-        assert_eq!(model.kind(), Kind::Gguf { version: version.into() });
+        assert_eq!(model.file_format(), FileFormat::Gguf { version: version.into() });
         assert_eq!(model.tensors().len(), expected.len());
         for (tensor, (name, format, shape, bytes)) in model.tensors().zip(&expected) {
             assert_eq!((&tensor.name, tensor.shape.as_slice()), (name, *shape));
