@@ -15,7 +15,7 @@ const BUCKETS: [usize; 4] = [16, 64, 256, 512];
 /// Sequences in a plan.
 const SEQUENCES: usize = 64;
 
-/// What to make of the rows of a sequence.
+/// Pooling: how a sequence's rows become one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct How {
     /// How the rows of a sequence become one.
@@ -73,7 +73,7 @@ impl Embedder {
         })
     }
 
-    /// What it runs: sizes, layers, how it pools by itself.
+    /// The encoder: sizes, layers, default pooling.
     pub fn model(&self) -> &Encoder {
         &self.model
     }

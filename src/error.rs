@@ -7,7 +7,7 @@ use serde_json::json;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What functions give that can fail.
+/// The result of functions that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why something could not be done.
@@ -18,7 +18,7 @@ pub enum Error {
     WebGpuUnavailable {
         /// Why, as a part of a sentence.
         reason: String,
-        /// What helps to mend it: a JSON object.
+        /// Facts that help to mend it: a JSON object.
         facts: serde_json::Value,
     },
 
@@ -27,7 +27,7 @@ pub enum Error {
     ModelNotFound {
         /// The file, address or id that was asked for.
         what: String,
-        /// What to do about it, from a semicolon on; or nothing.
+        /// Advice, from a semicolon on; or empty.
         hint: Cow<'static, str>,
     },
 
@@ -36,7 +36,7 @@ pub enum Error {
     Format {
         /// The file, or the part of it.
         file: String,
-        /// What is wrong with it.
+        /// The fault in the file.
         reason: String,
     },
 
@@ -76,18 +76,18 @@ pub enum Error {
     Unsupported {
         /// The architecture, tensor type, tokenizer or setting.
         what: String,
-        /// What is supported instead, from a semicolon on; or nothing.
+        /// The supported alternatives, from a semicolon on; or empty.
         hint: Cow<'static, str>,
     },
 
     /// The device or the browser's memory cannot hold it.
     #[error("{what} needs {need_mb} MB, but {limit}")]
     OutOfMemory {
-        /// What was to be held.
+        /// The thing that needs the memory.
         what: String,
         /// Megabytes that it takes.
         need_mb: u64,
-        /// What bounds the memory.
+        /// The limit that it exceeds.
         limit: MemoryLimit,
     },
 
@@ -105,9 +105,9 @@ pub enum Error {
     /// The network failed.
     #[error("download of {what} failed: {reason}")]
     Download {
-        /// What was downloaded.
+        /// The file that was downloaded.
         what: String,
-        /// What the network or the server said.
+        /// The network's or the server's message.
         reason: String,
     },
 
@@ -125,7 +125,7 @@ pub enum Error {
     /// The graphics device went away.
     #[error("the graphics device was lost: {reason}")]
     DeviceLost {
-        /// What the driver or the browser said.
+        /// The driver's or the browser's message.
         reason: String,
     },
 
@@ -134,7 +134,7 @@ pub enum Error {
     InvalidRequest {
         /// The field's name, as the caller wrote it.
         field: Cow<'static, str>,
-        /// What it must be.
+        /// The condition that it must meet.
         reason: String,
     },
 
@@ -143,7 +143,7 @@ pub enum Error {
     Template {
         /// The line of the template, from 1; 1 where none is known.
         line: usize,
-        /// What the template or its parser said.
+        /// The message of the template or of its parser.
         reason: String,
     },
 
@@ -154,12 +154,12 @@ pub enum Error {
         reason: String,
     },
 
-    /// What the page's side of a file said in its own words, under one of the codes above.
+    /// An error of the page's side of a file in its own words, under one of the codes above.
     #[error("{message}")]
     Source {
         /// One of the codes that [`Error::code`] gives.
         code: &'static str,
-        /// What the page said.
+        /// The page's message.
         message: String,
     },
 
@@ -172,10 +172,10 @@ pub enum Error {
     Internal(String),
 }
 
-/// What bounds the memory.
+/// The limit that memory runs into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryLimit {
-    /// What a page has where the CPU computes.
+    /// A page's memory, where the CPU computes.
     Page {
         /// Megabytes that it has.
         mb: u64,

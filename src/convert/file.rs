@@ -8,7 +8,7 @@ use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, GgufWriter, Value, file_type};
 use std::io::Write;
 
-/// What the new file will be.
+/// A conversion that is planned but not written yet.
 pub struct Conversion<'a> {
     model: ConvertedModel<'a>,
     tokenizer: Option<Tokenizer>,
@@ -16,7 +16,7 @@ pub struct Conversion<'a> {
 }
 
 impl<'a> Conversion<'a> {
-    /// What the file will be, its matrices quantised to `to`.
+    /// Plans a file whose matrices are quantised to `to`.
     ///
     /// # Errors
     /// `INVALID_REQUEST` for a format that cannot be written, those of a model that cannot run, and

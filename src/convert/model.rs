@@ -35,7 +35,7 @@ struct Reading {
 }
 
 impl<'a> ConvertedModel<'a> {
-    /// What the model of `checkpoint` will be, its matrices quantised to `to`.
+    /// Plans the conversion of `checkpoint`, its matrices quantised to `to`.
     ///
     /// # Errors
     /// Those of a model that cannot run, and `MODEL_UNSUPPORTED` for one whose architecture GGUF has no name for.

@@ -1,4 +1,4 @@
-//! What a loaded model is, but for its weights: lines that are the same where two files mean the same model.
+//! Describes a loaded model without its weights, as lines that are equal for two files of the same model.
 
 use crate::models::{Encoder, Model, Transformer};
 use crate::nn::{EncoderBlock, FeedForward, Linear, Norm, NormKind};

@@ -66,7 +66,7 @@ fn yarn_keys(scaling: &RopeScaling) -> Vec<Key> {
         ("rope.scaling.factor", number(*factor)),
         ("rope.scaling.original_context_length", Value::U32(*original_context as u32)),
     ];
-    // What is as usual is left unsaid.
+    // Defaults are left out.
     if *beta_fast != 32.0 {
         keys.push(("rope.scaling.yarn_beta_fast", number(*beta_fast)));
     }

@@ -24,7 +24,7 @@ pub struct PlannedTensor {
 
 /// Hugging Face's tensors by their names.
 enum Contents {
-    /// The same rows; `order` has for each of GGUF's rows the one that it is.
+    /// Rows of one tensor; `order` maps each of GGUF's rows to the source's.
     Rows {
         tensor: String,
         order: Option<Vec<usize>>,

@@ -8,7 +8,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct BufferId(pub(crate) u32);
 
-/// What a buffer is for: the account in `info.memory` has a line for each.
+/// The use of a buffer: one line of the account in `info.memory`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
     /// A model's weights.
@@ -17,7 +17,7 @@ pub enum Usage {
     Adapters,
     /// The KV cache.
     Kv,
-    /// What a forward computes on its way.
+    /// Intermediate results of a forward pass.
     Activations,
     /// Control, state, read-backs and whatever else.
     Other,
@@ -26,15 +26,15 @@ pub enum Usage {
 /// Bytes on the device by kind.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Memory {
-    /// Of the model.
+    /// Bytes of the model's weights.
     pub weights: u64,
-    /// Of LoRA adapters.
+    /// Bytes of LoRA adapters.
     pub adapters: u64,
-    /// Of the KV cache.
+    /// Bytes of the KV cache.
     pub kv: u64,
-    /// Of activations.
+    /// Bytes of activations.
     pub activations: u64,
-    /// Of everything else.
+    /// Bytes of everything else.
     pub other: u64,
 }
 
@@ -59,7 +59,7 @@ impl Memory {
         }
     }
 
-    /// Of all kinds.
+    /// Bytes in all.
     pub fn total(&self) -> u64 {
         self.weights + self.adapters + self.kv + self.activations + self.other
     }

@@ -1,4 +1,4 @@
-//! What every executor has: facts about its device, the account of its memory, how kernels are shaped for it, and counters.
+//! State that every executor has: facts about its device, memory accounting, kernel tuning and counters.
 
 use super::buffers::Memory;
 use super::info::DeviceInfo;
@@ -6,7 +6,7 @@ use super::tuning::Tuning;
 use serde::Serialize;
 use std::cell::Cell;
 
-/// What the executors count; tests gate on these instead of on times.
+/// Counters of an executor; tests assert these instead of times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counters {

@@ -115,7 +115,7 @@ pub struct SamplingSlot {
     pub presence_penalty: f32,
     /// Position of the first generated token: frequency and presence count from here.
     pub generated_from: u32,
-    /// What counts: [`Self::BIAS`], [`Self::PENALTIES`], [`Self::MASK`].
+    /// Bit set of [`Self::BIAS`], [`Self::PENALTIES`], [`Self::MASK`].
     pub flags: u32,
     /// Fills the sixteen words.
     pub unused: [u32; 5],
@@ -216,13 +216,13 @@ impl Control {
         std::mem::replace(&mut self.changed, false).then(|| bytemuck::cast_slice(&self.words))
     }
 
-    /// What the device is to have.
+    /// The block's bytes, as the device reads them.
     pub fn bytes(&self) -> &[u8] {
         bytemuck::cast_slice(&self.words)
     }
 }
 
-/// What a twin reads from `control` and `state`: the same functions as `shaders/shared/rows.wgsl`.
+/// Reads `control` and `state` for a twin, as `shaders/shared/rows.wgsl` does for a shader.
 pub struct Slot;
 
 impl Slot {

@@ -26,7 +26,7 @@ impl Compiler {
         dxc_in(program.parent()?)
     }
 
-    /// What the page and the terminal call it.
+    /// The compiler's name as page and terminal show it.
     pub fn name(&self) -> String {
         match self {
             Compiler::Fxc => "FXC".to_string(),

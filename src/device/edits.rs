@@ -1,4 +1,4 @@
-//! What requests change about logits, for each slot: which ids may be drawn, and what is added to some ids' logits.
+//! Edits of logits by request, for each slot: which ids may be drawn, and biases added to some ids' logits.
 //!
 //! A buffer of u32 words. Each slot has, with W = ⌈V / 32⌉: `allowed` [W], a bit per id; `biased` [W], a bit per id; `ranks`
 //! [W], the number of biased ids before each word; `biases` [V] f32, those of the biased ids in ascending order. So a bias is

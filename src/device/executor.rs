@@ -66,7 +66,7 @@ impl Device {
         Ok(Device::Gpu(Box::new(Gpu::open(false).await?)))
     }
 
-    /// The same adapter without anything optional: no f16, no subgroups, WebGPU's default limits.
+    /// Opens the same adapter without anything optional: no f16, no subgroups, WebGPU's default limits.
     ///
     /// # Errors
     /// As [`Self::gpu`].
@@ -81,7 +81,7 @@ impl Device {
         }
     }
 
-    /// What it is and what it offers.
+    /// The device's name, features and limits.
     pub fn info(&self) -> &DeviceInfo {
         &self.common().info
     }
@@ -91,17 +91,17 @@ impl Device {
         &self.common().memory
     }
 
-    /// What it has counted so far.
+    /// The counters so far.
     pub fn counters(&self) -> Counters {
         self.common().counters.get()
     }
 
-    /// What plans are shaped by.
+    /// The kernel shapes that plans are recorded with.
     pub fn tuning(&self) -> Tuning {
         self.common().tuning
     }
 
-    /// What plans recorded from now on are shaped by.
+    /// Sets the kernel shapes of plans that are recorded from now on.
     pub fn set_tuning(&mut self, tuning: Tuning) {
         match self {
             Device::Gpu(gpu) => gpu.core.common.tuning = tuning,

@@ -259,7 +259,7 @@ impl Gpu {
         self.backend.settle(&self.core).await;
         let failed = self.failed();
         if refused && !matches!(failed, Err(Error::DeviceLost { .. })) {
-            // What else failed then failed for lack of the buffer.
+            // Later errors follow from the missing buffer.
             return Err(Error::OutOfMemory {
                 what: "the model".into(),
                 need_mb: self.core.common.memory.total() >> 20,
@@ -269,7 +269,7 @@ impl Gpu {
         failed
     }
 
-    /// What has failed since the last call, told once; a lost device stays lost.
+    /// Takes the error since the last call; a lost device stays lost.
     fn failed(&self) -> Result<()> {
         let mut failure = self.failure.lock().expect("no panic while held");
         match failure.clone() {

@@ -3,7 +3,7 @@
 use super::common::Common;
 use super::plan::Plan;
 
-/// What `native.rs` and `web.rs` compile plans for and replay them on.
+/// The wgpu device and queue that `native.rs` and `web.rs` compile plans for and replay them on.
 pub struct Core {
     pub common: Common,
     pub device: wgpu::Device,

@@ -17,7 +17,7 @@ pub enum NoGpu {
     Slower,
 }
 
-/// What the page and the terminal say about the device.
+/// Facts about a device, as page and terminal show them.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceInfo {
@@ -34,7 +34,7 @@ pub struct DeviceInfo {
     pub driver: String,
     /// The adapter computes on the CPU (SwiftShader, lavapipe).
     pub software: bool,
-    /// What compiles shaders for Direct3D 12: `FXC`, or `DXC` with its version.
+    /// The compiler of shaders for Direct3D 12: `FXC`, or `DXC` with its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compiler: Option<String>,
     /// Optional features that kernels know, by WebGPU's names.
@@ -47,13 +47,13 @@ pub struct DeviceInfo {
     /// Why this device and not another, when there was a choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The same for programs.
+    /// The reason as a code, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<NoGpu>,
 }
 
 impl DeviceInfo {
-    /// What an adapter is called.
+    /// The adapter's name.
     pub fn name(&self) -> &str {
         let names = [&self.description, &self.architecture, &self.vendor];
         names.into_iter().find(|name| !name.is_empty()).map_or("the graphics adapter", String::as_str)

@@ -31,7 +31,7 @@ pub struct Kernel {
     pub shared: &'static [&'static str],
     /// The specification: tests hold the shader to it, and the CPU executor runs it where nothing faster is there.
     pub twin: fn(&Twin),
-    /// The same, made for speed, where a twin would carry the CPU path's time; tests hold it to the twin.
+    /// An optimised twin, where the plain one would dominate the CPU path's time; tests compare the two.
     pub fast: Option<fn(&Twin)>,
 }
 
@@ -58,8 +58,7 @@ impl Kernel {
     }
 }
 
-/// What is compiled into a kernel's text: the formats of its weights, named constants, and pieces of WGSL where there are
-/// several ways to do the same.
+/// Compile-time choices of a kernel: the formats of its weights, named constants, and alternative pieces of WGSL.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// The format of each weight, in the order of their bindings.
@@ -70,7 +69,7 @@ pub struct Options {
     pub pieces: Vec<&'static str>,
     /// Pieces that call `dequant`: there is one of each for every weight.
     pub each_weight: Vec<&'static str>,
-    /// What the text needs beyond what every device has.
+    /// Features that the text needs beyond the defaults.
     pub features: Features,
 }
 
@@ -151,8 +150,8 @@ impl Kernel {
     }
 }
 
-/// What reads the `i`-th weight: the text for the first as it is, for later ones with `_i` behind its names, since no WGSL
-/// function takes a storage buffer.
+/// WGSL that reads the `i`-th weight: the text itself for the first, a copy with `_i` behind its names for later ones,
+/// since no WGSL function takes a storage buffer.
 fn operand(wgsl: &str, i: usize) -> String {
     if i == 0 {
         return wgsl.to_string();
@@ -179,7 +178,7 @@ fn choice(piece: &str, n: usize) -> String {
     text + &format!("    return {name}({arguments});\n}}\n")
 }
 
-/// What a twin sees of its step: the same parameters, constants and bindings as the shader.
+/// A twin's view of its step: the same parameters, constants and bindings as the shader's.
 pub struct Twin<'a> {
     pub(crate) params: &'a [u8],
     pub(crate) options: &'a Options,

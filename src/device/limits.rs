@@ -13,8 +13,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a device offers, less what its drivers may not hold to: Metal's shaders have the sizes of buffers in 32 bits, and
-    /// would clamp reads that are within a larger one.
+    /// The device's limits, reduced where drivers cannot be trusted: Metal's shaders hold sizes of buffers in 32 bits
+    /// and would clamp reads within a larger one.
     pub fn of(max_binding_bytes: u64, max_buffer_bytes: u64) -> Limits {
         const MOST: u64 = (4 << 30) - 16;
         Limits { max_binding_bytes: max_binding_bytes.min(MOST), max_buffer_bytes: max_buffer_bytes.min(MOST) }

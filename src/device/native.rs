@@ -36,7 +36,7 @@ type Module = (&'static str, Options, UnpackF16);
 /// A plan whose pipelines are being compiled, in threads of their own.
 pub struct Compiling {
     plan: Plan,
-    /// Of each step.
+    /// The shader module of each step.
     modules: Vec<Module>,
 }
 

@@ -16,14 +16,14 @@ pub struct Member {
     pub offset: usize,
 }
 
-/// What may be bound as a kernel's uniform parameters. Made by `params!`, so that none goes without the list that a test
-/// compares with WGSL (`tests/shaders`).
+/// A struct that may be bound as a kernel's uniform parameters. Only `params!` implements it, so that each has the list
+/// of members that a test compares with WGSL (`tests/shaders`).
 pub trait Params: NoUninit {
     /// All members, by offset.
     const MEMBERS: &'static [Member];
 }
 
-/// What members may be made of.
+/// Types that members may have.
 pub trait MemberType {
     /// WGSL's name of the scalar.
     const SCALAR: &'static str;

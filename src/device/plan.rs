@@ -7,13 +7,13 @@ use super::params::Member;
 /// One dispatch.
 #[derive(Clone)]
 pub struct Step {
-    /// What runs.
+    /// The kernel.
     pub kernel: &'static Kernel,
-    /// What is compiled into it.
+    /// Its compile-time choices.
     pub options: Options,
     /// The uniform parameter struct, at most 256 bytes.
     pub params: Vec<u8>,
-    /// What that struct is made of.
+    /// Members of the parameter struct.
     pub members: &'static [Member],
     /// Bindings 1.. in order.
     pub bindings: Vec<BufferId>,

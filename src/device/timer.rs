@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 
-/// What a submit should take at most, in seconds.
+/// Target seconds of a submit.
 pub const TARGET: f64 = 0.1;
-/// What no submit may take, as far as can be foreseen.
+/// Upper limit in seconds that no submit may exceed, as far as can be foreseen.
 pub const LIMIT: f64 = 0.5;
 /// Before a plan was timed, a submit has so many dispatches, about a layer's, …
 const UNTIMED_DISPATCHES: usize = 8;

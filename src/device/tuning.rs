@@ -39,11 +39,11 @@ pub enum Reduce {
 pub struct MatmulShape {
     /// Rows of each thread: 4 or 8.
     pub tall: u32,
-    /// What tiles hold.
+    /// Number format of the tiles.
     pub numbers: TileFormat,
 }
 
-/// What tiles hold.
+/// Number format of a matmul kernel's tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TileFormat {
@@ -69,7 +69,7 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// What a device gets that nobody has measured. Software adapters pay dearly for barriers.
+    /// The default for a device that was not measured. Barriers are slow on software adapters.
     pub fn unmeasured(software: bool) -> Tuning {
         let matvec = match software {
             true => MatvecShape { lanes: 1, outputs: 4, reduce: Reduce::Alone, packed: false },
@@ -93,7 +93,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// What this device's features allow, for weights that are mostly in `format`.
+    /// The candidates that this device's features allow, for weights that are mostly in `format`.
     pub fn of(info: &DeviceInfo, format: Format) -> Candidates {
         let has = |feature: &str| info.features.iter().any(|f| f == feature);
         let shape = |lanes, reduce| MatvecShape { lanes, outputs: 4, reduce, packed: false };

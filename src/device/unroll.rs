@@ -57,7 +57,7 @@ fn closing(lines: &[&str]) -> usize {
     panic!("a block that nothing closes")
 }
 
-/// What is left of an expression of u32.
+/// A u32 expression as a sum of terms.
 struct Terms<'a> {
     rest: &'a str,
     text: &'a str,

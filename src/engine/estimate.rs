@@ -1,5 +1,5 @@
-//! What can be said of a catalogue's models before a byte of them is read: whether each fits this device, what memory it
-//! takes and about how fast it runs, by its shape, its format and the size of its file.
+//! Estimates for a catalogue's models before a byte of them is read: whether each fits this device, the memory it takes
+//! and about how fast it runs, by its shape, its format and the size of its file.
 
 use super::load::{context, device_facts};
 use super::probe::{speed, state_problems};
@@ -30,15 +30,16 @@ struct Row {
 /// Seconds of this device by weight format.
 type Paces = BTreeMap<String, Pace>;
 
-/// What an earlier estimate measured, and where.
+/// Paces that an earlier estimate measured, and the device they belong to.
 #[derive(Deserialize)]
 struct Measured {
     device: Value,
     paces: Paces,
 }
 
-/// What `Cresset.estimate` says: `{ device, paces, models }`, of each model what `probe` would say of a file of its shape.
-/// Measures the device once for each weight format, unless `measured`, an earlier answer, comes from the same device.
+/// Answers `Cresset.estimate`: `{ device, paces, models }`, for each model the answer that `probe` would give for a
+/// file of its shape. Measures the device once for each weight format, unless `measured`, an earlier answer, comes from
+/// the same device.
 ///
 /// # Errors
 /// `INVALID_REQUEST` for models that are described wrongly; those of opening and measuring a device.

@@ -20,11 +20,11 @@ use serde_json::{Value, json};
 /// Context that is taken when nobody says, if the model has so much.
 const DEFAULT_CONTEXT: usize = 4096;
 
-/// What a file says about itself.
+/// A model's metadata, as `info` shows it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
-    /// What it calls itself.
+    /// The name inside the file.
     pub name: String,
     /// As GGUF names it, such as `llama`.
     pub architecture: String,
@@ -40,7 +40,7 @@ pub struct ModelInfo {
     pub vocabulary_size: usize,
     /// Whether it can chat.
     pub has_chat_template: bool,
-    /// Of all its files.
+    /// Bytes of all its files.
     pub file_bytes: u64,
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn load(
     Ok(Loaded { built, tokenizer, template, info })
 }
 
-/// What the page and the terminal say about the device: of the CPU, also how many threads compute now.
+/// Facts about the device, as page and terminal show them; for the CPU also the number of threads.
 pub(super) fn device_facts(device: &Device) -> Value {
     let mut facts = json!(device.info());
     if device.is_cpu() {
@@ -79,7 +79,7 @@ pub(super) fn device_facts(device: &Device) -> Value {
     facts
 }
 
-/// What is known of a model before a device is opened: which it is, its sizes, and how many positions it will hold.
+/// The parts of a model that are known before a device is opened: architecture, shape, positions of the context.
 pub(super) struct ModelPlan {
     architecture: &'static Architecture,
     shape: Shape,
@@ -102,7 +102,7 @@ pub(super) struct Built {
     pub task: Task,
     /// Where its adapters would go.
     pub targets: LoraTargets,
-    /// What is known of the device.
+    /// The device's verdict.
     pub verdict: Option<Verdict>,
 }
 
@@ -166,7 +166,7 @@ pub(super) fn tokenizer(checkpoint: &Checkpoint, shape: &Shape) -> Result<Option
     }
 }
 
-/// What the file calls itself, or else what it is called.
+/// The model's name inside the file, or else the file's.
 fn model_name(checkpoint: &Checkpoint) -> &str {
     let own = checkpoint.metadata().str("general.name").ok().flatten();
     let own = own.or_else(|| checkpoint.config()?["_name_or_path"].as_str()).filter(|name| !name.trim().is_empty());

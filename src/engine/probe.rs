@@ -1,4 +1,4 @@
-//! What can be said of a model before anything is loaded: what it is, what it needs, and whether it runs here.
+//! Judges a model before anything is loaded: its kind, its needs, and whether it runs here.
 
 use super::load::{context, device_facts, tokenizer};
 use super::size::{check_size, device_bytes, quantization};
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 /// Codes of what may stand in a model's way. An error of another says nothing about the model.
 const OBSTACLES: [&str; 4] = ["MODEL_FORMAT", "MODEL_UNSUPPORTED", "OUT_OF_MEMORY", "INVALID_REQUEST"];
 
-/// What `Cresset.probe` and `inspect` say: no weights are loaded, headers are read and every tensor is looked for; with
-/// a measured estimate of the speed on the device that loading would get.
+/// Answers `Cresset.probe` and `inspect`: reads headers and looks for every tensor, loads no weights, and measures the
+/// speed of the device that loading would get.
 ///
 /// # Errors
 /// Those of a file that is no model, or cannot be read. A model that this build cannot run is an answer with
@@ -78,7 +78,7 @@ pub(super) fn speed(pace: Pace, shape: &Shape) -> Value {
     json!((pace.tokens_per_second(shape) * 10.0).round() / 10.0)
 }
 
-/// What the headers say, in the order in which loading comes upon it.
+/// Findings from the headers, in the order in which loading would meet them.
 struct Findings {
     architecture: Option<&'static Architecture>,
     shape: Option<Shape>,

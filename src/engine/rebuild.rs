@@ -10,7 +10,7 @@ use crate::lora;
 use crate::select::LoadOptions;
 use crate::weights::{Checkpoint, Files};
 
-/// What an engine was made from. The files only: headers and vocabularies are read again when they are needed again.
+/// The files an engine was made from. Headers and vocabularies are read again when they are needed again.
 pub(super) struct Origin {
     files: Files,
     pub options: LoadOptions,
@@ -29,7 +29,7 @@ impl Origin {
     /// `DEVICE_LOST` if that does not succeed; `task` is then still the old one.
     pub async fn rebuild(&mut self, reason: String, task: &mut Task, adapters: &mut Adapters) -> Result<()> {
         log::warn!("the graphics device was lost ({reason}); the model is put on a new one");
-        // What is left of its memory is needed now.
+        // Frees the lost device's memory before the new one needs it.
         task.device().destroy();
         let renewed = async {
             let checkpoint = Checkpoint::open(self.files.clone()).await?;

@@ -7,7 +7,7 @@
 
 use super::adapters::AdapterId;
 
-/// What the keys and values of a position are computed from, besides the positions before it.
+/// Everything that a position's keys and values are computed from, besides the positions before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Content {
     /// A token id.

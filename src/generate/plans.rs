@@ -19,7 +19,7 @@ const SPLIT_ABOVE: usize = 256;
 /// Chunks at most: a workgroup each for every KV head, and a merge over all.
 const MOST_CHUNKS: usize = 32;
 
-/// What a plan computes after the last block.
+/// The result that a plan computes after the last block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Nothing: the keys and values are what is wanted.
@@ -37,7 +37,7 @@ pub struct PlanKey {
     pub rows: usize,
     /// The most rows that get logits.
     pub logit_rows: usize,
-    /// What is computed from them.
+    /// The result that is computed from them.
     pub output: Output,
     /// The adapter whose corrections it applies.
     pub adapter: Option<AdapterId>,

@@ -1,4 +1,4 @@
-//! What to generate, and how it went.
+//! A request to generate, and its outcome.
 
 use super::constraint::Constraint;
 use crate::sampler::SamplingParams;
@@ -15,7 +15,7 @@ pub enum Finish {
     Abort,
 }
 
-/// What to generate.
+/// A request to generate.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// Ids below the vocabulary; one at least.

@@ -22,7 +22,7 @@ pub struct Batch {
     pub rows: Vec<Row>,
     /// Indices of the rows that get logits.
     pub gather: Vec<u32>,
-    /// What is computed from them.
+    /// The result that is computed from them.
     pub output: Output,
     /// The adapter of all rows.
     pub adapter: Option<AdapterId>,
@@ -30,7 +30,7 @@ pub struct Batch {
     pub keys: usize,
 }
 
-/// What the device holds for a slot.
+/// A slot's state on the device.
 #[derive(Clone)]
 struct SlotState {
     sampling: SamplingSlot,

@@ -14,7 +14,7 @@ use std::ops::Range;
 pub struct Allocator<'a> {
     /// `None`: no room is made.
     device: Option<&'a mut Device>,
-    /// What matrices become that are not quantised in the file.
+    /// The format for matrices that are unquantised in the file.
     quantize: Option<Format>,
     uploads: Vec<Upload>,
 }
@@ -30,12 +30,12 @@ impl<'a> Allocator<'a> {
         Allocator { device: None, quantize: None, uploads: Vec::new() }
     }
 
-    /// What there is to read.
+    /// The uploads that fill the allocated buffers.
     pub fn into_queue(self) -> UploadQueue {
         UploadQueue::new(self.uploads)
     }
 
-    /// What a matrix with rows of `columns` is on the device.
+    /// The device format of a matrix with rows of `columns`.
     pub(super) fn format(&self, checkpoint: &Checkpoint, found: Found, columns: usize) -> Format {
         let quantize = self.quantize.filter(|_| !found.format.is_quantized());
         quantize.and_then(|to| checkpoint.format_when_quantized(found.info, columns, to)).unwrap_or(found.format)

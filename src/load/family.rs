@@ -1,18 +1,18 @@
-//! What reading a checkpoint must know of its architecture: names and numbers, no code.
+//! The architecture-specific names and defaults that reading a checkpoint needs; no code.
 
 use super::names::{NAMES, Name};
 use super::rows::RowOrder;
 
-/// What files of one architecture call things, and what they leave out.
+/// Names and defaults that files of one architecture share.
 #[derive(Debug)]
 pub struct Family {
-    /// What it is called in messages.
+    /// The architecture's name in messages.
     pub name: &'static str,
     /// `general.architecture` in GGUF, which is also the prefix of its keys; empty where no such files exist.
     pub gguf: &'static [&'static str],
     /// `model_type` in config.json; empty where GGUF alone tells it apart.
     pub hf: &'static [&'static str],
-    /// What config.json means by leaving a number out, if anything: as transformers' class for it has it.
+    /// Values of keys that config.json may omit, as transformers' class has them.
     pub defaults: &'static [(&'static str, f64)],
     /// The tensors whose names differ from [`NAMES`]. Biases among them must be there; others may.
     pub tensors: &'static [Name],
@@ -39,7 +39,7 @@ impl Family {
         self.tensors.iter().chain(NAMES).find(|row| row.0 == name)
     }
 
-    /// What Hugging Face's files may call a tensor instead of `full`, its name with the first prefix.
+    /// Names that Hugging Face's files may have instead of `full`, the name with the first prefix.
     pub fn hf_variants(&self, full: &str) -> Vec<String> {
         match self.prefixes.first().and_then(|prefix| full.strip_prefix(prefix)) {
             Some(stem) => self.prefixes.iter().map(|prefix| format!("{prefix}{stem}")).collect(),

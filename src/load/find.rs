@@ -119,7 +119,7 @@ impl<'a> Tensors<'a> {
         Ok(found)
     }
 
-    /// What GGUF keeps as one tensor [n, `shape`…] and safetensors as `n` tensors of `shape` (`{j}` in their name).
+    /// Finds a tensor [n, `shape`…] that safetensors may keep as `n` tensors of `shape` (`{j}` in their name).
     ///
     /// # Errors
     /// Those of [`Self::find`], for any of them.

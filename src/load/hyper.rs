@@ -56,7 +56,7 @@ impl<'a> Hyper<'a> {
         Hyper { checkpoint, family, notes: None }
     }
 
-    /// The same, with what is read taken down in `notes`.
+    /// This reader, which also notes in `notes` the keys it reads.
     pub fn noting(self, notes: &'a Notes) -> Self {
         Hyper { notes: Some(notes), ..self }
     }
@@ -79,7 +79,7 @@ impl<'a> Hyper<'a> {
         keys.split('|').map(|key| (key, &config[key])).find(|(_, value)| !value.is_null())
     }
 
-    /// What a number is that config.json leaves out. One that it says is null is not left out.
+    /// The family's default for a key that config.json omits. A key that is null is not omitted.
     fn left_out(&self, config: &serde_json::Value, keys: &str) -> Option<f64> {
         if keys.split('|').any(|key| config.get(key).is_some()) {
             return None;
@@ -289,7 +289,7 @@ impl<'a> Hyper<'a> {
         self.activation_among(&[name])
     }
 
-    /// The same, of an activation with several names.
+    /// An activation that has several names.
     ///
     /// # Errors
     /// `MODEL_UNSUPPORTED` if it is none of `names`.
@@ -317,7 +317,7 @@ impl<'a> Hyper<'a> {
         self.shape_with(None)
     }
 
-    /// The same; `d_ffn` is the feed-forward layer's width where the file may leave it out.
+    /// The model's shape; `d_ffn` is the feed-forward layer's width where the file may omit it.
     ///
     /// # Errors
     /// Those of [`Hyper::shape`].

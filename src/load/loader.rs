@@ -38,7 +38,7 @@ impl<'a> Loader<'a> {
         Loader { hyper, shape, context, tensors: Tensors::new(&hyper), record: Record::default(), memory }
     }
 
-    /// What the model is made of, and what there is to read.
+    /// The record of the model's parts, and the uploads that are to be done.
     pub fn finish(self) -> (Record, UploadQueue) {
         (self.record, self.memory.into_queue())
     }

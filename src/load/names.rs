@@ -1,4 +1,4 @@
-//! What tensors are called: our name, GGUF's and Hugging Face's.
+//! Names of tensors: ours, GGUF's and Hugging Face's.
 
 /// One name in each world: ours, GGUF's, Hugging Face's. `{i}` stands for the layer, `{j}` for one of several vectors or
 /// matrices that GGUF keeps as one tensor. Empty where that kind of file has no such tensor.

@@ -1,5 +1,5 @@
-//! What models read alike, under our names: norms, attention, feed-forward layers, whole blocks. An architecture's file
-//! takes these parts and overrides what is its own.
+//! The parts that most models share, under our names: norms, attention, feed-forward layers, whole blocks. An
+//! architecture's file takes these parts and overrides what is its own.
 
 use super::hyper::Hyper;
 use super::loader::Loader;
@@ -13,7 +13,7 @@ use crate::ops::Activation;
 
 /// Reads one model.
 pub struct Parts<'p, 'a> {
-    /// What finds tensors and makes room for them.
+    /// Finds tensors and makes room for them.
     pub loader: &'p mut Loader<'a>,
     /// The checkpoint's numbers.
     pub hyper: Hyper<'a>,
@@ -120,7 +120,7 @@ impl<'p, 'a> Parts<'p, 'a> {
         self.loader.rope(&spec)
     }
 
-    /// The same as numbers. `section`: which of config.json's several sets of `rope_parameters`.
+    /// RoPE as plain numbers. `section` names one of config.json's several sets of `rope_parameters`.
     ///
     /// # Errors
     /// Those of [`RopeSpec::read`].
@@ -256,7 +256,7 @@ impl<'p, 'a> Parts<'p, 'a> {
         self.gated_mlp_of(layer, self.shape.d_ffn)
     }
 
-    /// The same, `d_ffn` wide.
+    /// A gated feed-forward layer, `d_ffn` wide.
     ///
     /// # Errors
     /// Those of [`Loader`].
@@ -268,7 +268,7 @@ impl<'p, 'a> Parts<'p, 'a> {
         Ok(FeedForward::Dense(Mlp { gate: Some(gate), up, down, activation: self.activation }))
     }
 
-    /// The same, of gate and up that the file keeps as one.
+    /// A gated feed-forward layer whose gate and up are one tensor in the file.
     ///
     /// # Errors
     /// Those of [`Loader`].

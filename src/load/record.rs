@@ -1,5 +1,5 @@
-//! What loading a model asked for, taken down as it goes: adapters find their projections in it, and conversion writes
-//! from it what the model is made of.
+//! Records the tensors that loading asked for: adapters find their projections in the record, and conversion writes the
+//! new file from it.
 
 use super::rope::RopeSpec;
 use super::rows::RowRanges;
@@ -38,20 +38,20 @@ pub struct UsedTensor {
     pub layer: usize,
     /// In GGUF.
     pub shape: Vec<usize>,
-    /// What Hugging Face's is to it.
+    /// How Hugging Face's tensor relates to it.
     pub relation: Relation,
 }
 
-/// What Hugging Face's tensor is to GGUF's.
+/// How Hugging Face's tensor relates to GGUF's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Relation {
-    /// The same rows, or in another order.
+    /// The same rows, perhaps in another order.
     Rows,
     /// Its transpose.
     Transposed,
     /// A vector, less this offset.
     Vector {
-        /// What GGUF's numbers are more.
+        /// GGUF's value minus Hugging Face's.
         offset: f32,
     },
     /// One of several in GGUF's.

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What every model says about itself before a weight is read.
+/// A model's sizes, known before a weight is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shape {
-    /// What messages call its architecture; not read back.
+    /// The architecture's name in messages; not deserialised.
     #[serde(skip_deserializing)]
     pub architecture: &'static str,
     /// Columns of the activations between blocks, D.

@@ -1,4 +1,4 @@
-//! What an [`Allocator`](super::Allocator) has made room for, read into its place: [`CHUNK`] bytes of a tensor are in
+//! Reads weights into the buffers that an [`Allocator`](super::Allocator) has made: [`CHUNK`] bytes of a tensor are in
 //! memory at a time. It goes in the file's own order, so that a file that is still on its way is read as it comes.
 
 use super::find::{Found, read_values};
@@ -24,7 +24,7 @@ pub(super) struct Upload {
     pub info: TensorInfo,
     /// The format of its numbers in the file.
     pub format: Format,
-    /// What they become on the device.
+    /// Its place on the device.
     pub target: Target,
 }
 

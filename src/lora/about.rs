@@ -1,4 +1,4 @@
-//! What an adapter's files say of it, without the model it belongs to.
+//! Describes an adapter by its files alone, without the model it belongs to.
 
 use super::pairs::{self, World};
 use super::strength;

@@ -29,7 +29,7 @@ const MOST_RANK: usize = 4096;
 
 /// An adapter on the device.
 pub struct Adapter {
-    /// What it adds, by projection.
+    /// The low-rank corrections by projection.
     pub corrections: Rc<Corrections>,
     /// The highest rank of its pairs.
     pub rank: usize,

@@ -33,7 +33,7 @@ pub struct Pair<'a> {
     pub turned: bool,
 }
 
-/// What a tensor's name says.
+/// A tensor's name, parsed: which projection, and which half of the pair.
 struct Half<'n> {
     base: &'n str,
     is_b: bool,

@@ -1,5 +1,5 @@
-//! What each pair is multiplied by, and what its rank should be: `adapter_config.json` of PEFT and of MLX, GGUF's
-//! metadata. Adapters that are more than LoRA are refused here, by what they call it.
+//! The scale of each pair and the rank it should have: `adapter_config.json` of PEFT and of MLX, GGUF's metadata.
+//! Adapters that are more than LoRA are refused here, by the name of their method.
 
 use super::pairs::World;
 use super::targets::LoraTargets;
@@ -17,7 +17,7 @@ pub struct Strength {
 }
 
 enum Rule {
-    /// Of alpha: divided by the rank, or by its square root.
+    /// Alpha divided by the rank, or by its square root.
     Alpha { alpha: f32, alphas: Vec<(Regex, f32)>, root: bool },
     /// The factor itself.
     Factor(f32),
@@ -78,7 +78,7 @@ impl Strength {
         first_match(&self.ranks, base).or(self.rank)
     }
 
-    /// What the product of B and A is multiplied by.
+    /// The factor of the product of B and A.
     pub fn scale(&self, base: &str, rank: usize) -> f32 {
         match &self.rule {
             Rule::Factor(factor) => *factor,
@@ -100,7 +100,7 @@ pub fn is_mlx(config: &Value) -> bool {
     config["lora_parameters"].is_object()
 }
 
-/// What the files say; `None` where they say nothing.
+/// The strength that the files state; `None` where they state none.
 fn told(checkpoint: &Checkpoint) -> Result<Option<Strength>> {
     match (World::of(checkpoint), checkpoint.adapter_config()) {
         (World::Gguf, _) => gguf(checkpoint).map(Some),

@@ -48,7 +48,7 @@ pub struct LoraTargets {
 }
 
 impl LoraTargets {
-    /// Of a model of `family`, by what loading it from `base` took down.
+    /// The targets in a model of `family`, from the record that loading `base` made.
     pub fn new(family: &'static Family, base: &Checkpoint, shape: &Shape, projections: &[Projection]) -> LoraTargets {
         LoraTargets { family, shape: shape.clone(), base: World::of(base), by_name: by_name(family, projections) }
     }
@@ -103,7 +103,7 @@ fn by_name(family: &Family, projections: &[Projection]) -> HashMap<String, Vec<B
     by_name
 }
 
-/// What files call our tensor, without `.weight`.
+/// Names that files give our tensor, without `.weight`.
 fn names_of(family: &Family, name: &str, layer: usize) -> Vec<String> {
     let Some((_, gguf, hf)) = family.tensor(name) else { return Vec::new() };
     let bare = |name: &str| name.trim_end_matches(".weight").replace("{i}", &layer.to_string());

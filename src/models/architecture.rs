@@ -1,4 +1,4 @@
-//! What an architecture's file hands to the registry.
+//! The interface between an architecture's file and the registry.
 
 use super::decoder::Transformer;
 use super::encoder::Encoder;
@@ -8,7 +8,7 @@ use crate::weights::{Checkpoint, LocalBoxFuture};
 
 /// A row of the registry.
 pub struct Architecture {
-    /// What its files call things.
+    /// Names and defaults of its files.
     pub family: Family,
     /// Reads the sizes, and refuses what this build does not compute.
     pub shape: fn(&Hyper) -> Result<Shape>,
@@ -18,9 +18,9 @@ pub struct Architecture {
 
 /// Finds an architecture's tensors and makes layers of them.
 pub enum Load {
-    /// Of a model that generates.
+    /// Builds a model that generates.
     Decoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Transformer>>),
-    /// Of a model that embeds.
+    /// Builds a model that embeds.
     Encoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Encoder>>),
 }
 
@@ -32,11 +32,11 @@ pub enum Model {
     Encoder(Box<Encoder>),
 }
 
-/// What [`Architecture::load`] gives.
+/// The result of [`Architecture::load`].
 pub struct Loaded {
     /// Its layers, with room for their weights.
     pub model: Model,
-    /// What it was made of.
+    /// The tensors it was made of.
     pub record: Record,
     /// Its weights, still to be read.
     pub uploads: UploadQueue,

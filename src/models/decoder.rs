@@ -19,7 +19,7 @@ pub trait Decoder {
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>>;
 }
 
-/// What a forward computes after the last block.
+/// The result that a forward pass computes after the last block.
 #[derive(Clone, Copy)]
 pub enum Wanted<'a> {
     /// Nothing: the keys and values are what is wanted.

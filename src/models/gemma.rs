@@ -34,7 +34,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
 /// Names of the activation that all Gemmas have.
 pub const GELU: [&str; 2] = ["gelu_pytorch_tanh", "gelu_new"];
 
-/// What all Gemmas are made of. Safetensors keep the norms' w − 1; GGUF's converter has added the one.
+/// The parts that all Gemmas share. Safetensors keep the norms' w − 1; GGUF's converter has added the one.
 pub fn gemma_parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<Parts<'p, 'a>> {
     let epsilon = loader.hyper.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")? as f32;
     let offset = if loader.tensors.is_gguf() { 0.0 } else { 1.0 };

@@ -48,7 +48,7 @@ const NAMES: &[Name] = &[
     ("ffn.out_norm.bias", "blk.{i}.layer_output_norm.bias", "encoder.layers.{i}.norm2.bias"),
 ];
 
-/// What config.json may switch on that this build does not compute.
+/// Switches of config.json that this build does not compute.
 const SWITCHES: [&str; 8] = [
     "prenorm",
     "parallel_block",

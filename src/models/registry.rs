@@ -78,8 +78,8 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
     }
 }
 
-/// What packed the weights of a Hugging Face folder into numbers of its own, some of which are no floats: GPTQ, AWQ,
-/// bitsandbytes, MLX, … A configuration that still speaks of it beside plain weights means nothing.
+/// The method that packed a Hugging Face folder's weights into numbers of its own, some of which are no floats: GPTQ,
+/// AWQ, bitsandbytes, MLX, … A configuration that still names one beside plain weights is ignored.
 fn packed_by(checkpoint: &Checkpoint) -> Option<String> {
     let config = checkpoint.config()?;
     checkpoint.tensors().any(|tensor| tensor.dtype.format().is_none()).then_some(())?;
@@ -95,7 +95,7 @@ fn packed_by(checkpoint: &Checkpoint) -> Option<String> {
     }
 }
 
-/// What the file calls its architecture, if it says.
+/// The architecture's name in the file, if it has one.
 ///
 /// # Errors
 /// `MODEL_FORMAT` where GGUF's key holds no text.

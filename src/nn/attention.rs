@@ -28,7 +28,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Of heads of this size, with nothing special about it.
+    /// Plain attention with heads of this size.
     pub fn new([q, k, v, o]: [Linear; 4], n_heads: usize, head_dim: usize) -> Self {
         let scores = Scores::scaled(head_dim);
         Attention { q, k, v, o, joined_bias: None, n_heads, qk_norm: None, rope: None, scores }

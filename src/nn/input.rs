@@ -1,4 +1,4 @@
-//! What a sublayer reads.
+//! The input of a sublayer.
 
 use super::{Norm, NormKind};
 use crate::device::{Pass, Tensor};

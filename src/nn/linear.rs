@@ -14,7 +14,7 @@ pub struct Linear {
     pub bias: Option<BufferId>,
     /// 1, but for models that scale what their sublayers add (Granite's multipliers).
     pub scale: f32,
-    /// What adapters know it by; `None` where no file has it as a tensor of its own.
+    /// The adapters' id of it; `None` where no file has it as a tensor of its own.
     pub id: Option<ProjectionId>,
 }
 

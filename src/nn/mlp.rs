@@ -5,7 +5,7 @@ use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::{Activation, activation, can_gate, gated};
 
-/// What follows attention in a block.
+/// The second sublayer of a block.
 pub enum FeedForward {
     /// Every row goes through the same layer.
     Dense(Mlp),
@@ -37,7 +37,7 @@ pub struct Mlp {
     pub up: Linear,
     /// [D, F]
     pub down: Linear,
-    /// Of gate, or of up where there is no gate.
+    /// The activation of gate, or of up where there is no gate.
     pub activation: Activation,
 }
 

@@ -54,17 +54,17 @@ impl Norm {
 /// QK-norm (Henry et al. 2020, <https://arxiv.org/abs/2010.04245>): queries and keys are normalised before they turn.
 #[derive(Clone, Copy)]
 pub struct QkNorm {
-    /// Of queries.
+    /// The norm of queries.
     pub q: Norm,
-    /// Of keys.
+    /// The norm of keys.
     pub k: Norm,
-    /// What one mean goes over.
+    /// The columns that share a mean.
     pub over: NormOver,
     /// The weights of q's norm, then of k's, where both are RMSNorms: for kernels that do both on the way.
     pub joined: Option<BufferId>,
 }
 
-/// What one mean goes over.
+/// The columns that share a mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormOver {
     /// All heads of a row together, weights [H × head_dim]: OLMo 2.

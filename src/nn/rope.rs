@@ -28,12 +28,12 @@ impl Rope {
 pub enum RopeScaling {
     /// All angles divided by the factor (Chen et al. 2023, <https://arxiv.org/abs/2306.15595>).
     Linear {
-        /// Of the new context to the old.
+        /// Ratio of the new context to the old.
         factor: f64,
     },
     /// Llama 3.1: long wavelengths are divided, short ones kept, those between interpolated.
     Llama3 {
-        /// What long wavelengths are divided by.
+        /// Divisor of the frequencies of long wavelengths.
         factor: f64,
         /// A wavelength is long past `original_context` / this.
         low_freq_factor: f64,
@@ -46,7 +46,7 @@ pub enum RopeScaling {
     /// the original context are divided, those that turn more than `beta_fast` times kept, those between interpolated;
     /// `truncate` takes the bounds between pairs as whole pairs. Attention is sharpened by `magnitude`.
     Yarn {
-        /// What slow pairs are divided by.
+        /// Divisor of the frequencies of slow pairs.
         factor: f64,
         /// Positions that the model was trained for.
         original_context: f64,
@@ -69,7 +69,7 @@ pub enum RopeScaling {
     },
 }
 
-/// What a position does to each pair.
+/// The rotation by position of each pair of columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Angles {
     /// Radians a position adds to each of the `dims / 2` pairs.
@@ -79,7 +79,7 @@ pub struct Angles {
 }
 
 impl Angles {
-    /// Of `dims` dimensions, pair i turning by base^(-2i / dims) a position before it is scaled (Su et al. 2021,
+    /// Rotates `dims` dimensions, pair i by base^(-2i / dims) a position before scaling (Su et al. 2021,
     /// <https://arxiv.org/abs/2104.09864>).
     pub fn new(dims: usize, base: f64, scaling: Option<&RopeScaling>) -> Self {
         let plain = (0..dims / 2).map(|i| base.powf(-2.0 * i as f64 / dims as f64));

@@ -113,7 +113,8 @@ struct Verification {
     small: Case,
     /// A model in all formats, with scales below f16's normal range.
     mixed: Case,
-    /// The same formats with normal scales, for tiles of f16: these may flush such small weights to 0, which does no harm.
+    /// The formats of `mixed` with normal scales, for tiles of f16: these may flush such small weights to 0, which does
+    /// no harm.
     mixed_normal: Case,
     /// A larger model to measure speed with; none on software adapters, where speed does not decide.
     wide: Option<Case>,

@@ -134,7 +134,7 @@ pub(super) fn added(tokens: Vec<(u32, AddedToken)>, normalizer: &[NormalizerWrap
             normalizer.normalize(&mut form).map_err(|error| malformed(error.to_string()))?;
         }
         ids.insert(token.content.clone(), id);
-        // Of two tokens that look the same in a text, the first is found; one that looks like nothing never is.
+        // If two tokens look the same in a text, the first is found; an empty one never is.
         if form.get().is_empty() || !forms.insert((token.normalized, form.get().to_owned())) {
             continue;
         }

@@ -122,7 +122,7 @@ fn pre_tokenizer(file: &File) -> Result<&'static str> {
             _ => return Err(no_form(&format!("the pre-tokenizer {}", name(step)))),
         }
     }
-    // What composes characters has no words in GGUF, and changes few texts.
+    // GGUF cannot express normalisers that compose characters; they change few texts.
     if let Some(step) = flatten(&file.normalizer, "normalizers")?.into_iter().find(|step| step["type"] != "NFC") {
         return Err(no_form(&format!("the normalizer {}", name(step))));
     }
@@ -190,7 +190,7 @@ fn table(file: &File, model: &str, rows: usize) -> Result<(Vec<String>, Vec<i32>
     Ok((tokens, types))
 }
 
-/// What orders SentencePiece's merges: the sooner a token is made, the higher its score.
+/// Scores that order SentencePiece's merges: the sooner a token is made, the higher its score.
 fn scores(file: &File, tokens: &[String]) -> Vec<f32> {
     let merges = &file.model.merges;
     let mut made = std::collections::HashMap::with_capacity(merges.len());

@@ -179,7 +179,7 @@ fn ids_by_text(file: &File) -> Result<HashMap<String, u32>> {
     Ok(ids)
 }
 
-/// What each id decodes to.
+/// The bytes that each id decodes to.
 fn tokens(file: &File, decoder: &Decoder) -> Result<Vec<(TokenKind, Vec<u8>)>> {
     let ids = file.model.vocab.tokens.iter().map(|(_, id)| *id).chain(file.added_tokens.iter().map(|token| token.id));
     let len = ids.max().map_or(0, |id| id as usize + 1); // below MAX_TOKENS, see `ids_by_text`

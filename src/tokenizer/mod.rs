@@ -53,7 +53,7 @@ pub struct Tokenizer {
     pre: String,
 }
 
-/// What `inspect` says about a tokenizer.
+/// Facts about a tokenizer, for `inspect`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
@@ -221,7 +221,7 @@ impl Tokenizer {
         &self.stop_ids
     }
 
-    /// What `inspect` shows.
+    /// Facts for `inspect`.
     pub fn info(&self) -> Info {
         Info {
             kind: self.kind,

@@ -3,7 +3,7 @@
 use super::pipeline::Pipeline;
 use super::table::TokenKind;
 
-/// What `json.rs` and `gguf.rs` read out of a file.
+/// A tokenizer's parts, as `json.rs` and `gguf.rs` read them from a file.
 pub(super) struct Parts {
     /// By id; the table of decoded bytes.
     pub(super) tokens: Vec<(TokenKind, Vec<u8>)>,

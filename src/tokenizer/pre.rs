@@ -46,7 +46,7 @@ const THREE_DIGITS: &str = "[0-9][0-9][0-9]";
 /// SentencePiece-like vocabularies with merges: lines and line breaks.
 const LINES: &str = r"[^\n]+|\n+";
 
-/// What sets one family of pre-tokenizers apart.
+/// The properties of one family of pre-tokenizers.
 pub(super) struct Pre {
     pub(super) names: &'static [&'static str],
     pub(super) patterns: &'static [&'static str],

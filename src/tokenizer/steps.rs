@@ -162,7 +162,7 @@ pub(super) struct Decoder {
     byte_fallback: bool,
 }
 
-/// What stands before a token when it is decoded, since decoders treat the first token of a text differently.
+/// A token put in front of the one that is decoded, since decoders treat the first token of a text differently.
 const LEAD: &str = "a";
 
 impl Decoder {

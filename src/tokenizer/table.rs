@@ -11,7 +11,7 @@ pub(super) const MAX_TOKENS: usize = 1 << 21;
 /// Bytes of all tokens together.
 pub(super) const MAX_BYTES: usize = 1 << 28;
 
-/// What an id stands for.
+/// The role of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
     /// No token has this id.
@@ -72,8 +72,9 @@ impl TokenTable {
 
 /// Turns ids into text as they come, never giving out half a character.
 ///
-/// What is pushed continues a prompt, so a leading space is kept; see [`StreamDecoder::at_text_start`]. Bytes that are
-/// no UTF-8 become U+FFFD exactly as [`String::from_utf8_lossy`] would have it, wherever the tokens are cut.
+/// Decodes a stream of tokens. They continue a prompt, so a leading space is kept; see
+/// [`StreamDecoder::at_text_start`]. Bytes that are no UTF-8 become U+FFFD exactly as [`String::from_utf8_lossy`] would
+/// have it, wherever the tokens are cut.
 pub struct StreamDecoder {
     table: Arc<TokenTable>,
     /// The beginning of a character: at most three bytes between two calls.

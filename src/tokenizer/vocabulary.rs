@@ -1,4 +1,4 @@
-//! What the keys of a GGUF vocabulary say, checked: its sizes, its ids, and which tokens are more than text.
+//! A GGUF vocabulary, checked: its sizes, its ids, and which tokens are more than text.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use super::pipeline::Pipeline;
 use super::table::{MAX_TOKENS, TokenKind};
 use crate::Result;
 
-/// What GGUF's keys say, unchecked. `None` where the file has no such key; an id of `u32::MAX` means none as well.
+/// GGUF's vocabulary keys, unchecked. `None` where the file has no such key; an id of `u32::MAX` means none as well.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GgufVocab<'a> {
     /// `general.name`, which tells Phi-3's control tokens from others.
@@ -73,7 +73,7 @@ pub(super) const BYTE: i32 = 6;
 /// The mark that stands for a space in SentencePiece's vocabularies, and before a word in WordPiece's.
 pub(super) const MARK: &str = "▁";
 
-/// What sets one kind of vocabulary apart.
+/// The properties of one kind of vocabulary.
 pub(super) struct Made<'a> {
     pub(super) pipeline: Pipeline,
     pub(super) pre: &'a str,
@@ -179,7 +179,7 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
-    /// What byte-pair encoding may make of text: all tokens but those of `control`.
+    /// The tokens that byte-pair encoding may produce: all but those of `control`.
     pub(super) fn without(&self, control: &HashSet<u32>, unknown: Option<u32>) -> Vocab {
         let kept = |id: &u32| !control.contains(id) || Some(*id) == unknown;
         let tokens = (0u32..).zip(self.tokens).filter(|(id, _)| kept(id));
@@ -190,7 +190,7 @@ impl<'a> Vocabulary<'a> {
         self.tokens.iter().any(|token| fallback_byte(token).is_some())
     }
 
-    /// What all kinds of vocabulary have in common. `ends`: BOS and EOS, and whether a text gets them.
+    /// The parts that all kinds of vocabulary share. `ends`: BOS and EOS, and whether a text gets them.
     pub(super) fn parts(&self, kind: &'static str, ends: [(Option<u32>, bool); 2], made: Made) -> Result<Parts> {
         let [(bos, add_bos), (eos, add_eos)] = ends;
         let named = [

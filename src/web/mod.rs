@@ -47,7 +47,7 @@ pub fn sampling_ranges() -> String {
     serde_json::to_string(&RANGES).expect("plain data")
 }
 
-/// What a thrown error looks like.
+/// An error as JavaScript catches it: `{ code, message, details }`.
 fn thrown(error: Error) -> JsValue {
     js_sys::JSON::parse(&error.to_json().to_string()).expect("what has been written as JSON")
 }
@@ -72,7 +72,7 @@ fn yield_to_events() -> LocalBoxFuture<'static, ()> {
     })
 }
 
-/// What a model is and whether it fits, from its headers alone; JSON.
+/// Reads a model's headers and says whether it fits; JSON.
 ///
 /// # Errors
 /// Those of [`crate::engine::probe`], and `INVALID_REQUEST` for options that are none.
@@ -86,7 +86,8 @@ pub async fn probe(list: Array, options: String) -> Result<String, JsValue> {
     run.await.map_err(thrown)
 }
 
-/// What models of a catalogue take here and how fast they run: `{ models, measured }` as JSON, the answer as JSON.
+/// Estimates memory and speed of a catalogue's models: takes `{ models, measured }` as JSON and gives the answer as
+/// JSON.
 ///
 /// # Errors
 /// Those of [`crate::engine::estimate`], and `INVALID_REQUEST` for options that are none.
@@ -280,7 +281,7 @@ impl Engine {
         }
     }
 
-    /// What the executor has counted since loading; JSON. While a request runs, as of before it.
+    /// The executor's counters since loading, as JSON. While a request runs: as they were before it.
     pub fn stats(&self) -> String {
         match self.engine.try_borrow() {
             Ok(engine) => engine.stats().to_string(),
@@ -288,7 +289,7 @@ impl Engine {
         }
     }
 
-    /// What the self-test found out, for the `verdicts` of later loads; JSON, empty without one.
+    /// The self-test's verdict, for the `verdicts` of later loads, as JSON; empty without one.
     pub fn verdict(&self) -> String {
         let engine = self.engine.try_borrow();
         let verdict = engine.as_ref().ok().and_then(|engine| engine.verdict());

@@ -25,7 +25,7 @@ impl JsSource {
         Ok(JsSource { name, size, object, read })
     }
 
-    /// What JavaScript threw, under its own code where it has one of ours.
+    /// A JavaScript exception as an error, under its own code where it has one of ours.
     fn error(&self, thrown: JsValue) -> Error {
         let code = Reflect::get(&thrown, &"code".into()).ok().and_then(|code| code.as_string());
         const CODES: [&str; 6] = ["MODEL_NOT_FOUND", "MODEL_FORMAT", "DOWNLOAD", "INTEGRITY", "STORAGE", "ABORTED"];

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 thread_local! {
     static HELPS: Cell<bool> = const { Cell::new(false) };
-    /// What a helper's panic said.
+    /// The message of a helper thread's panic.
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 

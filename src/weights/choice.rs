@@ -25,8 +25,8 @@ const OUTPUT: [&str; 4] = ["output.weight", "lm_head.weight", "embed_out.weight"
 const EMBEDDINGS: [&str; 4] = ["token_embd.weight", "embed_tokens.weight", "wte.weight", "embed_in.weight"];
 
 impl Checkpoint {
-    /// What a tensor becomes when the model is quantised to `to`, its rows (or, where it is used transposed, its
-    /// columns) being `columns` long. `None`: it stays what it is.
+    /// The tensor's format when the model is quantised to `to`, for rows of `columns` weights (or columns, where it is
+    /// used transposed). `None`: it stays as it is.
     pub fn format_when_quantized(&self, tensor: &TensorInfo, columns: usize, to: Format) -> Option<Format> {
         let name = tensor.name.as_str();
         let is_matrix = tensor.shape.len() >= 2 && tensor.rows() > 1 && name.ends_with(".weight");

@@ -30,7 +30,7 @@ impl Files {
 /// Where sentence-transformers says how tokens become a vector.
 const POOLING: &str = "1_Pooling/config.json";
 
-/// What a file is for.
+/// The role of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Role {
     Config,
@@ -109,8 +109,8 @@ impl Files {
     pub(super) fn sort(self) -> Result<Sorted> {
         let mut sorted = Sorted::default();
         let (mut ggufs, mut safetensors, mut indexes, mut others) = (vec![], vec![], vec![], vec![]);
-        // Of a folder with others in it, what lies deeper belongs to something else: of weights those at the top count,
-        // and of the other files of one name the last.
+        // Files in subfolders belong to something else: the weights at the top count, and of other files of one name
+        // the last.
         let mut sources = self.sources;
         sources.sort_by_key(|source| std::cmp::Reverse(depth(source.name())));
         let weights = |name: &str| matches!(Role::of(name), Role::Gguf | Role::Safetensors | Role::Index);

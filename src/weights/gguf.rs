@@ -24,7 +24,7 @@ pub(super) const MAX_NAME: usize = 1024;
 /// Dimensions of a tensor (ggml's limit).
 const MAX_DIMS: u32 = 4;
 
-/// What a GGUF header says.
+/// A parsed GGUF header.
 pub(super) struct Gguf {
     pub version: u32,
     pub metadata: Metadata,

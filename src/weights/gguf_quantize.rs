@@ -14,7 +14,7 @@ use super::tensor::TensorInfo;
 /// Bytes of a tensor read at a time.
 const CHUNK: u64 = 8 << 20;
 
-/// What each tensor of a checkpoint will be in.
+/// The planned format of each tensor of a checkpoint.
 pub struct Quantization<'a> {
     checkpoint: &'a Checkpoint,
     to: Format,

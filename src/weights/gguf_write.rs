@@ -144,7 +144,7 @@ impl<'a> GgufWriter<'a> {
     }
 }
 
-/// What an output's refusal means.
+/// An output's refusal as an error.
 pub(crate) fn unwritable(error: io::Error) -> Error {
     Error::Storage { reason: format!("writing GGUF: {error}") }
 }

@@ -198,7 +198,7 @@ impl Value {
     }
 }
 
-/// What a GGUF header says besides its tensors, by key. Empty for safetensors.
+/// The keys of a GGUF header. Empty for safetensors.
 ///
 /// The typed getters return `None` for an absent key and `MODEL_FORMAT`, naming the key, for a value of another type.
 /// Integers of any width convert where they fit.

@@ -74,7 +74,7 @@ fn parse(file: &str, json: &[u8], data: u64, file_len: u64) -> Result<Vec<Tensor
     Ok(tensors)
 }
 
-/// What the JSON parser says, cut short: it repeats parts of the file, which may be long.
+/// The JSON parser's message, cut short: it repeats parts of the file, which may be long.
 fn json_error(file: &str, what: &str, error: &serde_json::Error) -> Error {
     const SHOWN: usize = 300;
     let error: String = error.to_string().chars().take(SHOWN).collect();

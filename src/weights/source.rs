@@ -85,7 +85,7 @@ impl FileSource {
         Ok(FileSource { name, len: facts.len(), file })
     }
 
-    /// The same file by another name: where it lies in its folder.
+    /// This file under another name: its path inside its folder.
     pub fn named(self, name: &str) -> Self {
         FileSource { name: name.to_owned(), ..self }
     }

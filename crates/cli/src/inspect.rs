@@ -158,7 +158,7 @@ fn megabytes(value: &Value) -> String {
     }
 }
 
-/// What `inspect` found, a line a fact.
+/// The findings of `inspect`, one fact a line.
 fn lines(about: &Value) -> Vec<String> {
     let kind = match about["kind"].as_str() {
         Some("model") => text(&about["format"]),

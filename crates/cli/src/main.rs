@@ -40,7 +40,7 @@ enum Command {
     Tokenize(tokenize::Tokenize),
     /// Logits after a sequence of ids.
     Logits(logits::Logits),
-    /// What a file is: a model, an adapter, a tokenizer or none of these; whether it runs here, and if not, why.
+    /// Say what a file is: a model, an adapter or a tokenizer; whether it runs here, and if not, why.
     Inspect(inspect::Inspect),
     /// How well a model predicts a text.
     Perplexity(perplexity::Perplexity),

@@ -72,7 +72,7 @@ fn bar(bytes: u64) -> ProgressBar {
     bar
 }
 
-/// What a folder's model is called: as the folder.
+/// The model's name: that of its folder or file.
 fn model_name(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = if whole.is_dir() { Some(whole.as_path()) } else { whole.parent() };

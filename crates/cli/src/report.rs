@@ -1,4 +1,4 @@
-//! What helps to mend a fault of a graphics device or our own: behind the error's line, for whoever reports it.
+//! The device report printed below an error: facts that help to mend a fault of the graphics driver or of ours.
 
 use crate::verdicts;
 use cresset::engine::{DeviceChoice, Engine};
@@ -71,7 +71,7 @@ mod tests {
         let facts: Value =
             serde_json::from_str(report.strip_prefix("for a report: ").expect("its name")).expect("JSON");
         assert_eq!((&facts["cresset"], &facts["device"]["driver"]), (&json!(env!("CARGO_PKG_VERSION")), &json!("1.2")));
-        // What the error itself knows of the device is nearer to the matter.
+        // The error's own device facts take precedence.
         let facts = json!({ "device": { "description": "Another" }, "demoted": [{ "variant": "f16, native" }] });
         let error = Error::WebGpuUnavailable { reason: "it computes wrongly".into(), facts };
         let report = of(&error).expect("a report");

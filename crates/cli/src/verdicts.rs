@@ -1,5 +1,5 @@
-//! What self-tests found out about this machine's adapters, kept between runs. Where nothing can be kept, each run finds it
-//! out again.
+//! Verdicts of the self-test on this machine's adapters, cached between runs. Without a cache directory each run tests
+//! again.
 
 use serde_json::Value;
 use std::path::PathBuf;

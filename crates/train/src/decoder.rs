@@ -36,7 +36,7 @@ pub struct DecoderConfig {
     /// Base of the rotary positions: pair i of a head of size d turns by base^(−2i/d) a position.
     #[config(default = 10000.0)]
     pub rope_base: f64,
-    /// What RMSNorm adds to the mean square.
+    /// RMSNorm's epsilon, added to the mean square.
     #[config(default = 1e-5)]
     pub norm_eps: f64,
 }

@@ -162,7 +162,7 @@ pub fn write_gguf(
     writer.write(BufWriter::new(file))
 }
 
-/// What a file says of itself.
+/// Metadata that describes the model.
 #[derive(Debug, Clone, Default)]
 pub struct About {
     /// The name people know the model by.

@@ -16,7 +16,7 @@ use cresset::{Error, Result};
 /// In one activation tensor: 16 GB.
 const MOST_NUMBERS: u128 = 4_000_000_000;
 
-/// What a run is made of besides its text. Stored in every checkpoint.
+/// Hyperparameters of a run, stored in every checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
     /// Sizes of the model.
@@ -81,14 +81,14 @@ impl TrainConfig {
     }
 }
 
-/// What a step did.
+/// Metrics of one optimiser step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
     /// Mean cross-entropy in nats a token, before the update.
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// What the update was made with.
+    /// Learning rate of the update.
     pub learning_rate: f64,
 }
 
@@ -97,7 +97,7 @@ pub struct StepReport {
 pub struct Evaluation {
     /// Mean cross-entropy in nats a token.
     pub loss: f64,
-    /// The same in bits a byte of text; comparable between tokenizers.
+    /// Training loss in bits a byte of text; comparable between tokenizers.
     pub bits_per_byte: f64,
 }
 
@@ -144,7 +144,7 @@ impl Trainer {
         self.step
     }
 
-    /// What the run is made of.
+    /// The run's hyperparameters.
     pub fn config(&self) -> &TrainConfig {
         &self.config
     }
