@@ -223,3 +223,11 @@ test('the pace of a download is that of its last seconds', () => {
   assert.ok(Math.abs(at(21_000, 22_100) - 1000) < 1);
   assert.equal(at(22_000, 5), null, 'it began anew');
 });
+
+test('one version holds for the crate, the npm package and the changelog', () => {
+  const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const [, crate] = /^version = "([^"]+)"/m.exec(read('Cargo.toml'));
+  const [, released] = /^## \[(\d[^\]]*)\]/m.exec(read('CHANGELOG.md'));
+  const lock = JSON.parse(read('package-lock.json'));
+  assert.deepEqual([released, JSON.parse(read('package.json')).version, lock.version, lock.packages[''].version], Array(4).fill(crate));
+});
