@@ -18,6 +18,7 @@ import { partsOf } from '../../www/chat/answer/thought.js';
 import { Translator } from '../../www/chat/i18n.js';
 import { LOCALES, localeOf } from '../../www/chat/locale.js';
 import { explain } from '../../www/chat/problems.js';
+import { CONTROLS, LENGTHS, WIDGET } from '../../www/chat/sampling.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
@@ -222,6 +223,27 @@ test('the pace of a download is that of its last seconds', () => {
   for (let time = 2000; time <= 20_000; time += 1000) at(time, 1100 + time);
   assert.ok(Math.abs(at(21_000, 22_100) - 1000) < 1);
   assert.equal(at(22_000, 5), null, 'it began anew');
+});
+
+test('sliders and presets keep within the engine’s ranges, and the documentation has its defaults', () => {
+  const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const { ranges, presets } = JSON.parse(read('www/chat/sampling.json'));
+  const inside = (name, value) => value >= ranges[name].min && value <= (ranges[name].max ?? Infinity);
+  for (const { name, min, max, step, value } of [...CONTROLS, ...Object.values(LENGTHS)]) {
+    assert.ok(
+      [min, max, value].every((each) => inside(name, each)),
+      name,
+    );
+    assert.ok(min <= value && value <= max && Number.isFinite(max) && step > 0, name);
+  }
+  for (const { why, ...values } of Object.values(presets)) {
+    assert.match(why, /\.$/);
+    for (const [name, value] of Object.entries(values)) assert.ok(inside(name, value), name);
+  }
+  assert.deepEqual(WIDGET, { temperature: 0.7, top_p: 0.95, answer: 768, story: 160 });
+  const docs = read('docs/javascript.md');
+  for (const name of ['temperature', 'top_p', 'top_k', 'min_p', 'repetition_penalty', 'n'])
+    assert.equal(new RegExp(`^\\| \`${name}\` \\| (\\S+) \\|`, 'm').exec(docs)?.[1], String(ranges[name].default), name);
 });
 
 test('one version holds for the crate, the npm package and the changelog', () => {
