@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { tokenizer } from 'acorn';
+import { withoutComments } from '../../tools/copy.mjs';
 import { parseIntegrity } from '../../www/files/open.js';
 import { Pace, describeProgress, formatBytes } from '../../www/lib/progress.js';
 import { encodeRequest } from '../../www/lib/requests.js';
@@ -244,6 +246,25 @@ test('sliders and presets keep within the engine’s ranges, and the documentati
   const docs = read('docs/javascript.md');
   for (const name of ['temperature', 'top_p', 'top_k', 'min_p', 'repetition_penalty', 'n'])
     assert.equal(new RegExp(`^\\| \`${name}\` \\| (\\S+) \\|`, 'm').exec(docs)?.[1], String(ranges[name].default), name);
+});
+
+test('scripts travel without comments, and are the same in every line', () => {
+  assert.equal(withoutComments('let a = 1; // one\nconst b = /** @type {any} */ (a) /* b */ / 2;\n'), 'let a = 1;\nconst b =  (a)  / 2;\n');
+  assert.equal(withoutComments('/*\n * A.\n */\nx/**/in/**/y; // `\n'), '\n\n\nx in y;\n');
+  assert.equal(withoutComments("'// no'; `/* no */`; /[/*]/.test('*/');\n"), "'// no'; `/* no */`; /[/*]/.test('*/');\n");
+  const www = new URL('../../www/', import.meta.url);
+  const scripts = readdirSync(www, { recursive: true }).filter((name) => name.endsWith('.js'));
+  const tokensOf = (script) =>
+    [...tokenizer(script, { ecmaVersion: 'latest', sourceType: 'module', locations: true })].map(({ type, value, loc }) => [
+      type.label,
+      value?.pattern ?? value,
+      loc.start.line,
+    ]);
+  assert.ok(scripts.length > 100);
+  for (const name of scripts) {
+    const script = readFileSync(new URL(name, www), 'utf8');
+    assert.deepEqual(tokensOf(withoutComments(script)), tokensOf(script), name);
+  }
 });
 
 test('one version holds for the crate, the npm package and the changelog', () => {
