@@ -10,6 +10,12 @@ import { catalogue, integrityOf } from './catalogue.js';
 import { judge, thisDevice } from './verdict.js';
 import { measureDevice } from './speed-test.js';
 
+/**
+ * @typedef {import('../types.d.ts').CatalogueRow} Row
+ * @typedef {import('./speed-test.js').Measure} Measure
+ * @typedef {{ kind: string, row: Row, verdict: import('./verdict.js').Verdict }} Suggestion
+ */
+
 const KINDS = [
   { name: 'quick', most: 4.5e8, speed: 0 },
   { name: 'good', most: 1.4e9, speed: 8 },
@@ -20,13 +26,13 @@ const KINDS = [
 export async function suggestions() {
   const host = element('div', { class: 'suggestions' });
   const rows = await catalogue();
-  const show = (measure) => host.replaceChildren(...choose(rows, measure, languageOf(currentLanguage())).map(card));
+  const show = (/** @type {Measure | null} */ measure) => host.replaceChildren(...choose(rows, measure, languageOf(currentLanguage())).map(card));
   show(null);
   measureDevice().then(show);
   return host;
 }
 
-/** The largest chat model of each kind that fits and is fast enough. @returns {{ kind: string, row: object, verdict: object }[]} */
+/** The largest chat model of each kind that fits and is fast enough. @param {Row[]} rows @param {Measure | null} measure @param {string} language @returns {Suggestion[]} */
 export function choose(rows, measure, language) {
   const here = globalThis.navigator ? thisDevice(session.contextLength) : {};
   const able = rows
@@ -34,6 +40,7 @@ export function choose(rows, measure, language) {
     .map((row) => ({ row, verdict: judge(row, measure, here) }))
     .filter(({ verdict }) => verdict.kind === 'fits')
     .sort((a, b) => b.row.parameters - a.row.parameters);
+  /** @type {Suggestion[]} */
   const chosen = [];
   for (const { name, most, speed } of KINDS) {
     const found = able.find(
@@ -44,6 +51,7 @@ export function choose(rows, measure, language) {
   return chosen;
 }
 
+/** @param {Suggestion} suggestion */
 function card({ kind, row, verdict }) {
   return element(
     'button',

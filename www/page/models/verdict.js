@@ -18,13 +18,10 @@ const SHARE = 0.6; // of the memory a browser admits to
  * @property {number | null} speed       tokens a second
  */
 
-/**
- * What is to be known of this device.
- * @typedef {{ contextLength?: number | null, memory?: number, phone?: boolean }} Here   `memory`: gigabytes, as the browser says
- */
+/** @typedef {import('../types.d.ts').Here} Here */
 
 /**
- * @param {any} row   of hub.json
+ * @param {import('../types.d.ts').CatalogueRow} row
  * @param {import('./speed-test.js').Measure | null} measure
  * @param {Here} here
  * @returns {Verdict}
@@ -32,7 +29,7 @@ const SHARE = 0.6; // of the memory a browser admits to
 export function judge(row, measure, here = {}) {
   const deviceBytes = bytesOnDevice(row, here.contextLength ?? DEFAULT_CONTEXT);
   const speed = estimate(measure, row.shape, row.quantization);
-  const verdict = (kind, reason) => ({ kind, reason, deviceBytes, speed });
+  const verdict = (/** @type {Verdict['kind']} */ kind, /** @type {string | null} */ reason) => ({ kind, reason, deviceBytes, speed });
   if (measure?.device.backend === 'cpu' && deviceBytes > CPU_MOST) return verdict('no', 'verdict.why.cpu');
   const widest = 4 * Math.max(row.shape.width, row.shape.hidden);
   if (widest > (measure?.device.limits?.maxBindingBytes ?? Infinity)) return verdict('no', 'verdict.why.binding');
@@ -48,7 +45,7 @@ export function judge(row, measure, here = {}) {
 export function judgeFile(fit, here = {}) {
   const { deviceBytes = fit.downloadBytes, estimatedTokensPerSecond: speed } = fit;
   /** @type {[any, string | null]} */
-  const [kind, reason] = fit.fits ? comfort(deviceBytes, speed, here) : ['no', whyNot(fit.errors[0])];
+  const [kind, reason] = fit.fits ? comfort(deviceBytes, speed, here) : ['no', fit.errors ? whyNot(fit.errors[0]) : null];
   return { kind, reason, deviceBytes, speed };
 }
 
@@ -60,7 +57,7 @@ function comfort(deviceBytes, speed, { memory, phone }) {
   return ['fits', null];
 }
 
-/** Weights as in the file, the KV cache, room to work in. */
+/** Weights as in the file, the KV cache, room to work in. @param {import('../types.d.ts').CatalogueRow} row @param {number} contextLength */
 export function bytesOnDevice({ downloadBytes, contextLength: most, shape }, contextLength) {
   const { layers, kvHeads, headWidth, width, hidden, vocabulary } = shape;
   const cache = 2 * layers * kvHeads * headWidth * 2 * Math.min(contextLength, most);
@@ -68,7 +65,7 @@ export function bytesOnDevice({ downloadBytes, contextLength: most, shape }, con
   return Math.round(downloadBytes * 1.02 + cache + work);
 }
 
-/** What the browser says about this device's memory and kind. */
+/** What the browser says about this device's memory and kind. @param {number | null} [contextLength] */
 export function thisDevice(contextLength) {
   return { contextLength, memory: navigator.deviceMemory, phone: navigator.userAgentData?.mobile ?? /Android|iPhone|iPad/.test(navigator.userAgent) };
 }
