@@ -3,76 +3,91 @@
 //! The draw itself happens on the device (`ops::sample`).
 
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// The values that a field of a request may have. `Display` says them: "a number from 0 to 2".
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
     /// The field.
     pub name: &'static str,
     /// The smallest value that is allowed.
-    pub least: f64,
-    /// Infinite (in JSON null) where only memory and context set a limit.
-    pub most: f64,
+    pub min: f64,
+    /// Infinite where only memory and context set a limit.
+    pub max: f64,
     /// The value of an absent field; `None` if that is no number.
     pub default: Option<f64>,
     /// Whole numbers only.
     pub whole: bool,
 }
 
-/// Above 0, logits are divided by it; 0 is greedy.
-pub const TEMPERATURE: Range = Range::new("temperature", 0.0, 2.0, 1.0);
-/// How many of the most likely tokens stay; 0: all.
-pub const TOP_K: Range = Range::new("top_k", 0.0, u32::MAX as f64, 0.0).whole();
-/// The total probability of the most likely tokens that stay. As with OpenAI and llama.cpp it may be 0: the most likely token
-/// always stays.
-pub const TOP_P: Range = Range::new("top_p", 0.0, 1.0, 1.0);
-/// The least probability of tokens that stay, relative to the most likely one's.
-pub const MIN_P: Range = Range::new("min_p", 0.0, 1.0, 0.0);
-/// Positive logits of tokens seen are divided by it, so that it is not 0.
-pub const REPETITION_PENALTY: Range = Range::new("repetition_penalty", 0.01, 10.0, 1.0);
-/// Taken off a token's logit for each time it was generated.
-pub const FREQUENCY_PENALTY: Range = Range::new("frequency_penalty", -2.0, 2.0, 0.0);
-/// Taken off a token's logit once it was generated.
-pub const PRESENCE_PENALTY: Range = Range::new("presence_penalty", -2.0, 2.0, 0.0);
-/// The bias of a token, added to its logit.
-pub const LOGIT_BIAS: Range = Range::new("logit_bias", -100.0, 100.0, 0.0);
-/// The most tokens of a choice; absent: until the text ends or the context is full.
-pub const MAX_TOKENS: Range = Range { default: None, ..Range::new("max_tokens", 0.0, f64::INFINITY, 0.0).whole() };
-/// Tokens before which nothing ends the text.
-pub const MIN_TOKENS: Range = Range::new("min_tokens", 0.0, f64::INFINITY, 0.0).whole();
-/// Choices of an answer.
-pub const N: Range = Range::new("n", 1.0, 16.0, 1.0).whole();
+/// The range of each number of a request.
+#[derive(Debug)]
+pub struct Ranges {
+    /// Above 0, logits are divided by it; 0 is greedy.
+    pub temperature: Range,
+    /// How many of the most likely tokens stay; 0: all.
+    pub top_k: Range,
+    /// The total probability of the most likely tokens that stay. As with OpenAI and llama.cpp it may be 0: the most likely
+    /// token always stays.
+    pub top_p: Range,
+    /// The least probability of tokens that stay, relative to the most likely one's.
+    pub min_p: Range,
+    /// Positive logits of tokens seen are divided by it, so that it is not 0.
+    pub repetition_penalty: Range,
+    /// Taken off a token's logit for each time it was generated.
+    pub frequency_penalty: Range,
+    /// Taken off a token's logit once it was generated.
+    pub presence_penalty: Range,
+    /// The bias of a token, added to its logit.
+    pub logit_bias: Range,
+    /// The most tokens of a choice; absent: until the text ends or the context is full.
+    pub max_tokens: Range,
+    /// Tokens before which nothing ends the text.
+    pub min_tokens: Range,
+    /// Choices of an answer.
+    pub n: Range,
+}
 
-/// The one table of ranges and defaults: requests are checked by it, the terminal's help and the page show it.
-pub const RANGES: [Range; 11] = [
-    TEMPERATURE,
-    TOP_K,
-    TOP_P,
-    MIN_P,
-    REPETITION_PENALTY,
-    FREQUENCY_PENALTY,
-    PRESENCE_PENALTY,
-    LOGIT_BIAS,
-    MAX_TOKENS,
-    MIN_TOKENS,
-    N,
-];
+/// The one table of ranges and defaults, which the page reads as well: requests are checked by it, the terminal's help shows it.
+const TABLE: &str = include_str!("../www/chat/sampling.json");
+
+/// The ranges of the table.
+pub static RANGES: LazyLock<Ranges> = LazyLock::new(|| {
+    let table: Value = serde_json::from_str(TABLE).expect("the table is JSON");
+    let range = |name| Range::read(&table["ranges"], name);
+    Ranges {
+        temperature: range("temperature"),
+        top_k: range("top_k"),
+        top_p: range("top_p"),
+        min_p: range("min_p"),
+        repetition_penalty: range("repetition_penalty"),
+        frequency_penalty: range("frequency_penalty"),
+        presence_penalty: range("presence_penalty"),
+        logit_bias: range("logit_bias"),
+        max_tokens: range("max_tokens"),
+        min_tokens: range("min_tokens"),
+        n: range("n"),
+    }
+});
 
 impl Range {
-    const fn new(name: &'static str, least: f64, most: f64, default: f64) -> Range {
-        Range { name, least, most, default: Some(default), whole: false }
-    }
-
-    const fn whole(self) -> Range {
-        Range { whole: true, ..self }
+    fn read(ranges: &Value, name: &'static str) -> Range {
+        let row = &ranges[name];
+        Range {
+            name,
+            min: row["min"].as_f64().expect("the table has every field"),
+            max: row["max"].as_f64().unwrap_or(f64::INFINITY),
+            default: row["default"].as_f64(),
+            whole: row["whole"] == true,
+        }
     }
 
     /// # Errors
     /// `INVALID_REQUEST` with the field and its range. NaN lies in none.
     pub fn check(&self, value: f32) -> Result<()> {
-        let within = self.least as f32 <= value && value <= self.most as f32;
+        let within = self.min as f32 <= value && value <= self.max as f32;
         if within { Ok(()) } else { Err(self.refusal(value)) }
     }
 
@@ -84,11 +99,11 @@ impl Range {
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Range { least, most, whole, .. } = self;
-        match (whole, *most >= f64::from(u32::MAX)) {
-            (false, _) => write!(f, "a number from {least} to {most}"),
-            (true, false) => write!(f, "a whole number, from {least} to {most}"),
-            (true, true) => write!(f, "a whole number, {least} or more"),
+        let Range { min, max, whole, .. } = self;
+        match (whole, *max >= f64::from(u32::MAX)) {
+            (false, _) => write!(f, "a number from {min} to {max}"),
+            (true, false) => write!(f, "a whole number, from {min} to {max}"),
+            (true, true) => write!(f, "a whole number, {min} or more"),
         }
     }
 }
@@ -121,13 +136,13 @@ impl Default for SamplingParams {
     fn default() -> Self {
         let default = |range: Range| range.default.expect("a number") as f32;
         SamplingParams {
-            temperature: default(TEMPERATURE),
-            top_k: default(TOP_K) as u32,
-            top_p: default(TOP_P),
-            min_p: default(MIN_P),
-            repetition_penalty: default(REPETITION_PENALTY),
-            frequency_penalty: default(FREQUENCY_PENALTY),
-            presence_penalty: default(PRESENCE_PENALTY),
+            temperature: default(RANGES.temperature),
+            top_k: default(RANGES.top_k) as u32,
+            top_p: default(RANGES.top_p),
+            min_p: default(RANGES.min_p),
+            repetition_penalty: default(RANGES.repetition_penalty),
+            frequency_penalty: default(RANGES.frequency_penalty),
+            presence_penalty: default(RANGES.presence_penalty),
             seed: None,
             logit_bias: Vec::new(),
         }
@@ -140,17 +155,17 @@ impl SamplingParams {
     /// # Errors
     /// `INVALID_REQUEST` with the field and its range.
     pub fn validate(&self, vocab: usize) -> Result<()> {
-        TEMPERATURE.check(self.temperature)?;
-        TOP_P.check(self.top_p)?;
-        MIN_P.check(self.min_p)?;
-        REPETITION_PENALTY.check(self.repetition_penalty)?;
-        FREQUENCY_PENALTY.check(self.frequency_penalty)?;
-        PRESENCE_PENALTY.check(self.presence_penalty)?;
+        RANGES.temperature.check(self.temperature)?;
+        RANGES.top_p.check(self.top_p)?;
+        RANGES.min_p.check(self.min_p)?;
+        RANGES.repetition_penalty.check(self.repetition_penalty)?;
+        RANGES.frequency_penalty.check(self.frequency_penalty)?;
+        RANGES.presence_penalty.check(self.presence_penalty)?;
         for &(id, bias) in &self.logit_bias {
             if id as usize >= vocab {
                 return Err(Error::invalid("logit_bias", format!("token {id} is not below the vocabulary of {vocab}")));
             }
-            LOGIT_BIAS.check(bias)?;
+            RANGES.logit_bias.check(bias)?;
         }
         Ok(())
     }
@@ -223,18 +238,62 @@ mod tests {
     /// As JSON numbers are checked before they become f32: what is allowed there is allowed here.
     #[test]
     fn the_ends_of_every_range_lie_in_it() {
-        for range in RANGES {
-            let ends = [range.least, range.most.min(f64::MAX)].into_iter().chain(range.default);
+        for range in all() {
+            let ends = [range.min, range.max.min(f64::MAX)].into_iter().chain(range.default);
             ends.for_each(|end| range.check(end as f32).unwrap());
         }
-        assert_eq!(TEMPERATURE.check(3.0).unwrap_err().to_string(), "temperature: must be a number from 0 to 2, not 3");
-        assert_eq!(N.to_string(), "a whole number, from 1 to 16");
-        assert_eq!(MAX_TOKENS.to_string(), "a whole number, 0 or more");
-        let json = serde_json::to_value(RANGES).unwrap();
         assert_eq!(
-            json[8],
-            serde_json::json!({ "name": "max_tokens", "least": 0.0, "most": null, "default": null, "whole": true })
+            RANGES.temperature.check(3.0).unwrap_err().to_string(),
+            "temperature: must be a number from 0 to 2, not 3"
         );
+        assert_eq!(RANGES.n.to_string(), "a whole number, from 1 to 16");
+        assert_eq!(RANGES.max_tokens.to_string(), "a whole number, 0 or more");
+    }
+
+    fn all() -> [Range; 11] {
+        let Ranges {
+            temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, ..
+        } = *RANGES;
+        let Ranges { logit_bias, max_tokens, min_tokens, n, .. } = *RANGES;
+        [
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            repetition_penalty,
+            frequency_penalty,
+            presence_penalty,
+            logit_bias,
+            max_tokens,
+            min_tokens,
+            n,
+        ]
+    }
+
+    /// The engine reads every row of the table, and of each row every key.
+    #[test]
+    fn the_table_is_what_is_read() {
+        let table: Value = serde_json::from_str(TABLE).unwrap();
+        let rows = table["ranges"].as_object().unwrap();
+        assert_eq!(rows.keys().collect::<Vec<_>>(), all().iter().map(|range| range.name).collect::<Vec<_>>());
+        for (range, row) in all().into_iter().zip(rows.values()) {
+            let Range { name, min, max, default, whole } = range;
+            let max = max.is_finite().then_some(max);
+            let read = serde_json::json!({ "min": min, "max": max, "default": default, "whole": whole });
+            assert_eq!(row.as_object().unwrap().len(), 4, "{name}");
+            for (key, value) in read.as_object().unwrap() {
+                assert_eq!((row[key].as_f64(), row[key].as_bool()), (value.as_f64(), value.as_bool()), "{name}: {key}");
+            }
+        }
+        let defaults =
+            SamplingParams { temperature: 1.0, top_p: 1.0, repetition_penalty: 1.0, ..SamplingParams::default() };
+        assert_eq!(SamplingParams::default(), defaults);
+        let Range { min, max, default, whole, .. } = RANGES.top_k;
+        assert_eq!((min, max, default, whole), (0.0, f64::from(u32::MAX), Some(0.0), true));
+        let Range { min, max, default, whole, .. } = RANGES.max_tokens;
+        assert_eq!((min, max, default, whole), (0.0, f64::INFINITY, None, true));
+        let Range { min, max, .. } = RANGES.repetition_penalty;
+        assert_eq!((min, max), (0.01, 10.0));
     }
 
     #[test]

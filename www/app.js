@@ -25,12 +25,13 @@ const VIEWS = {
   embed: async () => (await import('./page/embed/view.js')).createEmbed,
 };
 
-let toldAbout = null; // the engine that the visitor knows of
+/** The engine that the visitor knows of. @type {import('./cresset.js').Engine | null} */
+let toldAbout = null;
 
 byId('outdated').remove();
 byId('brand').prepend(flame('head'));
 byId('settings-button').append(icon('settings'));
-for (const link of document.querySelectorAll('[data-view]')) link.prepend(icon(link.dataset.view));
+for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-view]'))) link.prepend(icon(link.dataset.view ?? ''));
 
 await useLanguage(memory.get('language'), ...navigator.languages);
 setUpDownloads({ chooseModel: () => go('models') });
@@ -68,7 +69,7 @@ async function loadFirst() {
   return undefined;
 }
 
-/** Bytes of a model and the engine, as far as their server says. */
+/** Bytes of a model and the engine, as far as their server says. @param {string} model */
 async function sizeOf(model) {
   try {
     const { bytes: size, engineBytes } = await Cresset.measure(model);
@@ -80,7 +81,7 @@ async function sizeOf(model) {
 
 async function openSearch() {
   await go('chat');
-  (await viewOf('chat')).search();
+  (await viewOf('chat'))?.search?.();
 }
 
 /** The chip in the head, and the line of progress below it. */
@@ -101,16 +102,16 @@ function showModel() {
     const { loaded, total } = transfer;
     const percent = total ? Math.min(Math.round((loaded / total) * 100), 100) : null;
     if (percent === null) bar.removeAttribute('aria-valuenow');
-    else bar.setAttribute('aria-valuenow', percent);
+    else bar.setAttribute('aria-valuenow', String(percent));
     bar.setAttribute('aria-valuetext', describeTransfer(transfer));
     bar.classList.toggle('unknown', !percent); // a stage of one step would show nothing until it ends
-    bar.style.setProperty('--fraction', (percent ?? 0) / 100);
+    bar.style.setProperty('--fraction', String((percent ?? 0) / 100));
     byId('model-progress').textContent = percent === null ? '' : t('state.percent', { percent });
   }
   if (engine && engine !== toldAbout) tellAbout(engine);
 }
 
-/** A new model is here: what to know about its device, where to go with it. */
+/** A new model is here: what to know about its device, where to go with it. @param {import('./cresset.js').Engine} engine */
 function tellAbout(engine) {
   const first = toldAbout === null;
   toldAbout = engine;

@@ -9,6 +9,11 @@
 import { Launcher } from './widget/launcher.js';
 import { closedWords, localeFor } from './widget/words.js';
 
+/**
+ * @typedef {import('./widget/core.js').Core} Core
+ * @typedef {import('./widget/core.js').Context['given']} Given
+ */
+
 const ATTRIBUTES = (
   'model system greeting placeholder title position theme accent lang endpoint endpoint-model consent local-only' +
   ' integrity megabytes suggestions temperature max-tokens thinking device remember'
@@ -21,11 +26,14 @@ export class CressetChat extends HTMLElement {
   static observedAttributes = ATTRIBUTES;
 
   #launcher = new Launcher(this.attachShadow({ mode: 'open' }), () => (this.opened ? this.close() : this.open()));
-  #core = null; // a promise, once it is asked for
-  #live = null; // the core itself, once it is here
+  /** Once it is asked for. @type {Promise<Core> | null} */
+  #core = null;
+  /** The core itself, once it is here. @type {Core | null} */
+  #live = null;
   #opened = false;
   #unread = 0;
-  #given = { engine: null, messages: [], models: [] }; // until the core takes them
+  /** Until the core takes them. @type {Given} */
+  #given = { engine: null, messages: [], models: [] };
 
   connectedCallback() {
     for (const name of PROPERTIES) this.#upgrade(name);
@@ -191,15 +199,19 @@ export class CressetChat extends HTMLElement {
     });
   }
 
+  /** @param {string} type @param {object} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(`cresset-${type}`, { detail, bubbles: true, composed: true }));
   }
 
+  /** @param {string} name */
   #upgrade(name) {
-    if (!Object.hasOwn(this, name)) return;
-    const value = this[name];
-    delete this[name];
-    this[name] = value;
+    /** @type {Record<string, any>} */
+    const element = this;
+    if (!Object.hasOwn(element, name)) return;
+    const value = element[name];
+    delete element[name];
+    element[name] = value;
   }
 }
 

@@ -17,23 +17,32 @@ import { ChunkStream } from './lib/stream.js';
 
 export { CressetError };
 
-/** Loads a model, and the LoRA adapter that its requests use; see API.md for what `model` may be. */
+/**
+ * @typedef {import('./cresset.js').Model} Model
+ * @typedef {import('./cresset.js').Engine} EngineApi
+ * @typedef {import('./cresset.js').EngineInfo} EngineInfo
+ * @typedef {import('./cresset.js').LoadOptions['onProgress']} OnProgress
+ * @typedef {import('./lib/types.d.ts').Calls} Calls
+ */
+
+/** Loads a model, and the LoRA adapter that its requests use; see API.md for what `model` may be. @param {Model} model @param {import('./cresset.js').LoadOptions} [options] */
 async function load(model, options = {}) {
   const { onProgress, signal, ...rest } = own(options);
   const { adapter } = own(rest);
+  /** @type {Calls['load']['params']} */
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(rest) };
   if (adapter !== null && adapter !== undefined) params.adapter = parseAdapter(adapter, pageAddress());
   const channel = new Channel();
   try {
     const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
     return new Engine(channel, info);
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     channel.close(error);
     throw error;
   }
 }
 
-/** What a model is and whether it fits this device, from its header alone. */
+/** What a model is and whether it fits this device, from its header alone. @param {Model} model @param {import('./cresset.js').ProbeOptions} [options] */
 async function probe(model, options = {}) {
   const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
@@ -45,7 +54,7 @@ async function probe(model, options = {}) {
   }
 }
 
-/** What models of a catalogue take here and how fast they run, without a byte of them. */
+/** What models of a catalogue take here and how fast they run, without a byte of them. @param {readonly import('./cresset.js').KnownModel[]} models @param {any} [options] */
 async function estimate(models, options = {}) {
   const { signal, measured = null, ...settings } = own(options);
   if (!Array.isArray(models)) throw new CressetError('INVALID_REQUEST', 'models: expected an array', { field: 'models' });
@@ -59,7 +68,7 @@ async function estimate(models, options = {}) {
   }
 }
 
-/** How much loading a model would download. Asks its host for sizes; nothing of the model travels. */
+/** How much loading a model would download. Asks its host for sizes; nothing of the model travels. @param {Model} model @param {Pick<import('./cresset.js').ProbeOptions, 'signal' | 'cache'>} [options] */
 async function measure(model, options = {}) {
   const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
@@ -73,10 +82,11 @@ async function measure(model, options = {}) {
 
 /**
  * A call on a channel that nothing else uses: aborting it ends the worker.
+ * @template {keyof Calls} M
  * @param {Channel} channel
- * @param {string} method
- * @param {object} params
- * @param {{ onProgress?: (progress: object) => void, signal?: AbortSignal }} how
+ * @param {M} method
+ * @param {Calls[M]['params']} params
+ * @param {{ onProgress?: OnProgress, signal?: AbortSignal }} how
  */
 async function callAlone(channel, method, params, { onProgress, signal }) {
   const stop = () => channel.close(aborted(signal));
@@ -89,10 +99,10 @@ async function callAlone(channel, method, params, { onProgress, signal }) {
   }
 }
 
-/** `onProgress` as the worker's bare progress wants it. */
+/** `onProgress` as the worker's bare progress wants it. @param {OnProgress} [onProgress] */
 function listener(onProgress) {
   const pace = new Pace();
-  return (progress) => onProgress?.(describeProgress(progress, pace));
+  return (/** @type {import('./files/types.d.ts').BareProgress} */ progress) => onProgress?.(describeProgress(progress, pace));
 }
 
 function pageAddress() {
@@ -101,23 +111,27 @@ function pageAddress() {
   return typeof base === 'string' ? base : globalThis.location?.href;
 }
 
-/** A loaded model. Requests run one after another, in the order they were made. */
+/** A loaded model. Requests run one after another, in the order they were made. @implements {EngineApi} */
 class Engine {
   #channel;
 
   /** Model, device, and memory in bytes by kind, as they were when it, or the last adapter, was loaded. */
   info;
+  /** @type {EngineApi['chat']} */
   chat;
+  /** @type {EngineApi['completions']} */
   completions;
+  /** @type {EngineApi['embeddings']} */
   embeddings;
-  /** LoRA adapters: a request names one as its `adapter`, or null for none. */
+  /** LoRA adapters: a request names one as its `adapter`, or null for none. @type {EngineApi['adapters']} */
   adapters;
 
+  /** @param {Channel} channel @param {EngineInfo} info */
   constructor(channel, info) {
     this.#channel = channel;
     this.info = info;
-    this.chat = { completions: { create: (request) => this.#generate('chat', request) } };
-    this.completions = { create: (request) => this.#generate('completion', request) };
+    this.chat = { completions: { create: (/** @type {any} */ request) => this.#generate('chat', request) } };
+    this.completions = { create: (/** @type {any} */ request) => this.#generate('completion', request) };
     this.embeddings = { create: (request) => this.#embed(request) };
     this.adapters = {
       load: (name, source, options) => this.#loadAdapter(name, source, options),
@@ -126,22 +140,22 @@ class Engine {
     };
   }
 
-  /** Text to token ids. */
+  /** Text to token ids. @param {string} text */
   async tokenize(text) {
     if (typeof text !== 'string') throw new CressetError('INVALID_REQUEST', 'text: expected a string', { field: 'text' });
     return this.#channel.call('tokenize', { text }).answer;
   }
 
-  /** Token ids to text. */
+  /** Token ids to text. @param {ArrayLike<number>} ids */
   async detokenize(ids) {
-    const valid = (id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32;
+    const valid = (/** @type {number} */ id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32;
     if (typeof ids?.length !== 'number' || !Array.from(ids).every(valid)) {
       throw new CressetError('INVALID_REQUEST', 'ids: expected an array of token ids', { field: 'ids' });
     }
     return this.#channel.call('detokenize', { ids: Uint32Array.from(ids) }).answer;
   }
 
-  /** The prompt that the model's template makes of these messages. */
+  /** The prompt that the model's template makes of these messages. @param {import('./cresset.js').ChatMessage[]} messages @param {import('./cresset.js').TemplateOptions} [options] */
   async applyChatTemplate(messages, options = {}) {
     const params = { messages: encodeRequest(messages, 'messages'), options: encodeRequest(options, 'options') };
     return this.#channel.call('applyChatTemplate', params).answer;
@@ -167,6 +181,7 @@ class Engine {
     this.#channel.close(new CressetError('ABORTED', 'the model was unloaded; load it again to go on'));
   }
 
+  /** @param {string} name @param {import('./cresset.js').AdapterSource} source @param {import('./cresset.js').AdapterOptions} [options] */
   async #loadAdapter(name, source, options) {
     const { onProgress, signal, ...settings } = own(options);
     const params = { name: checkName(name), source: parseAdapter(source, pageAddress()), options: checkAdapterOptions(settings) };
@@ -177,11 +192,12 @@ class Engine {
     return this.#changeAdapters(call).finally(() => signal?.removeEventListener('abort', stop));
   }
 
+  /** @param {{ answer: Promise<{ info: EngineInfo }> }} call */
   async #changeAdapters({ answer }) {
     this.info = (await answer).info;
   }
 
-  /** @param {any} [how] */
+  /** @param {Partial<import('./cresset.js').EmbeddingRequest>} [how] */
   async #embed({ signal, ...request } = {}) {
     const params = { request: encodeRequest(request, 'request') };
     if (signal?.aborted) throw aborted(signal);
@@ -191,7 +207,7 @@ class Engine {
     return answer.finally(() => signal?.removeEventListener('abort', stop));
   }
 
-  /** @param {'chat' | 'completion'} kind @param {any} [how] */
+  /** @param {'chat' | 'completion'} kind @param {any} [how] @returns {Promise<any>} */
   async #generate(kind, { signal, ...request } = {}) {
     const params = { kind, request: encodeRequest(request, 'request') };
     if (signal?.aborted) throw aborted(signal);
@@ -212,7 +228,7 @@ class Engine {
   }
 }
 
-/** The library. */
+/** The library. @type {typeof import('./cresset.js').Cresset} */
 export const Cresset = Object.freeze({
   load,
   probe,
@@ -223,7 +239,7 @@ export const Cresset = Object.freeze({
   /** Model files kept on this device. */
   cache: Object.freeze({
     list: store.list,
-    delete: (model) => store.deleteModel(model === 'default' ? models[0]?.id : String(model)),
+    delete: (/** @type {string} */ model) => store.deleteModel(model === 'default' ? models[0]?.id : String(model)),
     clear: store.clear,
     usage: store.usage,
     persist: store.persist,

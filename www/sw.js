@@ -25,7 +25,7 @@ addEventListener('activate', (event) =>
 );
 
 addEventListener('message', (event) => {
-  if (event.data === 'take over') event.waitUntil(takeOver(event.ports[0]));
+  if (event.data === 'take over') /** @type {MessageEvent & ExtendableEvent} */ (event).waitUntil(takeOver(event.ports[0]));
 });
 
 addEventListener('fetch', (event) => {
@@ -50,10 +50,12 @@ async function keepBuild() {
 }
 
 // A page may not be opened with an answer that was redirected, as hosts with addresses of their own liking give them.
+/** @param {Response} response */
 async function plain(response) {
   return response.redirected ? new Response(await response.blob(), { headers: response.headers }) : response;
 }
 
+/** @param {Request} request */
 async function openPage(request) {
   if (registration.waiting && (await isAlone())) {
     registration.waiting.postMessage('take over');
@@ -63,11 +65,13 @@ async function openPage(request) {
   return fromBuild(PAGE, request);
 }
 
+/** @param {string} address @param {Request} request */
 async function fromBuild(address, request) {
   const cache = await caches.open(NAME);
   return (await cache.match(address, { ignoreVary: true })) ?? fetch(request);
 }
 
+/** @param {string} address */
 async function fromBuildOnUse(address) {
   const cache = await caches.open(NAME);
   const kept = await cache.match(address, { ignoreVary: true });
@@ -84,12 +88,14 @@ async function isAlone() {
   return windows.filter(({ frameType }) => frameType !== 'nested').length <= 1;
 }
 
+/** @param {MessagePort} [port] */
 async function takeOver(port) {
   const alone = await isAlone();
   port?.postMessage(alone);
   if (alone) await skipWaiting();
 }
 
+/** @param {string} file */
 function addressOf(file) {
   return new URL(file, registration.scope).href;
 }

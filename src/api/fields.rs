@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
     /// `INVALID_REQUEST`, which says the range.
     pub fn number(&self, range: &Range) -> Result<Option<f32>> {
         let Some(value) = self.get(range.name) else { return Ok(None) };
-        let number = value.as_f64().filter(|x| (range.least..=range.most).contains(x));
+        let number = value.as_f64().filter(|x| (range.min..=range.max).contains(x));
         number.map(|x| Some(x as f32)).ok_or_else(|| range.refusal(value))
     }
 
@@ -62,8 +62,8 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `INVALID_REQUEST`, which says the range.
     pub fn count(&self, field: &'static str, range: RangeInclusive<u64>) -> Result<Option<usize>> {
-        let (least, most) = (*range.start() as f64, *range.end() as f64);
-        self.whole(&Range { name: field, least, most, default: None, whole: true })
+        let (min, max) = (*range.start() as f64, *range.end() as f64);
+        self.whole(&Range { name: field, min, max, default: None, whole: true })
     }
 
     /// A whole number within a named range.
@@ -73,7 +73,7 @@ impl<'a> Fields<'a> {
     pub fn whole(&self, range: &Range) -> Result<Option<usize>> {
         let Some(value) = self.get(range.name) else { return Ok(None) };
         // Casts of floats saturate: no end is 2⁶⁴ − 1.
-        let number = value.as_u64().filter(|n| (range.least as u64..=range.most as u64).contains(n));
+        let number = value.as_u64().filter(|n| (range.min as u64..=range.max as u64).contains(n));
         number.map(|n| Some(n as usize)).ok_or_else(|| range.refusal(value))
     }
 

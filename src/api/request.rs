@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, ids};
 use crate::error::{Error, Result};
-use crate::sampler::{self, LOGIT_BIAS, Range, SamplingParams};
+use crate::sampler::{RANGES, Range, SamplingParams};
 use serde_json::Value;
 
 /// The options of a completion or a chat.
@@ -96,7 +96,7 @@ pub fn options(fields: &Fields, chat: bool) -> Result<RequestOptions> {
         shown: shown(fields, chat)?,
         sampling: sampling(fields)?,
         ending: ending(fields)?,
-        n: fields.whole(&sampler::N)?.unwrap_or(1),
+        n: fields.whole(&RANGES.n)?.unwrap_or(1),
         cache_prompt: fields.get("cache_prompt").is_none() || fields.flag("cache_prompt")?,
         adapter: adapter(fields)?,
     })
@@ -138,26 +138,26 @@ fn shown(fields: &Fields, chat: bool) -> Result<Shown> {
 fn sampling(fields: &Fields) -> Result<SamplingParams> {
     let defaults = SamplingParams::default();
     Ok(SamplingParams {
-        temperature: fields.number(&sampler::TEMPERATURE)?.unwrap_or(defaults.temperature),
-        top_k: fields.whole(&sampler::TOP_K)?.map_or(defaults.top_k, |k| k as u32),
-        top_p: fields.number(&sampler::TOP_P)?.unwrap_or(defaults.top_p),
-        min_p: fields.number(&sampler::MIN_P)?.unwrap_or(defaults.min_p),
-        repetition_penalty: fields.number(&sampler::REPETITION_PENALTY)?.unwrap_or(defaults.repetition_penalty),
-        frequency_penalty: fields.number(&sampler::FREQUENCY_PENALTY)?.unwrap_or(defaults.frequency_penalty),
-        presence_penalty: fields.number(&sampler::PRESENCE_PENALTY)?.unwrap_or(defaults.presence_penalty),
+        temperature: fields.number(&RANGES.temperature)?.unwrap_or(defaults.temperature),
+        top_k: fields.whole(&RANGES.top_k)?.map_or(defaults.top_k, |k| k as u32),
+        top_p: fields.number(&RANGES.top_p)?.unwrap_or(defaults.top_p),
+        min_p: fields.number(&RANGES.min_p)?.unwrap_or(defaults.min_p),
+        repetition_penalty: fields.number(&RANGES.repetition_penalty)?.unwrap_or(defaults.repetition_penalty),
+        frequency_penalty: fields.number(&RANGES.frequency_penalty)?.unwrap_or(defaults.frequency_penalty),
+        presence_penalty: fields.number(&RANGES.presence_penalty)?.unwrap_or(defaults.presence_penalty),
         seed: seed(fields)?,
         logit_bias: logit_bias(fields)?,
     })
 }
 
 fn ending(fields: &Fields) -> Result<Ending> {
-    let max_tokens = match fields.whole(&Range { name: "max_completion_tokens", ..sampler::MAX_TOKENS })? {
+    let max_tokens = match fields.whole(&Range { name: "max_completion_tokens", ..RANGES.max_tokens })? {
         Some(max) => Some(max),
-        None => fields.whole(&sampler::MAX_TOKENS)?,
+        None => fields.whole(&RANGES.max_tokens)?,
     };
     Ok(Ending {
         max_tokens,
-        min_tokens: fields.whole(&sampler::MIN_TOKENS)?.unwrap_or(0),
+        min_tokens: fields.whole(&RANGES.min_tokens)?.unwrap_or(0),
         stop: stop(fields)?,
         ignore_eos: fields.flag("ignore_eos")?,
     })
@@ -176,12 +176,12 @@ fn stop(fields: &Fields) -> Result<Vec<String>> {
 }
 
 fn logit_bias(fields: &Fields) -> Result<Vec<(u32, f32)>> {
-    let (least, most) = (LOGIT_BIAS.least, LOGIT_BIAS.most);
-    let wrong = || Error::invalid("logit_bias", format!("must map token ids to numbers from {least} to {most}"));
+    let Range { min, max, .. } = RANGES.logit_bias;
+    let wrong = || Error::invalid("logit_bias", format!("must map token ids to numbers from {min} to {max}"));
     let Some(value) = fields.get("logit_bias") else { return Ok(Vec::new()) };
     let entries = value.as_object().ok_or_else(wrong)?.iter();
     let entry = |(id, bias): (&String, &Value)| {
-        let bias = bias.as_f64().filter(|b| (least..=most).contains(b))?;
+        let bias = bias.as_f64().filter(|b| (min..=max).contains(b))?;
         Some((id.parse().ok()?, bias as f32))
     };
     entries.map(|e| entry(e).ok_or_else(wrong)).collect()

@@ -11,7 +11,7 @@ use crate::weights::{Checkpoint, Files};
 use serde_json::{Value, json};
 
 /// The range of `lora_alpha`.
-const ALPHA: Range = Range { name: "alpha", least: 0.0, most: 1e6, default: None, whole: false };
+const ALPHA: Range = Range { name: "alpha", min: 0.0, max: 1e6, default: None, whole: false };
 
 /// How to load an adapter.
 #[derive(Debug, Clone, Default, PartialEq)]

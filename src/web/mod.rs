@@ -9,7 +9,6 @@ mod threads;
 
 use crate::engine::{self, AdapterOptions, BenchOptions, LoadOptions};
 use crate::error::{Error, Result};
-use crate::sampler::RANGES;
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function};
 use serde_json::Value;
@@ -38,13 +37,6 @@ pub fn start() {
 #[wasm_bindgen]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_string()
-}
-
-/// The ranges and defaults of a request's numbers: `[{ name, least, most, default, whole }]` as JSON. `most` is null where
-/// nothing but the context limits it, `default` where absent is no number.
-#[wasm_bindgen(js_name = samplingRanges)]
-pub fn sampling_ranges() -> String {
-    serde_json::to_string(&RANGES).expect("plain data")
 }
 
 /// An error as JavaScript catches it: `{ code, message, details }`.

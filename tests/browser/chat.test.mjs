@@ -559,3 +559,17 @@ test('all conversations go to one file, and come back from it', async () => {
   assert.deepEqual(other.problems, []);
   await other.context().close();
 });
+
+test('a conversation that is gone by now is not exported, and nothing breaks', async () => {
+  await open();
+  await say(page, 'About lamps');
+  await page.waitForSelector('#conversations .title:has-text("About lamps")');
+  // As another tab deletes it, before this one has heard of it.
+  await page.evaluate(async () => {
+    const store = await import('/page/chat/store.js');
+    for (const { id } of await store.list()) await store.remove(id);
+  });
+  await page.click('#conversations .icon-button');
+  await page.click('[role=menuitem]:has-text("Markdown")');
+  await page.waitForTimeout(500);
+});

@@ -271,37 +271,6 @@ test('probe and info name model, device and memory', LIMIT, async () => {
   assert.ok(text.endsWith('A fox, a café, 猫.'), text); // special tokens that begin a text are spelt out
 });
 
-test('what the page and the widget ask for lies within what the engine takes', LIMIT, async () => {
-  const { refused, wrong } = await page.evaluate(async () => {
-    const { CONTROLS, LENGTHS, WIDGET } = await import('/chat/sampling.js');
-    const controls = [...CONTROLS, ...Object.values(LENGTHS)];
-    const asked = [
-      ...controls.flatMap(({ name, min, max, value }) => [min, max, value].map((each) => ({ [name]: each }))),
-      { temperature: WIDGET.temperature, top_p: WIDGET.top_p, max_tokens: WIDGET.answer },
-      { max_tokens: WIDGET.story },
-    ];
-    const engine = await Cresset.load('default', { device: 'cpu' });
-    const refused = [];
-    for (const sampling of asked) {
-      const controller = new AbortController();
-      const stream = engine.completions.create({ prompt: 'Once', ...sampling, stream: true, signal: controller.signal });
-      await stream.catch((error) => refused.push(`${JSON.stringify(sampling)}: ${error.message}`));
-      controller.abort();
-    }
-    await engine.unload();
-    // The engine's own table, where this build has it.
-    const { samplingRanges } = await import('/cresset_engine.js');
-    const ranges = samplingRanges ? JSON.parse(samplingRanges()) : [];
-    const wrong = controls.filter(({ name, min, max }) => {
-      const range = ranges.find((each) => each.name === name);
-      return ranges.length > 0 && !(range && range.least <= min && max <= (range.most ?? Infinity));
-    });
-    return { refused, wrong };
-  });
-  assert.deepEqual(refused, []);
-  assert.deepEqual(wrong, []);
-});
-
 test('broken files and requests are refused by code, and nothing breaks', LIMIT, async () => {
   const [bundled] = readdirSync(`${DIST}/models`).filter((name) => name.endsWith('.gguf'));
   const result = await page.evaluate(async (url) => {

@@ -342,6 +342,8 @@ test('the snippet says what was chosen, and nothing else, safely', () => {
     policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'),
     /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/,
   );
+  // An address that is still being typed.
+  assert.match(policyOf({ model: 'https:', endpoint: 'https://' }, 'https://a.example/x/', 'https://a.example/'), /connect-src 'self'$/);
 });
 
 // What `Cresset.probe` gives: API.md, with the types of its fields.

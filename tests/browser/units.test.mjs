@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { tokenizer } from 'acorn';
+import { withoutComments } from '../../tools/copy.mjs';
 import { parseIntegrity } from '../../www/files/open.js';
 import { Pace, describeProgress, formatBytes } from '../../www/lib/progress.js';
 import { encodeRequest } from '../../www/lib/requests.js';
@@ -18,6 +20,7 @@ import { partsOf } from '../../www/chat/answer/thought.js';
 import { Translator } from '../../www/chat/i18n.js';
 import { LOCALES, localeOf } from '../../www/chat/locale.js';
 import { explain } from '../../www/chat/problems.js';
+import { CONTROLS, LENGTHS, WIDGET } from '../../www/chat/sampling.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
   for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 100_003]) {
@@ -222,4 +225,52 @@ test('the pace of a download is that of its last seconds', () => {
   for (let time = 2000; time <= 20_000; time += 1000) at(time, 1100 + time);
   assert.ok(Math.abs(at(21_000, 22_100) - 1000) < 1);
   assert.equal(at(22_000, 5), null, 'it began anew');
+});
+
+test('sliders and presets keep within the engine’s ranges, and the documentation has its defaults', () => {
+  const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const { ranges, presets } = JSON.parse(read('www/chat/sampling.json'));
+  const inside = (name, value) => value >= ranges[name].min && value <= (ranges[name].max ?? Infinity);
+  for (const { name, min, max, step, value } of [...CONTROLS, ...Object.values(LENGTHS)]) {
+    assert.ok(
+      [min, max, value].every((each) => inside(name, each)),
+      name,
+    );
+    assert.ok(min <= value && value <= max && Number.isFinite(max) && step > 0, name);
+  }
+  for (const { why, ...values } of Object.values(presets)) {
+    assert.match(why, /\.$/);
+    for (const [name, value] of Object.entries(values)) assert.ok(inside(name, value), name);
+  }
+  assert.deepEqual(WIDGET, { temperature: 0.7, top_p: 0.95, answer: 768, story: 160 });
+  const docs = read('docs/javascript.md');
+  for (const name of ['temperature', 'top_p', 'top_k', 'min_p', 'repetition_penalty', 'n'])
+    assert.equal(new RegExp(`^\\| \`${name}\` \\| (\\S+) \\|`, 'm').exec(docs)?.[1], String(ranges[name].default), name);
+});
+
+test('scripts travel without comments, and are the same in every line', () => {
+  assert.equal(withoutComments('let a = 1; // one\nconst b = /** @type {any} */ (a) /* b */ / 2;\n'), 'let a = 1;\nconst b =  (a)  / 2;\n');
+  assert.equal(withoutComments('/*\n * A.\n */\nx/**/in/**/y; // `\n'), '\n\n\nx in y;\n');
+  assert.equal(withoutComments("'// no'; `/* no */`; /[/*]/.test('*/');\n"), "'// no'; `/* no */`; /[/*]/.test('*/');\n");
+  const www = new URL('../../www/', import.meta.url);
+  const scripts = readdirSync(www, { recursive: true }).filter((name) => name.endsWith('.js'));
+  const tokensOf = (script) =>
+    [...tokenizer(script, { ecmaVersion: 'latest', sourceType: 'module', locations: true })].map(({ type, value, loc }) => [
+      type.label,
+      value?.pattern ?? value,
+      loc.start.line,
+    ]);
+  assert.ok(scripts.length > 100);
+  for (const name of scripts) {
+    const script = readFileSync(new URL(name, www), 'utf8');
+    assert.deepEqual(tokensOf(withoutComments(script)), tokensOf(script), name);
+  }
+});
+
+test('one version holds for the crate, the npm package and the changelog', () => {
+  const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const [, crate] = /^version = "([^"]+)"/m.exec(read('Cargo.toml'));
+  const [, released] = /^## \[(\d[^\]]*)\]/m.exec(read('CHANGELOG.md'));
+  const lock = JSON.parse(read('package-lock.json'));
+  assert.deepEqual([released, JSON.parse(read('package.json')).version, lock.version, lock.packages[''].version], Array(4).fill(crate));
 });

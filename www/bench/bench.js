@@ -3,11 +3,28 @@
 
 import { Cresset } from '../cresset.js';
 
-const byId = (id) => document.getElementById(id);
-const number = (digits) => (value) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+/**
+ * @typedef {object} Ids   of bench.html
+ * @property {HTMLFormElement} form
+ * @property {HTMLButtonElement} run
+ * @property {HTMLInputElement} model
+ * @property {HTMLSelectElement} device
+ * @property {HTMLInputElement} prompt
+ * @property {HTMLInputElement} generate
+ * @property {HTMLElement} state
+ * @property {HTMLTableElement} results
+ * @property {HTMLElement} whole
+ *
+ * @typedef {Awaited<ReturnType<typeof measure>>} Result
+ */
+
+/** @template {keyof Ids} I @param {I} id @returns {Ids[I]} */
+const byId = (id) => /** @type {any} */ (document.getElementById(id));
+const number = (/** @type {number} */ digits) => (/** @type {number} */ value) =>
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const [whole, tenths] = [number(0), number(1)];
 
-/** Label, and the text of a report; null where there is nothing to say. @type {[string, (result: any) => string | null][]} */
+/** Label, and the text of a report; null where there is nothing to say. @type {[string, (result: Result) => string | null | undefined][]} */
 const ROWS = [
   ['Loading', ({ loadSeconds }) => `${number(2)(loadSeconds)} s`],
   ['Prompt', ({ report }) => `${tenths(report.prefill_tokens_per_s)} tokens/s`],
@@ -23,8 +40,8 @@ const ROWS = [
   ['Adapter: arithmetic', ({ report }) => report.ceilings && `${whole(report.ceilings.fma_gflop_per_s)} GFLOP/s at most`],
   ['Adapter: a dispatch', ({ report }) => report.ceilings && `${tenths(report.ceilings.dispatch_us)} µs`],
   ['Adapter: a read-back', ({ report }) => report.ceilings && `${whole(report.ceilings.readback_us)} µs`],
-  ['Answer, of the reading limit', ({ report }) => report.ceilings && `${whole(100 * report.share_of_stream)} %`],
-  ['Prompt, of the arithmetic limit', ({ report }) => report.ceilings && `${whole(100 * report.share_of_fma)} %`],
+  ['Answer, of the reading limit', ({ report }) => (report.share_of_stream ? `${whole(100 * report.share_of_stream)} %` : null)],
+  ['Prompt, of the arithmetic limit', ({ report }) => (report.share_of_fma ? `${whole(100 * report.share_of_fma)} %` : null)],
 ];
 
 byId('form').addEventListener('submit', async (event) => {
@@ -33,9 +50,9 @@ byId('form').addEventListener('submit', async (event) => {
   try {
     show(await measure());
     byId('state').textContent = 'Done.';
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     byId('state').textContent = `${error.code ?? error.name}: ${error.message}`;
-    globalThis.report = { error: byId('state').textContent };
+    Object.assign(globalThis, { report: { error: byId('state').textContent } });
   } finally {
     byId('run').disabled = false;
   }
@@ -44,7 +61,7 @@ byId('form').addEventListener('submit', async (event) => {
 async function measure() {
   const start = performance.now();
   const engine = await Cresset.load(byId('model').value.trim(), {
-    device: byId('device').value,
+    device: /** @type {import('../cresset.js').Device} */ (byId('device').value),
     onProgress: ({ text }) => {
       byId('state').textContent = `${text}…`;
     },
@@ -52,7 +69,7 @@ async function measure() {
   const loadSeconds = (performance.now() - start) / 1000;
   byId('state').textContent = 'Measuring…';
   try {
-    const [prompt, generate] = ['prompt', 'generate'].map((id) => byId(id).valueAsNumber);
+    const [prompt, generate] = [byId('prompt').valueAsNumber, byId('generate').valueAsNumber];
     const report = await engine.bench({ prompt, generate, ceilings: true });
     return { model: engine.info.model, device: engine.info.device, variants: engine.info.variants, loadSeconds, report };
   } finally {
@@ -60,11 +77,14 @@ async function measure() {
   }
 }
 
+/** @param {Result} result */
 function show(result) {
   const { model, device } = result;
-  byId('results').caption.textContent =
-    `${model.name} (${model.quantization}) on ${device.description || device.architecture || device.backend}, ${device.backend}`;
-  byId('results').tBodies[0].replaceChildren(
+  const table = byId('results');
+  const text = JSON.stringify(result, null, 2);
+  if (table.caption)
+    table.caption.textContent = `${model.name} (${model.quantization}) on ${device.description || device.architecture || device.backend}, ${device.backend}`;
+  table.tBodies[0].replaceChildren(
     ...ROWS.flatMap(([label, text]) => {
       const value = text(result);
       if (!value) return [];
@@ -75,7 +95,7 @@ function show(result) {
       return [row];
     }),
   );
-  byId('whole').querySelector('pre').textContent = JSON.stringify(result, null, 2);
-  byId('results').hidden = byId('whole').hidden = false;
-  globalThis.report = result;
+  byId('whole').querySelector('pre')?.replaceChildren(text);
+  table.hidden = byId('whole').hidden = false;
+  Object.assign(globalThis, { report: result });
 }

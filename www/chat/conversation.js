@@ -20,7 +20,7 @@ const CANNOT_GO_ON = ['TEMPLATE', 'INVALID_REQUEST'];
  * (its text is another one than before, mostly longer), `answered` ({ turn, error, dropped }; a turn without words may be gone),
  * `note` (a Note). The turn is the event's detail.
  */
-export class Conversation extends EventTarget {
+export class Conversation extends /** @type {new () => import('./types.d.ts').Teller<import('./types.d.ts').ConversationDetails>} */ (EventTarget) {
   /** @type {Tree} */
   tree;
   #answerer;

@@ -1,25 +1,53 @@
-// Sampling: what the page lets visitors set, and what page and widget ask for where nobody says anything. The ranges lie
-// within the engine's.
+// Sampling: what the page lets visitors set, and what page and widget ask for where nobody says anything. sampling.json has
+// the ranges and the defaults, the engine's among them.
+
+import table from './sampling.json' with { type: 'json' };
 
 /** @typedef {import('./types.d.ts').Control} Control */
 
+const { ranges, presets } = table;
+
+/** Steps, and the ends of sliders that show only a part of the engine's range. */
+const SLIDERS = {
+  temperature: { step: 0.05 },
+  top_k: { step: 1, max: 200 },
+  top_p: { step: 0.01, min: 0.05 },
+  min_p: { step: 0.01 },
+  repetition_penalty: { step: 0.01, min: 1, max: 2 },
+  max_tokens: { step: 1, min: 1, max: 4096 },
+};
+
+/** @param {keyof typeof SLIDERS} name @param {number} value @returns {Control} */
+function control(name, value) {
+  /** @type {{ min: number, max: number | null }} */
+  const range = ranges[name];
+  /** @type {{ step: number, min?: number, max?: number }} */
+  const { step, min = -Infinity, max = Infinity } = SLIDERS[name];
+  return { name, min: Math.max(range.min, min), max: Math.min(range.max ?? Infinity, max), step, value };
+}
+
 /** @type {Control[]} */
 export const CONTROLS = [
-  { name: 'temperature', min: 0, max: 2, step: 0.05, value: 0.8 },
-  { name: 'top_k', min: 0, max: 200, step: 1, value: 40 },
-  { name: 'top_p', min: 0.05, max: 1, step: 0.01, value: 0.95 },
-  { name: 'min_p', min: 0, max: 1, step: 0.01, value: 0.05 },
-  { name: 'repetition_penalty', min: 1, max: 2, step: 0.01, value: 1.1 },
+  control('temperature', presets.page.temperature),
+  control('top_k', presets.page.top_k),
+  control('top_p', presets.page.top_p),
+  control('min_p', presets.page.min_p),
+  control('repetition_penalty', presets.page.repetition_penalty),
 ];
 
 /** Tokens at most, by use. @type {Record<'chat' | 'write', Control>} */
 export const LENGTHS = {
-  chat: { name: 'max_tokens', min: 1, max: 4096, step: 1, value: 1024 },
-  write: { name: 'max_tokens', min: 1, max: 4096, step: 1, value: 200 },
+  chat: control('max_tokens', presets.page.max_tokens),
+  write: control('max_tokens', presets.write.max_tokens),
 };
 
 /** The widget's. `answer` and `story` are tokens at most. */
-export const WIDGET = { temperature: 0.7, top_p: 0.95, answer: 768, story: 160 };
+export const WIDGET = {
+  temperature: presets.widget.temperature,
+  top_p: presets.widget.top_p,
+  answer: presets.widget.max_tokens,
+  story: presets.story.max_tokens,
+};
 
 /** A number that a control can stand at, whatever was typed. @param {Control} control @param {unknown} typed */
 export function within({ min, max, step, value }, typed) {

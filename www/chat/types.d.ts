@@ -1,6 +1,7 @@
 // The shapes that page and widget share. Of no use to a browser, so they do not travel with the code.
 
 import type { Usage } from '../cresset.js';
+import type { CressetError } from '../lib/errors.js';
 import type { Tree } from './tree.js';
 
 export interface Message {
@@ -21,7 +22,7 @@ export interface Turn {
   model?: string;
   /** How an answer ended; absent while it is written, and where the tab was closed over it. */
   finish?: string | null;
-  usage?: object;
+  usage?: Usage;
   /** The visitor changed the model's words. */
   edited?: boolean;
 }
@@ -137,4 +138,24 @@ export interface RenderOptions {
   copyButton(): HTMLElement;
   /** Has the last word on a block. */
   check(node: HTMLElement): HTMLElement;
+}
+
+/** An EventTarget whose events have a detail, by their type. */
+export interface Teller<Details> extends EventTarget {
+  addEventListener<T extends keyof Details & string>(
+    type: T,
+    listener: (event: CustomEvent<Details[T]>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+}
+
+/** Of a Conversation. */
+export interface ConversationDetails {
+  path: undefined;
+  said: Turn;
+  started: Turn;
+  text: Turn;
+  answered: { turn: Turn; error: CressetError | null; dropped: number };
+  note: Note;
 }

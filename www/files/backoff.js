@@ -3,13 +3,9 @@
 import { aborted } from '../lib/errors.js';
 import { FIRST_WAITS, OFFLINE_MS, RETRY_AFTER_MS, WAITS_MS } from './backoff-times.js';
 
-/**
- * Says after each failure whether there is hope, and waits before the next try.
- * @typedef {object} PatienceOptions
- * @property {AbortSignal} [signal]
- * @property {(error: import('../lib/errors.js').CressetError, milliseconds: number | null) => void} [onWait]
- *   null: until the device is online again
- */
+/** @typedef {{ signal?: AbortSignal, onWait?: import('./types.d.ts').OnWait }} PatienceOptions */
+
+/** Says after each failure whether there is hope, and waits before the next try. */
 export class Patience {
   #options;
   #failures = 0;
@@ -28,7 +24,7 @@ export class Patience {
     this.#tries = WAITS_MS.length;
   }
 
-  /** Returns when it is time to try again; throws the error where there is no hope. */
+  /** Returns when it is time to try again; throws the error where there is no hope. @param {any} error   whatever was thrown */
   async wait(error) {
     const { signal, onWait } = this.#options;
     if (signal?.aborted) throw aborted(signal);
@@ -67,7 +63,7 @@ export async function retried(attempt, options) {
   }
 }
 
-/** Tabs that a server sent away together do not come back together. */
+/** Tabs that a server sent away together do not come back together. @param {number} milliseconds */
 function jittered(milliseconds) {
   return milliseconds * (0.75 + Math.random() / 2);
 }
@@ -75,7 +71,7 @@ function jittered(milliseconds) {
 // Asked, not told: not every worker hears of it.
 const ONLINE_POLL_MS = 500;
 
-/** True once the device is online, false when that takes too long. */
+/** True once the device is online, false when that takes too long. @param {AbortSignal} [signal] */
 async function online(signal) {
   for (let waited = 0; waited < OFFLINE_MS; waited += ONLINE_POLL_MS) {
     await pause(ONLINE_POLL_MS, signal);
@@ -84,7 +80,7 @@ async function online(signal) {
   return false;
 }
 
-/** @returns {Promise<void>} */
+/** @param {number} milliseconds @param {AbortSignal} [signal] @returns {Promise<void>} */
 function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     const stop = () => {

@@ -7,6 +7,9 @@ import { STALL_MS } from './backoff-times.js';
 const READ_BYTES = 256 * 1024;
 
 /**
+ * @typedef {import('./types.d.ts').Bytes} Bytes
+ * @typedef {{ read(): Promise<ReadableStreamReadResult<Bytes>>, cancel(): Promise<void> }} ByteReader
+ *
  * @typedef {object} RequestOptions
  * @property {AbortSignal} [signal]
  * @property {'GET' | 'HEAD'} [method]
@@ -18,10 +21,11 @@ const READ_BYTES = 256 * 1024;
 /**
  * `fetch` whose failures have codes: MODEL_NOT_FOUND (404, 410), MODEL_FORMAT (a web page came), DOWNLOAD, ABORTED.
  * @param {string} url
- * @param {RequestOptions} options
+ * @param {RequestOptions} [options]
  * @returns {Promise<Response>} status 200 or 206
  */
 export async function request(url, { signal, method = 'GET', range, ifRange, store = true } = {}) {
+  /** @type {Record<string, string>} */
   const headers = {};
   if (range) headers.Range = `bytes=${range[0]}-${range[1] ?? ''}`;
   if (range && ifRange) headers['If-Range'] = ifRange;
@@ -41,7 +45,7 @@ export async function request(url, { signal, method = 'GET', range, ifRange, sto
   throw statusError(url, response);
 }
 
-/** The JSON or text of a small file. */
+/** The JSON or text of a small file. @param {string} url @param {RequestOptions} [options] */
 export async function requestText(url, options) {
   const response = await request(url, options);
   try {
@@ -49,6 +53,12 @@ export async function requestText(url, options) {
   } catch (error) {
     throw breakError(url, error, options?.signal);
   }
+}
+
+/** What an answer consists of. @param {string} url @param {Response} response */
+export function bodyOf(url, response) {
+  if (!response.body) throw downloadError(url, `${new URL(url).host} answered without a file (HTTP ${response.status})`);
+  return response.body;
 }
 
 /**
@@ -59,7 +69,7 @@ export async function requestText(url, options) {
  * @param {AbortSignal} [signal]
  */
 export async function* chunks(url, response, signal) {
-  const reader = openReader(response.body);
+  const reader = openReader(bodyOf(url, response));
   let first = response.status !== 206;
   try {
     for (;;) {
@@ -74,7 +84,11 @@ export async function* chunks(url, response, signal) {
   }
 }
 
-// Where the browser can read into a buffer of ours, it makes no new one for every chunk.
+/**
+ * Where the browser can read into a buffer of ours, it makes no new one for every chunk.
+ * @param {ReadableStream<Bytes>} stream
+ * @returns {ByteReader}
+ */
 function openReader(stream) {
   try {
     const reader = stream.getReader({ mode: 'byob' });
@@ -92,8 +106,10 @@ function openReader(stream) {
   }
 }
 
+/** @param {string} url @param {ByteReader} reader @param {AbortSignal} [signal] */
 async function read(url, reader, signal) {
   let timer;
+  /** @type {Promise<never>} */
   const silence = new Promise((_, reject) => {
     timer = setTimeout(() => reject(stallError(url)), STALL_MS);
   });
@@ -107,14 +123,15 @@ async function read(url, reader, signal) {
 }
 
 /**
- * How large a file is, without its bytes: `{ bytes }`, null where the server does not say, or `{ absent: true }`.
+ * How large a file is, without its bytes: null where the server does not say, or where the file is `absent`.
  * @param {string} url
  * @param {AbortSignal} [signal]
+ * @returns {Promise<{ bytes: number | null, absent?: boolean }>}
  */
 export async function askSize(url, signal) {
   try {
     return { bytes: contentLength(await request(url, { signal, method: 'HEAD' })) };
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code === 'MODEL_NOT_FOUND') return { bytes: null, absent: true };
     if (error.code !== 'DOWNLOAD' || error.details.status === undefined) return { bytes: null };
   }
@@ -124,7 +141,7 @@ export async function askSize(url, signal) {
   return { bytes: response ? fileSize(response) : null };
 }
 
-/** Bytes the whole file will have, or null: a compressed transfer's Content-Length counts other bytes. */
+/** Bytes the whole file will have, or null: a compressed transfer's Content-Length counts other bytes. @param {Response} response */
 export function contentLength(response) {
   const encoding = response.headers.get('content-encoding');
   if (encoding && encoding !== 'identity') return null;
@@ -132,18 +149,18 @@ export function contentLength(response) {
   return Number.isSafeInteger(length) && length >= 0 ? length : null;
 }
 
-/** The first byte and the file's size from a 206 answer, or null where the server does not let pages read Content-Range. */
+/** The first byte and the file's size from a 206 answer, or null where the server does not let pages read Content-Range. @param {Response} response */
 export function contentRange(response) {
   const match = /bytes (\d+)-\d+\/(\d+)\s*$/.exec(response.headers.get('content-range') ?? '');
   return match ? { start: Number(match[1]), total: Number(match[2]) } : null;
 }
 
-/** The file's size from an answer with all or some of it, or null. */
+/** The file's size from an answer with all or some of it, or null. @param {Response} response */
 export function fileSize(response) {
   return response.status === 206 ? (contentRange(response)?.total ?? null) : contentLength(response);
 }
 
-/** The last part of a URL's path, for messages and as a file's name. */
+/** The last part of a URL's path, for messages and as a file's name. @param {string} url */
 export function baseName(url) {
   const last = new URL(url).pathname.split('/').filter(Boolean).pop() ?? '';
   try {
@@ -153,15 +170,18 @@ export function baseName(url) {
   }
 }
 
+/** @param {Response} response */
 function isWebPage(response) {
   return (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/html');
 }
 
+/** @param {Bytes} bytes */
 function looksLikeWebPage(bytes) {
   const start = new TextDecoder('latin1').decode(bytes.subarray(0, 256)).trimStart().toLowerCase();
   return start.startsWith('<!doctype html') || start.startsWith('<html');
 }
 
+/** @param {string} url */
 function webPageError(url) {
   return new CressetError('MODEL_FORMAT', `${url} gives a web page, not a model file; use the address of the file itself`, { url });
 }
@@ -169,6 +189,7 @@ function webPageError(url) {
 // Statuses that a later try may not meet.
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 
+/** @param {string} url @param {Response} response */
 function statusError(url, response) {
   const { status } = response;
   const { host } = new URL(url);
@@ -185,12 +206,13 @@ function statusError(url, response) {
   return new CressetError('DOWNLOAD', `download of ${baseName(url)} failed: ${reason}`, { url, status, ...details });
 }
 
+/** @param {Response} response */
 function retryAfter(response) {
   const seconds = Number(response.headers.get('retry-after') ?? 0);
   return Number.isFinite(seconds) ? 1000 * seconds : 0;
 }
 
-// No answer at all.
+/** No answer at all. @param {string} url @param {unknown} error @param {AbortSignal} [signal] */
 function networkError(url, error, signal) {
   if (signal?.aborted) return aborted(signal);
   const { host } = new URL(url);
@@ -201,27 +223,29 @@ function networkError(url, error, signal) {
   );
 }
 
-// An answer that stopped in the middle.
+/** An answer that stopped in the middle. @param {string} url @param {unknown} [error] @param {AbortSignal} [signal] */
 function breakError(url, error, signal) {
   if (signal?.aborted) return aborted(signal);
   return passing(url, `the connection to ${new URL(url).host} broke off; load it again to go on`, error);
 }
 
+/** @param {string} url */
 function stallError(url) {
   return passing(url, `${new URL(url).host} has sent nothing for ${Math.round(STALL_MS / 1000)} seconds; check the connection, then load it again`);
 }
 
+/** @param {string} url @param {string} reason @param {unknown} [error] */
 function passing(url, reason, error) {
   const offline = globalThis.navigator?.onLine === false;
   return downloadError(url, offline ? 'this device is offline; connect it and load the model again' : reason, error, { transient: true });
 }
 
-/** A DOWNLOAD error about this URL. */
+/** A DOWNLOAD error about this URL. @param {string} url @param {string} reason @param {any} [cause] @param {object} [details] */
 export function downloadError(url, reason, cause, details = {}) {
   return new CressetError('DOWNLOAD', `download of ${baseName(url)} failed: ${reason}`, { url, reason: cause?.message, ...details }, { cause });
 }
 
-/** A transfer that ended before the file did. */
+/** A transfer that ended before the file did. @param {string} url */
 export function shortError(url) {
-  return breakError(url, undefined, undefined);
+  return breakError(url);
 }

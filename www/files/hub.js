@@ -1,10 +1,10 @@
 // Hugging Face's hub: where its files are, and what it says their SHA-256 is.
 
-import { request } from './http.js';
+import { bodyOf, request } from './http.js';
 
 export const HUB = 'https://huggingface.co';
 
-/** The address of a file. */
+/** The address of a file. @param {string} repo @param {string} revision @param {string} file */
 export function hubFile(repo, revision, file) {
   return `${HUB}/${repo}/resolve/${encodeURIComponent(revision)}/${file.split('/').map(encodeURIComponent).join('/')}`;
 }
@@ -21,7 +21,8 @@ export async function hashAt(url, signal) {
   const [, repo, path] = /^(\/[^/]+\/[^/]+)\/resolve\/(.+)$/.exec(pathname) ?? [];
   if (origin !== HUB || !repo) return null;
   try {
-    const reader = (await request(`${HUB}${repo}/raw/${path}`, { signal, store: false })).body.getReader();
+    const pointer = `${HUB}${repo}/raw/${path}`;
+    const reader = bodyOf(pointer, await request(pointer, { signal, store: false })).getReader();
     const { value = new Uint8Array(0) } = await reader.read();
     reader.cancel().catch(() => {});
     return /^version https:\/\/git-lfs\.github\.com\/spec\/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n/.exec(new TextDecoder().decode(value))?.[1] ?? null;

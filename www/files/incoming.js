@@ -2,21 +2,29 @@
 
 import { CressetError } from '../lib/errors.js';
 
+/**
+ * @typedef {import('./types.d.ts').Readable} Readable
+ * @typedef {ArrivingFile & { size: number }} OpenedFile
+ * @typedef {(arriving: ArrivingFile) => Promise<Readable>} Open   opens the file, telling `arriving` what becomes of it
+ */
+
 export class ArrivingFile {
-  /** The file once it is here, checked; an error where it does not come, or was read and then came anew. @type {Promise<{ read: Function }>} */
+  /** The file once it is here, checked; an error where it does not come, or was read and then came anew. @type {Promise<Readable>} */
   whole;
+  /** @type {number | null} */
   size = null;
+  /** @type {import('./part.js').Part | null} */
   #part = null;
+  /** @type {Readable | null} */
   #file = null;
+  /** @type {unknown} */
   #failure = null;
   #wasRead = false;
   #wake = () => {};
-  #change = null;
+  /** @type {Promise<void>} */
+  #change = Promise.resolve();
 
-  /**
-   * @param {string} name
-   * @param {(arriving: ArrivingFile) => Promise<object>} open   opens the file, telling `arriving` what becomes of it
-   */
+  /** @param {string} name @param {Open} open */
   constructor(name, open) {
     this.name = name;
     this.#turn();
@@ -24,13 +32,13 @@ export class ArrivingFile {
     this.whole.catch(() => {}); // who waits for it is told
   }
 
-  /** This, once bytes of it can be read, or the file, where it is whole before that. */
+  /** This, once bytes of it can be read, or the file, where it is whole before that. @returns {Promise<Readable | OpenedFile>} */
   async opened() {
     while (!this.#part && !this.#file && !this.#failure) await this.#change;
-    return this.size === null ? this.whole : this;
+    return this.size === null ? this.whole : /** @type {OpenedFile} */ (this);
   }
 
-  /** It comes into `part`. Where it begins once more, what is known or was read of it may be of another file. */
+  /** It comes into `part`. Where it begins once more, what is known or was read of it may be of another file. @param {import('./part.js').Part} part @param {number | null} size */
   begin(part, size) {
     if (this.#wasRead || (this.size !== null && this.size !== size)) {
       this.#failure ??= new CressetError('DOWNLOAD', `${this.name} was sent once more from its beginning; load it again`, { restarted: true });
@@ -45,18 +53,20 @@ export class ArrivingFile {
     this.#turn();
   }
 
+  /** @param {number} offset @param {number} length @returns {Promise<import('./types.d.ts').Bytes>} */
   async read(offset, length) {
     this.#wasRead = true;
-    const wanted = Math.max(Math.min(length, this.size - offset), 0);
+    const wanted = Math.max(Math.min(length, (this.size ?? 0) - offset), 0);
     for (;;) {
       if (this.#failure) throw this.#failure;
       if (this.#file) return this.#file.read(offset, length);
-      const bytes = this.#part.read(offset, wanted);
+      const bytes = this.#part?.read(offset, wanted);
       if (bytes) return bytes;
       await this.#change;
     }
   }
 
+  /** @param {Open} open */
   async #arrive(open) {
     try {
       const file = await open(this);
@@ -72,10 +82,8 @@ export class ArrivingFile {
 
   #turn() {
     this.#wake();
-    this.#change = /** @type {Promise<void>} */ (
-      new Promise((resolve) => {
-        this.#wake = resolve;
-      })
-    );
+    this.#change = new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 }

@@ -17,30 +17,27 @@ import { openTransfer } from './transfer.js';
 const BLOB_PIECE = 32 * 1024 * 1024;
 
 /**
- * How to open.
- * @typedef {object} Access
- * @property {string} model        name for the cache's list
- * @property {boolean} cache       keep files on this device, and use those kept
- * @property {boolean} headersOnly only the beginning will be read: do not download what can be read by ranges
- * @property {boolean} [early]     give the largest file before it is whole: an ArrivingFile
- * @property {ArrivingFile} [arriving]   that file, while it is opened
- * @property {AbortSignal} [signal]
- * @property {Function} report     takes bare progress
+ * @typedef {import('./types.d.ts').Access} Access
+ * @typedef {import('./types.d.ts').Bytes} Bytes
+ * @typedef {import('./types.d.ts').ModelFile} ModelFile
+ * @typedef {import('./types.d.ts').Readable} Readable
+ * @typedef {import('./types.d.ts').RemoteFile & { by?: string }} RemoteFile   `by`: who says the hash
+ * @typedef {import('./backoff.js').PatienceOptions} PatienceOptions
+ * @typedef {import('./part.js').Part} Part
  */
 
 /**
  * What opening these files would download.
- * @param {import('./sources.js').ModelFile[]} files
- * @param {Access} access
- * @returns {Promise<(import('./sources.js').ModelFile & { size: number | null, kept: number, absent: boolean })[]>}
+ * @param {ModelFile[]} files
+ * @param {Pick<Access, 'cache' | 'signal'>} access
+ * @returns {Promise<import('./types.d.ts').SurveyedFile[]>}
  */
 export function survey(files, { cache, signal }) {
   return Promise.all(
     files.map(async (file) => {
       if (file.blob) return { ...file, size: file.blob.size, kept: file.blob.size, absent: false };
-      const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0 };
+      const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0, complete: false, total: null };
       if (complete) return { ...file, size: kept, kept, absent: false };
-      /** @type {{ bytes?: number | null, absent?: boolean }} */
       const { bytes: size = null, absent = false } = file.bytes ? file : await askSize(file.url, signal);
       return { ...file, size: size ?? total ?? null, kept, absent };
     }),
@@ -48,13 +45,15 @@ export function survey(files, { cache, signal }) {
 }
 
 /**
- * @param {import('./sources.js').ModelFile[]} files   weights first
+ * @param {ModelFile[]} files   weights first
  * @param {Access} access
+ * @returns {Promise<(Readable & { whole?: Promise<Readable> })[]>}   `whole`: of one that is still on its way
  */
 export async function openAll(files, access) {
   const tally = new Tally(access.report);
   for (const { key, size } of files) if (key && size) tally.expect(key, size);
   const complete = access.cache && (await isComplete(files));
+  /** @type {Readable[]} */
   const opened = [];
   // Weights last: when they are here, everything else has been found or missed, and a missing file costs no download.
   for (const file of files.toReversed()) {
@@ -72,23 +71,25 @@ export async function openAll(files, access) {
 
 // Everything that must be there is on this device, so what is not was not there: no need to ask the network again. Of an
 // adapter's files none must be there, but one with its weights.
+/** @param {ModelFile[]} files */
 async function isComplete(files) {
   const needed = files.filter(({ optional }) => !optional);
   if (needed.length > 0) return (await Promise.all(needed.map(isStored))).every(Boolean);
   return (await Promise.all(files.filter(isWeights).map(isStored))).some(Boolean);
 }
 
-/** @param {import('./sources.js').ModelFile} file */
+/** @param {ModelFile} file */
 async function isStored({ key }) {
   return key !== undefined && (await store.kept(key)).complete;
 }
 
-/** The text of a small file, stored with its model. */
+/** The text of a small file, stored with its model. @param {string} url @param {string} name @param {Access} access */
 export async function readText(url, name, access) {
   const file = await openOne({ name, url, key: url }, { ...access, headersOnly: false }, new Tally(() => {}));
   return new TextDecoder().decode(await file.read(0, file.size));
 }
 
+/** @param {ModelFile} file @param {Access} access @param {Tally} tally @returns {Promise<Readable>} */
 async function openOne(file, access, tally) {
   if (file.blob) return verified(new BlobFile(file.blob, file.name), access.headersOnly ? undefined : file.sha256);
   const stored = () => (access.cache ? openStored(file, tally) : null);
@@ -106,10 +107,12 @@ async function openOne(file, access, tally) {
   );
 }
 
+/** @param {ModelFile} file @param {Access} access @param {Tally} tally */
 function openEarly(file, access, tally) {
   return new ArrivingFile(file.name, (arriving) => openOne(file, { ...access, arriving }, tally)).opened();
 }
 
+/** @param {RemoteFile} file @param {Tally} tally */
 async function openStored({ key, name, sha256 }, tally) {
   const found = await store.open(key);
   if (!found) return null;
@@ -118,7 +121,7 @@ async function openStored({ key, name, sha256 }, tally) {
     // Stored without being checked against this hash: check now; a wrong one is downloaded again.
     try {
       await verified(file, sha256);
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (error.code !== 'INTEGRITY' && !error.details?.damaged) throw error;
       await store.remove(key);
       return null;
@@ -129,17 +132,23 @@ async function openStored({ key, name, sha256 }, tally) {
   return file;
 }
 
+/** @param {RemoteFile} asked @param {Access} access @param {Tally} tally @param {PatienceOptions} patience @returns {Promise<Readable>} */
 async function downloadKept(asked, access, tally, patience) {
   const file = await vouched(asked, access.signal);
-  const part = await beginPart(file, tally);
-  if (part.refused) {
+  // Of an unfinished download's bytes, where the whole is to be checked.
+  const hash = file.sha256 ? new Sha256() : null;
+  const part = await store.begin(file.key, ({ bytes, length }) => {
+    hash?.update(bytes);
+    tally.cached(file.key, length);
+  });
+  if ('refused' in part) {
     tally.warn('STORAGE', REFUSALS[part.refused](), { reason: part.refused });
     return openUnkept(asked, tally, patience);
   }
   const resumed = part.length > 0;
   try {
-    return await receive(file, part, access, tally, patience);
-  } catch (error) {
+    return await receive(file, { part, hash }, access, tally, patience);
+  } catch (/** @type {any} */ error) {
     if (error.code === 'INTEGRITY' && resumed) {
       // The bytes of two visits need not belong together: once more, from the beginning.
       await part.discard();
@@ -153,7 +162,7 @@ async function downloadKept(asked, access, tally, patience) {
   return openUnkept(asked, tally, patience);
 }
 
-/** With the hash that its host says it has, where none is demanded and it says one. */
+/** With the hash that its host says it has, where none is demanded and it says one. @param {RemoteFile} file @param {AbortSignal} [signal] @returns {Promise<RemoteFile>} */
 async function vouched(file, signal) {
   if (file.sha256 || !isWeights(file)) return file;
   const said = file.said ?? (await hashAt(file.url, signal));
@@ -166,18 +175,14 @@ const REFUSALS = {
   unavailable: () => 'this browser keeps no files for this page (a private window, perhaps), so the model is downloaded again next time',
 };
 
-/** An unfinished download's bytes, those of another hash forgotten. @returns {Promise<any>} a Part, or why there is none */
-async function beginPart(file, tally) {
-  const hash = file.sha256 ? new Sha256() : null;
-  /** @type {any} */
-  const part = await store.begin(file.key, ({ bytes, length }) => {
-    hash?.update(bytes);
-    tally.cached(file.key, length);
-  });
-  return part.refused ? part : Object.assign(part, { hash });
-}
-
-async function receive(file, part, access, tally, patience) {
+/**
+ * @param {RemoteFile} file
+ * @param {{ part: Part, hash: Sha256 | null }} begun   `hash`: of the bytes that are here
+ * @param {Access} access
+ * @param {Tally} tally
+ * @param {PatienceOptions} patience
+ */
+async function receive(file, { part, hash: begun }, access, tally, patience) {
   const { key, url, name, sha256, by } = file;
   const transfer = await openTransfer(url, { ...patience, from: part.length, seen: part.facts, checked: Boolean(sha256) });
   const { bytes: total } = transfer.facts;
@@ -192,7 +197,7 @@ async function receive(file, part, access, tally, patience) {
     transfer.cancel();
     throw error.name === 'QuotaExceededError' ? new NoRoom(total, null) : error;
   });
-  let hash = transfer.at === 0 && sha256 ? new Sha256() : part.hash;
+  let hash = transfer.at === 0 && sha256 ? new Sha256() : begun;
   const neighbours = announce(key);
   access.arriving?.begin(part, total);
   try {
@@ -212,14 +217,14 @@ async function receive(file, part, access, tally, patience) {
   } finally {
     neighbours.close();
   }
-  if (hash) expectHash(name, hash.hex(), sha256, by);
+  if (hash && sha256) expectHash(name, hash.hex(), sha256, by);
   await part.commit({ key, url, name, sha256, model: access.model });
   const stored = await store.open(key);
   if (!stored) throw new CressetError('STORAGE', `${name} could not be kept on this device; load it again`, { refused: true, key });
   return new StoredFile(stored, name);
 }
 
-/** What is to be said, and kept, of a download that ended with this error. */
+/** What is to be said, and kept, of a download that ended with this error. @param {CressetError} error @param {Part} part */
 async function left(error, part) {
   if (error.code !== 'DOWNLOAD' && error.code !== 'ABORTED') {
     await part.discard();
@@ -233,17 +238,19 @@ async function left(error, part) {
 }
 
 class NoRoom extends Error {
+  /** @param {number | null} need @param {number | null} room */
   constructor(need, room) {
-    super(`it needs ${formatBytes(need)}${room === null ? '' : `, and ${formatBytes(room)} are left`}`);
+    super(`it needs ${formatBytes(need ?? NaN)}${room === null ? '' : `, and ${formatBytes(room)} are left`}`);
   }
 }
 
+/** @param {unknown} [error] */
 function fullWarning(error) {
   const amounts = error instanceof NoRoom ? `: ${error.message}` : '';
   return `this device has no room to keep the model${amounts}. It runs all the same, but is downloaded again next time; delete models that are no longer needed`;
 }
 
-/** Where nothing is to be kept, or can be: by ranges straight into the engine, which holds none of it in memory. */
+/** Where nothing is to be kept, or can be: by ranges straight into the engine, which holds none of it in memory. @param {RemoteFile} file @param {Tally} tally @param {PatienceOptions} patience */
 async function openUnkept(file, tally, patience) {
   if (!file.sha256) {
     const remote = await openRemote(file.url, file.name, { ...patience, rangesOnly: true });
@@ -252,33 +259,36 @@ async function openUnkept(file, tally, patience) {
   return download(file, tally, patience);
 }
 
-/** The last resort: the whole file in the browser's memory. */
+/** The last resort: the whole file in the browser's memory. @param {RemoteFile} file @param {Tally} tally @param {PatienceOptions} patience */
 async function download({ key, url, name, sha256 }, tally, patience) {
   const transfer = await openTransfer(url, patience);
-  let [hash, sink] = [null, null];
-  const begin = () => ([hash, sink] = [sha256 ? new Sha256() : null, new MemorySink(name)]);
-  begin();
+  const begin = () => ({ hash: new Sha256(), sink: new MemorySink(name) });
+  let { hash, sink } = begin();
   for await (const { at, bytes } of transfer.pieces()) {
-    if (at !== sink.length) begin();
-    hash?.update(bytes);
+    if (at !== sink.length) ({ hash, sink } = begin());
+    if (sha256) hash.update(bytes);
     sink.write(bytes);
     tally.at(key, sink.length, transfer.facts.bytes);
   }
-  if (hash) expectHash(name, hash.hex(), sha256);
+  if (sha256) expectHash(name, hash.hex(), sha256);
   return new BlobFile(sink.blob(), name);
 }
 
 class MemorySink {
   length = 0;
   #name;
+  /** @type {Blob[]} */
   #blobs = [];
+  /** @type {Bytes[]} */
   #parts = [];
   #pending = 0;
 
+  /** @param {string} name */
   constructor(name) {
     this.#name = name;
   }
 
+  /** @param {Bytes} bytes */
   write(bytes) {
     this.#parts.push(bytes.slice());
     this.#pending += bytes.length;
@@ -294,7 +304,7 @@ class MemorySink {
   #pack() {
     try {
       this.#blobs.push(new Blob(this.#parts));
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       throw new CressetError(
         'OUT_OF_MEMORY',
         `${this.#name} does not fit into this browser's memory; close other tabs, or choose a smaller model`,
@@ -307,6 +317,7 @@ class MemorySink {
   }
 }
 
+/** @param {Readable} file @param {string} [sha256] */
 async function verified(file, sha256) {
   if (!sha256) return file;
   const hash = new Sha256();
@@ -315,6 +326,7 @@ async function verified(file, sha256) {
   return file;
 }
 
+/** @param {string} name @param {string} got @param {string} want @param {string} [by] */
 function expectHash(name, got, want, by) {
   if (got === want) return;
   if (by)

@@ -9,12 +9,14 @@ export async function openFolder() {
   return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
 }
 
-/** @returns {Promise<File>} */
+/** @typedef {FileSystemDirectoryHandle} Folder */
+
+/** @param {Folder} folder @param {string} name @returns {Promise<File>} */
 export async function readFile(folder, name) {
   return (await folder.getFileHandle(name)).getFile();
 }
 
-/** What a JSON file holds, or null. */
+/** What a JSON file holds, or null. @param {Folder} folder @param {string} name */
 export async function readJson(folder, name) {
   try {
     return JSON.parse(await (await readFile(folder, name)).text());
@@ -23,6 +25,7 @@ export async function readJson(folder, name) {
   }
 }
 
+/** @param {Folder} folder @param {string} name @param {object} value */
 export async function writeJson(folder, name, value) {
   const access = await openAccess(folder, name);
   try {
@@ -34,25 +37,25 @@ export async function writeJson(folder, name, value) {
   }
 }
 
-/** A file open for reading and writing, made if need be. A tab that has just been closed may hold it for a moment more. */
+/** A file open for reading and writing, made if need be. A tab that has just been closed may hold it for a moment more. @param {Folder} folder @param {string} name */
 export async function openAccess(folder, name) {
   const handle = await folder.getFileHandle(name, { create: true });
   for (let tries = 0; ; tries += 1) {
     try {
       return await handle.createSyncAccessHandle();
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (error.name !== 'NoModificationAllowedError' || tries >= LOCKED_TRIES) throw error;
       await new Promise((resolve) => setTimeout(resolve, LOCKED_WAIT_MS));
     }
   }
 }
 
-/** Writes all of `bytes`, or throws. */
+/** Writes all of `bytes`, or throws. @param {FileSystemSyncAccessHandle} access @param {import('./types.d.ts').Bytes} bytes @param {number} at */
 export function write(access, bytes, at) {
   if (access.write(bytes, { at }) !== bytes.length) throw new Error('the device stored only part of the data');
 }
 
-/** Room for a file of so many bytes, or a QuotaExceededError. Browsers need not throw when there is none. */
+/** Room for a file of so many bytes, or a QuotaExceededError. Browsers need not throw when there is none. @param {FileSystemSyncAccessHandle} access @param {number} bytes */
 export function reserve(access, bytes) {
   access.truncate(bytes);
   if (access.getSize() !== bytes) throw new DOMException('the browser gives this site no more room', 'QuotaExceededError');

@@ -3,28 +3,36 @@
 
 import { openAccess, readFile, readJson, reserve, write, writeJson } from './opfs.js';
 
+/**
+ * @typedef {import('./types.d.ts').Bytes} Bytes
+ * @typedef {import('./types.d.ts').Entry} Entry
+ * @typedef {import('./opfs.js').Folder} Folder
+ * @typedef {import('./types.d.ts').PartFacts} PartFacts
+ * @typedef {(part: { bytes: Bytes, length: number }) => void} OnKept   gets the bytes that are here, in order
+ */
+
 /** Bytes that have a hash of their own. */
 export const CHUNK = 1 << 20;
 const SUM = 32; // bytes of a SHA-256
 
-/** The SHA-256 of bytes in memory. */
+/** The SHA-256 of bytes in memory. @param {Bytes} bytes */
 export async function digest(bytes) {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
 }
 
-/** Whether a chunk has the hash at its place in `sums`. */
+/** Whether a chunk has the hash at its place in `sums`. @param {Bytes} bytes @param {Bytes} sums @param {number} chunk */
 export async function hasSum(bytes, sums, chunk) {
   const [got, at] = [await digest(bytes), chunk * SUM];
   return sums.length >= at + SUM && got.every((byte, i) => byte === sums[at + i]);
 }
 
-/** Whether these are hashes of all chunks of so many bytes. */
+/** Whether these are hashes of all chunks of so many bytes. @param {Bytes} sums @param {number} bytes */
 export function sumsFit(sums, bytes) {
   return sums.length === Math.ceil(bytes / CHUNK) * SUM;
 }
 
 export class Part {
-  /** What the server said about the bytes that are here; null where there are none. @type {any | null} */
+  /** What the server said about the bytes that are here; null where there are none. @type {PartFacts | null} */
   facts = null;
   #folder;
   #hash;
@@ -36,16 +44,31 @@ export class Part {
   #filled = 0;
   #closed = false;
 
-  /** @see begin in store.js */
+  /**
+   * @param {Folder} folder
+   * @param {string} hash
+   * @param {string} key
+   * @param {{ facts: PartFacts | null, bin: FileSystemSyncAccessHandle, sums: FileSystemSyncAccessHandle }} contents
+   */
+  constructor(folder, hash, key, { facts, bin, sums }) {
+    this.facts = facts;
+    this.#folder = folder;
+    this.#hash = hash;
+    this.#key = key;
+    this.#bin = bin;
+    this.#sums = sums;
+  }
+
+  /** @see begin in store.js @param {Folder} folder @param {string} hash @param {string} key @param {OnKept} onKept */
   static async open(folder, hash, key, onKept) {
-    const part = new Part();
-    Object.assign(part, { facts: await readJson(folder, `${hash}.part`) });
-    part.#folder = folder;
-    part.#hash = hash;
-    part.#key = key;
-    part.#bin = await openAccess(folder, `${hash}.bin`);
+    const facts = await readJson(folder, `${hash}.part`);
+    const bin = await openAccess(folder, `${hash}.bin`);
+    const sums = await openAccess(folder, `${hash}.sums`).catch((error) => {
+      bin.close();
+      throw error;
+    });
+    const part = new Part(folder, hash, key, { facts, bin, sums });
     try {
-      part.#sums = await openAccess(folder, `${hash}.sums`);
       await folder.removeEntry(`${hash}.json`).catch(() => {});
       await part.#takeOver(onKept);
     } catch (error) {
@@ -55,7 +78,7 @@ export class Part {
     return part;
   }
 
-  /** Bytes in whole chunks of a part that nobody writes. */
+  /** Bytes in whole chunks of a part that nobody writes. @param {Folder} folder @param {string} hash */
   static async length(folder, hash) {
     const sums = await readFile(folder, `${hash}.sums`).catch(() => null);
     return Math.floor((sums?.size ?? 0) / SUM) * CHUNK;
@@ -66,7 +89,7 @@ export class Part {
     return this.#chunks * CHUNK + this.#filled;
   }
 
-  // Finds how many chunks of an earlier download are whole.
+  /** Finds how many chunks of an earlier download are whole. @param {OnKept} onKept */
   async #takeOver(onKept) {
     if (this.facts?.key !== this.#key) this.facts = null;
     const sums = new Uint8Array(this.facts ? this.#sums.getSize() : 0);
@@ -83,7 +106,10 @@ export class Part {
     this.#sums.truncate(this.#chunks * SUM);
   }
 
-  /** Notes what the server says, for a later download to compare; throws where the device has no room for it. */
+  /**
+   * Notes what the server says, for a later download to compare; throws where the device has no room for it.
+   * @param {Omit<PartFacts, 'key' | 'stored'>} facts
+   */
   async describe(facts) {
     // All of it at once: a refusal comes before the download, not in its middle.
     if (facts.bytes) reserve(this.#bin, facts.bytes);
@@ -97,7 +123,7 @@ export class Part {
     this.#sums.truncate(0);
   }
 
-  /** So many of the bytes that are here, or null where they are not, or no longer by this way. */
+  /** So many of the bytes that are here, or null where they are not, or no longer by this way. @param {number} offset @param {number} length */
   read(offset, length) {
     const whole = this.#chunks * CHUNK;
     if (this.#closed || offset + length > whole + this.#filled) return null;
@@ -108,7 +134,7 @@ export class Part {
     return bytes;
   }
 
-  /** Throws when the device refuses more. @param {Uint8Array} bytes */
+  /** Throws when the device refuses more. @param {Bytes} bytes */
   async write(bytes) {
     for (let from = 0; from < bytes.length;) {
       const piece = bytes.subarray(from, from + CHUNK - this.#filled);
@@ -127,7 +153,7 @@ export class Part {
     this.#filled = 0;
   }
 
-  /** Makes the entry valid. @param {any} facts   of the entry, without `bytes` and `stored` */
+  /** Makes the entry valid. @param {Omit<Entry, 'bytes' | 'stored'>} facts */
   async commit(facts) {
     const bytes = this.length;
     if (this.#filled > 0) await this.#writeChunk();
@@ -154,12 +180,12 @@ export class Part {
 
   #close() {
     this.#closed = true;
-    this.#bin?.close();
-    this.#sums?.close();
+    this.#bin.close();
+    this.#sums.close();
   }
 }
 
-/** Removes what a part consists of; a file that another tab is writing stays. */
+/** Removes what a part consists of; a file that another tab is writing stays. @param {Folder} folder @param {string} hash */
 export async function removePart(folder, hash) {
   for (const kind of ['part', 'sums', 'bin']) await folder.removeEntry(`${hash}.${kind}`).catch(() => {});
 }

@@ -7,18 +7,25 @@ import { CHUNK, hasSum } from './part.js';
 import { retried } from './backoff.js';
 import * as store from './store.js';
 
+/**
+ * @typedef {import('./types.d.ts').Bytes} Bytes
+ * @typedef {import('./backoff.js').PatienceOptions} PatienceOptions
+ */
+
 /** A file over a Blob: chosen by the visitor, or collected in memory. */
 export class BlobFile {
+  /** @param {Blob} blob @param {string} name */
   constructor(blob, name) {
     this.blob = blob;
     this.name = name;
     this.size = blob.size;
   }
 
+  /** @param {number} offset @param {number} length */
   async read(offset, length) {
     try {
       return await readBlob(this.blob, offset, length);
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       throw new CressetError(
         'STORAGE',
         `${this.name} cannot be read any more; it was moved, changed or removed: choose it again`,
@@ -29,6 +36,7 @@ export class BlobFile {
   }
 }
 
+/** @param {Blob} blob @param {number} offset @param {number} length */
 async function readBlob(blob, offset, length) {
   return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
 }
@@ -42,9 +50,10 @@ export class StoredFile {
   #sums;
   #entry;
   #sound;
+  /** @type {Promise<unknown>} */
   #mending = Promise.resolve();
 
-  /** @param {NonNullable<Awaited<ReturnType<typeof store.open>>>} stored */
+  /** @param {NonNullable<Awaited<ReturnType<typeof store.open>>>} stored @param {string} name */
   constructor({ file, sums, entry }, name) {
     this.name = name;
     this.size = file.size;
@@ -54,6 +63,7 @@ export class StoredFile {
     this.#sound = new Uint8Array(sums.length / 32);
   }
 
+  /** @param {number} offset @param {number} length */
   async read(offset, length) {
     const end = Math.min(offset + length, this.size);
     if (end <= offset) return new Uint8Array(0);
@@ -71,11 +81,11 @@ export class StoredFile {
     return bytes.subarray(offset - start, end - start);
   }
 
-  // Another tab may have removed it.
+  /** Another tab may have removed it. @param {number} offset @param {number} length */
   async #kept(offset, length) {
     try {
       return await readBlob(this.#blob, offset, length);
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       throw new CressetError(
         'STORAGE',
         `the copy of ${this.name} on this device cannot be read any more; load the model again to download it anew`,
@@ -85,13 +95,14 @@ export class StoredFile {
     }
   }
 
-  // One after the other: the file changes under its readers.
+  /** One after the other: the file changes under its readers. @param {number} chunk @param {number} length */
   #mended(chunk, length) {
     const mended = this.#mending.then(() => this.#mend(chunk, length));
     this.#mending = mended.catch(() => {});
     return mended;
   }
 
+  /** @param {number} chunk @param {number} length */
   async #mend(chunk, length) {
     const start = chunk * CHUNK;
     const { url, key } = this.#entry;
@@ -100,7 +111,7 @@ export class StoredFile {
       if (!(await hasSum(bytes, this.#sums, chunk))) throw downloadError(url, 'the file has changed since it was downloaded');
       this.#blob = await store.repair(key, start, bytes);
       return bytes;
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       // Without the network it may be mended another time; else the next load begins anew.
       const passing = error.details?.transient;
       if (!passing) await store.remove(key);
@@ -114,7 +125,13 @@ export class StoredFile {
   }
 }
 
-/** Bytes of a file by a range request, into `into` if there is such a buffer. @param {string} url @param {number} start @param {number} length @param {any} [how] */
+/**
+ * Bytes of a file by a range request, into `into` if there is such a buffer.
+ * @param {string} url
+ * @param {number} start
+ * @param {number} length
+ * @param {{ signal?: AbortSignal, etag?: string | null, into?: Bytes }} [how]
+ */
 async function fetchRange(url, start, length, { signal, etag, into } = {}) {
   const response = await request(url, { signal, range: [start, start + length - 1], store: false });
   if ((etag && response.headers.get('etag') !== etag) || response.status !== 206) {
@@ -134,9 +151,16 @@ const BLOCKS_KEPT = 4; // those just read, and the next
 class RangedFile {
   #url;
   #options;
+  /** @type {Map<number, Promise<Bytes>>} */
   #blocks = new Map();
 
-  /** @param {{ signal?: AbortSignal, etag: string | null, onWait?: Function }} options */
+  /**
+   * @param {string} url
+   * @param {string} name
+   * @param {number} size
+   * @param {Bytes} first   block
+   * @param {PatienceOptions & { etag: string | null }} options
+   */
   constructor(url, name, size, first, options) {
     this.name = name;
     this.size = size;
@@ -145,6 +169,7 @@ class RangedFile {
     this.#blocks.set(0, Promise.resolve(first));
   }
 
+  /** @param {number} offset @param {number} length */
   async read(offset, length) {
     const end = Math.min(offset + length, this.size);
     if (end <= offset) return new Uint8Array(0);
@@ -162,7 +187,7 @@ class RangedFile {
     return out;
   }
 
-  // Straight into the buffer that the reader gets.
+  /** Straight into the buffer that the reader gets. @param {number} offset @param {number} end */
   async #readLong(offset, end) {
     const out = new Uint8Array(end - offset);
     const parts = [];
@@ -174,6 +199,7 @@ class RangedFile {
     return out;
   }
 
+  /** @param {number} index */
   #block(index) {
     let block = this.#blocks.get(index);
     if (!block) {
@@ -190,6 +216,7 @@ class RangedFile {
     return block;
   }
 
+  /** @param {number} index */
   #fetch(index) {
     const start = index * BLOCK;
     return retried(() => fetchRange(this.#url, start, Math.min(BLOCK, this.size - start), this.#options), this.#options);
@@ -199,15 +226,18 @@ class RangedFile {
 /** The beginning of a remote file whose server knows no ranges: bytes come in order, as far as they are asked for. */
 class StreamedFile {
   #chunks;
+  /** @type {Bytes[]} */
   #parts = [];
   #received = 0;
 
+  /** @param {string} url @param {Response} response @param {string} name @param {number} size @param {AbortSignal} [signal] */
   constructor(url, response, name, size, signal) {
     this.name = name;
     this.size = size;
     this.#chunks = chunks(url, response, signal);
   }
 
+  /** @param {number} offset @param {number} length */
   async read(offset, length) {
     const end = Math.min(offset + length, this.size);
     while (this.#received < end) {
@@ -225,7 +255,7 @@ class StreamedFile {
  * is read. Null when neither is possible (no ranges and no known size): download it.
  * @param {string} url
  * @param {string} name
- * @param {{ rangesOnly?: boolean } & import('./backoff.js').PatienceOptions} options   `rangesOnly`: null instead of a stream
+ * @param {{ rangesOnly?: boolean } & PatienceOptions} options   `rangesOnly`: null instead of a stream
  */
 export async function openRemote(url, name, { rangesOnly = false, ...patience } = {}) {
   const { signal } = patience;
@@ -244,6 +274,7 @@ export async function openRemote(url, name, { rangesOnly = false, ...patience } 
   }, patience);
 }
 
+/** @param {string} url @param {Response} response @param {AbortSignal} [signal] @param {Bytes} [into] */
 async function body(url, response, signal, into) {
   const bytes = into ?? new Uint8Array(contentLength(response) ?? BLOCK);
   let length = 0;

@@ -10,7 +10,7 @@ const K = Int32Array.from(
 );
 const H = [2, 3, 5, 7, 11, 13, 17, 19].map((prime) => fraction(Math.sqrt(prime)));
 
-/** The first 32 bits of a root's fraction: a double has 52, and these roots need at most 3 before the point. */
+/** The first 32 bits of a root's fraction: a double has 52, and these roots need at most 3 before the point. @param {number} root */
 function fraction(root) {
   return Math.floor((root - Math.floor(root)) * 2 ** 32);
 }
@@ -50,6 +50,7 @@ export class Sha256 {
     return [...this.#state].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
   }
 
+  /** @param {Uint8Array} bytes @param {number} at */
   #compress(bytes, at) {
     const w = this.#words;
     for (let i = 0; i < 16; i += 1, at += 4) {
@@ -96,7 +97,7 @@ export class Sha256 {
   }
 }
 
-/** The hash of one text, in UTF-8. */
+/** The hash of one text, in UTF-8. @param {string} text */
 export function sha256Text(text) {
   return new Sha256().update(new TextEncoder().encode(text)).hex();
 }

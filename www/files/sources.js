@@ -4,21 +4,26 @@
 
 import catalogue from '../models/catalogue.json' with { type: 'json' };
 import { CressetError } from '../lib/errors.js';
-import { baseName, request, requestText } from './http.js';
+import { baseName, bodyOf, request, requestText } from './http.js';
 import { HUB, hubFile } from './hub.js';
 import { retried } from './backoff.js';
 
-/** Models that come with the library; the first is 'default'. */
+/** Models that come with the library; the first is 'default'. @type {readonly import('../cresset.js').BundledModel[]} */
 export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...entry })));
 
 /**
- * A model as it is sent to the worker: its name for people and for the cache, and where it lies.
- * `adapter`: it is a LoRA adapter, whose files have other names.
- * @typedef {{ name: string, id?: string, url?: string, hub?: { repo: string, revision: string }, blobs?: Blob[], names?: string[], adapter?: boolean }} Source
+ * @typedef {import('./types.d.ts').ModelFile} ModelFile
+ * @typedef {import('./types.d.ts').RemoteFile} RemoteFile
+ * @typedef {import('./types.d.ts').Source} Source
  *
- * One file of a model; `key` names it in the cache; `sha256` is demanded, `said` is what its host says of the one that is there.
- * @typedef {{ name: string, url?: string, key?: string, blob?: Blob, sha256?: string, said?: string, bytes?: number, optional?: boolean,
- *   size?: number | null, absent?: boolean }} ModelFile   `size` and `absent`: what `survey` found
+ * How small files are read on the way to the others; `readText` may use the cache.
+ * @typedef {{ signal?: AbortSignal, readText: (url: string) => Promise<string> }} Reading
+ *
+ * Where models and adapters differ: what lies beside a weights file, what makes a folder, which file of a repository.
+ * @typedef {object} Kind
+ * @property {(url: string) => RemoteFile[]} siblings
+ * @property {(url: string, access: Reading) => Promise<RemoteFile[]>} folder
+ * @property {(names: string[]) => string | undefined} bestFile
  */
 
 /**
@@ -33,6 +38,8 @@ export function parse(model, base) {
 
 /**
  * A LoRA adapter, likewise. None comes with the library, so any text is an address.
+ * @param {unknown} adapter
+ * @param {string} base
  * @returns {Source}
  */
 export function parseAdapter(adapter, base) {
@@ -41,9 +48,11 @@ export function parseAdapter(adapter, base) {
   return { ...(text.startsWith('hf:') ? parseHub(text, 'adapter') : parseUrl(text, base, 'adapter')), adapter: true };
 }
 
+/** @param {unknown} model @param {string} field @returns {Source} */
 function parseBytes(model, field) {
   if (model instanceof URL) return { name: model.href, url: model.href };
   if (model instanceof ArrayBuffer || ArrayBuffer.isView(model)) return { name: field, blobs: [new Blob([/** @type {BlobPart} */ (model)])] };
+  /** @type {(Blob & Partial<File>)[]} */
   const blobs = model instanceof Blob ? [model] : isListOfBlobs(model) ? [...model] : [];
   // Of a chosen folder, files of one name may lie in several folders. The way to them is lost when a File is sent on.
   const names = blobs.map(({ name, webkitRelativePath }) => webkitRelativePath || name);
@@ -51,6 +60,7 @@ function parseBytes(model, field) {
   throw new CressetError('INVALID_REQUEST', `${field}: expected a ${field === 'model' ? 'name, a ' : ''}URL, or one or more files`, { field });
 }
 
+/** @param {string} text @param {string} base @returns {Source} */
 function parseText(text, base) {
   if (text === 'default' && models.length > 0) return { name: models[0].id, id: models[0].id };
   if (models.some(({ id }) => id === text)) return { name: text, id: text };
@@ -62,6 +72,7 @@ function parseText(text, base) {
   });
 }
 
+/** @param {string} text @param {string} base @param {string} [field] @returns {Source} */
 function parseUrl(text, base, field = 'model') {
   let url;
   try {
@@ -76,7 +87,7 @@ function parseUrl(text, base, field = 'model') {
   return { name: url.href, url: url.href };
 }
 
-/** `hf:owner/repo[/file][@revision]` */
+/** `hf:owner/repo[/file][@revision]` @param {string} text @param {string} [field] @returns {Source} */
 function parseHub(text, field = 'model') {
   const match = /^hf:([\w.-]+\/[\w.-]+)(?:\/([^@]*))?(?:@([\w./-]+))?$/.exec(text);
   if (!match) throw new CressetError('INVALID_REQUEST', `${field}: “${text}” should look like hf:owner/repo/file.gguf`, { field });
@@ -85,25 +96,28 @@ function parseHub(text, field = 'model') {
   return { name: text, hub: { repo, revision } };
 }
 
+/** @param {any} model @returns {model is Iterable<Blob>} */
 function isListOfBlobs(model) {
   return typeof model?.[Symbol.iterator] === 'function' && [...model].every((item) => item instanceof Blob);
 }
 
 /**
  * @param {Source} source
- * @param {{ signal?: AbortSignal, readText: (url: string) => Promise<string> }} access   `readText` may use the cache
+ * @param {Reading} access
  * @returns {Promise<ModelFile[]>} weights first
  */
 export async function resolve(source, access) {
   if (source.blobs) return source.blobs.map((blob, i) => ({ name: source.names?.[i] ?? (source.adapter ? 'adapter' : 'model'), blob }));
-  if (source.id) return bundled(models.find(({ id }) => id === source.id));
+  const known = models.find(({ id }) => id === source.id);
+  if (known) return bundled(known);
   const kind = source.adapter ? ADAPTER : MODEL;
   if (source.hub) return hubFiles(source.hub, access, kind);
-  return urlFiles(source.url, access, kind);
+  return urlFiles(source.url ?? '', access, kind);
 }
 
-// Where models and adapters differ: what lies beside a weights file, what makes a folder, which file of a repository.
+/** @type {Kind} */
 const MODEL = { siblings, folder, bestFile };
+/** @type {Kind} */
 const ADAPTER = {
   siblings: (url) => [{ ...remote(new URL('adapter_config.json', url).href), optional: true }],
   // PEFT's file or mlx-lm's; which of them is there shows when they are opened.
@@ -112,12 +126,14 @@ const ADAPTER = {
   bestFile: bestAdapter,
 };
 
+/** @param {import('../cresset.js').BundledModel} model @returns {RemoteFile[]} */
 function bundled({ file, sha256, bytes }) {
   const url = new URL(file, new URL('../models/', import.meta.url)).href;
   // The hash in the key lets a new version of the file replace the stored one.
   return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256, bytes }];
 }
 
+/** @param {string} url @param {Reading} access @param {Kind} kind @returns {Promise<RemoteFile[]>} */
 async function urlFiles(url, access, kind) {
   const path = new URL(url).pathname.toLowerCase();
   if (path.endsWith('.gguf')) return parts(url).map(remote);
@@ -134,9 +150,9 @@ async function urlFiles(url, access, kind) {
   }
 }
 
-/** All parts of a split GGUF, of which `url` is any; a whole one alone. */
+/** All parts of a split GGUF, of which `url` is any; a whole one alone. @param {string} url */
 function parts(url) {
-  const [end, part, count] = /-(\d{5})-of-(\d{5})\.gguf$/i.exec(new URL(url).pathname) ?? [];
+  const [end = '', part = '', count] = /-(\d{5})-of-(\d{5})\.gguf$/i.exec(new URL(url).pathname) ?? [];
   if (!(Number(part) >= 1 && Number(part) <= Number(count))) return [url];
   return Array.from({ length: Number(count) }, (_, i) => {
     const address = new URL(url);
@@ -145,6 +161,7 @@ function parts(url) {
   });
 }
 
+/** @param {string} url @param {Reading} access */
 async function folder(url, access) {
   try {
     return await sharded(new URL('model.safetensors.index.json', url).href, access);
@@ -155,21 +172,23 @@ async function folder(url, access) {
   }
 }
 
+/** @param {string} url @param {Reading} access */
 async function sharded(url, { readText }) {
   let names;
   try {
-    names = new Set(Object.values(JSON.parse(await readText(url)).weight_map));
-  } catch (error) {
+    names = new Set(/** @type {unknown[]} */ (Object.values(JSON.parse(await readText(url)).weight_map)));
+  } catch (/** @type {any} */ error) {
     if (error instanceof CressetError) throw error;
     throw new CressetError('MODEL_FORMAT', `${baseName(url)} has no readable weight_map`, { url, reason: error.message });
   }
-  const shards = [...names].filter((name) => typeof name === 'string' && name.endsWith('.safetensors'));
+  const shards = [...names].filter((name) => typeof name === 'string').filter((name) => name.endsWith('.safetensors'));
   if (shards.length === 0) throw new CressetError('MODEL_FORMAT', `${baseName(url)} names no .safetensors files`, { url });
   return [...shards.map((name) => remote(new URL(name, url).href)), remote(url), ...siblings(url)];
 }
 
+/** @param {string} url @returns {RemoteFile[]} */
 function siblings(url) {
-  const beside = (name, optional) => ({ ...remote(new URL(name, url).href), optional });
+  const beside = (/** @type {string} */ name, /** @type {boolean} */ optional) => ({ ...remote(new URL(name, url).href), optional });
   return [
     beside('config.json', false),
     beside('tokenizer.json', true),
@@ -182,12 +201,14 @@ function siblings(url) {
   ];
 }
 
+/** @param {import('./types.d.ts').Repository} repository @param {Reading} access @param {Kind} kind */
 async function hubFiles({ repo, revision }, access, kind) {
   const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  /** @type {Map<string, string | undefined>} */
   const hashes = new Map();
   try {
     for (const { rfilename, lfs } of JSON.parse(await retried(() => requestText(listing, access), access)).siblings) hashes.set(rfilename, lfs?.sha256);
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.details?.status === 401 || error.code === 'MODEL_NOT_FOUND') {
       throw new CressetError('MODEL_NOT_FOUND', `there is no public repository ${repo} with a revision ${revision}`, { repo, revision }, { cause: error });
     }
@@ -200,7 +221,7 @@ async function hubFiles({ repo, revision }, access, kind) {
   return files.map((one) => (said.get(one.url) ? { ...one, said: said.get(one.url) } : one));
 }
 
-/** The file a person most likely means: good and small enough for a browser first. */
+/** The file a person most likely means: good and small enough for a browser first. @param {string[]} names */
 export function bestFile(names) {
   const all = names.filter((name) => /\.gguf$/i.test(name) && !/mmproj/i.test(name)).sort();
   const whole = all.filter((name) => !/-of-\d+/i.test(name));
@@ -217,7 +238,7 @@ export function bestFile(names) {
   );
 }
 
-/** The file of a LoRA adapter: as PEFT or mlx-lm saves it, or a GGUF. */
+/** The file of a LoRA adapter: as PEFT or mlx-lm saves it, or a GGUF. @param {string[]} names */
 export function bestAdapter(names) {
   return (
     names.find((name) => name === 'adapter_model.safetensors') ??
@@ -226,30 +247,32 @@ export function bestAdapter(names) {
   );
 }
 
+/** @param {string} url */
 function remote(url) {
   return { name: baseName(url), url, key: url };
 }
 
+/** @param {string} url @param {Reading} access */
 async function isGguf(url, { signal }) {
   const response = await retried(() => request(url, { signal, range: [0, 3], store: false }), { signal });
-  const reader = response.body.getReader();
+  const reader = bodyOf(url, response).getReader();
   const { value = new Uint8Array(0) } = await reader.read();
   reader.cancel().catch(() => {});
   return new TextDecoder('latin1').decode(value.subarray(0, 4)) === 'GGUF';
 }
 
-/** Files of a model as they were stored under its name: what `resolve` would find, without the network. */
+/** Files of a model as they were stored under its name: what `resolve` would find, without the network. @param {import('../cresset.js').StoredModel} stored */
 export function storedFiles(stored) {
   const files = stored.files.map(({ key, url, name, sha256 }) => ({ key, url, name, sha256 }));
   return [...files.filter(isWeights), ...files.filter((file) => !isWeights(file))];
 }
 
-/** Not a small file beside the weights. */
+/** Not a small file beside the weights. @param {{ name: string }} file */
 export function isWeights({ name }) {
   return !/\.(json|jinja)$/i.test(name);
 }
 
-/** Nothing is there: a 404, or the page that many hosts give instead of one. */
+/** Nothing is there: a 404, or the page that many hosts give instead of one. @param {any} error   whatever was thrown */
 export function isAbsent(error) {
   return error.code === 'MODEL_NOT_FOUND' || error.code === 'MODEL_FORMAT' || [401, 403].includes(error.details?.status);
 }

@@ -11,21 +11,16 @@ import { Part, removePart, sumsFit } from './part.js';
 import { sha256Text } from './sha256.js';
 
 /**
- * What is known about a file. `bytes` of a part are those that are here.
- * @typedef {object} Entry
- * @property {string} key
- * @property {string} model      name for people
- * @property {string} url
- * @property {string} name
- * @property {number} bytes
- * @property {string} [sha256]   of the whole file, where that was checked
- * @property {string} stored     a date
+ * @typedef {import('./types.d.ts').Bytes} Bytes
+ * @typedef {import('./types.d.ts').Entry} Entry
+ * @typedef {import('./opfs.js').Folder} Folder
+ * @typedef {{ folder: Folder, hash: string, entry: Entry, complete: boolean, total: number | null }} Kept   whole or in part
  */
 
 /**
  * A whole file, or null.
  * @param {string} key
- * @returns {Promise<{ file: File, sums: Uint8Array, entry: Entry } | null>}
+ * @returns {Promise<{ file: File, sums: Bytes, entry: Entry } | null>}
  */
 export async function open(key) {
   try {
@@ -41,19 +36,23 @@ export async function open(key) {
   }
 }
 
+/** @typedef {'unavailable' | 'busy' | 'full'} Refusal */
+
+/** @type {Record<string, Refusal>} */
+const REFUSALS = { NoModificationAllowedError: 'busy', QuotaExceededError: 'full' };
+
 /**
  * Begins an entry, or goes on with one that was left unfinished.
  * @param {string} key
- * @param {(part: { bytes: Uint8Array, length: number }) => void} onKept   gets the bytes that are here, in order
- * @returns {Promise<Part | { refused: 'unavailable' | 'busy' | 'full', reason: string }>}
+ * @param {import('./part.js').OnKept} onKept
+ * @returns {Promise<Part | { refused: Refusal }>}
  */
 export async function begin(key, onKept) {
   try {
     return await Part.open(await openFolder(), sha256Text(key), key, onKept);
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     // Locked by a tab that does not know of locks, without room for anything, or not there at all.
-    const refused = { NoModificationAllowedError: 'busy', QuotaExceededError: 'full' }[error.name] ?? 'unavailable';
-    return { refused, reason: error.message };
+    return { refused: REFUSALS[error.name] ?? 'unavailable' };
   }
 }
 
@@ -77,20 +76,21 @@ export async function exclusively(key, use, { signal, onWait }) {
   const name = `cresset-model ${sha256Text(key)}`;
   const none = Symbol('taken');
   let entered = false;
-  /** @returns {any} */
-  const enter = (lock) => {
+  const enter = (/** @type {Lock | null} */ lock) => {
     entered = lock !== null;
     return entered ? use() : none;
   };
   let endWait = () => {};
   try {
     const result = await locks.request(name, { ifAvailable: true }, enter);
-    if (result !== none) return result;
+    if (result !== none) return /** @type {T} */ (result);
     endWait = onWait();
-    return await locks.request(name, signal ? { signal } : {}, (lock) => {
-      endWait();
-      return enter(lock);
-    });
+    return /** @type {T} */ (
+      await locks.request(name, signal ? { signal } : {}, (lock) => {
+        endWait();
+        return enter(lock);
+      })
+    );
   } catch (error) {
     if (entered) throw error;
     if (signal?.aborted) throw aborted(signal);
@@ -101,7 +101,7 @@ export async function exclusively(key, use, { signal, onWait }) {
   }
 }
 
-/** Writes down that a file's hash was checked. */
+/** Writes down that a file's hash was checked. @param {string} key @param {string} sha256 */
 export async function noteHash(key, sha256) {
   try {
     const folder = await openFolder();
@@ -113,7 +113,7 @@ export async function noteHash(key, sha256) {
   }
 }
 
-/** Puts right bytes of a whole file; gives the file as it is then. */
+/** Puts right bytes of a whole file; gives the file as it is then. @param {string} key @param {number} offset @param {Bytes} bytes */
 export async function repair(key, offset, bytes) {
   const folder = await openFolder();
   const name = `${sha256Text(key)}.bin`;
@@ -127,17 +127,19 @@ export async function repair(key, offset, bytes) {
   return readFile(folder, name);
 }
 
-/** Removes one key, whole or in part. */
+/** Removes one key, whole or in part. @param {string} key */
 export async function remove(key) {
   const folder = await openFolder().catch(() => null);
   if (folder) await removeHash(folder, sha256Text(key));
 }
 
 /**
- * Stored models, newest first: `{ model, bytes, stored, files: Entry[], complete }`. Models whose download was not
- * finished are among them on request: theirs have `total` too, null where the server did not say.
+ * Stored models, newest first. Models whose download was not finished are among them on request.
+ * @param {{ partial?: boolean }} [options]
+ * @returns {Promise<import('../cresset.js').StoredModel[]>}
  */
 export async function list({ partial = false } = {}) {
+  /** @type {Map<string, import('../cresset.js').StoredModel>} */
   const models = new Map();
   for (const { entry, complete, total } of await entries()) {
     if (!complete && !partial) continue;
@@ -152,13 +154,13 @@ export async function list({ partial = false } = {}) {
   return [...models.values()].sort((a, b) => b.stored.localeCompare(a.stored));
 }
 
-/** Bytes of one key that are here: all of it, or what an unfinished download left. */
+/** Bytes of one key that are here: all of it, or what an unfinished download left. @param {string} key */
 export async function kept(key) {
   const found = (await entries()).find(({ entry }) => entry.key === key);
   return { bytes: found?.entry.bytes ?? 0, complete: found?.complete ?? false, total: found?.total ?? null };
 }
 
-/** Deletes a model by the name it was loaded with, or a file by its URL; says whether there was one. */
+/** Deletes a model by the name it was loaded with, or a file by its URL; says whether there was one. @param {string} model */
 export async function deleteModel(model) {
   let found = false;
   for (const { folder, hash, entry } of await entries()) {
@@ -183,7 +185,7 @@ export async function clear() {
  * where it gives none; `persisted` says that it will not clear them by itself.
  */
 export async function usage() {
-  const sum = (some) => some.reduce((bytes, { entry }) => bytes + entry.bytes, 0);
+  const sum = (/** @type {Kept[]} */ some) => some.reduce((bytes, { entry }) => bytes + entry.bytes, 0);
   const all = await entries();
   const storage = globalThis.navigator?.storage;
   const estimate = await storage?.estimate?.().catch(() => null);
@@ -203,6 +205,7 @@ export async function persist() {
 
 async function entries() {
   const folder = await openFolder().catch(() => null);
+  /** @type {Kept[]} */
   const found = [];
   if (!folder) return found;
   const names = new Set();
@@ -221,7 +224,7 @@ async function entries() {
   return found;
 }
 
-// The entry goes first: without it the bytes do not count, whatever happens next.
+/** The entry goes first: without it the bytes do not count, whatever happens next. @param {Folder} folder @param {string} hash */
 async function removeHash(folder, hash) {
   await folder.removeEntry(`${hash}.json`).catch(() => {});
   await removePart(folder, hash);

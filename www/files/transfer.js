@@ -6,16 +6,18 @@ import { RESTARTS } from './backoff-times.js';
 import { Patience } from './backoff.js';
 
 /**
- * What a server says about a file; null where it does not. Two answers about the same bytes have the same.
- * @typedef {{ bytes: number | null, etag: string | null, lastModified: string | null }} Facts
+ * @typedef {import('./types.d.ts').Facts} Facts
  *
  * @typedef {object} TransferOptions
  * @property {AbortSignal} [signal]
  * @property {number} [from]      bytes of it that are here already
- * @property {Facts} [seen]       what was said about them when they came
+ * @property {Facts | null} [seen]       what was said about them when they came
  * @property {boolean} [checked]  a hash will tell whether old and new bytes belong together, whatever the server says
- * @property {(error: import('../lib/errors.js').CressetError, milliseconds: number | null) => void} [onWait]
+ * @property {import('./types.d.ts').OnWait} [onWait]
  */
+
+/** Before anything was said. @type {Facts} */
+const NOTHING = { bytes: null, etag: null, lastModified: null };
 
 /** @param {string} url @param {TransferOptions} [options] */
 export async function openTransfer(url, options = {}) {
@@ -25,20 +27,22 @@ export async function openTransfer(url, options = {}) {
 }
 
 class Transfer {
-  /** @type {Facts} */
+  /** Of the file that comes, once `start` has ended. @type {Facts} */
   facts;
   /** Where the next piece begins. */
   at = 0;
   #url;
   #options;
   #patience;
+  /** @type {Response | null} */
   #response = null;
 
+  /** @param {string} url @param {TransferOptions} options */
   constructor(url, options) {
     this.#url = url;
     this.#options = options;
     this.#patience = new Patience(options);
-    this.facts = options.seen ?? null;
+    this.facts = options.seen ?? NOTHING;
   }
 
   async start() {
@@ -51,7 +55,7 @@ class Transfer {
     }
   }
 
-  /** @returns {AsyncGenerator<{ at: number, bytes: Uint8Array }>} a piece at 0 after others: all of them are void */
+  /** @returns {AsyncGenerator<{ at: number, bytes: import('./types.d.ts').Bytes }>} a piece at 0 after others: all of them are void */
   async *pieces() {
     let restarts = 0;
     for (;;) {
@@ -80,7 +84,7 @@ class Transfer {
     this.#response?.body?.cancel().catch(() => {});
   }
 
-  // Sets `at` and `facts` by the answer.
+  /** Sets `at` and `facts` by the answer. @param {number} from */
   async #ask(from) {
     const { signal, checked } = this.#options;
     if (from > 0 && (checked || this.#hasVersion())) {
@@ -98,6 +102,7 @@ class Transfer {
     return this.#anew(await request(this.#url, { signal, store: false }));
   }
 
+  /** @param {Response} response */
   #anew(response) {
     this.at = 0;
     this.facts = factsOf(response, contentLength(response));
@@ -107,39 +112,41 @@ class Transfer {
   // `If-Range` would make other origins ask for permission first (CORS preflight), which few file hosts give: there,
   // and wherever the server ignores it, the answer's own headers decide.
   #ifRange() {
-    const { etag, lastModified } = this.facts ?? {};
+    const { etag, lastModified } = this.facts;
     if (new URL(this.#url).origin !== globalThis.origin) return undefined;
-    return isStrong(etag) ? etag : (lastModified ?? undefined);
+    return (isStrong(etag) ? etag : lastModified) ?? undefined;
   }
 
   // Whether the server said anything that would be different for other bytes.
   #hasVersion() {
-    return isStrong(this.facts?.etag) || Boolean(this.facts?.lastModified);
+    return isStrong(this.facts.etag) || Boolean(this.facts.lastModified);
   }
 
+  /** @param {Response} response @param {number} from @param {boolean} [checked] */
   #goesOn(response, from, checked) {
     const range = contentRange(response);
     const rest = contentLength(response);
     const now = factsOf(response, range?.total ?? (rest === null ? null : from + rest));
     if (range && range.start !== from) return false;
     const seen = this.facts;
-    if (seen?.bytes !== now.bytes) return false;
+    if (seen === NOTHING || seen.bytes !== now.bytes) return false;
     if (isStrong(seen.etag) && isStrong(now.etag)) return seen.etag === now.etag;
     if (seen.lastModified && now.lastModified) return seen.lastModified === now.lastModified;
     return Boolean(checked);
   }
 }
 
-/** @returns {Facts} */
+/** @param {Response} response @param {number | null} bytes @returns {Facts} */
 function factsOf({ headers }, bytes) {
   return { bytes, etag: headers.get('etag'), lastModified: headers.get('last-modified') };
 }
 
-// A weak ETag stays the same when bytes change that do not matter to people.
+/** A weak ETag stays the same when bytes change that do not matter to people. @param {string | null} etag */
 function isStrong(etag) {
-  return Boolean(etag) && !etag.startsWith('W/');
+  return etag !== null && etag !== '' && !etag.startsWith('W/');
 }
 
+/** @param {string} url */
 function hopelessError(url) {
   return downloadError(
     url,

@@ -10,7 +10,8 @@ import { startWorker } from './start-worker.js';
 const WORKER = new URL('../worker/worker.js', import.meta.url);
 
 /**
- * @typedef {{ onProgress?: (progress: any) => void, onChunk?: (chunk: any) => void }} Listeners
+ * @typedef {import('./types.d.ts').Calls} Calls
+ * @typedef {import('./types.d.ts').Listeners} Listeners
  * @typedef {Listeners & { resolve: (result: any) => void, reject: (error: CressetError) => void }} Call
  */
 
@@ -33,10 +34,11 @@ export class Channel {
   }
 
   /**
-   * @param {string} method
-   * @param {object} params   what structured cloning takes
+   * @template {keyof Calls} M
+   * @param {M} method
+   * @param {Calls[M]['params']} params   what structured cloning takes
    * @param {Listeners} [listeners]
-   * @returns {{ id: number, answer: Promise<any> }}
+   * @returns {{ id: number, answer: Promise<Calls[M]['result']> }}
    */
   call(method, params, listeners = {}) {
     const id = this.#nextId++;

@@ -12,8 +12,9 @@ const TEXTS = {
 };
 
 /**
- * @param {{ status: string, loaded?: number, total?: number | null, warning?: { code: string, message: string, details: object } }} progress
+ * @param {import('../files/types.d.ts').BareProgress} progress
  * @param {Pace} [pace]   of the download
+ * @returns {import('../cresset.js').Progress}
  */
 export function describeProgress({ status, loaded = 0, total = null, warning }, pace) {
   const fraction = status === 'ready' ? 1 : total ? Math.min(loaded / total, 1) : null;

@@ -20,7 +20,7 @@ export function own(values) {
 /**
  * Options of `load` and `probe`, without `onProgress` and `signal`. The adapter goes its own way.
  * @param {any} options
- * @returns {{ engine: string, device: string, threads?: number, cache: boolean, integrity?: string }}
+ * @returns {import('./types.d.ts').LoadSettings}
  */
 export function checkLoadOptions(options) {
   const { cache = true, integrity, threads, adapter: _, ...rest } = own(options);
@@ -41,14 +41,14 @@ export function checkLoadOptions(options) {
 /**
  * Options of `adapters.load`, without `onProgress` and `signal`.
  * @param {any} options
- * @returns {{ engine: string, cache: boolean, integrity?: string }}
+ * @returns {import('./types.d.ts').AdapterSettings}
  */
 export function checkAdapterOptions(options) {
   const { cache = true, integrity, ...engine } = own(options);
   return { engine: encodeRequest(engine, 'options'), cache: Boolean(cache), integrity };
 }
 
-/** The name of an adapter. @param {unknown} name */
+/** The name of an adapter. @param {any} name @returns {string} */
 export function checkName(name) {
   expect(typeof name === 'string' && name.length > 0, 'name', 'expected the name of an adapter');
   return name;

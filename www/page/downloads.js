@@ -16,19 +16,8 @@ const LARGE_BYTES = 100_000_000;
 const NOTE_MS = 2000;
 
 /**
- * A model on its way here.
- * @typedef {object} Transfer
- * @property {string | any} model
- * @property {string} label
- * @property {string} [integrity]
- * @property {'loading' | 'paused' | 'failed' | 'elsewhere'} state   `elsewhere`: another tab downloads it
- * @property {string} status          the stage, as `onProgress` calls it
- * @property {number} loaded
- * @property {number | null} total
- * @property {number | null} speed    bytes a second, while downloading
- * @property {string} [text]          the stage in the library's words
- * @property {number} [size]          bytes that were downloaded for it
- * @property {any} [warning]       why it stands still for a while, as `onProgress` says it
+ * @typedef {import('./types.d.ts').Transfer} Transfer
+ * @typedef {import('../cresset.js').Model} Model
  */
 
 /** Dispatches `change` whenever a transfer does, `over` when another tab's has ended. */
@@ -37,10 +26,13 @@ export const downloads = new EventTarget();
 /** @type {Transfer | null} */
 let active = null;
 let noted = -NOTE_MS;
-let told = new Set(); // reasons of warnings that were said of the active one
+/** Reasons of warnings that were said of the active one. @type {Set<string>} */
+let told = new Set();
+/** @type {Map<Model, Transfer>} */
 const paused = new Map(Object.entries(memory.get('paused') ?? {}));
 const tabs = new Tabs();
-const discarded = new Set(); // given up: a list that was read before must not bring them back
+/** Given up: a list that was read before must not bring them back. @type {Set<Model>} */
+const discarded = new Set();
 
 let chooseModel = () => {};
 
@@ -52,6 +44,7 @@ export function setUpDownloads(ways) {
 /** Those that go on or could: the active one first. @returns {Transfer[]} */
 export function transfers() {
   const here = active ? [active] : [];
+  /** @type {Transfer[]} */
   const elsewhere = tabs.others
     .filter(({ model }) => model !== active?.model)
     .map((transfer) => ({ ...transfer, state: 'elsewhere', status: 'download', speed: null }));
@@ -64,7 +57,7 @@ export function settle(found) {
   for (const { model, bytes } of found) if (bytes >= (paused.get(model)?.total ?? Infinity)) forget(model);
 }
 
-/** Adds what an earlier visit left unfinished. @param {{ model: string, label: string, loaded: number, total: number | null }[]} found */
+/** Adds what an earlier visit left unfinished. @param {import('./types.d.ts').TransferNews[]} found */
 export function adopt(found) {
   const news = found.filter(({ model }) => model !== active?.model && !paused.has(model) && !discarded.has(model));
   for (const transfer of news) paused.set(transfer.model, { ...transfer, state: 'paused', status: 'download', speed: null });
@@ -76,7 +69,7 @@ export const activeTransfer = () => active;
 
 /**
  * Loads a model, says how it goes, and what to do where it does not.
- * @param {import('../cresset.js').Model} model
+ * @param {Model} model
  * @param {string} label
  * @param {{ integrity?: string, check?: boolean, quiet?: boolean }} [options]   `check`: see whether it fits before the download;
  *   `quiet`: nobody asked for it, so success needs no words
@@ -86,7 +79,7 @@ export async function load(model, label, { integrity, check = false, quiet = fal
   agree();
   clearProblems();
   if (active) pause();
-  /** @type {any} */
+  /** @type {Transfer} */
   const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
   active = transfer;
   discarded.delete(model);
@@ -100,7 +93,7 @@ export async function load(model, label, { integrity, check = false, quiet = fal
     if (!quiet) announce(t('load.ready', { label }));
     await keepLargeOnes(transfer);
     return true;
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code === 'ABORTED') return false;
     finish(transfer);
     // The last of the progress comes before the error: this is all that came.
@@ -124,7 +117,12 @@ export function resume({ model, label, integrity }) {
   return load(model, label, { integrity });
 }
 
-/** Gives a transfer up, with what is here of it. */
+/** Loads what is loaded once more: it broke, or is to be loaded otherwise. */
+export function reload() {
+  if (session.model !== null) load(session.model, session.label);
+}
+
+/** Gives a transfer up, with what is here of it. @param {{ model: Model }} transfer */
 export async function discard({ model }) {
   discarded.add(model);
   if (active?.model === model) pause();
@@ -134,7 +132,7 @@ export async function discard({ model }) {
 
 /** Seconds until a download is here, or null. @param {Transfer} transfer */
 export function timeLeft({ speed, total, loaded }) {
-  return speed > 0 && total ? (total - loaded) / speed : null;
+  return speed && speed > 0 && total ? (total - loaded) / speed : null;
 }
 
 tabs.addEventListener('change', () => downloads.dispatchEvent(new Event('change')));
@@ -159,15 +157,17 @@ session.addEventListener('progress', ({ detail: { status, loaded, total, text, b
   changed();
 });
 
-/** Says each warning once; a break that is over may be said of the next one again. */
+/** Says each warning once; a break that is over may be said of the next one again. @param {Transfer['warning']} warning */
 function tell(warning) {
   if (warning?.code !== 'DOWNLOAD') told.delete('broken') || told.delete('offline');
-  const reason = warning?.details?.reason ?? warning?.message;
-  if (!warning || told.has(reason)) return;
+  if (!warning || !active) return;
+  const reason = warning.details?.reason ?? warning.message;
+  if (told.has(reason)) return;
   told.add(reason);
   toast(warningText(warning, active.label));
 }
 
+/** @param {import('../chat/types.d.ts').Failure} error @param {Transfer} transfer @returns {import('./types.d.ts').Action[]} */
 function waysOn(error, { model, label, integrity }) {
   const again = { label: 'problem.again', primary: true, run: () => load(model, label, { integrity }) };
   const fresh = {
@@ -179,14 +179,15 @@ function waysOn(error, { model, label, integrity }) {
     },
   };
   const other = { label: 'problem.other', run: () => chooseModel() };
+  /** @type {Partial<Record<import('../chat/types.d.ts').Way, import('./types.d.ts').Action>>} */
   const ways = { again, fresh, other };
   // What was never downloaded cannot be downloaded anew.
   return waysToLoad(error)
     .filter((way) => way !== 'fresh' || typeof model === 'string')
-    .map((way) => ways[way]);
+    .flatMap((way) => ways[way] ?? []);
 }
 
-/** Asks the browser to keep what took long to download: after the first such download, once. */
+/** Asks the browser to keep what took long to download: after the first such download, once. @param {Transfer} transfer */
 async function keepLargeOnes({ size = 0 }) {
   if (size < LARGE_BYTES || !navigator.storage?.persist || memory.get('asked-to-persist')) return;
   if (await navigator.storage.persisted()) return;
@@ -195,11 +196,13 @@ async function keepLargeOnes({ size = 0 }) {
   changed();
 }
 
+/** @param {Transfer} transfer */
 function finish(transfer) {
   if (active === transfer) active = null;
   changed();
 }
 
+/** @param {Transfer} transfer */
 function remember(transfer) {
   noted = performance.now();
   paused.set(transfer.model, { ...transfer, speed: null, warning: undefined });
@@ -207,6 +210,7 @@ function remember(transfer) {
   changed();
 }
 
+/** @param {Model} model */
 function forget(model) {
   if (!paused.delete(model)) return;
   memory.set('paused', Object.fromEntries(paused));
@@ -214,6 +218,6 @@ function forget(model) {
 }
 
 function changed() {
-  tabs.tell(active?.status === 'download' && typeof active.model === 'string' ? active : null);
+  tabs.tell(active?.status === 'download' && typeof active.model === 'string' ? { ...active, model: active.model } : null);
   downloads.dispatchEvent(new Event('change'));
 }

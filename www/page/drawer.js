@@ -10,7 +10,7 @@ import { memory } from './dom.js';
  */
 export function setUpDrawer(panel, button, { wide, name, open }) {
   const room = matchMedia(wide);
-  const mark = (shown) => button.setAttribute('aria-expanded', String(shown));
+  const mark = (/** @type {boolean} */ shown) => button.setAttribute('aria-expanded', String(shown));
   const fit = () => {
     if (room.matches) {
       panel.removeAttribute('popover');

@@ -1,5 +1,6 @@
 // Line icons, drawn for this page on a grid of 20.
 
+/** @type {Record<string, string>} */
 const PATHS = {
   chat: 'M4 5.5h12v8.5H9.5L6 17v-3H4z',
   write: 'M3.5 16.5l.9-3.6L13.2 4.1a1.6 1.6 0 0 1 2.3 0l.4.4a1.6 1.6 0 0 1 0 2.3l-8.8 8.8zM11.7 5.6l2.7 2.7',

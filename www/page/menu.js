@@ -5,11 +5,13 @@ import { icon } from './icons.js';
 
 let next = 1;
 
+/** @typedef {{ text: string, icon?: string, run: () => void, danger?: boolean }} Item */
+
 /**
  * A button that opens a menu. Items are made when it opens.
- * @param {object} properties   of the button, which shows `name` as an icon
+ * @param {import('./types.d.ts').Properties<HTMLButtonElement>} properties   of the button, which shows `name` as an icon
  * @param {string} name
- * @param {() => ({ text: string, icon?: string, run: () => void, danger?: boolean } | null)[]} items
+ * @param {() => Item[]} items
  */
 export function menuButton(properties, name, items) {
   const id = `menu-${next++}`;
@@ -23,11 +25,12 @@ export function menuButton(properties, name, items) {
   return button;
 }
 
+/** @param {HTMLButtonElement} button @param {string} id @param {Item[]} items */
 function open(button, id, items) {
   const menu = element(
     'div',
     { id, class: 'menu', role: 'menu', popover: 'auto' },
-    ...items.filter(Boolean).map((item) =>
+    ...items.map((item) =>
       element(
         'button',
         {
@@ -57,20 +60,23 @@ function open(button, id, items) {
   button.setAttribute('aria-expanded', 'true');
   menu.showPopover();
   place(menu, button);
-  menu.firstChild.focus();
+  /** @type {HTMLElement | null} */ (menu.firstElementChild)?.focus();
 }
 
+/** @param {HTMLElement} menu @param {KeyboardEvent} event */
 function move(menu, event) {
-  const all = [...menu.children];
-  const at = all.indexOf(document.activeElement);
-  const to = { ArrowDown: (at + 1) % all.length, ArrowUp: (at - 1 + all.length) % all.length, Home: 0, End: all.length - 1 }[event.key];
+  const all = /** @type {HTMLElement[]} */ ([...menu.children]);
+  const at = all.findIndex((item) => item === document.activeElement);
+  /** @type {Record<string, number>} */
+  const keys = { ArrowDown: (at + 1) % all.length, ArrowUp: (at - 1 + all.length) % all.length, Home: 0, End: all.length - 1 };
+  const to = keys[event.key];
   if (event.key === 'Tab') menu.hidePopover();
   if (to === undefined) return;
   event.preventDefault();
   all[to].focus();
 }
 
-/** Below the button where there is room, else above; never past the screen. */
+/** Below the button where there is room, else above; never past the screen. @param {HTMLElement} menu @param {HTMLElement} button */
 function place(menu, button) {
   const at = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = menu;

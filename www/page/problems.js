@@ -4,11 +4,16 @@ import { explain as explainIn } from '../chat/problems.js';
 import { byId, copy, element, sentence } from './dom.js';
 import { t, translation } from './text.js';
 
+/**
+ * @typedef {import('../chat/types.d.ts').Failure & { message: string }} Failure
+ * @typedef {import('./types.d.ts').Action} Action
+ */
+
 // Texts of more letters take longer to read.
 const LONG = 60;
 
 /**
- * @param {import('../lib/errors.js').CressetError} error
+ * @param {Failure} error
  * @returns {{ title: string, advice: string }} in the page's language
  */
 export const explain = (error) => explainIn(error, translation());
@@ -26,9 +31,10 @@ export function warningText({ code, message, details }, label) {
 
 /**
  * A card that says it.
- * @param {import('../lib/errors.js').CressetError} error
- * @param {{ subject?: string, actions?: { label: string, run: () => void, primary?: boolean }[], onClose?: () => void }} [options]
- *   `subject`: what it is about, a model's name say; `label`s are keys of messages
+ * @typedef {{ subject?: string, actions?: Action[], onClose?: () => void }} CardOptions   `subject`: what it is about, a model's name say
+ *
+ * @param {Failure} error
+ * @param {CardOptions} [options]
  */
 export function problemCard(error, { subject, actions = [], onClose } = {}) {
   const { title, advice } = explain(error);
@@ -67,6 +73,7 @@ export function problemCard(error, { subject, actions = [], onClose } = {}) {
   return card;
 }
 
+/** @param {Failure} error */
 async function copyReport(error) {
   toast(t((await copy(import('./report.js').then(({ reportOf }) => reportOf(error)))) ? 'problem.copied' : 'problem.notCopied'), undefined, 'report');
 }
@@ -86,7 +93,7 @@ export function engineWords(reasons) {
   );
 }
 
-/** Shows a card over the view, in place of the last one; nothing else on the page moves. */
+/** Shows a card over the view, in place of the last one; nothing else on the page moves. @param {Failure} error @param {CardOptions} [options] */
 export function showProblem(error, options) {
   byId('notices').replaceChildren(problemCard(error, options));
 }
@@ -98,12 +105,14 @@ export function clearProblems() {
 /**
  * Something to know that is no error.
  * @param {string} text
- * @param {{ label: string, run: () => void, primary?: boolean }[]} [actions]
+ * @param {Action[]} [actions]
  * @param {() => void} [onDismiss]
  */
 export function showNotice(text, actions = [], onDismiss = () => {}) {
   const card = element('div', { class: 'problem info', role: 'status' });
-  const buttons = [...actions, { label: 'problem.dismiss', run: onDismiss }].map(({ label, run, primary }) =>
+  /** @type {Action[]} */
+  const all = [...actions, { label: 'problem.dismiss', run: onDismiss }];
+  const buttons = all.map(({ label, run, primary }) =>
     element('button', {
       type: 'button',
       class: primary ? 'primary small' : 'quiet small',
@@ -121,13 +130,13 @@ export function showNotice(text, actions = [], onDismiss = () => {}) {
 /**
  * A few words that need no answer; they go by themselves.
  * @param {string} text
- * @param {{ label: string, run: () => void }} [action]
+ * @param {Action} [action]
  * @param {string} [topic]   the last words on a topic take the place of the ones before
  */
 export function toast(text, action, topic = '') {
   if (topic) untoast(topic);
   // What is still there need not be said again.
-  if ([...byId('toasts').children].some(({ firstChild }) => firstChild.textContent === text)) return;
+  if ([...byId('toasts').children].some(({ firstChild }) => firstChild?.textContent === text)) return;
   const note = element(
     'div',
     { class: 'toast', role: 'status', 'data-topic': topic },
@@ -148,7 +157,7 @@ export function toast(text, action, topic = '') {
   setTimeout(() => note.remove(), action || text.length > LONG ? 12_000 : 5000);
 }
 
-/** What was said on a topic no longer matters. */
+/** What was said on a topic no longer matters. @param {string} topic */
 export function untoast(topic) {
   for (const note of byId('toasts').querySelectorAll(`[data-topic="${topic}"]`)) note.remove();
 }

@@ -9,6 +9,7 @@ const OBSTACLES = {
   OUT_OF_MEMORY: ({ limit }) => LIMITS[limit],
 };
 
+/** @type {Record<string, string>} */
 const LIMITS = {
   page: 'verdict.why.cpu',
   binding: 'verdict.why.binding',
@@ -17,6 +18,7 @@ const LIMITS = {
   platform: 'verdict.why.large',
 };
 
+/** @type {Record<string, string>} */
 const NO_GPU = {
   software: 'device.softwareSkipped',
   unavailable: 'device.noAdapter',
@@ -43,5 +45,5 @@ export function deviceWords({ software, backend, reasonCode }, webGpu) {
   if (software) return 'device.software';
   if (backend !== 'cpu') return null;
   if (!webGpu) return 'device.noWebGpu';
-  return NO_GPU[reasonCode] ?? 'device.cpu';
+  return NO_GPU[reasonCode ?? ''] ?? 'device.cpu';
 }

@@ -8,13 +8,13 @@ import { session } from './session.js';
 const MOST_VERDICTS = 3;
 
 /**
- * @param {import('../lib/errors.js').CressetError} error
+ * @param {import('./problems.js').Failure} error
  * @returns {Promise<string>}
  */
 export async function reportOf(error) {
-  /** @type {any} */
   const adapter = await describeAdapter();
-  const isHere = ({ key }) => [adapter.vendor, adapter.architecture].every((name) => !name || key.includes(name));
+  const names = typeof adapter === 'string' ? [] : [adapter.vendor, adapter.architecture];
+  const isHere = (/** @type {{ key: string }} */ { key }) => names.every((name) => !name || key.includes(name));
   return write(error, {
     info: session.engine?.info ?? session.lastInfo ?? undefined,
     verdicts: (await readVerdicts()).filter(isHere).slice(0, MOST_VERDICTS),
@@ -33,7 +33,16 @@ async function describeAdapter() {
   return { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize, isFallbackAdapter, features: [...adapter.features].sort() };
 }
 
-/** Knows no document. A line for each fact that is known. */
+/**
+ * Knows no document. A line for each fact that is known.
+ * @param {import('./problems.js').Failure} error
+ * @param {object} known
+ * @param {import('../cresset.js').EngineInfo} [known.info]
+ * @param {unknown[]} known.verdicts
+ * @param {unknown} known.adapter
+ * @param {string} known.browser
+ * @param {boolean} known.isolated
+ */
 export function write({ code, message, details = {} }, { info, verdicts, adapter, browser, isolated }) {
   const facts = {
     details: Object.keys(details).length > 0 ? details : undefined,
@@ -53,7 +62,7 @@ export function write({ code, message, details = {} }, { info, verdicts, adapter
     memory: info?.memory,
     'self-tests': verdicts.length > 0 ? verdicts : undefined,
   };
-  const text = (fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact));
+  const text = (/** @type {unknown} */ fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact));
   const lines = Object.entries(facts)
     .filter(([, fact]) => fact !== undefined)
     .map(([name, fact]) => `${name}: ${text(fact)}`);

@@ -9,9 +9,11 @@ import { byId, memory } from './dom.js';
  * @typedef {() => Promise<(section: HTMLElement) => View | Promise<View>>} FetchView   gives what builds it
  */
 
+/** @type {Map<string, Promise<View>>} */
 const built = new Map();
 /** @type {Record<string, FetchView>} */
 let views = {};
+/** @type {string | null} */
 let current = null;
 let first = '';
 
@@ -27,7 +29,7 @@ export function startRouter(all, view) {
   return follow();
 }
 
-/** Opens a view by its address: `go('chat', id)`. */
+/** Opens a view by its address: `go('chat', id)`. @param {string} view */
 export function go(view, rest = '') {
   const hash = `#/${view}${rest ? `/${encodeURIComponent(rest)}` : ''}`;
   if (hash !== location.hash) history.pushState(null, '', hash);
@@ -37,17 +39,20 @@ export function go(view, rest = '') {
 /** The name of the view that is shown. */
 export const currentView = () => current;
 
-/** A view, once it was built. @returns {Promise<View> | undefined} */
+/** A view, once it was built. @param {string} name */
 export const viewOf = (name) => built.get(name);
+
+/** @param {string} selector @returns {NodeListOf<HTMLElement>} */
+const allOf = (selector) => document.querySelectorAll(selector);
 
 async function follow() {
   const [, name, rest = ''] = /^#\/(\w+)(?:\/(.*))?$/.exec(location.hash) ?? [];
-  const view = Object.hasOwn(views, name ?? '') ? name : first;
+  const view = name && Object.hasOwn(views, name) ? name : first;
   const section = byId(`view-${view}`);
   if (view !== current) {
     if (current) built.get(current)?.then((view) => view.hide?.());
-    for (const other of document.querySelectorAll('.view')) other.hidden = other !== section;
-    for (const link of document.querySelectorAll('[data-view]')) {
+    for (const other of allOf('.view')) other.hidden = other !== section;
+    for (const link of allOf('[data-view]')) {
       if (link.dataset.view === view) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
     }
@@ -58,11 +63,8 @@ async function follow() {
     scrollTo(0, 0);
     if (moved) byId('main').focus({ preventScroll: true });
   }
-  if (!built.has(view))
-    built.set(
-      view,
-      views[view]().then((create) => create(section)),
-    );
-  const { show } = await built.get(view);
+  const building = built.get(view) ?? views[view]().then((create) => create(section));
+  built.set(view, building);
+  const { show } = await building;
   if (current === view) show?.(decodeURIComponent(rest));
 }

@@ -9,7 +9,8 @@ import { element, memory } from './dom.js';
 const SEED = /^\d{1,15}$/;
 
 const chosen = memory.get('sampling') ?? {};
-const shown = new Set(); // functions that show what is chosen, one for each field on the page
+/** Functions that show what is chosen, one for each field on the page. @type {Set<() => void>} */
+const shown = new Set();
 
 /**
  * The fields of a request; the seed is always a number, so that what was written can be written again.
@@ -42,13 +43,15 @@ export function samplingForm(use) {
   );
 }
 
-/** The control of the length, which each view keeps for itself. @returns {Field} */
+/** The control of the length, which each view keeps for itself. @param {'chat' | 'write'} use @returns {Field} */
 const lengthOf = (use) => ({ ...LENGTHS[use], key: `${use}_tokens` });
 
+/** @param {Field} field */
 function valueOf(field) {
   return within(field, chosen[field.key ?? field.name]);
 }
 
+/** @param {string} use @param {Field} field */
 function numberRow(use, field) {
   const { name, min, max, step } = field;
   const id = `${use}-${name}`;
@@ -56,10 +59,10 @@ function numberRow(use, field) {
   const number = element('input', { id, type: 'number', min, max, step, inputMode: 'decimal', 'aria-describedby': `${id}-hint` });
   const range = element('input', { type: 'range', min, max, step, label, 'aria-describedby': `${id}-hint` });
   const show = () => {
-    number.value = range.value = valueOf(field);
-    range.style.setProperty('--at', (range.value - min) / (max - min));
+    number.value = range.value = String(valueOf(field));
+    range.style.setProperty('--at', String((range.valueAsNumber - min) / (max - min)));
   };
-  const choose = (value) => {
+  const choose = (/** @type {string} */ value) => {
     chosen[field.key ?? name] = within(field, value);
     save();
   };
@@ -76,6 +79,7 @@ function numberRow(use, field) {
   );
 }
 
+/** @param {string} use */
 function seedRow(use) {
   const id = `${use}-seed`;
   const input = element('input', {

@@ -4,7 +4,7 @@
 import { savesData } from '../chat/save-data.js';
 
 let agreed = false;
-let allow;
+let allow = () => {};
 
 /** Resolves once large files may be fetched: at once where no data is to be saved. @type {Promise<void>} */
 export const allowed = new Promise((resolve) => {

@@ -25,8 +25,9 @@ export async function registerOffline({ onUpdate = () => {} } = {}) {
   }
 }
 
+/** @param {ServiceWorkerRegistration} registration @param {ServiceWorkerContainer} serviceWorker @param {() => void} onWaiting */
 function watch(registration, serviceWorker, onWaiting) {
-  const follow = (worker) =>
+  const follow = (/** @type {ServiceWorker | null} */ worker) =>
     worker?.addEventListener('statechange', () => {
       // Without a controller it is the first one: there is no older version.
       if (worker.state === 'installed' && serviceWorker.controller) onWaiting();
@@ -43,9 +44,11 @@ function watch(registration, serviceWorker, onWaiting) {
   });
 }
 
+/** @param {ServiceWorkerRegistration} registration @param {ServiceWorkerContainer} serviceWorker @returns {Promise<boolean>} */
 async function takeOver({ waiting }, serviceWorker) {
   if (!waiting) return false;
   const { port1, port2 } = new MessageChannel();
+  /** @type {Promise<boolean>} */
   const alone = new Promise((resolve) => {
     port1.onmessage = ({ data }) => resolve(data);
   });

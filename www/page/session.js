@@ -8,23 +8,35 @@ import { memory } from './dom.js';
 // Below this, a new model is loaded beside the old one, which goes only when the new one works.
 const BESIDE_BYTES = 600_000_000;
 
+/**
+ * @typedef {import('../cresset.js').Engine} Engine
+ * @typedef {import('../cresset.js').Model} Model
+ * @typedef {import('../cresset.js').Progress} Progress
+ * @typedef {import('../cresset.js').LoadOptions & { signal: AbortSignal }} Options
+ */
+
 /** Events: `change` (state, engine or model), `progress` (detail: what `onProgress` gets). */
-class Session extends EventTarget {
-  /** @type {import('../cresset.js').Engine | null} */
+class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{ change: undefined, progress: Progress }>} */ (EventTarget) {
+  /** @type {Engine | null} */
   engine = null;
   /** What is known of the last engine, also once it is gone. @type {import('../cresset.js').EngineInfo | null} */
   lastInfo = null;
   /** What the engine was loaded from, and its name for people. */
+  /** @type {Model | null} */
   model = null;
-  label = null;
+  label = '';
   /** What the next load asks for. */
+  /** @type {import('../cresset.js').Device} */
   device = memory.get('device') ?? 'auto';
+  /** @type {number | null} */
   contextLength = memory.get('context');
-  /** What is being loaded. @type {{ model: unknown, label: string, status: string } | null} */
+  /** What is being loaded. @type {{ model: Model, label: string, status: string } | null} */
   loading = null;
 
-  #controller = null; // of the load
-  #run = null; // of the request
+  /** Of the load. @type {AbortController | null} */
+  #controller = null;
+  /** Of the request. @type {AbortController | null} */
+  #run = null;
   #ran = Promise.resolve();
   #loaded = Promise.resolve();
 
@@ -73,21 +85,19 @@ class Session extends EventTarget {
     this.#changed();
   }
 
-  /** @param {any} model @param {string} label @param {any} options */
+  /** @param {Model} model @param {string} label @param {Options & { check?: boolean }} options */
   async #replace(model, label, { check, ...options }) {
     const previous = { model: this.model, label: this.label };
     let replaces = false;
     if (this.engine || check) {
       const fit = await Cresset.probe(model, { ...this.settings(), signal: options.signal });
-      if (!fit.fits) {
-        const { code, message, details } = fit.errors[0];
-        throw new CressetError(code, `this model does not run here: ${message}`, details);
-      }
-      replaces = fit.deviceBytes > BESIDE_BYTES;
+      const [obstacle] = fit.fits ? [] : (fit.errors ?? []);
+      if (obstacle) throw new CressetError(obstacle.code, `this model does not run here: ${obstacle.message}`, obstacle.details);
+      replaces = (fit.deviceBytes ?? 0) > BESIDE_BYTES;
     }
     try {
       await this.#adopt(model, label, options, replaces);
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (!this.engine && previous.model && error.code !== 'ABORTED') {
         await this.#adopt(previous.model, previous.label, { signal: options.signal }, false).catch(() => {});
       }
@@ -95,10 +105,11 @@ class Session extends EventTarget {
     }
   }
 
-  /** @param {any} model @param {string} label @param {any} options @param {boolean} replaces */
+  /** @param {Model} model @param {string} label @param {Options} options @param {boolean} replaces */
   async #adopt(model, label, { signal, ...options }, replaces) {
+    /** @type {Promise<void> | null} */
     let making = null;
-    const onProgress = (progress) => {
+    const onProgress = (/** @type {Progress} */ progress) => {
       if (signal.aborted) return;
       // The old model makes room for a large one when that is on this device, not before: until then it answers.
       if (replaces && progress.status === 'upload') making ??= this.#makeRoom();
@@ -162,16 +173,16 @@ class Session extends EventTarget {
   /**
    * Generates, after loading has ended if there is no model yet. Each chunk's choice goes to `onChoice`.
    * @param {'chat' | 'completion'} kind
-   * @param {(engine: any) => Promise<any>} prepare   makes the request, once there is an engine
+   * @param {(engine: Engine) => Promise<object>} prepare   makes the request, once there is an engine
    * @param {(choice: any) => void} onChoice
-   * @returns {Promise<{ finish: string, usage: any | null }>} `finish` is 'abort' after `stop()`
+   * @returns {ReturnType<typeof readStream>} `finish` is 'abort' after `stop()`
    */
   async generate(kind, prepare, onChoice) {
     if (this.#run) throw new CressetError('INVALID_REQUEST', 'the model is answering something else; stop that first', { field: 'request' });
     const controller = new AbortController();
     const { signal } = controller;
     this.#run = controller;
-    let ended;
+    let ended = () => {};
     this.#ran = new Promise((resolve) => {
       ended = resolve;
     });
@@ -182,8 +193,11 @@ class Session extends EventTarget {
       if (!this.engine) throw new CressetError('MODEL_NOT_FOUND', 'no model is loaded; choose one first', { none: true });
       const request = await prepare(this.engine);
       signal.throwIfAborted();
-      return await this.#stream(kind, request, signal, onChoice);
-    } catch (error) {
+      /** @type {{ create: (request: any) => Promise<any> }} */
+      const api = kind === 'chat' ? this.engine.chat.completions : this.engine.completions;
+      const options = { stream: true, stream_options: { include_usage: true }, return_token_ids: true, signal };
+      return await readStream(await api.create({ ...request, ...options }), onChoice);
+    } catch (/** @type {any} */ error) {
       if (signal.aborted || error.code === 'ABORTED') return { finish: 'abort', usage: null };
       if (error.details?.reload || error.code === 'DEVICE_LOST') await this.forget();
       throw error;
@@ -192,13 +206,6 @@ class Session extends EventTarget {
       ended();
       this.#changed();
     }
-  }
-
-  async #stream(kind, request, signal, onChoice) {
-    /** @type {{ create: (request: any) => Promise<any> }} */
-    const api = kind === 'chat' ? this.engine.chat.completions : this.engine.completions;
-    const options = { stream: true, stream_options: { include_usage: true }, return_token_ids: true, signal };
-    return readStream(await api.create({ ...request, ...options }), onChoice);
   }
 
   /** Ends the running request; what was written stays. */
@@ -213,6 +220,7 @@ class Session extends EventTarget {
 
 export const session = new Session();
 
+/** @param {AbortSignal} signal */
 function aborted(signal) {
   return new Promise((resolve) => {
     signal.addEventListener('abort', resolve, { once: true });

@@ -1,13 +1,16 @@
 // The settings: language, colours, contrast, where the model runs, how much of a conversation it holds.
 
 import { LOCALES } from '../chat/locale.js';
-import { load } from './downloads.js';
+import { reload } from './downloads.js';
 import { byId, element, memory } from './dom.js';
 import { session } from './session.js';
 import { showShortcuts } from './shortcuts.js';
 import { currentLanguage, langOf, useLanguage } from './text.js';
 
 const CONTEXTS = [1024, 2048, 4096, 8192, 16384, 32768];
+
+/** @param {number} count @returns {import('./types.d.ts').Message} */
+const tokens = (count) => ['settings.context.tokens', { count }];
 
 /** Fills the panel that `button` opens. */
 export function setUpSettings() {
@@ -32,9 +35,9 @@ export function setUpSettings() {
         ['auto', 'webgpu', 'cpu'].map((value) => ({ value, text: `settings.device.${value}` })),
         session.device,
         (value) => {
-          session.device = value;
+          session.device = /** @type {import('../cresset.js').Device} */ (value);
           memory.set('device', value);
-          reload();
+          reload(); // device and context hold from the next load on
         },
       ),
     ),
@@ -42,12 +45,12 @@ export function setUpSettings() {
       'settings.context',
       select(
         'context',
-        [{ value: '', text: 'settings.context.auto' }, ...CONTEXTS.map((n) => ({ value: String(n), text: ['settings.context.tokens', { count: n }] }))],
+        [{ value: '', text: 'settings.context.auto' }, ...CONTEXTS.map((n) => ({ value: String(n), text: tokens(n) }))],
         String(session.contextLength ?? ''),
         (value) => {
           session.contextLength = value ? Number(value) : null;
           memory.set('context', session.contextLength);
-          reload();
+          reload(); // device and context hold from the next load on
         },
       ),
     ),
@@ -65,27 +68,27 @@ export function setUpSettings() {
   );
 }
 
+/** @param {string} code */
 async function chooseLanguage(code) {
   memory.set('language', code);
   await useLanguage(code);
 }
 
-/** Device and context hold from the next load on: load again what is loaded. */
-function reload() {
-  if (session.model) load(session.model, session.label);
-}
-
+/** @param {string} label @param {HTMLElement} control */
 function row(label, control) {
   control.setAttribute('aria-labelledby', `${control.id}-label`);
   return element('div', { class: 'setting' }, element('span', { class: 'setting-name', id: `${control.id}-label`, text: label }), control);
 }
 
+/** @param {'theme' | 'contrast'} name @param {string[]} values */
 function look(name, values) {
   const choices = values.map((value) => ({ value, text: `settings.${name}.${value}` }));
   return choice(name, choices, globalThis.cressetLook.read(name), (value) => globalThis.cressetLook.choose(name, value));
 }
 
-/** A few choices side by side. */
+/** @typedef {{ value: string, text?: import('./types.d.ts').Message, name?: string }} Choice */
+
+/** A few choices side by side. @param {string} name @param {Choice[]} choices @param {string} chosen @param {(value: string) => void} onChoose */
 function choice(name, choices, chosen, onChoose) {
   const group = element('div', { class: 'segments', id: `setting-${name}`, role: 'radiogroup' });
   group.append(
@@ -101,6 +104,7 @@ function choice(name, choices, chosen, onChoose) {
   return group;
 }
 
+/** @param {string} name @param {Choice[]} choices @param {string} chosen @param {(value: string) => void} onChoose */
 function select(name, choices, chosen, onChoose) {
   const node = element('select', { id: `setting-${name}`, onchange: ({ target }) => onChoose(target.value) });
   node.append(...choices.map(({ value, text }) => element('option', { value, text, selected: value === chosen })));

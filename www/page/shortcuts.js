@@ -5,7 +5,7 @@ import { session } from './session.js';
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const MOD = MAC ? '⌘' : 'Ctrl';
 
-/** Is Ctrl, or ⌘ on a Mac, held, and nothing else but `shift`? */
+/** Is Ctrl, or ⌘ on a Mac, held, and nothing else but `shift`? @param {KeyboardEvent} event */
 export const withMod = (event, { shift = false } = {}) => (MAC ? event.metaKey : event.ctrlKey) && event.shiftKey === shift && !event.altKey;
 
 /** What `Ctrl` is called here, and the way to write a shortcut on a button. */

@@ -4,11 +4,18 @@
 const CHANNEL = 'cresset-transfers';
 const INTERVAL_MS = 250;
 
+/**
+ * @typedef {import('./types.d.ts').TransferNews} TransferNews
+ * @typedef {{ id: string, transfer: TransferNews, release: () => void, held: boolean }} Held
+ */
+
 /** Events: `change` when another tab's transfer begins, gets on or ends; `over` when it ends. */
 export class Tabs extends EventTarget {
   #channel = open();
-  #mine = null; // { id, transfer, release, held }
-  #others = new Map(); // id → transfer
+  /** @type {Held | null} */
+  #mine = null;
+  /** @type {Map<string, TransferNews>} */
+  #others = new Map();
   #told = -Infinity;
 
   constructor() {
@@ -18,12 +25,12 @@ export class Tabs extends EventTarget {
     this.#channel.postMessage({ hello: true });
   }
 
-  /** @returns {{ model: string, label: string, integrity?: string, loaded: number, total: number | null }[]} one a model */
+  /** @returns {TransferNews[]} one a model */
   get others() {
     return [...new Map([...this.#others.values()].map((transfer) => [transfer.model, transfer])).values()];
   }
 
-  /** What this tab downloads now, or null. @param {{ model: string, label: string, integrity?: string, loaded: number, total: number | null } | null} transfer */
+  /** What this tab downloads now, or null. @param {TransferNews | null} transfer */
   tell(transfer) {
     if (!this.#channel) return;
     if (this.#mine && this.#mine.transfer.model !== transfer?.model) {
@@ -32,8 +39,9 @@ export class Tabs extends EventTarget {
     }
     if (!transfer) return;
     const { model, label, integrity, loaded, total } = transfer;
-    this.#mine ??= hold(() => this.#post());
-    this.#mine.transfer = { model, label, integrity, loaded, total };
+    const news = { model, label, integrity, loaded, total };
+    this.#mine ??= hold(news, () => this.#post());
+    this.#mine.transfer = news;
     const now = performance.now();
     if (now - this.#told < INTERVAL_MS) return;
     this.#told = now;
@@ -41,9 +49,10 @@ export class Tabs extends EventTarget {
   }
 
   #post() {
-    if (this.#mine?.held) this.#channel.postMessage({ id: this.#mine.id, transfer: this.#mine.transfer });
+    if (this.#mine?.held) this.#channel?.postMessage({ id: this.#mine.id, transfer: this.#mine.transfer });
   }
 
+  /** @param {{ id: string, transfer: TransferNews }} news */
   #hear({ id, transfer }) {
     if (!this.#others.has(id)) {
       navigator.locks.request(lockOf(id), () => {
@@ -57,9 +66,11 @@ export class Tabs extends EventTarget {
   }
 }
 
-/** Holds a lock until `release`; `onHeld` once that is so. */
-function hold(onHeld) {
-  const mine = { id: crypto.randomUUID(), held: false };
+/** Holds a lock until `release`; `onHeld` once that is so. @param {TransferNews} transfer @param {() => void} onHeld */
+function hold(transfer, onHeld) {
+  /** @type {Held} */
+  const mine = { id: crypto.randomUUID(), transfer, release: () => {}, held: false };
+  /** @type {Promise<void>} */
   const released = new Promise((resolve) => {
     mine.release = resolve;
   });
@@ -71,7 +82,7 @@ function hold(onHeld) {
   return mine;
 }
 
-const lockOf = (id) => `cresset-transfer ${id}`;
+const lockOf = (/** @type {string} */ id) => `cresset-transfer ${id}`;
 
 function open() {
   try {

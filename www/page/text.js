@@ -4,7 +4,15 @@
 import { Translator } from '../chat/i18n.js';
 import { localeOf } from '../chat/locale.js';
 
-// Where a message can stand in an element: the attribute that remembers its key → how it is shown.
+/**
+ * @typedef {import('./types.d.ts').Place} Place
+ * @typedef {import('./types.d.ts').Values} Values
+ */
+
+/**
+ * Where a message can stand in an element: the attribute that remembers its key → how it is shown.
+ * @type {Record<Place, (node: HTMLElement, words: string) => void>}
+ */
 const PLACES = {
   text: (node, words) => {
     node.textContent = words;
@@ -14,11 +22,12 @@ const PLACES = {
     node.title = words;
   },
   placeholder: (node, words) => {
-    node.placeholder = words;
+    /** @type {HTMLInputElement} */ (node).placeholder = words;
   },
 };
 
-const parameters = new WeakMap(); // element → place → what stands in its message
+/** What stands in an element's messages. @type {WeakMap<HTMLElement, Partial<Record<Place, Values>>>} */
+const parameters = new WeakMap();
 let translator = new Translator(localeOf());
 
 /** Dispatches `change` when another language holds. */
@@ -42,8 +51,8 @@ export async function useLanguage(...tags) {
   ]);
   translator = new Translator(locale, shared, own);
   document.documentElement.lang = langOf(locale);
-  for (const place of Object.keys(PLACES)) {
-    for (const node of document.querySelectorAll(`[data-${place}]`)) show(node, place);
+  for (const place of /** @type {Place[]} */ (Object.keys(PLACES))) {
+    for (const node of document.querySelectorAll(`[data-${place}]`)) show(/** @type {HTMLElement} */ (node), place);
   }
   words.dispatchEvent(new Event('change'));
 }
@@ -51,7 +60,7 @@ export async function useLanguage(...tags) {
 /**
  * The message of this key, with `{name}` replaced by the parameter of that name: see chat/i18n.js.
  * @param {string} key
- * @param {Record<string, string | number>} [params]   numbers are written as the language does
+ * @param {Values} [params]   numbers are written as the language does
  */
 export function t(key, params) {
   return translator.t(key, params);
@@ -59,9 +68,9 @@ export function t(key, params) {
 
 /**
  * Shows a message in an element, now and after every change of language.
- * @param {Element} node
- * @param {'text' | 'label' | 'hint' | 'placeholder'} place   its text, its name for assistive technology, tooltip, placeholder
- * @param {string | [string, object]} message   a key, alone or with parameters
+ * @param {HTMLElement} node
+ * @param {Place} place
+ * @param {import('./types.d.ts').Message} message
  */
 export function say(node, place, message) {
   const [key, params] = Array.isArray(message) ? message : [message];
@@ -70,6 +79,7 @@ export function say(node, place, message) {
   show(node, place);
 }
 
+/** @param {HTMLElement} node @param {Place} place */
 function show(node, place) {
-  PLACES[place](node, t(node.dataset[place], parameters.get(node)?.[place]));
+  PLACES[place](node, t(node.dataset[place] ?? '', parameters.get(node)?.[place]));
 }

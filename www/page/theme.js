@@ -2,15 +2,19 @@
 // page never flashes in the wrong colours. Choices are kept; `auto` follows the system while the page is open.
 
 (() => {
+  /** @typedef {'theme' | 'contrast'} Name */
+
+  /** @type {Record<Name, string[]>} */
   const CHOICES = { theme: ['auto', 'light', 'dark'], contrast: ['auto', 'usual', 'more'] };
   const moreContrast = matchMedia('(prefers-contrast: more)');
   const root = document.documentElement;
-  const lasting = {}; // where storage is blocked, a choice lasts as long as the page
+  /** Where storage is blocked, a choice lasts as long as the page. @type {Partial<Record<Name, string>>} */
+  const lasting = {};
 
-  const read = (name) => {
+  const read = (/** @type {Name} */ name) => {
     try {
       const choice = localStorage.getItem(`cresset.${name}`) ?? lasting[name];
-      return CHOICES[name].includes(choice) ? choice : 'auto';
+      return choice && CHOICES[name].includes(choice) ? choice : 'auto';
     } catch {
       return lasting[name] ?? 'auto';
     }

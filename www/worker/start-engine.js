@@ -16,8 +16,10 @@ const INITIAL_BYTES = (16 << 20) + PAGE_BYTES;
 const MOST_BYTES = [2 ** 32, 2 ** 31, 2 ** 30];
 const JOIN_MS = 5000;
 
+/** @typedef {Pick<import('../lib/types.d.ts').LoadSettings, 'device' | 'threads'>} Settings */
+
 /**
- * @param {{ device: 'auto' | 'webgpu' | 'cpu', threads?: number }} options
+ * @param {Settings} options
  * @returns {Promise<typeof import('../cresset_engine.js')>}
  */
 export async function startEngine(options) {
@@ -27,11 +29,12 @@ export async function startEngine(options) {
   return threaded || startPlain();
 }
 
-/** The bytes that starting it takes from the network, or null where the server does not say. */
+/** The bytes that starting it takes from the network, or null where the server does not say. @param {Settings} options @param {AbortSignal} signal */
 export async function engineSize(options, signal) {
   return ((await threadsFor(options)) > 1 && (await sizeOf(wasmOf(THREADED), signal))) || sizeOf(wasmOf(PLAIN), signal);
 }
 
+/** @param {URL} url @param {AbortSignal} signal */
 async function sizeOf(url, signal) {
   const response = await fetch(url, { method: 'HEAD', signal }).catch(() => null);
   // Compressed or not: what travels.
@@ -39,8 +42,9 @@ async function sizeOf(url, signal) {
   return response?.ok && Number.isSafeInteger(length) ? length : null;
 }
 
-const wasmOf = (glue) => new URL('./cresset_engine_bg.wasm', glue);
+const wasmOf = (/** @type {URL} */ glue) => new URL('./cresset_engine_bg.wasm', glue);
 
+/** @param {Settings} settings */
 async function threadsFor({ device, threads = Math.min(navigator.hardwareConcurrency ?? 1, MOST_BY_DEFAULT) }) {
   if (threads === 1 || globalThis.crossOriginIsolated !== true || device === 'webgpu') return 1;
   return device === 'auto' && (await hasGpu()) ? 1 : threads;
@@ -54,6 +58,7 @@ async function hasGpu() {
   return !isFallbackAdapter && !/swiftshader|llvmpipe|lavapipe|warp/i.test(`${architecture} ${description} ${device}`);
 }
 
+/** @param {number} threads */
 async function startThreaded(threads) {
   const memory = sharedMemory();
   takeShared();
@@ -92,6 +97,7 @@ function takeShared() {
   };
 }
 
+/** @param {URL} url */
 async function compile(url) {
   const fetched = async () => {
     const response = await fetch(url);
@@ -102,7 +108,9 @@ async function compile(url) {
   return WebAssembly.compileStreaming(fetched()).catch(async () => WebAssembly.compile(await (await fetched()).arrayBuffer()));
 }
 
-/** Resolves once the helper computes with this worker, or cannot. One that stops later stops this worker, by its error. @returns {Promise<void>} */
+/** @typedef {{ module: WebAssembly.Module, memory: WebAssembly.Memory }} Shared */
+
+/** Resolves once the helper computes with this worker, or cannot. One that stops later stops this worker, by its error. @param {Shared} shared @returns {Promise<void>} */
 function startHelper(shared) {
   return new Promise((resolve) => {
     const worker = startWorker(THREAD, 'cresset-thread');
@@ -141,7 +149,11 @@ async function startPlain() {
   }
 }
 
-// Either its files could not be fetched, which passes or can be mended, or this browser does not run them.
+/**
+ * Either its files could not be fetched, which passes or can be mended, or this browser does not run them.
+ * @param {any} error   whatever was thrown
+ * @param {boolean} refused
+ */
 function startError(error, refused) {
   const url = PLAIN.href;
   if (navigator.onLine === false) {
@@ -168,7 +180,7 @@ function startError(error, refused) {
   );
 }
 
-/** Whether the files did not come, or something else in their place: a page that says so, say. */
+/** Whether the files did not come, or something else in their place: a page that says so, say. @param {Error} error */
 function isUnfetched({ name, message }) {
   if (name === 'CompileError') return /magic|\\0asm/i.test(message);
   return name === 'TypeError' || name === 'NetworkError' || name === 'AbortError';

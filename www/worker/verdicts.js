@@ -5,7 +5,9 @@ const CACHE = 'cresset self-test';
 const ADDRESS = 'https://self-test.invalid/verdicts';
 const MOST = 24; // an adapter has one for each format; older builds' go
 
-/** @returns {Promise<any[]>} newest first */
+/** @typedef {{ key: string }} Verdict   the rest is the engine's to read */
+
+/** @returns {Promise<Verdict[]>} newest first */
 export async function readVerdicts() {
   try {
     const kept = await (await caches.open(CACHE)).match(ADDRESS);
@@ -16,7 +18,7 @@ export async function readVerdicts() {
   }
 }
 
-/** @param {any} verdict */
+/** @param {Verdict} verdict */
 export async function keepVerdict(verdict) {
   try {
     const others = (await readVerdicts()).filter(({ key }) => key !== verdict.key);

@@ -9,16 +9,32 @@ import * as store from '../files/store.js';
 import './subgroups.js';
 import { keepVerdict, readVerdicts } from './verdicts.js';
 
+/**
+ * @typedef {import('../files/types.d.ts').Access} Access
+ * @typedef {import('../files/types.d.ts').BareProgress} BareProgress
+ * @typedef {import('../files/types.d.ts').Readable} Readable
+ * @typedef {import('../files/types.d.ts').Report} Report
+ * @typedef {import('../files/types.d.ts').Source} Source
+ * @typedef {import('../lib/types.d.ts').AdapterSettings} AdapterSettings
+ * @typedef {import('../lib/types.d.ts').Calls} Calls
+ * @typedef {import('../cresset_engine.js').Engine} Engine
+ */
+
 const PROGRESS_INTERVAL_MS = 50;
 // Larger downloads are looked at first: whether the device can run them shows in their first megabytes.
 const LOOK_FIRST_BYTES = 64_000_000;
 
-let engine = null;
-let running = null; // id of the generation that runs now
+/** Every call but `probe`, `measure` and `load` comes after it is loaded. @type {Engine} */
+let engine;
+/** Id of the generation that runs now. @type {number | null} */
+let running = null;
 let queue = Promise.resolve();
+/** @type {string | null} */
 let lastPanic = null;
-const calls = new Map(); // AbortControllers by id; aborted: the page no longer wants an answer
+/** By id; aborted: the page no longer wants an answer. @type {Map<number, AbortController>} */
+const calls = new Map();
 
+/** @type {import('../lib/types.d.ts').Methods} */
 const methods = {
   async probe({ source, options }, report, { signal }) {
     report({ status: 'probe' });
@@ -41,7 +57,7 @@ const methods = {
     const files = surveyed.filter(({ absent }) => !absent);
     const unknown = files.some(({ size }) => size === null);
     return {
-      bytes: unknown ? null : files.reduce((sum, { size, kept }) => sum + size - kept, 0),
+      bytes: unknown ? null : files.reduce((sum, { size, kept }) => sum + (size ?? 0) - kept, 0),
       kept: files.reduce((sum, { kept }) => sum + kept, 0),
       engineBytes: await engineSize(options, signal),
     };
@@ -64,7 +80,7 @@ const methods = {
       return loadEarly(files, access, (readable, progress) => Engine.load(readable, how, progress));
     };
     // A damaged copy was removed: once more, from the network. Or a file began anew while it was read: it is here now.
-    engine = await load().catch((error) => (error.details?.damaged || error.details?.restarted ? load() : Promise.reject(error)));
+    engine = await load().catch((/** @type {any} */ error) => (error.details?.damaged || error.details?.restarted ? load() : Promise.reject(error)));
     const verdict = engine.verdict();
     if (verdict) await keepVerdict(JSON.parse(verdict));
     if (beside) await addAdapter('default', beside, '{"default":true}');
@@ -89,7 +105,7 @@ const methods = {
   },
 
   async generate({ kind, request }, _report, { id, signal }) {
-    const forward = (chunk) => {
+    const forward = (/** @type {string} */ chunk) => {
       if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
     };
     return interruptible(id, () => engine[kind](request, forward));
@@ -130,8 +146,9 @@ addEventListener('message', ({ data: { id, method, params } }) => {
   queue = queue.then(() => run(id, method, params));
 });
 
+/** @param {number} id @param {keyof Calls} method @param {any} params   the method's */
 async function run(id, method, params) {
-  const { signal } = calls.get(id);
+  const { signal } = calls.get(id) ?? new AbortController();
   const report = reporter(id);
   try {
     if (signal.aborted) return;
@@ -147,7 +164,7 @@ async function run(id, method, params) {
   }
 }
 
-/** The engine's answer to a call that `interrupt` and `abort` reach while it runs. */
+/** The engine's answer to a call that `interrupt` and `abort` reach while it runs. @param {number} id @param {() => Promise<string>} work */
 async function interruptible(id, work) {
   running = id;
   try {
@@ -157,16 +174,20 @@ async function interruptible(id, work) {
   }
 }
 
+/** @type {ReturnType<typeof startEngine> | null} */
 let module = null;
+/** @param {Parameters<typeof startEngine>[0]} options */
 function wasm(options) {
   module ??= startEngine(options);
   return module;
 }
 
+/** @param {string} name @param {Readable[]} files @param {string} options */
 function addAdapter(name, files, options) {
   return readingFrom(files, (readable) => engine.loadAdapter(name, readable, options));
 }
 
+/** @param {Source} source @param {AdapterSettings} options @param {Report} report @param {AbortSignal} signal */
 async function openAdapter(source, options, report, signal) {
   const access = accessTo(source, options, report, signal);
   const opened = await openAll(await find(source, options, access), access);
@@ -176,15 +197,15 @@ async function openAdapter(source, options, report, signal) {
   return opened;
 }
 
-/** @returns {import('../files/open.js').Access} */
+/** @param {Source} source @param {AdapterSettings} options @param {Report} report @param {AbortSignal} signal @returns {Access & { signal: AbortSignal }} */
 function accessTo({ name }, { cache }, report, signal) {
   return { model: name, cache, headersOnly: false, report, signal };
 }
 
-/** The files of a model or adapter. Without the network: those that were stored under its name. */
+/** The files of a model or adapter. Without the network: those that were stored under its name. @param {Source} source @param {AdapterSettings} options @param {Access} access */
 async function find(source, { integrity }, access) {
   const { signal } = access;
-  const byName = (url) => readText(url, new URL(url).pathname.split('/').pop(), access);
+  const byName = (/** @type {string} */ url) => readText(url, new URL(url).pathname.split('/').pop() ?? '', access);
   const files = await resolve(source, { readText: byName, signal }).catch(async (error) => {
     const stored = error.code === 'DOWNLOAD' && access.cache && (await store.list()).find(({ model }) => model === source.name);
     if (!stored) throw error;
@@ -194,6 +215,7 @@ async function find(source, { integrity }, access) {
   return files;
 }
 
+/** @param {import('../files/types.d.ts').ModelFile[]} files @param {string} sha256 */
 function demandIntegrity(files, sha256) {
   const weights = files.filter(isWeights);
   if (weights.length !== 1) {
@@ -205,18 +227,20 @@ function demandIntegrity(files, sha256) {
 /**
  * Loads while the weights are still on their way: the device is proved and shaders compile meanwhile, and weights are
  * uploaded as they come. Until the file is whole and checked, the download is what is told of.
- * @param {any[]} files
- * @param {any} access   see files/open.js
- * @param {(readable: any, progress: any) => any} load
+ * @param {import('../files/types.d.ts').SurveyedFile[]} files
+ * @param {Access & { signal: AbortSignal }} access
+ * @param {(readable: Readable[], progress: Report) => Promise<Engine>} load
  */
 async function loadEarly(files, { signal, ...access }, load) {
   const downloads = new AbortController();
   const abort = () => downloads.abort(signal.reason);
   signal.addEventListener('abort', abort);
   if (signal.aborted) abort();
-  const held = new Map(); // the latest of each status
+  /** The latest of each status. @type {Map<string, BareProgress>} */
+  const held = new Map();
   let arrived = false;
-  const report = (progress) => (arrived ? access.report(progress) : held.set(progress.status, progress));
+  const report = (/** @type {BareProgress} */ progress) => (arrived ? access.report(progress) : held.set(progress.status, progress));
+  /** @type {Promise<void> | null} */
   let whole = null;
   try {
     const opened = await openAll(files, { ...access, early: true, signal: downloads.signal });
@@ -231,7 +255,7 @@ async function loadEarly(files, { signal, ...access }, load) {
       throw error;
     });
     return loaded;
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.details?.restarted) await whole;
     // What cannot be used need not come. What is here is kept.
     downloads.abort();
@@ -242,13 +266,19 @@ async function loadEarly(files, { signal, ...access }, load) {
   }
 }
 
-/** Runs `use` on the files; a failed read is the error that counts, not what the engine made of it. */
+/**
+ * Runs `use` on the files; a failed read is the error that counts, not what the engine made of it.
+ * @template T
+ * @param {Readable[]} files
+ * @param {(readable: Readable[]) => Promise<T>} use
+ */
 async function readingFrom(files, use) {
+  /** @type {unknown} */
   let failure = null;
   const readable = files.map((file) => ({
     name: file.name,
     size: file.size,
-    read: (offset, length) =>
+    read: (/** @type {number} */ offset, /** @type {number} */ length) =>
       file.read(offset, length).catch((error) => {
         failure ??= error;
         throw error;
@@ -261,11 +291,13 @@ async function readingFrom(files, use) {
   }
 }
 
-/** Progress to the page: each status and each warning at once, amounts at most every 50 ms and the last one always. */
+/** Progress to the page: each status and each warning at once, amounts at most every 50 ms and the last one always. @param {number} id */
 function reporter(id) {
-  let last = { status: null, time: 0, warning: undefined };
-  let [held, late] = [null, null];
-  const send = (progress) => {
+  let last = { status: /** @type {BareProgress['status'] | null} */ (null), time: 0, warning: /** @type {BareProgress['warning']} */ (undefined) };
+  /** @type {BareProgress | null} */
+  let held = null;
+  let late = 0;
+  const send = (/** @type {BareProgress} */ progress) => {
     clearTimeout(late);
     held = null;
     last = { status: progress.status, time: performance.now(), warning: progress.warning };
@@ -273,9 +305,9 @@ function reporter(id) {
   };
   // What comes after the answer goes nowhere.
   const flush = () => held && calls.has(id) && send(held);
-  const report = (progress) => {
-    const { status, warning, loaded, total } = progress;
-    const done = total > 0 && loaded >= total;
+  const report = (/** @type {BareProgress} */ progress) => {
+    const { status, warning, loaded = 0, total } = progress;
+    const done = total ? loaded >= total : false;
     const same = status === last.status && warning?.message === last.warning?.message;
     const wait = last.time + PROGRESS_INTERVAL_MS - performance.now();
     if (done || !same || wait <= 0) return send(progress);
@@ -307,10 +339,12 @@ console.error = (...parts) => {
   printError.apply(console, parts);
 };
 
+/** @param {unknown} error @returns {error is WebAssembly.RuntimeError} */
 function isPanic(error) {
   return error instanceof WebAssembly.RuntimeError;
 }
 
+/** @param {WebAssembly.RuntimeError} error */
 function stop(error) {
   const reason = lastPanic ?? error.message;
   const fatal = new CressetError('INTERNAL', `internal error, please report it: ${reason}. The model must be loaded again.`, {

@@ -5,7 +5,7 @@ use crate::{report, verdicts};
 use clap::Args;
 use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress};
 use cresset::error::Result;
-use cresset::sampler;
+use cresset::sampler::{RANGES, Range};
 use indicatif::{ProgressBar, ProgressStyle};
 use pollster::block_on;
 use serde_json::{Map, Value, json};
@@ -88,7 +88,7 @@ impl Adapter {
 }
 
 /// The help of an option: its effect, its range and its default.
-fn ranged(range: sampler::Range, what: &str) -> String {
+fn ranged(range: Range, what: &str) -> String {
     let default = range.default.map(|value| format!("; {value} unless given")).unwrap_or_default();
     format!("{what} ({range}{default})")
 }
@@ -100,34 +100,34 @@ pub struct Sampling {
     #[arg(long, value_name = "N")]
     max_tokens: Option<u64>,
     #[arg(long, value_name = "X", help = ranged(
-        sampler::TEMPERATURE,
+        RANGES.temperature,
         "0 always takes the most probable token, 1 follows the model's probabilities, more is wilder",
     ))]
     temperature: Option<f64>,
-    #[arg(long, value_name = "K", help = ranged(sampler::TOP_K, "Only the K most probable tokens; 0: all"))]
+    #[arg(long, value_name = "K", help = ranged(RANGES.top_k, "Only the K most probable tokens; 0: all"))]
     top_k: Option<u64>,
     #[arg(long, value_name = "P", help = ranged(
-        sampler::TOP_P,
+        RANGES.top_p,
         "Only the most probable tokens that together have this probability",
     ))]
     top_p: Option<f64>,
     #[arg(long, value_name = "P", help = ranged(
-        sampler::MIN_P,
+        RANGES.min_p,
         "Only tokens with at least this share of the best one's probability",
     ))]
     min_p: Option<f64>,
     #[arg(long, value_name = "X", help = ranged(
-        sampler::REPETITION_PENALTY,
+        RANGES.repetition_penalty,
         "Above 1 makes tokens that were there already less likely",
     ))]
     repetition_penalty: Option<f64>,
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
-        sampler::FREQUENCY_PENALTY,
+        RANGES.frequency_penalty,
         "Taken off a token's score for each time it was written",
     ))]
     frequency_penalty: Option<f64>,
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
-        sampler::PRESENCE_PENALTY,
+        RANGES.presence_penalty,
         "Taken off a token's score once it was written",
     ))]
     presence_penalty: Option<f64>,

@@ -49,6 +49,7 @@ export class PageComposer extends Composer {
     );
   }
 
+  /** @param {string} draft */
   #keep(draft) {
     if (draft) memory.set(this.#key, draft);
     else memory.remove(this.#key);

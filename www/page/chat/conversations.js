@@ -13,15 +13,18 @@ import * as store from './store.js';
 const SAVE_MS = 2000;
 
 /** What the open conversation tells is told on, as it is. */
-const TOLD = ['path', 'started', 'text', 'note'];
+const TOLD = /** @type {const} */ (['path', 'started', 'text', 'note']);
 
 /**
+ * @typedef {import('./types.d.ts').Details} Details
  * @typedef {{ record: store.Conversation, conversation: Conversation }} Open
- *
+ */
+
+/**
  * Events: those of the open Conversation, but `answered`, which comes of every one (its detail has the `record` too); `open`
  * (another conversation), `list` (the store changed), `unkept` (it could not be stored; detail: why).
  */
-export class Conversations extends EventTarget {
+export class Conversations extends /** @type {new () => import('../../chat/types.d.ts').Teller<Details>} */ (EventTarget) {
   /** @type {Open} */
   #open = this.#make(blank(), new Tree());
   /** Others whose answers are still being written. @type {Set<Open>} */
@@ -69,12 +72,14 @@ export class Conversations extends EventTarget {
     return current.ask(text);
   }
 
+  /** @param {string} text */
   async setSystem(text) {
     this.record.system = text;
     memory.set('system', text);
     if (this.tree.size > 0) await this.#keep(this.#open);
   }
 
+  /** @param {string} id @param {string} title */
   async rename(id, title) {
     const found = id === this.record.id ? this.record : (await store.read(id))?.conversation;
     if (!found) return;
@@ -83,6 +88,7 @@ export class Conversations extends EventTarget {
     this.#emit('list');
   }
 
+  /** @param {string} id */
   async remove(id) {
     if ([this.#open, ...this.#writing].some(({ record, conversation }) => record.id === id && conversation.busy)) session.stop();
     await this.#guard(store.remove(id));
@@ -90,7 +96,7 @@ export class Conversations extends EventTarget {
     this.#emit('list');
   }
 
-  /** Adds conversations from a file. @param {{ conversation: store.Conversation, turns: any[] }[]} all */
+  /** Adds conversations from a file. @param {import('./types.d.ts').Whole[]} all */
   async add(all) {
     for (const { conversation, turns } of all) {
       await this.#guard(store.save(conversation));
@@ -112,6 +118,7 @@ export class Conversations extends EventTarget {
   /** @param {store.Conversation} record @param {Tree} tree @returns {Open} */
   #make(record, tree) {
     const conversation = new Conversation({ answerer: (ask) => answer(ask, record), keep: (turn) => this.#keep(open, turn), tree });
+    /** @type {Open} */
     const open = { record, conversation };
     let saved = 0;
     conversation.addEventListener('started', () => {
@@ -134,6 +141,7 @@ export class Conversations extends EventTarget {
     return open;
   }
 
+  /** @param {Open} open */
   #show(open) {
     if (this.current.busy && open !== this.#open) this.#writing.add(this.#open);
     this.#open = open;
@@ -141,6 +149,7 @@ export class Conversations extends EventTarget {
     this.#emit('path');
   }
 
+  /** @param {Open} open @param {import('../../chat/types.d.ts').Turn} [turn] */
   async #keep({ record, conversation: { tree } }, turn) {
     Object.assign(record, { updated: Date.now(), chosen: tree.chosen });
     if (turn) await this.#guard(store.saveTurn(record.id, turn));
@@ -148,7 +157,7 @@ export class Conversations extends EventTarget {
     this.#emit('list');
   }
 
-  /** A full disk must not end a conversation: it goes on unkept, and the visitor is told. */
+  /** A full disk must not end a conversation: it goes on unkept, and the visitor is told. @param {Promise<void>} saving */
   async #guard(saving) {
     try {
       await saving;
@@ -157,12 +166,13 @@ export class Conversations extends EventTarget {
     }
   }
 
+  /** @param {keyof Details} type @param {unknown} [detail] */
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 
-/** @type {(ask: import('../../chat/types.d.ts').Ask, record: store.Conversation) => Promise<{ finish: string | null, usage: any | null }>} */
+/** @param {import('../../chat/types.d.ts').Ask} ask @param {store.Conversation} record */
 async function answer({ messages, begun, newSeed, signal, onStart, onText, onNote }, { system }) {
   signal.addEventListener('abort', () => session.stop());
   let written = begun;
@@ -197,5 +207,6 @@ function blank() {
 
 /** Whether the model shall think aloud, where the visitor said so. */
 function thinking() {
-  return { on: { enable_thinking: true }, off: { enable_thinking: false } }[memory.get('thinking')] ?? {};
+  const chosen = memory.get('thinking');
+  return chosen === 'on' || chosen === 'off' ? { enable_thinking: chosen === 'on' } : {};
 }

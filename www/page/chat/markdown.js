@@ -46,22 +46,22 @@ const ALLOWED = {
   IN_PLACE: true,
 };
 
+/** @typedef {(box: HTMLElement) => import('../../chat/types.d.ts').Text} MakeText */
+
+/** @type {Promise<MakeText> | null} */
 let library = null;
 
-/**
- * Fetches what it takes.
- * @returns {Promise<(box: HTMLElement) => import('../../chat/answer/growing.js').GrowingText | PlainText>}
- */
+/** Fetches what it takes. */
 export function loadMarkdown() {
   library ??= Promise.all([import('../../chat/answer/growing.js'), import('../../vendor/purify.min.js')])
     .then(
       ([{ GrowingText }]) =>
-        (box) =>
+        (/** @type {HTMLElement} */ box) =>
           new GrowingText(box, SURROUNDINGS),
     )
     .catch(() => {
       library = null;
-      return (box) => new PlainText(box);
+      return (/** @type {HTMLElement} */ box) => new PlainText(box);
     });
   return library;
 }
@@ -77,14 +77,17 @@ const SURROUNDINGS = {
 class PlainText {
   #node = element('p', { class: 'plain', dir: 'auto' });
 
+  /** @param {HTMLElement} box */
   constructor(box) {
     box.append(this.#node);
   }
 
+  /** @param {string} text */
   set(text) {
     this.#node.textContent = text;
   }
 
+  /** @param {string} text */
   finish(text) {
     this.set(text);
   }

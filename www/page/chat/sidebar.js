@@ -13,13 +13,14 @@ export class Sidebar {
   #list = byId('conversations');
   #search = byId('conversation-search');
   #handlers;
+  /** @type {string | null} */
   #current = null;
   #drawing = 0;
 
   /** @param {{ rename: (id: string, title: string) => void, remove: (id: string) => void, save: (id: string, format: string) => void }} handlers */
   constructor(handlers) {
     this.#handlers = handlers;
-    let timer;
+    let timer = 0;
     this.#search.addEventListener('input', () => {
       clearTimeout(timer);
       timer = setTimeout(() => this.draw(), SEARCH_MS);
@@ -37,7 +38,7 @@ export class Sidebar {
     store.otherTabs.addEventListener('change', () => this.draw());
   }
 
-  /** Marks the conversation that is open. */
+  /** Marks the conversation that is open. @param {string} id */
   mark(id) {
     this.#current = id;
     for (const link of this.#list.querySelectorAll('a')) this.#markLink(link);
@@ -64,6 +65,7 @@ export class Sidebar {
     if (shown.length === 0) this.#list.append(element('p', { class: 'hint nothing', text: query ? 'chat.search.none' : 'chat.list.empty' }));
   }
 
+  /** @param {store.Conversation} conversation @param {string} [place]   where it was found */
   #row(conversation, place) {
     const { id, updated } = conversation;
     const title = conversation.title || t('chat.untitled');
@@ -86,10 +88,11 @@ export class Sidebar {
     return row;
   }
 
+  /** @param {HTMLElement} row @param {store.Conversation} conversation */
   #rename(row, { id, title }) {
     const input = element('input', { type: 'text', class: 'rename', value: title, label: 'chat.rename', maxLength: 200 });
     let done = false;
-    const end = (keep) => {
+    const end = (/** @type {boolean} */ keep) => {
       if (done) return;
       done = true;
       if (keep && input.value.trim()) this.#handlers.rename(id, input.value.trim());
@@ -107,7 +110,7 @@ export class Sidebar {
     input.select();
   }
 
-  /** Deleting cannot be taken back, so it asks, where the conversation stood. */
+  /** Deleting cannot be taken back, so it asks, where the conversation stood. @param {HTMLElement} row @param {store.Conversation} conversation */
   #confirm(row, { id, title }) {
     const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: () => this.#handlers.remove(id) });
     row.replaceChildren(
@@ -122,21 +125,25 @@ export class Sidebar {
     yes.focus();
   }
 
+  /** @param {HTMLAnchorElement} link */
   #markLink(link) {
     if (link.dataset.id === this.#current) link.setAttribute('aria-current', 'true');
     else link.removeAttribute('aria-current');
   }
 
+  /** @param {KeyboardEvent} event */
   #move(event) {
-    if (!['ArrowDown', 'ArrowUp'].includes(event.key) || event.target.nodeName !== 'A') return;
+    const { target } = event;
+    if (!['ArrowDown', 'ArrowUp'].includes(event.key) || !(target instanceof HTMLAnchorElement)) return;
     event.preventDefault();
     const links = [...this.#list.querySelectorAll('a')];
-    const to = links.indexOf(event.target) + (event.key === 'ArrowDown' ? 1 : -1);
+    const to = links.indexOf(target) + (event.key === 'ArrowDown' ? 1 : -1);
     if (to < 0) this.#search.focus();
     else links[to]?.focus();
   }
 }
 
+/** @param {number} time */
 function age(time) {
   const today = new Date().setHours(0, 0, 0, 0);
   return time >= today ? 'today' : time >= today - DAY_MS ? 'yesterday' : time >= today - 7 * DAY_MS ? 'week' : 'older';

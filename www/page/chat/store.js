@@ -5,21 +5,19 @@ const NAME = 'cresset';
 const VERSION = 1;
 
 /**
- * @typedef {object} Conversation
- * @property {string} id
- * @property {string} title
- * @property {boolean} named            by the visitor
- * @property {number} created
- * @property {number} updated
- * @property {string} system            system prompt
- * @property {Record<string, string>} chosen   which of sibling turns are shown: see tree.js
+ * @typedef {import('./types.d.ts').Conversation} Conversation
+ * @typedef {import('./types.d.ts').Shelf} Shelf
+ * @typedef {keyof import('./types.d.ts').Stores} Store
  */
 
+/** @type {Promise<Shelf> | null} */
 let opened = null;
 const tabs = globalThis.BroadcastChannel ? new BroadcastChannel('cresset-conversations') : null;
 
-/** Dispatches `change` when another tab wrote; its detail is the conversation's id. */
-export const otherTabs = new EventTarget();
+/**
+ * Dispatches `change` when another tab wrote; its detail is the conversation's id.
+ */
+export const otherTabs = /** @type {import('../../chat/types.d.ts').Teller<{ change: string }>} */ (new EventTarget());
 tabs?.addEventListener('message', ({ data }) => otherTabs.dispatchEvent(new CustomEvent('change', { detail: data })));
 
 /** Whether conversations outlast this tab. */
@@ -33,7 +31,7 @@ export async function list() {
   return all.sort((a, b) => b.updated - a.updated);
 }
 
-/** @returns {Promise<{ conversation: Conversation, turns: import('../../chat/types.d.ts').Turn[] } | null>} */
+/** @param {string} id @returns {Promise<import('./types.d.ts').Whole | null>} */
 export async function read(id) {
   const db = await database();
   const conversation = await db.get('conversations', id);
@@ -52,6 +50,7 @@ export async function saveTurn(id, turn) {
   tabs?.postMessage(id);
 }
 
+/** @param {string} id */
 export async function remove(id) {
   const db = await database();
   await db.remove('conversations', id);
@@ -78,11 +77,13 @@ export async function search(query) {
   return found;
 }
 
+/** @param {string} text @param {number} at */
 function around(text, at) {
   const start = Math.max(at - 30, 0);
   return `${start > 0 ? '…' : ''}${text.slice(start, at + 70).replace(/\s+/g, ' ')}…`;
 }
 
+/** @param {import('./types.d.ts').Stores['turns']} turn */
 function withoutOwner({ conversation, ...turn }) {
   return turn;
 }
@@ -95,6 +96,7 @@ function database() {
   return opened;
 }
 
+/** @returns {Promise<IDBDatabase>} */
 function open() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, VERSION);
@@ -112,22 +114,28 @@ function open() {
   });
 }
 
+/** @implements {Shelf} */
 class Database {
   #db;
 
+  /** @param {IDBDatabase} db */
   constructor(db) {
     this.#db = db;
   }
 
-  get = (store, key) => this.#ask(store, 'readonly', (objects) => objects.get(key));
+  /** @type {Shelf['get']} */
+  get = (store, id) => this.#ask(store, 'readonly', (objects) => objects.get(id));
+  /** @type {Shelf['all']} */
   all = (store) => this.#ask(store, 'readonly', (objects) => objects.getAll());
+  /** @type {Shelf['turnsOf']} */
   turnsOf = (id) => this.#ask('turns', 'readonly', (objects) => objects.getAll(IDBKeyRange.bound([id], [id, []])));
+  /** @type {Shelf['put']} */
   put = (store, value) => this.#ask(store, 'readwrite', (objects) => objects.put(value));
+  /** @type {Shelf['remove']} */
   remove = (store, key) => this.#ask(store, 'readwrite', (objects) => objects.delete(key));
-
-  /** Visits every entry without holding all of them. @returns {Promise<void>} */
-  each(store, visit) {
-    return new Promise((resolve, reject) => {
+  /** @type {Shelf['each']} */
+  each = (store, visit) =>
+    new Promise((resolve, reject) => {
       const request = this.#db.transaction(store).objectStore(store).openCursor();
       request.onerror = () => reject(request.error);
       request.onsuccess = () => {
@@ -136,8 +144,14 @@ class Database {
         request.result.continue();
       };
     });
-  }
 
+  /**
+   * @template T
+   * @param {Store} store
+   * @param {IDBTransactionMode} mode
+   * @param {(objects: IDBObjectStore) => IDBRequest<T>} request
+   * @returns {Promise<T>}
+   */
   #ask(store, mode, request) {
     return new Promise((resolve, reject) => {
       const transaction = this.#db.transaction(store, mode);
@@ -148,14 +162,22 @@ class Database {
   }
 }
 
-/** The same without a database. */
+/** The same without a database. @implements {Shelf} */
 class Memory {
+  /** @type {Record<Store, Map<string, any>>} */
   #stores = { conversations: new Map(), turns: new Map() };
 
-  get = async (store, key) => this.#stores[store].get(String(key));
+  /** @type {Shelf['get']} */
+  get = async (store, id) => this.#stores[store].get(id);
+  /** @type {Shelf['all']} */
   all = async (store) => [...this.#stores[store].values()];
+  /** @type {Shelf['turnsOf']} */
   turnsOf = async (id) => (await this.all('turns')).filter(({ conversation }) => conversation === id);
-  put = async (store, value) => this.#stores[store].set(store === 'turns' ? String([value.conversation, value.id]) : value.id, structuredClone(value));
+  /** @type {Shelf['put']} */
+  put = async (store, /** @type {any} */ value) =>
+    this.#stores[store].set(store === 'turns' ? String([value.conversation, value.id]) : value.id, structuredClone(value));
+  /** @type {Shelf['remove']} */
   remove = async (store, key) => this.#stores[store].delete(String(key));
+  /** @type {Shelf['each']} */
   each = async (store, visit) => (await this.all(store)).forEach(visit);
 }

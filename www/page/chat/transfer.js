@@ -5,19 +5,24 @@ const ROLES = ['system', 'user', 'assistant'];
 // What a Markdown file is parted by: invisible where it is rendered, and not found in anybody's words.
 const MARK = /^<!-- cresset:(system|user|assistant)(?: (.*?))? -->$/;
 
-/** @param {{ conversation: import('./store.js').Conversation, turns: import('../../chat/types.d.ts').Turn[] }[]} all */
+/**
+ * @typedef {import('./types.d.ts').Whole} Whole
+ * @typedef {import('../../chat/types.d.ts').Turn} Turn
+ */
+
+/** @param {Whole[]} all */
 export function toJson(all) {
   return `${JSON.stringify({ format: FORMAT, version: 1, conversations: all.map(({ conversation, turns }) => ({ ...conversation, turns })) }, null, 2)}\n`;
 }
 
 /**
  * @param {string} title
- * @param {import('../../chat/types.d.ts').Turn[]} path
+ * @param {Turn[]} path
  * @param {string} system
  * @param {Record<string, string>} names   of the roles
  */
 export function toMarkdown(title, path, system, names) {
-  const part = (role, text, note) =>
+  const part = (/** @type {string} */ role, /** @type {string} */ text, /** @type {string} */ note = '') =>
     `<!-- cresset:${role}${note ? ` ${note.replace(/--+>?/g, '–')}` : ''} -->\n## ${names[role]}${note ? ` (${note})` : ''}\n\n${text.trim()}\n`;
   return [
     `# ${title}\n`,
@@ -30,12 +35,13 @@ export function toMarkdown(title, path, system, names) {
  * Reads either kind of file. Ids are new, so that nothing that is here is replaced.
  * @param {string} text
  * @param {string} name   of the file
- * @returns {{ conversation: import('./store.js').Conversation, turns: import('../../chat/types.d.ts').Turn[] }[]} none, if it is neither
+ * @returns {Whole[]} none, if it is neither
  */
 export function fromFile(text, name) {
   return text.trimStart().startsWith('{') ? fromJson(text) : fromMarkdown(text, name);
 }
 
+/** @param {string} text @returns {Whole[]} */
 function fromJson(text) {
   let file;
   try {
@@ -44,17 +50,18 @@ function fromJson(text) {
     return [];
   }
   if (file?.format !== FORMAT || !Array.isArray(file.conversations)) return [];
-  return file.conversations.map(adopt).filter(Boolean);
+  return file.conversations.flatMap((/** @type {unknown} */ given) => adopt(given) ?? []);
 }
 
-/** A conversation of somebody's file, made of nothing but what is expected there. */
+/** A conversation of somebody's file, made of nothing but what is expected there. @param {any} given @returns {Whole | null} */
 function adopt(given) {
+  /** @type {any[]} */
   const turns = (Array.isArray(given?.turns) ? given.turns : []).filter(
-    (turn) => ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && turn.id !== undefined,
+    (/** @type {any} */ turn) => ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && turn.id !== undefined,
   );
   if (turns.length === 0) return null;
   const ids = new Map(turns.map(({ id }) => [String(id), crypto.randomUUID()]));
-  const renamed = (id) => ids.get(String(id)) ?? null;
+  const renamed = (/** @type {unknown} */ id) => ids.get(String(id)) ?? null;
   const chosen = Object.entries(given.chosen ?? {}).map(([parent, child]) => [parent ? renamed(parent) : '', renamed(child)]);
   return {
     conversation: conversationOf(text(given.title), {
@@ -65,7 +72,7 @@ function adopt(given) {
       chosen: Object.fromEntries(chosen.filter(([parent, child]) => parent !== null && child)),
     }),
     turns: turns.map((turn, i) => ({
-      id: renamed(turn.id),
+      id: renamed(turn.id) ?? '',
       parent: renamed(turn.parent),
       role: turn.role,
       content: turn.content,
@@ -75,10 +82,12 @@ function adopt(given) {
   };
 }
 
+/** @param {string} source @param {string} name @returns {Whole[]} */
 function fromMarkdown(source, name) {
+  /** @type {{ role: string, note: string, lines: string[] }[]} */
   const parts = [];
   for (const line of source.replaceAll('\r\n', '\n').split('\n')) {
-    const [, role, note = ''] = MARK.exec(line) ?? [];
+    const [, role = '', note = ''] = MARK.exec(line) ?? [];
     if (ROLES.includes(role)) parts.push({ role, note, lines: [] });
     else parts.at(-1)?.lines.push(line);
   }
@@ -93,12 +102,13 @@ function fromMarkdown(source, name) {
         .trim(),
     }))
     .filter(({ content }) => content);
+  /** @type {Turn[]} */
   const turns = said
     .filter(({ role }) => role !== 'system')
     .map(({ role, note, content }, i) => ({
       id: crypto.randomUUID(),
       parent: null,
-      role,
+      role: role === 'user' ? 'user' : 'assistant',
       content,
       created: Date.now() + i,
       ...(role === 'assistant' ? { model: note, finish: 'stop' } : {}),
@@ -109,10 +119,11 @@ function fromMarkdown(source, name) {
   return [{ conversation: conversationOf(title, { system: said.find(({ role }) => role === 'system')?.content ?? '' }), turns }];
 }
 
+/** @param {string} title @param {object} [rest] @returns {import('./types.d.ts').Conversation} */
 function conversationOf(title, rest = {}) {
   const now = Date.now();
   return { id: crypto.randomUUID(), title, named: true, created: now, updated: now, system: '', chosen: {}, ...rest };
 }
 
-const text = (value) => (typeof value === 'string' ? value : '');
-const time = (value, later = 0) => (Number.isFinite(value) ? value : Date.now() + later);
+const text = (/** @type {unknown} */ value) => (typeof value === 'string' ? value : '');
+const time = (/** @type {unknown} */ value, later = 0) => (typeof value === 'number' && Number.isFinite(value) ? value : Date.now() + later);

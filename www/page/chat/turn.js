@@ -126,6 +126,7 @@ export class TurnView {
     area.focus();
   }
 
+  /** @param {HTMLElement} [button]   that says so */
   async copy(button) {
     const { answer } = partsOf(this.#turn.content);
     const done = await copy(answer);
@@ -144,9 +145,11 @@ export class TurnView {
     this.end();
   }
 
+  /** @param {[number, number]} place @param {boolean} writing @param {boolean} last */
   #controls([at, of], writing, last) {
     const turn = this.#turn;
     const mine = turn.role === 'user';
+    /** @param {string} name @param {string} label @param {(event: { currentTarget: HTMLElement }) => void} run */
     const button = (name, label, run) => element('button', { type: 'button', class: 'turn-button', label, hint: label, onclick: run }, icon(name));
     const steps =
       of > 1
@@ -173,18 +176,21 @@ export class TurnView {
       mine ? null : button('again', 'chat.regenerate', () => this.#actions.regenerate(turn.id)),
       cut ? element('button', { type: 'button', class: 'turn-button wide', text: 'chat.continue', onclick: () => this.#actions.proceed(turn.id) }) : null,
       mine ? null : element('span', { class: 'turn-facts', textContent: factsOf(turn) }),
-    ].filter(Boolean);
+    ].filter((part) => part !== null);
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.target !== this.node || event.ctrlKey || event.metaKey || event.altKey) return;
-    const deed = {
+    /** @type {Record<string, () => unknown>} */
+    const deeds = {
       ArrowLeft: () => this.#actions.step(this.#turn.id, -1),
       ArrowRight: () => this.#actions.step(this.#turn.id, 1),
       c: () => this.copy(),
       e: () => this.edit(),
       r: () => (this.#turn.role === 'assistant' ? this.#actions.regenerate(this.#turn.id) : null),
-    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    };
+    const deed = deeds[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!deed) return;
     event.preventDefault();
     deed();
@@ -197,18 +203,20 @@ function makeThought() {
   return { node: element('details', { class: 'thought' }, element('summary', {}, icon('thought'), name), words), name, words };
 }
 
-/** A copy button says for a moment that it worked. */
+/** A copy button says for a moment that it worked. @param {HTMLElement} button */
 export function confirm(button) {
   const old = [...button.childNodes];
   button.replaceChildren(icon('check'), ...old.filter(({ nodeName }) => nodeName === 'SPAN').map(() => element('span', { text: 'common.copied' })));
   setTimeout(() => button.replaceChildren(...old), 1600);
 }
 
-/** Who answered and how fast; how it ended, where that was not the end. @param {any} turn */
+/** @type {Record<string, string>} */
+const ENDS = { length: 'chat.finish.length', abort: 'chat.finish.abort', error: 'chat.finish.error' };
+
+/** Who answered and how fast; how it ended, where that was not the end. @param {import('../../chat/types.d.ts').Turn} turn */
 function factsOf({ model, finish, usage, edited }) {
-  const end = { length: 'chat.finish.length', abort: 'chat.finish.abort', error: 'chat.finish.error' }[finish] ?? (finish ? null : 'chat.finish.cut');
-  const speed = usage?.extra?.decode_tokens_per_s;
-  const first = usage?.extra?.time_to_first_token_s;
+  const end = finish ? ENDS[finish] : 'chat.finish.cut';
+  const { decode_tokens_per_s: speed = 0, time_to_first_token_s: first = 0 } = usage?.extra ?? {};
   return [
     edited ? t('chat.edited') : end && t(end),
     model,

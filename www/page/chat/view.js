@@ -10,7 +10,7 @@ import { setUpDrawer } from '../drawer.js';
 import { icon } from '../icons.js';
 import { problemCard, showProblem, toast } from '../problems.js';
 import { currentView, go } from '../router.js';
-import { load } from '../downloads.js';
+import { reload } from '../downloads.js';
 import { session } from '../session.js';
 import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
@@ -32,6 +32,7 @@ export function createChat(section) {
   const chat = new Conversations();
   const list = setUpDrawer(byId('chat-list'), byId('list-button'), { wide: '(min-width: 62rem)', name: 'chat-list', open: true });
   setUpDrawer(byId('chat-panel'), byId('panel-button'), { wide: '(min-width: 80rem)', name: 'chat-panel', open: false });
+  /** @type {import('./turn.js').Actions} */
   const actions = {
     step: async (id, by) => {
       const turn = await chat.current.step(id, by);
@@ -41,7 +42,8 @@ export function createChat(section) {
     proceed: (id) => whenFree(() => chat.current.proceed(id)),
     edit: (id, text) => whenFree(() => chat.current.edit(id, text)),
   };
-  let makeText = null; // comes with the first answer
+  /** Comes with the first answer. @type {import('./markdown.js').MakeText} */
+  let makeText;
   const log = new Transcript({
     conversation: () => chat.current,
     box: byId('chat-scroll'),
@@ -65,24 +67,26 @@ export function createChat(section) {
   const speaker = new Speaker(byId('speaker'));
   let dropped = 0;
 
-  /** @returns {any} a TurnView, if it is shown */
+  /** If it is shown. @param {{ id: string }} turn */
   function viewOf({ id }) {
-    return log.viewOf(id);
+    return /** @type {TurnView | undefined} */ (log.viewOf(id));
   }
 
+  /** @param {() => unknown} deed */
   function whenFree(deed) {
     clearEnd();
     if (session.busy) session.stop();
     else deed();
   }
 
-  /** @returns {Promise<boolean>} whether the text was taken */
+  /** @param {string} text @returns {Promise<boolean>} whether it was taken */
   async function send(text) {
     if (session.busy) {
       session.stop();
       return false;
     }
-    const waiting = chat.path.at(-1)?.role === 'user' ? chat.path.at(-1).id : null;
+    const last = chat.path.at(-1);
+    const waiting = last?.role === 'user' ? last.id : '';
     if (!text && !waiting) return false;
     if (session.state === 'empty' || (session.engine && !session.canChat)) {
       const error = { code: 'MODEL_NOT_FOUND', message: 'no model that can chat is loaded', details: { none: true } };
@@ -156,15 +160,20 @@ export function createChat(section) {
     if (!empty.hidden) showEmpty(empty, composer);
   }
 
+  /** @param {import('../problems.js').Failure} error @param {import('../../chat/types.d.ts').Turn} turn */
   function showFailure(error, turn) {
     const again = {
       label: 'problem.again',
       primary: true,
-      run: () => whenFree(() => (turn.content ? chat.current.proceed(turn.id) : chat.current.answer(turn.parent))),
+      run: () => whenFree(() => (turn.content ? chat.current.proceed(turn.id) : chat.current.answer(turn.parent ?? ''))),
     };
-    const reload = { label: 'problem.reload', primary: true, run: () => load(session.model, session.label) };
-    const ways = { again, reload, anew: { label: 'chat.new', run: () => go('chat', 'new') } };
-    byId('chat-end').replaceChildren(problemCard(error, { actions: waysToAnswer(error).map((way) => ways[way]) }));
+    /** @type {Partial<Record<import('../../chat/types.d.ts').Way, import('../types.d.ts').Action>>} */
+    const ways = {
+      again,
+      reload: { label: 'problem.reload', primary: true, run: reload },
+      anew: { label: 'chat.new', run: () => go('chat', 'new') },
+    };
+    byId('chat-end').replaceChildren(problemCard(error, { actions: waysToAnswer(error).flatMap((way) => ways[way] ?? []) }));
     log.follow();
   }
 
@@ -190,8 +199,11 @@ export function createChat(section) {
     byId('chat-end').replaceChildren();
   }
 
+  /** @param {string} id @param {string} format */
   async function save(id, format) {
-    const [{ toJson, toMarkdown }, { conversation, turns }] = await Promise.all([transfer(), store.read(id)]);
+    const [{ toJson, toMarkdown }, found] = await Promise.all([transfer(), store.read(id)]);
+    if (!found) return undefined; // another tab has deleted it
+    const { conversation, turns } = found;
     const title = conversation.title || t('chat.untitled');
     const name = title
       .replace(/[\\/:*?"<>|\n]+/g, ' ')
@@ -204,17 +216,19 @@ export function createChat(section) {
 
   byId('export-all').addEventListener('click', async () => {
     const { toJson } = await transfer();
-    const all = [];
-    for (const { id } of await store.list()) all.push(await store.read(id));
-    download('cresset-conversations.json', 'application/json', toJson(all));
+    const all = await Promise.all((await store.list()).map(({ id }) => store.read(id)));
+    download('cresset-conversations.json', 'application/json', toJson(all.filter((found) => found !== null)));
   });
-  byId('import').addEventListener('change', async ({ target }) => {
-    await importFiles([...target.files]);
-    target.value = '';
+  const chosen = byId('import');
+  chosen.addEventListener('change', async () => {
+    await importFiles([...(chosen.files ?? [])]);
+    chosen.value = '';
   });
 
+  /** @param {File[]} files */
   async function importFiles(files) {
     const { fromFile } = await transfer();
+    /** @type {import('./types.d.ts').Whole[]} */
     const found = [];
     for (const file of files) found.push(...fromFile(await file.text(), file.name));
     if (found.length === 0) return toast(t('chat.import.none'));
@@ -225,11 +239,11 @@ export function createChat(section) {
 
   byId('new-chat').addEventListener('click', () => go('chat', 'new'));
   byId('chat-list').addEventListener('click', ({ target }) => {
-    if (target.closest('a')) list.close();
+    if (/** @type {Element} */ (target).closest('a')) list.close();
   });
-  byId('system').addEventListener('input', ({ target }) => chat.setSystem(target.value));
+  byId('system').addEventListener('input', () => chat.setSystem(byId('system').value));
   byId('thinking').value = memory.get('thinking') ?? 'auto';
-  byId('thinking').addEventListener('change', ({ target }) => memory.set('thinking', target.value));
+  byId('thinking').addEventListener('change', () => memory.set('thinking', byId('thinking').value));
   store.otherTabs.addEventListener('change', ({ detail }) => {
     if (detail === chat.record.id) chat.refresh();
   });
@@ -237,7 +251,7 @@ export function createChat(section) {
     if (document.hidden) chat.flush();
   });
   section.addEventListener('keydown', (event) => {
-    if (!event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key) || event.target.closest('.edit')) return;
+    if (!event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key) || /** @type {Element} */ (event.target).closest('.edit')) return;
     event.preventDefault();
     if (!log.move(event.key === 'ArrowUp' ? -1 : 1)) composer.focus();
   });

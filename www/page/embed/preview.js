@@ -1,15 +1,17 @@
 // The page in the preview: an outline of a site with the widget in it. The form's page says what the widget shall be.
 
 const page = globalThis.parent;
+/** @type {HTMLElement | null} */
 let widget = null;
 
+/** @param {{ attributes: [string, string][], language: string, missing: string }} wanted */
 async function show({ attributes, language, missing }) {
   document.documentElement.lang = language;
   try {
     await import('../../cresset-chat.js');
   } catch {
     // This copy of the page came without the widget: the lines are right all the same.
-    const note = document.getElementById('missing');
+    const note = /** @type {HTMLElement} */ (document.getElementById('missing'));
     note.textContent = missing;
     note.hidden = false;
     return;

@@ -1,6 +1,11 @@
 // What was chosen in the form → the lines for a site's page. Knows no document.
 
-// Attributes of <cresset-chat>, in the order they are written. `flag`: there or not.
+/**
+ * What was chosen, by attribute.
+ * @typedef {Record<string, string | boolean>} Choices
+ */
+
+/** Attributes of <cresset-chat>, in the order they are written. `flag`: there or not. @type {{ name: string, usual?: string, flag?: boolean }[]} */
 const ATTRIBUTES = [
   { name: 'model', usual: 'default' },
   { name: 'title' },
@@ -16,18 +21,16 @@ const ATTRIBUTES = [
   { name: 'local-only', flag: true },
 ];
 
-/** The attributes that say something: what is the widget's own default is left out, but for the model. @returns {[string, string][]} */
+/** The attributes that say something: what is the widget's own default is left out, but for the model. @param {Choices} choices @returns {[string, string][]} */
 export function attributesOf(choices) {
-  return ATTRIBUTES.flatMap(({ name, usual, flag }) => {
-    const value = choices[name];
-    if (flag) return value ? [[name, '']] : [];
-    const text = String(value ?? '').trim();
-    return text && (text !== usual || name === 'model') ? [[name, text]] : [];
-  });
+  return ATTRIBUTES.filter(({ name, usual, flag }) => {
+    const text = textOf(choices, name);
+    return flag ? choices[name] : text && (text !== usual || name === 'model');
+  }).map(({ name, flag }) => [name, flag ? '' : textOf(choices, name)]);
 }
 
 /**
- * @param {Record<string, string | boolean>} choices
+ * @param {Choices} choices
  * @param {string} base   address of the folder with cresset-chat.js
  */
 export function snippetOf(choices, base) {
@@ -36,20 +39,24 @@ export function snippetOf(choices, base) {
   return `<script type="module" src="${escape(new URL('cresset-chat.js', base).href)}"></script>\n${tag}\n`;
 }
 
-/** The directives that a site with a content security policy adds for it. */
+/** The directives that a site with a content security policy adds for it. @param {Choices} choices @param {string} base @param {string} page */
 export function policyOf(choices, base, page) {
   const { origin } = new URL(base);
   const own = origin === new URL(page).origin;
-  const hub = /^hf:/.test(choices.model ?? '') ? ' https://huggingface.co https://*.hf.co' : '';
-  const model = /^https?:/.test(choices.model ?? '') ? ` ${new URL(choices.model).origin}` : '';
-  const server = /^https?:/.test(choices.endpoint ?? '') ? ` ${new URL(choices.endpoint).origin}` : '';
+  const [model, endpoint] = [textOf(choices, 'model'), textOf(choices, 'endpoint')];
+  const hub = /^hf:/.test(model) ? ' https://huggingface.co https://*.hf.co' : '';
+  const hosts = [model, endpoint].map((address) => (/^https?:/.test(address) && URL.canParse(address) ? ` ${new URL(address).origin}` : ''));
   return [
     `script-src ${own ? "'self'" : origin} 'wasm-unsafe-eval'`,
     `worker-src ${own ? "'self'" : 'blob:'}`,
-    `connect-src ${own ? "'self'" : origin}${hub}${model}${server}`,
+    `connect-src ${own ? "'self'" : origin}${hub}${hosts.join('')}`,
   ].join('; ');
 }
 
+/** @param {Choices} choices @param {string} name */
+const textOf = (choices, name) => String(choices[name] ?? '').trim();
+
+/** @param {string} text */
 function escape(text) {
   return text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
 }

@@ -12,33 +12,49 @@ const POSITIONS = ['bottom-right', 'bottom-left', 'top-right', 'top-left'];
 const THEMES = ['auto', 'light', 'dark'];
 const SETTLE_MS = 250;
 
+/**
+ * @typedef {import('./snippet.js').Choices} Choices
+ * @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Field
+ */
+
+const isBox = (/** @type {Field} */ field) => field instanceof HTMLInputElement && field.type === 'checkbox';
+
 /** @param {HTMLElement} section @returns {Promise<import('../router.js').View>} */
 export async function createEmbed(section) {
   const rows = await catalogue();
   build(section, rows);
   const form = byId('embed-form');
   const frame = byId('preview');
-  let timer = null;
+  let timer = 0;
 
-  const fill = (choices) => {
+  const fields = () => /** @type {Field[]} */ ([...form.elements]).filter(({ name }) => name);
+  const fieldOf = (/** @type {string} */ name) => fields().find((field) => field.name === name);
+  const valueOf = (/** @type {string} */ name) => fieldOf(name)?.value ?? '';
+
+  /** What stands in the form, by name. @returns {Choices} */
+  const filled = () => Object.fromEntries(fields().map((field) => [field.name, isBox(field) ? /** @type {HTMLInputElement} */ (field).checked : field.value]));
+
+  const fill = (/** @type {Choices} */ choices) => {
     for (const [name, value] of Object.entries(choices)) {
-      const field = form.elements[name];
+      const field = fieldOf(name);
       if (!field) continue;
-      if (field.type === 'checkbox') field.checked = value === true;
-      else field.value = value;
+      if (isBox(field)) /** @type {HTMLInputElement} */ (field).checked = value === true;
+      else field.value = String(value);
     }
   };
 
   const choices = () => {
-    const all = Object.fromEntries(
-      [...form.elements].filter(({ name }) => name).map((field) => [field.name, field.type === 'checkbox' ? field.checked : field.value]),
-    );
-    return { ...all, model: all.model === 'other' ? all.address || 'default' : all.model, accent: all.colours ? all.accent : '' };
+    const all = filled();
+    return /** @type {Choices} */ ({
+      ...all,
+      model: all.model === 'other' ? all.address || 'default' : all.model,
+      accent: all.colours ? all.accent : '',
+    });
   };
 
   const base = () => {
     try {
-      return new URL(form.elements.base.value || '.', document.baseURI).href.replace(/[^/]*$/, '');
+      return new URL(valueOf('base') || '.', document.baseURI).href.replace(/[^/]*$/, '');
     } catch {
       return new URL('.', document.baseURI).href;
     }
@@ -46,14 +62,11 @@ export async function createEmbed(section) {
 
   function show() {
     const chosen = choices();
-    byId('address-row').hidden = form.elements.model.value !== 'other';
+    byId('address-row').hidden = valueOf('model') !== 'other';
     byId('accent').disabled = !chosen.colours;
     byId('snippet').textContent = snippetOf(chosen, base());
     byId('policy').textContent = policyOf(chosen, base(), location.href);
-    memory.set(
-      'embed',
-      Object.fromEntries([...form.elements].filter(({ name }) => name).map((field) => [field.name, field.type === 'checkbox' ? field.checked : field.value])),
-    );
+    memory.set('embed', filled());
   }
 
   function preview() {
@@ -70,10 +83,12 @@ export async function createEmbed(section) {
   byId('snippet-copy').addEventListener('click', async () => {
     const done = await copy(byId('snippet').textContent);
     announce(t(done ? 'common.copied' : 'common.notCopied'));
-    if (!done) return getSelection().selectAllChildren(byId('snippet'));
-    byId('snippet-copy').lastChild.textContent = t('common.copied');
+    if (!done) return getSelection()?.selectAllChildren(byId('snippet'));
+    const label = byId('snippet-copy').querySelector('span');
+    if (!label) return undefined;
+    label.textContent = t('common.copied');
     setTimeout(() => {
-      byId('snippet-copy').lastChild.textContent = t('embed.copy');
+      label.textContent = t('embed.copy');
     }, 1600);
     return undefined;
   });
@@ -120,8 +135,9 @@ function defaults() {
   };
 }
 
+/** @param {HTMLElement} section @param {import('../types.d.ts').CatalogueRow[]} rows */
 function build(section, rows) {
-  const field = (name, control, hint) =>
+  const field = (/** @type {string} */ name, /** @type {HTMLElement} */ control, hint = false) =>
     element(
       'div',
       { class: 'form-field' },
@@ -129,11 +145,12 @@ function build(section, rows) {
       control,
       hint ? element('p', { class: 'hint', id: `${control.id}-hint`, text: `embed.${name}.hint` }) : null,
     );
-  const input = (name, properties = {}) =>
+  const input = (/** @type {string} */ name, properties = {}) =>
     element('input', { id: `embed-${name}`, name, type: 'text', 'aria-describedby': `embed-${name}-hint`, ...properties });
-  const area = (name, rowsShown) => element('textarea', { id: `embed-${name}`, name, rows: rowsShown, dir: 'auto', 'aria-describedby': `embed-${name}-hint` });
-  const select = (name, options) => element('select', { id: `embed-${name}`, name }, ...options);
-  const toggle = (name) =>
+  const area = (/** @type {string} */ name, /** @type {number} */ rowsShown) =>
+    element('textarea', { id: `embed-${name}`, name, rows: rowsShown, dir: 'auto', 'aria-describedby': `embed-${name}-hint` });
+  const select = (/** @type {string} */ name, /** @type {HTMLOptionElement[]} */ options) => element('select', { id: `embed-${name}`, name }, ...options);
+  const toggle = (/** @type {string} */ name) =>
     element(
       'label',
       { class: 'toggle' },
@@ -241,6 +258,7 @@ function build(section, rows) {
   byId('address-row').append(field('address', input('address', { inputMode: 'url', placeholder: 'address.placeholder' }), true));
 }
 
+/** @param {string} title @param {...HTMLElement} children */
 function group(title, ...children) {
   return element('fieldset', {}, element('legend', { text: title }), ...children);
 }

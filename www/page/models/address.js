@@ -11,9 +11,10 @@ import { shortName } from './catalogue.js';
 import { judge, thisDevice } from './verdict.js';
 import { verdictLine } from './rows.js';
 
+/** @type {AbortController | null} */
 let looking = null;
 
-/** Reads the header behind an address and says in `host` what it would mean to load it. */
+/** Reads the header behind an address and says in `host` what it would mean to load it. @param {string} address @param {HTMLElement} host */
 export async function lookAt(address, host) {
   looking?.abort();
   looking = new AbortController();
@@ -22,12 +23,12 @@ export async function lookAt(address, host) {
   try {
     const fit = await Cresset.probe(address, { signal, ...session.settings() });
     host.replaceChildren(verdictCard(fit, address));
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code !== 'ABORTED') host.replaceChildren(problemCard(error, { subject: shortName(address) }));
   }
 }
 
-/** @param {import('../../cresset.js').Fit} fit */
+/** @param {import('../../cresset.js').Fit} fit @param {string} address */
 function verdictCard(fit, address) {
   const name = shortName(address);
   return element(
@@ -46,7 +47,7 @@ function verdictCard(fit, address) {
         .join(' · '),
     }),
     verdictLine(judge(fit, thisDevice())),
-    fit.fits ? null : engineWords(fit.problems),
+    fit.fits ? null : engineWords(fit.problems ?? []),
     fit.fits
       ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) })
       : null,

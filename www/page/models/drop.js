@@ -15,8 +15,8 @@ export function loadFiles(files) {
 export function setUpDrop() {
   const veil = byId('drop');
   let depth = 0; // dragenter and dragleave also fire for every element within
-  const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes('Files');
-  const show = (change) => {
+  const hasFiles = (/** @type {DragEvent} */ event) => [...(event.dataTransfer?.types ?? [])].includes('Files');
+  const show = (/** @type {number} */ change) => {
     depth = Math.max(0, depth + change);
     veil.hidden = depth === 0;
   };
@@ -34,39 +34,43 @@ export function setUpDrop() {
     event.preventDefault();
     depth = 0;
     show(0);
-    const files = await filesOf(event.dataTransfer);
+    const files = await filesOf(/** @type {DataTransfer} */ (event.dataTransfer));
     if (files.length > 0 && !files.some(({ name }) => WEIGHTS.test(name)) && files.every(({ name }) => /\.(json|md)$/i.test(name))) return importAll(files);
     loadFiles(files);
   });
 }
 
+/** @param {File[]} files */
 async function importAll(files) {
   await go('chat');
-  (await viewOf('chat')).importFiles(files);
+  (await viewOf('chat'))?.importFiles?.(files);
 }
 
-/** The files that were dropped, those in folders too. */
+/** The files that were dropped, those in folders too. @param {DataTransfer} transfer */
 async function filesOf(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry !== null && entry !== undefined);
   if (!entries.some(({ isDirectory }) => isDirectory)) return [...transfer.files];
   return (await Promise.all(entries.map(walk))).flat();
 }
 
+/** @param {FileSystemEntry} entry @returns {Promise<File[]>} */
 async function walk(entry) {
   if (entry.isFile)
     return [
       await new Promise((resolve, reject) => {
-        entry.file(resolve, reject);
+        /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject);
       }),
     ];
-  const reader = entry.createReader();
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  /** @type {File[]} */
   const found = [];
   for (;;) {
     // it gives a hundred at a time
+    /** @type {FileSystemEntry[]} */
     const batch = await new Promise((resolve, reject) => {
       reader.readEntries(resolve, reject);
     });
-    if (batch.length === 0) return found.flat();
-    found.push(...(await Promise.all(batch.map(walk))));
+    if (batch.length === 0) return found;
+    found.push(...(await Promise.all(batch.map(walk))).flat());
   }
 }

@@ -10,22 +10,27 @@ import { catalogue } from './catalogue.js';
 // So long it waits for the page's model to be loaded, and for an answer to end.
 const QUIET_MS = 10_000;
 
-/** @typedef {import('../../cresset.js').Estimate} Estimate */
+/**
+ * @typedef {import('../../cresset.js').Estimate} Estimate
+ * @typedef {Map<string, Estimate>} Estimates   by the row's `model`
+ * @typedef {{ key: string, measured: import('../../cresset.js').Measured, models: [string, Estimate][] }} Kept
+ */
 
-/** The question that was asked last. @type {{ key: string | null, answer: Promise<Map<string, Estimate> | null> }} */
+/** The question that was asked last. @type {{ key: string | null, answer: Promise<Estimates | null> }} */
 let asked = nothing();
 
 /** What the estimates are for: the device, and the context that models are to have. */
 export const situation = () => JSON.stringify([session.device, session.contextLength]);
 
 /**
- * By the row's `model`; null where the device could not be measured. That takes the engine: where data is to be saved it
+ * Null where the device could not be measured. That takes the engine: where data is to be saved it
  * is not fetched for this, unless the visitor `insists`, and what an earlier visit was told has to do.
  * @param {{ insists?: boolean }} [options]
- * @returns {Promise<Map<string, Estimate> | null>}
+ * @returns {Promise<Estimates | null>}
  */
 export async function estimates({ insists = false } = {}) {
   const key = situation();
+  /** @type {Kept | null} */
   const kept = memory.get(KEPT);
   if (asked.key !== key) {
     if (!insists && !mayFetch()) return kept?.key === key ? new Map(kept.models) : null;
@@ -40,10 +45,12 @@ export async function estimates({ insists = false } = {}) {
 
 const KEPT = 'estimates';
 
+/** @returns {{ key: null, answer: Promise<null> }} */
 function nothing() {
   return { key: null, answer: Promise.resolve(null) };
 }
 
+/** @param {string} key @param {Kept | null} kept @returns {Promise<Estimates>} */
 async function ask(key, kept) {
   const rows = await catalogue();
   // Measuring disturbs what runs, and is disturbed by it.

@@ -9,9 +9,11 @@ import { deviceNotice, stageOf } from '../state.js';
 import { t } from '../text.js';
 import { formatOf, integrityOf, pageOf } from './catalogue.js';
 
+/** @typedef {import('../types.d.ts').Transfer} Transfer */
+
 /**
  * A row of the catalogue.
- * @param {any} row
+ * @param {import('../types.d.ts').CatalogueRow} row
  * @param {import('./verdict.js').Verdict} verdict
  * @param {{ stored: boolean, current: boolean, busy: boolean }} state
  */
@@ -53,7 +55,7 @@ export function catalogueRow(row, verdict, { stored, current, busy }) {
   );
 }
 
-/** What a button does, and for whoever hears it out of its row, with what. */
+/** What a button does, and for whoever hears it out of its row, with what. @param {import('../types.d.ts').Message} text @param {string} name */
 function named(text, name) {
   return [element('span', { text }), element('span', { class: 'sr-only', textContent: ` ${name}` })];
 }
@@ -63,7 +65,7 @@ const OF_NO_SIZE = ['verdict.why.unsupported', 'verdict.why.format'];
 
 /** @param {import('./verdict.js').Verdict} verdict */
 export function verdictLine({ kind, reason, deviceBytes, speed }) {
-  const label = OF_NO_SIZE.includes(reason) ? 'verdict.unsupported' : `verdict.${kind}`;
+  const label = OF_NO_SIZE.includes(reason ?? '') ? 'verdict.unsupported' : `verdict.${kind}`;
   return element(
     'p',
     { class: `verdict ${kind}` },
@@ -79,7 +81,12 @@ export function verdictLine({ kind, reason, deviceBytes, speed }) {
   );
 }
 
-/** A model that is kept on this device. */
+/**
+ * A model that is kept on this device.
+ * @param {import('../../cresset.js').StoredModel} stored
+ * @param {string} name
+ * @param {{ current: boolean, remove: () => void, integrity?: string }} options
+ */
 export function storedRow({ model, bytes: size, stored }, name, { current, remove, integrity }) {
   return element(
     'li',
@@ -101,7 +108,7 @@ export function storedRow({ model, bytes: size, stored }, name, { current, remov
   );
 }
 
-/** A model on its way here; `update` shows how far it is. */
+/** A model on its way here; `update` shows how far it is. @param {Transfer} transfer */
 export function transferRow(transfer) {
   const bar = element('progress', { max: 1, label: ['transfer.label', { label: transfer.label }] });
   const line = element('p', { class: 'hint numbers' });
@@ -142,7 +149,7 @@ export function transferRow(transfer) {
   return {
     row,
     key: `${transfer.label} ${transfer.state} ${downloading}`,
-    update: (now) => {
+    update: (/** @type {Transfer} */ now) => {
       if (now.total) bar.value = now.loaded / now.total;
       else bar.removeAttribute('value');
       line.textContent = transferLine(now);
@@ -150,7 +157,7 @@ export function transferRow(transfer) {
   };
 }
 
-/** 120 of 639 MB · 8.1 MB/s · 1 min left */
+/** 120 of 639 MB · 8.1 MB/s · 1 min left @param {Transfer} transfer */
 function transferLine(transfer) {
   const { state, status, loaded, total, speed } = transfer;
   const amount = total ? t('transfer.amount', { loaded: bytes(loaded), total: bytes(total) }) : bytes(loaded);
@@ -163,7 +170,7 @@ function transferLine(transfer) {
     .join(' · ');
 }
 
-/** What the engine says about model, device and memory. @param {import('../../cresset.js').EngineInfo} info */
+/** What the engine says about model, device and memory. @param {import('../../cresset.js').EngineInfo} info @param {string} label */
 export function facts(info, label) {
   const { model, device, memory } = info;
   const { total, ...kinds } = memory;
@@ -191,6 +198,7 @@ export function facts(info, label) {
   );
 }
 
+/** @param {Record<string, number>} kinds @param {number} total */
 function memoryBar(kinds, total) {
   const parts = Object.entries(kinds).filter(([, size]) => size > 0);
   return element(
@@ -201,7 +209,7 @@ function memoryBar(kinds, total) {
       { class: 'shares', 'aria-hidden': 'true' },
       ...parts.map(([kind, size]) => {
         const share = element('span', { class: `share ${kind}` });
-        share.style.setProperty('--share', size / total);
+        share.style.setProperty('--share', String(size / total));
         return share;
       }),
     ),

@@ -9,6 +9,12 @@ import { catalogue, integrityOf } from './catalogue.js';
 import { estimates } from './estimates.js';
 import { judgeRow, thisDevice } from './verdict.js';
 
+/**
+ * @typedef {import('../types.d.ts').CatalogueRow} Row
+ * @typedef {import('./estimates.js').Estimates} Estimates
+ * @typedef {{ kind: string, row: Row, verdict: import('./verdict.js').Verdict }} Suggestion
+ */
+
 const KINDS = [
   { name: 'quick', most: 4.5e8, speed: 0 },
   { name: 'good', most: 1.4e9, speed: 8 },
@@ -19,13 +25,13 @@ const KINDS = [
 export async function suggestions() {
   const host = element('div', { class: 'suggestions' });
   const rows = await catalogue();
-  const show = (known) => host.replaceChildren(...choose(rows, known, languageOf(currentLanguage())).map(card));
+  const show = (/** @type {Estimates | null} */ known) => host.replaceChildren(...choose(rows, known, languageOf(currentLanguage())).map(card));
   show(null);
   estimates().then(show);
   return host;
 }
 
-/** The largest chat model of each kind that fits and is fast enough. @returns {{ kind: string, row: object, verdict: object }[]} */
+/** The largest chat model of each kind that fits and is fast enough. @param {Row[]} rows @param {Estimates | null} known @param {string} language @returns {Suggestion[]} */
 export function choose(rows, known, language) {
   const here = globalThis.navigator ? thisDevice() : {};
   const able = rows
@@ -33,6 +39,7 @@ export function choose(rows, known, language) {
     .map((row) => ({ row, verdict: judgeRow(row, known?.get(row.model), here) }))
     .filter(({ verdict }) => verdict.kind === 'fits')
     .sort((a, b) => b.row.parameters - a.row.parameters);
+  /** @type {Suggestion[]} */
   const chosen = [];
   for (const { name, most, speed } of KINDS) {
     const found = able.find(
@@ -43,6 +50,7 @@ export function choose(rows, known, language) {
   return chosen;
 }
 
+/** @param {Suggestion} suggestion */
 function card({ kind, row, verdict }) {
   return element(
     'button',

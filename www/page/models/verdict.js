@@ -14,10 +14,7 @@ const SHARE = 0.6; // of the memory a browser admits to
  * @property {number | null} speed       tokens a second
  */
 
-/**
- * What the browser says of this device. `memory`: gigabytes
- * @typedef {{ memory?: number, phone?: boolean }} Here
- */
+/** @typedef {import('../types.d.ts').Here} Here */
 
 /**
  * @param {import('../../cresset.js').Estimate & { downloadBytes: number }} fit   of a file, or of a row of hub.json
@@ -27,11 +24,16 @@ const SHARE = 0.6; // of the memory a browser admits to
 export function judge(fit, here = {}) {
   const { deviceBytes = fit.downloadBytes, estimatedTokensPerSecond: speed } = fit;
   /** @type {[Verdict['kind'], string | null]} */
-  const [kind, reason] = fit.fits ? comfort(deviceBytes, speed, here) : ['no', whyNot(fit.errors[0])];
+  const [kind, reason] = fit.fits ? comfort(deviceBytes, speed, here) : ['no', fit.errors ? whyNot(fit.errors[0]) : null];
   return { kind, reason, deviceBytes, speed };
 }
 
-/** The same of a row before the device was measured: as if nothing stood in its way, on a graphics card. */
+/**
+ * Of a row; without an estimate, before the device is measured, as if nothing stood in its way on a graphics card.
+ * @param {import('../types.d.ts').CatalogueRow} row
+ * @param {import('../../cresset.js').Estimate | undefined} estimate
+ * @param {Here} [here]
+ */
 export function judgeRow(row, estimate, here) {
   return judge({ ...row, ...(estimate ?? { fits: true, estimatedTokensPerSecond: null }) }, here);
 }

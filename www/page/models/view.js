@@ -20,26 +20,29 @@ import { judgeRow, thisDevice } from './verdict.js';
 export async function createModels(section) {
   const rows = await catalogue();
   build(section, rows);
-  let known = null; // estimates by model
+  /** @type {import('./estimates.js').Estimates | null} */
+  let known = null;
   let knownFor = situation();
   let insists = false; // on a measure that data saving held back
   let failed = false; // the last measure
+  /** @type {import('../../cresset.js').StoredModel[]} */
   let stored = [];
+  /** @type {ReturnType<typeof transferRow>[]} */
   let transferRows = [];
 
   const filter = () => ({ task: byId('filter-task').value, size: byId('filter-size').value, maker: byId('filter-maker').value });
-  const isCurrent = (model) => session.engine && (session.model === model || (session.model === 'default' && Cresset.models[0]?.id === model));
+  const isCurrent = (/** @type {string} */ model) =>
+    session.engine !== null && (session.model === model || (session.model === 'default' && Cresset.models[0]?.id === model));
 
   function showCatalogue() {
     const here = thisDevice();
-    const busy = session.loading !== null;
     const shown = matching(rows, filter());
     byId('catalogue').replaceChildren(
       ...shown.map((row) =>
         catalogueRow(row, judgeRow(row, known?.get(row.model), here), {
           stored: stored.some(({ model }) => model === row.model),
           current: isCurrent(row.model),
-          busy: busy && session.loading.model === row.model,
+          busy: session.loading?.model === row.model,
         }),
       ),
     );
@@ -58,7 +61,9 @@ export async function createModels(section) {
 
   async function showStored() {
     const [list, usage, kept] = await Promise.all([Cresset.cache.list({ partial: true }), Cresset.cache.usage(), navigator.storage?.persisted?.() ?? false]);
-    adopt(list.filter(({ complete }) => complete === false).map(({ model, bytes, total }) => ({ model, label: nameOf(model, rows), loaded: bytes, total })));
+    adopt(
+      list.filter(({ complete }) => complete === false).map(({ model, bytes, total = null }) => ({ model, label: nameOf(model, rows), loaded: bytes, total })),
+    );
     stored = list.filter(({ complete }) => complete !== false);
     settle(stored);
     byId('stored').replaceChildren(
@@ -77,6 +82,7 @@ export async function createModels(section) {
     showUsage(usage, kept);
   }
 
+  /** @param {import('../../cresset.js').StorageUsage} usage @param {boolean} kept */
   function showUsage({ models, origin, quota }, kept) {
     const free = quota === null ? null : Math.max(quota - (origin ?? models), 0);
     byId('usage').textContent =
@@ -160,6 +166,7 @@ export async function createModels(section) {
   };
 }
 
+/** @param {HTMLElement} section @param {import('../types.d.ts').CatalogueRow[]} rows */
 function build(section, rows) {
   const makers = [...new Set(rows.map(({ maker }) => maker))].sort();
   const tasks = [...new Set(rows.flatMap(({ tasks }) => tasks))];
@@ -263,14 +270,15 @@ function build(section, rows) {
     if (address) lookAt(address, byId('fit'));
     else byId('address').focus();
   });
-  for (const id of ['file', 'folder']) {
-    byId(id).addEventListener('change', ({ target }) => {
-      loadFiles([...target.files]);
-      target.value = '';
+  for (const input of [byId('file'), byId('folder')]) {
+    input.addEventListener('change', () => {
+      loadFiles([...(input.files ?? [])]);
+      input.value = '';
     });
   }
 }
 
+/** @param {string} id @param {string} label @param {{ value: string, text?: string, textContent?: string }[]} options */
 function select(id, label, options) {
   return element(
     'label',
@@ -280,6 +288,7 @@ function select(id, label, options) {
   );
 }
 
+/** @param {string} id @param {string} name @param {string} label @param {object} properties */
 function fileButton(id, name, label, properties) {
   return element(
     'label',

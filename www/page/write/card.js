@@ -15,8 +15,8 @@ export class TokenCard {
   #card = byId('token-card');
   #area = byId('text');
   #index = -1;
-  #timer = null;
-  #saying = null;
+  #timer = 0;
+  #saying = 0;
 
   /** @param {import('./sheet.js').Sheet} sheet @param {(index: number, token: [string, number]) => void} choose */
   constructor(sheet, choose) {
@@ -32,10 +32,10 @@ export class TokenCard {
       if (document.activeElement === this.#area) this.#soon(() => this.#atCaret(), REST_MS);
     });
     this.#area.addEventListener('blur', ({ relatedTarget }) => {
-      if (!this.#card.contains(relatedTarget)) this.hide();
+      if (!this.#card.contains(/** @type {Node | null} */ (relatedTarget))) this.hide();
     });
     this.#card.addEventListener('focusout', ({ relatedTarget }) => {
-      if (relatedTarget !== this.#area && !this.#card.contains(relatedTarget)) this.hide();
+      if (relatedTarget !== this.#area && !this.#card.contains(/** @type {Node | null} */ (relatedTarget))) this.hide();
     });
     for (const node of [this.#area, this.#card]) {
       node.addEventListener('keydown', (event) => {
@@ -55,6 +55,7 @@ export class TokenCard {
     this.#sheet.mark(-1);
   }
 
+  /** @param {() => void} deed @param {number} ms */
   #soon(deed, ms) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(deed, ms);
@@ -68,11 +69,12 @@ export class TokenCard {
     if (index >= 0) this.#saying = setTimeout(() => this.#say(), SAY_MS);
   }
 
+  /** @param {number} index */
   #show(index) {
     if (index === this.#index) return;
     if (index < 0) return this.hide();
     this.#index = index;
-    const { text, logprob, top } = this.#sheet.inked.pieces[index];
+    const { text, logprob = 0, top = [] } = this.#sheet.inked.pieces[index];
     const others = top.filter(([other]) => other !== text);
     this.#card.replaceChildren(
       element(
@@ -89,6 +91,7 @@ export class TokenCard {
     this.#sheet.mark(index);
   }
 
+  /** @param {[string, number]} token */
   #option([text, logprob]) {
     const whole = text && !text.includes('\ufffd') && !/^<[|/]?\w+[|/]?>$/.test(text);
     const index = this.#index;
@@ -112,10 +115,11 @@ export class TokenCard {
       ' ',
       element('span', { class: 'numbers', textContent: percent(Math.exp(logprob)) }),
     );
-    button.style.setProperty('--share', Math.exp(logprob));
+    button.style.setProperty('--share', String(Math.exp(logprob)));
     return button;
   }
 
+  /** @param {DOMRect} rect */
   #place(rect) {
     const { offsetWidth: width, offsetHeight: height } = this.#card;
     const below = rect.bottom + 8 + height < innerHeight - 8;
@@ -125,11 +129,11 @@ export class TokenCard {
 
   #say() {
     const piece = this.#sheet.inked.pieces[this.#index];
-    if (piece) byId('announcer').textContent = t('write.say', { token: visible(piece.text), share: percent(Math.exp(piece.logprob)) });
+    if (piece) byId('announcer').textContent = t('write.say', { token: visible(piece.text), share: percent(Math.exp(piece.logprob ?? 0)) });
   }
 }
 
-/** A token with its white space to be seen. */
+/** A token with its white space to be seen. @param {string} text */
 export function visible(text) {
   return (
     text

@@ -6,9 +6,11 @@ import { samplingForm } from '../sampling.js';
 
 /** @param {HTMLElement} section */
 export function buildFrame(section) {
-  const quiet = (id, label, name) => element('button', { type: 'button', class: 'quiet', id }, icon(name), element('span', { text: label }));
-  const figure = (id, label) => element('div', {}, element('dt', { text: label }), element('dd', { id, class: 'numbers', textContent: '–' }));
-  const toggle = (id, label, hint) =>
+  const quiet = (/** @type {string} */ id, /** @type {string} */ label, /** @type {string} */ name) =>
+    element('button', { type: 'button', class: 'quiet', id }, icon(name), element('span', { text: label }));
+  const figure = (/** @type {string} */ id, /** @type {string} */ label) =>
+    element('div', {}, element('dt', { text: label }), element('dd', { id, class: 'numbers', textContent: '–' }));
+  const toggle = (/** @type {string} */ id, /** @type {string} */ label, /** @type {string} */ hint) =>
     element(
       'label',
       { class: 'toggle' },

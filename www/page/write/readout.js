@@ -8,13 +8,16 @@ export class Readout {
   tokens = 0;
   #start = performance.now();
   #first = 0;
+  /** @type {number | null} */
   #frame = null;
 
+  /** @param {number} seed */
   constructor(seed) {
     for (const id of ['speed', 'first-token', 'count']) show(id, '–');
     show('seed-used', String(seed));
   }
 
+  /** @param {number} tokens */
   add(tokens) {
     if (this.tokens === 0) this.#first = performance.now();
     this.tokens += tokens;
@@ -28,15 +31,17 @@ export class Readout {
     });
   }
 
-  /** @param {any | null} usage   the engine's account; absent after a stop */
+  /** @param {import('../../cresset.js').Usage | null} usage   the engine's account; absent after a stop */
   end(usage) {
-    cancelAnimationFrame(this.#frame);
+    cancelAnimationFrame(this.#frame ?? 0);
     show('count', String(usage?.completion_tokens ?? this.tokens));
-    if (usage?.extra?.decode_tokens_per_s > 0) show('speed', rate(usage.extra.decode_tokens_per_s));
-    if (usage?.extra?.time_to_first_token_s > 0) show('first-token', duration(usage.extra.time_to_first_token_s));
+    const { decode_tokens_per_s: speed = 0, time_to_first_token_s: first = 0 } = usage?.extra ?? {};
+    if (speed > 0) show('speed', rate(speed));
+    if (first > 0) show('first-token', duration(first));
   }
 }
 
+/** @param {string} id @param {string} text */
 function show(id, text) {
   byId(id).textContent = text;
 }

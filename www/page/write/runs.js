@@ -30,7 +30,7 @@ export class Inked {
     else this.pieces.push({ ...piece });
   }
 
-  /** The visitor changed the whole text: what is new between the unchanged beginning and end is theirs. */
+  /** The visitor changed the whole text: what is new between the unchanged beginning and end is theirs. @param {string} text */
   edit(text) {
     const old = this.text;
     let head = 0;
@@ -44,12 +44,12 @@ export class Inked {
     for (const piece of after) this.append(piece);
   }
 
-  /** Keeps the first `length` UTF-16 units. */
+  /** Keeps the first `length` UTF-16 units. @param {number} length */
   truncate(length) {
     this.pieces = this.#slice(0, length);
   }
 
-  /** The piece that holds the unit at `offset`, with where it begins; null past the end. @returns {{ index: number, start: number } | null} */
+  /** The piece that holds the unit at `offset`, with where it begins; null past the end. @param {number} offset @returns {{ index: number, start: number } | null} */
   at(offset) {
     let start = 0;
     for (const [index, { text }] of this.pieces.entries()) {
@@ -59,12 +59,14 @@ export class Inked {
     return null;
   }
 
-  /** Where a piece begins. */
+  /** Where a piece begins. @param {number} index */
   startOf(index) {
     return this.pieces.slice(0, index).reduce((sum, { text }) => sum + text.length, 0);
   }
 
+  /** @param {number} start @param {number} end */
   #slice(start, end) {
+    /** @type {Piece[]} */
     const out = [];
     let at = 0;
     for (const piece of this.pieces) {
@@ -77,26 +79,26 @@ export class Inked {
   }
 }
 
-/** A piece as it may come from storage. @param {any} piece @returns {any} */
+/** A piece as it may come from storage. @param {any} piece @returns {Piece} */
 function tidy({ by, text, logprob, top }) {
+  /** @type {Piece} */
   const piece = { by: by === 'model' ? 'model' : 'visitor', text: String(text ?? '') };
   if (piece.by === 'model' && Number.isFinite(logprob)) Object.assign(piece, { logprob, top: Array.isArray(top) ? top : [] });
   return piece;
 }
 
+/** @typedef {{ token_logprobs: number[], top_logprobs?: Record<string, number>[] }} Logprobs   of a completion's chunk */
+
 /**
  * Chunks of a completion → pieces. A character may take several tokens: they are one piece, without alternatives.
  */
 export class Tokens {
+  /** @type {{ logprob: number, top: [string, number][] }[]} */
   #held = [];
 
-  /** @param {{ text: string, logprobs?: any | null }} choice @returns {Piece | null} */
+  /** @param {{ text: string, logprobs?: Logprobs | null }} choice @returns {Piece | null} */
   add({ text, logprobs }) {
-    const steps = (logprobs?.tokens ?? []).map((token, i) => ({
-      token,
-      logprob: logprobs.token_logprobs[i],
-      top: Object.entries(logprobs.top_logprobs?.[i] ?? {}),
-    }));
+    const steps = (logprobs?.token_logprobs ?? []).map((logprob, i) => ({ logprob, top: Object.entries(logprobs?.top_logprobs?.[i] ?? {}) }));
     this.#held.push(...steps);
     if (!text) return null;
     const held = this.#held;

@@ -3,6 +3,8 @@
 
 import { byId, element } from '../dom.js';
 
+/** @typedef {import('./runs.js').Piece} Piece */
+
 const NEAR_PX = 60; // so near the end a reader follows it
 
 export class Sheet {
@@ -10,8 +12,10 @@ export class Sheet {
   #scroller = byId('sheet');
   #area = byId('text');
   #ink = byId('ink');
+  /** @type {number | null} */
   #frame = null;
-  #fresh = []; // pieces that are not drawn yet
+  /** Pieces that are not drawn yet. @type {Piece[]} */
+  #fresh = [];
   #writing = false;
   #begin = 0; // where the model's turn begins
   #following = true;
@@ -58,7 +62,7 @@ export class Sheet {
     this.draw();
   }
 
-  /** Whether the model writes now. */
+  /** Whether the model writes now. @param {boolean} writing */
   set writing(writing) {
     this.#writing = writing;
     this.#area.readOnly = writing;
@@ -76,7 +80,7 @@ export class Sheet {
     }
   }
 
-  /** The model wrote this: drawn with the next frame. */
+  /** The model wrote this: drawn with the next frame. @param {Piece} piece */
   add(piece) {
     this.#inked.append(piece);
     this.#fresh.push(piece);
@@ -85,7 +89,7 @@ export class Sheet {
 
   /** Everything anew. */
   draw() {
-    cancelAnimationFrame(this.#frame);
+    cancelAnimationFrame(this.#frame ?? 0);
     this.#frame = null;
     this.#fresh = [];
     const { text, pieces } = this.#inked;
@@ -93,7 +97,7 @@ export class Sheet {
     this.#ink.replaceChildren(...pieces.map(span), this.#end());
   }
 
-  /** The index of the token at this point of the screen, or -1. */
+  /** The index of the token at this point of the screen, or -1. @param {number} x @param {number} y */
   tokenAt(x, y) {
     // The textarea lies over the ink: look through it.
     this.#area.style.pointerEvents = 'none';
@@ -112,32 +116,34 @@ export class Sheet {
     return this.#inked.pieces[index]?.logprob === undefined ? -1 : index;
   }
 
-  /** Where a token is on the screen. */
+  /** Where a token is on the screen: its last line. @param {number} index */
   rectOf(index) {
-    return [...this.#ink.children[index].getClientRects()].at(-1);
+    const node = this.#ink.children[index];
+    return [...node.getClientRects()].at(-1) ?? node.getBoundingClientRect();
   }
 
-  /** Marks one token, or none (-1). */
+  /** Marks one token, or none (-1). @param {number} index */
   mark(index) {
     this.#ink.querySelector('.marked')?.classList.remove('marked');
     this.#ink.children[index]?.classList.add('marked');
   }
 
+  /** @param {Element} node */
   #indexOf(node) {
     const index = [...this.#ink.children].indexOf(node);
     return this.#inked.pieces[index]?.logprob === undefined ? -1 : index;
   }
 
   #drawFresh() {
-    cancelAnimationFrame(this.#frame);
+    cancelAnimationFrame(this.#frame ?? 0);
     this.#frame = null;
     const pieces = this.#fresh;
     this.#fresh = [];
     const end = this.#area.value.length;
     this.#area.setRangeText(pieces.map(({ text }) => text).join(''), end, end);
-    this.#ink.lastChild.remove();
+    this.#ink.lastChild?.remove();
     for (const piece of pieces) {
-      const last = this.#ink.lastChild;
+      const last = this.#ink.lastElementChild;
       if (piece.logprob === undefined && last?.className === `by-${piece.by}`) last.append(piece.text);
       else this.#ink.append(span(piece));
     }
@@ -163,6 +169,7 @@ export class Sheet {
   }
 }
 
+/** @param {Piece} piece */
 function span({ by, text, logprob }) {
   const node = element('span', { class: `by-${by}${logprob === undefined ? '' : ' token'}`, textContent: text });
   if (logprob !== undefined) node.style.setProperty('--p', Math.exp(logprob).toFixed(3));

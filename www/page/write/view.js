@@ -2,7 +2,7 @@
 
 import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
-import { load } from '../downloads.js';
+import { reload } from '../downloads.js';
 import { setUpDrawer } from '../drawer.js';
 import { fitPrompt } from '../../chat/fit-prompt.js';
 import { icon } from '../icons.js';
@@ -32,8 +32,9 @@ export function createWrite(section) {
   setUpDrawer(byId('write-panel'), byId('write-panel-button'), { wide: '(min-width: 70rem)', name: 'write-panel', open: true });
   const sheet = new Sheet(new Inked(memory.get('text') ?? []), { edited });
   const card = new TokenCard(sheet, goOnFrom);
-  const past = []; // texts before the model's turns
-  let saving = null;
+  /** Texts before the model's turns. @type {import('./runs.js').Piece[][]} */
+  const past = [];
+  let saving = 0;
 
   function edited() {
     card.hide();
@@ -54,7 +55,7 @@ export function createWrite(section) {
     if (!memory.set('text', pieces)) memory.set('text', [{ by: 'visitor', text }]);
   }
 
-  /** The model continues the text as it stands. */
+  /** The model continues the text as it stands. @param {{ newSeed?: boolean }} [how] */
   async function write(how = {}) {
     if (session.busy) return session.stop();
     const { text } = sheet.inked;
@@ -68,6 +69,7 @@ export function createWrite(section) {
     return run(text, how);
   }
 
+  /** @param {string} text @param {{ newSeed?: boolean }} how */
   async function run(text, how) {
     card.hide();
     clearProblems();
@@ -76,6 +78,7 @@ export function createWrite(section) {
     const tokens = new Tokens();
     const readout = new Readout(options.seed);
     let cut = false;
+    let contextLength = 0;
     sheet.writing = true;
     showButtons();
     try {
@@ -84,6 +87,7 @@ export function createWrite(section) {
         async (engine) => {
           const fitted = await fitPrompt(engine, text, options.max_tokens);
           cut = fitted.cut;
+          contextLength = engine.info.model.contextLength;
           return { ...options, prompt: fitted.prompt, ...(inspect ? { logprobs: ALTERNATIVES } : {}) };
         },
         (choice) => {
@@ -94,14 +98,12 @@ export function createWrite(section) {
       );
       readout.end(usage);
       const end = endLine(finish, readout.tokens, options.max_tokens);
-      byId('write-end').textContent = cut ? `${end} ${t('write.cut', { count: session.engine.info.model.contextLength })}` : end;
-    } catch (error) {
+      byId('write-end').textContent = cut ? `${end} ${t('write.cut', { count: contextLength })}` : end;
+    } catch (/** @type {any} */ error) {
       readout.end(null);
       const lost = error.details?.reload || error.code === 'DEVICE_LOST';
       showProblem(error, {
-        actions: lost
-          ? [{ label: 'problem.reload', primary: true, run: () => load(session.model, session.label) }]
-          : [{ label: 'problem.again', primary: true, run: () => write() }],
+        actions: lost ? [{ label: 'problem.reload', primary: true, run: reload }] : [{ label: 'problem.again', primary: true, run: () => write() }],
       });
     }
     sheet.writing = false;
@@ -111,7 +113,7 @@ export function createWrite(section) {
     announce(written ? t('write.said', { text: written }) : t('write.saidNothing'));
   }
 
-  /** Another token in place of this one, and on from there. */
+  /** Another token in place of this one, and on from there. @param {number} index @param {[string, number]} token */
   function goOnFrom(index, [text, logprob]) {
     if (session.busy) return;
     remember();
@@ -159,6 +161,7 @@ export function createWrite(section) {
     }
     announce(t('common.copied'));
     const label = byId('write-copy').querySelector('span');
+    if (!label) return undefined;
     label.textContent = t('common.copied');
     setTimeout(() => {
       label.textContent = t('common.copy');
@@ -212,10 +215,10 @@ export function createWrite(section) {
   byId('write-again').addEventListener('click', tryAnother);
   byId('write-clear').addEventListener('click', clear);
   byId('write-copy').addEventListener('click', copyAll);
-  for (const id of ['inspect', 'tint']) {
-    byId(id).checked = memory.get(id) ?? id === 'inspect';
-    byId(id).addEventListener('change', ({ target }) => {
-      memory.set(id, target.checked);
+  for (const box of [byId('inspect'), byId('tint')]) {
+    box.checked = memory.get(box.id) ?? box.id === 'inspect';
+    box.addEventListener('change', () => {
+      memory.set(box.id, box.checked);
       byId('ink').classList.toggle('tinted', byId('tint').checked);
     });
   }
@@ -248,7 +251,7 @@ export function createWrite(section) {
   };
 }
 
-/** What is on the first button while the model writes, or while it does not. */
+/** What is on the first button while the model writes, or while it does not. @param {boolean} busy */
 function face(busy) {
   return element(
     'span',
@@ -259,6 +262,7 @@ function face(busy) {
   );
 }
 
+/** @param {string | null} finish @param {number} tokens @param {number} wanted */
 function endLine(finish, tokens, wanted) {
   if (finish === 'abort') return t('write.end.stopped');
   if (finish === 'length') return t(tokens < wanted ? 'write.end.full' : 'write.end.length');

@@ -1,12 +1,33 @@
-// The compiled engine, which wasm-bindgen puts beside www/ with types of its own.
+// The compiled engine, which wasm-bindgen puts beside www/ with types of its own: what the worker uses of them, with files and
+// listeners where those say Array and Function. Texts are JSON but for prompts.
+import type { BareProgress, Readable } from '../../../../www/files/types.d.ts';
+
 export class Engine {
-  [method: string]: any;
-  static [method: string]: any;
+  static load(files: Readable[], options: string, onProgress: (progress: BareProgress) => void): Promise<Engine>;
+  adapters(): string;
+  applyChatTemplate(messages: string, options: string): string;
+  bench(options: string): Promise<string>;
+  chat(request: string, onChunk: (chunk: string) => void): Promise<string>;
+  completion(request: string, onChunk: (chunk: string) => void): Promise<string>;
+  detokenize(ids: Uint32Array): string;
+  embeddings(request: string): Promise<string>;
+  free(): void;
+  info(): string;
+  interrupt(): void;
+  loadAdapter(name: string, files: Readable[], options: string): Promise<void>;
+  stats(): string;
+  tokenize(text: string): Uint32Array;
+  unloadAdapter(name: string): void;
+  verdict(): string;
 }
-export function initSync(options: object): any;
-export default function init(options?: object): Promise<any>;
-export const probe: any;
-export const help: any;
-export const join: any;
-export const leave: any;
-export const threads: any;
+
+export function estimate(request: string, options: string): Promise<string>;
+export function probe(files: Readable[], options: string): Promise<string>;
+
+interface Start {
+  memory: WebAssembly.Memory;
+  thread_stack_size?: number;
+}
+
+export default function init(start?: Start & { module_or_path: WebAssembly.Module }): Promise<unknown>;
+export function initSync(start: Start & { module: WebAssembly.Module }): unknown;
