@@ -102,7 +102,12 @@ export function speedTestFile(shape, format) {
   return new File([bytes, ...pieces], `speedTestFile-${format}.gguf`);
 }
 
-/** What comes before the weights of such a file, and how many bytes they take. @param {Shape} shape @param {string} name @returns {{ bytes: Blob, dataBytes: number }} */
+/**
+ * What comes before the weights of such a file, and how many bytes they take.
+ * @param {Shape} shape
+ * @param {string} name
+ * @returns {{ bytes: Blob, dataBytes: number }}
+ */
 export function header(shape, name) {
   const format = FORMATS[name];
   const { layers, width, heads, kvHeads, headWidth, hidden, vocabulary } = shape;

@@ -32,7 +32,13 @@ export async function suggestions() {
   return host;
 }
 
-/** The largest chat model of each kind that fits and is fast enough. @param {Row[]} rows @param {Measure | null} measure @param {string} language @returns {Suggestion[]} */
+/**
+ * The largest chat model of each kind that fits and is fast enough.
+ * @param {Row[]} rows
+ * @param {Measure | null} measure
+ * @param {string} language
+ * @returns {Suggestion[]}
+ */
 export function choose(rows, measure, language) {
   const here = globalThis.navigator ? thisDevice(session.contextLength) : {};
   const able = rows

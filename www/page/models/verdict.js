@@ -49,7 +49,13 @@ export function judgeFile(fit, here = {}) {
   return { kind, reason, deviceBytes, speed };
 }
 
-/** How well what runs here will run: what kind of verdict, and why. @param {number} deviceBytes @param {number | null} speed @param {Here} here @returns {[Verdict['kind'], string | null]} */
+/**
+ * How well what runs here will run: what kind of verdict, and why.
+ * @param {number} deviceBytes
+ * @param {number | null} speed
+ * @param {Here} here
+ * @returns {[Verdict['kind'], string | null]}
+ */
 function comfort(deviceBytes, speed, { memory, phone }) {
   if (memory && deviceBytes > memory * 1e9 * SHARE) return ['tight', 'verdict.why.memory'];
   if (phone && deviceBytes > PHONE_MOST) return ['tight', 'verdict.why.phone'];
