@@ -25,7 +25,11 @@ export { CressetError };
  * @typedef {import('./lib/types.d.ts').Calls} Calls
  */
 
-/** Loads a model, and the LoRA adapter that its requests use; see API.md for what `model` may be. @param {Model} model @param {import('./cresset.js').LoadOptions} [options] */
+/**
+ * Loads a model, and the LoRA adapter that its requests use; see API.md for what `model` may be.
+ * @param {Model} model
+ * @param {import('./cresset.js').LoadOptions} [options]
+ */
 async function load(model, options = {}) {
   const { onProgress, signal, ...rest } = own(options);
   const { adapter } = own(rest);
@@ -54,7 +58,11 @@ async function probe(model, options = {}) {
   }
 }
 
-/** What models of a catalogue take here and how fast they run, without a byte of them. @param {readonly import('./cresset.js').KnownModel[]} models @param {any} [options] */
+/**
+ * Estimates memory and speed of a catalogue's models, without a byte of them.
+ * @param {readonly import('./cresset.js').KnownModel[]} models
+ * @param {any} [options]
+ */
 async function estimate(models, options = {}) {
   const { signal, measured = null, ...settings } = own(options);
   if (!Array.isArray(models)) throw new CressetError('INVALID_REQUEST', 'models: expected an array', { field: 'models' });
@@ -68,7 +76,11 @@ async function estimate(models, options = {}) {
   }
 }
 
-/** How much loading a model would download. Asks its host for sizes; nothing of the model travels. @param {Model} model @param {Pick<import('./cresset.js').ProbeOptions, 'signal' | 'cache'>} [options] */
+/**
+ * How much loading a model would download. Asks its host for sizes; nothing of the model travels.
+ * @param {Model} model
+ * @param {Pick<import('./cresset.js').ProbeOptions, 'signal' | 'cache'>} [options]
+ */
 async function measure(model, options = {}) {
   const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
@@ -155,7 +167,11 @@ class Engine {
     return this.#channel.call('detokenize', { ids: Uint32Array.from(ids) }).answer;
   }
 
-  /** The prompt that the model's template makes of these messages. @param {import('./cresset.js').ChatMessage[]} messages @param {import('./cresset.js').TemplateOptions} [options] */
+  /**
+   * The prompt that the model's template makes of these messages.
+   * @param {import('./cresset.js').ChatMessage[]} messages
+   * @param {import('./cresset.js').TemplateOptions} [options]
+   */
   async applyChatTemplate(messages, options = {}) {
     const params = { messages: encodeRequest(messages, 'messages'), options: encodeRequest(options, 'options') };
     return this.#channel.call('applyChatTemplate', params).answer;

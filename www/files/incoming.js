@@ -38,7 +38,11 @@ export class ArrivingFile {
     return this.size === null ? this.whole : /** @type {OpenedFile} */ (this);
   }
 
-  /** It comes into `part`. Where it begins once more, what is known or was read of it may be of another file. @param {import('./part.js').Part} part @param {number | null} size */
+  /**
+   * It comes into `part`. Where it begins once more, what is known or was read of it may be of another file.
+   * @param {import('./part.js').Part} part
+   * @param {number | null} size
+   */
   begin(part, size) {
     if (this.#wasRead || (this.size !== null && this.size !== size)) {
       this.#failure ??= new CressetError('DOWNLOAD', `${this.name} was sent once more from its beginning; load it again`, { restarted: true });

@@ -162,7 +162,12 @@ async function downloadKept(asked, access, tally, patience) {
   return openUnkept(asked, tally, patience);
 }
 
-/** With the hash that its host says it has, where none is demanded and it says one. @param {RemoteFile} file @param {AbortSignal} [signal] @returns {Promise<RemoteFile>} */
+/**
+ * With the hash that its host says it has, where none is demanded and it says one.
+ * @param {RemoteFile} file
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<RemoteFile>}
+ */
 async function vouched(file, signal) {
   if (file.sha256 || !isWeights(file)) return file;
   const said = file.said ?? (await hashAt(file.url, signal));
@@ -250,7 +255,12 @@ function fullWarning(error) {
   return `this device has no room to keep the model${amounts}. It runs all the same, but is downloaded again next time; delete models that are no longer needed`;
 }
 
-/** Where nothing is to be kept, or can be: by ranges straight into the engine, which holds none of it in memory. @param {RemoteFile} file @param {Tally} tally @param {PatienceOptions} patience */
+/**
+ * Where nothing is to be kept, or can be: by ranges straight into the engine, which holds none of it in memory.
+ * @param {RemoteFile} file
+ * @param {Tally} tally
+ * @param {PatienceOptions} patience
+ */
 async function openUnkept(file, tally, patience) {
   if (!file.sha256) {
     const remote = await openRemote(file.url, file.name, { ...patience, rangesOnly: true });

@@ -37,7 +37,11 @@ export async function writeJson(folder, name, value) {
   }
 }
 
-/** A file open for reading and writing, made if need be. A tab that has just been closed may hold it for a moment more. @param {Folder} folder @param {string} name */
+/**
+ * A file open for reading and writing, made if need be. A tab that has just been closed may hold it for a moment more.
+ * @param {Folder} folder
+ * @param {string} name
+ */
 export async function openAccess(folder, name) {
   const handle = await folder.getFileHandle(name, { create: true });
   for (let tries = 0; ; tries += 1) {
@@ -55,7 +59,11 @@ export function write(access, bytes, at) {
   if (access.write(bytes, { at }) !== bytes.length) throw new Error('the device stored only part of the data');
 }
 
-/** Room for a file of so many bytes, or a QuotaExceededError. Browsers need not throw when there is none. @param {FileSystemSyncAccessHandle} access @param {number} bytes */
+/**
+ * Room for a file of so many bytes, or a QuotaExceededError. Browsers need not throw when there is none.
+ * @param {FileSystemSyncAccessHandle} access
+ * @param {number} bytes
+ */
 export function reserve(access, bytes) {
   access.truncate(bytes);
   if (access.getSize() !== bytes) throw new DOMException('the browser gives this site no more room', 'QuotaExceededError');

@@ -430,7 +430,11 @@ export class Core {
   }
 }
 
-/** A model to choose, from whatever the site gave. @param {any} given @returns {{ given: unknown, name: string, model: any, megabytes?: number, integrity?: string }} */
+/**
+ * A model to choose, from whatever the site gave.
+ * @param {any} given
+ * @returns {{ given: unknown, name: string, model: any, megabytes?: number, integrity?: string }}
+ */
 function normalised(given) {
   if (typeof given === 'string') return { given, name: given.split('/').at(-1) ?? '', model: given };
   const { name, id, model = id, megabytes, integrity } = given;

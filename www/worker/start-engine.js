@@ -110,7 +110,11 @@ async function compile(url) {
 
 /** @typedef {{ module: WebAssembly.Module, memory: WebAssembly.Memory }} Shared */
 
-/** Resolves once the helper computes with this worker, or cannot. One that stops later stops this worker, by its error. @param {Shared} shared @returns {Promise<void>} */
+/**
+ * Resolves once the helper computes with this worker, or cannot. One that stops later stops this worker, by its error.
+ * @param {Shared} shared
+ * @returns {Promise<void>}
+ */
 function startHelper(shared) {
   return new Promise((resolve) => {
     const worker = startWorker(THREAD, 'cresset-thread');

@@ -202,7 +202,12 @@ function accessTo({ name }, { cache }, report, signal) {
   return { model: name, cache, headersOnly: false, report, signal };
 }
 
-/** The files of a model or adapter. Without the network: those that were stored under its name. @param {Source} source @param {AdapterSettings} options @param {Access} access */
+/**
+ * The files of a model or adapter. Without the network: those that were stored under its name.
+ * @param {Source} source
+ * @param {AdapterSettings} options
+ * @param {Access} access
+ */
 async function find(source, { integrity }, access) {
   const { signal } = access;
   const byName = (/** @type {string} */ url) => readText(url, new URL(url).pathname.split('/').pop() ?? '', access);

@@ -157,7 +157,13 @@ function inline(tokens, around) {
   });
 }
 
-/** A link that says where it leads, or, where it leads nowhere safe, its words. @param {string} href @param {(Node | string)[]} children @param {string} text @param {Around} around */
+/**
+ * A link that says where it leads, or, where it leads nowhere safe, its words.
+ * @param {string} href
+ * @param {(Node | string)[]} children
+ * @param {string} text
+ * @param {Around} around
+ */
 function link(href, children, text, { say, base }) {
   const url = safeUrl(href, base);
   if (!url) return element('span', {}, ...children);

@@ -21,7 +21,11 @@ const ATTRIBUTES = [
   { name: 'local-only', flag: true },
 ];
 
-/** The attributes that say something: what is the widget's own default is left out, but for the model. @param {Choices} choices @returns {[string, string][]} */
+/**
+ * The attributes that say something: what is the widget's own default is left out, but for the model.
+ * @param {Choices} choices
+ * @returns {[string, string][]}
+ */
 export function attributesOf(choices) {
   return ATTRIBUTES.filter(({ name, usual, flag }) => {
     const text = textOf(choices, name);

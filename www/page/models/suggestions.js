@@ -31,7 +31,13 @@ export async function suggestions() {
   return host;
 }
 
-/** The largest chat model of each kind that fits and is fast enough. @param {Row[]} rows @param {Estimates | null} known @param {string} language @returns {Suggestion[]} */
+/**
+ * The largest chat model of each kind that fits and is fast enough.
+ * @param {Row[]} rows
+ * @param {Estimates | null} known
+ * @param {string} language
+ * @returns {Suggestion[]}
+ */
 export function choose(rows, known, language) {
   const here = globalThis.navigator ? thisDevice() : {};
   const able = rows

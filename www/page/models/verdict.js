@@ -38,7 +38,13 @@ export function judgeRow(row, estimate, here) {
   return judge({ ...row, ...(estimate ?? { fits: true, estimatedTokensPerSecond: null }) }, here);
 }
 
-/** How well what runs here will run: what kind of verdict, and why. @param {number} deviceBytes @param {number | null} speed @param {Here} here @returns {[Verdict['kind'], string | null]} */
+/**
+ * How well what runs here will run: what kind of verdict, and why.
+ * @param {number} deviceBytes
+ * @param {number | null} speed
+ * @param {Here} here
+ * @returns {[Verdict['kind'], string | null]}
+ */
 function comfort(deviceBytes, speed, { memory, phone }) {
   if (memory && deviceBytes > memory * 1e9 * SHARE) return ['tight', 'verdict.why.memory'];
   if (phone && deviceBytes > PHONE_MOST) return ['tight', 'verdict.why.phone'];

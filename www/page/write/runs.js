@@ -49,7 +49,11 @@ export class Inked {
     this.pieces = this.#slice(0, length);
   }
 
-  /** The piece that holds the unit at `offset`, with where it begins; null past the end. @param {number} offset @returns {{ index: number, start: number } | null} */
+  /**
+   * The piece that holds the unit at `offset`, with where it begins; null past the end.
+   * @param {number} offset
+   * @returns {{ index: number, start: number } | null}
+   */
   at(offset) {
     let start = 0;
     for (const [index, { text }] of this.pieces.entries()) {
