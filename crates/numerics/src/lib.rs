@@ -12,6 +12,7 @@ mod lanes;
 mod math;
 mod products;
 pub mod quant;
+pub mod rows;
 pub mod threads;
 
 pub use activation::Activation;
