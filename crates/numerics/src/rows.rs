@@ -1,5 +1,5 @@
-//! What is done to rows of numbers between products: norms, rotation, what a projection adds, the largest logit. None is
-//! generic or inlined: it would be compiled with its caller, for size.
+//! Loops over rows of numbers between products: norms, rotary positions, what a projection adds, the largest logit. They
+//! are neither generic nor inlined: then they would be compiled with their callers, for size.
 
 /// Partial sums, so that loops become vector code.
 const LANES: usize = 8;
