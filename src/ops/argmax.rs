@@ -2,6 +2,7 @@
 //! sampler's two stages. Of equal logits the lowest id is best; NaN is below every number.
 
 use crate::device::{BufferId, Edits, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel, params};
+use cresset_numerics::rows::finite;
 
 pub static ARGMAX: Kernel =
     kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "keys", "edits", "logits"]);
@@ -40,15 +41,6 @@ pub fn argmax(pass: &mut Pass, logits: &Tensor, edits: BufferId, partial: &Tenso
     let params = logit_params(logits, partial);
     let bindings = [pass.control, logits.buffer, edits, partial.buffer];
     pass.record(&ARGMAX, Options::default(), params, &bindings, [params.chunks, logits.rows as u32, 1]);
-}
-
-/// Infinities become the largest finite numbers, NaN the lowest.
-pub(super) fn finite(z: f32) -> f32 {
-    match z {
-        z if z.is_finite() => z,
-        f32::INFINITY => 3.0e38,
-        _ => -3.0e38,
-    }
 }
 
 /// A row's logits with the slot's edits, all of them finite.

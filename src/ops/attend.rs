@@ -7,14 +7,14 @@
 //! <https://pytorch.org/blog/flash-decoding/>).
 
 use super::attend_merge::{TILE, attend_merge, keys_a_chunk};
-use super::attention::{Scores, WORTH_A_THREAD};
+use super::attention::{MOST_HEAD_DIM, Scores, WORTH_A_THREAD};
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece, kv_store_piece};
 use super::rope::Pairing;
-use super::{MOST_HEAD_DIM, dot};
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use crate::error::Result;
 use cresset_numerics::attention::{self, Head, Query, Softmax};
 use cresset_numerics::in_parallel;
+use cresset_numerics::rows::{dot, rms_scale, rotate, scaled};
 use std::ops::Range;
 
 pub static ATTEND: Kernel = kernel!(
@@ -143,19 +143,9 @@ pub fn attend(
 
 /// x / √(mean(x²) + ε) over `over`, of the head at `at`, times weights.
 fn normed(qkv: &[f32], over: Range<usize>, at: usize, epsilon: f32, weights: &[f32]) -> Vec<f32> {
-    let x = &qkv[over];
-    let mean = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
-    let scale = 1.0 / (mean + epsilon).sqrt();
-    weights.iter().zip(&qkv[at..]).map(|(w, x)| x * scale * w).collect()
-}
-
-/// Turns a head in place.
-fn turn(head: &mut [f32], angles: &[f32], half_split: bool) {
-    let half = angles.len() / 2;
-    for (i, angle) in angles.chunks_exact(2).enumerate() {
-        let (a, b) = if half_split { (i, i + half) } else { (2 * i, 2 * i + 1) };
-        (head[a], head[b]) = (head[a] * angle[0] - head[b] * angle[1], head[a] * angle[1] + head[b] * angle[0]);
-    }
+    let mut normed = vec![0f32; weights.len()];
+    scaled(&qkv[at..], rms_scale(&qkv[over], epsilon), weights, false, &mut normed);
+    normed
 }
 
 /// The heads of a row's query or key, ready for scores.
@@ -188,7 +178,7 @@ impl Heads<'_> {
         };
         if rope > 0 {
             let angles = &table[position as usize * rope_dims..][..rope_dims];
-            turn(&mut x[..rope_dims], angles, rope == 2);
+            rotate(&mut x[..rope_dims], angles, rope == 2);
         }
         x
     }

@@ -1,11 +1,11 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the slot's cached positions up to the row's own: causal,
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
-use super::dot;
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Query, Run, attention as attention_of};
 use cresset_numerics::in_parallel;
+use cresset_numerics::rows::dot;
 use std::ops::Range;
 
 pub static ATTENTION: Kernel =

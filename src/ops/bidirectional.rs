@@ -1,10 +1,10 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the row's own sequence, before and behind it: an encoder's
 //! attention (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>). No cache: keys and values are rows of the pass.
 
-use super::attention::{Sight, answer};
-use super::{MOST_HEAD_DIM, dot};
+use super::attention::{MOST_HEAD_DIM, Sight, answer};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Run};
+use cresset_numerics::rows::dot;
 use std::ops::Range;
 
 pub static BIDIRECTIONAL: Kernel =

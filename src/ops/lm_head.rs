@@ -1,11 +1,12 @@
 //! Logits [L, V] = cap(norm(x [L, K]) · Wᵀ + b) for few rows, and the best (key, id) of each workgroup's logits: the
 //! projection to the vocabulary with the norm before it and the first of the sampler's two stages, in one dispatch.
 
-use super::argmax::{finite, key_of};
+use super::argmax::key_of;
 use super::skinny::{self, DispatchShape, Products, Prologue, Tensor2, fold, or_control};
 use crate::device::{BufferId, Edits, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
 use crate::error::Result;
 use cresset_numerics::products;
+use cresset_numerics::rows::{self, finish, finite};
 
 pub static LM_HEAD: Kernel = kernel!(
     lm_head,
@@ -128,10 +129,9 @@ fn run(t: &Twin, products: Products) {
     let (biased, capped) = (t.constant("BIAS") == 1, t.constant("CAP") == 1);
     for (r, sums) in sums.chunks_exact(n).enumerate() {
         let out = &mut logits[r * p.logits_stride as usize + first..][..n];
-        for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
-            let bias = if biased { bias[first + i] } else { 0.0 };
-            let z = (sum + bias) * p.scale;
-            *out = if capped { p.cap * (z / p.cap).tanh() } else { z };
+        finish(sums, biased.then(|| &bias[first..]), p.scale, false, out);
+        if capped {
+            out.iter_mut().for_each(|z| *z = p.cap * (*z / p.cap).tanh());
         }
         let slot = Slot::slot(&control, Slot::gathered(&control, r));
         let sampling = Slot::sampling(&control, slot);
@@ -154,14 +154,7 @@ fn run(t: &Twin, products: Products) {
 
 /// The key of the largest logit, and where it is; the first of equals. NaN is below every number.
 fn largest(z: &[f32]) -> (u32, usize) {
-    // Sixteen at a time, so that the compiler can use vectors.
-    let (chunks, rest) = z.as_chunks::<16>();
-    let mut lanes = [f32::MIN; 16];
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, z)| *lane = if *z > *lane { *z } else { *lane });
-    }
-    let most = lanes.iter().chain(rest).fold(f32::MIN, |most, z| if *z > most { *z } else { most });
-    let at = z.iter().position(|z| finite(*z) == finite(most)).unwrap_or(0);
+    let at = rows::largest(z);
     (key_of(finite(z[at])), at)
 }
 

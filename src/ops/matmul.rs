@@ -6,6 +6,7 @@ use super::skinny::{self, Products, or_control};
 use crate::device::{Kernel, MatmulShape, Options, Pass, Tensor, TileFormat, Twin, Weight, kernel, params, piece};
 use crate::quant::DEVICE_BLOCK;
 use cresset_numerics::products;
+use cresset_numerics::rows::finish;
 
 pub static MATMUL: Kernel =
     kernel!(matmul, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "columns"]).fast(fast);
@@ -100,16 +101,9 @@ fn run(t: &Twin, products: Products) {
     let sums = products(t.format(), weight, &x); // [T, N]
     let (bias, mut y) = (t.read::<f32>(4), t.write::<f32>(5));
     let first = p.n_offset as usize;
+    let bias = (t.constant("BIAS") == 1).then(|| &bias[first..]);
+    let accumulate = t.constant("ACCUMULATE") == 1;
     for (r, sums) in (first_row..).zip(sums.chunks_exact(n)) {
-        finish(t, sums, &bias, first, p.scale, &mut y[r * p.y_stride as usize + first..][..n]);
-    }
-}
-
-/// out [N] = (sums + bias) × scale (+ out), where the options BIAS and ACCUMULATE say so.
-pub(super) fn finish(t: &Twin, sums: &[f32], bias: &[f32], first: usize, scale: f32, out: &mut [f32]) {
-    let (biased, accumulate) = (t.constant("BIAS") == 1, t.constant("ACCUMULATE") == 1);
-    for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
-        let bias = if biased { bias[first + i] } else { 0.0 };
-        *out = (sum + bias) * scale + if accumulate { *out } else { 0.0 };
+        finish(sums, bias, p.scale, accumulate, &mut y[r * p.y_stride as usize + first..][..n]);
     }
 }

@@ -1,13 +1,13 @@
 //! y [T, ΣN] = (norm(x [T, K]) · [W0; W1; W2]ᵀ + b) × scale (+ y) for few rows: up to three projections that share their
 //! input, and the RMSNorm before them, in one dispatch. The formats of the weights may differ.
 
-use super::matmul;
 use super::shared::Epilogue;
 use super::skinny::{
     self, DispatchShape, MOST_ROWS, Operand, Products, Prologue, Tensor2, can_share, fold, or_control,
 };
 use crate::device::{Kernel, Pass, Tensor, Twin, Weight, kernel, params};
 use cresset_numerics::products;
+use cresset_numerics::rows::finish;
 
 pub static MATVEC: Kernel = kernel!(
     matvec,
@@ -115,14 +115,15 @@ fn run(t: &Twin, products: Products) {
     let x = Tensor2 { numbers: &x, rows, columns, stride: 4 * p.x_stride4 as usize };
     let x = skinny::normed_rows(t, &x, 3, p.epsilon);
     let mut y = t.write::<f32>(8);
+    let (biased, accumulate) = (t.constant("BIAS") == 1, t.constant("ACCUMULATE") == 1);
     let mut first = p.n_offset as usize;
     for (i, &format) in t.formats().iter().enumerate() {
         let (n, weight) = (p.n[i] as usize, t.read::<u8>(5 + i));
         let at = (p.base[i] / p.stride[i].max(1)) as usize;
         let sums = products(format, skinny::rows_of(format, &weight, columns, at, n), &skinny::slices(&x)); // [T, N]
+        let bias = biased.then(|| &bias[first..]);
         for (r, sums) in sums.chunks_exact(n).enumerate() {
-            let out = &mut y[r * p.y_stride as usize + first..][..n];
-            matmul::finish(t, sums, &bias, first, p.scale, out);
+            finish(sums, bias, p.scale, accumulate, &mut y[r * p.y_stride as usize + first..][..n]);
         }
         first += n;
     }

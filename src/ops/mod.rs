@@ -57,7 +57,6 @@ pub use rms_norm::rms_norm;
 pub use rope::{Pairing, rope};
 pub use route::{MOST_EXPERTS, route};
 pub use sample::{candidates, sample};
-pub(crate) use shared::dot;
 pub use shared::{Epilogue, Normalisation};
 pub use skinny::{MOST_ROWS, Prologue, can_share};
 pub use soft_cap::soft_cap;

@@ -3,6 +3,7 @@
 
 use super::shared::Normalisation;
 use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
+use cresset_numerics::rows::{rms_scale, scaled};
 
 pub static RMS_NORM: Kernel = kernel!(rms_norm, [Uniform, Read, Read, Read, Write], shared: ["control"]);
 
@@ -45,10 +46,6 @@ fn twin(t: &Twin) {
     let rows = if p.rows_kind == 1 { Slot::logit_rows(&control) } else { Slot::rows(&control) };
     for (group, at) in Normalisation::spans(rows, p.stride, p.columns, p.groups) {
         let (x, weight) = (&x[at.clone()], &weight[group * p.weight_stride as usize..]);
-        let mean = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
-        let scale = 1.0 / (mean + p.epsilon).sqrt();
-        for ((y, x), w) in y[at].iter_mut().zip(x).zip(weight.iter()) {
-            *y = x * scale * w + if accumulate { *y } else { 0.0 };
-        }
+        scaled(x, rms_scale(x, p.epsilon), weight, accumulate, &mut y[at]);
     }
 }

@@ -4,6 +4,7 @@
 //! GPUs' sines are wrong for the large angles of late positions.
 
 use crate::device::{BufferId, Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
+use cresset_numerics::rows::rotate;
 
 pub static ROPE: Kernel = kernel!(rope, [Uniform, Read, Read, Read, Write], shared: ["control", "rows"]);
 
@@ -56,11 +57,7 @@ fn twin(t: &Twin) {
         for head in 0..p.heads as usize {
             let at = r * p.stride as usize + head * p.head_dim as usize;
             let head = &mut x[at..at + p.head_dim as usize];
-            for i in 0..half {
-                let (a, b) = if half_split { (i, i + half) } else { (2 * i, 2 * i + 1) };
-                let (cos, sin) = (angles[2 * i], angles[2 * i + 1]);
-                (head[a], head[b]) = (head[a] * cos - head[b] * sin, head[a] * sin + head[b] * cos);
-            }
+            rotate(head, angles, half_split);
         }
     }
 }

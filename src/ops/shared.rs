@@ -1,4 +1,4 @@
-//! What kernels have in common: the options of projections and norms, a grid, a product.
+//! What kernels have in common: the options of projections and norms, a grid.
 
 use crate::device::{BufferId, Tensor};
 use std::ops::Range;
@@ -67,17 +67,4 @@ impl Normalisation {
 /// Workgroups for one thread per four columns: x along a row, y over the rows.
 pub(super) fn element_grid(y: &Tensor) -> [u32; 3] {
     [(y.stride() / 4).div_ceil(64) as u32, y.rows as u32, 1]
-}
-
-/// Σ aᵢ bᵢ with eight partial sums, so that the compiler can use vectors.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a8.zip(b8) {
-        for i in 0..8 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum::<f32>() + tail
 }

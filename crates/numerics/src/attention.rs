@@ -4,7 +4,7 @@
 
 use super::dispatch::{Vectorized, vectorized};
 use super::lanes::Lanes;
-use super::math::{exp, tanh};
+use super::math::{exp, folded, max, tanh};
 use crate::KvFormat;
 use std::ops::Range;
 
@@ -84,7 +84,7 @@ pub fn gather(head: Head, queries: &mut [Query], runs: &dyn Fn(u32) -> Run) -> V
 
 /// y [head_dim] = what was gathered of different keys [head_dim], together.
 pub fn merge<'a>(parts: impl Iterator<Item = (&'a [f32], Softmax)> + Clone, y: &mut [f32]) {
-    let max = parts.clone().fold(f32::MIN, |max, (_, part)| part.max.max(max));
+    let max = parts.clone().fold(f32::MIN, |most, (_, part)| max(part.max, most));
     let mut sum = 0.0;
     y.fill(0.0);
     for (gathered, part) in parts {
@@ -251,20 +251,6 @@ impl Softmaxes {
             self.sum[i] = self.sum[i] * self.correction[i] + folded(scores, |a, b| a + b);
         }
     }
-}
-
-/// A tile's numbers joined two by two: loops over fixed counts become vector code.
-#[inline(always)]
-fn folded(numbers: &[f32; TILE], join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut left = *numbers;
-    let mut n = TILE / 2;
-    while n > 0 {
-        for i in 0..n {
-            left[i] = join(left[i], left[i + n]);
-        }
-        n /= 2;
-    }
-    left[0]
 }
 
 /// The first rows of a run → f32 [n, wide].

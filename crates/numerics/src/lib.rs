@@ -1,5 +1,6 @@
 //! Numbers, how they are stored and what a processor does with them fast: weight formats, the formats of the KV cache,
-//! and what the fast versions of kernels' twins are made of: registers of numbers, products of rows, attention, threads.
+//! and what the fast versions of kernels' twins are made of: registers of numbers, products of rows, attention, loops over
+//! rows, threads.
 //!
 //! A package of its own, since it is compiled for speed where the rest of the web engine is compiled for size. It knows
 //! nothing of devices, kernels or models.
@@ -12,6 +13,7 @@ mod lanes;
 mod math;
 mod products;
 pub mod quant;
+pub mod rows;
 pub mod threads;
 
 pub use activation::Activation;

@@ -7,6 +7,7 @@
 
 use crate::dispatch::{Vectorized, vectorized};
 use crate::lanes::Lanes;
+use crate::math::{folded, max};
 use crate::quant::{Codec, ForCodec, Format};
 use crate::threads::in_parallel;
 use std::marker::PhantomData;
@@ -69,16 +70,19 @@ impl Rounded {
     fn of(x: &[f32]) -> Rounded {
         // Added, it leaves a whole number in the lowest bits, rounded to the nearest.
         const ROUND: f32 = 12_582_912.0; // 1.5 × 2²³
-        let mut rounded =
-            Rounded { numbers: vec![Integers([0; 32]); x.len() / 32], scales: Vec::new(), sums: Default::default() };
-        for (x, numbers) in x.chunks_exact(32).zip(&mut rounded.numbers) {
-            let largest = x.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+        let (blocks, _) = x.as_chunks::<32>();
+        let n = blocks.len();
+        let (numbers, scales) = (vec![Integers([0; 32]); n], Vec::with_capacity(n));
+        let mut rounded = Rounded { numbers, scales, sums: [2 * n, n].map(Vec::with_capacity) };
+        for (x, numbers) in blocks.iter().zip(&mut rounded.numbers) {
+            let largest = folded(&x.map(|x| max(x.abs(), 0.0)), max);
             let inverse = if largest == 0.0 { 0.0 } else { 32767.0 / largest };
             for (number, x) in numbers.0.iter_mut().zip(x) {
                 *number = (x * inverse + ROUND).to_bits() as i16;
             }
             rounded.scales.push(largest / 32767.0);
-            let [low, high] = [0, 16].map(|at| x[at..at + 16].iter().sum::<f32>());
+            let (halves, _) = x.as_chunks::<16>();
+            let [low, high] = [0, 1].map(|i| folded(&halves[i], |a, b| a + b));
             rounded.sums[0].extend([low, high]);
             rounded.sums[1].push(low + high);
         }

@@ -7,9 +7,9 @@ mod plain;
 pub use packed::{packed, specified};
 pub use plain::{Products, slices};
 
-use super::shared::dot;
 use crate::device::{BufferId, MatvecShape, Options, Pass, Reduce, Slot, Tensor, Twin, Weight, piece};
 use crate::quant::{DEVICE_BLOCK, Format};
+use cresset_numerics::rows::{rms_scale, scaled};
 
 /// Rows up to which these kernels are preferred to the tiled matmul.
 pub const MOST_ROWS: usize = 4;
@@ -130,9 +130,9 @@ pub fn normed_rows(t: &Twin, x: &Tensor2, norm: usize, epsilon: f32) -> Vec<Vec<
         if t.constant("NORMED") == 0 {
             return x.to_vec();
         }
-        let mean = dot(x, x) / x.len() as f32;
-        let scale = 1.0 / (mean + epsilon).sqrt();
-        x.iter().zip(weights.iter()).map(|(x, w)| x * scale * w).collect()
+        let mut normed = vec![0f32; x.len()];
+        scaled(x, rms_scale(x, epsilon), &weights, false, &mut normed);
+        normed
     };
     (0..x.rows).map(row).collect()
 }

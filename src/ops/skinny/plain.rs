@@ -1,7 +1,7 @@
 //! Products by the specification: weights dequantised, rows multiplied one by one.
 
-use super::super::shared::dot;
 use crate::quant::Format;
+use cresset_numerics::rows::dot;
 
 /// For plain twins: [T, N] = x · weightᵀ, by the specification.
 pub fn plain_products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
