@@ -51,6 +51,7 @@ mod yield_now;
 pub use buffers::{BufferId, Memory, Usage, Weight, WeightPiece};
 pub use common::{Counters, RUN_AHEAD, Ticket};
 pub use control::{Control, FROM_STATE, Layout, Row, SamplingSlot, Slot};
+pub use cpu::set_heartbeat;
 pub use cresset_numerics::KvFormat;
 pub use edits::{Edits, EditsLayout, FORBIDDEN};
 pub use executor::{Compiled, Compiling, Device, YieldNow};

@@ -7,6 +7,7 @@ mod source;
 #[cfg(feature = "threads")]
 mod threads;
 
+use crate::device::set_heartbeat;
 use crate::engine::{self, AdapterOptions, BenchOptions, LoadOptions};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
@@ -23,10 +24,17 @@ extern "C" {
     async fn yield_now() -> Result<JsValue, JsValue>;
 }
 
+#[wasm_bindgen(module = "/src/web/sign_of_life.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = signOfLife)]
+    fn sign_of_life();
+}
+
 /// Runs when the module is instantiated: what is logged, and what panics say, goes to the console.
 #[wasm_bindgen(start)]
 pub fn start() {
     logger::start();
+    set_heartbeat(sign_of_life);
     #[cfg(not(feature = "threads"))]
     console_error_panic_hook::set_once();
     #[cfg(feature = "threads")]

@@ -420,6 +420,96 @@ test('a panic is INTERNAL, ends what is open, and says that the model must be lo
   }
 });
 
+test('a stack that overflows ends the engine like a panic', async () => {
+  const [answer, later] = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/overflow.gguf', { cache: false });
+    return [await outcome(engine.completions.create({ prompt: 'x' })), await outcome(engine.completions.create({ prompt: 'y' }))];
+  });
+  for (const error of [answer, later]) {
+    assert.equal(error.code, 'INTERNAL');
+    assert.match(error.message, /call stack.*loaded again/s);
+    assert.equal(error.details.reload, true);
+  }
+});
+
+/** A page whose clock goes only when it is told to: `pass` lets so many seconds go by, the worker a moment for each five. */
+async function withClock(t) {
+  const other = await newPage(browser);
+  t.after(() => other.context().close());
+  await other.clock.install();
+  await other.goto(`${server.url}blank.html`);
+  await other.evaluate(async () => {
+    window.Cresset = (await import('/cresset.js')).Cresset;
+    window.outcome = (promise) =>
+      promise.then(
+        (value) => ({ value }),
+        ({ code, message, details }) => ({ code, message, details }),
+      );
+  });
+  const pass = async (seconds) => {
+    for (let at = 0; at < seconds; at += 5) {
+      await other.clock.runFor(5000);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  };
+  return { page: other, pass };
+}
+
+test('a worker that is stuck is ended; aborting does not hide it', async (t) => {
+  const { page, pass } = await withClock(t);
+  await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/stuck.gguf', { cache: false });
+    const stop = new AbortController();
+    const stream = await engine.completions.create({ prompt: 'x', stream: true, signal: stop.signal });
+    let words = 0;
+    window.first = outcome(
+      (async () => {
+        for await (const _ of stream) if ((words += 1) === 3) stop.abort();
+      })(),
+    );
+    await window.first;
+    window.engine = engine;
+    window.next = outcome(engine.completions.create({ prompt: 'y' }));
+  });
+  assert.equal(await page.evaluate(() => window.first.then(({ code }) => code)), 'ABORTED');
+  await pass(70);
+  const [next, later] = await page.evaluate(async () => [await window.next, await outcome(window.engine.tokenize('z'))]);
+  for (const error of [next, later]) {
+    assert.equal(error.code, 'INTERNAL');
+    assert.match(error.message, /no sign of life for 60 seconds.*load the model again/);
+    assert.equal(error.details.reload, true);
+  }
+});
+
+test('a worker that the browser ended is noticed', async (t) => {
+  const { page, pass } = await withClock(t);
+  await page.evaluate(async () => {
+    const workers = [];
+    window.Worker = class extends Worker {
+      constructor(...how) {
+        super(...how);
+        workers.push(this);
+      }
+    };
+    const engine = await Cresset.load('default', { cache: false });
+    workers[0].terminate();
+    window.next = outcome(engine.completions.create({ prompt: 'y' }));
+  });
+  await pass(70);
+  assert.match(await page.evaluate(() => window.next.then(({ message }) => message)), /no sign of life/);
+});
+
+test('a worker twenty times slower that gives signs of life is left to its work', async (t) => {
+  const { page, pass } = await withClock(t);
+  await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/plodding.gguf', { cache: false });
+    window.answer = outcome(engine.completions.create({ prompt: 'x', max_tokens: 24 }));
+  });
+  await pass(150); // 24 words of 0.3 s, twenty times as long
+  const { value } = await page.evaluate(() => window.answer);
+  assert.equal(value.usage.completion_tokens, 24);
+});
+
 test('a lost device keeps its code', async () => {
   const error = await page.evaluate(async () => {
     const engine = await Cresset.load('/files/lost.gguf', { cache: false });

@@ -28,7 +28,7 @@ export interface Turn {
 }
 
 /** The beginning no longer fits; a device was replaced. */
-export type Note = { kind: 'dropped'; count: number } | { kind: 'lost' };
+export type Note = { kind: 'dropped'; count: number } | { kind: 'lost' | 'renewed' };
 
 /** An answer that is to be written, or to go on. */
 export interface Ask {

@@ -1,13 +1,22 @@
 // Calls to the worker and what comes back. One id per call; its progress, chunks and answer carry the same id.
 //
-//   page → worker   { id, method, params }      { method: 'interrupt' }      { method: 'abort', id }
-//   worker → page   { id, progress | chunk | result | error }               { fatal: error }
+//   page → worker   { id, method, params }   { method: 'interrupt' }   { method: 'abort', id }   { method: 'ping' }
+//   worker → page   { id, progress | chunk | result | error }   { fatal: error }   { alive: true }
+//
+// A worker that owes an answer and gives no sign of life is ended: whatever comes from it is one. It answers pings between
+// its tasks, and while the CPU computes the engine itself reports, so that slow work is not taken for none.
 
 import { CressetError } from './errors.js';
 import { own } from './requests.js';
 import { startWorker } from './start-worker.js';
 
 const WORKER = new URL('../worker/worker.js', import.meta.url);
+
+// The clock counts its own turns: a computer that sleeps, or a tab that is held back, makes few of them.
+const TURN_MS = 5000;
+const SILENT_TURNS = 12;
+// A worker that has said nothing yet is still being fetched.
+const STARTING_TURNS = 60;
 
 /**
  * @typedef {import('./types.d.ts').Calls} Calls
@@ -22,6 +31,12 @@ export class Channel {
   #nextId = 1;
   /** @type {CressetError | null} */
   #closed = null;
+  #clock = 0;
+  /** Turns since the last sign of life. */
+  #silent = 0;
+  #started = false;
+  /** Whether the worker has answered everything since the last message to it. */
+  #settled = true;
 
   constructor() {
     this.#worker = startWorker(WORKER, 'cresset');
@@ -46,6 +61,7 @@ export class Channel {
       if (this.#closed) return reject(this.#closed);
       this.#calls.set(id, { resolve, reject, ...listeners });
       this.#worker.postMessage({ id, method, params });
+      this.#watch();
     });
     return { id, answer };
   }
@@ -56,6 +72,7 @@ export class Channel {
     if (!call) return;
     this.#calls.delete(id);
     this.#worker.postMessage({ id, method: 'abort' });
+    this.#watch();
     call.reject(error);
   }
 
@@ -67,15 +84,41 @@ export class Channel {
   close(error) {
     if (this.#closed) return;
     this.#closed = error;
+    clearInterval(this.#clock);
     this.#worker.terminate();
     for (const call of this.#calls.values()) call.reject(error);
     this.#calls.clear();
   }
 
+  #watch() {
+    if (this.#settled) {
+      this.#settled = false;
+      this.#silent = 0;
+      this.#clock = setInterval(() => this.#turn(), TURN_MS);
+    }
+  }
+
+  #turn() {
+    if (this.#silent >= (this.#started ? SILENT_TURNS : STARTING_TURNS)) return this.close(this.#started ? silence() : startError());
+    this.#silent += 1;
+    this.#worker.postMessage({ method: 'ping' });
+  }
+
   /** @param {any} data */
   #receive(data) {
     const { id, progress, chunk, result, error, fatal } = own(data);
+    this.#started = true;
+    this.#silent = 0;
     if (fatal) return this.close(CressetError.from(fatal));
+    this.#answer(id, { progress, chunk, result, error });
+    // An answer to a ping as well: nothing is owed while no call is open.
+    if (this.#calls.size > 0 || this.#settled) return;
+    this.#settled = true;
+    clearInterval(this.#clock);
+  }
+
+  /** @param {number} id @param {any} data */
+  #answer(id, { progress, chunk, result, error }) {
     const call = this.#calls.get(id);
     if (!call) return;
     if (progress) return call.onProgress?.(own(progress));
@@ -84,6 +127,11 @@ export class Channel {
     if (error) call.reject(CressetError.from(error));
     else call.resolve(result);
   }
+}
+
+function silence() {
+  const seconds = (TURN_MS * SILENT_TURNS) / 1000;
+  return new CressetError('INTERNAL', `the engine has given no sign of life for ${seconds} seconds and was ended; load the model again`, { reload: true });
 }
 
 function startError() {

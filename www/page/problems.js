@@ -31,13 +31,14 @@ export function warningText({ code, message, details }, label) {
 
 /**
  * A card that says it.
- * @typedef {{ subject?: string, actions?: Action[], onClose?: () => void }} CardOptions   `subject`: what it is about, a model's name say
+ * @typedef {{ subject?: string, actions?: Action[], onClose?: () => void, renews?: boolean }} CardOptions   `subject`: what it is
+ *   about, a model's name say; `renews`: another engine is on its way
  *
  * @param {Failure} error
  * @param {CardOptions} [options]
  */
-export function problemCard(error, { subject, actions = [], onClose } = {}) {
-  const { title, advice } = explain(error);
+export function problemCard(error, { subject, actions = [], onClose, renews = false } = {}) {
+  const { title, advice } = renews ? { title: t('problem.renewed.title'), advice: t('problem.renewed.advice') } : explain(error);
   const card = element('div', { class: 'problem', role: 'alert' });
   const close = () => {
     card.remove();

@@ -25,6 +25,8 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
   /** @type {Model | null} */
   model = null;
   label = '';
+  /** Engines that broke since one gave an answer. */
+  #broken = 0;
   /** What the next load asks for. */
   /** @type {import('../cresset.js').Device} */
   device = memory.get('device') ?? 'auto';
@@ -196,16 +198,26 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
       /** @type {{ create: (request: any) => Promise<any> }} */
       const api = kind === 'chat' ? this.engine.chat.completions : this.engine.completions;
       const options = { stream: true, stream_options: { include_usage: true }, return_token_ids: true, signal };
-      return await readStream(await api.create({ ...request, ...options }), onChoice);
+      const answer = await readStream(await api.create({ ...request, ...options }), onChoice);
+      this.#broken = 0;
+      return answer;
     } catch (/** @type {any} */ error) {
       if (signal.aborted || error.code === 'ABORTED') return { finish: 'abort', usage: null };
-      if (error.details?.reload || error.code === 'DEVICE_LOST') await this.forget();
+      if (isBroken(error)) {
+        this.#broken += 1;
+        await this.forget();
+      }
       throw error;
     } finally {
       this.#run = null;
       ended();
       this.#changed();
     }
+  }
+
+  /** Whether another engine is to take the place of one that ended in this error: not when the last two broke likewise. @param {any} error */
+  renews(error) {
+    return isBroken(error) && this.#broken === 1;
   }
 
   /** Ends the running request; what was written stays. */
@@ -219,6 +231,11 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
 }
 
 export const session = new Session();
+
+/** The engine is of no more use, but another one may be. @param {any} error */
+function isBroken({ code, details }) {
+  return code === 'DEVICE_LOST' || details?.reload === true;
+}
 
 /** @param {AbortSignal} signal */
 function aborted(signal) {

@@ -141,7 +141,7 @@ export class Assistant extends EventTarget {
         if (signal.aborted) throw error;
         if (isBroken(error) && !renewed && !this.#given) {
           renewed = true;
-          onNote({ kind: 'lost' });
+          onNote({ kind: error.code === 'DEVICE_LOST' ? 'lost' : 'renewed' });
           await this.#renew(engine, signal);
         } else if (begun && renewed && ['TEMPLATE', 'INVALID_REQUEST'].includes(error.code)) {
           // A template that cannot go on with an answer: from the beginning, then.

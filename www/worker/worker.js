@@ -137,6 +137,7 @@ const methods = {
 };
 
 addEventListener('message', ({ data: { id, method, params } }) => {
+  if (method === 'ping') return postMessage({ alive: true });
   if (method === 'interrupt') return running !== null && engine.interrupt();
   if (method === 'abort') {
     calls.get(id)?.abort();
@@ -155,7 +156,7 @@ async function run(id, method, params) {
     const result = await methods[method](params, report, { id, signal });
     if (!signal.aborted) postMessage({ id, result });
   } catch (error) {
-    if (isPanic(error)) return stop(error);
+    if (isFatal(error)) return stop(/** @type {Error} */ (error));
     // How far it came is part of what failed.
     report.flush();
     if (!signal.aborted) postMessage({ id, error: CressetError.from(error).toJSON() });
@@ -325,14 +326,14 @@ function reporter(id) {
 }
 
 // A panic in wasm is a trap. It can surface in a task of its own, where no call sees it; the call would then wait for
-// ever. The module's memory is not to be trusted afterwards: the page must load the model again.
+// ever. The page must load the model again.
 addEventListener('error', (event) => {
-  if (!isPanic(event.error)) return;
+  if (!isFatal(event.error)) return;
   event.preventDefault();
   stop(event.error);
 });
 addEventListener('unhandledrejection', (event) => {
-  if (!isPanic(event.reason)) return;
+  if (!isFatal(event.reason)) return;
   event.preventDefault();
   stop(event.reason);
 });
@@ -344,12 +345,12 @@ console.error = (...parts) => {
   printError.apply(console, parts);
 };
 
-/** @param {unknown} error @returns {error is WebAssembly.RuntimeError} */
-function isPanic(error) {
-  return error instanceof WebAssembly.RuntimeError;
+/** Whether the module is not to be trusted any more: a trap, or a stack that overflowed in the middle of something. @param {any} error */
+function isFatal(error) {
+  return error instanceof WebAssembly.RuntimeError || /call stack|too much recursion/i.test(error?.message ?? '');
 }
 
-/** @param {WebAssembly.RuntimeError} error */
+/** @param {Error} error */
 function stop(error) {
   const reason = lastPanic ?? error.message;
   const fatal = new CressetError('INTERNAL', `internal error, please report it: ${reason}. The model must be loaded again.`, {

@@ -7,7 +7,8 @@ export default async function init() {}
 export const version = () => '0.0.0-mock';
 
 /**
- * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, oom, foreign (of a kind that
+ * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, overflow (of its stack), stuck (at the fourth word, for
+ * ever), plodding (for 0.3 s at each word, in which it answers nothing), oom, foreign (of a kind that
  * does not run), lost, drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
  * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
  */
@@ -74,6 +75,18 @@ export async function probe(files, optionsJson) {
     estimatedTokensPerSecond: 140,
     pace: { weight: 1.7e-11, dispatch: 6e-6 },
   });
+}
+
+/** What a stack overflow in wasm is to JavaScript. */
+function overflow(depth) {
+  return overflow(depth + 1) + 1;
+}
+
+/** Holds the thread, and gives a sign of life as the engine does while the CPU computes. */
+function plod(milliseconds) {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+  postMessage({ alive: true });
 }
 
 export async function estimate(requestJson, optionsJson) {
@@ -217,6 +230,9 @@ export class Engine {
         });
         await new Promise(() => {});
       }
+      if (this.traits.has('overflow') && count === 3) overflow(0);
+      if (this.traits.has('stuck') && count === 3) for (;;);
+      if (this.traits.has('plodding')) plod(300);
       const drowsy = this.traits.has('drowsy') && !request.continue_final_message;
       if ((this.traits.has('lost') || drowsy) && count === 3)
         throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };

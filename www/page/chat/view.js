@@ -173,7 +173,10 @@ export function createChat(section) {
       reload: { label: 'problem.reload', primary: true, run: reload },
       anew: { label: 'chat.new', run: () => go('chat', 'new') },
     };
-    byId('chat-end').replaceChildren(problemCard(error, { actions: waysToAnswer(error).flatMap((way) => ways[way] ?? []) }));
+    const renews = session.renews(error);
+    if (renews) reload();
+    const all = renews ? /** @type {const} */ (['again']) : waysToAnswer(error);
+    byId('chat-end').replaceChildren(problemCard(error, { renews, actions: all.flatMap((way) => ways[way] ?? []) }));
     log.follow();
   }
 

@@ -5,6 +5,7 @@ import { announce, byId, copy, element, memory } from '../dom.js';
 import { reload } from '../downloads.js';
 import { setUpDrawer } from '../drawer.js';
 import { fitPrompt } from '../../chat/fit-prompt.js';
+import { waysToAnswer } from '../../chat/problems.js';
 import { icon } from '../icons.js';
 import { clearProblems, showProblem } from '../problems.js';
 import { go } from '../router.js';
@@ -101,10 +102,11 @@ export function createWrite(section) {
       byId('write-end').textContent = cut ? `${end} ${t('write.cut', { count: contextLength })}` : end;
     } catch (/** @type {any} */ error) {
       readout.end(null);
-      const lost = error.details?.reload || error.code === 'DEVICE_LOST';
-      showProblem(error, {
-        actions: lost ? [{ label: 'problem.reload', primary: true, run: reload }] : [{ label: 'problem.again', primary: true, run: () => write() }],
-      });
+      const renews = session.renews(error);
+      if (renews) reload();
+      const reloads = !renews && waysToAnswer(error).includes('reload');
+      const action = reloads ? { label: 'problem.reload', run: reload } : { label: 'problem.again', run: () => write() };
+      showProblem(error, { renews, actions: [{ ...action, primary: true }] });
     }
     sheet.writing = false;
     save();

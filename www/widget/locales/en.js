@@ -66,6 +66,7 @@ export default {
   'note.dropped': 'The conversation has grown long: its beginning is no longer taken into account.',
   'note.stopped': 'Stopped.',
   'note.empty': 'There was no answer.',
+  'note.renewed': 'The assistant stopped. It starts again and goes on…',
   'note.lost': 'The graphics device was reset. The assistant starts again and goes on…',
 
   'live.opened': 'Chat opened.',

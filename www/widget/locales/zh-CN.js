@@ -65,6 +65,7 @@ export default {
   'note.dropped': '对话已经很长，开头部分不再被考虑。',
   'note.stopped': '已停止。',
   'note.empty': '没有回答。',
+  'note.renewed': '助手已停止，正在重新启动并继续……',
   'note.lost': '显卡设备已重置。助手正在重新启动并继续……',
 
   'live.opened': '聊天已打开。',
