@@ -195,12 +195,28 @@ test('the widget says what became of a kept or chosen file', () => {
 test('events of a server are understood wherever they are cut', () => {
   const stream = Buffer.from(': hello\n\ndata: {"a":1}\r\n\r\nevent: x\ndata: one\ndata:two 猫\n\n\ndata: [DONE]');
   for (let size = 1; size <= stream.length; size += 1) {
-    const parser = new EventParser();
+    const parser = new EventParser(100);
     const events = [];
     for (let at = 0; at < stream.length; at += size) events.push(...parser.push(stream.subarray(at, at + size)));
     events.push(...parser.end());
     assert.deepEqual(events, ['{"a":1}', 'one\ntwo 猫', '[DONE]'], `pieces of ${size}`);
   }
+});
+
+test('an event of a server has a limit, however it is spread over lines; a stream of many has none', () => {
+  const bytes = (text) => Buffer.from(text);
+  const lines = 'data: 12345678\n'.repeat(50);
+  for (const event of [`data: ${'x'.repeat(101)}`, `: ${'x'.repeat(101)}`, lines, lines.replaceAll('\n', '\r\n')]) {
+    for (const size of [1, 7, event.length]) {
+      const parser = new EventParser(100);
+      const push = () => {
+        for (let at = 0; at < event.length; at += size) parser.push(bytes(event.slice(at, at + size)));
+      };
+      assert.throws(push, /event of more than 100 characters/);
+    }
+  }
+  const parser = new EventParser(100);
+  assert.equal(Array.from({ length: 1000 }, () => parser.push(bytes('data: 1234567890\n\n'))).flat().length, 1000);
 });
 
 test('what a model thinks is told apart from what it says, whole or not', () => {

@@ -541,6 +541,83 @@ test('a server that fails is told in words, one that does not stream answers too
   await until(() => closed);
 });
 
+/** A widget whose device cannot run its model, so that the server answers; its page's clock can be put forward. */
+async function served() {
+  const widget = await visit(`<cresset-chat model="/files/oom.gguf" endpoint="${site.url}v1"></cresset-chat>`);
+  await page.clock.install();
+  await widget.open();
+  await widget.ready();
+  return widget;
+}
+
+test('a server that sends on to another address is not followed: what was written goes nowhere else', async () => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    const other = [];
+    const elsewhere = await startServer({
+      mock: true,
+      routes: {
+        '/v1/chat/completions': (request, response) => {
+          other.push(request.method);
+          response.writeHead(200, { 'Access-Control-Allow-Origin': '*', 'Access-Control-Allow-Headers': '*' }).end('{}');
+        },
+      },
+    });
+    server = (body, response) => response.writeHead(status, { Location: `${elsewhere.url}v1/chat/completions` }).end();
+    const widget = await served();
+    await widget.say('My secret');
+    await widget.inside('.problem').waitFor();
+    assert.match(await widget.card.textContent(), /did not answer.*redirects to another address/s);
+    assert.deepEqual(other, [], `HTTP ${status}`);
+    await elsewhere.close();
+  }
+});
+
+test('a server that never ends, sends too much at once, or falls silent ends in words; the page goes on', async () => {
+  const stream = (response) => response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+  const flood = (response, piece) => {
+    const more = () => {
+      while (!response.destroyed && response.write(piece));
+    };
+    response.on('drain', more);
+    more();
+  };
+  const large = Buffer.alloc(65_536, 'x');
+  for (const [answer, words] of [
+    [(body, response) => flood(stream(response), event({ content: 'x'.repeat(10_000) })), /answer of more than 1048576 characters/],
+    [(body, response) => flood(stream(response), ': nothing\n\n'.repeat(5000)), /answer of more than 33554432 bytes/],
+    [
+      (body, response) => {
+        stream(response).write('data: ');
+        flood(response, large);
+      },
+      /event of more than 1048576 characters/,
+    ],
+    [(body, response) => flood(response.writeHead(200, { 'Content-Type': 'application/json' }), large), /answer of more than 1048576 bytes/],
+    [(body, response) => flood(response.writeHead(500), large), /HTTP 500/],
+    [(body, response) => stream(response).end(`data: ${JSON.stringify({ error: { message: `no ${'!'.repeat(5000)}` } })}\n\n`), /no !{200,300}(?!!)/],
+  ]) {
+    server = answer;
+    const widget = await served();
+    await widget.say('Hello?');
+    await widget.inside('.problem').waitFor();
+    assert.match(await widget.card.textContent(), words);
+    assert.deepEqual(await widget.questions.allTextContents(), ['Hello?']);
+  }
+  let asked = false;
+  server = (body, response) => {
+    asked = true;
+    stream(response).write(event({ content: 'Begun' }));
+  };
+  const widget = await served();
+  await widget.say('Hello?');
+  await until(() => asked);
+  await page.waitForFunction(() => document.querySelector('cresset-chat').shadowRoot.querySelector('.words')?.textContent === 'Begun');
+  await page.clock.runFor(121_000);
+  await widget.inside('.problem').waitFor();
+  assert.match(await widget.card.textContent(), /nothing came for 120 seconds/);
+  assert.match(await widget.answers.first().textContent(), /Begun/);
+});
+
 test('the server is not asked where the device can run the model', async () => {
   server = () => assert.fail('the server was asked');
   const widget = await visit(chat(`endpoint="${site.url}v1"`));

@@ -1,54 +1,102 @@
 // Requests to the site's own OpenAI-compatible server. In a worker, because a page's `fetch` may be anything by now, and
-// so that reading the answer takes no time from the page.
+// so that reading the answer takes no time from the page. Whatever the server sends, it is not more than a page can hold.
 //
 //   page → worker   { url, body }
-//   worker → page   { piece } … then { end: finish_reason } or { error: { message, status } }
+//   worker → page   { alive } for each part that came, { piece } … then { end: finish_reason } or { error: { message, status } }
 
 import { EventParser } from './sse.js';
+
+const MOST_OF_EVENT = 1 << 20; // characters
+const MOST_OF_ANSWER = 1 << 20;
+const MOST_BYTES = 32 << 20; // of a stream: JSON around each word makes it many times as long as the answer
+const MOST_OF_REASON = 300;
 
 addEventListener('message', ({ data: { url, body } }) => {
   answer(url, body).then(
     (end) => postMessage({ end }),
-    (error) => postMessage({ error: { message: error.message, status: error.status } }),
+    (error) => postMessage({ error: { message: cut(error.message), status: error.status } }),
   );
 });
 
-/** @param {string} url @param {object} body */
+/** @param {string} url @param {object} body @returns {Promise<string | null>} why it ended */
 async function answer(url, body) {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream, application/json' },
     body: JSON.stringify(body),
     referrerPolicy: 'origin',
+    // The visitor was told this address, and no other gets what they wrote.
+    redirect: 'manual',
   });
+  if (response.type === 'opaqueredirect') throw new Error('it redirects to another address; the endpoint must be the one that answers');
   if (!response.ok) throw Object.assign(new Error(await reason(response)), { status: response.status });
+  const taken = new Answer();
   // A server that does not stream answers all at once.
-  if (!(response.headers.get('content-type') ?? '').includes('event-stream')) return take((await response.json()).choices?.[0], 'message');
-  const parser = new EventParser();
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  if (!(response.headers.get('content-type') ?? '').includes('event-stream')) {
+    return taken.take(JSON.parse(await read(response, MOST_OF_EVENT)).choices?.[0], 'message');
+  }
+  const parser = new EventParser(MOST_OF_EVENT);
+  /** @type {string | null} */
   let end = null;
-  for (let done = false; !done;) {
-    const step = await reader.read();
-    done = step.done;
-    for (const data of done ? parser.end() : parser.push(/** @type {Uint8Array} */ (step.value))) {
+  const handle = (/** @type {string[]} */ events) => {
+    for (const data of events) {
       if (data.trim() === '[DONE]') continue;
       const event = JSON.parse(data);
-      if (event.error) throw new Error(event.error.message ?? 'the server reports an error');
-      end = take(event.choices?.[0], 'delta') ?? end;
+      if (event?.error) throw new Error(`${event.error.message ?? 'the server reports an error'}`);
+      end = taken.take(event?.choices?.[0], 'delta') ?? end;
     }
-  }
+  };
+  for await (const bytes of parts(response, MOST_BYTES)) handle(parser.push(bytes));
+  handle(parser.end());
   return end;
 }
 
-/** @param {any} choice @param {'message' | 'delta'} field */
-function take(choice, field) {
-  const piece = choice?.[field]?.content;
-  if (typeof piece === 'string' && piece) postMessage({ piece });
-  return choice?.finish_reason ?? null;
+class Answer {
+  #length = 0;
+
+  /** Hands a part on. @param {any} choice @param {'message' | 'delta'} field @returns {string | null} why it ended, if it did */
+  take(choice, field) {
+    const piece = choice?.[field]?.content;
+    if (typeof piece === 'string' && piece) {
+      this.#length += piece.length;
+      if (this.#length > MOST_OF_ANSWER) throw new Error(`an answer of more than ${MOST_OF_ANSWER} characters`);
+      postMessage({ piece });
+    }
+    const end = choice?.finish_reason;
+    return typeof end === 'string' ? end : null;
+  }
+}
+
+/** What comes, as it comes; more than `most` bytes are an error. @param {Response} response @param {number} most */
+async function* parts(response, most) {
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    postMessage({ alive: true });
+    bytes += value.length;
+    if (bytes > most) {
+      reader.cancel();
+      throw new Error(`an answer of more than ${most} bytes`);
+    }
+    yield value;
+  }
+}
+
+/** All of it as text, if it is at most so long. @param {Response} response @param {number} most */
+async function read(response, most) {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const bytes of parts(response, most)) text += decoder.decode(bytes, { stream: true });
+  return text + decoder.decode();
 }
 
 /** @param {Response} response */
 async function reason(response) {
-  const text = (await response.text().catch(() => '')).slice(0, 300);
+  const text = await read(response, MOST_BYTES).catch(() => '');
   return `HTTP ${response.status}${text ? `: ${text}` : ''}`;
 }
+
+/** @param {unknown} text */
+const cut = (text) => `${text}`.slice(0, MOST_OF_REASON);

@@ -2,42 +2,63 @@
 
 export class EventParser {
   #decoder = new TextDecoder();
-  #rest = '';
+  #most;
+  /** The beginning of a line. */
+  #line = '';
+  /** Lines of data of the event that is on its way. @type {string[]} */
+  #data = [];
+  /** Their characters. */
+  #size = 0;
+  /** The last line ended in \r: a \n that follows belongs to it. */
+  #returned = false;
 
-  /** @param {Uint8Array} bytes @returns {string[]} the data of the events that are whole now */
+  /** @param {number} most   characters of an event */
+  constructor(most) {
+    this.#most = most;
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @returns {string[]} the data of the events that are whole now
+   * @throws {Error} when an event grows beyond its limit
+   */
   push(bytes) {
-    return this.#take(this.#rest + this.#decoder.decode(bytes, { stream: true }));
+    return this.#take(this.#decoder.decode(bytes, { stream: true }));
   }
 
   /** The stream has ended. @returns {string[]} */
   end() {
-    return this.#take(`${this.#rest}${this.#decoder.decode()}\n\n`);
+    return this.#take(`${this.#decoder.decode()}\n\n`);
   }
 
   /** @param {string} text @returns {string[]} */
   #take(text) {
-    // A line may end in \n, \r or \r\n: what ends in \r may go on with \n.
-    const held = text.endsWith('\r') ? 1 : 0;
-    const lines = text.slice(0, text.length - held).replace(/\r\n?/g, '\n');
-    const last = lines.lastIndexOf('\n\n');
-    if (last < 0) {
-      this.#rest = text;
-      return [];
+    if (text === '') return [];
+    const follows = this.#returned && text.startsWith('\n');
+    this.#returned = text.endsWith('\r');
+    const lines = text.slice(follows ? 1 : 0).split(/\r\n|\r|\n/);
+    const events = [];
+    for (const [i, piece] of lines.entries()) {
+      this.#line += piece;
+      if (this.#size + this.#line.length > this.#most) throw new Error(`an event of more than ${this.#most} characters`);
+      if (i === lines.length - 1) break;
+      const event = this.#end(this.#line);
+      if (event !== null) events.push(event);
+      this.#line = '';
     }
-    this.#rest = lines.slice(last + 2) + text.slice(text.length - held);
-    return lines
-      .slice(0, last)
-      .split(/\n{2,}/)
-      .map(dataOf)
-      .filter((data) => data !== null);
+    return events;
   }
-}
 
-/** @param {string} event */
-function dataOf(event) {
-  const lines = event
-    .split('\n')
-    .filter((line) => line.startsWith('data:'))
-    .map((line) => line.slice('data:'.length).replace(/^ /, ''));
-  return lines.length > 0 ? lines.join('\n') : null;
+  /** A line is whole. @param {string} line @returns {string | null} an event's data, if that ends it */
+  #end(line) {
+    if (line.startsWith('data:')) {
+      this.#data.push(line.slice('data:'.length).replace(/^ /, ''));
+      this.#size += line.length;
+    }
+    if (line !== '' || this.#data.length === 0) return null;
+    const event = this.#data.join('\n');
+    this.#data = [];
+    this.#size = 0;
+    return event;
+  }
 }
