@@ -29,18 +29,24 @@ const BARE = script(`
 `);
 
 // thread.js, but that it traps in the middle of its first part: its module is the engine's, with every f32x4.mul unreachable.
-const TRAPPING = script(
-  readFileSync(new URL('../../www/worker/thread.js', import.meta.url), 'utf8').replace(
-    '({ data: { module, memory } }) => {',
-    `async ({ data: { memory } }) => {
+const THREAD = readFileSync(new URL('../../www/worker/thread.js', import.meta.url), 'utf8');
+const TRAPPING_TEXT = THREAD.replace(
+  '({ data: { module, memory } }) => {',
+  `async ({ data: { memory } }) => {
     const bytes = new Uint8Array(await (await fetch('../threads/cresset_engine_bg.wasm')).arrayBuffer());
     for (let at = bytes.indexOf(0xfd); at >= 0; at = bytes.indexOf(0xfd, at + 1)) {
       if (bytes[at + 1] === 0xe6 && bytes[at + 2] === 0x01) bytes.set([0x00, 0x01, 0x01], at);
     }
     const module = await WebAssembly.compile(bytes);
 `,
-  ),
 );
+const TRAPPING = script(TRAPPING_TEXT);
+// The same as if the browser had ended it there: it says nothing, and what it was at stays undone.
+const ENDED = (() => {
+  const text = TRAPPING_TEXT.replace(/leave\(String\(error\)\);\s*throw error;/, '');
+  assert.notEqual(text, TRAPPING_TEXT);
+  return script(text);
+})();
 
 const skip = existsSync(`${DIST}/threads/cresset_engine_bg.wasm`) ? false : 'dist/ has no engine with threads: run ./build.sh first';
 
@@ -237,6 +243,31 @@ test('a helper that traps ends the engine with an error, and nobody waits for it
   assert.equal(code, 'INTERNAL');
   assert.match(message, /a thread has stopped: RuntimeError: unreachable|the engine stopped: .*unreachable/);
   await noWorkers();
+});
+
+test('a thread that was ended is noticed, though the others wait for it', { skip }, async (t) => {
+  const server = await serveWith(ISOLATED, { '/worker/thread.js': ENDED });
+  t.after(() => server.close());
+  const opened = await newPage(browser);
+  t.after(() => opened.context().close());
+  await opened.clock.install();
+  await opened.goto(`${server.url}blank.html`);
+  await opened.evaluate(async () => {
+    const { Cresset } = await import('/cresset.js');
+    window.loaded = Cresset.load('default', { device: 'cpu', threads: 2 })
+      .then((engine) => engine.completions.create({ prompt: 'Once upon a time', max_tokens: 40 }))
+      .catch(({ code, message, details }) => ({ code, message, details }));
+    window.loaded.then((value) => {
+      window.value = value;
+    });
+  });
+  for (let turn = 0; turn < 60 && !(await opened.evaluate(() => window.value)); turn += 1) {
+    await opened.clock.runFor(5000);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  const { code, message, details } = await opened.evaluate(() => window.value);
+  assert.deepEqual([code, details.reload], ['INTERNAL', true]);
+  assert.match(message, /no sign of life/);
 });
 
 test('the library served by another origin has threads too', { skip }, async (t) => {
