@@ -253,12 +253,12 @@ test('a panic is shown with a way on, and the words stay', async () => {
   await page.fill('#text', 'Careful');
   await page.click('#write-go');
   await page.waitForSelector('.problem');
-  assert.match(await page.textContent('.problem'), /stopped and is being loaded again.*INTERNAL/s);
+  assert.match(await page.textContent('.problem'), /Something went wrong in Cresset.*is being loaded again.*INTERNAL/s);
   assert.match(await text(), /^Careful there was a/);
   await ready(page);
   await page.click('.problem button:has-text("Try again")');
   // It breaks again: now the visitor says whether another one is to be loaded.
-  await page.waitForFunction(() => /Something went wrong in Cresset/.test(document.querySelector('.problem')?.textContent));
+  await page.waitForFunction(() => /Loading the model again usually helps/.test(document.querySelector('.problem')?.textContent));
   assert.match(await text(), /^Careful there was a.*there was a/);
   await page.click('.problem button:has-text("Load the model again")');
   await ready(page);

@@ -38,7 +38,7 @@ export function warningText({ code, message, details }, label) {
  * @param {CardOptions} [options]
  */
 export function problemCard(error, { subject, actions = [], onClose, renews = false } = {}) {
-  const { title, advice } = renews ? { title: t('problem.renewed.title'), advice: t('problem.renewed.advice') } : explain(error);
+  const { title, advice } = explain(error);
   const card = element('div', { class: 'problem', role: 'alert' });
   const close = () => {
     card.remove();
@@ -56,7 +56,7 @@ export function problemCard(error, { subject, actions = [], onClose, renews = fa
     }),
   );
   card.append(
-    element('p', {}, element('strong', { textContent: subject ? `${subject}: ${title}` : title }), ' ', advice),
+    element('p', {}, element('strong', { textContent: subject ? `${subject}: ${title}` : title }), ' ', renews ? t('problem.renewed') : advice),
     element(
       'details',
       { class: 'problem-detail' },
