@@ -247,7 +247,8 @@ setup() {
 
 # --- build ----------------------------------------------------------------------------------------------------------
 
-build_native() { cargo_build native "the command line" build --release; }
+# Usage: build_native [ARGS…]
+build_native() { cargo_build native "the command line" build --release "$@"; }
 
 # dist/: the compiled engine with its JavaScript glue, beside a copy of www/, whose scripts go without comments.
 build_web() {
@@ -327,7 +328,7 @@ human() { awk '{ printf "%.2f MB", $1 / 1e6 }'; }
 build() {
   setup
   build_web
-  build_native
+  build_native "$@"
 }
 
 # --- what people run ------------------------------------------------------------------------------------------------
@@ -398,13 +399,15 @@ check_javascript() {
 FORMATTED=('www/**/*.{js,ts,json}' 'tests/browser/**/*.{js,mjs,ts,json}' 'tools/**/*.mjs' '*.{json,mjs}')
 
 run_tests() {
-  build
+  # All of the workspace in each of cargo's calls: for a part of it cargo chooses other features, and compiles most again.
+  build --workspace
   setup_test
   setup_minilm
   setup_vocabularies
   setup_firefox
   export CRESSET_SKIPS=$LOGS/skips.txt
   : >"$CRESSET_SKIPS"
+  rm -f "$LOGS"/test-*.log
   SUMMARY+=("$(printf '%-10s %s' set-up "$(minutes $SECONDS)")")
   setup_gates
   part rustfmt cargo fmt --all --check
@@ -415,8 +418,7 @@ run_tests() {
   local host timed=(--no-fail-fast -- -Zunstable-options --report-time)
   host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
   export "CARGO_TARGET_${host}_RUNNER=env RUSTC_BOOTSTRAP=1"
-  part engine cargo test --release --tests --examples "${timed[@]}"
-  part training cargo test --release --tests -p cresset-train "${timed[@]}"
+  part rust cargo test --release --workspace --tests --examples "${timed[@]}"
   # Two files at a time; those that watch how long the main thread is busy, or keep it so, have the machine to themselves.
   local file watchers=(tests/browser/{axe,chat,page,widget,write}.test.mjs) others=()
   for file in tests/browser/*.test.mjs; do
