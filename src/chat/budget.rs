@@ -32,10 +32,10 @@ const PLACE: u64 = 32;
 /// Units for a byte of a text within another value, which is written with escapes, up to six bytes for one.
 const INNER_BYTE: u64 = 8;
 
-/// Fuel for a template whatever it is given: 16 MB of values, or instructions for some 10 ms.
-const BASE: u64 = 250_000;
+/// Fuel for a template whatever it is given: 6 MB of values, or instructions for some 5 ms, ten times as long in a page.
+const BASE: u64 = 100_000;
 /// Fuel for each value that the caller gives, such as a message, its role and its content. Real templates use 10 to 40.
-const PER_VALUE: u64 = 300;
+const PER_VALUE: u64 = 500;
 /// Bytes that the caller gives, for one more of fuel. Real templates make up to 10 bytes of one.
 const BYTES: u64 = 2;
 

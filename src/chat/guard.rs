@@ -3,7 +3,8 @@
 //!
 //! | around | what | why |
 //! |---|---|---|
-//! | `==`, `<`, `in`, `~`, filters, tests, keys | [`PAY`] on the operands | they walk, print or hash what they are given |
+//! | `==`, `<`, `in`, filters, tests, keys | [`PAY`] on the operands | they walk, print or hash what they are given |
+//! | `~` | [`PRINT`] on the operands | it prints those that are no text |
 //! | subscripts, slices, loops | [`TOUCH`] on the operand | they count a text's characters |
 //! | `[]`, `{}`, `+`, slices, filters | [`SETTLE`] on the result | it holds other values, or is computed later |
 //! | `set ns.x`, `loop.changed` | [`HOLD`] on the value | only there can a value get into itself |
@@ -21,6 +22,7 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, Spanned, Stmt};
 use crate::{Error, Result};
 
 pub(super) const PAY: &str = "|pay";
+pub(super) const PRINT: &str = "|print";
 pub(super) const TOUCH: &str = "|touch";
 pub(super) const SETTLE: &str = "|settle";
 pub(super) const HOLD: &str = "|hold";
@@ -108,7 +110,7 @@ impl<'s> Guard<'s> {
                 Stmt::WithBlock(Spanned::new(ast::WithBlock { assignments, body }, all.span()))
             }
             Stmt::Set(set) => {
-                let expr = match has_attribute(&set.target) {
+                let expr = match has_attribute(&set.target) && !is_text(&set.expr) && !is_small(&set.expr) {
                     true => self.wrapped(HOLD, &set.expr),
                     false => self.expr(&set.expr),
                 };
@@ -197,10 +199,8 @@ impl<'s> Guard<'s> {
             }
             Expr::Const(value) => Expr::Const(Spanned::new(ast::Const { value: value.value.clone() }, span)),
             Expr::UnaryOp(all) => {
-                let op = match all.op {
-                    ast::UnaryOpKind::Not => ast::UnaryOpKind::Not,
-                    ast::UnaryOpKind::Neg => ast::UnaryOpKind::Neg,
-                };
+                let negated = matches!(all.op, ast::UnaryOpKind::Neg);
+                let op = if negated { ast::UnaryOpKind::Neg } else { ast::UnaryOpKind::Not };
                 Expr::UnaryOp(Spanned::new(ast::UnaryOp { op, expr: self.expr(&all.expr) }, span))
             }
             Expr::BinOp(all) => self.bin_op(all),
@@ -240,9 +240,10 @@ impl<'s> Guard<'s> {
             }
             Expr::Slice(all) => {
                 let mut bound = |bound: &Option<Expr<'s>>| {
-                    bound
-                        .as_ref()
-                        .map(|bound| if is_small(bound) { self.expr(bound) } else { self.wrapped(BOUND, bound) })
+                    bound.as_ref().map(|bound| match bound {
+                        Expr::Const(i) if i.value.as_usize().is_some_and(|i| i < SMALL) => self.expr(bound),
+                        _ => self.wrapped(BOUND, bound),
+                    })
                 };
                 let (start, stop, step) = (bound(&all.start), bound(&all.stop), bound(&all.step));
                 let expr = self.touched(&all.expr);
@@ -277,6 +278,10 @@ impl<'s> Guard<'s> {
         if is_small(expr) { self.expr(expr) } else { self.wrapped(PAY, expr) }
     }
 
+    fn printed(&mut self, expr: &Expr<'s>) -> Expr<'s> {
+        if is_small(expr) || is_text(expr) { self.expr(expr) } else { self.wrapped(PRINT, expr) }
+    }
+
     fn touched(&mut self, expr: &Expr<'s>) -> Expr<'s> {
         self.wrapped(TOUCH, expr)
     }
@@ -286,7 +291,7 @@ impl<'s> Guard<'s> {
         let (left, right) = (&all.left, &all.right);
         let (left, right, settle) = match all.op {
             ScAnd | ScOr | Sub | Div | FloorDiv | Rem | Pow => (self.expr(left), self.expr(right), false),
-            Mul if is_small(left) && is_small(right) => (self.expr(left), self.expr(right), false),
+            Mul if is_number(left) && is_number(right) => (self.expr(left), self.expr(right), false),
             Mul => {
                 let args = [left, right].map(|operand| CallArg::Pos(self.expr(operand)));
                 return call_with(TIMES, args.into(), all.span());
@@ -299,7 +304,8 @@ impl<'s> Guard<'s> {
             Eq | Ne | Lt | Lte | Gt | Gte if is_small(left) || is_small(right) => {
                 (self.expr(left), self.expr(right), false)
             }
-            Eq | Ne | Lt | Lte | Gt | Gte | In | Concat => (self.paid(left), self.paid(right), false),
+            Eq | Ne | Lt | Lte | Gt | Gte | In => (self.paid(left), self.paid(right), false),
+            Concat => (self.printed(left), self.printed(right), false),
         };
         let guarded = Expr::BinOp(Spanned::new(ast::BinOp { op: all.op, left, right }, all.span()));
         if settle { call(SETTLE, guarded) } else { guarded }
@@ -327,7 +333,7 @@ impl<'s> Guard<'s> {
                 ast::Call { expr: function(CYCLE, method.span()), args }
             }
             Expr::GetAttr(method) if method.name == "changed" => {
-                let args = self.args(&all.args, |guard, arg| guard.wrapped(HOLD, arg));
+                let args = self.args(&all.args, |guard, arg| call(HOLD, guard.wrapped(PAY, arg)));
                 ast::Call { expr: self.expr(&all.expr), args }
             }
             // `loop(text)` counts the text's characters.
@@ -388,6 +394,10 @@ fn is_small(expr: &Expr) -> bool {
         Expr::UnaryOp(all) => matches!(all.op, ast::UnaryOpKind::Neg) && is_small(&all.expr),
         _ => false,
     }
+}
+
+fn is_number(expr: &Expr) -> bool {
+    matches!(expr, Expr::Const(constant) if constant.value.is_number())
 }
 
 /// Whether it can only be a text.

@@ -1,7 +1,7 @@
 //! Functions and filters that templates have besides minijinja's own, and those that stand in for minijinja's where what
 //! they make or walk would not be paid for.
 
-use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, State, Value, escape_formatter, filters, functions};
 
 use super::budget::{Meter, held, pay, settled};
@@ -21,10 +21,8 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     environment.add_function(guard::PAY, |state: &State, value: Value| pay(state, &value).map(|_| value));
     environment.add_function(guard::TOUCH, touch);
     environment.add_function(guard::SETTLE, |state: &State, value: Value| settled(state, value));
-    environment.add_function(guard::HOLD, |state: &State, value: Value| {
-        pay(state, &value)?;
-        held(state, value)
-    });
+    environment.add_function(guard::PRINT, |state: &State, value: Value| print(state, value));
+    environment.add_function(guard::HOLD, |state: &State, value: Value| held(state, value));
     environment.add_function(guard::BOUND, bound);
     environment.add_function(guard::TIMES, times);
     environment.add_function(guard::CYCLE, cycle);
@@ -68,11 +66,17 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
         environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| each(state, &filter, args));
     }
     environment.set_formatter(|out, state, value| {
-        if value.as_object().is_some() {
-            pay(state, value)?;
-        }
+        print(state, value.clone())?;
         escape_formatter(out, state, value)
     });
+}
+
+/// Pays for what a value looks like, where that is not what it is: a text is paid for as it is copied.
+fn print(state: &State, value: Value) -> Result<Value, Error> {
+    if value.as_object().is_some() {
+        pay(state, &value)?;
+    }
+    Ok(value)
 }
 
 /// Pays for a look at each character of a text, or for going to some item of a list.
@@ -111,7 +115,9 @@ fn times(state: &State, a: Value, b: Value) -> Result<Value, Error> {
     }
     let items: Vec<Value> = many.try_iter()?.collect();
     meter.charge(count.saturating_mul(items.len() as u64 * 64))?;
-    settled(state, std::iter::repeat_n(items, count as usize).flatten().collect())
+    let items: Vec<Value> = std::iter::repeat_n(items, count as usize).flatten().collect();
+    let repeated = if many.is_tuple() { Value::from(Tuple::from(items)) } else { Value::from(items) };
+    settled(state, repeated)
 }
 
 fn product(a: &Value, b: &Value) -> Result<Value, Error> {
@@ -161,7 +167,7 @@ fn dict(state: &State, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     settled(state, functions::dict(map, more)?)
 }
 
-fn range(state: &State, first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+fn range(first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
     let (start, end) = second.map_or((0, first), |end| (first, end));
     let step = step.unwrap_or(1);
     if step == 0 {
@@ -173,7 +179,6 @@ fn range(state: &State, first: i64, second: Option<i64>, step: Option<i64>) -> R
     if count > MAX_RANGE as u128 {
         return Err(wrong("range has too many elements"));
     }
-    Meter::new(state).charge(count as u64 * 32)?;
     Ok((0..count as i64).map(|i| Value::from(start + i * step)).collect())
 }
 

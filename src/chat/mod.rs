@@ -157,7 +157,7 @@ impl ChatTemplate {
         let (names, sources) = sources.iter().map(|(name, source)| (name.clone(), (*source).to_owned())).unzip();
         let template = ChatTemplate { environment, tokens, names, sources, fallback: None };
         // The one that is usual has to be sound; others are looked at when they are asked for.
-        let usual = template.names.iter().position(|name| name == DEFAULT).unwrap_or(0);
+        let usual = template.names.iter().rposition(|name| name == DEFAULT).unwrap_or(0);
         if let Some(source) = template.sources.get(usual) {
             let source = bounds::checked(source, template.environment.syntax())?;
             compile(&template.names[usual], &source, template.environment.syntax())?;

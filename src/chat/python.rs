@@ -1,8 +1,6 @@
 //! What Python gives to chat templates and Jinja alone does not: JSON as `json.dumps` writes it, and methods of text that
 //! minijinja's own set lacks.
 
-use std::fmt::Write;
-
 use minijinja::value::{Kwargs, Rest, StringInput, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
@@ -348,7 +346,10 @@ fn write_string(text: &str, ensure_ascii: bool, out: &mut String) {
             '\u{c}' => out.push_str("\\f"),
             c if c < ' ' || (ensure_ascii && !(' '..='~').contains(&c)) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}").expect("a String takes all");
+                    out.push_str("\\u");
+                    out.extend(
+                        [12, 8, 4, 0].map(|bit| char::from(b"0123456789abcdef"[usize::from(*unit >> bit & 15)])),
+                    );
                 }
             }
             c => out.push(c),
