@@ -304,10 +304,10 @@ impl Grammar<'_> {
             }
             3 | 4 => self.set(),
             5 if self.loops > 0 => {
-                self.pick(&["{% break %}", "{% continue %}", "{# a comment #}", "{% raw %}{{ x }}{% endraw %}"])
+                self.pick(&["{% break %}", "{% continue %}", "{# a comment #}", "{% raw %}{{ x }}{% endraw %}"]);
             }
             5 if self.chance(200) => {
-                self.pick(&["{{", "%}", "{% break %}", "{% endif %}", "{% else %}", "{% raw %}", "{#"])
+                self.pick(&["{{", "%}", "{% break %}", "{% endif %}", "{% else %}", "{% raw %}", "{#"]);
             }
             5 => {}
             6..=9 => {
