@@ -1,59 +1,72 @@
 //! Messages to prompt text, by the Jinja template that comes with the model, and answers to tool calls.
 //!
 //! The environment is the one of Hugging Face's `apply_chat_template`: jinja2 with `trim_blocks` and `lstrip_blocks`,
-//! loop controls, `{% generation %}` blocks, and the additions `raise_exception`, `strftime_now` and `tojson`. A template
-//! comes from a model file, so it is given a budget: rendering stops when it is used up.
+//! loop controls, `{% generation %}` blocks, and the additions `raise_exception`, `strftime_now` and `tojson`. There are no
+//! other templates to include or to extend.
+//!
+//! A template comes from a stranger's file, and in a page an overflow of the stack, an allocation that fails or a panic ends
+//! the engine. So a source is held to bounds by its tokens before it is parsed (`bounds`), its tree is run with a charge
+//! around each operation that walks or makes a value (`guard`), and all charges go to one budget of steps and bytes
+//! (`budget`), which the output shares. A template is compiled when it is rendered, so a file may bring any number.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `find` | where a model keeps its templates, and the texts of its special tokens |
 //! | `fallback` | our own templates, for files without one |
-//! | `rewrite` | changes to a template's source |
+//! | `bounds` | what a template's source may be |
+//! | `guard` | a template's tree → the tree that is run |
+//! | `budget` | what a template may spend, and how deep its values may be nested |
+//! | `library`, `format` | functions and filters that pay for what they do |
+//! | `reasons` | why a template is refused, in words |
 //! | `python`, `date` | what Python gives to templates |
 //! | `messages` | OpenAI's messages as templates expect them |
 //! | `tool_calls` | calls in a model's answer |
 
+mod bounds;
+mod budget;
 mod date;
 mod fallback;
 mod find;
+mod format;
+mod guard;
+mod library;
 mod messages;
 mod python;
-mod rewrite;
+mod reasons;
 pub mod tool_calls;
 
 use std::borrow::Cow;
-use std::error::Error as _;
+use std::collections::{BTreeMap, BTreeSet};
 
+use minijinja::machinery::{self, CodeGenerator, Instructions};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, Template, Value as Jinja};
+use minijinja::{AutoEscape, Environment, State, Value as Jinja};
 use serde_json::{Map, Value};
 
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use crate::{Error, Result};
+use budget::Meter;
 use find::DEFAULT;
-use rewrite::{BOUNDED, rewrite};
+use python::Size;
+use reasons::{cut, template_error};
 
-/// minijinja's fuel: about one unit an instruction and one for every 64 bytes created. Real templates use some
-/// hundred units a message; this is tens of thousands of messages, or a few hundred megabytes.
-const FUEL: u64 = 5_000_000;
 /// Bytes of a rendered prompt; the longest context of any model is shorter.
 const MAX_OUTPUT: usize = 16 << 20;
-/// Bytes of a template; the longest published ones have about 20,000.
-const MAX_SOURCE: usize = 1 << 17;
-/// Nesting of blocks, macros and includes while rendering, kept low for the small stack of a web worker.
+/// Nesting of blocks and macros while rendering, kept low for the small stack of a web worker.
 const MAX_RECURSION: usize = 200;
 
 /// The template used with tools, where a model brings several.
 const TOOL_USE: &str = "tool_use";
 
-/// A model's chat templates, compiled.
+/// A model's chat templates.
 pub struct ChatTemplate {
     environment: Environment<'static>,
     /// `bos_token`, `eos_token` and others that the template may name.
     tokens: Vec<(String, String)>,
     /// In the model's order.
     names: Vec<String>,
+    sources: Vec<String>,
     fallback: Option<&'static str>,
 }
 
@@ -78,7 +91,7 @@ pub struct RenderOptions {
 }
 
 impl ChatTemplate {
-    /// Compiles a template. `bos` and `eos` are the texts of the tokens, which templates put around turns.
+    /// A template, compiled once to see that it can be. `bos` and `eos` are the texts of the tokens, which templates put around turns.
     ///
     /// # Errors
     /// [`Error::Template`] for a syntax error, with its line.
@@ -127,7 +140,7 @@ impl ChatTemplate {
         }
         if !template.contains('{') {
             let own = model.filter(|model| model.fallback.is_none()).map(|model| model.names.join(", "));
-            let own = own.map(|names| format!("the model's are {names}; ")).unwrap_or_default();
+            let own = own.map(|names| format!("the model's are {}; ", cut(&names))).unwrap_or_default();
             let reason = format!("there is no template called {template:?}; {own}built in are {}", fallback::names());
             return Err(Error::invalid("chat_template", reason));
         }
@@ -138,23 +151,18 @@ impl ChatTemplate {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(template_error)?);
-        environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(MAX_RECURSION);
         environment.set_unknown_method_callback(python::method);
-        environment.add_filter("tojson", python::tojson);
-        environment.add_filter(BOUNDED, python::bounded);
-        environment.add_function("raise_exception", |message: String| -> Result<Jinja, minijinja::Error> {
-            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-        });
-        for (name, source) in sources {
-            if source.len() > MAX_SOURCE {
-                let reason = format!("{} bytes are too long for a template", source.len());
-                return Err(Error::Template { line: 1, reason });
-            }
-            environment.add_template_owned(name.clone(), rewrite(source)).map_err(template_error)?;
+        library::add_to(&mut environment);
+        let (names, sources) = sources.iter().map(|(name, source)| (name.clone(), (*source).to_owned())).unzip();
+        let template = ChatTemplate { environment, tokens, names, sources, fallback: None };
+        // The one that is usual has to be sound; others are looked at when they are asked for.
+        let usual = template.names.iter().rposition(|name| name == DEFAULT).unwrap_or(0);
+        if let Some(source) = template.sources.get(usual) {
+            let source = bounds::checked(source, template.environment.syntax())?;
+            compile(&template.names[usual], &source, template.environment.syntax())?;
         }
-        let names = sources.iter().map(|(name, _)| name.clone()).collect();
-        Ok(ChatTemplate { environment, tokens, names, fallback: None })
+        Ok(template)
     }
 
     /// The names of the model's templates: `default` alone, usually.
@@ -170,9 +178,12 @@ impl ChatTemplate {
     /// Whether the template that `options` choose looks at a variable, such as `tools`.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] for a template that the model does not have.
+    /// [`Error::InvalidRequest`] for a template that the model does not have, [`Error::Template`] for one that cannot be
+    /// compiled.
     pub fn uses(&self, variable: &str, options: &RenderOptions) -> Result<bool> {
-        Ok(self.choose(options)?.undeclared_variables(false).contains(variable))
+        let (name, source) = self.choose(options)?;
+        let syntax = self.environment.syntax();
+        Ok(compile(name, &bounds::checked(source, syntax)?, syntax)?.reads.contains(variable))
     }
 
     /// How an answer begins that calls a tool; see [`tool_calls::opening`].
@@ -180,22 +191,24 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::InvalidRequest`] for a template that the model does not have.
     pub fn call_opening(&self, name: Option<&str>, options: &RenderOptions) -> Result<Option<String>> {
-        Ok(tool_calls::opening(self.choose(options)?.source(), name))
+        Ok(tool_calls::opening(self.choose(options)?.1, name))
     }
 
-    /// The template for a request, chosen as transformers does.
-    fn choose(&self, options: &RenderOptions) -> Result<Template<'_, '_>> {
-        let known = |name: &str| self.names.iter().any(|known| known == name);
+    /// Name and source of the template for a request, chosen as transformers does.
+    fn choose(&self, options: &RenderOptions) -> Result<(&str, &str)> {
+        // Of several with one name the last counts.
+        let known = |name: &str| self.names.iter().rposition(|known| known == name);
         let name = match &options.template {
             Some(name) => name.as_str(),
-            None if tools(options).is_some() && known(TOOL_USE) => TOOL_USE,
+            None if tools(options).is_some() && known(TOOL_USE).is_some() => TOOL_USE,
             None => DEFAULT,
         };
-        if !known(name) {
-            let reason = format!("there is no template called {name:?}; the model's are {}", self.names.join(", "));
+        let Some(at) = known(name) else {
+            let names = cut(&self.names.join(", "));
+            let reason = format!("there is no template called {name:?}; the model's are {names}");
             return Err(Error::invalid("chat_template", reason));
-        }
-        self.environment.get_template(name).map_err(template_error)
+        };
+        Ok((&self.names[at], &self.sources[at]))
     }
 
     /// Renders the prompt. `messages` are OpenAI's (`role`, `content`, `tool_calls`, …), passed to the template as they
@@ -209,23 +222,28 @@ impl ChatTemplate {
             true => Some(messages::mark_end(&mut messages)?),
             false => None,
         };
-        let json = |value: Option<&Value>| python::from_json(value.unwrap_or(&Value::Null));
+        let mut size = Size::default();
+        let mut json = |value: Option<&Value>| python::from_json(value.unwrap_or(&Value::Null), &mut size);
         let mut context: Vec<(Cow<str>, Jinja)> = Vec::new();
         for (name, text) in &self.tokens {
             context.push((name.as_str().into(), text.as_str().into()));
         }
         for (name, value) in &options.extra {
-            context.push((name.as_str().into(), python::from_json(value)));
+            context.push((name.as_str().into(), json(Some(value))));
         }
-        context.push(("messages".into(), messages.iter().map(python::from_json).collect()));
+        context.push(("messages".into(), messages.iter().map(|message| json(Some(message))).collect()));
         context.push(("tools".into(), json(tools(options))));
         context.push(("documents".into(), json(options.documents.as_ref())));
         context.push(("add_generation_prompt".into(), options.add_generation_prompt.into()));
         if let Some(now) = options.now {
-            let strftime_now = Jinja::from_function(move |format: String| date::strftime(now, &format));
+            let strftime_now = Jinja::from_function(move |state: &State, format: &str| {
+                // `%A` becomes a Wednesday.
+                Meter::new(state).charge(8 * format.len() as u64)?;
+                date::strftime(now, format)
+            });
             context.push(("strftime_now".into(), strftime_now));
         }
-        let prompt = self.choose(options)?.render(Jinja::from_pairs(context)).map_err(template_error)?;
+        let prompt = self.run(self.choose(options)?, Jinja::from_pairs(context), &size)?;
         if prompt.len() > MAX_OUTPUT {
             let reason = format!("the prompt has {} bytes, more than any context holds", prompt.len());
             return Err(Error::Template { line: 1, reason });
@@ -234,6 +252,19 @@ impl ChatTemplate {
             Some(text) => messages::cut_at_mark(prompt, &text),
             None => Ok(prompt),
         }
+    }
+
+    fn run(&self, (name, source): (&str, &str), context: Jinja, given: &Size) -> Result<String> {
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(budget::fuel(given.values, given.bytes)));
+        let source = bounds::checked(source, environment.syntax())?;
+        let Compiled { instructions, blocks, .. } = compile(name, &source, environment.syntax())?;
+        let mut text = String::new();
+        let mut output = machinery::make_string_output(&mut text);
+        machinery::eval(&environment, &instructions, context, &blocks, &mut output, AutoEscape::None)
+            .map_err(template_error)?;
+        drop(output);
+        Ok(text)
     }
 
     /// As [`Self::render`], of messages as OpenAI's clients send them: the arguments of tool calls as JSON text, texts in
@@ -253,6 +284,25 @@ impl ChatTemplate {
     }
 }
 
+/// A template that can be run.
+struct Compiled<'s> {
+    instructions: Instructions<'s>,
+    /// Of templates that others extend, which there are none of.
+    blocks: BTreeMap<&'s str, Instructions<'s>>,
+    /// The names of the variables that it looks at.
+    reads: BTreeSet<&'s str>,
+}
+
+/// `source` has been checked.
+fn compile<'s>(name: &'s str, source: &'s str, syntax: &SyntaxConfig) -> Result<Compiled<'s>> {
+    let tree = machinery::parse(source, name, syntax.clone()).map_err(template_error)?;
+    let (guarded, reads) = guard::guarded(&tree)?;
+    let mut generator = CodeGenerator::new(name, source);
+    generator.compile_stmt(&guarded);
+    let (instructions, blocks) = generator.finish();
+    Ok(Compiled { instructions, blocks, reads })
+}
+
 /// The tools, if there are any.
 fn tools(options: &RenderOptions) -> Option<&Value> {
     options.tools.as_ref().filter(|tools| !tools.is_null() && tools.as_array().is_none_or(|list| !list.is_empty()))
@@ -269,21 +319,4 @@ pub fn no_template() -> Error {
         )
         .into(),
     }
-}
-
-fn template_error(error: minijinja::Error) -> Error {
-    // An include only says that something within it failed; what is at the bottom.
-    let mut error = &error;
-    while let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<minijinja::Error>()) {
-        error = cause;
-    }
-    let line = error.line().unwrap_or(1);
-    let reason = match (error.kind(), error.detail()) {
-        (ErrorKind::OutOfFuel, _) => "the template runs for too long or makes too much text".into(),
-        // What raise_exception says is meant for the person.
-        (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
-        (kind, Some(detail)) => format!("{kind}: {detail}"),
-        (kind, None) => kind.to_string(),
-    };
-    Error::Template { line, reason }
 }

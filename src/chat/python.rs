@@ -1,17 +1,24 @@
 //! What Python gives to chat templates and Jinja alone does not: JSON as `json.dumps` writes it, and methods of text that
 //! minijinja's own set lacks.
 
-use std::fmt::Write;
-
-use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, StringInput, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-/// Nesting of values that templates build and `tojson` writes.
-const MAX_DEPTH: usize = 100;
+use super::budget::{MAX_DEPTH, Meter, pay, settled};
+use super::format::{Fields, check_format};
+
+/// How much a caller gives to a template.
+#[derive(Default)]
+pub(super) struct Size {
+    pub values: u64,
+    /// Of texts.
+    pub bytes: u64,
+}
 
 /// A JSON value for templates; objects keep their order.
-pub(super) fn from_json(value: &serde_json::Value) -> Value {
+pub(super) fn from_json(value: &serde_json::Value, size: &mut Size) -> Value {
+    size.values += 1;
     match value {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(value) => Value::from(*value),
@@ -20,39 +27,60 @@ pub(super) fn from_json(value: &serde_json::Value) -> Value {
             (None, Some(number)) => Value::from(number),
             (None, None) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
         },
-        serde_json::Value::String(text) => Value::from(text.as_str()),
-        serde_json::Value::Array(list) => list.iter().map(from_json).collect(),
+        serde_json::Value::String(text) => {
+            size.bytes += text.len() as u64;
+            Value::from(text.as_str())
+        }
+        serde_json::Value::Array(list) => list.iter().map(|value| from_json(value, size)).collect(),
         serde_json::Value::Object(map) => {
-            Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), from_json(value))))
+            Value::from_pairs(map.iter().map(|(key, value)| (key.as_str(), from_json(value, size))))
         }
     }
 }
 
-/// The value, if it is not nested too deeply. Looking costs fuel.
-pub(super) fn bounded(state: &State, value: Value) -> Result<Value, Error> {
-    fn look(state: &State, value: &Value, depth: usize) -> Result<(), Error> {
-        state.consume_fuel(1)?;
-        if depth > MAX_DEPTH {
-            return Err(Error::new(ErrorKind::InvalidOperation, "the template nests a value too deeply"));
-        }
-        match value.kind() {
-            ValueKind::Seq => value.try_iter()?.try_for_each(|item| look(state, &item, depth + 1)),
-            ValueKind::Map => value.try_iter()?.try_for_each(|key| look(state, &value.get_item(&key)?, depth + 1)),
-            _ => Ok(()),
-        }
-    }
-    look(state, &value, 0)?;
-    Ok(value)
-}
-
-/// Python's methods of text, lists and dictionaries: minijinja's set, and what that lacks.
+/// Python's methods of text, lists and dictionaries: minijinja's set, and what that lacks. The text itself is paid for.
 pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
-    match unknown_method_callback(state, value, name, args) {
-        Err(error) if error.kind() == ErrorKind::UnknownMethod => {}
-        known => return known,
+    for arg in args {
+        pay(state, arg)?;
     }
-    let Some(text) = value.as_str() else { return Err(Error::from(ErrorKind::UnknownMethod)) };
+    let Some(text) = value.as_str() else {
+        if name == "count" {
+            pay(state, value)?;
+        }
+        let result = unknown_method_callback(state, value, name, args)?;
+        return settled(state, result);
+    };
     Ok(match name {
+        "strip" | "lstrip" | "rstrip" => {
+            let (characters,): (Option<&str>,) = from_args(args)?;
+            Value::from(trimmed(text, characters, name != "rstrip", name != "lstrip"))
+        }
+        "split" => {
+            let (separator, most): (Option<&str>, Option<i64>) = from_args(args)?;
+            split(state, text, separator, most)?
+        }
+        "rsplit" => {
+            let (separator, most): (Option<&str>, Option<i64>) = from_args(args)?;
+            let most = limit(most).unwrap_or(usize::MAX);
+            let mut parts = match separator {
+                Some(separator) => pieces(state, text.rsplitn(most, checked_separator(separator)?))?,
+                None => pieces(state, words_from_the_end(text, most))?,
+            };
+            parts.reverse();
+            Value::from(parts)
+        }
+        "splitlines" => {
+            let (keep_ends,): (Option<bool>,) = from_args(args)?;
+            let lines = text.split_inclusive('\n');
+            Value::from(match keep_ends {
+                Some(true) => pieces(state, lines)?,
+                _ => pieces(state, text.lines())?,
+            })
+        }
+        "format" => {
+            check_format(state, Fields::Braces, text, args)?;
+            return unknown_method_callback(state, value, name, args);
+        }
         "removeprefix" => {
             let (prefix,): (&str,) = from_args(args)?;
             Value::from(text.strip_prefix(prefix).unwrap_or(text))
@@ -71,16 +99,6 @@ pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value
             };
             parts.into_iter().map(Value::from).collect()
         }
-        "rsplit" => {
-            let (separator, most): (Option<&str>, Option<i64>) = from_args(args)?;
-            let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).saturating_add(1);
-            let mut parts: Vec<&str> = match separator {
-                Some(separator) => text.rsplitn(most, separator).collect(),
-                None => split_words_from_the_end(text, most),
-            };
-            parts.reverse();
-            parts.into_iter().map(Value::from).collect()
-        }
         "index" => {
             let (what,): (&str,) = from_args(args)?;
             match text.find(what) {
@@ -89,21 +107,97 @@ pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value
             }
         }
         "casefold" => Value::from(text.to_lowercase()),
-        _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+        _ => return unknown_method_callback(state, value, name, args),
+    })
+}
+
+/// The filter `split`.
+pub(super) fn split_filter(
+    state: &State,
+    text: &str,
+    separator: Option<&str>,
+    most: Option<i64>,
+) -> Result<Value, Error> {
+    split(state, text, separator, most)
+}
+
+/// The filter `trim`.
+pub(super) fn trim_filter(text: StringInput<'_>, characters: Option<&str>) -> Value {
+    Value::from(trimmed(text.as_str(), characters, true, true))
+}
+
+/// A text without white space, or without these characters, at its ends.
+fn trimmed<'t>(text: &'t str, characters: Option<&str>, start: bool, end: bool) -> &'t str {
+    let mut sorted: Vec<char> = characters.unwrap_or_default().chars().collect();
+    sorted.sort_unstable();
+    let goes = |c: char| match characters {
+        None => c.is_whitespace(),
+        Some(_) => sorted.binary_search(&c).is_ok(),
+    };
+    let text = if start { text.trim_start_matches(goes) } else { text };
+    if end { text.trim_end_matches(goes) } else { text }
+}
+
+fn split(state: &State, text: &str, separator: Option<&str>, most: Option<i64>) -> Result<Value, Error> {
+    let parts = match (separator, limit(most)) {
+        (None, None) => pieces(state, text.split_whitespace()),
+        (None, Some(most)) => pieces(state, words(text, most)),
+        (Some(separator), None) => pieces(state, text.split(checked_separator(separator)?)),
+        (Some(separator), Some(most)) => pieces(state, text.splitn(most, checked_separator(separator)?)),
+    };
+    parts.map(Value::from)
+}
+
+/// How many pieces at most, for so many splits at most.
+fn limit(splits: Option<i64>) -> Option<usize> {
+    splits.and_then(|splits| usize::try_from(splits).ok()).map(|splits| splits.saturating_add(1))
+}
+
+fn checked_separator(separator: &str) -> Result<&str, Error> {
+    match separator {
+        "" => Err(Error::new(ErrorKind::InvalidOperation, "empty separator")),
+        _ => Ok(separator),
+    }
+}
+
+/// Pieces of a text, each paid for before it is made.
+fn pieces<'t>(state: &State, pieces: impl Iterator<Item = &'t str>) -> Result<Vec<Value>, Error> {
+    let mut meter = Meter::new(state);
+    let piece = |piece: &str| meter.charge_item(piece.len()).map(|()| Value::from(piece));
+    pieces.map(piece).collect()
+}
+
+/// The words of a text; once there are `most`, the last one given is all that is left.
+fn words(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text.trim_start();
+    let mut given = 0;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        given += 1;
+        let at = rest.find(char::is_whitespace).filter(|_| given < most).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(at);
+        rest = after.trim_start();
+        Some(word)
     })
 }
 
 /// The words of a text, last first; once there are `most`, the last one given is all that is left.
-fn split_words_from_the_end(text: &str, most: usize) -> Vec<&str> {
+fn words_from_the_end(text: &str, most: usize) -> impl Iterator<Item = &str> {
     let mut rest = text.trim_end();
-    let mut words = Vec::new();
-    while !rest.is_empty() {
-        let at = rest.rfind(char::is_whitespace).filter(|_| words.len() + 1 < most);
+    let mut given = 0;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        given += 1;
+        let at = rest.rfind(char::is_whitespace).filter(|_| given < most);
         let start = at.map_or(0, |at| at + rest[at..].chars().next().map_or(0, char::len_utf8));
-        words.push(&rest[start..]);
+        let word = &rest[start..];
         rest = rest[..at.unwrap_or(0)].trim_end();
-    }
-    words
+        Some(word)
+    })
 }
 
 /// How `tojson` writes.
@@ -118,7 +212,10 @@ struct Style {
 
 /// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`, as Hugging Face defines it: no HTML
 /// escapes, a space after commas and colons.
-pub(super) fn tojson(value: Value, positional: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+pub(super) fn tojson(state: &State, value: Value, positional: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+    pay(state, &value)?;
+    // A text by itself is paid for as one that is copied, not as one that is written with escapes.
+    Meter::new(state).charge(7 * value.as_str().map_or(0, str::len) as u64)?;
     let argument = |i: usize, name: &str| -> Result<Option<Value>, Error> {
         let value = match positional.get(i) {
             Some(value) => Some(value.clone()),
@@ -147,11 +244,12 @@ pub(super) fn tojson(value: Value, positional: Rest<Value>, kwargs: Kwargs) -> R
     };
     kwargs.assert_all_used()?;
     let mut json = String::new();
-    write_json(&value, &style, 0, &mut json)?;
+    write_json(&value, &style, 0, &mut Meter::new(state), &mut json)?;
     Ok(Value::from(json))
 }
 
-fn write_json(value: &Value, style: &Style, depth: usize, out: &mut String) -> Result<(), Error> {
+/// What the value itself has is paid for; the meter is for what stands in between.
+fn write_json(value: &Value, style: &Style, depth: usize, meter: &mut Meter, out: &mut String) -> Result<(), Error> {
     let refuse = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("tojson: {why}"));
     if depth > MAX_DEPTH {
         return Err(refuse("the value is nested too deeply"));
@@ -165,8 +263,8 @@ fn write_json(value: &Value, style: &Style, depth: usize, out: &mut String) -> R
         ValueKind::Seq | ValueKind::Iterable => {
             let mut items = Items::new('[', style, depth, out);
             for item in value.try_iter()? {
-                items.next(out);
-                write_json(&item, style, depth + 1, out)?;
+                items.next(meter, out)?;
+                write_json(&item, style, depth + 1, meter, out)?;
             }
             items.finish(']', out);
         }
@@ -177,7 +275,7 @@ fn write_json(value: &Value, style: &Style, depth: usize, out: &mut String) -> R
             }
             let mut items = Items::new('{', style, depth, out);
             for key in keys {
-                items.next(out);
+                items.next(meter, out)?;
                 let text = match key.kind() {
                     ValueKind::Bool => String::from(if key.is_true() { "true" } else { "false" }),
                     ValueKind::None => "null".into(),
@@ -185,7 +283,7 @@ fn write_json(value: &Value, style: &Style, depth: usize, out: &mut String) -> R
                 };
                 write_string(&text, style.ensure_ascii, out);
                 out.push_str(&style.key_separator);
-                write_json(&value.get_item(&key)?, style, depth + 1, out)?;
+                write_json(&value.get_item(&key)?, style, depth + 1, meter, out)?;
             }
             items.finish('}', out);
         }
@@ -208,12 +306,16 @@ impl<'s> Items<'s> {
         Items { style, depth, empty: true }
     }
 
-    fn next(&mut self, out: &mut String) {
+    fn next(&mut self, meter: &mut Meter, out: &mut String) -> Result<(), Error> {
+        let indent = self.style.indent.as_ref().map_or(0, String::len);
+        let between = self.style.item_separator.len() + self.style.key_separator.len();
+        meter.charge((between + (self.depth + 1) * indent) as u64)?;
         if !self.empty {
             out.push_str(&self.style.item_separator);
         }
         self.empty = false;
         self.line_break(self.depth + 1, out);
+        Ok(())
     }
 
     fn finish(self, close: char, out: &mut String) {
@@ -244,7 +346,10 @@ fn write_string(text: &str, ensure_ascii: bool, out: &mut String) {
             '\u{c}' => out.push_str("\\f"),
             c if c < ' ' || (ensure_ascii && !(' '..='~').contains(&c)) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}").expect("a String takes all");
+                    out.push_str("\\u");
+                    out.extend(
+                        [12, 8, 4, 0].map(|bit| char::from(b"0123456789abcdef"[usize::from(*unit >> bit & 15)])),
+                    );
                 }
             }
             c => out.push(c),

@@ -278,14 +278,21 @@ fn tokenizers() {
     unsupported(llama().set("tokenizer.ggml.model", "rwkv"), &["the tokenizer model `rwkv`"]);
     unsupported(llama().set("tokenizer.ggml.pre", "unheard-of"), &["the pre-tokenizer `unheard-of`"]);
     malformed(llama().without("tokenizer.ggml.tokens"), &["tokenizer.ggml.tokens"]);
-    let broken = llama().set("tokenizer.chat_template", "{% for %}");
-    let mut engine = load(broken.checkpoint()).expect("a model that completes texts");
-    let mut chat = json!({ "messages": [{ "role": "user", "content": "a" }], "max_tokens": 1 });
-    let error = block_on(engine.chat(&chat, &mut |_| (), &never_yield)).unwrap_err();
-    assert!(error.code() == "TEMPLATE" && error.to_string().contains("line 1"), "{error}");
-    chat["chat_template"] = json!("plain");
-    block_on(engine.chat(&chat, &mut |_| (), &never_yield)).expect("an answer by another template");
-    block_on(engine.complete(&json!({ "prompt": "a" }), &mut |_| (), &never_yield)).expect("an answer");
+    // A model whose template is broken, or would overflow the stack, completes texts.
+    for template in [
+        "{% for %}".to_owned(),
+        "{{ 1".to_owned() + &"+1".repeat(50_000) + " }}",
+        "{{".to_owned() + &"(".repeat(50_000),
+    ] {
+        let broken = llama().set("tokenizer.chat_template", template);
+        let mut engine = load(broken.checkpoint()).expect("a model that completes texts");
+        let mut chat = json!({ "messages": [{ "role": "user", "content": "a" }], "max_tokens": 1 });
+        let error = block_on(engine.chat(&chat, &mut |_| (), &never_yield)).unwrap_err();
+        assert!(error.code() == "TEMPLATE" && error.to_string().contains("line 1"), "{error}");
+        chat["chat_template"] = json!("plain");
+        block_on(engine.chat(&chat, &mut |_| (), &never_yield)).expect("an answer by another template");
+        block_on(engine.complete(&json!({ "prompt": "a" }), &mut |_| (), &never_yield)).expect("an answer");
+    }
 }
 
 /// What stands in the way, for people and for programs: the same, in the same order.

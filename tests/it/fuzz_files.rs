@@ -4,57 +4,14 @@
 //! `CRESSET_FUZZ_SECONDS` bounds the time of each target (10 by default). A failure names its case;
 //! `CRESSET_FUZZ_CASE` runs that one alone.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use crate::counting::peak;
 use crate::support::shared::shared;
 use cresset::quant::Format;
 use cresset::weights::{Checkpoint, Files, GgufWriter, MemorySource, Source};
 use pollster::block_on;
-
-/// The system's allocator, counting the bytes each thread holds.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-impl Counting {
-    fn count(bytes: isize) {
-        let held = HELD.get() + bytes;
-        HELD.set(held);
-        PEAK.set(PEAK.get().max(held));
-    }
-}
-
-// SAFETY: every call is passed on to the system's allocator as it came; the counters are plain cells of the thread.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::count(layout.size() as isize);
-        // SAFETY: as this function's: the layout is the caller's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        Self::count(-(layout.size() as isize));
-        // SAFETY: as this function's: the block is one that `alloc` or `realloc` gave, so the system's allocator did.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // For a moment both blocks may be held.
-        Self::count(size as isize);
-        Self::count(-(layout.size() as isize));
-        // SAFETY: as for `dealloc`; the new size is the caller's.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Memory that opening and reading may take: tables are a multiple of the header that describes them.
 fn allowance(file_bytes: usize) -> isize {
@@ -132,10 +89,8 @@ type Named = (&'static str, Vec<u8>);
 /// Opens the files and reads everything; returns whether they were accepted.
 fn exercise(files: Vec<Named>) -> bool {
     let total: usize = files.iter().map(|file| file.1.len()).sum();
-    let held = HELD.get();
-    PEAK.set(held);
     let sources = files.into_iter().map(|(name, bytes)| Box::new(MemorySource::new(name, bytes)) as Box<dyn Source>);
-    let accepted = match block_on(Checkpoint::open(Files::new(sources.collect()))) {
+    let (accepted, taken) = peak(|| match block_on(Checkpoint::open(Files::new(sources.collect()))) {
         Ok(model) => {
             read_all(&model);
             true
@@ -148,8 +103,7 @@ fn exercise(files: Vec<Named>) -> bool {
             assert!(message.len() < 16 << 10, "a message of {} bytes", message.len());
             false
         }
-    };
-    let taken = PEAK.get() - held;
+    });
     assert!(taken <= allowance(total), "{taken} bytes were taken for {total} bytes of files");
     accepted
 }

@@ -2,17 +2,22 @@
 
 #[path = "../support/blocks.rs"]
 mod blocks;
+#[path = "../support/counting.rs"]
+mod counting;
 #[path = "../support/imports.rs"]
 mod imports;
 #[path = "../support/modules.rs"]
 mod modules;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/templates.rs"]
+mod templates;
 #[path = "../support/translate.rs"]
 mod translate;
 
 mod bad_models;
 mod chat;
+mod chat_attacks;
 mod chat_fallback;
 mod convert;
 mod encoders;
@@ -20,6 +25,7 @@ mod engine;
 mod estimate;
 mod floors;
 mod fuzz_files;
+mod fuzz_templates;
 mod fuzz_tokenizer;
 mod golden;
 mod kernels;
