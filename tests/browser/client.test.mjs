@@ -604,3 +604,164 @@ test('safetensors bring their siblings; a folder and its shards are found', asyn
   assert.deepEqual(result.sizes, [2 * weights + json + 4, 2 * weights + json + 4, 2 * weights + json + 4, weights + 4]);
   assert.equal(result.missing, 'MODEL_NOT_FOUND');
 });
+
+test('an index names files beside itself and nothing else; parts are not asked for by the thousand', async (t) => {
+  const asked = [];
+  const elsewhere = await startServer({ mock: true, headers: { 'Access-Control-Allow-Origin': '*' } });
+  let names = [];
+  const folder = (request, response) => {
+    const { pathname } = new URL(request.url, 'http://x.example');
+    asked.push(pathname);
+    if (pathname.endsWith('.index.json'))
+      return response.writeHead(200).end(JSON.stringify({ weight_map: Object.fromEntries(names.map((name, i) => [`w${i}`, name])) }));
+    return response.writeHead(404).end();
+  };
+  const site = await startServer({ mock: true, routes: { '/folder/model.safetensors.index.json': folder } });
+  const page = await newPage(browser);
+  t.after(() => Promise.all([page.context().close(), site.close(), elsewhere.close()]));
+  await page.goto(`${site.url}blank.html`);
+  const load = (model) =>
+    page.evaluate(async (model) => {
+      const { Cresset } = await import('/cresset.js');
+      return Cresset.load(model, { cache: false }).then(
+        () => null,
+        ({ code, message }) => ({ code, message }),
+      );
+    }, model);
+  for (const name of [
+    `${elsewhere.url}a.safetensors`,
+    `//${new URL(elsewhere.url).host}/a.safetensors`,
+    '../a.safetensors',
+    '..',
+    'b/a.safetensors',
+    'b\\a.safetensors',
+    '/a.safetensors',
+    'a.safetensors?x',
+    'a%2f..safetensors',
+    'data:,x.safetensors',
+    'x'.repeat(256),
+    7,
+    null,
+    { a: 1 },
+  ]) {
+    names = ['fine.safetensors', name];
+    const error = await load('/folder/');
+    assert.equal(error?.code, 'MODEL_FORMAT', JSON.stringify(name));
+    assert.match(error.message, /which is no file beside it/);
+  }
+  names = Array.from({ length: 1001 }, (_, i) => `a${i}.safetensors`);
+  assert.match((await load('/folder/')).message, /claims to be one of 1001 parts; a model has at most 1000/);
+  assert.match((await load('/m-00001-of-99999.gguf')).message, /claims to be one of 99999 parts/);
+  const weights = () => site.requests.filter(({ path }) => /\.(safetensors|gguf)$/.test(path)).length;
+  const before = weights();
+  names = names.slice(1);
+  assert.equal((await load('/folder/')).code, 'MODEL_NOT_FOUND');
+  assert.equal((await load('/m-00001-of-01000.gguf')).code, 'MODEL_NOT_FOUND');
+  assert.ok(weights() - before < 40, `${weights() - before} requests`);
+  assert.equal(elsewhere.requests.length, 0);
+});
+
+test('no file is larger than it may be, whatever a server claims or sends', async (t) => {
+  const MIB = 1 << 20;
+  let answers = {};
+  const route = (request, response) => answers[new URL(request.url, 'http://x.example').pathname](request, response);
+  const paths = ['/m/config.json', '/m/tokenizer.json', '/m/model.safetensors', '/m.gguf'];
+  const site = await startServer({ mock: true, routes: Object.fromEntries(paths.map((path) => [path, route])) });
+  const page = await newPage(browser);
+  t.after(() => Promise.all([page.context().close(), site.close()]));
+  await page.goto(`${site.url}blank.html`);
+  const load = (model, options) =>
+    page.evaluate(
+      async ([model, options]) => {
+        const { Cresset } = await import('/cresset.js');
+        await Cresset.cache.clear();
+        return Cresset.load(model, options).then(
+          (engine) => engine.unload(),
+          ({ code, message }) => ({ code, message }),
+        );
+      },
+      [model, options],
+    );
+  const whole = (bytes) => (request, response) =>
+    response.writeHead(200, { 'Content-Length': bytes.length }).end(request.method === 'HEAD' ? undefined : bytes);
+  const endless = (request, response) => {
+    response.writeHead(200);
+    if (request.method === 'HEAD') return response.end();
+    const more = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(65_536, 'G')));
+    };
+    response.on('drain', more);
+    return more();
+  };
+  const claims = (bytes) => (request, response) => {
+    response.writeHead(200, { 'Content-Length': bytes });
+    return request.method === 'HEAD' ? response.end() : response.write('{');
+  };
+  const fine = { '/m/config.json': whole(Buffer.from('{}')), '/m/tokenizer.json': whole(Buffer.from('{}')), '/m/model.safetensors': whole(gguf('safe')) };
+  for (const cache of [true, false]) {
+    for (const [path, answer, words] of [
+      ['/m/config.json', endless, /config\.json failed: .* sends more than 66 kB/],
+      ['/m/config.json', claims(MIB), /config\.json failed: .* sends more than 66 kB/],
+      ['/m/tokenizer.json', endless, /tokenizer\.json failed: .* sends more than 262 kB/],
+      ['/m/model.safetensors', endless, /model\.safetensors failed: .* sends more than 25 MB/],
+    ]) {
+      answers = { ...fine, [path]: answer };
+      const error = await load('/m/model.safetensors', { cache });
+      assert.equal(error?.code, 'DOWNLOAD', path);
+      assert.match(error.message, words);
+    }
+    answers = fine;
+    assert.equal(await load('/m/model.safetensors', { cache }), undefined);
+  }
+  // A range that claims to be a thousand times as long: the buffer is made for what was asked for.
+  answers = {
+    '/m.gguf': (request, response) => {
+      response.writeHead(206, { 'Content-Length': 3_000_000_000, 'Content-Range': `bytes 0-2097151/${8 * MIB}` });
+      if (request.method === 'HEAD') return response.end();
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536, 'G')));
+      };
+      response.on('drain', more);
+      return more();
+    },
+  };
+  const error = await load('/m.gguf', { cache: false });
+  assert.equal(error.code, 'DOWNLOAD');
+  assert.match(error.message, /more than it was asked for/);
+});
+
+test('a server that asks to come back later is asked again then', async (t) => {
+  let turnedAway = 0;
+  const hits = [];
+  const file = gguf('');
+  const site = await startServer({
+    mock: true,
+    routes: {
+      '/busy.gguf': (request, response) => {
+        hits.push(request.method);
+        if (turnedAway > 0) {
+          turnedAway -= 1;
+          const later = turnedAway % 2 ? '1' : new Date(Date.now() + 1500).toUTCString();
+          return response.writeHead(turnedAway % 2 ? 429 : 503, { 'Retry-After': later }).end();
+        }
+        return response.writeHead(200, { 'Content-Length': file.length }).end(request.method === 'HEAD' ? undefined : file);
+      },
+    },
+  });
+  const page = await newPage(browser);
+  t.after(() => Promise.all([page.context().close(), site.close()]));
+  await page.goto(`${site.url}blank.html`);
+  for (const method of ['load', 'measure', 'probe']) {
+    turnedAway = 2;
+    hits.length = 0;
+    const outcome = await page.evaluate(async (method) => {
+      const { Cresset } = await import('/cresset.js');
+      return Cresset[method]('/busy.gguf', { cache: false }).then(
+        () => 'fine',
+        ({ message }) => message,
+      );
+    }, method);
+    assert.equal(outcome, 'fine', method);
+    assert.ok(hits.length >= 3, `${method}: ${hits}`);
+  }
+});

@@ -2,7 +2,9 @@
 // `details.transient` (retry.js tries again).
 
 import { CressetError, aborted } from '../lib/errors.js';
+import { formatBytes } from '../lib/progress.js';
 import { STALL_MS } from './backoff-times.js';
+import { SMALL_TEXT } from './limits.js';
 
 const READ_BYTES = 256 * 1024;
 
@@ -48,11 +50,13 @@ export async function request(url, { signal, method = 'GET', range, ifRange, sto
 /** The JSON or text of a small file. @param {string} url @param {RequestOptions} [options] */
 export async function requestText(url, options) {
   const response = await request(url, options);
-  try {
-    return await response.text();
-  } catch (error) {
-    throw breakError(url, error, options?.signal);
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const bytes of chunks(url, response, options?.signal)) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.length > SMALL_TEXT) throw tooLargeError(url, SMALL_TEXT);
   }
+  return text + decoder.decode();
 }
 
 /** What an answer consists of. @param {string} url @param {Response} response */
@@ -133,6 +137,7 @@ export async function askSize(url, signal) {
     return { bytes: contentLength(await request(url, { signal, method: 'HEAD' })) };
   } catch (/** @type {any} */ error) {
     if (error.code === 'MODEL_NOT_FOUND') return { bytes: null, absent: true };
+    if (error.details?.retryAfterMs > 0) throw error; // it says when to ask again
     if (error.code !== 'DOWNLOAD' || error.details.status === undefined) return { bytes: null };
   }
   // Addresses that are signed for GET refuse HEAD: one byte says as much.
@@ -208,8 +213,9 @@ function statusError(url, response) {
 
 /** @param {Response} response */
 function retryAfter(response) {
-  const seconds = Number(response.headers.get('retry-after') ?? 0);
-  return Number.isFinite(seconds) ? 1000 * seconds : 0;
+  const said = response.headers.get('retry-after') ?? '0';
+  const milliseconds = /^\s*\d+\s*$/.test(said) ? 1000 * Number(said) : Date.parse(said) - Date.now();
+  return Math.max(milliseconds || 0, 0);
 }
 
 /** No answer at all. @param {string} url @param {unknown} error @param {AbortSignal} [signal] */
@@ -243,6 +249,11 @@ function passing(url, reason, error) {
 /** A DOWNLOAD error about this URL. @param {string} url @param {string} reason @param {any} [cause] @param {object} [details] */
 export function downloadError(url, reason, cause, details = {}) {
   return new CressetError('DOWNLOAD', `download of ${baseName(url)} failed: ${reason}`, { url, reason: cause?.message, ...details }, { cause });
+}
+
+/** More than a file like this has. @param {string} url @param {number} most */
+export function tooLargeError(url, most) {
+  return downloadError(url, `${new URL(url).host} sends more than ${formatBytes(most)}, the limit for such a file`, undefined, { most });
 }
 
 /** A transfer that ended before the file did. @param {string} url */

@@ -8,9 +8,11 @@ import { hashAt } from './hub.js';
 import { announce, listen } from './tabs.js';
 import { formatBytes } from '../lib/progress.js';
 import { Sha256 } from './sha256.js';
-import { isAbsent, isWeights } from './sources.js';
+import { AT_ONCE } from './limits.js';
+import { isAbsent, isWeights, textLimit } from './sources.js';
 import * as store from './store.js';
 import { Tally } from './progress.js';
+import { retried } from './backoff.js';
 import { openTransfer } from './transfer.js';
 
 // Bytes collected before they become a Blob, which the browser may keep out of memory.
@@ -31,17 +33,30 @@ const BLOB_PIECE = 32 * 1024 * 1024;
  * @param {ModelFile[]} files
  * @param {Pick<Access, 'cache' | 'signal'>} access
  * @returns {Promise<import('./types.d.ts').SurveyedFile[]>}
+ * @throws {CressetError} MODEL_NOT_FOUND, without asking for the rest, where one is missing that must be there
  */
-export function survey(files, { cache, signal }) {
-  return Promise.all(
-    files.map(async (file) => {
-      if (file.blob) return { ...file, size: file.blob.size, kept: file.blob.size, absent: false };
-      const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0, complete: false, total: null };
-      if (complete) return { ...file, size: kept, kept, absent: false };
-      const { bytes: size = null, absent = false } = file.bytes ? file : await askSize(file.url, signal);
-      return { ...file, size: size ?? total ?? null, kept, absent };
-    }),
-  );
+export async function survey(files, access) {
+  const surveyed = [];
+  for (let at = 0; at < files.length; at += AT_ONCE) {
+    const some = await Promise.all(files.slice(at, at + AT_ONCE).map((file) => surveyOne(file, access)));
+    const gone = some.find(({ absent, optional }) => absent && !optional);
+    if (gone) throw new CressetError('MODEL_NOT_FOUND', `there is no file at ${gone.url}`, { url: gone.url });
+    surveyed.push(...some);
+  }
+  return surveyed;
+}
+
+/**
+ * @param {ModelFile} file
+ * @param {Pick<Access, 'cache' | 'signal'>} access
+ * @returns {Promise<import('./types.d.ts').SurveyedFile>}
+ */
+async function surveyOne(file, { cache, signal }) {
+  if (file.blob) return { ...file, size: file.blob.size, kept: file.blob.size, absent: false };
+  const { bytes: kept, complete, total } = cache ? await store.kept(file.key) : { bytes: 0, complete: false, total: null };
+  if (complete) return { ...file, size: kept, kept, absent: false };
+  const { bytes: size = null, absent = false } = file.bytes ? file : await retried(() => askSize(file.url, signal), { signal });
+  return { ...file, size: size ?? total ?? null, kept, absent };
 }
 
 /**
@@ -95,7 +110,7 @@ async function openOne(file, access, tally) {
   const stored = () => (access.cache ? openStored(file, tally) : null);
   const patience = { signal: access.signal, onWait: tally.onWait };
   if (access.headersOnly) {
-    return (await stored()) ?? (await openRemote(file.url, file.name, patience)) ?? download(file, tally, patience);
+    return (await stored()) ?? (await openRemote(file.url, file.name, { ...patience, most: textLimit(file) })) ?? download(file, tally, patience);
   }
   if (!access.cache) return openUnkept(file, tally, patience);
   return (
@@ -189,7 +204,7 @@ const REFUSALS = {
  */
 async function receive(file, { part, hash: begun }, access, tally, patience) {
   const { key, url, name, sha256, by } = file;
-  const transfer = await openTransfer(url, { ...patience, from: part.length, seen: part.facts, checked: Boolean(sha256) });
+  const transfer = await openTransfer(url, { ...patience, from: part.length, seen: part.facts, checked: Boolean(sha256), most: textLimit(file) });
   const { bytes: total } = transfer.facts;
   const room = await store.room();
   if (total !== null && total - transfer.at > room) {
@@ -263,7 +278,7 @@ function fullWarning(error) {
  */
 async function openUnkept(file, tally, patience) {
   if (!file.sha256) {
-    const remote = await openRemote(file.url, file.name, { ...patience, rangesOnly: true });
+    const remote = await openRemote(file.url, file.name, { ...patience, rangesOnly: true, most: textLimit(file) });
     if (remote) return remote;
   }
   return download(file, tally, patience);
@@ -271,7 +286,7 @@ async function openUnkept(file, tally, patience) {
 
 /** The last resort: the whole file in the browser's memory. @param {RemoteFile} file @param {Tally} tally @param {PatienceOptions} patience */
 async function download({ key, url, name, sha256 }, tally, patience) {
-  const transfer = await openTransfer(url, patience);
+  const transfer = await openTransfer(url, { ...patience, most: textLimit({ name }) });
   const begin = () => ({ hash: new Sha256(), sink: new MemorySink(name) });
   let { hash, sink } = begin();
   for await (const { at, bytes } of transfer.pieces()) {

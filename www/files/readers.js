@@ -2,7 +2,7 @@
 // A read past the end gives the bytes there are.
 
 import { CressetError } from '../lib/errors.js';
-import { askSize, chunks, contentLength, downloadError, fileSize, request } from './http.js';
+import { askSize, chunks, contentLength, downloadError, fileSize, request, tooLargeError } from './http.js';
 import { CHUNK, hasSum } from './part.js';
 import { retried } from './backoff.js';
 import * as store from './store.js';
@@ -138,7 +138,7 @@ async function fetchRange(url, start, length, { signal, etag, into } = {}) {
     response.body?.cancel().catch(() => {});
     throw downloadError(url, 'the file was changed on its server while it was read; load it again');
   }
-  const bytes = await body(url, response, signal, into);
+  const bytes = await body(url, response, signal, into ?? new Uint8Array(length));
   if (bytes.length !== length) throw downloadError(url, 'the server sent another part of the file than it was asked for');
   return bytes;
 }
@@ -255,28 +255,30 @@ class StreamedFile {
  * is read. Null when neither is possible (no ranges and no known size): download it.
  * @param {string} url
  * @param {string} name
- * @param {{ rangesOnly?: boolean } & PatienceOptions} options   `rangesOnly`: null instead of a stream
+ * @param {{ rangesOnly?: boolean, most?: number } & PatienceOptions} options   `rangesOnly`: null instead of a stream; `most`: bytes
+ *   that the file may have
  */
-export async function openRemote(url, name, { rangesOnly = false, ...patience } = {}) {
+export async function openRemote(url, name, { rangesOnly = false, most = Infinity, ...patience } = {}) {
   const { signal } = patience;
   return retried(async () => {
     const response = await request(url, { signal, range: [0, BLOCK - 1], store: false });
     if (response.status === 206) {
-      const first = await body(url, response, signal);
+      const first = await body(url, response, signal, new Uint8Array(BLOCK));
       // Content-Range is hidden from pages of other origins unless the server exposes it; Content-Length never is.
       const size = fileSize(response) ?? (first.length < BLOCK ? first.length : (await askSize(url, signal)).bytes);
+      if ((size ?? 0) > most) throw tooLargeError(url, most);
       return size === null ? null : new RangedFile(url, name, size, first, { ...patience, etag: response.headers.get('etag') });
     }
     const size = contentLength(response);
+    if ((size ?? 0) > most) throw tooLargeError(url, most);
     if (size !== null && !rangesOnly) return new StreamedFile(url, response, name, size, signal);
     response.body?.cancel().catch(() => {});
     return null;
   }, patience);
 }
 
-/** @param {string} url @param {Response} response @param {AbortSignal} [signal] @param {Bytes} [into] */
-async function body(url, response, signal, into) {
-  const bytes = into ?? new Uint8Array(contentLength(response) ?? BLOCK);
+/** Reads an answer into a buffer for what was asked for, whatever the server says it sends. @param {string} url @param {Response} response @param {AbortSignal | undefined} signal @param {Bytes} bytes */
+async function body(url, response, signal, bytes) {
   let length = 0;
   for await (const chunk of chunks(url, response, signal)) {
     if (length + chunk.length > bytes.length) throw downloadError(url, 'the server sent more than it was asked for');

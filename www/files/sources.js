@@ -6,6 +6,7 @@ import catalogue from '../models/catalogue.json' with { type: 'json' };
 import { CressetError } from '../lib/errors.js';
 import { baseName, bodyOf, request, requestText } from './http.js';
 import { HUB, hubFile } from './hub.js';
+import { LARGE_TEXT, PARTS, SMALL_TEXT } from './limits.js';
 import { retried } from './backoff.js';
 
 /** Models that come with the library; the first is 'default'. @type {readonly import('../cresset.js').BundledModel[]} */
@@ -137,7 +138,7 @@ function bundled({ file, sha256, bytes }) {
 async function urlFiles(url, access, kind) {
   const path = new URL(url).pathname.toLowerCase();
   if (path.endsWith('.gguf')) return parts(url).map(remote);
-  if (path.endsWith('.index.json')) return sharded(url, access);
+  if (path.endsWith('.index.json')) return shards(url, await access.readText(url));
   if (path.endsWith('.safetensors')) return [remote(url), ...kind.siblings(url)];
   if (path.endsWith('/')) return kind.folder(url, access);
   try {
@@ -150,10 +151,16 @@ async function urlFiles(url, access, kind) {
   }
 }
 
+/** @param {string} url @param {number} count */
+function manyPartsError(url, count) {
+  return new CressetError('MODEL_FORMAT', `${baseName(url)} claims to be one of ${count} parts; a model has at most ${PARTS}`, { url, parts: count });
+}
+
 /** All parts of a split GGUF, of which `url` is any; a whole one alone. @param {string} url */
 function parts(url) {
   const [end = '', part = '', count] = /-(\d{5})-of-(\d{5})\.gguf$/i.exec(new URL(url).pathname) ?? [];
   if (!(Number(part) >= 1 && Number(part) <= Number(count))) return [url];
+  if (Number(count) > PARTS) throw manyPartsError(url, Number(count));
   return Array.from({ length: Number(count) }, (_, i) => {
     const address = new URL(url);
     address.pathname = address.pathname.slice(0, -end.length) + end.replace(part, String(i + 1).padStart(5, '0'));
@@ -162,28 +169,34 @@ function parts(url) {
 }
 
 /** @param {string} url @param {Reading} access */
-async function folder(url, access) {
-  try {
-    return await sharded(new URL('model.safetensors.index.json', url).href, access);
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-    const single = new URL('model.safetensors', url).href;
-    return [remote(single), ...siblings(single)];
-  }
+async function folder(url, { readText }) {
+  const index = new URL('model.safetensors.index.json', url).href;
+  const text = await readText(index).catch((error) => {
+    if (isAbsent(error)) return null;
+    throw error;
+  });
+  if (text !== null) return shards(index, text);
+  const single = new URL('model.safetensors', url).href;
+  return [remote(single), ...siblings(single)];
 }
 
-/** @param {string} url @param {Reading} access */
-async function sharded(url, { readText }) {
+/** What an index of tensors names, and the rest of the model. @param {string} url @param {string} text */
+function shards(url, text) {
   let names;
   try {
-    names = new Set(/** @type {unknown[]} */ (Object.values(JSON.parse(await readText(url)).weight_map)));
+    names = new Set(/** @type {unknown[]} */ (Object.values(JSON.parse(text).weight_map)));
   } catch (/** @type {any} */ error) {
-    if (error instanceof CressetError) throw error;
     throw new CressetError('MODEL_FORMAT', `${baseName(url)} has no readable weight_map`, { url, reason: error.message });
   }
-  const shards = [...names].filter((name) => typeof name === 'string').filter((name) => name.endsWith('.safetensors'));
-  if (shards.length === 0) throw new CressetError('MODEL_FORMAT', `${baseName(url)} names no .safetensors files`, { url });
-  return [...shards.map((name) => remote(new URL(name, url).href)), remote(url), ...siblings(url)];
+  // Files beside the index: nothing in it leads anywhere else.
+  const odd = [...names].find((name) => typeof name !== 'string' || !/^[^/\\:?#%]{1,255}$/.test(name) || name.startsWith('.'));
+  if (odd !== undefined) {
+    throw new CressetError('MODEL_FORMAT', `${baseName(url)} names ${JSON.stringify(odd)?.slice(0, 80)}, which is no file beside it`, { url });
+  }
+  const files = /** @type {string[]} */ ([...names]).filter((name) => name.endsWith('.safetensors'));
+  if (files.length > PARTS) throw manyPartsError(url, files.length);
+  if (files.length === 0) throw new CressetError('MODEL_FORMAT', `${baseName(url)} names no .safetensors files`, { url });
+  return [...files.map((name) => remote(new URL(name, url).href)), remote(url), ...siblings(url)];
 }
 
 /** @param {string} url @returns {RemoteFile[]} */
@@ -270,6 +283,12 @@ export function storedFiles(stored) {
 /** Not a small file beside the weights. @param {{ name: string }} file */
 export function isWeights({ name }) {
   return !/\.(json|jinja)$/i.test(name);
+}
+
+/** The most bytes that a file of this name may have, if it is none of weights. @param {{ name: string }} file */
+export function textLimit({ name }) {
+  if (isWeights({ name })) return Infinity;
+  return /(^|\/)tokenizer\.json$|\.index\.json$/i.test(name) ? LARGE_TEXT : SMALL_TEXT;
 }
 
 /** Nothing is there: a 404, or the page that many hosts give instead of one. @param {any} error   whatever was thrown */

@@ -1,7 +1,8 @@
 // A file over as many connections as it takes: after a break it goes on where it stopped, or begins anew where the
 // server cannot do that.
 
-import { chunks, contentLength, contentRange, downloadError, request, shortError } from './http.js';
+import { chunks, contentLength, contentRange, downloadError, request, shortError, tooLargeError } from './http.js';
+import { UNSIZED } from './limits.js';
 import { RESTARTS } from './backoff-times.js';
 import { Patience } from './backoff.js';
 
@@ -13,6 +14,7 @@ import { Patience } from './backoff.js';
  * @property {number} [from]      bytes of it that are here already
  * @property {Facts | null} [seen]       what was said about them when they came
  * @property {boolean} [checked]  a hash will tell whether old and new bytes belong together, whatever the server says
+ * @property {number} [most]      bytes that the file may have
  * @property {import('./types.d.ts').OnWait} [onWait]
  */
 
@@ -49,6 +51,7 @@ class Transfer {
     while (!this.#response) {
       try {
         this.#response = await this.#ask(this.#options.from ?? 0);
+        this.#bound(this.facts.bytes ?? 0);
       } catch (error) {
         await this.#patience.wait(error);
       }
@@ -66,6 +69,7 @@ class Transfer {
           if (this.at < stopped && (restarts += 1) > RESTARTS) throw hopelessError(this.#url);
         }
         for await (const bytes of chunks(this.#url, this.#response, this.#options.signal)) {
+          this.#bound(this.at + bytes.length);
           yield { at: this.at, bytes };
           this.at += bytes.length;
           this.#patience.progress();
@@ -77,6 +81,14 @@ class Transfer {
         await this.#patience.wait(error);
       }
     }
+  }
+
+  /** A server sends what it said, and no more than the file may have. @param {number} bytes */
+  #bound(bytes) {
+    const most = Math.min(this.facts.bytes ?? UNSIZED, this.#options.most ?? Infinity);
+    if (bytes <= most) return;
+    this.cancel();
+    throw tooLargeError(this.#url, most);
   }
 
   /** Gives up what has not been read. */

@@ -52,8 +52,6 @@ const methods = {
   async measure({ source, options }, report, { signal }) {
     const access = accessTo(source, options, report, signal);
     const surveyed = await survey(await find(source, options, access), access);
-    const gone = surveyed.find(({ absent, optional }) => absent && !optional);
-    if (gone) throw new CressetError('MODEL_NOT_FOUND', `there is no file at ${gone.url}`, { url: gone.url });
     const files = surveyed.filter(({ absent }) => !absent);
     const unknown = files.some(({ size }) => size === null);
     return {
