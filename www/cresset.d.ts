@@ -26,7 +26,7 @@ export interface Progress {
    * download goes on when it no longer is; there is no room (`full`), the browser keeps no files here (`unavailable`), or
    * another tab is writing this one (`busy`).
    */
-  warning?: { code: 'DOWNLOAD' | 'STORAGE'; message: string; details: { reason: 'broken' | 'offline' | 'full' | 'unavailable' | 'busy' } };
+  warning?: { code: 'DOWNLOAD' | 'STORAGE'; message: string; details: { reason: 'broken' | 'offline' | 'waiting' | 'full' | 'unavailable' | 'busy' } };
 }
 
 export interface ProbeOptions {

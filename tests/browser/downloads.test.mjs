@@ -324,6 +324,36 @@ test('two tabs share one download, and the one that waits shows it', async () =>
   assert.equal(file.reads.length, 1);
 });
 
+test('a lock that is held for ever, and messages of other scripts, keep nobody waiting', async () => {
+  await page.evaluate(async (url) => {
+    const { sha256Text } = await import('/files/sha256.js');
+    await new Promise((held) => {
+      navigator.locks.request(`cresset-model ${sha256Text(url)}`, () => {
+        held();
+        return new Promise(() => {});
+      });
+    });
+    // Nothing of this is a sign that anybody downloads.
+    const channel = new BroadcastChannel('cresset-downloads');
+    const junk = [
+      null,
+      7,
+      'x',
+      {},
+      { key: url },
+      { key: url, loaded: 'x', total: 1 },
+      { key: url, loaded: NaN, total: null },
+      { key: url, loaded: 1, total: -1 },
+    ];
+    setInterval(() => junk.forEach((message) => channel.postMessage(message)), 100);
+  }, `${server.url}m.gguf`);
+  const result = await load();
+  assertLoaded(result);
+  assert.match(result.warnings.join(), /DOWNLOAD: another tab is at this model; waiting for it/);
+  assert.match(result.warnings.join(), /STORAGE: another tab is writing this model, so it runs without being kept/);
+  assert.deepEqual(await page.evaluate(() => Cresset.cache.list()), []);
+});
+
 test('when the tab that downloads is closed, the one that waits goes on', async () => {
   Object.assign(file, IN_THE_MIDDLE);
   const other = await visit(page.context());

@@ -363,6 +363,26 @@ test('in Chinese the page says why in its own words, the engine’s are among th
   await page.waitForFunction(() => document.querySelector('#fit .verdict strong')?.textContent === '无法在此运行');
 });
 
+test('messages of other scripts on the page’s channel show nothing and break nothing', async () => {
+  await open();
+  await page.evaluate(() => {
+    const tab = new BroadcastChannel('cresset-transfers');
+    const news = { model: 'm', label: 'l', loaded: 1, total: 2 };
+    const odd = [{ loaded: -1 }, { total: 'x' }, { label: {} }, { model: ['m'] }, { model: 'x'.repeat(3000) }, { loaded: 2 ** 60 }, { integrity: 7 }];
+    for (const message of [null, 0, 'x', {}, { id: 7, transfer: news }, { id: 'a' }, ...odd.map((change) => ({ id: 'b', transfer: { ...news, ...change } }))])
+      tab.postMessage(message);
+    for (let i = 0; i < 200; i += 1) {
+      // Each holds its lock, so that none is over.
+      navigator.locks.request(`cresset-transfer tab ${i}`, () => new Promise(() => {}));
+      tab.postMessage({ id: `tab ${i}`, transfer: { ...news, model: `m${i}`, label: `m${i}` } });
+    }
+  });
+  await page.waitForFunction(() => document.querySelectorAll('#transfers .model').length > 0);
+  await page.waitForTimeout(300);
+  assert.equal(await page.locator('#transfers .model').count(), 32);
+  assert.deepEqual(page.problems, []);
+});
+
 test('a measure that failed is said, and made again when that is asked for', async () => {
   page = await newPage(browser);
   await page.context().route('**/cresset_engine.js', (route) => route.abort());

@@ -15,5 +15,8 @@ export const STALL_MS = 30_000;
 /** How long a download that has begun waits for a device to be online again. */
 export const OFFLINE_MS = 120_000;
 
+/** How long a tab that holds a file, and says nothing of how far it is, is waited for: longer than it may wait itself. */
+export const LOCK_MS = 150_000;
+
 /** The longest Retry-After that is obeyed. */
 export const RETRY_AFTER_MS = 30_000;

@@ -113,13 +113,19 @@ async function openOne(file, access, tally) {
     return (await stored()) ?? (await openRemote(file.url, file.name, { ...patience, most: textLimit(file) })) ?? download(file, tally, patience);
   }
   if (!access.cache) return openUnkept(file, tally, patience);
-  return (
+  const onWait = (/** @type {() => void} */ heard) => {
+    tally.onLocked();
+    return listen(file.key, (loaded, total) => {
+      heard();
+      tally.at(file.key, loaded, total);
+    });
+  };
+  const kept =
     (await stored()) ??
-    store.exclusively(file.key, async () => (await stored()) ?? downloadKept(file, access, tally, patience), {
-      signal: access.signal,
-      onWait: () => listen(file.key, (loaded, total) => tally.at(file.key, loaded, total)),
-    })
-  );
+    (await store.exclusively(file.key, async () => (await stored()) ?? downloadKept(file, access, tally, patience), { signal: access.signal, onWait }));
+  if (kept) return kept;
+  tally.warn('STORAGE', REFUSALS.busy(), { reason: 'busy' });
+  return openUnkept(file, tally, patience);
 }
 
 /** @param {ModelFile} file @param {Access} access @param {Tally} tally */

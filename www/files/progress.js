@@ -40,6 +40,7 @@ export class Tally {
   /** Something a person should know, from now on. @param {Warning['code']} code @param {string} message @param {Warning['details']} details */
   warn(code, message, details) {
     this.#lasting = { code, message, details };
+    this.#passing = null;
     this.#tell('download');
   }
 
@@ -49,6 +50,12 @@ export class Tally {
     this.#passing = { code: 'DOWNLOAD', message: `${error.message.split(';')[0]}; ${when}`, details: { reason: milliseconds === null ? 'offline' : 'broken' } };
     this.#tell('download');
   };
+
+  /** Another tab holds the file; what it tells of its download ends this. */
+  onLocked() {
+    this.#passing = { code: 'DOWNLOAD', message: 'another tab is at this model; waiting for it', details: { reason: 'waiting' } };
+    this.#tell('download');
+  }
 
   /** @param {Status} status @param {string} key @param {number} loaded @param {number | null} total */
   #set(status, key, loaded, total) {

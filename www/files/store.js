@@ -6,6 +6,7 @@
 // system too: it then finds nothing and stores nothing. `begin` belongs to a worker; the rest runs anywhere.
 
 import { aborted } from '../lib/errors.js';
+import { LOCK_MS } from './backoff-times.js';
 import { openAccess, openFolder, readFile, readJson, write, writeJson } from './opfs.js';
 import { Part, removePart, sumsFit } from './part.js';
 import { sha256Text } from './sha256.js';
@@ -63,12 +64,13 @@ export async function room() {
 }
 
 /**
- * Runs `use` while no other tab downloads this key.
+ * Runs `use` while no other tab downloads this key. Null where one holds it and gives no sign that it does.
  * @template T
  * @param {string} key
  * @param {() => Promise<T>} use
- * @param {{ signal?: AbortSignal, onWait: () => (() => void) }} options   `onWait`: another tab does; gives what ends the wait
- * @returns {Promise<T>}
+ * @param {{ signal?: AbortSignal, onWait: (heard: () => void) => (() => void) }} options   `onWait`: another tab does; it calls
+ *   `heard` at each sign of that, and gives what ends the wait
+ * @returns {Promise<T | null>}
  */
 export async function exclusively(key, use, { signal, onWait }) {
   const locks = globalThis.navigator?.locks;
@@ -81,12 +83,20 @@ export async function exclusively(key, use, { signal, onWait }) {
     return entered ? use() : none;
   };
   let endWait = () => {};
+  const silence = new AbortController();
+  let timer = 0;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), LOCK_MS);
+  };
   try {
     const result = await locks.request(name, { ifAvailable: true }, enter);
     if (result !== none) return /** @type {T} */ (result);
-    endWait = onWait();
+    endWait = onWait(heard);
+    heard();
     return /** @type {T} */ (
-      await locks.request(name, signal ? { signal } : {}, (lock) => {
+      await locks.request(name, { signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal }, (lock) => {
+        clearTimeout(timer);
         endWait();
         return enter(lock);
       })
@@ -94,9 +104,11 @@ export async function exclusively(key, use, { signal, onWait }) {
   } catch (error) {
     if (entered) throw error;
     if (signal?.aborted) throw aborted(signal);
+    if (silence.signal.aborted) return null;
     // A page that may not use locks (an opaque origin) has no file system to share either.
     return use();
   } finally {
+    clearTimeout(timer);
     endWait();
   }
 }

@@ -31,9 +31,15 @@ export function announce(key) {
 export function listen(key, onProgress) {
   const channel = open();
   if (!channel) return () => {};
-  channel.onmessage = ({ data }) => data?.key === key && onProgress(data.loaded, data.total);
+  // Whatever else runs on this site may write to the channel as well.
+  channel.onmessage = ({ data }) => {
+    if (data?.key === key && isAmount(data.loaded) && (data.total === null || isAmount(data.total))) onProgress(data.loaded, data.total);
+  };
   return () => channel.close();
 }
+
+/** @param {unknown} bytes */
+const isAmount = (bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0;
 
 function open() {
   try {

@@ -3,6 +3,8 @@
 
 const CHANNEL = 'cresset-transfers';
 const INTERVAL_MS = 250;
+const MOST = 32; // tabs
+const LONGEST = 2048; // characters of a text
 
 /**
  * @typedef {import('./types.d.ts').TransferNews} TransferNews
@@ -21,7 +23,11 @@ export class Tabs extends EventTarget {
   constructor() {
     super();
     if (!this.#channel) return;
-    this.#channel.onmessage = ({ data }) => (data.hello ? this.#post() : this.#hear(data));
+    // Whatever else runs on this site may write to the channel as well.
+    this.#channel.onmessage = ({ data }) => {
+      if (data?.hello) this.#post();
+      else if (isNews(data)) this.#hear(data);
+    };
     this.#channel.postMessage({ hello: true });
   }
 
@@ -55,6 +61,7 @@ export class Tabs extends EventTarget {
   /** @param {{ id: string, transfer: TransferNews }} news */
   #hear({ id, transfer }) {
     if (!this.#others.has(id)) {
+      if (this.#others.size >= MOST) return;
       navigator.locks.request(lockOf(id), () => {
         this.#others.delete(id);
         this.dispatchEvent(new Event('change'));
@@ -80,6 +87,15 @@ function hold(transfer, onHeld) {
     return released;
   });
   return mine;
+}
+
+/** @param {any} data @returns {data is { id: string, transfer: TransferNews }} */
+function isNews(data) {
+  const isText = (/** @type {unknown} */ text) => typeof text === 'string' && text.length <= LONGEST;
+  const isAmount = (/** @type {unknown} */ bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0;
+  const { model, label, integrity, loaded, total } = data?.transfer ?? {};
+  const isDescribed = isText(model) && isText(label) && (integrity === undefined || isText(integrity));
+  return isText(data?.id) && isDescribed && isAmount(loaded) && (total === null || isAmount(total));
 }
 
 const lockOf = (/** @type {string} */ id) => `cresset-transfer ${id}`;

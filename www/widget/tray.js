@@ -180,7 +180,7 @@ const quiet = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
 
 /** @param {NonNullable<import('../cresset.js').Progress['warning']>} warning @param {import('../chat/i18n.js').Translator} words */
 function warningText({ code, message, details }, words) {
-  if (details?.reason === 'offline') return words.t('warning.offline');
+  if (words.has(`warning.${details?.reason}`)) return words.t(`warning.${details?.reason}`);
   return words.has(`warning.${code}`) ? words.t(`warning.${code}`) : message;
 }
 

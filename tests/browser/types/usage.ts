@@ -88,7 +88,7 @@ function progress({ status, loaded, total, fraction, text, bytesPerSecond, secon
   if (!warning) return;
   is<'DOWNLOAD' | 'STORAGE'>(warning.code);
   is<string>(warning.message);
-  is<'broken' | 'offline' | 'full' | 'unavailable' | 'busy'>(warning.details.reason);
+  is<'broken' | 'offline' | 'waiting' | 'full' | 'unavailable' | 'busy'>(warning.details.reason);
 }
 
 function fitting({

@@ -59,6 +59,7 @@ export default {
   'paused.some': '{loaded} are here and kept.',
   'warning.DOWNLOAD': 'The connection broke. Trying again…',
   'warning.offline': 'You are offline. It goes on when you are back.',
+  'warning.waiting': 'Another tab is loading this model. Waiting for it…',
   'warning.STORAGE': 'This browser has no room to keep it, so it is downloaded again next time.',
 
   'note.story': 'This model carries a story on; it cannot answer questions.',

@@ -58,6 +58,7 @@ export default {
   'paused.some': '已下载 {loaded}，均已保留。',
   'warning.DOWNLOAD': '连接中断，正在重试……',
   'warning.offline': '你已离线，恢复连接后会继续。',
+  'warning.waiting': '另一个标签页正在加载这个模型，正在等待……',
   'warning.STORAGE': '此浏览器没有空间保存它，下次需要重新下载。',
 
   'note.story': '这个模型会续写故事，不能回答问题。',
