@@ -17,7 +17,7 @@ import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/mo
 import { choose } from '../../www/page/models/suggestions.js';
 import { judge, judgeRow } from '../../www/page/models/verdict.js';
 import { Sentences, spoken } from '../../www/chat/answer/sentences.js';
-import { Inked, Tokens } from '../../www/page/write/runs.js';
+import { Inked, Tokens, kept } from '../../www/page/write/runs.js';
 import { parse } from '../../www/files/sources.js';
 import { WORDS } from './mock/answers.js';
 
@@ -256,8 +256,8 @@ test('an edited text keeps who wrote each part, and a token that was cut loses i
   inked.edit('');
   assert.deepEqual(inked.pieces, []);
   // What storage gives may be anything.
-  assert.deepEqual(new Inked([{ by: 'x', text: 5, logprob: 'y' }, {}]).pieces, [{ by: 'visitor', text: '5' }]);
-  assert.deepEqual(new Inked('nonsense').pieces, []);
+  assert.deepEqual(new Inked(kept([{ by: 'x', text: '5', logprob: 'y' }, {}, null, 7, { text: 6 }])).pieces, [{ by: 'visitor', text: '5' }]);
+  assert.equal(kept('nonsense'), null);
 });
 
 test('a character of several tokens is one piece, as likely as all of them', () => {
