@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Marked } from 'marked';
 import sharedEnglish from '../../www/chat/locales/en.js';
 import sharedChinese from '../../www/chat/locales/zh-CN.js';
+import { isNamed, placeOf, safeUrl } from '../../www/chat/answer/address.js';
 import { Blocks } from '../../www/chat/answer/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
 import { Tree, messagesOf, titleOf } from '../../www/chat/tree.js';
@@ -166,6 +167,70 @@ test('only the last block of a growing text is parsed again', () => {
   let text = '';
   for (let i = 0; i < 200; i += 1) blocks.grow((text += `Paragraph ${i} of some length.\n\n`));
   assert.ok(parsed < 100, `${parsed} of ${text.length} characters were parsed at once`);
+});
+
+test('the words of a link are believed only where they are its address, letter by letter', () => {
+  const shown = (words, href) => {
+    const url = safeUrl(href);
+    return isNamed(words, url) ? '' : placeOf(url);
+  };
+  const named = (words, href) => assert.equal(shown(words, href), '', `${words} → ${href}`);
+  for (const words of ['https://bank.com', 'http://bank.com/', 'bank.com', ' Bank.COM ', 'HTTPS://bank.com']) named(words, 'https://bank.com');
+  named('https://bank.com/login?a=b#c', 'https://bank.com/login?a=b#c');
+  named('www.bank.com', 'http://www.bank.com');
+  named('bank.com:8080/x', 'https://bank.com:8080/x');
+  named('me@bank.com', 'mailto:me@bank.com');
+  named('mailto:Me@bank.com', 'mailto:me@bank.com?subject=Hi');
+  const cyrillic = 'b\u0430nk.com';
+  const like = [
+    ...[
+      'https://bank.com',
+      'bank.com',
+      'bank.com/login',
+      'www.bank.com',
+      'BANK.COM',
+      'bank.com@evil.example',
+      'https://bank.com@evil.example/',
+      'bank.com:443',
+    ],
+    ...['evil.example.bank.com', 'bank.com.evil.example', 'bank.com/evil.example', 'bank.com?evil.example', 'bank.com#evil.example', 'bank.com evil.example'],
+    ...[
+      'evil.example (bank.com)',
+      'bank.com\u200b',
+      'ba\u00adnk.com',
+      'bank\uff0ecom',
+      'bank\u3002com',
+      '\u202emoc.knab',
+      'evil.example\u202e',
+      cyrillic,
+      '',
+      ' ',
+    ],
+    ...[
+      'evil.example\u2044bank.com',
+      'evil\u2024example',
+      'EVIL.EXAMPLE\u0000',
+      'https:/\\evil.example',
+      'evil.example\\bank.com',
+      'evil.example%2fbank.com',
+      'e\u0301vil.example',
+    ],
+  ];
+  for (const words of like) assert.equal(shown(words, 'https://evil.example/'), 'evil.example', words);
+  assert.equal(shown('bank.com', 'https://bank.com.evil.example'), 'bank.com.evil.example');
+  assert.equal(shown('bank.com', 'https://bank.com@evil.example'), 'evil.example');
+  assert.equal(shown('bank.com', 'https://bank.com:8443'), 'bank.com:8443');
+  assert.equal(shown('github.com/you/yours', 'https://github.com/me/mine'), 'github.com');
+  assert.equal(shown(cyrillic, `https://${cyrillic}`), 'xn--bnk-6cd.com');
+  assert.equal(shown('bank.com', 'https://bank\uff0ecom'), '', 'the browser reads it as a dot');
+  assert.equal(safeUrl('https://bank.com:pin@evil.example/x').href, 'https://evil.example/x', 'nobody signs in with a link');
+  assert.equal(shown('me@bank.com', 'mailto:you@evil.example'), 'you@evil.example');
+  assert.equal(shown('me@bank.com', 'mailto:me@bank.com?BCC=you@evil.example'), 'me@bank.com, you@evil.example');
+  assert.equal(shown('me@bank.com', 'mailto:?to=you@evil.example'), 'you@evil.example');
+  assert.equal(shown('me@bank.com', 'mailto:%ZZ@evil.example'), '%ZZ@evil.example');
+  assert.match(shown(`me@${cyrillic}`, `mailto:me@${cyrillic}`), /^me@b%D0%B0nk\.com$/);
+  for (const href of ['javascript:alert(1)', 'data:text/html,x', 'bank.com', '//bank.com', 'blob:https://bank.com/x', 'ftp://bank.com', ''])
+    assert.equal(safeUrl(href), null, href);
 });
 
 test('whole sentences are spoken, each once, without the marks of Markdown', () => {

@@ -1,0 +1,94 @@
+// What an answer may be that a model was talked into: links that pretend, Markdown that is costly to read. Rendered as page and
+// widget do, on a page of its own.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { newPage, startBrowser, startServer } from './harness.mjs';
+
+let browser, server, page;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await startServer({ mock: true });
+  page = await newPage(browser);
+  await page.goto(`${server.url}blank.html`);
+  await page.evaluate(async () => {
+    const [{ GrowingText }] = await Promise.all([import('/chat/answer/growing.js'), import('/vendor/purify.min.js')]);
+    const options = {
+      say: (key, { text = '', host = '' } = {}) => `${key} ${text}${host}`,
+      level: 2,
+      copyButton: () => document.createElement('button'),
+      check: (node) => node,
+    };
+    window.render = (text) => {
+      const box = document.createElement('div');
+      new GrowingText(box, options).finish(text);
+      return box;
+    };
+    window.Growing = (box) => new GrowingText(box, options);
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+test('a link says where it leads, whatever its words are made of', async () => {
+  const links = (markdown) =>
+    page.evaluate(
+      (markdown) => [...window.render(markdown).querySelectorAll('a')].map((link) => [link.href, link.querySelector('.place bdi')?.textContent ?? null]),
+      markdown,
+    );
+  const to = async (markdown) => (await links(markdown)).map(([, place]) => place);
+  assert.deepEqual(
+    await to(
+      [
+        '[bank.com](https://evil.example)',
+        '[**bank**.com](https://evil.example)',
+        '[`https://bank.com`](https://evil.example)',
+        '[bank.com][1]',
+        '![bank.com](https://evil.example)',
+        '![evil.example](https://evil.example)',
+        '[![bank.com](https://bank.com/logo.png)](https://evil.example)',
+        '[see evil.example](https://evil.example)',
+        '[me@bank.com](mailto:you@evil.example)',
+        '[me](mailto:%ZZ@evil.example)',
+        '[bank.com](https://bank.com&#46;evil.example)',
+        '[\u202ebank.com](https://evil.example)',
+        '',
+        '[1]: https://evil.example "bank.com"',
+      ].join('\n\n'),
+    ),
+    [
+      'evil.example',
+      'evil.example',
+      'evil.example',
+      'evil.example',
+      'evil.example',
+      'evil.example',
+      'evil.example',
+      'evil.example',
+      'you@evil.example',
+      '%ZZ@evil.example',
+      'bank.com.evil.example',
+      'evil.example',
+    ],
+  );
+  assert.deepEqual(
+    await to('https://example.org/a and www.example.org and <https://example.org> and me@example.org and [*example*.org](https://example.org)'),
+    [null, null, null, null, null],
+  );
+  assert.deepEqual(await links('[bank.com](https://bank.com@evil.example)'), [['https://evil.example/', 'evil.example']]);
+  // DOMPurify, the page's second lock, leaves what keeps the directions apart.
+  const isolated = await page.evaluate(async () => {
+    const { loadMarkdown } = await import('/page/chat/markdown.js');
+    const box = document.createElement('div');
+    (await loadMarkdown())(box).finish('[\u202emoc.knab](https://evil.example)');
+    return [...box.querySelectorAll('a bdi')].map(({ textContent, dir }) => [textContent, dir]);
+  });
+  assert.deepEqual(isolated, [
+    ['\u202emoc.knab', ''],
+    ['evil.example', 'ltr'],
+  ]);
+});
