@@ -66,6 +66,8 @@ function block(token, around) {
       return table(token, around);
     case 'hr':
       return element('hr');
+    case 'plain':
+      return element('p', { class: 'plain', dir: 'auto', text: token.raw.replace(/^\n+|\s+$/g, '') });
     case 'space':
     case 'def':
       return null;
