@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Writes into dist/sw.js what the build consists of: the files that work offline, those of them that are kept only once a
-// page has used them, with their hashes, and a stamp of all contents, by which a browser knows a new build.
+// Writes into dist/sw.js what the build consists of: the files that work offline, and those that are kept only once a page has
+// used them, each with its SHA-256, and a stamp of all contents, by which a browser knows a new build.
 //
 //   node tools/stamp.mjs [folder]        folder: dist
 
@@ -28,15 +28,17 @@ export async function stampedWorker(folders) {
     for (const path of await filesIn(folder)) files.set(relative(folder, path).split(sep).join('/'), path);
   }
   const names = [...files.keys()].filter((name) => !LEFT_OUT.test(name)).sort();
-  const hash = createHash('sha256');
-  const onUse = {};
-  for (const name of names) {
-    const contents = await readFile(files.get(name));
-    hash.update(`${name}\0`).update(contents);
-    if (ON_USE.test(name)) onUse[name] = `sha256-${createHash('sha256').update(contents).digest('base64')}`;
-  }
-  const build = { stamp: hash.digest('hex').slice(0, 16), files: names.filter((name) => !onUse[name]), onUse };
   const worker = await readFile(files.get('sw.js'), 'utf8');
+  const stamp = createHash('sha256').update(worker.replace(LINE, ''));
+  const build = { stamp: '', files: {}, onUse: {} };
+  for (const name of names) {
+    const hash = createHash('sha256')
+      .update(await readFile(files.get(name)))
+      .digest('base64');
+    build[ON_USE.test(name) ? 'onUse' : 'files'][name] = hash;
+    stamp.update(`${name}\0${hash}\0`);
+  }
+  build.stamp = stamp.digest('hex').slice(0, 16);
   if (!LINE.test(worker)) throw new Error('sw.js has no line that begins with "const BUILD ="');
   return worker.replace(LINE, () => `const BUILD = ${JSON.stringify(build)};`);
 }

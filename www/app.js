@@ -1,5 +1,6 @@
 // The page: its words, its frame, the model it begins with. The views come when they are opened.
 
+import { flag, object, oneOf, text } from './chat/shapes.js';
 import { Cresset } from './cresset.js';
 import { byId, memory } from './page/dom.js';
 import { activeTransfer, downloads, load, setUpDownloads } from './page/downloads.js';
@@ -25,6 +26,10 @@ const VIEWS = {
   embed: async () => (await import('./page/embed/view.js')).createEmbed,
 };
 
+// Characters of what is remembered.
+const NAME = 200;
+const ADDRESS = 10_000;
+
 /** The engine that the visitor knows of. @type {import('./cresset.js').Engine | null} */
 let toldAbout = null;
 
@@ -33,7 +38,7 @@ byId('brand').prepend(flame('head'));
 byId('settings-button').append(icon('settings'));
 for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-view]'))) link.prepend(icon(link.dataset.view ?? ''));
 
-await useLanguage(memory.get('language'), ...navigator.languages);
+await useLanguage(memory.get('language', text(NAME)), ...navigator.languages);
 setUpDownloads({ chooseModel: () => go('models') });
 setUpSettings();
 setUpDrop();
@@ -42,18 +47,21 @@ session.addEventListener('change', showModel);
 downloads.addEventListener('change', showModel);
 words.addEventListener('change', showModel);
 showModel();
-const views = startRouter(VIEWS, memory.get('view') ?? 'write');
+const views = startRouter(VIEWS, memory.get('view', oneOf(Object.keys(VIEWS))) ?? 'write');
 document.documentElement.dataset.ready = '';
 tellOffline();
 loadFirst();
+// What becomes of the view is none of its business.
+views
+  .catch(() => {})
+  .then(() => allowed)
+  .then(keepOffline);
 await views;
-await allowed;
-keepOffline();
 
 /** The model of the last visit, if it is still here; else the one that comes along, unless data is to be saved. */
 async function loadFirst() {
   const kept = new Set((await Cresset.cache.list()).map(({ model }) => model));
-  const last = memory.get('model');
+  const last = memory.get('model', object({ model: text(ADDRESS), label: text(ADDRESS) }, { integrity: text(NAME) }));
   if (last && kept.has(last.model)) return load(last.model, last.label, { integrity: last.integrity, quiet: true });
   const bundled = Cresset.models[0];
   if (!bundled) return undefined;
@@ -116,7 +124,7 @@ function tellAbout(engine) {
   const first = toldAbout === null;
   toldAbout = engine;
   const notice = deviceNotice(engine.info.device);
-  if (notice && !memory.get('told-device')) {
+  if (notice && !memory.get('told-device', flag)) {
     const told = () => memory.set('told-device', true);
     showNotice(
       notice,

@@ -36,7 +36,7 @@ const MAY_IMPORT = {
   'page/models': ['page', 'chat', 'models', 'cresset.js'],
   'page/chat': ['page', 'page/models', 'chat', 'vendor'],
   'page/embed': ['page', 'page/models', 'chat', 'cresset.js', 'cresset-chat.js'],
-  'app.js': ['page', 'page/chat', 'page/write', 'page/models', 'page/embed', 'cresset.js'],
+  'app.js': ['chat', 'page', 'page/chat', 'page/write', 'page/models', 'page/embed', 'cresset.js'],
   bench: ['cresset.js'],
   'sw.js': [],
 };

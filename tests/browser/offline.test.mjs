@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, afterEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stampedWorker } from '../../tools/stamp.mjs';
-import { VENDORED } from '../../tools/vendor.mjs';
+import { VENDORED, pathOf } from '../../tools/vendor.mjs';
 import { newPage, script, startBrowser, startServer } from './harness.mjs';
 import { widgetOn } from './sites.mjs';
 import { ready, visit } from './visitor.mjs';
@@ -23,11 +23,21 @@ const INDEX = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Offli
   </script>
   <script type="module" src="cresset-chat.js"></script><cresset-chat model="default"></cresset-chat></html>`;
 
+const PORTAL = '<!doctype html><title>Sign in to this network</title>';
 const RARE = 'export default "rare";';
 
 let browser, server, page;
-let build; // what the server has: { stamp, more, rare }
+let build; // what the server has: { stamp, more, rare, lazy }
 let down = false;
+
+const hashOf = (text) => createHash('sha256').update(text).digest('base64');
+const lazy = (stamp) => `export default ${JSON.stringify(stamp)};`;
+/** What the tests' server has beside the folders: the libraries that a build would have, and a list of models. */
+const OTHERS = Object.fromEntries(
+  Object.keys(VENDORED)
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => [`vendor/${name}`, hashOf(readFileSync(pathOf(name)))]),
+);
 
 before(async () => {
   browser = await startBrowser();
@@ -38,19 +48,26 @@ before(async () => {
   server = await startServer({
     mock: true,
     routes: {
-      '/': send('text/html', () => INDEX),
-      '/index.html': send('text/html', () => INDEX),
+      '/': send('text/html', () => build.page ?? INDEX),
+      '/index.html': send('text/html', () => build.page ?? INDEX),
       '/sw.js': send('text/javascript', () =>
         worker.replace(
           /^const BUILD = .*$/m,
           () =>
-            `const BUILD = ${JSON.stringify({ stamp: build.stamp, files: [...files, 'vendor/marked.esm.js', 'lazy.js', ...(build.more ?? [])], onUse: { 'threads/rare.js': `sha256-${createHash('sha256').update(RARE).digest('base64')}` } })};`,
+            `const BUILD = ${JSON.stringify({ stamp: build.stamp, files: { ...files, ...OTHERS, 'index.html': hashOf(INDEX), 'lazy.js': hashOf(lazy(build.stamp)), ...build.more }, onUse: { 'threads/rare.js': hashOf(RARE) } })};`,
         ),
       ),
       '/threads/rare.js': send('text/javascript', () => build.rare ?? RARE),
-      '/lazy.js': send('text/javascript', () => `export default ${JSON.stringify(build.stamp)};`),
+      '/lazy.js': (request, response) => {
+        if (!down && build.lazy) return build.lazy(request, response);
+        return send('text/javascript', () => lazy(build.stamp))(request, response);
+      },
+      '/portal': send('text/html', () => PORTAL),
+      '/elsewhere.js': send('text/javascript', () => lazy(build.stamp)),
     },
   });
+  const answer = await fetch(`${server.url}models/catalogue.json`);
+  OTHERS['models/catalogue.json'] = hashOf(Buffer.from(await answer.arrayBuffer()));
 });
 
 after(async () => {
@@ -94,6 +111,16 @@ async function listOf(folders) {
   return JSON.parse(/^const BUILD = (.*);$/m.exec(text)[1]);
 }
 
+/** The page as it is, its worker stamped as for a build, in which the libraries are too, and the model list that the tests have. */
+async function startPage(t) {
+  const { files, ...rest } = await listOf([MOCK, WWW]);
+  const whole = { ...rest, files: { ...files, ...OTHERS } };
+  const worker = (await stampedWorker([MOCK, WWW])).replace(/^const BUILD = .*$/m, () => `const BUILD = ${JSON.stringify(whole)};`);
+  const started = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(worker) } });
+  t.after(() => started.close());
+  return started;
+}
+
 test('the second visit needs no network: page, library, widget and model', async () => {
   await page.evaluate(async () => {
     const { Cresset } = await import('/cresset.js');
@@ -118,17 +145,7 @@ test('the second visit needs no network: page, library, widget and model', async
 });
 
 test('the second visit to the page itself needs no network: its four views open, and Write writes', async (t) => {
-  // The page as it is, its worker stamped as for a build, in which the libraries are too.
-  const libraries = Object.keys(VENDORED)
-    .filter((name) => name.endsWith('.js'))
-    .map((name) => `vendor/${name}`);
-  const { files, ...rest } = await listOf([MOCK, WWW]);
-  const worker = (await stampedWorker([MOCK, WWW])).replace(
-    /^const BUILD = .*$/m,
-    () => `const BUILD = ${JSON.stringify({ ...rest, files: [...files, ...libraries] })};`,
-  );
-  const whole = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(worker) } });
-  t.after(() => whole.close());
+  const whole = await startPage(t);
   const visitor = await visit(browser, whole, 'write');
   t.after(() => visitor.context().close());
   await until(
@@ -180,7 +197,7 @@ test('a reload of the only page brings the new build', async () => {
 });
 
 test('a build that cannot be fetched whole leaves the old one in place', async () => {
-  build = { stamp: 'broken', more: ['not-there.js'] };
+  build = { stamp: 'broken', more: { 'not-there.js': hashOf('') } };
   await update();
   await until(page, async () => (await registered).installing === null);
   assert.equal(await page.evaluate(async () => (await registered).waiting), null);
@@ -188,6 +205,73 @@ test('a build that cannot be fetched whole leaves the old one in place', async (
   await page.context().setOffline(true);
   await page.reload();
   assert.equal(await version(), 'one');
+});
+
+/** What may stand in the place of a file of the build: each is refused, and with it all of that build. */
+const IN_PLACE = {
+  'a page of the network, as if it were the script': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(PORTAL),
+  'a page of the network': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(PORTAL),
+  'a way to a page of the network': (request, response) => response.writeHead(302, { Location: '/portal' }).end(),
+  'the file of another build': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(lazy('one')),
+  'half of the file': (request, response) => response.writeHead(200, { 'Content-Type': 'text/javascript' }).end(lazy(build.stamp).slice(0, -9)),
+  'the file, as no script': (request, response) => response.writeHead(200, { 'Content-Type': 'text/plain' }).end(lazy(build.stamp)),
+  'nothing, with a part’s status': (request, response) => response.writeHead(206, { 'Content-Type': 'text/javascript' }).end(lazy(build.stamp)),
+};
+
+test('a build of which something else comes in a file’s place is not kept, and the old one stays', async () => {
+  for (const [what, answer] of Object.entries(IN_PLACE)) {
+    build = { stamp: `two ${Object.keys(IN_PLACE).indexOf(what)}`, lazy: answer };
+    await update();
+    await until(page, async () => (await registered).installing === null);
+    assert.deepEqual(await page.evaluate(async () => [(await registered).waiting, updates, (await caches.keys()).length]), [null, 0, 1], what);
+    assert.equal(await version(), 'one', what);
+  }
+  // A way to the very file is none of these.
+  build = { stamp: 'three', lazy: (request, response) => response.writeHead(302, { Location: '/elsewhere.js' }).end() };
+  await update();
+  await waiting();
+});
+
+test('what the browser has dropped of a build comes from the server only as that build has it', async () => {
+  const drop = (path) =>
+    page.evaluate(async (path) => {
+      for (const name of await caches.keys()) await (await caches.open(name)).delete(path);
+    }, path);
+  const fetchLazy = () =>
+    page.evaluate(() =>
+      fetch('/lazy.js').then(
+        (response) => response.text(),
+        () => 'refused',
+      ),
+    );
+  await drop('/lazy.js');
+  build = { stamp: 'two' };
+  assert.equal(await fetchLazy(), 'refused');
+  build = { stamp: 'one' };
+  assert.equal(await fetchLazy(), lazy('one'));
+  assert.ok((await inCaches()).includes('/lazy.js'));
+  // Without its page the build is of no use where the server has another page: then the server answers.
+  await drop('/');
+  build = { stamp: 'two', page: INDEX.replace('Offline', 'Another') };
+  await page.reload();
+  await until(page, () => document.title === 'Another');
+});
+
+test('an address that cannot be read keeps neither the page from opening nor the worker from keeping it', async (t) => {
+  const whole = await startPage(t);
+  const visitor = await visit(browser, whole, 'chat/%ZZ');
+  t.after(() => visitor.context().close());
+  await until(visitor, async () => (await navigator.serviceWorker.getRegistration())?.active?.state === 'activated');
+  await visitor.waitForSelector('#message');
+  for (const address of ['#/chat/%', '#/chat/%E0%A4%A', '#/write/%ZZ', '#/models/%%%', '#/%ZZ', '#%']) {
+    await visitor.evaluate((address) => {
+      location.hash = address;
+    }, address);
+    await visitor.waitForTimeout(50);
+  }
+  await visitor.click('.views [data-view=chat]');
+  await visitor.locator('#message').waitFor();
+  assert.deepEqual(visitor.problems, []);
 });
 
 test('what few pages use is kept once it is used, and only as this build has it', async () => {
@@ -228,20 +312,20 @@ test('the stamp names what a build consists of, and changes with any of it', asy
   cpSync(WWW, folder, { recursive: true });
   const first = await listOf([folder]);
   for (const name of ['index.html', 'cresset.js', 'worker/worker.js', 'cresset-chat.js', 'widget/locales/zh-CN.js', 'models/catalogue.json'])
-    assert.ok(first.files.includes(name), name);
+    assert.equal(first.files[name], hashOf(readFileSync(join(folder, name))), name);
   assert.deepEqual(
-    first.files.filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)),
+    Object.keys(first.files).filter((name) => /\.(gguf|d\.ts)$|^sw\.js$/.test(name)),
     [],
   );
   assert.deepEqual(await listOf([folder]), first);
   mkdirSync(join(folder, 'threads'));
   writeFileSync(join(folder, 'threads', 'cresset_engine.js'), 'export default 1;');
   const second = await listOf([folder]);
-  assert.deepEqual(
-    [second.files, second.onUse],
-    [first.files, { 'threads/cresset_engine.js': `sha256-${createHash('sha256').update('export default 1;').digest('base64')}` }],
-  );
+  assert.deepEqual([second.files, second.onUse], [first.files, { 'threads/cresset_engine.js': hashOf('export default 1;') }]);
   assert.notEqual(second.stamp, first.stamp);
   writeFileSync(join(folder, 'lib', 'errors.js'), '// changed');
-  assert.notEqual((await listOf([folder])).stamp, first.stamp);
+  const third = await listOf([folder]);
+  assert.ok(![first.stamp, second.stamp].includes(third.stamp));
+  writeFileSync(join(folder, 'sw.js'), `${readFileSync(join(folder, 'sw.js'), 'utf8')}// changed`);
+  assert.notEqual((await listOf([folder])).stamp, third.stamp);
 });

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { Marked } from 'marked';
 import sharedEnglish from '../../www/chat/locales/en.js';
 import sharedChinese from '../../www/chat/locales/zh-CN.js';
-import { Blocks } from '../../www/chat/answer/blocks.js';
+import { isNamed, placeOf, safeUrl } from '../../www/chat/answer/address.js';
+import { Blocks, MOST } from '../../www/chat/answer/blocks.js';
 import { fromFile, toJson, toMarkdown } from '../../www/page/chat/transfer.js';
 import { Tree, messagesOf, titleOf } from '../../www/chat/tree.js';
 import { deviceWords, whyNot } from '../../www/page/reasons.js';
@@ -17,7 +18,7 @@ import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/mo
 import { choose } from '../../www/page/models/suggestions.js';
 import { judge, judgeRow } from '../../www/page/models/verdict.js';
 import { Sentences, spoken } from '../../www/chat/answer/sentences.js';
-import { Inked, Tokens } from '../../www/page/write/runs.js';
+import { Inked, Tokens, kept } from '../../www/page/write/runs.js';
 import { parse } from '../../www/files/sources.js';
 import { WORDS } from './mock/answers.js';
 
@@ -168,6 +169,156 @@ test('only the last block of a growing text is parsed again', () => {
   assert.ok(parsed < 100, `${parsed} of ${text.length} characters were parsed at once`);
 });
 
+/** Markdown that parsers read in time that grows with its square, or worse. @type {Record<string, (length: number) => string>} */
+const COSTLY = {
+  'nested quotes': (n) => '> '.repeat(n / 2),
+  'nested lists': (n) => '- '.repeat(n / 2),
+  'numbered lists': (n) => '1. '.repeat(n / 3),
+  'lists set in': (n) => Array.from({ length: Math.sqrt(n) }, (_, i) => `${' '.repeat(2 * i)}- a\n`).join(''),
+  'lists set in by tabs': (n) => Array.from({ length: Math.sqrt(2 * n) }, (_, i) => `${'\t'.repeat(i)}* a\n`).join(''),
+  'many short items': (n) => '- a\n\n'.repeat(n / 5),
+  underscores: (n) => '_a'.repeat(n / 2),
+  stars: (n) => '*a**a'.repeat(n / 5),
+  'emphasis that never ends': (n) => '**a *b '.repeat(n / 7),
+  'the same in many lines of a quote': (n) => '> **a *b\n'.repeat(n / 9),
+  'the same after paragraphs': (n) => `${'a\n\n'.repeat(n / 6)}${'**a *b '.repeat(n / 14)}`,
+  'the same in the cells of a table': (n) => `|a|\n|-|\n${`|${'**a '.repeat(400)}|\n`.repeat(n / 1600)}`,
+  'the same behind what looks like a fence': (n) => `<!--\n\`\`\`\n-->\n\n${'**a *b '.repeat(n / 7)}`,
+  'the same behind a fence in a fence': (n) => `\`\`\`\`\n\`\`\`\n\`\`\`\`\n${'**a *b '.repeat(n / 7)}`,
+  brackets: (n) => '['.repeat(n),
+  images: (n) => '![['.repeat(n / 3),
+  'half links': (n) => '[a](<'.repeat(n / 5),
+  'runs of backticks': (n) => Array.from({ length: Math.sqrt(2 * n) }, (_, i) => `${'`'.repeat(i)}a`).join(''),
+  tags: (n) => '<a '.repeat(n / 3),
+  'exclamation marks': (n) => '!'.repeat(n),
+  definitions: (n) => '[a]: /x\n'.repeat(n / 8),
+  'a table of tiny rows': (n) => `|a|b|\n|-|-|\n${'|1|2|\n'.repeat(n / 6)}`,
+};
+
+test('Markdown of costly shapes is parsed in small pieces of few marks, up to a budget; all of it is shown', () => {
+  const marked = new Marked({ gfm: true, breaks: true });
+  for (const [name, make] of Object.entries(COSTLY)) {
+    const text = make(200_000);
+    let [parsed, most] = [0, 0];
+    const blocks = new Blocks((piece) => {
+      parsed += piece.length;
+      most = Math.max(most, piece.length);
+      assert.ok(piece.length <= MOST.table, `${name}: ${piece.length} characters at once`);
+      // The lines of all its paragraphs together, whatever they are to a parser.
+      const marks = Math.max(...piece.split(/\n[ \t]*(?:\n|(?=[-*+] |\d+\. ))/).map((paragraph) => (paragraph.match(/[*_~`[\]<>!]/g) ?? []).length));
+      assert.ok(marks <= 1000, `${name}: ${marks} marks in a paragraph`);
+      assert.ok(!/^(?:[ \t]*(?:>|-|\d\.) ?){20}|^\s{42}\s*[*-]/m.test(piece), `${name}: too deep`);
+      return marked.lexer(piece);
+    });
+    const { settled, open } = blocks.grow(text);
+    assert.ok(parsed <= 3 * text.length, `${name}: ${parsed} characters parsed of ${text.length}`);
+    assert.ok(settled.length < 8000, `${name}: ${settled.length} blocks`);
+    const shown = [...settled, open].map((token) => token?.raw ?? '').join('');
+    assert.equal(shown.replace(/\s+/g, '').length, text.replace(/\s+/g, '').length, name);
+  }
+});
+
+test('a costly text that grows is parsed no more than its end at a time', () => {
+  for (const [name, make] of Object.entries(COSTLY)) {
+    const text = make(30_000);
+    let parsed = 0;
+    const blocks = new Blocks((piece) => {
+      parsed += piece.length;
+      return [{ type: 'paragraph', raw: piece }];
+    });
+    for (let length = 100; length <= text.length; length += 100) {
+      parsed = 0;
+      blocks.grow(text.slice(0, length));
+      assert.ok(parsed <= 3 * MOST.window, `${name}: ${parsed} characters for 100 more`);
+    }
+  }
+});
+
+test('what people and models write is parsed as it was, however long', () => {
+  const marked = new Marked({ gfm: true, breaks: true });
+  const words = 'Some words with **weight**, a `name_of_it`, a [link](https://example.org) and an end. ';
+  const code = `\`\`\`js\n${'const a_b = c[d_e] * f_g[`x`]; // <T>\n'.repeat(1500)}\`\`\`\n\n`;
+  const table = `| name | what |\n|---|---|\n${'| **bold** name | `code_of_it` and *more* of it |\n'.repeat(300)}\n`;
+  const list = `${Array.from({ length: 60 }, (_, i) => `${i + 1}. **Point ${i}**: ${words}\n    - and a part of it\n`).join('')}\n`;
+  const text = `# Title\n\n${`${words.repeat(6)}\n\n`.repeat(30)}${code}${table}## Next\n\n${list}The end.\n`;
+  const blocks = new Blocks((piece) => marked.lexer(piece));
+  const { settled, open } = blocks.grow(text);
+  const kinds = [...settled, open].map(({ type }) => type);
+  assert.ok(!kinds.includes('plain'));
+  assert.equal(kinds.filter((kind) => kind === 'code').length, 1);
+  assert.equal(kinds.filter((kind) => kind === 'table').length, 1);
+  assert.ok(kinds.filter((kind) => kind === 'list').length <= 3, `a long list is cut between its items: ${kinds}`);
+  assert.equal(kinds.filter((kind) => kind === 'heading').length, 2);
+  assert.equal(
+    [...settled, open].reduce((sum, { raw }) => sum + raw.replace(/\s/g, '').length, 0),
+    text.replace(/\s/g, '').length,
+  );
+});
+
+test('the words of a link are believed only where they are its address, letter by letter', () => {
+  const shown = (words, href) => {
+    const url = safeUrl(href);
+    return isNamed(words, url) ? '' : placeOf(url);
+  };
+  const named = (words, href) => assert.equal(shown(words, href), '', `${words} → ${href}`);
+  for (const words of ['https://bank.com', 'http://bank.com/', 'bank.com', ' Bank.COM ', 'HTTPS://bank.com']) named(words, 'https://bank.com');
+  named('https://bank.com/login?a=b#c', 'https://bank.com/login?a=b#c');
+  named('www.bank.com', 'http://www.bank.com');
+  named('bank.com:8080/x', 'https://bank.com:8080/x');
+  named('me@bank.com', 'mailto:me@bank.com');
+  named('mailto:Me@bank.com', 'mailto:me@bank.com?subject=Hi');
+  const cyrillic = 'b\u0430nk.com';
+  const like = [
+    ...[
+      'https://bank.com',
+      'bank.com',
+      'bank.com/login',
+      'www.bank.com',
+      'BANK.COM',
+      'bank.com@evil.example',
+      'https://bank.com@evil.example/',
+      'bank.com:443',
+    ],
+    ...['evil.example.bank.com', 'bank.com.evil.example', 'bank.com/evil.example', 'bank.com?evil.example', 'bank.com#evil.example', 'bank.com evil.example'],
+    ...[
+      'evil.example (bank.com)',
+      'bank.com\u200b',
+      'ba\u00adnk.com',
+      'bank\uff0ecom',
+      'bank\u3002com',
+      '\u202emoc.knab',
+      'evil.example\u202e',
+      cyrillic,
+      '',
+      ' ',
+    ],
+    ...[
+      'evil.example\u2044bank.com',
+      'evil\u2024example',
+      'EVIL.EXAMPLE\u0000',
+      'https:/\\evil.example',
+      'evil.example\\bank.com',
+      'evil.example%2fbank.com',
+      'e\u0301vil.example',
+    ],
+  ];
+  for (const words of like) assert.equal(shown(words, 'https://evil.example/'), 'evil.example', words);
+  assert.equal(shown('bank.com', 'https://bank.com.evil.example'), 'bank.com.evil.example');
+  assert.equal(shown('bank.com', 'https://bank.com@evil.example'), 'evil.example');
+  assert.equal(shown('bank.com', 'https://bank.com:8443'), 'bank.com:8443');
+  assert.equal(shown('github.com/you/yours', 'https://github.com/me/mine'), 'github.com');
+  assert.equal(shown(cyrillic, `https://${cyrillic}`), 'xn--bnk-6cd.com');
+  assert.equal(shown('bank.com', 'https://bank\uff0ecom'), '', 'the browser reads it as a dot');
+  assert.equal(safeUrl('https://bank.com:pin@evil.example/x').href, 'https://evil.example/x', 'nobody signs in with a link');
+  assert.equal(shown('me@bank.com', 'mailto:you@evil.example'), 'you@evil.example');
+  assert.equal(shown('me@bank.com', 'mailto:me@bank.com?BCC=you@evil.example'), 'me@bank.com, you@evil.example');
+  assert.equal(shown('me@bank.com', 'mailto:?to=you@evil.example'), 'you@evil.example');
+  assert.equal(shown('me@bank.com', 'mailto:%ZZ@evil.example'), '%ZZ@evil.example');
+  assert.match(shown(`me@${cyrillic}`, `mailto:me@${cyrillic}`), /^me@b%D0%B0nk\.com$/);
+  for (const href of ['javascript:alert(1)', 'data:text/html,x', 'bank.com', '//bank.com', 'blob:https://bank.com/x', 'ftp://bank.com', ''])
+    assert.equal(safeUrl(href), null, href);
+});
+
 test('whole sentences are spoken, each once, without the marks of Markdown', () => {
   const sentences = new Sentences();
   const said = [];
@@ -182,6 +333,15 @@ test('whole sentences are spoken, each once, without the marks of Markdown', () 
   assert.equal(sentences.take(), '你好。');
   assert.equal(spoken('| a | b |\n|---|--:|\n| 1 | 2 |\n\n---\n\n```js\nx\n```'), 'a b 1 2 x');
   assert.equal(spoken('## Title\n\n- [a link](https://example.org) and ~~more~~'), 'Title a link and ~~more~~');
+});
+
+test('what is spoken is found in one go, whatever the text', { timeout: 120_000 }, () => {
+  for (const text of ['['.repeat(400_000), '[a]('.repeat(100_000), '\n'.repeat(400_000), '.'.repeat(400_000), `-\n`.repeat(200_000), '!['.repeat(200_000)]) {
+    assert.ok(spoken(text).length <= text.length);
+    const sentences = new Sentences();
+    sentences.add(`${text}x`);
+    assert.ok((sentences.take() + sentences.finish()).length <= text.length + 2);
+  }
 });
 
 test('conversations survive JSON and Markdown, under new ids', () => {
@@ -256,8 +416,8 @@ test('an edited text keeps who wrote each part, and a token that was cut loses i
   inked.edit('');
   assert.deepEqual(inked.pieces, []);
   // What storage gives may be anything.
-  assert.deepEqual(new Inked([{ by: 'x', text: 5, logprob: 'y' }, {}]).pieces, [{ by: 'visitor', text: '5' }]);
-  assert.deepEqual(new Inked('nonsense').pieces, []);
+  assert.deepEqual(new Inked(kept([{ by: 'x', text: '5', logprob: 'y' }, {}, null, 7, { text: 6 }])).pieces, [{ by: 'visitor', text: '5' }]);
+  assert.equal(kept('nonsense'), null);
 });
 
 test('a character of several tokens is one piece, as likely as all of them', () => {

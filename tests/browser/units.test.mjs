@@ -125,6 +125,38 @@ test('requests keep their values or are refused', () => {
   assert.throws(() => encodeRequest(cycle, 'request'), { code: 'INVALID_REQUEST' });
 });
 
+test('a request that is nested too deep, too wide or too large is refused by the name of the field', () => {
+  const refused = (request, field, words) =>
+    assert.throws(() => encodeRequest(request, 'request'), { code: 'INVALID_REQUEST', details: { field }, message: words });
+  /** So many levels of it around a value. */
+  const nested = (levels, wrap) => {
+    let value = 1;
+    for (let i = 0; i < levels; i += 1) value = wrap(value);
+    return value;
+  };
+  for (const wrap of [(value) => [value], (value) => ({ inner: value })]) {
+    assert.ok(encodeRequest({ schema: nested(90, wrap) }, 'request').length > 180);
+    for (const levels of [200, 5000, 100_000])
+      assert.throws(() => encodeRequest({ schema: nested(levels, wrap) }, 'request'), { code: 'INVALID_REQUEST', message: /nested more than 100 levels/ });
+  }
+  refused({ schema: nested(100_000, (value) => [value]) }, 'schema', /schema: is nested/);
+  refused({ when: new Date(NaN) }, 'when', /when: is an invalid date/);
+  // The same value in many places is no circle.
+  const shared = { a: 1 };
+  assert.equal(encodeRequest({ one: shared, two: [shared, shared] }, 'request'), '{"one":{"a":1},"two":[{"a":1},{"a":1}]}');
+  assert.equal(
+    JSON.parse(encodeRequest({ messages: Array.from({ length: 20_000 }, () => ({ role: 'user', content: 'Hi' })) }, 'request')).messages.length,
+    20_000,
+  );
+  refused({ prompt: new Array(4e9) }, 'prompt', /more than 1000000 values/);
+  refused({ prompt: new Uint8Array(1_000_001) }, 'prompt', /more than 1000000 values/);
+  // Sixty levels, each of which has the next one twice: more values than there is time for.
+  assert.throws(() => encodeRequest({ schema: nested(60, (value) => ({ left: value, right: value })) }, 'request'), {
+    code: 'INVALID_REQUEST',
+    message: /more than 1000000 values/,
+  });
+});
+
 test('progress has a fraction only where a total is known', () => {
   assert.equal(describeProgress({ status: 'download', loaded: 5, total: null }).fraction, null);
   assert.equal(describeProgress({ status: 'upload', loaded: 5, total: 10 }).fraction, 0.5);

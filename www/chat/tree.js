@@ -23,11 +23,7 @@ export class Tree {
    */
   constructor(turns = [], chosen = {}) {
     this.#chosen = new Map(Object.entries(chosen));
-    const known = new Set(turns.map(({ id }) => id));
-    for (const turn of [...turns].sort((a, b) => a.created - b.created)) {
-      // A turn whose parent was lost is shown rather than lost too.
-      this.#insert({ ...turn, parent: known.has(turn.parent ?? '') ? turn.parent : null });
-    }
+    for (const turn of sound(turns).sort((a, b) => a.created - b.created)) this.#insert(turn);
   }
 
   /** A tree of one path. @param {Message[]} messages   of visitor and assistant; others are left out */
@@ -105,8 +101,8 @@ export class Tree {
   /** The turns up to and with this one. @param {string} id @returns {Turn[]} */
   pathTo(id) {
     const path = [];
-    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent ?? '')) path.unshift(turn);
-    return path;
+    for (let turn = this.#turns.get(id); turn; turn = this.#turns.get(turn.parent ?? '')) path.push(turn);
+    return path.reverse();
   }
 
   /** @param {Turn} turn */
@@ -117,6 +113,35 @@ export class Tree {
     if (siblings) siblings.push(turn.id);
     else this.#children.set(parent, [turn.id]);
   }
+}
+
+/**
+ * Copies of turns that make a tree: each id once, and every way up ends. A turn whose parent was lost, or is one of those that come
+ * after it, is shown as a first one rather than lost too.
+ * @param {Turn[]} turns
+ * @returns {Turn[]}
+ */
+export function sound(turns) {
+  /** @type {Map<string, Turn>} */
+  const known = new Map();
+  for (const turn of turns) if (turn.id !== ROOT && !known.has(turn.id)) known.set(turn.id, { ...turn });
+  /** Turns whose way up ends. @type {Set<Turn>} */
+  const ending = new Set();
+  for (const turn of known.values()) {
+    /** @type {Set<Turn>} */
+    const way = new Set();
+    for (let at = turn; !ending.has(at);) {
+      way.add(at);
+      const parent = known.get(at.parent ?? ROOT);
+      if (!parent || way.has(parent)) {
+        at.parent = null;
+        break;
+      }
+      at = parent;
+    }
+    for (const each of way) ending.add(each);
+  }
+  return [...known.values()];
 }
 
 /**

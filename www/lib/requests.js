@@ -6,6 +6,10 @@ import { CressetError } from './errors.js';
 const DEVICES = ['auto', 'webgpu', 'cpu'];
 const KV_FORMATS = ['f16', 'f32', 'q8'];
 const MOST_THREADS = 64;
+// Of a request: the engine's reader of JSON takes 127 levels.
+const DEEPEST = 100;
+const MOST_VALUES = 1_000_000;
+const TOO_MANY = `the request has more than ${MOST_VALUES} values`;
 
 /**
  * Values that are an object's own: pages exist where every object seems to have more, because a library extended what all
@@ -54,10 +58,20 @@ export function checkName(name) {
   return name;
 }
 
-/** JSON text of a request. Numbers that JSON would turn into null, and values it cannot hold, are refused by name. @param {any} value @param {string} name */
+/**
+ * JSON text of a request. Numbers that JSON would turn into null, values it cannot hold, and requests that nobody means are refused by
+ * name: nested too deep for the engine, or of so many values that the page would stand still.
+ * @param {any} value
+ * @param {string} name
+ */
 export function encodeRequest(value, name) {
   expect(typeof value === 'object' && value !== null, name, 'expected an object');
-  return JSON.stringify(plain(value, name, []));
+  const copy = plain(value, name, { around: new Set(), left: MOST_VALUES });
+  try {
+    return JSON.stringify(copy);
+  } catch {
+    throw new CressetError('INVALID_REQUEST', `${name}: is longer than a text can be`, { field: name });
+  }
 }
 
 /**
@@ -65,23 +79,42 @@ export function encodeRequest(value, name) {
  * other properties.
  * @param {any} value
  * @param {string} field
- * @param {object[]} around
+ * @param {{ around: Set<object>, left: number }} walk   what the value stands in, and how many more there may be
  * @returns {any}
  */
-function plain(value, field, around) {
+function plain(value, field, walk) {
+  const { around } = walk;
+  walk.left -= 1;
+  expect(walk.left >= 0, field, TOO_MANY);
   expect(typeof value !== 'number' || Number.isFinite(value), field, 'must be a finite number');
   expect(typeof value !== 'bigint', field, 'is a BigInt; use a number');
   expect(typeof value !== 'function' && typeof value !== 'symbol', field, `cannot be a ${typeof value}`);
   if (typeof value !== 'object' || value === null) return value;
-  expect(!around.includes(value), field, 'contains itself');
-  if (value instanceof Date) return value.toISOString();
-  const inside = [...around, value];
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) {
-    const list = Array.from(/** @type {any} */ (value), (item) => plain(item, field, inside));
-    return Object.setPrototypeOf(list, null);
+  expect(!around.has(value), field, 'contains itself');
+  expect(around.size < DEEPEST, field, `is nested more than ${DEEPEST} levels deep`);
+  if (value instanceof Date) {
+    expect(Number.isFinite(value.getTime()), field, 'is an invalid date');
+    return value.toISOString();
   }
+  around.add(value);
+  const copy = Array.isArray(value) || ArrayBuffer.isView(value) ? listOf(/** @type {any} */ (value), field, walk) : objectOf(value, walk);
+  around.delete(value);
+  return copy;
+}
+
+/** @param {ArrayLike<any>} value @param {string} field @param {{ around: Set<object>, left: number }} walk */
+function listOf(value, field, walk) {
+  expect(!(value.length > walk.left), field, TOO_MANY);
+  return Object.setPrototypeOf(
+    Array.from(value, (item) => plain(item, field, walk)),
+    null,
+  );
+}
+
+/** @param {any} value @param {{ around: Set<object>, left: number }} walk */
+function objectOf(value, walk) {
   const object = Object.create(null);
-  for (const key of Object.keys(value)) object[key] = plain(value[key], key, inside);
+  for (const key of Object.keys(value)) object[key] = plain(value[key], key, walk);
   return object;
 }
 

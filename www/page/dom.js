@@ -37,10 +37,10 @@ export function element(tag, properties = {}, ...children) {
 
 /** What the page remembers on this device; nothing where storage is blocked. */
 export const memory = {
-  /** Null where there is nothing. @param {string} key @returns {any} */
-  get(key) {
+  /** Null where there is nothing of this shape. @template T @param {string} key @param {import('../chat/shapes.js').Shape<T>} shape @returns {T | null} */
+  get(key, shape) {
     try {
-      return JSON.parse(localStorage.getItem(`cresset.${key}`) ?? 'null');
+      return shape(JSON.parse(localStorage.getItem(`cresset.${key}`) ?? 'null'));
     } catch {
       return null;
     }

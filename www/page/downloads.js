@@ -2,6 +2,7 @@
 // paused ones remembered between visits. The library keeps what was downloaded and goes on from there.
 
 import { waysToLoad } from '../chat/problems.js';
+import { flag, number, object, oneOf, table, text } from '../chat/shapes.js';
 import { Cresset } from '../cresset.js';
 import { announce, memory } from './dom.js';
 import { clearProblems, showProblem, toast, warningText } from './problems.js';
@@ -14,6 +15,9 @@ import { t } from './text.js';
 const LARGE_BYTES = 100_000_000;
 // Where a download is, is written down so often.
 const NOTE_MS = 2000;
+// Of what is remembered: downloads, characters of a name.
+const MOST_PAUSED = 1000;
+const MOST_NAME = 10_000;
 
 /**
  * @typedef {import('./types.d.ts').Transfer} Transfer
@@ -28,8 +32,16 @@ let active = null;
 let noted = -NOTE_MS;
 /** Reasons of warnings that were said of the active one. @type {Set<string>} */
 let told = new Set();
+/** What an earlier visit remembered of one. @param {unknown} value @returns {(Transfer & { model: string }) | null} */
+function unfinished(value) {
+  const found = object(
+    { model: text(MOST_NAME), label: text(MOST_NAME), state: oneOf(/** @type {const} */ (['paused', 'failed'])), status: text(MOST_NAME), loaded: number(0) },
+    { integrity: text(MOST_NAME), total: number(0), text: text(MOST_NAME), size: number(0) },
+  )(value);
+  return found && { total: null, ...found, speed: null };
+}
 /** @type {Map<Model, Transfer>} */
-const paused = new Map(Object.entries(memory.get('paused') ?? {}));
+const paused = new Map(Object.values(memory.get('paused', table(unfinished, MOST_PAUSED)) ?? {}).map((transfer) => [transfer.model, transfer]));
 const tabs = new Tabs();
 /** Given up: a list that was read before must not bring them back. @type {Set<Model>} */
 const discarded = new Set();
@@ -189,7 +201,7 @@ function waysOn(error, { model, label, integrity }) {
 
 /** Asks the browser to keep what took long to download: after the first such download, once. @param {Transfer} transfer */
 async function keepLargeOnes({ size = 0 }) {
-  if (size < LARGE_BYTES || !navigator.storage?.persist || memory.get('asked-to-persist')) return;
+  if (size < LARGE_BYTES || !navigator.storage?.persist || memory.get('asked-to-persist', flag)) return;
   if (await navigator.storage.persisted()) return;
   memory.set('asked-to-persist', true);
   toast(t((await navigator.storage.persist()) ? 'storage.kept' : 'storage.notKept'));

@@ -1,5 +1,6 @@
 // A panel beside the view that a button shows and hides: next to it where there is room, over it where there is not.
 
+import { flag } from '../chat/shapes.js';
 import { memory } from './dom.js';
 
 /**
@@ -14,7 +15,7 @@ export function setUpDrawer(panel, button, { wide, name, open }) {
   const fit = () => {
     if (room.matches) {
       panel.removeAttribute('popover');
-      panel.hidden = !(memory.get(name) ?? open);
+      panel.hidden = !(memory.get(name, flag) ?? open);
       mark(!panel.hidden);
     } else {
       panel.hidden = false;

@@ -2,6 +2,7 @@
 // views there are is app.js's to say: the views themselves use `go`.
 
 import { byId, memory } from './dom.js';
+import { showProblem } from './problems.js';
 
 /**
  * A view: built once into its section, then shown and hidden.
@@ -29,9 +30,21 @@ export function startRouter(all, view) {
   return follow();
 }
 
+/** The address of a view, or of something in it. @param {string} view */
+export const addressOf = (view, rest = '') => `#/${view}${rest ? `/${encodeURIComponent(rest)}` : ''}`;
+
+/** What an address says; one that nobody of ours has written stands for itself. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Opens a view by its address: `go('chat', id)`. @param {string} view */
 export function go(view, rest = '') {
-  const hash = `#/${view}${rest ? `/${encodeURIComponent(rest)}` : ''}`;
+  const hash = addressOf(view, rest);
   if (hash !== location.hash) history.pushState(null, '', hash);
   return follow();
 }
@@ -65,6 +78,10 @@ async function follow() {
   }
   const building = built.get(view) ?? views[view]().then((create) => create(section));
   built.set(view, building);
+  building.catch((error) => {
+    built.delete(view); // it may come the next time
+    showProblem({ code: 'INTERNAL', message: `this view could not be opened: ${error?.message ?? error}`, details: {} });
+  });
   const { show } = await building;
-  if (current === view) show?.(decodeURIComponent(rest));
+  if (current === view) show?.(decoded(rest));
 }

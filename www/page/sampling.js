@@ -2,13 +2,15 @@
 // that generate show the form; what is chosen holds in both.
 
 import { CONTROLS, LENGTHS, within } from '../chat/sampling.js';
+import { either, number, table, text } from '../chat/shapes.js';
 import { element, memory } from './dom.js';
 
 /** @typedef {import('../chat/types.d.ts').Control & { key?: string }} Field   `key`: the name that it is kept by */
 
 const SEED = /^\d{1,15}$/;
 
-const chosen = memory.get('sampling') ?? {};
+/** By the name of the field, and the seed as it was typed. @type {Record<string, string | number>} */
+const chosen = memory.get('sampling', table(either(number(), text(15)), 20)) ?? {};
 /** Functions that show what is chosen, one for each field on the page. @type {Set<() => void>} */
 const shown = new Set();
 
@@ -91,7 +93,7 @@ function seedRow(use) {
     'aria-describedby': `${id}-hint`,
   });
   const show = () => {
-    input.value = chosen.seed ?? '';
+    input.value = String(chosen.seed ?? '');
   };
   input.addEventListener('change', () => {
     chosen.seed = input.value.replace(/\D/g, '');

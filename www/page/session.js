@@ -1,9 +1,13 @@
 // The page's one engine: loading, changing models without losing the last one, running one request at a time.
 
 import { readStream } from '../chat/request.js';
+import { number, oneOf } from '../chat/shapes.js';
 import { Cresset } from '../cresset.js';
 import { CressetError } from '../lib/errors.js';
 import { memory } from './dom.js';
+
+const DEVICES = /** @type {const} */ (['auto', 'webgpu', 'cpu']);
+const tokens = (/** @type {unknown} */ value) => (Number.isSafeInteger(value) ? number(1)(value) : null);
 
 // Below this, a new model is loaded beside the old one, which goes only when the new one works.
 const BESIDE_BYTES = 600_000_000;
@@ -29,9 +33,9 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
   #broken = 0;
   /** What the next load asks for. */
   /** @type {import('../cresset.js').Device} */
-  device = memory.get('device') ?? 'auto';
+  device = memory.get('device', oneOf(DEVICES)) ?? 'auto';
   /** @type {number | null} */
-  contextLength = memory.get('context');
+  contextLength = memory.get('context', tokens);
   /** What is being loaded. @type {{ model: Model, label: string, status: string } | null} */
   loading = null;
 

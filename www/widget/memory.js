@@ -1,5 +1,15 @@
 // The conversation over a site's pages, where the site wants it (`remember`): in this tab, until it is closed.
 
+import { flag, list, object, oneOf, text } from '../chat/shapes.js';
+
+// Messages, and characters of one.
+const MOST_MESSAGES = 10_000;
+const MOST_WORDS = 1_000_000;
+
+const words = text(MOST_WORDS);
+const message = object({ role: oneOf(/** @type {const} */ (['user', 'assistant'])), content: words });
+const shape = object({ messages: list(message, MOST_MESSAGES) }, { opened: flag, draft: words });
+
 export class Memory {
   #key;
 
@@ -11,11 +21,8 @@ export class Memory {
   /** @returns {{ messages: import('../chat/types.d.ts').Message[], opened: boolean, draft: string } | null} */
   read() {
     try {
-      const kept = JSON.parse(sessionStorage.getItem(this.#key) ?? 'null');
-      const isMessage = (/** @type {any} */ each) => typeof each?.role === 'string' && typeof each.content === 'string';
-      return kept && Array.isArray(kept.messages)
-        ? { messages: kept.messages.filter(isMessage), opened: kept.opened === true, draft: String(kept.draft ?? '') }
-        : null;
+      const kept = shape(JSON.parse(sessionStorage.getItem(this.#key) ?? 'null'));
+      return kept && { opened: false, draft: '', ...kept };
     } catch {
       return null; // no storage here, or not ours
     }

@@ -1,12 +1,12 @@
 // A Markdown text that grows, as nodes. Blocks that are settled are made once; only the last one is made anew, and of it
 // only what changed reaches the document, so that a selection in it stays.
 
-import { Blocks } from './blocks.js';
+import { Blocks, isModest } from './blocks.js';
 import { blocksOf, renderBlock } from './markdown.js';
 import { become, morph } from './morph.js';
 
 // What a link refers to may stand below it.
-const DEFINITION = /^ {0,3}\[[^\]]+\]:/m;
+const DEFINITION = /^ {0,3}\[[^\]\n]{1,200}\]:/m;
 
 export class GrowingText {
   #box;
@@ -40,7 +40,7 @@ export class GrowingText {
   /** The whole text, once nothing follows: a link may be explained after it was used. @param {string} text */
   finish(text) {
     this.set(text);
-    if (!DEFINITION.test(text)) return;
+    if (!DEFINITION.test(text) || !isModest(text, blocksOf)) return;
     const whole = document.createDocumentFragment();
     /** @type {number[]} */
     const outline = [];

@@ -3,8 +3,8 @@
 
 import { Lexer } from '../../vendor/marked.esm.js';
 import { element, icon } from '../dom.js';
+import { isNamed, placeOf, safeUrl } from './address.js';
 
-const SAFE = ['http:', 'https:', 'mailto:'];
 const OUT = 'M8 5h11v11M18.5 5.5 6 18';
 /** @type {Record<string, string>} */
 const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', hellip: '…', ndash: '–', mdash: '—' };
@@ -12,7 +12,7 @@ const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00
 /**
  * @typedef {import('../types.d.ts').RenderOptions} RenderOptions
  * @typedef {import('../../vendor/marked.esm.js').Token} Token
- * @typedef {RenderOptions & { outline: number[] }} Around
+ * @typedef {RenderOptions & { outline: number[], linked?: boolean }} Around   `linked`: within a link
  */
 
 /** The tokens of a text's blocks; one that cannot be parsed is a block of plain text. @param {string} text @returns {Token[]} */
@@ -66,6 +66,8 @@ function block(token, around) {
       return table(token, around);
     case 'hr':
       return element('hr');
+    case 'plain':
+      return element('p', { class: 'plain', dir: 'auto', text: token.raw.replace(/^\n+|\s+$/g, '') });
     case 'space':
     case 'def':
       return null;
@@ -146,9 +148,9 @@ function inline(tokens, around) {
       case 'br':
         return [element('br')];
       case 'link':
-        return [link(token.href, inline(token.tokens, around), token.text, around)];
+        return [link(token.href, inline(token.tokens, { ...around, linked: true }), around)];
       case 'image':
-        return [link(token.href, [around.say('image', { text: token.text || token.href })], token.text, around)];
+        return [link(token.href, [around.say('image', { text: token.text || token.href })], around)];
       case 'html':
         return /^<br\s*\/?>$/i.test(token.raw) ? [element('br')] : [token.raw];
       default:
@@ -158,37 +160,26 @@ function inline(tokens, around) {
 }
 
 /**
- * A link that says where it leads, or, where it leads nowhere safe, its words.
+ * A link that says where it leads, or, where it leads nowhere safe, its words. Both stand apart in their direction, so that neither can
+ * turn the other around.
  * @param {string} href
  * @param {(Node | string)[]} children
- * @param {string} text
  * @param {Around} around
  */
-function link(href, children, text, { say, base }) {
-  const url = safeUrl(href, base);
+function link(href, children, { say, base, linked }) {
+  // A link within a link would be another way out of the same words.
+  const url = linked ? null : safeUrl(decoded(href), base);
   if (!url) return element('span', {}, ...children);
-  const { host, protocol, pathname } = url;
-  const place = protocol === 'mailto:' ? decodeURIComponent(pathname) : host;
-  // Words may say anything: the host is shown unless they name it.
-  const named = text.toLowerCase().includes(place.toLowerCase());
+  const words = element('bdi', {}, ...children);
+  const place = placeOf(url);
   return element(
     'a',
     { href: url.href, target: '_blank', rel: 'noopener noreferrer nofollow ugc', title: url.href, part: 'link' },
-    ...children,
-    named ? null : element('span', { class: 'place', text: ` (${place})` }),
+    words,
+    isNamed(words.textContent, url) ? null : element('span', { class: 'place' }, ' (', element('bdi', { dir: 'ltr', text: place }), ')'),
     icon(OUT),
     element('span', { class: 'unseen', text: ` (${say('leads', { host: place })})` }),
   );
-}
-
-/** @param {string} href @param {string} [base] */
-function safeUrl(href, base) {
-  try {
-    const url = new URL(decoded(href), base);
-    return SAFE.includes(url.protocol) ? url : null;
-  } catch {
-    return null;
-  }
 }
 
 /** @param {string} text */

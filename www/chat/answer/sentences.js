@@ -1,7 +1,7 @@
 // A text that grows by tokens → what a screen reader says of it: whole sentences, a few at a time, never a word twice.
 
 // A sentence's end, and what may follow it: quotation marks, brackets. Chinese and Japanese need no space after it.
-const END = /[.!?…]+["'”’)\]]*(?=\s)|[。！？]+["”’）」』]*|\n+/g;
+const END = /(?<![.!?…])[.!?…]+["'”’)\]]*(?=\s)|[。！？]+["”’）」』]*|\n+/g;
 
 /** Collects a growing text. */
 export class Sentences {
@@ -33,9 +33,9 @@ export class Sentences {
 export function spoken(markdown) {
   return markdown
     .replace(/^[|:*_-][\s|:*_-]+$/gm, '') // rules, of tables too
-    .replace(/^\s*(?:[-*+]|#{1,6}|>+)\s+/gm, '')
+    .replace(/^[^\S\n]*(?:[-*+]|#{1,6}|>+)\s+/gm, '')
     .replace(/```\w*/g, '')
-    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/!?\[([^[\]]{0,500})\]\([^()]{0,2000}\)/g, '$1')
     .replace(/[*_`|]+/g, '')
     .replace(/\s+/g, ' ')
     .trim();

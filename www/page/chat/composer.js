@@ -1,7 +1,9 @@
 // Where a message is typed. What is typed outlasts a reload, a failure and a change of conversation.
 
 import { Composer, fitHeight } from '../../chat/composer.js';
+import { text } from '../../chat/shapes.js';
 import { byId, element, memory } from '../dom.js';
+import { MOST } from './rows.js';
 
 /** Enter sends with a keyboard; on a touch screen it makes a new line, as people expect there. */
 const touch = matchMedia('(pointer: coarse)');
@@ -23,7 +25,7 @@ export class PageComposer extends Composer {
   /** Shows the draft of this conversation. @param {string} id */
   show(id) {
     this.#key = `draft.${id}`;
-    this.draft = memory.get(this.#key) ?? '';
+    this.draft = memory.get(this.#key, text(MOST.words)) ?? '';
   }
 
   focus() {

@@ -3,11 +3,16 @@
 
 import { Conversation } from '../../chat/conversation.js';
 import { chatRequest } from '../../chat/request.js';
+import { oneOf, text } from '../../chat/shapes.js';
 import { Tree, titleOf } from '../../chat/tree.js';
 import { memory } from '../dom.js';
 import { samplingOptions } from '../sampling.js';
 import { session } from '../session.js';
+import { MOST } from './rows.js';
 import * as store from './store.js';
+
+/** What the visitor may have said of thinking aloud. */
+export const THINKING = /** @type {const} */ (['auto', 'on', 'off']);
 
 // While an answer is written, it is kept so often.
 const SAVE_MS = 2000;
@@ -29,6 +34,17 @@ export class Conversations extends /** @type {new () => import('../../chat/types
   #open = this.#make(blank(), new Tree());
   /** Others whose answers are still being written. @type {Set<Open>} */
   #writing = new Set();
+
+  constructor() {
+    super();
+    // What was stored before is out of reach; what is here is not lost with it.
+    store.forgets.addEventListener('change', () => {
+      for (const { record, conversation } of [this.#open, ...this.#writing]) {
+        if (conversation.tree.size > 0) this.#guard(store.saveWhole({ conversation: record, turns: conversation.tree.all() }));
+      }
+      this.#emit('list');
+    });
+  }
 
   /** What the store knows of the open one, beside its turns. */
   get record() {
@@ -62,6 +78,7 @@ export class Conversations extends /** @type {new () => import('../../chat/types
     const found = await store.read(id);
     if (!found) return false;
     this.#show(this.#make(found.conversation, new Tree(found.turns, found.conversation.chosen)));
+    if (found.missing) this.#emit('missing', found.missing);
     return true;
   }
 
@@ -88,7 +105,7 @@ export class Conversations extends /** @type {new () => import('../../chat/types
     this.#emit('list');
   }
 
-  /** @param {string} id */
+  /** @param {IDBValidKey} id */
   async remove(id) {
     if ([this.#open, ...this.#writing].some(({ record, conversation }) => record.id === id && conversation.busy)) session.stop();
     await this.#guard(store.remove(id));
@@ -98,10 +115,7 @@ export class Conversations extends /** @type {new () => import('../../chat/types
 
   /** Adds conversations from a file. @param {import('./types.d.ts').Whole[]} all */
   async add(all) {
-    for (const { conversation, turns } of all) {
-      await this.#guard(store.save(conversation));
-      for (const turn of turns) await this.#guard(store.saveTurn(conversation.id, turn));
-    }
+    for (const whole of all) await this.#guard(store.saveWhole(whole));
     this.#emit('list');
   }
 
@@ -202,11 +216,11 @@ function save({ record, conversation: { written } }) {
 
 function blank() {
   const now = Date.now();
-  return { id: crypto.randomUUID(), title: '', named: false, created: now, updated: now, system: memory.get('system') ?? '', chosen: {} };
+  return { id: crypto.randomUUID(), title: '', named: false, created: now, updated: now, system: memory.get('system', text(MOST.words)) ?? '', chosen: {} };
 }
 
 /** Whether the model shall think aloud, where the visitor said so. */
 function thinking() {
-  const chosen = memory.get('thinking');
+  const chosen = memory.get('thinking', oneOf(THINKING));
   return chosen === 'on' || chosen === 'off' ? { enable_thinking: chosen === 'on' } : {};
 }

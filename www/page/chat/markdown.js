@@ -9,6 +9,7 @@ const PLAIN_ATTRIBUTES = ['class', 'd', 'dir', 'part', 'rel', 'role', 'scope', '
 const ALLOWED = {
   ALLOWED_TAGS: [
     'a',
+    'bdi',
     'blockquote',
     'br',
     'button',

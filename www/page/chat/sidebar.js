@@ -2,12 +2,16 @@
 
 import { byId, element } from '../dom.js';
 import { moment } from '../format.js';
+import { icon } from '../icons.js';
 import { menuButton } from '../menu.js';
+import { addressOf } from '../router.js';
 import { t, words } from '../text.js';
 import * as store from './store.js';
 
 const DAY_MS = 86_400_000;
 const SEARCH_MS = 200;
+// Conversations that are listed at first, and that each wish for more adds.
+const ROWS = 200;
 
 export class Sidebar {
   #list = byId('conversations');
@@ -16,8 +20,9 @@ export class Sidebar {
   /** @type {string | null} */
   #current = null;
   #drawing = 0;
+  #most = ROWS;
 
-  /** @param {{ rename: (id: string, title: string) => void, remove: (id: string) => void, save: (id: string, format: string) => void }} handlers */
+  /** @param {{ rename: (id: string, title: string) => void, remove: (key: IDBValidKey) => void, save: (id: string, format: string) => void }} handlers */
   constructor(handlers) {
     this.#handlers = handlers;
     let timer = 0;
@@ -52,17 +57,32 @@ export class Sidebar {
   async draw() {
     const drawing = ++this.#drawing;
     const query = this.#search.value.trim();
-    const [all, found] = await Promise.all([store.list(), query ? store.search(query) : null]);
+    const [{ conversations: all, unreadable }, found] = await Promise.all([store.rows(), query ? store.search(query) : null]);
     if (drawing !== this.#drawing) return;
     const shown = found ? all.filter(({ id }) => found.has(id)) : all;
-    const groups = Map.groupBy(shown, ({ updated }) => age(updated));
+    const groups = Map.groupBy(shown.slice(0, this.#most), ({ updated }) => age(updated));
     this.#list.replaceChildren(
       ...[...groups].flatMap(([name, conversations]) => [
         element('h3', { class: 'group', text: `chat.age.${name}` }),
         element('ul', {}, ...conversations.map((conversation) => this.#row(conversation, found?.get(conversation.id)))),
       ]),
     );
-    if (shown.length === 0) this.#list.append(element('p', { class: 'hint nothing', text: query ? 'chat.search.none' : 'chat.list.empty' }));
+    if (shown.length > this.#most) {
+      const more = () => {
+        this.#most += ROWS;
+        this.draw();
+      };
+      this.#list.append(
+        element('button', { type: 'button', class: 'quiet small', text: ['chat.list.more', { count: shown.length - this.#most }], onclick: more }),
+      );
+    }
+    if (!found && unreadable.length > 0) {
+      this.#list.append(
+        element('h3', { class: 'group', text: 'chat.unreadable' }),
+        element('p', { class: 'hint', text: 'chat.unreadable.hint' }),
+        element('ul', { class: 'unreadable' }, ...unreadable.slice(0, ROWS).map((row) => this.#unreadable(row))),
+      );
+    } else if (shown.length === 0) this.#list.append(element('p', { class: 'hint nothing', text: query ? 'chat.search.none' : 'chat.list.empty' }));
   }
 
   /** @param {store.Conversation} conversation @param {string} [place]   where it was found */
@@ -71,7 +91,7 @@ export class Sidebar {
     const title = conversation.title || t('chat.untitled');
     const link = element(
       'a',
-      { href: `#/chat/${id}`, dir: 'auto' },
+      { href: addressOf('chat', id), dir: 'auto' },
       element('span', { class: 'title', textContent: title }),
       place ? element('span', { class: 'found', textContent: place }) : null,
       element('time', { class: 'sr-only', textContent: moment(updated), dateTime: new Date(updated).toISOString() }),
@@ -82,9 +102,26 @@ export class Sidebar {
       { text: 'chat.rename', icon: 'edit', run: () => this.#rename(row, conversation) },
       { text: 'chat.export.markdown', icon: 'file', run: () => this.#handlers.save(id, 'markdown') },
       { text: 'chat.export.json', icon: 'file', run: () => this.#handlers.save(id, 'json') },
-      { text: 'chat.delete', icon: 'remove', danger: true, run: () => this.#confirm(row, conversation) },
+      { text: 'chat.delete', icon: 'remove', danger: true, run: () => this.#confirm(row, { key: id, title }) },
     ]);
     const row = element('li', {}, link, menu);
+    return row;
+  }
+
+  /** A row that is no conversation: named, and left for the visitor to delete. @param {import('./types.d.ts').Unreadable} unreadable */
+  #unreadable({ key, name }) {
+    const title = name || t('chat.untitled');
+    /** @type {HTMLElement} */
+    const row = element(
+      'li',
+      {},
+      element('span', { class: 'title', dir: 'auto', textContent: title }),
+      element(
+        'button',
+        { type: 'button', class: 'icon-button small', 'aria-label': `${t('chat.delete')}: ${title}`, onclick: () => this.#confirm(row, { key, title }) },
+        icon('remove'),
+      ),
+    );
     return row;
   }
 
@@ -110,13 +147,13 @@ export class Sidebar {
     input.select();
   }
 
-  /** Deleting cannot be taken back, so it asks, where the conversation stood. @param {HTMLElement} row @param {store.Conversation} conversation */
-  #confirm(row, { id, title }) {
-    const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: () => this.#handlers.remove(id) });
+  /** Deleting cannot be taken back, so it asks, where the conversation stood. @param {HTMLElement} row @param {{ key: IDBValidKey, title: string }} what */
+  #confirm(row, { key, title }) {
+    const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: () => this.#handlers.remove(key) });
     row.replaceChildren(
       element(
         'div',
-        { class: 'confirm', role: 'group', label: ['chat.delete.ask', { title: title || t('chat.untitled') }] },
+        { class: 'confirm', role: 'group', label: ['chat.delete.ask', { title }] },
         element('span', { text: 'chat.delete.sure' }),
         yes,
         element('button', { type: 'button', class: 'quiet small', text: 'common.cancel', onclick: () => this.draw() }),

@@ -1,9 +1,16 @@
 // Conversations to files and back: JSON holds everything, Markdown what is shown, for people.
 
+import { sound } from '../../chat/tree.js';
+import { table } from '../../chat/shapes.js';
+import { MOST } from './rows.js';
+
 const FORMAT = 'cresset-conversations';
 const ROLES = ['system', 'user', 'assistant'];
 // What a Markdown file is parted by: invisible where it is rendered, and not found in anybody's words.
 const MARK = /^<!-- cresset:(system|user|assistant)(?: (.*?))? -->$/;
+
+/** What a file may bring: characters of a message, turns of a conversation. */
+export const IMPORTED = { words: 1_000_000, turns: 50_000 };
 
 /**
  * @typedef {import('./types.d.ts').Whole} Whole
@@ -55,31 +62,56 @@ function fromJson(text) {
 
 /** A conversation of somebody's file, made of nothing but what is expected there. @param {any} given @returns {Whole | null} */
 function adopt(given) {
-  /** @type {any[]} */
-  const turns = (Array.isArray(given?.turns) ? given.turns : []).filter(
-    (/** @type {any} */ turn) => ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && turn.id !== undefined,
-  );
+  /** @type {unknown[]} */
+  const all = Array.isArray(given?.turns) ? given.turns : [];
+  const turns = all.slice(0, IMPORTED.turns).filter(isTurn);
   if (turns.length === 0) return null;
-  const ids = new Map(turns.map(({ id }) => [String(id), crypto.randomUUID()]));
-  const renamed = (/** @type {unknown} */ id) => ids.get(String(id)) ?? null;
-  const chosen = Object.entries(given.chosen ?? {}).map(([parent, child]) => [parent ? renamed(parent) : '', renamed(child)]);
+  /** Of turns of one id, the first has the answers. @type {Map<string, string>} */
+  const ids = new Map();
+  const owned = turns.map(({ id }) => {
+    const renamed = crypto.randomUUID();
+    if (!ids.has(String(id))) ids.set(String(id), renamed);
+    return renamed;
+  });
+  const renamed = (/** @type {unknown} */ id) => (isId(id) ? (ids.get(String(id)) ?? null) : null);
+  /** @type {Record<string, string>} */
+  const chosen = {};
+  for (const [parent, child] of Object.entries(table(id, IMPORTED.turns)(given.chosen) ?? {})) {
+    const [from, to] = [parent ? renamed(parent) : '', renamed(child)];
+    if (from !== null && to) chosen[from] = to;
+  }
+  let cut = all.length - turns.length;
+  const content = (/** @type {string} */ words) => {
+    if (words.length > IMPORTED.words) cut += 1;
+    return clamped(words, IMPORTED.words);
+  };
+  const adopted = turns.map((turn, i) => ({
+    id: owned[i],
+    parent: renamed(turn.parent),
+    role: turn.role,
+    content: content(turn.content),
+    created: time(turn.created, i),
+    ...(turn.role === 'assistant' ? { model: clamped(turn.model, MOST.title), finish: clamped(turn.finish, MOST.name) || 'stop' } : {}),
+  }));
   return {
-    conversation: conversationOf(text(given.title), {
+    conversation: conversationOf(given.title, {
       named: given.named === true,
       created: time(given.created),
       updated: time(given.updated),
-      system: text(given.system),
-      chosen: Object.fromEntries(chosen.filter(([parent, child]) => parent !== null && child)),
+      system: clamped(given.system, IMPORTED.words),
+      chosen,
     }),
-    turns: turns.map((turn, i) => ({
-      id: renamed(turn.id) ?? '',
-      parent: renamed(turn.parent),
-      role: turn.role,
-      content: turn.content,
-      created: time(turn.created, i),
-      ...(turn.role === 'assistant' ? { model: text(turn.model), finish: text(turn.finish) || 'stop' } : {}),
-    })),
+    turns: sound(adopted),
+    missing: cut,
   };
+}
+
+const isId = (/** @type {unknown} */ id) => typeof id === 'string' || typeof id === 'number';
+const id = (/** @type {unknown} */ value) => (isId(value) ? value : null);
+
+/** @param {any} turn @returns {turn is Record<string, any> & { role: Turn['role'], content: string }} */
+function isTurn(turn) {
+  return ['user', 'assistant'].includes(turn?.role) && typeof turn.content === 'string' && isId(turn.id);
 }
 
 /** @param {string} source @param {string} name @returns {Whole[]} */
@@ -102,28 +134,31 @@ function fromMarkdown(source, name) {
         .trim(),
     }))
     .filter(({ content }) => content);
+  const all = said.filter(({ role }) => role !== 'system');
+  const cut = Math.max(all.length - IMPORTED.turns, 0) + all.filter(({ content }) => content.length > IMPORTED.words).length;
   /** @type {Turn[]} */
-  const turns = said
-    .filter(({ role }) => role !== 'system')
-    .map(({ role, note, content }, i) => ({
-      id: crypto.randomUUID(),
-      parent: null,
-      role: role === 'user' ? 'user' : 'assistant',
-      content,
-      created: Date.now() + i,
-      ...(role === 'assistant' ? { model: note, finish: 'stop' } : {}),
-    }));
+  const turns = all.slice(0, IMPORTED.turns).map(({ role, note, content }, i) => ({
+    id: crypto.randomUUID(),
+    parent: null,
+    role: role === 'user' ? 'user' : 'assistant',
+    content: clamped(content, IMPORTED.words),
+    created: Date.now() + i,
+    ...(role === 'assistant' ? { model: clamped(note, MOST.title), finish: 'stop' } : {}),
+  }));
   for (let i = 1; i < turns.length; i += 1) turns[i].parent = turns[i - 1].id;
   if (turns.length === 0) return [];
   const title = /^# (.+)$/m.exec(source)?.[1].trim() ?? name.replace(/\.\w+$/, '');
-  return [{ conversation: conversationOf(title, { system: said.find(({ role }) => role === 'system')?.content ?? '' }), turns }];
+  const system = clamped(said.find(({ role }) => role === 'system')?.content, IMPORTED.words);
+  return [{ conversation: conversationOf(title, { system }), turns, missing: cut }];
 }
 
-/** @param {string} title @param {object} [rest] @returns {import('./types.d.ts').Conversation} */
+/** @param {unknown} title @param {object} [rest] @returns {import('./types.d.ts').Conversation} */
 function conversationOf(title, rest = {}) {
   const now = Date.now();
-  return { id: crypto.randomUUID(), title, named: true, created: now, updated: now, system: '', chosen: {}, ...rest };
+  return { id: crypto.randomUUID(), title: clamped(title, MOST.title), named: true, created: now, updated: now, system: '', chosen: {}, ...rest };
 }
 
-const text = (/** @type {unknown} */ value) => (typeof value === 'string' ? value : '');
-const time = (/** @type {unknown} */ value, later = 0) => (typeof value === 'number' && Number.isFinite(value) ? value : Date.now() + later);
+const clamped = (/** @type {unknown} */ value, /** @type {number} */ most) => (typeof value === 'string' ? value.slice(0, most) : '');
+/** Nobody has written after today. */
+const time = (/** @type {unknown} */ value, later = 0) =>
+  typeof value === 'number' && Number.isFinite(value) ? Math.min(Math.max(value, 0), Date.now() + later) : Date.now() + later;

@@ -2,10 +2,12 @@
 
 import { partsOf } from '../../chat/answer/thought.js';
 import { TurnWords } from '../../chat/turn-words.js';
+import { text } from '../../chat/shapes.js';
 import { announce, copy, element, memory } from '../dom.js';
 import { duration, rate } from '../format.js';
 import { icon } from '../icons.js';
 import { t } from '../text.js';
+import { MOST } from './rows.js';
 
 /**
  * @typedef {object} Actions   what a turn asks of the conversation
@@ -79,7 +81,13 @@ export class TurnView {
   /** Turns the words into a field; what is typed there outlasts a reload. */
   edit() {
     const key = `edit.${this.#turn.id}`;
-    const area = element('textarea', { class: 'edit-area', label: 'chat.edit.label', value: memory.get(key) ?? this.#turn.content, dir: 'auto', rows: 3 });
+    const area = element('textarea', {
+      class: 'edit-area',
+      label: 'chat.edit.label',
+      value: memory.get(key, text(MOST.words)) ?? this.#turn.content,
+      dir: 'auto',
+      rows: 3,
+    });
     const close = () => {
       this.#body.replaceChildren();
       this.#words = null;

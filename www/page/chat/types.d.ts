@@ -20,22 +20,35 @@ export interface Conversation {
 export interface Whole {
   conversation: Conversation;
   turns: Turn[];
+  /** How many of its turns cannot be read, or did not fit in. */
+  missing?: number;
 }
 
-export interface Stores {
-  conversations: Conversation;
-  turns: Turn & { conversation: string };
+/** A row of the database that is no conversation: it is left alone until the visitor deletes it. */
+export interface Unreadable {
+  key: IDBValidKey;
+  name: string;
 }
 
-/** Where conversations are kept. */
+export type Store = 'conversations' | 'turns';
+
+/** A value under its store. */
+export interface Row {
+  store: Store;
+  value: object;
+}
+
+/** Where conversations are kept. What it gives may be anything: rows.js says what it is. */
 export interface Shelf {
-  get(store: 'conversations', id: string): Promise<Conversation | undefined>;
-  all<S extends keyof Stores>(store: S): Promise<Stores[S][]>;
-  turnsOf(id: string): Promise<Stores['turns'][]>;
-  put<S extends keyof Stores>(store: S, value: Stores[S]): Promise<unknown>;
-  remove(store: keyof Stores, key: string | string[]): Promise<unknown>;
-  /** Visits every entry without holding all of them. */
-  each<S extends keyof Stores>(store: S, visit: (value: Stores[S]) => void): Promise<void>;
+  get(store: Store, key: string): Promise<unknown>;
+  all(store: Store): Promise<unknown[]>;
+  turnsOf(key: IDBValidKey): Promise<unknown[]>;
+  /** All of them, or none. */
+  put(rows: Row[]): Promise<unknown>;
+  /** A conversation and its turns. */
+  remove(key: IDBValidKey): Promise<unknown>;
+  /** Visits every row without holding all of them. */
+  each(store: Store, visit: (value: unknown) => void): Promise<void>;
 }
 
 /** Of the events of Conversations. */
@@ -48,4 +61,6 @@ export interface Details extends Omit<ConversationDetails, 'said' | 'answered'> 
   list: undefined;
   /** It could not be stored: why. */
   unkept: any;
+  /** The conversation that was opened lacks so many turns, which cannot be read. */
+  missing: number;
 }

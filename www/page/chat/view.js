@@ -3,25 +3,30 @@
 import { Speaker } from '../../chat/answer/speaker.js';
 import { partsOf } from '../../chat/answer/thought.js';
 import { waysToAnswer } from '../../chat/problems.js';
+import { oneOf } from '../../chat/shapes.js';
 import { Transcript } from '../../chat/transcript.js';
 import { Tree } from '../../chat/tree.js';
 import { byId, copy, download, element, memory } from '../dom.js';
 import { setUpDrawer } from '../drawer.js';
+import { bytes } from '../format.js';
 import { icon } from '../icons.js';
 import { problemCard, showProblem, toast } from '../problems.js';
-import { currentView, go } from '../router.js';
+import { addressOf, currentView, go } from '../router.js';
 import { reload } from '../downloads.js';
 import { session } from '../session.js';
 import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
 import { PageComposer } from './composer.js';
-import { Conversations } from './conversations.js';
+import { Conversations, THINKING } from './conversations.js';
 import { showEmpty } from './empty.js';
 import { buildFrame } from './frame.js';
 import { loadMarkdown } from './markdown.js';
 import { Sidebar } from './sidebar.js';
 import * as store from './store.js';
 import { TurnView, confirm } from './turn.js';
+
+// Of conversations: a file is read as a whole.
+const LARGEST_FILE = 200_000_000;
 
 /** Conversations as files: fetched when there is one to read or to write. */
 const transfer = () => import('./transfer.js');
@@ -55,6 +60,7 @@ export function createChat(section) {
     onCopy: async (button, text) => {
       if (await copy(text)) confirm(button);
     },
+    sayEarlier: (count) => t('answer.earlier', { count }),
     prepare: (path) =>
       path.some(({ role }) => role === 'assistant')
         ? loadMarkdown().then((made) => {
@@ -63,7 +69,7 @@ export function createChat(section) {
         : null,
   });
   const composer = new PageComposer({ send, editLast });
-  const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (id) => chat.remove(id), save });
+  const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (key) => chat.remove(key), save });
   const speaker = new Speaker(byId('speaker'));
   let dropped = 0;
 
@@ -117,8 +123,8 @@ export function createChat(section) {
     showTitle();
     showEmptiness();
     // A new conversation has an address as soon as it has words.
-    if (chat.tree.size > 0 && currentView() === 'chat' && !location.hash.endsWith(chat.record.id)) {
-      history.replaceState(null, '', `#/chat/${chat.record.id}`);
+    if (chat.tree.size > 0 && currentView() === 'chat' && location.hash !== addressOf('chat', chat.record.id)) {
+      history.replaceState(null, '', addressOf('chat', chat.record.id));
       sidebar.mark(chat.record.id);
     }
   });
@@ -141,6 +147,8 @@ export function createChat(section) {
     sidebar.draw();
     showTitle();
   });
+  chat.addEventListener('missing', ({ detail: count }) => toast(t('chat.unreadable.turns', { count })));
+  store.forgets.addEventListener('change', () => toast(t('chat.notLasting')));
   let told = false;
   chat.addEventListener('unkept', ({ detail }) => {
     if (told) return;
@@ -232,11 +240,15 @@ export function createChat(section) {
   async function importFiles(files) {
     const { fromFile } = await transfer();
     /** @type {import('./types.d.ts').Whole[]} */
-    const found = [];
-    for (const file of files) found.push(...fromFile(await file.text(), file.name));
+    let found = [];
+    for (const file of files) {
+      if (file.size > LARGEST_FILE) return toast(t('chat.import.large', { name: file.name, size: bytes(LARGEST_FILE) }));
+      found = found.concat(fromFile(await file.text(), file.name));
+    }
     if (found.length === 0) return toast(t('chat.import.none'));
     await chat.add(found);
-    toast(t('chat.import.done', { count: found.length }));
+    const missing = found.reduce((sum, { missing = 0 }) => sum + missing, 0);
+    toast([t('chat.import.done', { count: found.length }), ...(missing > 0 ? [t('chat.import.cut', { count: missing })] : [])].join(' '));
     return go('chat', found[0].conversation.id);
   }
 
@@ -245,7 +257,7 @@ export function createChat(section) {
     if (/** @type {Element} */ (target).closest('a')) list.close();
   });
   byId('system').addEventListener('input', () => chat.setSystem(byId('system').value));
-  byId('thinking').value = memory.get('thinking') ?? 'auto';
+  byId('thinking').value = memory.get('thinking', oneOf(THINKING)) ?? 'auto';
   byId('thinking').addEventListener('change', () => memory.set('thinking', byId('thinking').value));
   store.otherTabs.addEventListener('change', ({ detail }) => {
     if (detail === chat.record.id) chat.refresh();
@@ -284,9 +296,6 @@ export function createChat(section) {
   chat.fresh();
   showState();
   sidebar.draw();
-  store.lasting().then((lasts) => {
-    if (!lasts) toast(t('chat.notLasting'));
-  });
 
   return {
     async show(rest) {
@@ -295,7 +304,7 @@ export function createChat(section) {
         chat.fresh();
         history.replaceState(null, '', '#/chat');
       } else if (!rest && chat.tree.size > 0) {
-        history.replaceState(null, '', `#/chat/${id}`);
+        history.replaceState(null, '', addressOf('chat', id));
       }
       showTitle();
       sayWaiting();

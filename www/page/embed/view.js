@@ -1,6 +1,7 @@
 // The embed view: a form, the lines it makes for a site's page, and the widget as it will be there.
 
 import { localeOf } from '../../chat/locale.js';
+import { either, flag, table, text } from '../../chat/shapes.js';
 import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { icon } from '../icons.js';
@@ -11,6 +12,9 @@ import { attributesOf, policyOf, snippetOf } from './snippet.js';
 const POSITIONS = ['bottom-right', 'bottom-left', 'top-right', 'top-left'];
 const THEMES = ['auto', 'light', 'dark'];
 const SETTLE_MS = 250;
+// Of what was filled in before.
+const MOST_CHARACTERS = 100_000;
+const MOST_FIELDS = 100;
 
 /**
  * @typedef {import('./snippet.js').Choices} Choices
@@ -102,7 +106,8 @@ export async function createEmbed(section) {
     if (source === frame.contentWindow && data === 'cresset-preview-ready') preview();
   });
   words.addEventListener('change', preview);
-  const kept = memory.get('embed') ?? {};
+  /** @type {Record<string, string | boolean>} */
+  const kept = memory.get('embed', table(either(text(MOST_CHARACTERS), flag), MOST_FIELDS)) ?? {};
   // An earlier visit may have kept it by an older name.
   fill({ ...defaults(), ...kept, ...(kept.lang ? { lang: localeOf(kept.lang) } : {}) });
   show();

@@ -2,6 +2,7 @@
 // device, once for each choice of device and context, and says of each row what it would say of the file.
 
 import { Cresset } from '../../cresset.js';
+import { either, flag, list, number, object, table, text } from '../../chat/shapes.js';
 import { memory } from '../dom.js';
 import { mayFetch } from '../save-data.js';
 import { session } from '../session.js';
@@ -30,11 +31,15 @@ export const situation = () => JSON.stringify([session.device, session.contextLe
  */
 export async function estimates({ insists = false } = {}) {
   const key = situation();
-  /** @type {Kept | null} */
-  const kept = memory.get(KEPT);
+  const kept = memory.get(KEPT, keptShape);
   if (asked.key !== key) {
     if (!insists && !mayFetch()) return kept?.key === key ? new Map(kept.models) : null;
-    asked = { key, answer: ask(key, kept).catch(() => null) };
+    asked = {
+      key,
+      answer: ask(key, kept)
+        .catch(() => (kept ? ask(key, null) : null))
+        .catch(() => null),
+    };
   }
   const mine = asked;
   const answer = await mine.answer;
@@ -44,6 +49,36 @@ export async function estimates({ insists = false } = {}) {
 }
 
 const KEPT = 'estimates';
+const NAME = 1000;
+const ROWS = 10_000;
+
+const name = text(NAME);
+const positive = number(0);
+const obstacle = object({ code: name, message: name }, { details: table(either(name, number()), ROWS) });
+const estimateShape = object(
+  { fits: flag },
+  {
+    reason: name,
+    problems: list(name, ROWS),
+    errors: list(obstacle, ROWS),
+    contextLength: positive,
+    deviceBytes: positive,
+    estimatedTokensPerSecond: positive,
+  },
+);
+/** A model with its estimate. @param {unknown} value @returns {[string, Estimate] | null} */
+function estimateOf(value) {
+  const [model, estimate] = Array.isArray(value) ? [name(value[0]), estimateShape(value[1])] : [null, null];
+  return model === null || estimate === null ? null : [model, /** @type {Estimate} */ ({ estimatedTokensPerSecond: null, ...estimate })];
+}
+/** Of what was measured the engine itself says whether it can use it. */
+const keptShape = /** @type {import('../../chat/shapes.js').Shape<Kept>} */ (
+  object({
+    key: name,
+    measured: object({ device: table((value) => value, ROWS), paces: table(object({ weight: positive, dispatch: positive }), ROWS) }),
+    models: list(estimateOf, ROWS),
+  })
+);
 
 /** @returns {{ key: null, answer: Promise<null> }} */
 function nothing() {

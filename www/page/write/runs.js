@@ -1,6 +1,12 @@
 // A text whose parts remember who wrote them, and of the model's tokens how likely they were. Edits in, pieces out; knows
 // no document.
 
+import { list, number, object, oneOf, text } from '../../chat/shapes.js';
+
+// UTF-16 units of a text that is kept, and alternatives of a token.
+export const MOST_UNITS = 1_000_000;
+const MOST_TOP = 100;
+
 /**
  * @typedef {object} Piece
  * @property {'visitor' | 'model'} by
@@ -15,7 +21,7 @@ export class Inked {
 
   /** @param {Piece[]} [pieces] */
   constructor(pieces = []) {
-    for (const piece of Array.isArray(pieces) ? pieces : []) this.append(tidy(piece));
+    for (const piece of pieces) this.append(piece);
   }
 
   get text() {
@@ -83,13 +89,20 @@ export class Inked {
   }
 }
 
-/** A piece as it may come from storage. @param {any} piece @returns {Piece} */
-function tidy({ by, text, logprob, top }) {
-  /** @type {Piece} */
-  const piece = { by: by === 'model' ? 'model' : 'visitor', text: String(text ?? '') };
-  if (piece.by === 'model' && Number.isFinite(logprob)) Object.assign(piece, { logprob, top: Array.isArray(top) ? top : [] });
-  return piece;
-}
+const word = text(MOST_UNITS);
+const rank = (/** @type {unknown} */ value) => {
+  const [other, logprob] = Array.isArray(value) ? [word(value[0]), likelihood(value[1])] : [null, null];
+  return other === null || logprob === null ? null : /** @type {[string, number]} */ ([other, logprob]);
+};
+const likelihood = number(undefined, 0);
+const piece = object({ text: word }, { by: oneOf(/** @type {const} */ (['visitor', 'model'])), logprob: likelihood, top: list(rank, MOST_TOP) });
+
+/** A text as storage gives it: what is no piece of one is left out. @type {import('../../chat/shapes.js').Shape<Piece[]>} */
+export const kept = list((value) => {
+  const { by = 'visitor', text = '', logprob, top = [] } = piece(value) ?? {};
+  if (!text) return null;
+  return by === 'model' && logprob !== undefined ? { by, text, logprob, top } : { by, text };
+}, MOST_UNITS);
 
 /** @typedef {{ token_logprobs: number[], top_logprobs?: Record<string, number>[] }} Logprobs   of a completion's chunk */
 

@@ -1,5 +1,6 @@
 // The write view: one text that visitor and model write in turn.
 
+import { flag } from '../../chat/shapes.js';
 import { Cresset } from '../../cresset.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { reload } from '../downloads.js';
@@ -16,7 +17,7 @@ import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
 import { TokenCard } from './card.js';
 import { buildFrame } from './frame.js';
-import { Inked, Tokens } from './runs.js';
+import { Inked, Tokens, kept } from './runs.js';
 import { Readout } from './readout.js';
 import { Sheet } from './sheet.js';
 
@@ -31,7 +32,7 @@ const STARTERS = ['Once upon a time', 'One day, a little girl', 'The old dog was
 export function createWrite(section) {
   buildFrame(section);
   setUpDrawer(byId('write-panel'), byId('write-panel-button'), { wide: '(min-width: 70rem)', name: 'write-panel', open: true });
-  const sheet = new Sheet(new Inked(memory.get('text') ?? []), { edited });
+  const sheet = new Sheet(new Inked(memory.get('text', kept) ?? []), { edited });
   const card = new TokenCard(sheet, goOnFrom);
   /** Texts before the model's turns. @type {import('./runs.js').Piece[][]} */
   const past = [];
@@ -218,7 +219,7 @@ export function createWrite(section) {
   byId('write-clear').addEventListener('click', clear);
   byId('write-copy').addEventListener('click', copyAll);
   for (const box of [byId('inspect'), byId('tint')]) {
-    box.checked = memory.get(box.id) ?? box.id === 'inspect';
+    box.checked = memory.get(box.id, flag) ?? box.id === 'inspect';
     box.addEventListener('change', () => {
       memory.set(box.id, box.checked);
       byId('ink').classList.toggle('tinted', byId('tint').checked);
