@@ -92,3 +92,50 @@ test('a link says where it leads, whatever its words are made of', async () => {
     ['evil.example', 'ltr'],
   ]);
 });
+
+test('an answer of costly Markdown is shown whole, in few nodes, none deep, and as fast as it comes', { timeout: 300_000 }, async () => {
+  const shapes = {
+    quotes: '> '.repeat(40_000),
+    lists: '- '.repeat(40_000),
+    items: '- a\n\n'.repeat(40_000),
+    marks: '**a *b '.repeat(30_000),
+    underscores: '_a'.repeat(100_000),
+    brackets: '['.repeat(200_000),
+    images: '![['.repeat(70_000),
+    tags: '<a '.repeat(70_000),
+    rows: `|a|b|\n|-|-|\n${'|1|2|\n'.repeat(30_000)}`,
+    definitions: '[a]: /x\n'.repeat(25_000),
+    uses: `[a]: /x\n\n${'[a]'.repeat(60_000)}`,
+    lines: 'a\n \n'.repeat(40_000),
+  };
+  for (const [name, text] of Object.entries(shapes)) {
+    const { nodes, depth, shown } = await page.evaluate((text) => {
+      const box = window.render(text);
+      const depthOf = (node) => 1 + Math.max(0, ...[...node.children].slice(0, 50).map(depthOf));
+      return { nodes: box.querySelectorAll('*').length, depth: depthOf(box), shown: box.textContent.length };
+    }, text);
+    assert.ok(nodes < 40_000, `${name}: ${nodes} elements`);
+    assert.ok(depth < 60, `${name}: ${depth} deep`);
+    assert.ok(name === 'definitions' || shown > text.length / 8, `${name}: ${shown} of ${text.length} characters`);
+  }
+  // While it grows, what is drawn anew with each step stays within a few windows of text.
+  const most = await page.evaluate(
+    async (text) => {
+      const box = document.createElement('div');
+      const growing = window.Growing(box);
+      let most = 0;
+      for (let length = 500; length <= text.length; length += 500) {
+        const before = new Set(box.children);
+        growing.set(text.slice(0, length));
+        const fresh = [...box.children].filter((node) => !before.has(node));
+        most = Math.max(
+          most,
+          fresh.reduce((sum, node) => sum + node.textContent.length, 0),
+        );
+      }
+      return most;
+    },
+    shapes.marks.slice(0, 60_000),
+  );
+  assert.ok(most < 20_000, `${most} characters drawn anew for 500 more`);
+});

@@ -115,6 +115,49 @@ test('of odd rows in the database each is set aside and named, and the rest is s
   assert.equal((await titles()).length, 3);
 });
 
+test('a conversation of 20,000 turns, one of 500, comes and opens by its end; the rest comes when it is asked for', { timeout: 300_000 }, async () => {
+  page = await visit(browser, server, 'chat');
+  const long = Array.from({ length: 20_000 }, (_, i) => ({ id: i, parent: i - 1, role: i % 2 ? 'assistant' : 'user', content: `Turn ${i}`, created: i }));
+  const others = Array.from({ length: 500 }, (_, i) => ({ title: `Other ${i}`, updated: i, turns: [{ id: 'q', role: 'user', content: 'Hm?' }] }));
+  const file = { format: 'cresset-conversations', conversations: [{ title: 'Long', updated: 1e12, turns: long }, ...others] };
+  // How much is put into the database at once, and how much is on the page.
+  await page.evaluate(() => {
+    window.most = { puts: 0, turns: 0, rows: 0 };
+    let puts = 0;
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...given) {
+      if (puts === 0) setTimeout(() => (puts = 0));
+      window.most.puts = Math.max(window.most.puts, (puts += 1));
+      return put.apply(this, given);
+    };
+    new MutationObserver(() => {
+      window.most.turns = Math.max(window.most.turns, document.querySelectorAll('.turn').length);
+      window.most.rows = Math.max(window.most.rows, document.querySelectorAll('#conversations a').length);
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  await page.setInputFiles('#import', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(file)) });
+  await page.waitForFunction(() => document.querySelector('.turn:last-child .words')?.textContent.trim() === 'Turn 19999');
+  assert.equal(await page.textContent('.earlier'), 'Show earlier messages (19,900)');
+  assert.equal((await turns(page))[0], 'Turn 19900');
+  const { top, height } = await page.evaluate(() => {
+    const scroller = document.getElementById('chat-scroll');
+    scroller.scrollTop = 10;
+    return { top: document.querySelector('.turn').getBoundingClientRect().top, height: scroller.scrollHeight };
+  });
+  await page.evaluate(() => document.querySelector('.earlier').click());
+  await page.waitForFunction(() => document.querySelector('.turn .words')?.textContent.trim() === 'Turn 19800');
+  await page.waitForFunction((height) => document.getElementById('chat-scroll').scrollTop > height / 2, height);
+  const now = await page.evaluate(() => document.querySelectorAll('.turn')[100].getBoundingClientRect().top);
+  assert.ok(Math.abs(now - top) < 60, `what is read stays where it is: ${top}, ${now}`);
+  // It goes on, and nothing of the rest comes with it.
+  await say(page, 'And now?');
+  assert.deepEqual(await page.evaluate(() => [window.most.turns, document.querySelectorAll('.turn').length]), [202, 202]);
+  const most = await page.evaluate(() => window.most);
+  assert.ok(most.puts <= 500 && most.rows <= 200, JSON.stringify(most));
+  await page.click('#conversations > button');
+  await page.waitForFunction(() => document.querySelectorAll('#conversations a').length === 400);
+});
+
 /** Databases that do not work: what is put in place of the browser's. */
 const BROKEN = {
   'never answers': () => {

@@ -2,9 +2,12 @@
 // How a turn looks is passed in.
 
 import { Follower } from './answer/follower.js';
+import { element } from './dom.js';
 
 // Opening a long conversation must not stop the page: after so many characters of turns it is let do something else.
 const SLICE_CHARACTERS = 8000;
+// Turns at the end that are shown at first, and that each wish for earlier ones adds.
+const TURNS = 100;
 
 /**
  * @typedef {import('./types.d.ts').Turn} Turn
@@ -20,6 +23,12 @@ export class Transcript {
   /** @type {Map<string, TurnView>} by the turn's id */
   #views = new Map();
   #drawing = 0;
+  #box;
+  #sayEarlier;
+  /** Shows earlier turns; stands before the list. */
+  #earlier = element('button', { type: 'button', class: 'earlier', part: 'earlier', hidden: true, onclick: () => this.#showEarlier() });
+  /** How many turns at the beginning are not shown. */
+  #hidden = 0;
 
   /**
    * @param {object} options
@@ -29,13 +38,17 @@ export class Transcript {
    * @param {(turn: Turn, onDrawn: () => void) => TurnView} options.makeView
    * @param {(away: boolean) => void} options.onAway   the reader has scrolled away from the end, or is there again
    * @param {(button: HTMLElement, text: string) => void} options.onCopy   of a piece of code
+   * @param {(count: number) => string} options.sayEarlier   what shows so many earlier turns
    * @param {(path: Turn[]) => Promise<void> | null} [options.prepare]   what views of this path wait for
    */
-  constructor({ conversation, box, list, makeView, onAway, onCopy, prepare = () => null }) {
+  constructor({ conversation, box, list, makeView, onAway, onCopy, sayEarlier, prepare = () => null }) {
     this.#conversation = conversation;
     this.#list = list;
     this.#makeView = makeView;
     this.#prepare = prepare;
+    this.#box = box;
+    this.#sayEarlier = sayEarlier;
+    list.before(this.#earlier);
     this.#follower = new Follower(box, onAway);
     list.addEventListener('click', ({ target }) => {
       const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest?.('.copy-code'));
@@ -53,7 +66,10 @@ export class Transcript {
   /** Shows the turns of the path. */
   async draw() {
     const drawing = ++this.#drawing;
-    const { path } = this.#conversation();
+    const { path: whole } = this.#conversation();
+    const isAnother = !whole.some(({ id }) => this.#views.has(id));
+    this.#hidden = isAnother ? Math.max(whole.length - TURNS, 0) : Math.min(this.#hidden, Math.max(whole.length - 1, 0));
+    const path = whole.slice(this.#hidden);
     const preparing = this.#prepare(path);
     if (preparing) await preparing;
     if (drawing !== this.#drawing) return;
@@ -78,6 +94,7 @@ export class Transcript {
       else this.#list.insertBefore(node, at);
     }
     for (; at; at = this.#removed(at));
+    this.#showHidden();
     if (path.length === 0) this.#list.replaceChildren();
     this.update();
     this.#follower.grown();
@@ -87,7 +104,7 @@ export class Transcript {
   update() {
     const conversation = this.#conversation();
     const { path, tree } = conversation;
-    for (const turn of path) {
+    for (const turn of path.slice(this.#hidden)) {
       const versions = tree.siblings(turn.id);
       this.#views.get(turn.id)?.update({ place: [versions.indexOf(turn.id), versions.length], state: conversation.stateOf(turn), last: turn === path.at(-1) });
     }
@@ -143,7 +160,23 @@ export class Transcript {
       view.renew();
       await yieldNow();
     }
+    this.#showHidden();
     this.update();
+  }
+
+  #showHidden() {
+    this.#earlier.toggleAttribute('hidden', this.#hidden === 0);
+    this.#earlier.textContent = this.#hidden > 0 ? this.#sayEarlier(this.#hidden) : '';
+  }
+
+  /** More of what came before, above what is read: that stays where it is. */
+  async #showEarlier() {
+    const { scrollHeight, scrollTop } = this.#box;
+    this.#follower.stay();
+    this.#hidden = Math.max(this.#hidden - TURNS, 0);
+    await this.draw();
+    this.#box.scrollTop = scrollTop + this.#box.scrollHeight - scrollHeight;
+    if (this.#hidden === 0) /** @type {HTMLElement | null} */ (this.#list.firstElementChild)?.focus();
   }
 
   /** This node, or the next one, that is a turn's. @param {any} node @returns {HTMLElement | null} */

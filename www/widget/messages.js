@@ -31,6 +31,7 @@ export class Messages extends Transcript {
       list,
       makeView: (turn, onDrawn) => viewOf(turn, { words: () => this.#words, onAgain, onGoOn, onDrawn }),
       onAway: (away) => attribute(latest, 'hidden', !away),
+      sayEarlier: (count) => this.#words.t('answer.earlier', { count }),
       onCopy: (button, text) => copyText(button, text, this.#words),
     });
     this.box = box;

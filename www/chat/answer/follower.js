@@ -33,6 +33,11 @@ export class Follower {
     this.grown();
   }
 
+  /** The reader looks at something else than the end. */
+  stay() {
+    this.#set(false);
+  }
+
   /** Something was added: in the frame that shows it, so that nothing is seen to jump. */
   grown() {
     if (this.#following) this.#box.scrollTop = this.#box.scrollHeight;

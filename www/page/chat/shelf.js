@@ -5,6 +5,8 @@ const VERSION = 1;
 // So long a database may say nothing. Counted in ticks: one that fires late, as after the device slept, counts once.
 const TICK_MS = 1000;
 const TICKS = 8;
+// Rows that are written in one go.
+const SLICE = 200;
 
 /**
  * @typedef {import('./types.d.ts').Shelf} Shelf
@@ -106,7 +108,15 @@ class Database {
   /** @type {Shelf['put']} */
   put = (rows) =>
     this.#ask(['conversations', 'turns'], 'readwrite', (objects, alive) => {
-      for (const { store, value } of rows) objects(store).put(value).onsuccess = alive;
+      // A few at a time: copying thousands at once would hold up the page.
+      const some = (/** @type {number} */ from) => {
+        alive();
+        for (const [i, { store, value }] of rows.slice(from, from + SLICE).entries()) {
+          const request = objects(store).put(value);
+          if (i === SLICE - 1) request.onsuccess = () => some(from + SLICE);
+        }
+      };
+      some(0);
     });
   /** @type {Shelf['remove']} */
   remove = (key) =>

@@ -10,6 +10,8 @@ import * as store from './store.js';
 
 const DAY_MS = 86_400_000;
 const SEARCH_MS = 200;
+// Conversations that are listed at first, and that each wish for more adds.
+const ROWS = 200;
 
 export class Sidebar {
   #list = byId('conversations');
@@ -18,6 +20,7 @@ export class Sidebar {
   /** @type {string | null} */
   #current = null;
   #drawing = 0;
+  #most = ROWS;
 
   /** @param {{ rename: (id: string, title: string) => void, remove: (key: IDBValidKey) => void, save: (id: string, format: string) => void }} handlers */
   constructor(handlers) {
@@ -57,18 +60,27 @@ export class Sidebar {
     const [{ conversations: all, unreadable }, found] = await Promise.all([store.rows(), query ? store.search(query) : null]);
     if (drawing !== this.#drawing) return;
     const shown = found ? all.filter(({ id }) => found.has(id)) : all;
-    const groups = Map.groupBy(shown, ({ updated }) => age(updated));
+    const groups = Map.groupBy(shown.slice(0, this.#most), ({ updated }) => age(updated));
     this.#list.replaceChildren(
       ...[...groups].flatMap(([name, conversations]) => [
         element('h3', { class: 'group', text: `chat.age.${name}` }),
         element('ul', {}, ...conversations.map((conversation) => this.#row(conversation, found?.get(conversation.id)))),
       ]),
     );
+    if (shown.length > this.#most) {
+      const more = () => {
+        this.#most += ROWS;
+        this.draw();
+      };
+      this.#list.append(
+        element('button', { type: 'button', class: 'quiet small', text: ['chat.list.more', { count: shown.length - this.#most }], onclick: more }),
+      );
+    }
     if (!found && unreadable.length > 0) {
       this.#list.append(
         element('h3', { class: 'group', text: 'chat.unreadable' }),
         element('p', { class: 'hint', text: 'chat.unreadable.hint' }),
-        element('ul', { class: 'unreadable' }, ...unreadable.map((row) => this.#unreadable(row))),
+        element('ul', { class: 'unreadable' }, ...unreadable.slice(0, ROWS).map((row) => this.#unreadable(row))),
       );
     } else if (shown.length === 0) this.#list.append(element('p', { class: 'hint nothing', text: query ? 'chat.search.none' : 'chat.list.empty' }));
   }

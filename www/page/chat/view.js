@@ -60,6 +60,7 @@ export function createChat(section) {
     onCopy: async (button, text) => {
       if (await copy(text)) confirm(button);
     },
+    sayEarlier: (count) => t('answer.earlier', { count }),
     prepare: (path) =>
       path.some(({ role }) => role === 'assistant')
         ? loadMarkdown().then((made) => {
