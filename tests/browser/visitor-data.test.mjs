@@ -137,7 +137,7 @@ test('a conversation of 20,000 turns, one of 500, comes and opens by its end; th
   });
   await page.setInputFiles('#import', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(file)) });
   await page.waitForFunction(() => document.querySelector('.turn:last-child .words')?.textContent.trim() === 'Turn 19999');
-  assert.equal(await page.textContent('.earlier'), 'Show 19,900 earlier messages');
+  assert.equal(await page.textContent('.earlier'), 'Show earlier messages (19,900)');
   assert.equal((await turns(page))[0], 'Turn 19900');
   const { top, height } = await page.evaluate(() => {
     const scroller = document.getElementById('chat-scroll');

@@ -6,8 +6,7 @@ export default {
   'answer.table': 'Table',
   'answer.image': 'Image: {text}',
   'answer.leads': 'opens {host} in a new tab',
-  'answer.earlier.one': 'Show the message before',
-  'answer.earlier.other': 'Show {count} earlier messages',
+  'answer.earlier': 'Show earlier messages ({count})',
   'answer.thinking': 'Thinking…',
   'answer.thought': 'Thought about it',
 };

@@ -6,7 +6,7 @@ export default {
   'answer.table': '表格',
   'answer.image': '图片：{text}',
   'answer.leads': '在新标签页打开 {host}',
-  'answer.earlier.other': '显示更早的 {count} 条消息',
+  'answer.earlier': '显示更早的消息（{count}）',
   'answer.thinking': '正在思考……',
   'answer.thought': '思考过程',
 };
