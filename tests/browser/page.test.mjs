@@ -6,8 +6,7 @@ import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
-import { stampedWorker } from '../../tools/stamp.mjs';
-import { gguf, newPage, ranged, script, startBrowser, startServer } from './harness.mjs';
+import { gguf, mockWorker, newPage, ranged, script, startBrowser, startServer } from './harness.mjs';
 import { drop, ready, say, visit } from './visitor.mjs';
 
 const VIEWS = ['chat', 'write', 'models', 'embed'];
@@ -189,7 +188,7 @@ async function startBuild(t) {
     mock: true,
     bundled: '',
     routes: Object.fromEntries([
-      noted('/sw.js', script(await stampedWorker([folder('mock'), folder('../../www')]))),
+      noted('/sw.js', script(await mockWorker())),
       noted('/cresset_engine.js', script(readFileSync(folder('mock/cresset_engine.js')))),
       noted('/cresset_engine_bg.wasm', ranged(Buffer.alloc(4_300_000))),
       noted('/models/ember.gguf', ranged(gguf('', 2_097_152))),
