@@ -9,10 +9,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ISOLATED } from '../../tools/serve.mjs';
-import { stampedWorker } from '../../tools/stamp.mjs';
 import { FIREFOX, startFirefox } from './firefox/driver.mjs';
 import { FlakyFile, modelBytes } from './flaky.mjs';
-import { SCREENSHOTS, gguf, script, startServer } from './harness.mjs';
+import { SCREENSHOTS, gguf, mockWorker, script, startServer } from './harness.mjs';
 import { sum } from './mock/cresset_engine.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -31,7 +30,7 @@ before(async () => {
   const [flaky, slow] = [Object.assign(new FlakyFile(BYTES), { cutAfter: 1.4 * MIB, cuts: 1 }), Object.assign(new FlakyFile(BYTES), { delayMs: 8 })];
   results = await play('mock', {
     mock: true,
-    routes: { '/flaky.gguf': flaky.route, '/slow.gguf': slow.route, '/sw.js': script(await stampedWorker([here('./mock'), here('../../www')])) },
+    routes: { '/flaky.gguf': flaky.route, '/slow.gguf': slow.route, '/sw.js': script(await mockWorker()) },
   });
   results.flaky = flaky.reads.map(({ status, range }) => `${status} ${range}`);
   results.slow = slow.reads.map(({ from }) => from);
@@ -216,7 +215,7 @@ test('Firefox: the page writes on the processor, says so, and goes on from an al
 });
 
 test('Firefox: a visitor walks through the page, in both languages, dark and light, wide and narrow, and without a network', { skip }, async (t) => {
-  const server = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(await stampedWorker([here('./mock'), here('../../www')])) } });
+  const server = await startServer({ mock: true, bundled: '', routes: { '/sw.js': script(await mockWorker()) } });
   t.after(() => server.close().catch(() => {}));
   await firefox.resize(1280, 860);
   await firefox.goto(server.url);

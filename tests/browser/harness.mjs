@@ -2,10 +2,12 @@
 //
 // `mock: true` lays mock/ over www/: the client and the page without a model. Otherwise dist/ is served: run build.sh first.
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { serve } from '../../tools/serve.mjs';
+import { stampedWorker } from '../../tools/stamp.mjs';
 import { VENDORED, pathOf } from '../../tools/vendor.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -86,6 +88,16 @@ export async function startServer({ mock, bundled, headers, routes, extraRoots =
       ...routes,
     },
   });
+}
+
+/** The service worker of what `mock: true` serves: the folders, and a list of models of the tests' own. */
+export async function mockWorker() {
+  const worker = await stampedWorker([`${ROOT}tests/browser/mock`, `${ROOT}www`]);
+  let list = '';
+  const response = { writeHead: () => ({ end: (text) => (list = text) }) };
+  MODELS['/models/catalogue.json']({}, response);
+  const hash = createHash('sha256').update(list).digest('base64');
+  return worker.replace(/"models\/catalogue\.json":"[^"]*"/, () => `"models/catalogue.json":"${hash}"`);
 }
 
 export async function startBrowser() {

@@ -417,6 +417,16 @@ test('an edited text keeps who wrote each part, and a token that was cut loses i
   assert.deepEqual(inked.pieces, []);
   // What storage gives may be anything.
   assert.deepEqual(new Inked(kept([{ by: 'x', text: '5', logprob: 'y' }, {}, null, 7, { text: 6 }])).pieces, [{ by: 'visitor', text: '5' }]);
+  const token = {
+    by: 'model',
+    text: ' a',
+    logprob: -1,
+    top: [
+      [' a', -1],
+      [' b', -2],
+    ],
+  };
+  assert.deepEqual(kept([{ ...token, top: [...token.top, 7, ['c'], ['d', 'e']] }]), [token]);
   assert.equal(kept('nonsense'), null);
 });
 

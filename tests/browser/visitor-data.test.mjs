@@ -271,3 +271,46 @@ test('what is nearly right in the browser’s storage is left out by itself', as
   await page.click('.views [data-view=models]');
   await page.waitForSelector('.transfer:has-text("Kept"), #transfers :text("Kept")');
 });
+
+test('odd entries among the models that are kept leave the others in the list', async () => {
+  await blank();
+  await page.evaluate(async () => {
+    const { openFolder } = await import('/files/opfs.js');
+    const folder = await openFolder();
+    const right = {
+      key: 'k',
+      model: 'hf:a/b/right.gguf',
+      url: 'https://example.org/right.gguf',
+      name: 'right.gguf',
+      bytes: 5,
+      stored: new Date().toISOString(),
+    };
+    const odd = [
+      null,
+      7,
+      [],
+      { ...right, model: 7 },
+      { ...right, stored: 'never' },
+      { ...right, stored: 1e300 },
+      { ...right, bytes: -1 },
+      { ...right, bytes: 'x' },
+      { ...right, url: { toString: 1 } },
+    ];
+    const put = async (name, value) => {
+      const file = await (await folder.getFileHandle(name, { create: true })).createWritable();
+      await file.write(JSON.stringify(value));
+      await file.close();
+    };
+    await put('right.json', right);
+    for (const [i, value] of odd.entries()) await put(`odd${i}.json`, value);
+    for (const [i, value] of odd.entries()) await put(`half${i}.part`, value);
+  });
+  await page.goto(`${server.url}#/models`);
+  await ready(page);
+  await page.waitForSelector('#view-models :text("right.gguf")');
+  const models = await page.evaluate(async () => (await (await import('/cresset.js')).Cresset.cache.list({ partial: true })).map(({ model }) => model));
+  assert.deepEqual(
+    models.filter((model) => /right|undefined|7/.test(model)),
+    ['hf:a/b/right.gguf'],
+  );
+});

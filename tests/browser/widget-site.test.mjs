@@ -401,6 +401,7 @@ test('what a model writes never becomes markup, script or a request', async () =
   assert.equal(found.hacked, undefined);
   const allowed = [
     'a',
+    'bdi',
     'blockquote',
     'br',
     'button',

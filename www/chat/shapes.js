@@ -31,7 +31,13 @@ export const oneOf = (values) => (value) => values.find((known) => known === val
 export const either = (one, other) => (value) => one(value) ?? other(value);
 
 /** The first so many of a list's items that have the shape. @template T @param {Shape<T>} item @param {number} most @returns {Shape<T[]>} */
-export const list = (item, most) => (value) => (Array.isArray(value) ? value.slice(0, most).flatMap((each) => item(each) ?? []) : null);
+export const list = (item, most) => (value) =>
+  Array.isArray(value)
+    ? value
+        .slice(0, most)
+        .map(item)
+        .filter((each) => each !== null)
+    : null;
 
 /** The first so many of an object's own values that have the shape, by name. @template T @param {Shape<T>} item @param {number} most @returns {Shape<Record<string, T>>} */
 export const table = (item, most) => (value) => {

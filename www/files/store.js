@@ -226,14 +226,25 @@ async function entries() {
     const [hash, kind] = name.split('.');
     if (kind === 'json') {
       const entry = await readJson(folder, name);
-      if (entry) found.push({ folder, hash, entry, complete: true, total: entry.bytes });
+      if (isEntry(entry)) found.push({ folder, hash, entry, complete: true, total: entry.bytes });
     } else if (kind === 'part' && !names.has(`${hash}.json`)) {
       const part = await readJson(folder, name);
       const { bytes: total = null, ...facts } = part ?? {};
-      if (part) found.push({ folder, hash, entry: { ...facts, bytes: await Part.length(folder, hash) }, complete: false, total });
+      const entry = { ...facts, bytes: await Part.length(folder, hash) };
+      if (isEntry(entry) && (total === null || isLength(total))) found.push({ folder, hash, entry, complete: false, total });
     }
   }
   return found;
+}
+
+const isLength = (/** @type {unknown} */ bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0;
+
+/** Whether what a file says is an entry: it may be of another version, or damaged. @param {any} entry @returns {entry is Entry} */
+function isEntry(entry) {
+  const { key, model, url, name, stored, bytes } = entry ?? {};
+  return (
+    [key, model, url, name].every((text) => typeof text === 'string') && typeof stored === 'string' && !Number.isNaN(Date.parse(stored)) && isLength(bytes)
+  );
 }
 
 /** The entry goes first: without it the bytes do not count, whatever happens next. @param {Folder} folder @param {string} hash */
