@@ -12,7 +12,7 @@ fn argmax(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     let end = min(first + 1024u, params.vocab);
     var best = Best(0u, first);
     for (var id = first + local; id < end; id += 64u) {
-        best = better(best, Best(key_of(edited_logit(group.y, slot, flags, id)), id));
+        best = better(best, Best(candidate_key(logits[group.y * params.stride + id], slot, flags, params.vocab, id), id));
     }
     candidates[local] = best;
     workgroupBarrier();

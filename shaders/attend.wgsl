@@ -189,7 +189,10 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         }
         workgroupBarrier();
         if (local < in_tile) {
-            for (var g = 0u; g < SHARE; g++) { scores[g * 64u + local] = exp(max(scores[g * 64u + local] - maxima[g], -80.0)); }
+            for (var g = 0u; g < SHARE; g++) {
+                let ago = scores[g * 64u + local] - maxima[g];
+                scores[g * 64u + local] = select(ago, exp(max(ago, -80.0)), is_finite(ago)); // what is no number stays
+            }
         }
         workgroupBarrier();
         if (local < SHARE) {

@@ -28,6 +28,13 @@ var<workgroup> tile: array<Cell, KEY_STRIDE * DIMS4>;   // [DIMS4, KEYS], then v
 var<workgroup> scores: array<f32, QUERIES * KEYS>;      // then weights
 var<workgroup> corrections: array<f32, QUERIES>;
 var<workgroup> sums: array<f32, 64>;
+// Not 0: the tile of values holds NaN or infinity. Times a weight of 0 that is NaN, so hidden keys are then left out.
+var<workgroup> odd: atomic<u32>;
+
+fn is_odd(x: vec4f) -> bool { return any((bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u(0x7f800000u)); }
+
+// A value times its weight, and nothing of a key that is hidden, whatever its value.
+fn weighed(weight: f32, value: vec4f) -> vec4f { return select(weight * value, vec4f(), weight == 0.0); }
 
 @compute @workgroup_size(64)
 fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -97,9 +104,12 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
                     scores[(own + j) * KEYS + key] = select(LOWEST, score, seen);
                 }
             }
+            if (local == 0u) { atomicStore(&odd, 0u); }
             workgroupBarrier();
             for (var i = local; i < in_tile * DIMS4; i += 64u) {
-                tile[i] = value_cell(cache_row(slot, first + i / DIMS4, kv_head), i % DIMS4);
+                let cell = value_cell(cache_row(slot, first + i / DIMS4, kv_head), i % DIMS4);
+                tile[i] = cell;
+                if (is_odd(numbers_of(cell))) { atomicStore(&odd, 1u); }
             }
             let before = highest;
             for (var key = 0u; key < KEYS; key++) { highest = max(highest, scores[mine * KEYS + key]); }
@@ -110,11 +120,13 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
                 let score = scores[mine * KEYS + key];
                 var weight = 0.0;
                 if (score > LOWEST) { weight = exp(max(score - highest, -80.0)); }
+                if (!is_finite(score)) { weight = score; } // the query's answer is no number either
                 scores[mine * KEYS + key] = weight;
                 sum += weight;
             }
             if (quarter == 0u) { corrections[mine] = correction; }
             workgroupBarrier();
+            let leaves_out = atomicLoad(&odd) > 0u;
             for (var c = 0u; c < CELLS_A_THREAD; c++) {
                 let cell = min(column + c * 16u, DIMS4 - 1u);
                 var g0 = gathered[c * 4u] * corrections[own];
@@ -123,6 +135,13 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
                 var g3 = gathered[c * 4u + 3u] * corrections[own + 3u];
                 for (var key = 0u; key < in_tile; key++) {
                     let value = numbers_of(tile[key * DIMS4 + cell]);
+                    if (leaves_out) {
+                        g0 += weighed(scores[own * KEYS + key], value);
+                        g1 += weighed(scores[(own + 1u) * KEYS + key], value);
+                        g2 += weighed(scores[(own + 2u) * KEYS + key], value);
+                        g3 += weighed(scores[(own + 3u) * KEYS + key], value);
+                        continue;
+                    }
                     g0 += scores[own * KEYS + key] * value;
                     g1 += scores[(own + 1u) * KEYS + key] * value;
                     g2 += scores[(own + 2u) * KEYS + key] * value;

@@ -58,7 +58,8 @@ fn bidirectional(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
         for (var i = 0u; i < in_tile; i++) { new_max = max(new_max, scores[i]); }
         let correction = exp(max(running_max - new_max, -80.0));
         running_max = new_max;
-        weights[local] = select(0.0, exp(max(score - new_max, -80.0)), local < in_tile);
+        let weight = select(score, exp(max(score - new_max, -80.0)), is_finite(score)); // what is no number stays
+        weights[local] = select(0.0, weight, local < in_tile);
         workgroupBarrier();
         running_sum *= correction;
         for (var i = 0u; i < in_tile; i++) { running_sum += weights[i]; }

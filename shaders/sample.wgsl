@@ -117,9 +117,11 @@ fn sample(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     if (best.key == atomicLoad(&best_key)) { atomicMax(&best_key_id, ~best.id); }
     workgroupBarrier();
     best = Best(atomicLoad(&best_key), ~atomicLoad(&best_key_id));
+    // Still drawn, since a barrier must not depend on it, but the draw does not count.
+    let broken = best.key == NOT_A_NUMBER;
     var token = best.id;
     if (sampling.temperature >= LEAST_TEMPERATURE) {
-        let source = Source(group.x, slot, sampling.flags, number_of(best.key), 1.0 / sampling.temperature);
+        let source = Source(group.x, slot, sampling.flags, select(number_of(best.key), 0.0, broken), 1.0 / sampling.temperature);
         var least = 0u;
         if (sampling.top_k > 0u && sampling.top_k < params.vocab) {
             least = threshold(source, false, f32(sampling.top_k), 0u, local);
@@ -151,7 +153,7 @@ fn sample(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
         token = ~atomicLoad(&best_id);
     }
     if (local == 0u && position < context()) {
-        state[4u * slot] = token;
+        state[4u * slot] = select(token, best.id | BROKEN, broken);
         state[4u * slot + 1u] = position + 1u;
     }
 }

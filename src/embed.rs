@@ -131,7 +131,7 @@ impl Embedder {
     ///
     /// # Errors
     /// `INVALID_REQUEST` for ids that the model does not have or a sequence without any, `CONTEXT_OVERFLOW` for one
-    /// that is too long, `OUT_OF_MEMORY`, `ABORTED` and `DEVICE_LOST`.
+    /// that is too long, `MODEL_FORMAT` for vectors that are not numbers, `OUT_OF_MEMORY`, `ABORTED` and `DEVICE_LOST`.
     pub async fn embed(&mut self, sequences: &[Vec<u32>], how: How, yield_now: &YieldNow) -> Result<Vec<Vec<f32>>> {
         sequences.iter().try_for_each(|ids| self.check(ids))?;
         // Short ones together: a batch is as wide as the ids in it.
@@ -192,6 +192,10 @@ impl Embedder {
         let words = self.device.read(self.vectors, 0, (4 * stride * sequences.len()) as u64).await?;
         let rows =
             words.chunks_exact(stride).map(|row| row[..d_model].iter().map(|&word| f32::from_bits(word)).collect());
-        Ok(rows.collect())
+        let rows: Vec<Vec<f32>> = rows.collect();
+        match rows.iter().flatten().all(|x| x.is_finite()) {
+            true => Ok(rows),
+            false => Err(Error::NotNumbers { what: "embedding of a text".into() }),
+        }
     }
 }

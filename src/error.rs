@@ -71,6 +71,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// NaN or infinity where a model's answer should be.
+    #[error(
+        "the model's {what} holds NaN or infinity: the file is damaged, or this device computes wrongly; get the file again, or load it on the CPU"
+    )]
+    NotNumbers {
+        /// The part of the answer.
+        what: String,
+    },
+
     /// A well-formed model that this build cannot run.
     #[error("{what} is not supported{hint}")]
     Unsupported {
@@ -229,6 +238,7 @@ impl Error {
             Error::Format { .. }
             | Error::MissingTensor { .. }
             | Error::Shape { .. }
+            | Error::NotNumbers { .. }
             | Error::AdapterMismatch { .. } => "MODEL_FORMAT",
             Error::Unsupported { .. } => "MODEL_UNSUPPORTED",
             Error::OutOfMemory { .. } => "OUT_OF_MEMORY",
@@ -278,6 +288,11 @@ impl Error {
     /// [`Error::Format`]: what is wrong with a file.
     pub fn format(file: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Format { file: file.into(), reason: reason.into() }
+    }
+
+    /// [`Error::NotNumbers`]: logits of a position of the sequence, from 0.
+    pub fn not_numbers(position: usize) -> Self {
+        Error::NotNumbers { what: format!("row of logits at position {position}") }
     }
 
     /// [`Error::Unsupported`] without a hint.

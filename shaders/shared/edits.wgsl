@@ -21,3 +21,9 @@ fn edited(logit: f32, slot: u32, flags: u32, vocab: u32, id: u32) -> f32 {
     }
     return z;
 }
+
+// The key of an edited logit. NaN and +∞ come of damaged weights, whatever the request allows; -∞ forbids.
+fn candidate_key(logit: f32, slot: u32, flags: u32, vocab: u32, id: u32) -> u32 {
+    let key = key_of(edited(logit, slot, flags, vocab, id));
+    return select(key, NOT_A_NUMBER, is_nan(logit) || bitcast<u32>(logit) == 0x7f800000u);
+}

@@ -14,6 +14,9 @@ fn key_of(z: f32) -> u32 {
     return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
 }
 
+// The key of a logit that is not a number: above those of all numbers.
+const NOT_A_NUMBER: u32 = 0xffffffffu;
+
 fn number_of(key: u32) -> f32 {
     return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u));
 }

@@ -2,12 +2,14 @@
 struct Row { slot: u32, position: u32, token: u32 }
 
 const FROM_STATE: u32 = 0xffffffffu;
+// Of a token in `state`: its logit was not a number.
+const BROKEN: u32 = 0x80000000u;
 
 fn row_at(i: u32) -> Row {
     let at = 16u + 4u * i;
     var row = Row(control[at], control[at + 1u], control[at + 2u]);
     if (row.token == FROM_STATE) {
-        row.token = state[4u * row.slot];
+        row.token = state[4u * row.slot] & ~BROKEN;
         row.position = state[4u * row.slot + 1u];
     }
     return row;

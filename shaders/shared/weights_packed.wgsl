@@ -50,7 +50,9 @@ fn columns_of(x: array<vec4f, 8>) -> Columns {
     )));
     let ones = vec4u(0x01010101u);
     let sums = dots(codes, Codes(ones, ones));
-    let scale = most / 127.0;
+    // NaN and infinity have no code: the scale keeps that they were there.
+    let total = dot((x[0] + x[1]) + (x[2] + x[3]) + ((x[4] + x[5]) + (x[6] + x[7])), vec4f(1.0));
+    let scale = select(most / 127.0, total, (bitcast<u32>(total) & 0x7f800000u) == 0x7f800000u);
     return Columns(codes, scale, scale * vec2f(select(sums, vec2i(sums.x + sums.y, 0), HALVES == 1u)));
 }
 

@@ -5,6 +5,9 @@
 /// A row's token that the device takes, with its position, from `state`: the decode loop's rows.
 pub const FROM_STATE: u32 = u32::MAX;
 
+/// Of a token in `state`: its logit was not a number. `shaders/shared/rows.wgsl` has the same.
+const BROKEN: u32 = 1 << 31;
+
 /// Words before the row table.
 const HEADER: usize = 16;
 /// Words of a row: slot, position, token, and the length of its sequence where an encoder reads it.
@@ -76,9 +79,9 @@ impl Layout {
         if self.slots == 1 { 4 } else { (4 * STATE * self.slots) as u64 }
     }
 
-    /// The token of `slot` among the words read back.
-    pub fn result(&self, words: &[u32], slot: usize) -> u32 {
-        words[STATE * slot]
+    /// The token of `slot` among the words read back; `None` where logits were not numbers.
+    pub fn result(&self, words: &[u32], slot: usize) -> Option<u32> {
+        Some(words[STATE * slot]).filter(|token| token & BROKEN == 0)
     }
 }
 
@@ -256,7 +259,7 @@ impl Slot {
         let words = &control[HEADER + ROW * i..];
         let mut row = Row { slot: words[0], position: words[1], token: words[2] };
         if row.token == FROM_STATE {
-            row.token = state[STATE * row.slot as usize];
+            row.token = state[STATE * row.slot as usize] & !BROKEN;
             row.position = state[STATE * row.slot as usize + 1];
         }
         row
@@ -284,8 +287,9 @@ impl Slot {
         (control[6] + slot * control[7] + position) as usize
     }
 
-    /// A sampled id becomes the slot's newest token.
-    pub fn advance(state: &mut [u32], slot: u32, token: u32, position: u32) {
+    /// A sampled id becomes the slot's newest token. `broken`: its logit was not a number.
+    pub fn advance(state: &mut [u32], slot: u32, token: u32, broken: bool, position: u32) {
+        let token = if broken { token | BROKEN } else { token };
         state[STATE * slot as usize..][..2].copy_from_slice(&[token, position]);
     }
 }

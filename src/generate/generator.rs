@@ -7,7 +7,7 @@ use super::request::{Outcome, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::scheduler::{Scheduler, check_prompt};
 use crate::device::{Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, YieldNow, profile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lora::Adapter;
 use crate::models::Decoder;
 use std::cell::Cell;
@@ -142,7 +142,8 @@ impl Generator {
     /// Generates until a stop; `on_token` sees each token in order and may end it.
     ///
     /// # Errors
-    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, `DEVICE_LOST`. The generator stays usable after each.
+    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, `DEVICE_LOST`, `MODEL_FORMAT` for logits that are not numbers. The generator
+    /// stays usable after each.
     pub async fn generate(
         &mut self,
         request: &Request,
@@ -189,7 +190,13 @@ impl Generator {
             let ticket = self.runner.run(&mut self.device, &batch).await?;
             self.device.wait(ticket).await?;
             let rows = self.runner.read_logits(&self.device, 0, gathered).await?;
-            rows.chunks_exact(vocabulary).for_each(&mut *on_row);
+            let first = if all { position } else { ids.len() - 1 };
+            for (i, row) in rows.chunks_exact(vocabulary).enumerate() {
+                if row.iter().any(|z| z.is_nan() || *z == f32::INFINITY) {
+                    return Err(Error::not_numbers(first + i));
+                }
+                on_row(row);
+            }
             (position, rest) = (position + chunk.len(), others);
             yield_now().await;
         }

@@ -257,8 +257,8 @@ impl ModelRunner {
         }
     }
 
-    /// The id that a run has drawn for a slot, given the words that were read back.
-    pub fn drawn(&self, words: &[u32], slot: usize) -> u32 {
+    /// The id that a run has drawn for a slot, given the words that were read back; `None` where logits were not numbers.
+    pub fn drawn(&self, words: &[u32], slot: usize) -> Option<u32> {
         self.layout().result(words, slot)
     }
 

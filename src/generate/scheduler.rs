@@ -111,7 +111,7 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     /// ended, and no run is in flight.
     ///
     /// # Errors
-    /// `DEVICE_LOST` and others of the device. All sequences are gone then, without an outcome.
+    /// `DEVICE_LOST` and others of the device, `MODEL_FORMAT` for logits that are not numbers. All sequences are gone then, without an outcome.
     pub async fn step(&mut self, yield_now: &YieldNow) -> Result<bool> {
         let result = self.take_turn(yield_now).await;
         if result.is_err() {
@@ -284,7 +284,8 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     async fn hand_out(&mut self, words: &[u32], row: usize, id: SequenceId) -> Result<()> {
         let Some(at) = self.served.iter().position(|sequence| sequence.id == id) else { return Ok(()) };
         let sequence = &mut self.served[at];
-        let token = self.runner.drawn(words, sequence.place().slot);
+        let position = sequence.ids.len() - 1;
+        let token = self.runner.drawn(words, sequence.place().slot).ok_or_else(|| Error::not_numbers(position))?;
         if sequence.request.stop_ids.contains(&token) {
             self.end(at, Finish::Stop);
             return Ok(());

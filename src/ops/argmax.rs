@@ -1,11 +1,13 @@
 //! partial [L, chunks] = the best (key, id) of each chunk of logits [L, V] with the requests' edits: the first of the
-//! sampler's two stages. Of equal logits the lowest id is best; NaN is below every number.
+//! sampler's two stages. Of equal logits the lowest id is best; NaN and +∞ have the key [`NOT_A_NUMBER`].
 
 use crate::device::{BufferId, Edits, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel, params};
-use cresset_numerics::rows::finite;
+use cresset_numerics::rows::{finite, first_broken};
 
-pub static ARGMAX: Kernel =
-    kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "keys", "edits", "logits"]);
+pub static ARGMAX: Kernel = kernel!(argmax, [Uniform, Read, Read, Read, Write], shared: ["control", "sampling", "nan", "keys", "edits", "logits"]);
+
+/// The key of a logit that is not a number: above those of all numbers. `shaders/shared/keys.wgsl` has the same.
+pub(super) const NOT_A_NUMBER: u32 = u32::MAX;
 
 /// Logits of one workgroup; `shaders/argmax.wgsl` has the same.
 const CHUNK: usize = 1024;
@@ -63,9 +65,15 @@ fn twin(t: &Twin) {
     for i in 0..Slot::logit_rows(&control) {
         let slot = Slot::slot(&control, Slot::gathered(&control, i));
         let sampling = Slot::sampling(&control, slot);
-        let z = edited_logits(&logits[i * p.stride as usize..][..p.vocab as usize], &edits, slot, &sampling);
+        let logits = &logits[i * p.stride as usize..][..p.vocab as usize];
+        let z = edited_logits(logits, &edits, slot, &sampling);
         let row = &mut partial[i * p.partial_stride2 as usize * 2..];
-        for (chunk, (z, pair)) in z.chunks(CHUNK).zip(row.chunks_exact_mut(2)).enumerate() {
+        let chunks = logits.chunks(CHUNK).zip(z.chunks(CHUNK));
+        for (chunk, ((logits, z), pair)) in chunks.zip(row.chunks_exact_mut(2)).enumerate() {
+            if let Some(id) = first_broken(logits) {
+                pair.copy_from_slice(&[NOT_A_NUMBER, (chunk * CHUNK + id) as u32]);
+                continue;
+            }
             let mut best = [0, 0];
             for (id, z) in z.iter().enumerate() {
                 if key_of(*z) > best[0] {

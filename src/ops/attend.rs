@@ -20,7 +20,7 @@ use std::ops::Range;
 pub static ATTEND: Kernel = kernel!(
     attend,
     [Uniform, Read, Read, Read, Read, Read, Write, Write, Write],
-    shared: ["control", "rows", "chunks", "cache"]
+    shared: ["control", "rows", "chunks", "nan", "cache"]
 )
 .fast(fast);
 

@@ -9,7 +9,8 @@ use cresset_numerics::rows::dot;
 use std::ops::Range;
 
 pub static ATTENTION: Kernel =
-    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows", "cache"]).fast(fast);
+    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows", "nan", "cache"])
+        .fast(fast);
 
 /// The largest head that `attend` covers with 64 threads, four dimensions a thread.
 pub const MOST_HEAD_DIM: usize = 256;

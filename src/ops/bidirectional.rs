@@ -8,7 +8,7 @@ use cresset_numerics::rows::dot;
 use std::ops::Range;
 
 pub static BIDIRECTIONAL: Kernel =
-    kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "places"]).fast(fast);
+    kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "places", "nan"]).fast(fast);
 
 params! {
     struct Params {

@@ -1,17 +1,17 @@
 //! Logits [L, V] = cap(norm(x [L, K]) · Wᵀ + b) for few rows, and the best (key, id) of each workgroup's logits: the
 //! projection to the vocabulary with the norm before it and the first of the sampler's two stages, in one dispatch.
 
-use super::argmax::key_of;
+use super::argmax::{NOT_A_NUMBER, key_of};
 use super::skinny::{self, DispatchShape, Products, Prologue, Tensor2, fold, or_control};
 use crate::device::{BufferId, Edits, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
 use crate::error::Result;
 use cresset_numerics::products;
-use cresset_numerics::rows::{self, finish, finite};
+use cresset_numerics::rows::{self, finish, finite, first_broken};
 
 pub static LM_HEAD: Kernel = kernel!(
     lm_head,
     [Uniform, Read, Read, Read, Read, Read, Read, Write, Write],
-    shared: ["control", "columns", "sums", "sampling", "keys", "edits"]
+    shared: ["control", "columns", "sums", "sampling", "nan", "keys", "edits"]
 )
 .fast(fast);
 
@@ -139,7 +139,9 @@ fn run(t: &Twin, products: Products) {
         let group = t.constant("GROUP") as usize;
         for (i, (group_logits, pair)) in out.chunks(group).zip(pairs).enumerate() {
             let begin = first + i * group;
-            let best = if sampling.flags & (SamplingSlot::BIAS | SamplingSlot::MASK) == 0 {
+            let best = if let Some(at) = first_broken(group_logits) {
+                (NOT_A_NUMBER, at)
+            } else if sampling.flags & (SamplingSlot::BIAS | SamplingSlot::MASK) == 0 {
                 largest(group_logits)
             } else {
                 let mut z: Vec<f32> = group_logits.iter().copied().map(finite).collect();

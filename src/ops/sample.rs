@@ -5,14 +5,14 @@
 //! that tie with the last one kept are kept too, and the most likely token always is. The draw is Gumbel-max: the
 //! largest logit / temperature + noise, where the noise is a pure function of (seed, position, token id).
 
-use super::argmax::{LogitParams, argmax, edited_logits, key_of, logit_params, partial_columns};
+use super::argmax::{LogitParams, NOT_A_NUMBER, argmax, edited_logits, key_of, logit_params, partial_columns};
 use crate::device::{BufferId, FORBIDDEN, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 
 pub static SAMPLE: Kernel = kernel!(
     sample,
     [Uniform, Read, Read, Read, Read, Write],
-    shared: ["control", "rows", "sampling", "keys", "edits", "logits"]
+    shared: ["control", "rows", "sampling", "nan", "keys", "edits", "logits"]
 );
 
 /// Below it sampling is greedy; `shaders/sample.wgsl` has the same.
@@ -48,15 +48,17 @@ fn twin(t: &Twin) {
             continue;
         }
         let sampling = Slot::sampling(&control, row.slot);
-        let token = if sampling.temperature < LEAST_TEMPERATURE {
-            let pairs = partial[i * p.partial_stride2 as usize * 2..].chunks_exact(2).take(p.chunks as usize);
-            // `min_by` gives the first of equals: the lowest id.
-            pairs.min_by_key(|pair| !pair[0]).map_or(0, |pair| pair[1])
+        let pairs = partial[i * p.partial_stride2 as usize * 2..].chunks_exact(2).take(p.chunks as usize);
+        // `min_by` gives the first of equals: the lowest id.
+        let (key, best) = pairs.min_by_key(|pair| !pair[0]).map_or((0, 0), |pair| (pair[0], pair[1]));
+        let broken = key == NOT_A_NUMBER;
+        let token = if broken || sampling.temperature < LEAST_TEMPERATURE {
+            best
         } else {
             let logits = &logits[i * p.stride as usize..][..p.vocab as usize];
             draw(&edited_logits(logits, &edits, row.slot, &sampling), &sampling, row.position)
         };
-        Slot::advance(&mut state, row.slot, token, row.position + 1);
+        Slot::advance(&mut state, row.slot, token, broken, row.position + 1);
     }
 }
 

@@ -183,6 +183,9 @@ impl Answer {
             return Some(format!("it gives {} rows of {}", self.rows.len(), want.rows.len()));
         }
         for (i, (row, want_row)) in self.rows.iter().zip(&want.rows).enumerate() {
+            if row.iter().any(|z| !z.is_finite()) {
+                return Some(format!("its logits are not numbers in row {i}"));
+            }
             let largest = want_row.iter().fold(0f32, |most, x| most.max(x.abs()));
             let error = |(a, b): (&f32, &f32)| (a - b).abs() / largest;
             let worst = row.iter().zip(want_row).map(error).max_by(f32::total_cmp).unwrap_or(f32::NAN);

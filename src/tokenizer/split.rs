@@ -4,20 +4,33 @@
 //! The crate has such a step itself, but its matcher backtracks, and where it gives up on a long run the rest of the
 //! text is lost without a word. The published patterns end in `\s+(?!\S)|\s+`: a run of spaces leaves its last one to
 //! the word after it. Here that tail is matched as `\s+` by the linear-time matcher and its last space handed back.
-//! Only patterns that look around elsewhere are left to backtracking, and giving up is an error.
+//! Only patterns that look around elsewhere are left to backtracking, whose steps are bounded for a match and for all
+//! of a text; giving up is an error. A pattern is bounded in length and in what it is compiled to.
 
 use std::collections::HashSet;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use tokenizers::pattern::Pattern;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Offsets, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, SplitDelimiterBehavior};
 
-use crate::{Error, Result};
+use super::malformed::malformed;
+use crate::Result;
 
 const TAIL: &str = r"|\s+(?!\S)|\s+";
-/// Steps the backtracking matcher may take for one match.
-const BACKTRACK_LIMIT: usize = 100_000;
+/// Bytes of a pattern; the longest that is published has about 1,000.
+pub(super) const MAX_PATTERN: usize = 4096;
+/// Bytes that a pattern is compiled to; of one that backtracks, each part without backtracking.
+const MAX_COMPILED: usize = 1 << 22;
+const MAX_COMPILED_PART: usize = 1 << 20;
+/// The sum of the counts of a pattern that backtracks, such as 3 of `{1,3}`: its parts are compiled one by one.
+const MAX_COUNTS: usize = 400;
+/// Steps that the backtracking matcher may take for any match of a text.
+const QUICK_LIMIT: usize = 200;
+/// Steps that it may take for some: of a text, `MOST_LONG` and one more for each `TEXT_A_LONG` bytes.
+const LONG_LIMIT: usize = 100_000;
+const MOST_LONG: usize = 8;
+const TEXT_A_LONG: usize = 1024;
 
 /// One step from text to words.
 pub(super) enum SplitStep {
@@ -88,11 +101,9 @@ pub(super) struct Split {
 
 enum Matcher {
     /// `body`: the pattern without [`TAIL`], anchored, for a pattern that ended in it.
-    Linear {
-        regex: Regex,
-        body: Option<Regex>,
-    },
-    Backtracking(Box<fancy_regex::Regex>),
+    Linear { regex: Regex, body: Option<Regex> },
+    /// The pattern, compiled with [`QUICK_LIMIT`] and with [`LONG_LIMIT`].
+    Backtracking(Box<[fancy_regex::Regex; 2]>),
 }
 
 impl Split {
@@ -122,13 +133,21 @@ impl Pattern for &Split {
 
 impl Matcher {
     fn new(pattern: &str) -> Result<Self> {
+        check_length(pattern)?;
+        let invalid =
+            |error: &dyn std::fmt::Display| malformed(format!("the pre-tokenizer's pattern is invalid: {error}"));
         let backtracking = || {
-            let regex = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(BACKTRACK_LIMIT).build();
-            let regex = regex.map_err(|error| {
-                Error::format("tokenizer", format!("the pre-tokenizer's pattern is invalid: {error}"))
-            })?;
-            Ok(Matcher::Backtracking(Box::new(regex)))
+            if counts(pattern) > MAX_COUNTS {
+                return Err(invalid(&format!("its counts add up to more than {MAX_COUNTS}")));
+            }
+            let regex = |limit| {
+                let mut builder = fancy_regex::RegexBuilder::new(pattern);
+                builder.backtrack_limit(limit).delegate_size_limit(MAX_COMPILED_PART);
+                builder.delegate_dfa_size_limit(MAX_COMPILED_PART).build().map_err(|error| invalid(&error))
+            };
+            Ok(Matcher::Backtracking(Box::new([regex(QUICK_LIMIT)?, regex(LONG_LIMIT)?])))
         };
+        let linear = |pattern: &str| RegexBuilder::new(pattern).size_limit(MAX_COMPILED).build();
         // A possessive quantifier means something else to the linear matcher.
         if is_possessive(pattern) {
             return backtracking();
@@ -136,14 +155,15 @@ impl Matcher {
         if let Some(body) = pattern.strip_suffix(TAIL) {
             // The body is matched a second time on a slice, which an assertion about what comes before would notice.
             let asserts = ["\\b", "\\B", "\\A", "^", "$"].iter().any(|assertion| skeleton(body).contains(assertion));
-            let regexes = (Regex::new(&format!(r"(?:{body})|\s+")), Regex::new(&format!(r"\A(?:{body})")));
+            let regexes = (linear(&format!(r"(?:{body})|\s+")), linear(&format!(r"\A(?:{body})")));
             if let (false, (Ok(regex), Ok(body))) = (asserts, regexes) {
                 return Ok(Matcher::Linear { regex, body: Some(body) });
             }
             return backtracking();
         }
-        match Regex::new(pattern) {
+        match linear(pattern) {
             Ok(regex) => Ok(Matcher::Linear { regex, body: None }),
+            Err(error @ regex::Error::CompiledTooBig(_)) => Err(invalid(&error)),
             Err(_) => backtracking(),
         }
     }
@@ -171,17 +191,38 @@ impl Matcher {
                     }
                 }
             }
-            Matcher::Backtracking(regex) => {
-                for m in regex.find_iter(text) {
-                    let m = m.map_err(|error| format!("the tokenizer's pattern gave up on this text: {error}"))?;
+            Matcher::Backtracking(regexes) => {
+                let [quick, long] = &**regexes;
+                let gave_up =
+                    |error: &dyn std::fmt::Display| format!("the tokenizer's pattern gave up on this text: {error}");
+                let (mut at, mut long_ones) = (0, MOST_LONG + text.len() / TEXT_A_LONG);
+                loop {
+                    let found = quick.find_from_pos(text, at).or_else(|error| {
+                        // Too many steps; other errors come again.
+                        long_ones = long_ones.checked_sub(1).ok_or(error)?;
+                        long.find_from_pos(text, at)
+                    });
+                    let Some(m) = found.map_err(|error| gave_up(&error))? else { break };
+                    at = m.end();
                     if m.start() < m.end() {
                         each(m.start(), m.end());
+                    } else {
+                        let Some(c) = text[at..].chars().next() else { break };
+                        at += c.len_utf8();
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Refuses a pattern of a length that no tokenizer has.
+pub(super) fn check_length(pattern: &str) -> Result<()> {
+    if pattern.len() > MAX_PATTERN {
+        return Err(malformed(format!("a pattern of {} bytes; {MAX_PATTERN} are supported", pattern.len())));
+    }
+    Ok(())
 }
 
 /// A pattern with `x` for every class and every escaped character, except assertions.
@@ -213,6 +254,14 @@ pub(super) fn is_possessive(pattern: &str) -> bool {
         !body.is_empty() && body.bytes().all(|b| b.is_ascii_digit() || b == b',')
     });
     counted || ["?+", "*+", "++"].iter().any(|quantifier| skeleton.contains(quantifier))
+}
+
+/// The sum of the largest numbers in `{n,m}`.
+fn counts(pattern: &str) -> usize {
+    let skeleton = skeleton(&pattern.replace(r"\x{", "x"));
+    let bodies = skeleton.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    let count = |body: &str| body.split(',').filter_map(|number| number.trim().parse().ok()).max().unwrap_or(0);
+    bodies.map(|(body, _)| count(body)).fold(0, usize::saturating_add)
 }
 
 /// The length of a run of at least two spaces without its last one, if something other than a space follows at `end`.
@@ -259,8 +308,8 @@ mod tests {
                 panic!("{pattern} does not compile")
             };
             assert!(matches!(linear.matcher, Matcher::Linear { .. }), "{pattern}");
-            let regex = fancy_regex::Regex::new(pattern).expect("compiles");
-            let published = Split { matcher: Matcher::Backtracking(Box::new(regex)), ..linear };
+            let regex = || fancy_regex::Regex::new(pattern).expect("compiles");
+            let published = Split { matcher: Matcher::Backtracking(Box::new([regex(), regex()])), ..linear };
             let linear = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).expect("compiles");
             for text in texts {
                 assert_eq!(words(&linear, text), words(&published, text), "{pattern} on {text:?}");
@@ -287,6 +336,44 @@ mod tests {
         assert_eq!(cut("xabcab"), ["x", "abc", "ab"]);
         assert_eq!(cut("éé"), ["é", "é"]);
         assert_eq!(cut("a"), ["a"]);
+    }
+
+    /// A file's pattern is compiled, or refused with its reason, in little time and memory.
+    #[test]
+    fn patterns_are_bounded() {
+        let refused = [
+            "a".repeat(MAX_PATTERN + 1),
+            "(a{1000}){1000}".into(),
+            r"(\p{L}{1000}){1000}".into(),
+            r"(?=a)(\p{L}{1000}){1000}".into(),
+            r"(?:\p{L}{1000}){1000}|\s+(?!\S)|\s+".into(),
+            r"(?<=(\p{L}{1000}){9})b".into(),
+            "(".repeat(4000),
+            format!("{}(?=a){}", "(".repeat(2000), ")".repeat(2000)),
+        ];
+        for pattern in refused {
+            let start = std::time::Instant::now();
+            let error = Matcher::new(&pattern).err().unwrap_or_else(|| panic!("{pattern} is compiled"));
+            assert!(error.code() == "MODEL_FORMAT" && error.to_string().contains("pattern"), "{error}");
+            assert!(start.elapsed().as_secs() < 5, "{pattern}: {:?}", start.elapsed());
+        }
+        assert_eq!(counts(r"a{3}\p{L}{1,30}\x{1234}[{7}]\{9}b{4,}"), 37);
+        let costly = [r"(?=\p{L}{99})".repeat(280), r"(?=\p{L})".repeat(400), "(?:(?=a)a){1000000}".into()];
+        for pattern in costly {
+            let start = std::time::Instant::now();
+            let _ = Matcher::new(&pattern);
+            assert!(start.elapsed().as_secs() < 10, "{pattern}: {:?}", start.elapsed());
+        }
+    }
+
+    /// Each match alone stays within its limit, but the text does not.
+    #[test]
+    fn steps_are_bounded_for_a_text() {
+        let split = Split::new("(?:(?:a|a)*(?=b)|a)", SplitDelimiterBehavior::Isolated, false).expect("compiles");
+        let unit = "aaaaaaaaaaaax";
+        let error = (&split).find_matches(&unit.repeat(20_000)).expect_err("an error");
+        assert!(error.to_string().contains("gave up"), "{error}");
+        assert!((&split).find_matches(unit).is_ok());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::build;
 use super::bytes::{decode_alphabet, fallback_byte};
 use super::malformed::malformed;
 use super::pre::GPT2;
-use super::split::{Split, SplitStep, is_possessive};
+use super::split::{Split, SplitStep, check_length, is_possessive};
 
 use crate::{Error, Result};
 
@@ -80,6 +80,7 @@ fn check_replacement(step: &Value) -> Result<()> {
     if content.len() > MAX_REPLACEMENT {
         return Err(Error::unsupported(format!("a tokenizer step that puts in {} bytes at once", content.len())));
     }
+    step["pattern"]["Regex"].as_str().map_or(Ok(()), check_length)?;
     let is_empty = match (step["pattern"]["String"].as_str(), step["pattern"]["Regex"].as_str()) {
         (Some(text), _) => text.is_empty(),
         (None, Some(pattern)) if is_possessive(pattern) => {

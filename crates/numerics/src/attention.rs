@@ -148,7 +148,8 @@ impl Vectorized for Job<'_, '_> {
             if let Some(cap) = head.soft_cap {
                 scores.iter_mut().for_each(|score| *score = cap * tanh(*score / cap));
             }
-            if n < TILE || queries.iter().any(|query| !query.sees_all(&tile)) {
+            let hidden = queries.iter().any(|query| !query.sees_all(&tile));
+            if n < TILE || hidden {
                 hide(queries, &tile, &mut scores, [row, step]);
             }
             match (side_by_side, V::N) {
@@ -161,6 +162,18 @@ impl Vectorized for Job<'_, '_> {
                 if *correction != 1.0 {
                     row.iter_mut().for_each(|x| *x *= correction);
                 }
+            }
+            if hidden && values[..n * wide].iter().fold(false, |odd, x| odd | !x.is_finite()) {
+                // A weight of 0 times infinity is NaN, so each query takes only what it sees.
+                for (i, query) in queries.iter().enumerate() {
+                    for key in (0..n).filter(|key| query.positions.contains(&(first + *key as u32))) {
+                        let weight = scores[i * row + key * step];
+                        let gathered = gathered[i * wide..][..wide].iter_mut();
+                        gathered.zip(&values[key * wide..]).for_each(|(y, v)| *y += weight * v);
+                    }
+                }
+                first = tile.end;
+                continue;
             }
             // SAFETY: as above.
             unsafe {
@@ -189,11 +202,12 @@ fn hide(queries: &[Query], tile: &Range<u32>, scores: &mut [f32], [row, step]: [
 }
 
 /// eˣ for x ≤ 0, or nothing where it is too little to change a sum with 1 in it: its products with values would be too
-/// small to have all their digits, and processors are slow with such.
+/// small to have all their digits, and processors are slow with such. NaN stays.
 #[inline(always)]
 fn weight(x: f32) -> f32 {
     let kept = u32::from(x >= -60.0).wrapping_neg();
-    f32::from_bits(exp(x).to_bits() & kept)
+    let nan = u32::from(x.is_nan()).wrapping_neg() & f32::NAN.to_bits();
+    f32::from_bits(exp(x).to_bits() & kept | nan)
 }
 
 /// Softmaxes of queries [lanes].

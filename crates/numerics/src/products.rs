@@ -80,9 +80,10 @@ impl Rounded {
             for (number, x) in numbers.0.iter_mut().zip(x) {
                 *number = (x * inverse + ROUND).to_bits() as i16;
             }
-            rounded.scales.push(largest / 32767.0);
             let (halves, _) = x.as_chunks::<16>();
             let [low, high] = [0, 1].map(|i| folded(&halves[i], |a, b| a + b));
+            // NaN and infinity have no integer: the scale keeps that they were there.
+            rounded.scales.push(if (low + high).is_finite() { largest / 32767.0 } else { f32::NAN });
             rounded.sums[0].extend([low, high]);
             rounded.sums[1].push(low + high);
         }

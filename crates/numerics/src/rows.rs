@@ -69,6 +69,16 @@ pub fn finite(z: f32) -> f32 {
     }
 }
 
+/// Where the first logit is that comes of damaged weights: NaN or +∞. (-∞ forbids an id.)
+#[inline(never)]
+pub fn first_broken(z: &[f32]) -> Option<usize> {
+    let is_broken = |z: &f32| z.is_nan() || *z == f32::INFINITY;
+    // A chunk at a time without an early end, so that the compiler can use vectors.
+    let any = |chunk: &[f32]| chunk.iter().fold(false, |any, z| any | is_broken(z));
+    let chunk = z.chunks(256).position(any)?;
+    z[256 * chunk..].iter().position(is_broken).map(|at| 256 * chunk + at)
+}
+
 /// Where the largest logit is; the first of equals. NaN is below every number.
 #[inline(never)]
 pub fn largest(z: &[f32]) -> usize {

@@ -33,6 +33,7 @@ fn rounded(x: &[f32]) -> Vec<f32> {
     let block = |x: &[f32]| {
         let most = x.iter().fold(1e-30f32, |most, x| most.max(x.abs()));
         let (per_unit, scale) = (127.0 / most, most / 127.0);
+        let scale = if x.iter().all(|x| x.is_finite()) { scale } else { f32::NAN };
         x.iter().map(move |x| scale * (x * per_unit).round_ties_even()).collect::<Vec<_>>()
     };
     x.chunks(DEVICE_BLOCK).flat_map(block).collect()

@@ -27,6 +27,7 @@ macro_rules! on_both_devices {
 
 mod answers;
 mod cost;
+mod damaged;
 mod endings;
 mod loading;
 mod lost;

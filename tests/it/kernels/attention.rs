@@ -1,7 +1,7 @@
 //! Kernels that know positions: rope, kv_write, attention.
 
-use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
-use cresset::device::KvFormat;
+use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close, run};
+use cresset::device::{KvFormat, Tensor};
 use cresset::ops::{HeadNorms, KvCache, Pairing, Scores, attend, attention, kv_write, rope};
 
 /// Five slots at positions around a page and a workgroup of keys; the last is past the context and stays as it is.
@@ -155,6 +155,51 @@ fn attention_of_many_rows() {
                 attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
                 vec![Output::Rows { tensor: y, used: 141 }]
             });
+        }
+    }
+}
+
+/// What a query does not see is nothing to it, infinite or NaN; what it sees is not hidden.
+#[test]
+fn hidden_keys_may_be_anything() {
+    let mut bench = Bench::open();
+    let (used, bad) = (61, 40);
+    let mut setting = Setting::rows(64, used);
+    setting.layout.page = 32;
+    for format in [KvFormat::F32, KvFormat::F16] {
+        for (n_heads, window) in [(2, None), (6, None), (2, Some(7))] {
+            for number in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+                for (of_keys, of_values) in [(true, false), (false, true), (true, true)] {
+                    let what = format!("{format:?}, {n_heads} heads, {window:?}, {number}, {of_keys} {of_values}");
+                    let record = |case: &mut Case| {
+                        let (q, y) = (case.tensor(64, n_heads * 16), case.tensor(64, n_heads * 16));
+                        let mut rows = |is_bad: bool| -> Tensor {
+                            let mut rows: Vec<Vec<f32>> = (0..64).map(|_| case.randoms(2 * 16)).collect();
+                            rows[bad][3] = if is_bad { number } else { rows[bad][3] };
+                            case.tensor_with(&rows)
+                        };
+                        let (k, v) = (rows(of_keys), rows(of_values));
+                        let cache = cache(case, format, 2, 16).0;
+                        kv_write(&mut case.pass, &k, &v, &cache);
+                        let scores = Scores { window, ..Scores::scaled(16) };
+                        attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
+                        vec![Output::Rows { tensor: y, used }]
+                    };
+                    let devices = [Some(&mut bench.plain), Some(&mut bench.cpu), bench.gpu.as_mut()];
+                    for (i, device) in devices.into_iter().flatten().enumerate() {
+                        let ran = run(device, &setting, record);
+                        for row in 0..used {
+                            let sees = row >= bad && window.is_none_or(|window| row < bad + window as usize);
+                            let first_head = &ran.row(0, row)[..n_heads / 2 * 16];
+                            let finite = first_head.iter().all(|x| x.is_finite());
+                            // An infinite key may score -∞, and weighs nothing then.
+                            let may_be = number.is_nan() || (of_values && !of_keys);
+                            assert!(finite || sees, "{what}, device {i}, row {row}: {first_head:?}");
+                            assert!(!finite || !sees || !may_be, "{what}, device {i}, row {row} hides it");
+                        }
+                    }
+                }
+            }
         }
     }
 }

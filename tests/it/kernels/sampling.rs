@@ -134,10 +134,9 @@ fn argmax_grid() {
                 assert!(row.iter().all(|z| *z <= row[best(0)]));
                 assert_eq!((best(1), best(2), best(4), best(6)), (vocab / 2, 0, 0, 0), "{vocab}");
             }
-            if flags & SamplingSlot::MASK == 0 {
-                assert!(vocab == 1 || !logits(3)[best(3)].is_nan());
-                assert_eq!(best(5), vocab - 1);
-            }
+            // What is not a number is found whatever the request allows.
+            assert!(logits(3)[best(3)].is_nan());
+            assert_eq!((best(2), best(3), best(5)), (0, vocab / 3, vocab - 1), "{vocab} {flags}");
         }
     }
 }
@@ -157,6 +156,29 @@ fn greedy_is_the_largest() {
             let row = ran.row(0, slot);
             assert!(row.iter().all(|z| *z <= row[id as usize]));
             assert_eq!(ran.state[4 * slot + 1], 4, "the token's position");
+        }
+    }
+}
+
+/// NaN and +∞ mark the token, however it is drawn; -∞, of a logit or a bias, forbids as ever.
+#[test]
+fn logits_that_are_not_numbers() {
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let rows = [vec![1.0, nan, 2.0], vec![1.0, 5.0, inf], vec![1.0, -inf, 2.0], vec![-nan; 3], vec![-inf, -inf, 0.0]];
+    for temperature in [0.0, 1.0] {
+        for flags in [0, SamplingSlot::PENALTIES, SamplingSlot::MASK] {
+            let top_k = u32::from(temperature > 0.0); // the draw is certain
+            let slot = SamplingSlot { temperature, flags, top_k, repetition_penalty: 1.25, ..Default::default() };
+            let setting = slots(vec![slot; 5]);
+            let what = format!("not numbers, {temperature} {flags}");
+            let ran = check(&mut Bench::open(), &what, &setting, Tolerance::EXACT, |case| {
+                let logits = case.tensor_with(&rows);
+                let own = edits(case, 3, &vec![(vec![0, 2], vec![]); 5]);
+                sample_token(case, &logits, own);
+                vec![]
+            });
+            let drawn = (0..5).map(|slot| setting.layout.result(&ran.state, slot)).collect::<Vec<_>>();
+            assert_eq!(drawn, [None, None, Some(2), None, Some(2)], "{what}");
         }
     }
 }
