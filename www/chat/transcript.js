@@ -49,6 +49,7 @@ export class Transcript {
     this.#box = box;
     this.#sayEarlier = sayEarlier;
     list.before(this.#earlier);
+    this.#earlier.textContent = sayEarlier(0);
     this.#follower = new Follower(box, onAway);
     list.addEventListener('click', ({ target }) => {
       const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest?.('.copy-code'));
@@ -166,7 +167,7 @@ export class Transcript {
 
   #showHidden() {
     this.#earlier.toggleAttribute('hidden', this.#hidden === 0);
-    this.#earlier.textContent = this.#hidden > 0 ? this.#sayEarlier(this.#hidden) : '';
+    this.#earlier.textContent = this.#sayEarlier(this.#hidden);
   }
 
   /** More of what came before, above what is read: that stays where it is. */
