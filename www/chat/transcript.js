@@ -48,8 +48,6 @@ export class Transcript {
     this.#prepare = prepare;
     this.#box = box;
     this.#sayEarlier = sayEarlier;
-    list.before(this.#earlier);
-    this.#earlier.textContent = sayEarlier(0);
     this.#follower = new Follower(box, onAway);
     list.addEventListener('click', ({ target }) => {
       const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest?.('.copy-code'));
@@ -167,7 +165,10 @@ export class Transcript {
 
   #showHidden() {
     this.#earlier.toggleAttribute('hidden', this.#hidden === 0);
+    if (this.#hidden === 0) return this.#earlier.remove();
     this.#earlier.textContent = this.#sayEarlier(this.#hidden);
+    if (!this.#earlier.isConnected) this.#list.before(this.#earlier);
+    return undefined;
   }
 
   /** More of what came before, above what is read: that stays where it is. */
