@@ -50,12 +50,7 @@ async function load(model, options = {}) {
 async function probe(model, options = {}) {
   const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
-  const channel = new Channel();
-  try {
-    return await callAlone(channel, 'probe', params, { signal });
-  } finally {
-    channel.close(new CressetError('ABORTED', 'the probe has ended'));
-  }
+  return ask('probe', params, signal);
 }
 
 /**
@@ -68,12 +63,7 @@ async function estimate(models, options = {}) {
   if (!Array.isArray(models)) throw new CressetError('INVALID_REQUEST', 'models: expected an array', { field: 'models' });
   const known = models.map(({ shape, quantization, downloadBytes }) => ({ shape, quantization, downloadBytes }));
   const params = { request: encodeRequest({ models: known, measured }, 'models'), options: checkLoadOptions(settings) };
-  const channel = new Channel();
-  try {
-    return await callAlone(channel, 'estimate', params, { signal });
-  } finally {
-    channel.close(new CressetError('ABORTED', 'the estimate has ended'));
-  }
+  return ask('estimate', params, signal);
 }
 
 /**
@@ -84,9 +74,20 @@ async function estimate(models, options = {}) {
 async function measure(model, options = {}) {
   const { signal, ...settings } = own(options);
   const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  return ask('measure', params, signal);
+}
+
+/**
+ * A question to a worker of its own, which ends with the answer.
+ * @template {keyof Calls} M
+ * @param {M} method
+ * @param {Calls[M]['params']} params
+ * @param {AbortSignal} [signal]
+ */
+async function ask(method, params, signal) {
   const channel = new Channel();
   try {
-    return await callAlone(channel, 'measure', params, { signal });
+    return await callAlone(channel, method, params, { signal });
   } finally {
     channel.close(new CressetError('ABORTED', 'the question has been answered'));
   }

@@ -1,7 +1,7 @@
-//! What a template may spend while it runs: one budget for steps and for bytes.
+//! The budget of a template while it runs, one for steps and bytes.
 //!
 //! minijinja's fuel pays for each instruction, for each byte of output and of a new text, and for each slot of a new list.
-//! What it does not see is how large a value is inside: a list that holds another a thousand times costs a thousand slots,
+//! It does not see how large a value is inside: a list that holds another a thousand times costs a thousand slots,
 //! but is printed, compared or sorted with all that it holds. Therefore two rules, kept by what `guard` puts around
 //! operations and by the filters and methods of `library`:
 //!

@@ -47,7 +47,7 @@ const SMALL: usize = 64;
 /// The tree that is run, and the names of the variables that it reads.
 ///
 /// # Errors
-/// What cannot be run soundly.
+/// `TEMPLATE` for a construct that cannot be run soundly.
 pub(super) fn guarded<'s>(template: &Stmt<'s>) -> Result<(Stmt<'s>, BTreeSet<&'s str>)> {
     let mut guard = Guard { reads: BTreeSet::new(), frames: 0 };
     let Stmt::Template(all) = template else { unreachable!("the parser gives a template") };
@@ -174,7 +174,7 @@ impl<'s> Guard<'s> {
         Ok(guarded)
     }
 
-    /// What is assigned to.
+    /// Copies the target of an assignment.
     fn target(&mut self, target: &Expr<'s>) -> Expr<'s> {
         match target {
             Expr::Var(var) => Expr::Var(Spanned::new(ast::Var { id: var.id }, var.span())),

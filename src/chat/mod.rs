@@ -156,7 +156,7 @@ impl ChatTemplate {
         library::add_to(&mut environment);
         let (names, sources) = sources.iter().map(|(name, source)| (name.clone(), (*source).to_owned())).unzip();
         let template = ChatTemplate { environment, tokens, names, sources, fallback: None };
-        // The one that is usual has to be sound; others are looked at when they are asked for.
+        // The default template is checked now, others when a request asks for them.
         let usual = template.names.iter().rposition(|name| name == DEFAULT).unwrap_or(0);
         if let Some(source) = template.sources.get(usual) {
             let source = bounds::checked(source, template.environment.syntax())?;
@@ -196,7 +196,7 @@ impl ChatTemplate {
 
     /// Name and source of the template for a request, chosen as transformers does.
     fn choose(&self, options: &RenderOptions) -> Result<(&str, &str)> {
-        // Of several with one name the last counts.
+        // The last one of a name counts.
         let known = |name: &str| self.names.iter().rposition(|known| known == name);
         let name = match &options.template {
             Some(name) => name.as_str(),
@@ -287,7 +287,7 @@ impl ChatTemplate {
 /// A template that can be run.
 struct Compiled<'s> {
     instructions: Instructions<'s>,
-    /// Of templates that others extend, which there are none of.
+    /// Inheritance between templates is compiled out.
     blocks: BTreeMap<&'s str, Instructions<'s>>,
     /// The names of the variables that it looks at.
     reads: BTreeSet<&'s str>,

@@ -12,7 +12,7 @@ use super::format::{Fields, check_format};
 #[derive(Default)]
 pub(super) struct Size {
     pub values: u64,
-    /// Of texts.
+    /// Bytes of texts.
     pub bytes: u64,
 }
 
@@ -248,7 +248,7 @@ pub(super) fn tojson(state: &State, value: Value, positional: Rest<Value>, kwarg
     Ok(Value::from(json))
 }
 
-/// What the value itself has is paid for; the meter is for what stands in between.
+/// The value itself is paid for; the meter charges for the separators in between.
 fn write_json(value: &Value, style: &Style, depth: usize, meter: &mut Meter, out: &mut String) -> Result<(), Error> {
     let refuse = |why: &str| Error::new(ErrorKind::InvalidOperation, format!("tojson: {why}"));
     if depth > MAX_DEPTH {

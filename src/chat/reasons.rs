@@ -18,7 +18,7 @@ pub(super) fn cut(reason: &str) -> String {
     }
 }
 
-/// What ends the rendering.
+/// An error that ends the rendering.
 pub(super) fn wrong(reason: impl Into<Cow<'static, str>>) -> minijinja::Error {
     minijinja::Error::new(ErrorKind::InvalidOperation, reason)
 }
@@ -32,7 +32,7 @@ pub(super) fn template_error(error: minijinja::Error) -> Error {
     let line = error.line().unwrap_or(1);
     let reason = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "the template runs for too long or makes too much text".into(),
-        // What raise_exception says is meant for the person.
+        // The text of raise_exception is meant for the person: it goes without the error's kind.
         (ErrorKind::InvalidOperation, Some(detail)) => cut(detail),
         (kind, Some(detail)) => cut(&format!("{kind}: {detail}")),
         (kind, None) => kind.to_string(),

@@ -5,7 +5,7 @@
 /// A row's token that the device takes, with its position, from `state`: the decode loop's rows.
 pub const FROM_STATE: u32 = u32::MAX;
 
-/// Of a token in `state`: its logit was not a number. `shaders/shared/rows.wgsl` has the same.
+/// Flags a token in `state` whose logit was not a number. `shaders/shared/rows.wgsl` has the same.
 const BROKEN: u32 = 1 << 31;
 
 /// Words before the row table.

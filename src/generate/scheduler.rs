@@ -111,7 +111,8 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     /// ended, and no run is in flight.
     ///
     /// # Errors
-    /// `DEVICE_LOST` and others of the device, `MODEL_FORMAT` for logits that are not numbers. All sequences are gone then, without an outcome.
+    /// `DEVICE_LOST` and others of the device, `MODEL_FORMAT` for logits that are not numbers. All sequences are gone
+    /// then, without an outcome.
     pub async fn step(&mut self, yield_now: &YieldNow) -> Result<bool> {
         let result = self.take_turn(yield_now).await;
         if result.is_err() {

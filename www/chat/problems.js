@@ -49,10 +49,14 @@ export function waysToLoad({ code, details }) {
   return details?.moved ? ['other'] : (PROBLEMS[code]?.load ?? ['other']);
 }
 
+/** The engine is of no more use, but another one may be. @param {Failure} error */
+export function isBroken({ code, details }) {
+  return code === 'DEVICE_LOST' || details?.reload === true;
+}
+
 /** What can be done where an answer failed. @param {Failure} error @returns {Way[]} */
-export function waysToAnswer({ code, details }) {
-  if (details?.reload || code === 'DEVICE_LOST') return ['reload', 'again'];
-  return PROBLEMS[code]?.answer ?? ['again'];
+export function waysToAnswer(error) {
+  return isBroken(error) ? ['reload', 'again'] : (PROBLEMS[error.code]?.answer ?? ['again']);
 }
 
 function isOffline() {

@@ -1,5 +1,7 @@
 // What other tabs of this site download right now: who waits for a file can show how far it is.
 
+import { isAmount } from '../lib/progress.js';
+
 const CHANNEL = 'cresset-downloads';
 const INTERVAL_MS = 250;
 
@@ -37,9 +39,6 @@ export function listen(key, onProgress) {
   };
   return () => channel.close();
 }
-
-/** @param {unknown} bytes */
-const isAmount = (bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0;
 
 function open() {
   try {

@@ -64,3 +64,6 @@ export function formatBytes(bytes) {
   }
   return `${unit > 0 && bytes < 9.95 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
 }
+
+/** Whether it is a number of bytes. @param {unknown} bytes */
+export const isAmount = (bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0;

@@ -1,5 +1,6 @@
 // The page's one engine: loading, changing models without losing the last one, running one request at a time.
 
+import { isBroken } from '../chat/problems.js';
 import { readStream } from '../chat/request.js';
 import { number, oneOf } from '../chat/shapes.js';
 import { Cresset } from '../cresset.js';
@@ -235,11 +236,6 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
 }
 
 export const session = new Session();
-
-/** The engine is of no more use, but another one may be. @param {any} error */
-function isBroken({ code, details }) {
-  return code === 'DEVICE_LOST' || details?.reload === true;
-}
 
 /** @param {AbortSignal} signal */
 function aborted(signal) {

@@ -1,6 +1,8 @@
 // What other tabs of this page download right now, so that each tab shows it. A tab tells over a channel how far it is, and
 // holds a lock of the transfer's own until it ends: who waits for that lock hears of a tab that is closed too. Knows no document.
 
+import { isAmount } from '../lib/progress.js';
+
 const CHANNEL = 'cresset-transfers';
 const INTERVAL_MS = 250;
 const MOST = 32; // tabs
@@ -92,7 +94,6 @@ function hold(transfer, onHeld) {
 /** @param {any} data @returns {data is { id: string, transfer: TransferNews }} */
 function isNews(data) {
   const isText = (/** @type {unknown} */ text) => typeof text === 'string' && text.length <= LONGEST;
-  const isAmount = (/** @type {unknown} */ bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0;
   const { model, label, integrity, loaded, total } = data?.transfer ?? {};
   const isDescribed = isText(model) && isText(label) && (integrity === undefined || isText(integrity));
   return isText(data?.id) && isDescribed && isAmount(loaded) && (total === null || isAmount(total));

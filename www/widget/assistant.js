@@ -3,6 +3,7 @@
 
 import { Cresset } from '../cresset.js';
 import { CressetError } from '../lib/errors.js';
+import { isBroken } from '../chat/problems.js';
 import { savesData } from '../chat/save-data.js';
 import { join, keyOf } from './engines.js';
 import { answerLocally } from './local.js';
@@ -266,9 +267,4 @@ export class Assistant extends EventTarget {
 /** The device is the reason, not the model or the network. `url`: of an engine that is there and does not start. @param {CressetError} error */
 function cannotRun({ code, details }) {
   return code === 'WEBGPU_UNAVAILABLE' || code === 'OUT_OF_MEMORY' || (code === 'INTERNAL' && Boolean(details?.url));
-}
-
-/** The engine is of no more use, but another one may be. @param {CressetError} error */
-function isBroken({ code, details }) {
-  return code === 'DEVICE_LOST' || details?.reload === true;
 }
