@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { startBrowser, startServer, watchRewriting } from './harness.mjs';
-import { answered, behind, drop, dropFiles, inFront, ready, say, turns, visit } from './visitor.mjs';
+import { answered, behind, drop, dropFiles, inFront, leave, ready, say, turns, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -19,10 +19,9 @@ after(async () => {
 });
 
 afterEach(async () => {
-  const problems = page?.problems ?? [];
-  await page?.context().close();
+  const left = page;
   page = null;
-  assert.deepEqual(problems, []);
+  await leave(left);
 });
 
 /** Characters of a block in the mock's answers, at most. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { STRICT_CSP, gguf, newPage, startBrowser, startServer } from './harness.mjs';
+import { STRICT_CSP, exposeLibrary, gguf, newPage, startBrowser, startServer } from './harness.mjs';
 
 let browser, server, page;
 
@@ -12,14 +12,8 @@ before(async () => {
   server = await startServer({ mock: true, headers: { 'Content-Security-Policy': STRICT_CSP } });
   page = await newPage(browser);
   await page.goto(`${server.url}blank.html`);
-  await page.evaluate(async () => {
-    window.Cresset = (await import('/cresset.js')).Cresset;
-    /** The outcome of a promise as plain data. */
-    window.outcome = (promise) =>
-      promise.then(
-        (value) => ({ value }),
-        ({ name, code, message, details }) => ({ name, code, message, details }),
-      );
+  await exposeLibrary(page);
+  await page.evaluate(() => {
     window.collect = async (stream) => {
       const chunks = [];
       for await (const chunk of stream) chunks.push(chunk);
@@ -438,14 +432,7 @@ async function withClock(t) {
   t.after(() => other.context().close());
   await other.clock.install();
   await other.goto(`${server.url}blank.html`);
-  await other.evaluate(async () => {
-    window.Cresset = (await import('/cresset.js')).Cresset;
-    window.outcome = (promise) =>
-      promise.then(
-        (value) => ({ value }),
-        ({ code, message, details }) => ({ code, message, details }),
-      );
-  });
+  await exposeLibrary(other);
   const pass = async (seconds) => {
     for (let at = 0; at < seconds; at += 5) {
       await other.clock.runFor(5000);

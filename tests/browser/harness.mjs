@@ -69,6 +69,18 @@ export const MODELS = {
   },
 };
 
+/** Gives a page `Cresset`, and `outcome`: what comes of a promise as plain data. */
+export function exposeLibrary(page) {
+  return page.evaluate(async () => {
+    window.Cresset = (await import('/cresset.js')).Cresset;
+    window.outcome = (promise) =>
+      promise.then(
+        (value) => ({ value }),
+        ({ name, code, message, details }) => ({ name, code, message, details }),
+      );
+  });
+}
+
 /** Bytes that the mock engine takes for a model with these traits. */
 export function gguf(traits, padding = 4096) {
   return Buffer.concat([Buffer.from(`GGUF ${traits} `), Buffer.alloc(padding)]);

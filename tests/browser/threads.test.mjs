@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { ISOLATED } from '../../tools/serve.mjs';
 import { DIST, TESTS, filesOf, gap, readJson } from './engine.mjs';
-import { STRICT_CSP, newPage, script, startBrowser, startServer } from './harness.mjs';
+import { STRICT_CSP, exposeLibrary, newPage, script, startBrowser, startServer } from './harness.mjs';
 
 // The engine in a worker, as in the library, but with the logits, which the library does not give.
 const BARE = script(`
@@ -59,13 +59,8 @@ function serveWith(headers, routes) {
 async function openAt(server) {
   const opened = await newPage(browser);
   await opened.goto(`${server.url}blank.html`);
-  await opened.evaluate(async () => {
-    window.Cresset = (await import('/cresset.js')).Cresset;
-    window.outcome = (promise) =>
-      promise.then(
-        (value) => ({ value }),
-        ({ code, message }) => ({ code, message }),
-      );
+  await exposeLibrary(opened);
+  await opened.evaluate(() => {
     window.write = async (options) => {
       const engine = await Cresset.load('default', options);
       const { choices } = await engine.completions.create({ prompt: 'Once upon a time', max_tokens: 40, temperature: 0, return_token_ids: true });

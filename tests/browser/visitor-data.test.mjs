@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { newPage, startBrowser, startServer } from './harness.mjs';
-import { ready, say, turns, visit } from './visitor.mjs';
+import { leave, ready, say, turns, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -19,10 +19,9 @@ after(async () => {
 });
 
 afterEach(async () => {
-  const problems = page?.problems ?? [];
-  await page?.context().close();
+  const left = page;
   page = null;
-  assert.deepEqual(problems, []);
+  await leave(left);
 });
 
 /** A page of ours without a script, whose storage can be filled before the page opens. */

@@ -1,5 +1,6 @@
 // What a visitor does on the page, for the tests of its views: come, wait, choose a model, say something.
 
+import assert from 'node:assert/strict';
 import { PATIENCE, gguf, newPage } from './harness.mjs';
 
 /** A fresh profile on a view of the page. @param {string} [view]   'chat', 'write', … */
@@ -8,6 +9,13 @@ export async function visit(browser, server, view = '', options = {}) {
   await page.goto(`${server.url}${view ? `#/${view}` : ''}`);
   await ready(page);
   return page;
+}
+
+/** Closes a visitor's page, if there is one, on which nothing went wrong that no test knows of. */
+export async function leave(page) {
+  const problems = page?.problems ?? [];
+  await page?.context().close();
+  assert.deepEqual(problems, []);
 }
 
 /** Until a model is loaded, and nothing goes on. */

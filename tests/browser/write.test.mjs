@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { newPage, startBrowser, startServer, watchRewriting } from './harness.mjs';
-import { behind, drop, inFront, ready, visit } from './visitor.mjs';
+import { behind, drop, inFront, leave, ready, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -18,10 +18,9 @@ after(async () => {
 });
 
 afterEach(async () => {
-  const problems = page?.problems ?? [];
-  await page?.context().close();
+  const left = page;
   page = null;
-  assert.deepEqual(problems, []);
+  await leave(left);
 });
 
 const open = async (options) => {
