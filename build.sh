@@ -102,9 +102,6 @@ need_packages() {
 # True if version $1 is at least version $2.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
-# The version of a crate in Cargo.lock.
-locked_version() { awk -v name="\"$1\"" '$1 == "name" { hit = $3 == name } $1 == "version" && hit { gsub("\"", ""); print $3; exit }' Cargo.lock; }
-
 # A field of the [package] table in Cargo.toml.
 package_field() { sed -n "s/^$1 = \"\(.*\)\"/\1/p" Cargo.toml | head -n 1; }
 
@@ -133,23 +130,6 @@ setup_gates() {
     cargo $tool --version >/dev/null 2>&1 || rustup component add "${tool/fmt/rustfmt}" >/dev/null 2>&1 ||
       die "cargo $tool is missing: 'rustup component add ${tool/fmt/rustfmt}' installs it"
   done
-}
-
-setup_wasm_bindgen() {
-  local version
-  version=$(locked_version wasm-bindgen)
-  [ "$("$TOOLS/bin/wasm-bindgen" --version 2>/dev/null)" = "wasm-bindgen $version" ] && return
-  say "installing wasm-bindgen $version (once, about three minutes)"
-  # Its build folder is its own, so that it can go afterwards.
-  local -x CARGO_TARGET_DIR=$TOOLS/build
-  local install=(cargo install --force --root "$TOOLS" --version "$version" wasm-bindgen-cli)
-  mkdir -p "$LOGS"
-  # Its lock file may name a version of a dependency that the registry does not offer: then take what is there.
-  if ! "${install[@]}" --locked >"$LOGS/wasm-bindgen.log" 2>&1; then
-    say "its locked dependencies cannot be had: installing it with the newest that fit, unlocked"
-    logged wasm-bindgen "${install[@]}"
-  fi
-  rm -rf "$CARGO_TARGET_DIR"
 }
 
 setup_node() {
@@ -250,14 +230,13 @@ lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | gr
 
 setup() {
   setup_rust
-  setup_wasm_bindgen
   setup_node
 }
 
 # --- build ----------------------------------------------------------------------------------------------------------
 
 # Usage: build_native [ARGS…]
-build_native() { cargo_build native "the command line" build --release "$@"; }
+build_native() { cargo_build native "what runs natively" build --release "$@"; }
 
 # dist/: the compiled engine with its JavaScript glue, beside a copy of www/, whose scripts go without comments.
 build_web() {
@@ -319,7 +298,7 @@ bundle() {
   stamp=$(cat "$wasm" build.sh package-lock.json Cargo.lock | sha256sum)
   [ "$stamp" != "$(cat "target/$name.stamp" 2>/dev/null)" ] || [ ! -f "$folder/cresset_engine_bg.wasm" ] || return 0
   rm -rf "$out"
-  logged "bundle-$name" "$TOOLS/bin/wasm-bindgen" --target web --out-name cresset_engine --out-dir "$out" "$wasm"
+  logged "bundle-$name" "$TARGET_DIR/release/cresset-bindgen" "$wasm" "$out"
   # -O3 takes a minute, gives a module that is no faster, and 5% larger when it is compressed.
   logged "wasm-opt-$name" node_modules/.bin/wasm-opt -O1 "${WASM_FEATURES[@]}" "$@" \
     "$out/cresset_engine_bg.wasm" -o "$out/cresset_engine_bg.wasm"
@@ -334,10 +313,11 @@ bundle() {
 size() { wc -c <"$1" | human; }
 human() { awk '{ printf "%.2f MB", $1 / 1e6 }'; }
 
+# What makes the engine's JavaScript glue is among what is built natively.
 build() {
   setup
-  build_web
   build_native "$@"
+  build_web
 }
 
 # --- what people run ------------------------------------------------------------------------------------------------
@@ -345,6 +325,7 @@ build() {
 # Builds what the page needs, then serves it. The engine with threads is built meanwhile, and is used at the next visit.
 serve() {
   setup
+  build_native -p cresset-bindgen
   build_page
   stamp_dist
   (build_threads && stamp_dist) &
@@ -408,8 +389,9 @@ check_javascript() {
 FORMATTED=('www/**/*.{js,ts,json}' 'tests/browser/**/*.{js,mjs,ts,json}' 'tools/**/*.mjs' '*.{json,mjs}')
 
 run_tests() {
-  # All of the workspace in each of cargo's calls: for a part of it cargo chooses other features, and compiles most again.
-  build --workspace
+  # All of the workspace with its tests in each of cargo's calls: for a part of it cargo chooses other features, and compiles
+  # most again.
+  build --workspace --all-targets
   setup_test
   setup_minilm
   setup_vocabularies

@@ -1,5 +1,6 @@
 //! Tokenizers against published ids, against the `tokenizers` crate, and against themselves.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crate::support::shared::{read, shared};
@@ -656,10 +657,10 @@ fn spaces_belong_to_one_token() {
 /// Text that a pattern, a merge loop or a list of special tokens might take quadratic time on.
 #[test]
 fn long_text_takes_linear_time() {
-    let long = [" ", "a", "1"].map(|unit| unit.repeat(1 << 20));
+    let long = [" ", "a", "1"].map(|unit| unit.repeat(1 << 19));
     let units = ["\n", "é", "'", "▁", "<|end|>", "ab", " \n", "😀", "<m> ", " of", "of", " <m>a"];
     let mut texts: Vec<String> = long.into_iter().chain(units.map(|unit| unit.repeat(100_000 / unit.len()))).collect();
-    texts.extend(read("text/war-and-peace.txt"));
+    texts.extend(read("text/war-and-peace.txt").map(|text| text.chars().take(500_000).collect()));
     let tokenizers = ["gpt-2", "default", "smollm", "qwen2", "llama-bpe"].map(small_byte_level);
     let others = [small_sentencepiece(true), small_sentencepiece(false), stripping(), own("unigram.json")];
     let real = ["gpt-2", "llama-spm"].map(|name| gguf(&format!("tokenizers/ggml-vocab-{name}.gguf")));
@@ -701,10 +702,10 @@ proptest! {
 
     #[test]
     fn any_text_comes_back(text in any::<String>(), spaces in "[ \\n\\taé1'😀]{0,40}") {
-        for pre in FAMILIES {
-            let tokenizer = small_byte_level(pre);
-            check_round_trip(&tokenizer, &text);
-            check_round_trip(&tokenizer, &spaces);
+        static OF_FAMILIES: LazyLock<Vec<Tokenizer>> = LazyLock::new(|| FAMILIES.map(small_byte_level).into());
+        for tokenizer in OF_FAMILIES.iter() {
+            check_round_trip(tokenizer, &text);
+            check_round_trip(tokenizer, &spaces);
         }
         for add_space_prefix in [true, false] {
             let tokenizer = small_sentencepiece(add_space_prefix);

@@ -33,12 +33,14 @@ const SHAPES: [(usize, usize, usize, usize); 21] = [
     (33, 65, 100, 2),
 ];
 
-fn linear_grid(bench: &mut Bench, format: Format) {
-    for (t, n, k, pieces) in SHAPES {
+fn linear_grid(bench: &mut Bench, format: Format, shapes: &[(usize, usize, usize, usize)]) {
+    for (i, &(t, n, k, pieces)) in shapes.iter().enumerate() {
         if format.row_bytes(k).is_none() {
             continue;
         }
-        for (bias, accumulate) in [(false, false), (true, false), (false, true), (true, true)] {
+        // Half of the epilogues with one shape, half with the next: most of the time goes into compiling.
+        let epilogues = [(false, false), (true, false), (true, true), (false, true)];
+        for (bias, accumulate) in epilogues.into_iter().skip(i % 2).step_by(2) {
             for used in [t, t - 1] {
                 let what = format!("{} {used} of {t} × {n} × {k}, {bias} {accumulate}", format.name());
                 let setting = Setting::rows(t, used);
@@ -59,30 +61,30 @@ fn linear_grid(bench: &mut Bench, format: Format) {
 
 #[test]
 fn linear_f32() {
-    linear_grid(&mut Bench::open(), Format::F32);
+    linear_grid(&mut Bench::open(), Format::F32, &SHAPES);
 }
 
 #[test]
 fn linear_f16() {
-    linear_grid(&mut Bench::open(), Format::F16);
+    linear_grid(&mut Bench::open(), Format::F16, &SHAPES);
 }
 
 #[test]
 fn linear_bf16() {
-    linear_grid(&mut Bench::open(), Format::BF16);
+    linear_grid(&mut Bench::open(), Format::BF16, &SHAPES);
 }
 
 #[test]
 fn linear_blocks() {
     for format in Format::ALL.iter().filter(|f| f.block_len() == 32) {
-        linear_grid(&mut Bench::open(), *format);
+        linear_grid(&mut Bench::open(), *format, &SHAPES);
     }
 }
 
 #[test]
 fn linear_super_blocks() {
     for format in Format::ALL.iter().filter(|f| f.block_len() == 256) {
-        linear_grid(&mut Bench::open(), *format);
+        linear_grid(&mut Bench::open(), *format, &SHAPES);
     }
 }
 
@@ -90,11 +92,19 @@ fn linear_super_blocks() {
 #[test]
 fn linear_shapes() {
     let mut bench = Bench::open();
-    for matvec in bench.matvec_shapes() {
-        bench.tune(matvec, MatmulShape { tall: 8, numbers: TileFormat::F32 });
+    let few: Vec<_> = SHAPES.into_iter().filter(|(rows, ..)| *rows <= 4).collect();
+    for (s, matvec) in bench.matvec_shapes().into_iter().enumerate() {
+        bench.tune(matvec, MatmulShape { tall: 4, numbers: TileFormat::F32 });
+        let few: Vec<_> = few.iter().enumerate().filter(|(j, _)| meets(*j, s, 3)).map(|(_, shape)| *shape).collect();
         for format in [Format::F32, Format::Q4_0, Format::Q6_K] {
-            linear_grid(&mut bench, format);
+            linear_grid(&mut bench, format, &few);
         }
+    }
+    // What goes through tiles does so in higher ones too.
+    let many: Vec<_> = SHAPES.into_iter().filter(|(rows, ..)| *rows > 4).collect();
+    bench.tune(bench.matvec_shapes()[0], MatmulShape { tall: 8, numbers: TileFormat::F32 });
+    for format in [Format::F32, Format::Q4_0, Format::Q6_K] {
+        linear_grid(&mut bench, format, &many);
     }
 }
 
@@ -292,6 +302,12 @@ fn tried(i: usize, format: Format) -> bool {
     i.is_multiple_of(3) || [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
 }
 
+/// Whether a format in one shape is tried with a size: each `share`th size, the next ones in the next turn, so that all of its
+/// shapes together meet all sizes.
+fn meets(size: usize, turn: usize, share: usize) -> bool {
+    (size + turn).is_multiple_of(share)
+}
+
 /// What a case is tried with. Each shape and each size meets all there is, but not together: most of the time goes into
 /// compiling.
 fn turn<T: Copy>(all: &[T], turn: usize) -> T {
@@ -323,7 +339,7 @@ fn matvec_grid(block_len: usize) {
         let other = Format::ALL[(i + 3) % Format::ALL.len()];
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
-            for (j, (t, k, outputs)) in SHARED.into_iter().enumerate() {
+            for (j, (t, k, outputs)) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 2)) {
                 let formats = [format, format, other];
                 if formats.iter().any(|format| format.row_bytes(k).is_none()) {
                     continue;
@@ -364,7 +380,7 @@ fn gated_grid() {
     for (i, &format) in Format::ALL.iter().enumerate() {
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
-            for (j, (t, k, [n, ..])) in SHARED.into_iter().enumerate() {
+            for (j, (t, k, [n, ..])) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 3)) {
                 if format.row_bytes(k).is_none() {
                     continue;
                 }
@@ -397,7 +413,9 @@ fn lm_head_grid() {
     for (i, &format) in Format::ALL.iter().enumerate() {
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
-            for (t, k, vocab, pieces) in [(1, 256, 1000, 1), (1, 33, 65, 2), (3, 768, 300, 2), (4, 512, 7, 1)] {
+            let sizes = [(1, 256, 1000, 1), (1, 33, 65, 2), (3, 768, 300, 2), (4, 512, 7, 1)];
+            let sizes = sizes.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 3));
+            for (_, (t, k, vocab, pieces)) in sizes {
                 if format.row_bytes(k).is_none() {
                     continue;
                 }
