@@ -1,6 +1,7 @@
 //! Files that are well formed but no model that can run: each ends in its code and a sentence that names the thing,
 //! without a panic, and without memory or time that the file does not have to back it.
 
+use crate::fuzz::cases;
 use crate::support::folder::Folder;
 use crate::support::variant::{Variant, checkpoint};
 use cresset::Error;
@@ -468,8 +469,6 @@ fn config_json_rotary_positions() {
 /// Each metadata value replaced by extremes, alone and in pairs: whatever comes out, it is no panic.
 #[test]
 fn mutated_metadata_never_panics() {
-    let seconds = std::env::var("CRESSET_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
-    let until = Instant::now() + Duration::from_secs(seconds);
     let extremes: Vec<Value> = vec![
         0u32.into(),
         1u32.into(),
@@ -513,20 +512,13 @@ fn mutated_metadata_never_panics() {
             try_one(&seed.clone().without(key));
         }
     }
-    let mut random = 1u64;
-    let mut next = |n: usize| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) as usize % n
-    };
-    let mut pairs = 0;
-    while Instant::now() < until {
-        let mut variant = seeds[next(seeds.len())].clone();
-        for _ in 0..2 + next(3) {
-            let key = variant.metadata.keys().nth(next(variant.metadata.len())).expect("a key").clone();
-            variant = variant.set(&key, extremes[next(extremes.len())].clone());
+    assert!(singles > 500, "only {singles} single changes");
+    cases(1000, |random| {
+        let mut variant = random.pick(&seeds).clone();
+        for _ in 0..2 + random.below(3) {
+            let key = variant.metadata.keys().nth(random.below(variant.metadata.len())).expect("a key").clone();
+            variant = variant.set(&key, random.pick(&extremes).clone());
         }
         try_one(&variant);
-        pairs += 1;
-    }
-    eprintln!("{singles} single changes and {pairs} combinations were tried");
+    });
 }

@@ -4,6 +4,8 @@
 mod blocks;
 #[path = "../support/counting.rs"]
 mod counting;
+#[path = "../support/fuzz.rs"]
+mod fuzz;
 #[path = "../support/imports.rs"]
 mod imports;
 #[path = "../support/modules.rs"]

@@ -48,7 +48,9 @@ static ALLOCATOR: Counting = Counting;
 /// What `task` gives, and the most bytes that this thread held meanwhile beyond those it held before.
 pub fn peak<T>(task: impl FnOnce() -> T) -> (T, isize) {
     let before = HELD.get();
-    PEAK.set(before);
+    let outer = PEAK.replace(before);
     let result = task();
-    (result, PEAK.get() - before)
+    let most = PEAK.get();
+    PEAK.set(outer.max(most));
+    (result, most - before)
 }

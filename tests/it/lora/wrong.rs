@@ -1,6 +1,8 @@
 //! Adapters that fit no model, or are none: a named error, nothing left on the device, and no panic.
 
 use super::*;
+use crate::fuzz::cases;
+use std::cell::{Cell, RefCell};
 
 const Q: &str = "base_model.model.model.layers.0.self_attn.q_proj";
 
@@ -213,4 +215,51 @@ fn truncated_and_altered_files_never_panic() {
         attempt(&mut engine, peft_files(odd, Some(config.clone())));
     }
     assert!(opened > 100 && loaded > 0, "{opened} files could be opened, {loaded} loaded");
+}
+
+/// Mutated files of adapters, each beside the model that they are for: they load or are refused, and the model goes on.
+#[test]
+fn mutated_adapters_never_panic() {
+    let read = |file: &str| std::fs::read(path(file)).expect("an adapter's file");
+    let names = [["adapter_model.safetensors", "adapter_config.json"], ["adapters.safetensors", "adapter_config.json"]];
+    let seeds = [
+        vec![("ranks.gguf", read("ranks.gguf"))],
+        names[0].map(|name| (name, read(&format!("ranks/{name}")))).into(),
+        names[1].map(|name| (name, read(&format!("mlx/{name}")))).into(),
+    ];
+    let engine = RefCell::new(llama(cpu()));
+    let want = crate::support::greedy(&mut engine.borrow_mut(), &[1, 2, 3], 2);
+    let (loaded, refused) = (Cell::new(0), Cell::new(0));
+    cases(3000, |random| {
+        let mut files = random.pick(&seeds).clone();
+        let donor = &random.pick(&seeds)[0].1;
+        let target = random.below(files.len());
+        random.mutate(&mut files[target].1, donor);
+        let sources =
+            files.into_iter().map(|(name, bytes)| Box::new(MemorySource::new(name, bytes)) as Box<dyn Source>);
+        let adapter = block_on(Checkpoint::open(Files::new(sources.collect())));
+        let mut engine = engine.borrow_mut();
+        match adapter.and_then(|adapter| add(&mut engine, "odd", &adapter)) {
+            Ok(()) => {
+                // Its numbers may be anything: what it answers is an answer or an error.
+                let request = json!({ "prompt": [1, 2, 3], "max_tokens": 2, "adapter": "odd" });
+                if let Err(error) = block_on(engine.complete(&request, &mut |_| (), &never_yield)) {
+                    assert_eq!(error.code(), "MODEL_FORMAT", "{error}");
+                }
+                engine.unload_adapter("odd").expect("it is there");
+                loaded.set(loaded.get() + 1);
+            }
+            Err(error) => {
+                assert!(
+                    ["MODEL_FORMAT", "MODEL_UNSUPPORTED", "MODEL_NOT_FOUND", "INVALID_REQUEST"].contains(&error.code()),
+                    "{error}"
+                );
+                refused.set(refused.get() + 1);
+            }
+        }
+        assert_eq!(engine.info()["memory"]["adapters"], 0);
+        assert_eq!(crate::support::greedy(&mut engine, &[1, 2, 3], 2), want);
+    });
+    let (loaded, refused) = (loaded.get(), refused.get());
+    assert!(loaded + refused == 1 || (loaded > 0 && refused > 0), "one side only: {loaded} loaded, {refused} refused");
 }

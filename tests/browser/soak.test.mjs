@@ -1,0 +1,227 @@
+// The engine for long: loaded and unloaded, asked and stopped, its device ended in each phase of its life. Nothing grows, and no
+// text is wrong. Shortened; CRESSET_SOAK=1 runs all of it: 200 loads and unloads on each device, 1,000 requests.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { DEVICES, DIST, serveEngine } from './engine.mjs';
+import { newPage, startBrowser } from './harness.mjs';
+
+const FULL = Boolean(process.env.CRESSET_SOAK);
+const LOADS = FULL ? { cpu: 200, webgpu: 200 } : { cpu: 20, webgpu: 3 };
+const REQUESTS = FULL ? { cpu: 1000, webgpu: 1000 } : { cpu: 100, webgpu: 20 };
+/** The whole of it takes an hour on two cores, where a GPU is emulated. */
+const LIMIT = { timeout: 7_200_000 };
+
+const MODEL = '/golden/llama-gqa/q8_0.gguf';
+/** What a page may hold more of after it all, in bytes: the collector is in no hurry. */
+const SLACK = 1 << 20;
+
+/** The phases of a load in which the device is ended, by what is called then, and at which call of it. */
+const LOADING = {
+  'before it is opened': ['opened', 1],
+  'while it is opened': ['opening', 1],
+  'while weights are uploaded': ['writeBuffer', 3],
+  'while pipelines are made': ['pipeline', 2],
+  'at the first submit of loading': ['submit', 1],
+};
+/** The submits of a request at which it is ended; 0: before the request. */
+const SUBMITS = [0, 1, 4, 10];
+
+/** Runs before the worker: ends its device at the nth call of what a phase names, once, and says so. */
+const faults = (phase) => `
+  const channel = new BroadcastChannel('faults');
+  const devices = [];
+  let [what, left] = ${JSON.stringify(phase)};
+  const call = (name) => {
+    if (name !== what || (left -= 1) > 0) return;
+    what = null;
+    for (const device of devices) device.destroy();
+    channel.postMessage('ended');
+  };
+  channel.onmessage = ({ data }) => {
+    if (!Array.isArray(data)) return;
+    [what, left] = data;
+    if (left === 0) call(what);
+    channel.postMessage('ready');
+  };
+  const wrap = (prototype, method, name) => {
+    const original = prototype[method];
+    prototype[method] = function (...options) {
+      call(name);
+      return original.apply(this, options);
+    };
+  };
+  wrap(GPUQueue.prototype, 'writeBuffer', 'writeBuffer');
+  wrap(GPUQueue.prototype, 'submit', 'submit');
+  wrap(GPUDevice.prototype, 'createComputePipeline', 'pipeline');
+  wrap(GPUDevice.prototype, 'createComputePipelineAsync', 'pipeline');
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = async function (...options) {
+    const device = await requestDevice.apply(this, options);
+    devices.push(device);
+    call('opened');
+    setTimeout(() => call('opening'));
+    return device;
+  };
+`;
+
+let browser, server, page, devtools;
+let phase = [null, 0];
+
+before(async () => {
+  browser = await startBrowser();
+  server = await serveEngine();
+  page = await newPage(browser);
+  await page
+    .context()
+    .route('**/worker.js', (route) =>
+      route.fulfill({ contentType: 'text/javascript', body: faults(phase) + readFileSync(`${DIST}/worker/worker.js`, 'utf8') }),
+    );
+  await page.goto(`${server.url}blank.html`);
+  devtools = await page.context().newCDPSession(page);
+  await page.evaluate(async (model) => {
+    window.Cresset = (await import('/cresset.js')).Cresset;
+    const channel = new BroadcastChannel('faults');
+    window.ended = 0;
+    channel.addEventListener('message', ({ data }) => (window.ended += Number(data === 'ended')));
+    // Ends the device at the nth submit from now.
+    window.endAt = async (submit) => {
+      const ready = new Promise((resolve) => {
+        channel.addEventListener('message', function listen({ data }) {
+          if (data !== 'ready') return;
+          channel.removeEventListener('message', listen);
+          resolve();
+        });
+      });
+      channel.postMessage(['submit', submit]);
+      await ready;
+    };
+    window.load = (device) => Cresset.load(model, { device });
+    window.answer = async (engine) => {
+      const request = { prompt: 'the hen and', max_tokens: 24, temperature: 0, ignore_eos: true, cache_prompt: false };
+      return (await engine.completions.create(request)).choices[0].text;
+    };
+  }, MODEL);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** What the page holds: bytes of its heap, listeners, and workers. */
+async function held() {
+  await devtools.send('HeapProfiler.collectGarbage');
+  await devtools.send('Performance.enable');
+  const metrics = Object.fromEntries((await devtools.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value]));
+  return { bytes: metrics.JSHeapUsedSize, listeners: metrics.JSEventListeners, workers: page.workers().length };
+}
+
+function sameAs(before, now, what) {
+  assert.deepEqual([now.listeners, now.workers], [before.listeners, before.workers], what);
+  assert.ok(now.bytes < before.bytes + SLACK, `${what}: ${now.bytes - before.bytes} bytes more`);
+}
+
+for (const device of DEVICES) {
+  test(`${device}: loaded and unloaded ${LOADS[device]} times, it says the same and leaves nothing`, LIMIT, async () => {
+    const round = () =>
+      page.evaluate(async (device) => {
+        const engine = await load(device);
+        const text = await answer(engine);
+        const { memory } = engine.info;
+        await engine.unload();
+        return { text, memory };
+      }, device);
+    const first = await round();
+    assert.ok(first.text.length > 10, first.text);
+    const before = await held();
+    for (let i = 1; i < LOADS[device]; i++) assert.deepEqual(await round(), first, `load ${i}`);
+    sameAs(before, await held(), 'after the loads');
+  });
+
+  test(`${device}: of ${REQUESTS[device]} requests a third is stopped at any time, the others say the same`, LIMIT, async () => {
+    await page.evaluate(async (device) => {
+      window.engine = await load(device);
+      window.whole = await answer(engine);
+    }, device);
+    const requests = (from, to) =>
+      page.evaluate(
+        async ([from, to]) => {
+          const wrong = [];
+          for (let i = from; i < to; i++) {
+            if (i % 3 !== 0) {
+              const text = await answer(engine);
+              if (text !== whole) wrong.push([i, text]);
+              continue;
+            }
+            const stopped = new AbortController();
+            const request = { prompt: 'the hen and', max_tokens: 24, temperature: 0, ignore_eos: true, stream: true };
+            // Before anything is written, after some pieces, or a moment later.
+            const pieces = i % 7;
+            let text = '';
+            try {
+              if (pieces === 0) setTimeout(() => stopped.abort(), i % 5);
+              for await (const { choices } of await engine.completions.create(request, { signal: stopped.signal })) {
+                text += choices[0]?.text ?? '';
+                if (text.length && pieces && text.length >= pieces) stopped.abort();
+              }
+            } catch (error) {
+              if (error.name !== 'AbortError' && error.code !== 'ABORTED') wrong.push([i, `${error}`]);
+            }
+            if (!whole.startsWith(text)) wrong.push([i, text]);
+          }
+          return wrong;
+        },
+        [from, to],
+      );
+    const some = Math.ceil(REQUESTS[device] / 10);
+    assert.deepEqual(await requests(0, some), []);
+    const before = { ...(await held()), memory: (await page.evaluate(() => engine.stats())).memory };
+    assert.deepEqual(await requests(some, REQUESTS[device]), []);
+    sameAs(before, await held(), 'after the requests');
+    assert.deepEqual((await page.evaluate(() => engine.stats())).memory, before.memory);
+    await page.evaluate(() => engine.unload());
+  });
+}
+
+for (const [when, what] of Object.entries(LOADING)) {
+  test(`a device that ends ${when} ends in an error or the right text, and the next load is right`, LIMIT, async () => {
+    const once = () =>
+      page.evaluate(async () => {
+        const engine = await load('webgpu').catch(({ code, message }) => ({ code, message }));
+        if (engine.code) return engine;
+        const text = await answer(engine);
+        await engine.unload();
+        return { text };
+      });
+    const ended = await page.evaluate(() => window.ended);
+    phase = what;
+    const lost = await once();
+    phase = [null, 0];
+    assert.equal(await page.evaluate(() => window.ended), ended + 1, 'the device was ended once');
+    const { text } = await once();
+    assert.ok(text?.length > 10, text);
+    if (lost.code) assert.match(lost.code, /^(DEVICE_LOST|WEBGPU_UNAVAILABLE)$/, lost.message);
+    else assert.equal(lost.text, text);
+    assert.equal(page.workers().length, 0);
+  });
+}
+
+test('a device that ends between or within requests is replaced, and the answer is the same', LIMIT, async () => {
+  const { texts, ended, rebuilds } = await page.evaluate(async (submits) => {
+    const engine = await load('webgpu');
+    const texts = [await answer(engine)];
+    const before = window.ended;
+    for (const submit of submits) {
+      await endAt(submit);
+      texts.push(await answer(engine));
+    }
+    const { rebuilds } = await engine.stats();
+    await engine.unload();
+    return { texts, ended: window.ended - before, rebuilds };
+  }, SUBMITS);
+  assert.deepEqual(new Set(texts), new Set([texts[0]]));
+  assert.equal(ended, SUBMITS.length);
+  assert.equal(rebuilds, SUBMITS.length);
+});
