@@ -48,7 +48,7 @@ const MOST_WORKGROUP_BYTES: usize = 15 << 10;
 
 /// How many of the `group` heads of a KV head a workgroup can take at once: a divisor, as large as its memory allows.
 fn share(group: usize, head_dim: usize) -> usize {
-    // Of each head: raw and turned numbers, and a tile's scores; beside them the key and what threads gather.
+    // A head takes its query before and after RoPE, and a tile's scores; the key and partial sums of threads come once.
     let bytes =
         |heads: usize| 4 * (2 * heads * head_dim + 3 * head_dim + (heads + 1) * TILE as usize + 256 + 3 * heads);
     (1..=group.min(MOST_SHARE))
@@ -119,7 +119,7 @@ pub fn attend(
         .set("ROPE", rotation.map_or(0, |(_, _, pairing)| if pairing == Pairing::Adjacent { 1 } else { 2 }))
         .piece(kv_piece(cache.format))
         .piece(kv_store_piece(cache.format));
-    // What is not there still needs a buffer that nobody reads: control.
+    // An absent table or norm still needs a binding, which the shader never reads: control.
     let table = rotation.map_or(pass.control, |(table, ..)| table);
     let norms = norms.map_or(pass.control, |norms| norms.weights);
     let parts = match split {

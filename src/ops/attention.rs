@@ -132,7 +132,7 @@ const SHARE: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
 
-/// What a row's queries see: positions of a sequence, which `run` knows by its number.
+/// The keys within a row's mask: positions of a sequence, which `run` knows by its number.
 pub(super) struct Sight {
     pub sequence: usize,
     pub positions: Range<u32>,

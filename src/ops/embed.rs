@@ -5,7 +5,7 @@ use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, Weight, kernel, p
 
 pub static EMBED: Kernel = kernel!(embed, [Uniform, Read, Read, Write, Write], shared: ["control", "rows"]);
 
-/// What a row looks itself up by; the numbers are `BY` in the shader.
+/// The key of a row in the table; the numbers are `BY` in the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// Its token.

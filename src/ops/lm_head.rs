@@ -37,12 +37,12 @@ params! {
     }
 }
 
-/// What is done to a logit before the request's own edits.
+/// The steps between a product and a logit, before the request's own edits.
 #[derive(Clone, Copy)]
 pub struct LogitEpilogue {
     /// The projection's bias [V].
     pub bias: Option<BufferId>,
-    /// What the products of row and weights are multiplied with.
+    /// Multiplies the products of row and weights.
     pub scale: f32,
     /// Logits become cap × tanh(logits / cap).
     pub cap: Option<f32>,

@@ -5,7 +5,7 @@ use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
 pub static POOL: Kernel = kernel!(pool, [Uniform, Read, Read, Write], shared: ["control", "places"]);
 
-/// What of a sequence's rows becomes its vector; the numbers are `KIND` in the shader.
+/// How a sequence's rows become one vector; the numbers are `KIND` in the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pooling {
     /// The mean of all rows.

@@ -1,9 +1,9 @@
-//! What kernels have in common: the options of projections and norms, a grid.
+//! Shared by kernels: the options of projections and norms, a grid.
 
 use crate::device::{BufferId, Tensor};
 use std::ops::Range;
 
-/// What a linear projection adds to its product.
+/// The end of a linear projection: (product × scale + bias), written or added.
 #[derive(Clone, Copy)]
 pub struct Epilogue {
     /// [N], added to each row.

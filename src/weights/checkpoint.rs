@@ -186,7 +186,7 @@ impl Checkpoint {
     /// The bytes of some rows as they lie in the file. A row is the last dimension; the leading ones are flattened.
     ///
     /// # Errors
-    /// What the source reports (`STORAGE`, `DOWNLOAD`), and `OUT_OF_MEMORY` for more bytes than memory can address.
+    /// The source's own (`STORAGE`, `DOWNLOAD`), and `OUT_OF_MEMORY` for more bytes than memory can address.
     pub async fn read_rows(&self, tensor: &TensorInfo, rows: Range<usize>) -> Result<Vec<u8>> {
         if rows.start > rows.end || rows.end > tensor.rows() {
             let why = format!("rows {rows:?} were wanted of {}, which has {}", tensor.name, tensor.rows());

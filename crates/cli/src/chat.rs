@@ -17,7 +17,7 @@ pub struct Chat {
     adapter: Adapter,
     #[command(flatten)]
     sampling: Sampling,
-    /// What the model is told before the conversation.
+    /// The system prompt, before the conversation.
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
 }

@@ -19,7 +19,7 @@ pub struct Embed {
     /// A file of texts, one a line.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
-    /// What of a text's tokens becomes its vector: mean, cls or last. The model says, unless this does.
+    /// How a text's tokens become its vector: mean, cls or last (default: as the model's files say).
     #[arg(long, value_name = "KIND")]
     pooling: Option<String>,
     /// Leave vectors as long as they come out.

@@ -17,7 +17,7 @@ pub struct Quantize {
     /// A .gguf file, or a folder of safetensors with config.json and tokenizer.json, which becomes one GGUF file.
     #[arg(long, value_name = "PATH")]
     model: PathBuf,
-    /// What the matrices become: q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, iq4_nl, q4_1, q4_0, bf16 or f16.
+    /// Format of the matrices: q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, iq4_nl, q4_1, q4_0, bf16 or f16.
     #[arg(long, value_name = "FORMAT")]
     to: String,
     /// The file to write. One that is there is replaced when the new one is complete.

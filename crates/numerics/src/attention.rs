@@ -15,10 +15,10 @@ const WIDEST: usize = 16;
 /// Rows of a product that are computed together.
 const ROWS: usize = 4;
 
-/// What all queries of a block have in common: a KV head of a sequence.
+/// A KV head of a sequence, shared by all queries of a block.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
-    /// Of the whole layer, or of all rows: rows of `head_dim` numbers in `format`, where [`Run`]s say.
+    /// Rows of `head_dim` numbers in `format`, where [`Run`]s say: the cache of a layer, or the keys of all rows.
     pub keys: &'a [u32],
     /// In the same places as the keys.
     pub values: &'a [u32],
@@ -28,7 +28,7 @@ pub struct Head<'a> {
     pub stride: usize,
     /// Numbers of a query, a key or a value.
     pub head_dim: usize,
-    /// What products of queries and keys are multiplied with.
+    /// Multiplies the products of queries and keys.
     pub scale: f32,
     /// The bound c of scores, if there is one: score becomes c · tanh(score / c).
     pub soft_cap: Option<f32>,
@@ -214,7 +214,7 @@ fn weight(x: f32) -> f32 {
 struct Softmaxes {
     max: Vec<f32>,
     sum: Vec<f32>,
-    /// What the last tile's maximum makes of everything before.
+    /// exp(previous maximum − maximum): rescales the sums of earlier tiles.
     correction: Vec<f32>,
 }
 

@@ -17,7 +17,7 @@ pub enum Set {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// What the whole program is compiled for.
+    /// The instruction set that the whole program is compiled for.
     Baseline,
 }
 

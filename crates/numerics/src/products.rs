@@ -56,8 +56,10 @@ pub fn products(format: Format, weight: &[u8], x: &[&[f32]]) -> Vec<f32> {
 struct Rounded {
     numbers: Vec<Integers>,
     scales: Vec<f32>,
-    /// Of each 16, what a group's min is multiplied with; and of each 32.
-    sums: [Vec<f32>; 2],
+    /// Sums of 16 numbers each, which multiply the mins of groups of 16.
+    sums_of_16: Vec<f32>,
+    /// Sums of 32 numbers each, for groups of 32.
+    sums_of_32: Vec<f32>,
 }
 
 /// 32 of them, where a register of any width finds them in one line of the cache.
@@ -66,14 +68,15 @@ struct Rounded {
 struct Integers([i16; 32]);
 
 impl Rounded {
-    /// Of a row of whole blocks.
+    /// `x` is a row of whole blocks.
     fn of(x: &[f32]) -> Rounded {
         // Added, it leaves a whole number in the lowest bits, rounded to the nearest.
         const ROUND: f32 = 12_582_912.0; // 1.5 × 2²³
         let (blocks, _) = x.as_chunks::<32>();
         let n = blocks.len();
         let (numbers, scales) = (vec![Integers([0; 32]); n], Vec::with_capacity(n));
-        let mut rounded = Rounded { numbers, scales, sums: [2 * n, n].map(Vec::with_capacity) };
+        let mut rounded =
+            Rounded { numbers, scales, sums_of_16: Vec::with_capacity(2 * n), sums_of_32: Vec::with_capacity(n) };
         for (x, numbers) in blocks.iter().zip(&mut rounded.numbers) {
             let largest = folded(&x.map(|x| max(x.abs(), 0.0)), max);
             let inverse = if largest == 0.0 { 0.0 } else { 32767.0 / largest };
@@ -84,8 +87,8 @@ impl Rounded {
             let [low, high] = [0, 1].map(|i| folded(&halves[i], |a, b| a + b));
             // NaN and infinity have no integer: the scale keeps that they were there.
             rounded.scales.push(if (low + high).is_finite() { largest / 32767.0 } else { f32::NAN });
-            rounded.sums[0].extend([low, high]);
-            rounded.sums[1].push(low + high);
+            rounded.sums_of_16.extend([low, high]);
+            rounded.sums_of_32.push(low + high);
         }
         rounded
     }
@@ -152,7 +155,7 @@ impl Scales {
     }
 }
 
-/// Of whole blocks.
+/// Bytes of a row of whole blocks.
 #[inline(always)]
 fn row_bytes<C: Codec>(columns: usize) -> usize {
     columns / C::FORMAT.spec().block_len * C::FORMAT.spec().block_bytes
@@ -229,8 +232,8 @@ unsafe fn dots_of_codes<C: Codec, V: Lanes>(
         let mut sums = V::sums(totals);
         if C::HAS_MINS {
             let x_sums = match C::GROUP {
-                32 => &x.sums[1][blocks],
-                _ => &x.sums[0][2 * blocks.start..2 * blocks.end],
+                32 => &x.sums_of_32[blocks],
+                _ => &x.sums_of_16[2 * blocks.start..2 * blocks.end],
             };
             for (sum, scales) in sums.iter_mut().zip(scales) {
                 *sum -= dot::<V>(&scales.mins[..x_sums.len()], x_sums);
@@ -390,7 +393,7 @@ unsafe fn many<C: Codec, V: Lanes, const T: usize>(Products { weight, x, out, ..
             }
             let w: [&[Line]; W] = std::array::from_fn(|w| &scratch[w][..lines]);
             for t in (0..rows).step_by(T) {
-                // What is missing of the last tile is computed as well, and thrown away.
+                // Rows past the last are computed like it, and thrown away.
                 let row = |i: usize| (t + i).min(rows - 1) * lines_a_row;
                 let of_tile: [&[Line]; T] = std::array::from_fn(|i| &packed[row(i)..row(i) + lines]);
                 // SAFETY: as this function's.
@@ -505,7 +508,7 @@ mod tests {
         (bytes, weights)
     }
 
-    /// What a format does on an instruction set, without threads.
+    /// The products of a format on an instruction set, without threads.
     struct On<'a>(Set, Products<'a>);
 
     impl ForCodec for On<'_> {
@@ -520,7 +523,7 @@ mod tests {
     fn products_are_those_of_the_formula() {
         let mut random = Random(1);
         for &format in Format::ALL {
-            // Of plain formats, rows that end within a register as well.
+            // Float formats take rows that end within a register as well.
             for (n, k) in [(67, CHUNK + 256), (5, 768), (5, CHUNK + 259)] {
                 if format.row_bytes(k).is_none() {
                     continue;

@@ -17,7 +17,7 @@ const LOOKS: usize = if cfg!(target_arch = "wasm32") { 1 << 17 } else { 1 << 12 
 /// A job: called with the number of each of its parts.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
-/// What caller and helpers share.
+/// The state that caller and helpers share.
 #[derive(Default)]
 struct Shared {
     /// Odd while a job is open; goes up by one when it opens and when it closes.
@@ -74,7 +74,7 @@ pub fn pool() -> &'static Pool {
 }
 
 impl Pool {
-    /// Of so many threads, the caller's counted.
+    /// A pool of `threads`, the caller's among them.
     #[cfg(not(target_arch = "wasm32"))]
     fn new(threads: usize) -> Pool {
         let pool = Pool::default();
@@ -140,7 +140,7 @@ impl Drop for Closing<'_> {
     }
 }
 
-/// What is locked here is whole at any time.
+/// The mutex's guard, after a panic too: each value is whole at any time.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

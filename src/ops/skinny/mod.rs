@@ -92,7 +92,7 @@ impl DispatchShape {
         WORKGROUP / self.lanes as usize * self.outputs as usize / (1 + usize::from(self.pairs))
     }
 
-    /// What is compiled in: `rows` rows of x of so many `columns`.
+    /// The shader's constants for x [rows, columns].
     pub fn options(&self, formats: &[Format], rows: usize, columns: usize, norm: bool) -> Options {
         let options = Options::weights(formats)
             .set("ROWS", rows as u32)
@@ -156,7 +156,7 @@ pub fn rows_of(format: Format, buffer: &[u8], columns: usize, at: usize, rows: u
     &buffer[at * bytes..][..rows * bytes]
 }
 
-/// What a linear kernel binds where it has no norm or bias: a buffer that nobody reads.
+/// The binding of an absent norm or bias: control, which the shader never reads.
 pub fn or_control(pass: &Pass, buffer: Option<BufferId>) -> BufferId {
     buffer.unwrap_or(pass.control)
 }

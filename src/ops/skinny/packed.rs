@@ -5,7 +5,7 @@ use super::plain::{Products, plain_products, slices};
 use crate::device::{Options, Twin};
 use crate::quant::{DEVICE_BLOCK, Format};
 
-/// What is compiled in for weights of these formats. Plain numbers have no codes: beside them nothing is packed.
+/// The constants of a shader for weights of these formats. Floats have no codes: beside them nothing is packed.
 pub fn packed(options: Options, wanted: bool, formats: &[Format]) -> Options {
     let packed = wanted && formats.iter().all(|format| format.is_quantized());
     let mut options = options.set("PACKED", packed.into());
@@ -17,7 +17,7 @@ pub fn packed(options: Options, wanted: bool, formats: &[Format]) -> Options {
     options
 }
 
-/// By the specification of what is compiled in.
+/// The twin's products, as those constants say: of x rounded to 8 bits, or of x as it is.
 pub fn specified(t: &Twin) -> Products {
     if t.constant("PACKED") == 1 { packed_products } else { plain_products }
 }

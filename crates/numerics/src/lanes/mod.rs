@@ -31,9 +31,9 @@ use crate::quant::Registers;
 /// A register of `Self::N` numbers.
 ///
 /// # Safety
-/// Of an implementation: registers have `N` lanes, pointers need not be aligned, and no more is read or written there than
-/// a function's documentation says. Of every call: the processor has the implementor's instruction set, and so much may be
-/// read or written at the pointer.
+/// An implementation's registers have `N` lanes, its pointers need not be aligned, and it reads or writes no more there than
+/// a function's documentation says. A caller guarantees that the processor has the implementor's instruction set, and that so
+/// much may be read or written at the pointer.
 pub unsafe trait Lanes: Copy + Registers {
     const N: usize;
     unsafe fn zero() -> Self;
@@ -42,7 +42,7 @@ pub unsafe trait Lanes: Copy + Registers {
     /// Writes `N` f32 numbers.
     unsafe fn store(self, at: *mut f32);
     unsafe fn splat(x: f32) -> Self;
-    /// What [`raw_halves`](Lanes::raw_halves) are to be multiplied with.
+    /// The factor that makes numbers of [`raw_halves`](Lanes::raw_halves).
     const RAW_HALF: f32;
     /// `N` f16 numbers / RAW_HALF. Infinities and NaNs come out as large numbers: nothing that is stored so holds any.
     unsafe fn raw_halves(at: *const u16) -> Self;

@@ -82,7 +82,7 @@ unsafe impl Lanes for v128 {
     }
     #[inline(always)]
     unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
-        // Of two registers: the sums of two lanes each, one after the other in turn.
+        // Sums of two lanes each of two registers, interleaved.
         let pairs = |a, b| f32x4_add(i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
         let (low, high) = (pairs(four[0], four[1]), pairs(four[2], four[3]));
         let sums = f32x4_add(i64x2_shuffle::<0, 2>(low, high), i64x2_shuffle::<1, 3>(low, high));

@@ -328,7 +328,7 @@ unsafe impl Lanes for __m128 {
     }
     #[inline(always)]
     unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
-        // Of two registers: the sums of two lanes each, one after the other in turn.
+        // Sums of two lanes each of two registers, interleaved.
         let pairs = |a, b| _mm_add_ps(_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
         let (low, high) = (pairs(four[0], four[1]), pairs(four[2], four[3]));
         let mut out = [0f32; 4];

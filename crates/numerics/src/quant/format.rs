@@ -66,7 +66,7 @@ macro_rules! formats {
             /// Every format, in the order of the list.
             pub const ALL: &'static [Format] = &[$(Format::$variant),*];
 
-            /// What the format's file says about it.
+            /// The format's layout, from its own file.
             pub fn spec(self) -> &'static Spec {
                 match self { $(Format::$variant => &super::$module::SPEC),* }
             }

@@ -20,7 +20,7 @@ pub unsafe trait Registers {
     /// The processor has the implementor's instruction set, and 16 bytes may be read at `at`.
     unsafe fn nibbles(at: *const u8) -> Self::Codes;
 
-    /// What `table` has for each of those.
+    /// The numbers of `table` at the indices that [`nibbles`](Self::nibbles) gives.
     ///
     /// # Safety
     /// The processor has the implementor's instruction set, and 16 bytes may be read at `at`.

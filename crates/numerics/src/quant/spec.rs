@@ -1,4 +1,4 @@
-//! What a format's file says about it.
+//! The layout of a format: sizes of its blocks, and how shaders read them.
 
 use super::shared::pack;
 

@@ -1,4 +1,4 @@
-//! What several formats have in common.
+//! Pieces that several formats share.
 
 pub mod fit;
 pub mod pack;
@@ -28,7 +28,7 @@ pub fn half_value(bits: u16) -> f32 {
     f32::from_bits(value | (bits & 0x8000) << 16)
 }
 
-/// What 16 bytes' nibbles stand for: low ones are weights 0..16, high ones 16..32.
+/// 16 bytes → the numbers of 32 nibbles: low ones are weights 0..16, high ones 16..32.
 #[inline(always)]
 pub fn nibbles<T>(bytes: &[u8], of: impl Fn(u8) -> T, to: &mut [T]) {
     // Arrays by value: the loops over them become vector code.
