@@ -52,14 +52,19 @@ pub(super) fn cut_at_mark(mut prompt: String, text: &str) -> Result<String> {
     Ok(prompt)
 }
 
-/// The messages with texts in parts joined, the arguments of tool calls as objects and the ids of our own calls as templates
-/// take them; `None` if they are so already.
+/// The messages as most templates want them: texts in parts joined, the developer called the system, arguments of tool calls as
+/// objects, the ids of our own calls short. `None` if they are so already.
 pub(super) fn plain(messages: &[Value]) -> Option<Vec<Value>> {
     let mut changed = false;
     let mut messages = messages.to_vec();
     for message in &mut messages {
         if let Some(text) = message.get("content").and_then(joined) {
             message["content"] = text.into();
+            changed = true;
+        }
+        // OpenAI's newer name, about which most templates say nothing.
+        if message.get("role").is_some_and(|role| role == "developer") {
+            message["role"] = "system".into();
             changed = true;
         }
         changed |= shorten(message.get_mut("tool_call_id"));
@@ -101,6 +106,13 @@ fn joined(content: &Value) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_developer_speaks_as_the_system() {
+        let said = |role: &str| [json!({ "role": role, "content": "x" })];
+        assert_eq!(plain(&said("developer")), Some(said("system").to_vec()));
+        assert_eq!(plain(&said("system")), None);
+    }
 
     #[test]
     fn ids_of_our_calls_lose_their_prefix_and_others_stay() {

@@ -31,7 +31,10 @@ test('whatever would need a browser says so', async () => {
     const error = await question.catch((error) => error);
     assert.ok(error instanceof CressetError);
     assert.equal(error.code, 'INVALID_REQUEST');
-    assert.match(error.message, /^Cresset computes in a browser, and here is none; call it where only the browser runs your code: .+/);
+    assert.match(
+      error.message,
+      /^Cresset runs in pages and their workers, not on a server or in a service worker; call it where only the browser runs your code: .+/,
+    );
   }
 });
 

@@ -28,7 +28,7 @@ export function startWorker(url, name) {
 export function demandBrowser() {
   if (globalThis.Worker) return;
   const advice = 'call it where only the browser runs your code: in useEffect, in onMounted, or in a listener';
-  throw new CressetError('INVALID_REQUEST', `Cresset computes in a browser, and here is none; ${advice}`, { field: 'Worker' });
+  throw new CressetError('INVALID_REQUEST', `Cresset runs in pages and their workers, not on a server or in a service worker; ${advice}`, { field: 'Worker' });
 }
 
 // A dynamic import, because browsers hold a worker's static imports to worker-src, dynamic ones to script-src. What is
