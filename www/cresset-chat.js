@@ -22,7 +22,10 @@ const ATTRIBUTES = (
 /** Properties that a framework may have set before this file was there. */
 const PROPERTIES = ['engine', 'messages', 'models'];
 
-export class CressetChat extends HTMLElement {
+/** On a server, which imports this file when it renders a page, there are no elements. */
+const Base = globalThis.HTMLElement ?? class {};
+
+export class CressetChat extends Base {
   static observedAttributes = ATTRIBUTES;
 
   #launcher = new Launcher(this.attachShadow({ mode: 'open' }), () => (this.opened ? this.close() : this.open()));
@@ -78,7 +81,7 @@ export class CressetChat extends HTMLElement {
     return this.#live ? this.#live.messages : this.#given.messages.map((message) => ({ ...message }));
   }
   set messages(messages) {
-    const list = Array.from(messages ?? [], ({ role, content }) => ({ role: String(role), content: String(content) }));
+    const list = Array.from(messages ?? [], ({ role, content }) => ({ role: /** @type {any} */ (String(role)), content: String(content) }));
     if (this.#live) this.#live.messages = list;
     else this.#given.messages = list;
   }
@@ -216,4 +219,4 @@ export class CressetChat extends HTMLElement {
 }
 
 // Two copies of this file on one page, from two places, are one widget.
-if (!customElements.get('cresset-chat')) customElements.define('cresset-chat', CressetChat);
+if (globalThis.customElements && !customElements.get('cresset-chat')) customElements.define('cresset-chat', CressetChat);

@@ -234,36 +234,53 @@ export interface Variants {
   demoted?: { variant: string; reason: string }[];
 }
 
+/** As in OpenAI's requests, null is the same as absent. */
 export interface SamplingOptions {
-  max_tokens?: number;
+  max_tokens?: number | null;
+  /** OpenAI's newer name of it; it goes before the older one. */
+  max_completion_tokens?: number | null;
   /** 0 is greedy. */
-  temperature?: number;
-  top_p?: number;
-  top_k?: number;
-  min_p?: number;
+  temperature?: number | null;
+  top_p?: number | null;
+  top_k?: number | null;
+  min_p?: number | null;
   /** The same request with the same seed gives the same text on the same device. */
-  seed?: number;
-  stop?: string | string[];
-  frequency_penalty?: number;
-  presence_penalty?: number;
-  repetition_penalty?: number;
-  logit_bias?: Record<string, number>;
+  seed?: number | null;
+  stop?: string | string[] | null;
+  /** How many answers, up to 16. */
+  n?: number | null;
+  frequency_penalty?: number | null;
+  presence_penalty?: number | null;
+  repetition_penalty?: number | null;
+  logit_bias?: Record<string, number> | null;
   ignore_eos?: boolean;
   /** Name of a loaded adapter; null is the model as it is, absent the one it was loaded with. */
   adapter?: string | null;
-  min_tokens?: number;
+  min_tokens?: number | null;
   /** False computes the whole prompt anew, whatever the cache holds of it; for measuring. */
   cache_prompt?: boolean;
   /** Adds `token_ids` to each choice. */
   return_token_ids?: boolean;
-  stream_options?: { include_usage?: boolean };
+  response_format?: { type: 'text' };
+  stream?: boolean | null;
+  stream_options?: { include_usage?: boolean } | null;
+  /** As OpenAI's clients send them; the loaded model answers, whoever asks. */
+  model?: string;
+  user?: string;
   /** Aborting it ends the request with the error ABORTED; nothing more arrives. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | null;
+}
+
+/** What OpenAI's SDK takes beside a request. */
+export interface RequestOptions {
+  /** As in the request itself; with both, either ends it. */
+  signal?: AbortSignal | null;
 }
 
 export interface CompletionRequest extends SamplingOptions {
   prompt: string | number[];
-  stream?: boolean;
+  /** How many alternatives to report for each token. */
+  logprobs?: number | null;
 }
 
 export interface ToolCall {
@@ -273,16 +290,26 @@ export interface ToolCall {
   function: { name: string; arguments: string };
 }
 
-export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant' | 'tool' | string;
-  /** Null where an assistant only calls tools. */
-  content: string | null | { type: 'text'; text: string }[];
-  tool_calls?: ToolCall[];
-  /** Which call a message of the role `tool` answers. */
-  tool_call_id?: string;
-  /** What the assistant thought, for templates that show it. */
-  reasoning_content?: string;
-}
+/** A text, whole or in parts. */
+export type Content = string | { type: 'text'; text: string }[];
+
+export type ChatMessage =
+  | { role: 'system' | 'developer' | 'user'; content: Content; name?: string }
+  | {
+      role: 'assistant';
+      /** Null where it only calls tools. */
+      content?: Content | null;
+      name?: string;
+      tool_calls?: ToolCall[];
+      /** What the assistant thought, for templates that show it. */
+      reasoning_content?: string | null;
+    }
+  | {
+      role: 'tool';
+      content: Content;
+      /** Which call it answers. */
+      tool_call_id: string;
+    };
 
 export interface Tool {
   type: 'function';
@@ -313,7 +340,11 @@ export interface TemplateOptions {
 
 export interface ChatRequest extends SamplingOptions, TemplateOptions {
   messages: ChatMessage[];
-  stream?: boolean;
+  logprobs?: boolean | null;
+  /** How many alternatives to report for each token, with `logprobs`. */
+  top_logprobs?: number | null;
+  parallel_tool_calls?: true;
+  modalities?: 'text'[] | null;
 }
 
 /** An answer's message. */
@@ -332,10 +363,30 @@ export interface Delta {
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'abort';
 
+/** A token with the natural logarithm of its probability. */
+export interface Logprob {
+  token: string;
+  logprob: number;
+  bytes: number[];
+}
+
+export interface ChatLogprobs {
+  content: (Logprob & { top_logprobs: Logprob[] })[];
+}
+
+/** One entry a token in each list. */
+export interface CompletionLogprobs {
+  tokens: string[];
+  token_logprobs: number[];
+  top_logprobs: Record<string, number>[];
+}
+
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
+  /** Tokens of the prompt that an earlier request had computed already. */
+  prompt_tokens_details?: { cached_tokens: number };
   /** Beyond OpenAI's. */
   extra?: {
     prefill_tokens_per_s: number;
@@ -350,7 +401,7 @@ export interface Completion {
   object: 'text_completion';
   created: number;
   model: string;
-  choices: { index: number; text: string; finish_reason: FinishReason | null; token_ids?: number[] }[];
+  choices: { index: number; text: string; logprobs?: CompletionLogprobs | null; finish_reason: FinishReason | null; token_ids?: number[] }[];
   usage?: Usage;
 }
 
@@ -359,7 +410,7 @@ export interface ChatCompletion {
   object: 'chat.completion';
   created: number;
   model: string;
-  choices: { index: number; message: AssistantMessage; finish_reason: FinishReason; token_ids?: number[] }[];
+  choices: { index: number; message: AssistantMessage; logprobs?: ChatLogprobs | null; finish_reason: FinishReason; token_ids?: number[] }[];
   usage: Usage;
 }
 
@@ -368,7 +419,7 @@ export interface ChatCompletionChunk {
   object: 'chat.completion.chunk';
   created: number;
   model: string;
-  choices: { index: number; delta: Delta; finish_reason: FinishReason | null; token_ids?: number[] }[];
+  choices: { index: number; delta: Delta; logprobs?: ChatLogprobs | null; finish_reason: FinishReason | null; token_ids?: number[] }[];
   usage?: Usage;
 }
 
@@ -384,7 +435,10 @@ export interface EmbeddingRequest {
   pooling?: 'mean' | 'cls' | 'last';
   /** Vectors of length 1. Default true. */
   normalize?: boolean;
-  signal?: AbortSignal;
+  /** As OpenAI's clients send them; the loaded model answers, whoever asks. */
+  model?: string;
+  user?: string;
+  signal?: AbortSignal | null;
 }
 
 export interface Embeddings {
@@ -394,9 +448,24 @@ export interface Embeddings {
   usage: { prompt_tokens: number; total_tokens: number };
 }
 
+/** The chunks of an answer, to be read once, in the manner of OpenAI's `Stream`. Leaving the loop early ends the request. */
+export declare class Stream<Chunk> implements AsyncIterable<Chunk> {
+  private constructor();
+  /** Aborting it ends the request, and the stream without an error. */
+  readonly controller: AbortController;
+  /** Two streams that have all chunks each. */
+  tee(): [Stream<Chunk>, Stream<Chunk>];
+  /** Bytes in UTF-8: each chunk as a line of JSON. */
+  toReadableStream(): ReadableStream<Uint8Array>;
+  /** A stream again of what `toReadableStream` gave. */
+  static fromReadableStream<Chunk>(bytes: ReadableStream<Uint8Array>, controller?: AbortController): Stream<Chunk>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Chunk>;
+}
+
 interface Create<Request, Whole, Chunk> {
-  create(request: Request & { stream: true }): Promise<AsyncIterableIterator<Chunk>>;
-  create(request: Request & { stream?: false }): Promise<Whole>;
+  create(request: Request & { stream: true }, options?: RequestOptions): Promise<Stream<Chunk>>;
+  create(request: Request & { stream?: false | null }, options?: RequestOptions): Promise<Whole>;
+  create(request: Request, options?: RequestOptions): Promise<Stream<Chunk> | Whole>;
 }
 
 /** A loaded model, in a worker of its own. Requests run one after another. */
@@ -406,7 +475,7 @@ export interface Engine {
   readonly chat: { readonly completions: Create<ChatRequest, ChatCompletion, ChatCompletionChunk> };
   readonly completions: Create<CompletionRequest, Completion, Completion>;
   /** For models that make vectors of texts; others answer INVALID_REQUEST. */
-  readonly embeddings: { create(request: EmbeddingRequest): Promise<Embeddings> };
+  readonly embeddings: { create(request: EmbeddingRequest, options?: RequestOptions): Promise<Embeddings> };
   readonly adapters: Adapters;
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;

@@ -10,12 +10,13 @@
 import { Channel } from './lib/channel.js';
 import { CressetError, aborted } from './lib/errors.js';
 import { Pace, describeProgress } from './lib/progress.js';
-import { checkAdapterOptions, checkLoadOptions, checkName, encodeRequest, own } from './lib/requests.js';
+import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
 import { models, parse, parseAdapter } from './files/sources.js';
 import * as store from './files/store.js';
-import { ChunkStream } from './lib/stream.js';
+import { demandBrowser } from './lib/start-worker.js';
+import { Stream } from './lib/stream.js';
 
-export { CressetError };
+export { CressetError, Stream };
 
 /**
  * @typedef {import('./cresset.js').Model} Model
@@ -102,14 +103,22 @@ async function ask(method, params, signal) {
  * @param {{ onProgress?: OnProgress, signal?: AbortSignal }} how
  */
 async function callAlone(channel, method, params, { onProgress, signal }) {
-  const stop = () => channel.close(aborted(signal));
-  if (signal?.aborted) throw aborted(signal);
-  signal?.addEventListener('abort', stop, { once: true });
-  try {
-    return await channel.call(method, params, { onProgress: listener(onProgress) }).answer;
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
+  const end = anySignal(signal);
+  if (end.aborted) throw aborted(end);
+  const { answer } = channel.call(method, params, { onProgress: listener(onProgress) });
+  return endedBy(end, () => channel.close(aborted(end)), answer);
+}
+
+/**
+ * An answer that is waited for until the signal is aborted: then `stop` ends it.
+ * @template T
+ * @param {AbortSignal} signal
+ * @param {() => void} stop
+ * @param {Promise<T>} answer
+ */
+function endedBy(signal, stop, answer) {
+  signal.addEventListener('abort', stop, { once: true });
+  return answer.finally(() => signal.removeEventListener('abort', stop));
 }
 
 /** `onProgress` as the worker's bare progress wants it. @param {OnProgress} [onProgress] */
@@ -119,6 +128,7 @@ function listener(onProgress) {
 }
 
 function pageAddress() {
+  demandBrowser();
   const base = globalThis.document?.baseURI;
   // A form or an image called baseURI stands in for the address on such a page.
   return typeof base === 'string' ? base : globalThis.location?.href;
@@ -143,13 +153,13 @@ class Engine {
   constructor(channel, info) {
     this.#channel = channel;
     this.info = info;
-    this.chat = { completions: { create: (/** @type {any} */ request) => this.#generate('chat', request) } };
-    this.completions = { create: (/** @type {any} */ request) => this.#generate('completion', request) };
-    this.embeddings = { create: (request) => this.#embed(request) };
+    this.chat = { completions: { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#generate('chat', request, options) } };
+    this.completions = { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#generate('completion', request, options) };
+    this.embeddings = { create: (request, options) => this.#embed(request, options) };
     this.adapters = {
       load: (name, source, options) => this.#loadAdapter(name, source, options),
       list: () => this.#channel.call('listAdapters', {}).answer,
-      unload: async (name) => this.#changeAdapters(this.#channel.call('unloadAdapter', { name: checkName(name) })),
+      unload: (name) => this.#unloadAdapter(name),
     };
   }
 
@@ -174,13 +184,13 @@ class Engine {
    * @param {import('./cresset.js').TemplateOptions} [options]
    */
   async applyChatTemplate(messages, options = {}) {
-    const params = { messages: encodeRequest(messages, 'messages'), options: encodeRequest(options, 'options') };
+    const params = { messages: encodeRequest(messages, 'messages'), options: encodeRequest(options, 'options', 'a chat') };
     return this.#channel.call('applyChatTemplate', params).answer;
   }
 
   /** Measures the loaded model: speeds, what a token costs, and with `profile` where the time goes. */
   async bench(options = {}) {
-    return this.#channel.call('bench', { options: encodeRequest(options, 'options') }).answer;
+    return this.#channel.call('bench', { options: encodeRequest(options, 'options', 'a bench') }).answer;
   }
 
   /** Counters of the running engine. */
@@ -202,46 +212,62 @@ class Engine {
   async #loadAdapter(name, source, options) {
     const { onProgress, signal, ...settings } = own(options);
     const params = { name: checkName(name), source: parseAdapter(source, pageAddress()), options: checkAdapterOptions(settings) };
-    if (signal?.aborted) throw aborted(signal);
-    const call = this.#channel.call('loadAdapter', params, { onProgress: listener(onProgress) });
-    const stop = () => this.#channel.abort(call.id, aborted(signal));
-    signal?.addEventListener('abort', stop, { once: true });
-    return this.#changeAdapters(call).finally(() => signal?.removeEventListener('abort', stop));
+    this.info = (await this.#call('loadAdapter', params, anySignal(signal), { onProgress: listener(onProgress) })).info;
   }
 
-  /** @param {{ answer: Promise<{ info: EngineInfo }> }} call */
-  async #changeAdapters({ answer }) {
-    this.info = (await answer).info;
+  /** @param {string} name */
+  async #unloadAdapter(name) {
+    this.info = (await this.#channel.call('unloadAdapter', { name: checkName(name) }).answer).info;
   }
 
-  /** @param {Partial<import('./cresset.js').EmbeddingRequest>} [how] */
-  async #embed({ signal, ...request } = {}) {
-    const params = { request: encodeRequest(request, 'request') };
-    if (signal?.aborted) throw aborted(signal);
-    const { id, answer } = this.#channel.call('embed', params);
-    const stop = () => this.#channel.abort(id, aborted(signal));
-    signal?.addEventListener('abort', stop, { once: true });
-    return answer.finally(() => signal?.removeEventListener('abort', stop));
+  /** @param {import('./cresset.js').EmbeddingRequest} body @param {import('./cresset.js').RequestOptions} [options] */
+  async #embed(body, options) {
+    const { request, signal } = checkRequest('an embedding', body, options);
+    return this.#call('embed', { request }, signal);
   }
 
-  /** @param {'chat' | 'completion'} kind @param {any} [how] @returns {Promise<any>} */
-  async #generate(kind, { signal, ...request } = {}) {
-    const params = { kind, request: encodeRequest(request, 'request') };
-    if (signal?.aborted) throw aborted(signal);
-    const chunks = request.stream ? new ChunkStream() : null;
-    const { id, answer } = this.#channel.call('generate', params, { onChunk: (chunk) => chunks?.push(chunk) });
-    const stop = () => this.#channel.abort(id, aborted(signal));
-    signal?.addEventListener('abort', stop, { once: true });
-    const settled = answer.finally(() => signal?.removeEventListener('abort', stop));
-    if (!chunks) return settled;
-    settled.then(
-      () => chunks.end(),
-      (error) => chunks.fail(error),
-    );
-    chunks.onCancel = () => this.#channel.abort(id, aborted());
+  /** @param {'chat' | 'completion'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
+  async #generate(kind, body, options) {
+    const { request, isStream, signal } = checkRequest(`a ${kind}`, body, options);
+    return isStream ? this.#stream({ kind, request }, signal) : this.#call('generate', { kind, request }, signal);
+  }
+
+  /** @param {Calls['generate']['params']} params @param {AbortSignal} signal */
+  async #stream(params, signal) {
+    const controller = new AbortController();
+    const first = Promise.withResolvers();
+    /** @type {any} */
+    let feed;
+    const chunks = new ReadableStream({
+      start(made) {
+        feed = made;
+      },
+      cancel: () => controller.abort(),
+    });
+    const onChunk = (/** @type {any} */ chunk) => {
+      feed.enqueue(chunk);
+      first.resolve(chunk);
+    };
+    const answer = this.#call('generate', params, anySignal(signal, controller.signal), { onChunk });
+    // Of a stream that was left, neither does anything.
+    answer.then(() => feed.close()).catch((error) => feed.error(error));
     // A request that is refused is refused here, not at the first chunk.
-    await chunks.started;
-    return chunks;
+    await Promise.race([first.promise, answer]);
+    return new Stream(chunks, controller);
+  }
+
+  /**
+   * A call that aborting `signal` ends for the page at once.
+   * @template {keyof Calls} M
+   * @param {M} method
+   * @param {Calls[M]['params']} params
+   * @param {AbortSignal} signal
+   * @param {import('./lib/types.d.ts').Listeners} [listeners]
+   */
+  async #call(method, params, signal, listeners) {
+    if (signal.aborted) throw aborted(signal);
+    const { id, answer } = this.#channel.call(method, params, listeners);
+    return endedBy(signal, () => this.#channel.abort(id, aborted(signal)), answer);
   }
 }
 

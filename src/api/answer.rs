@@ -60,7 +60,7 @@ impl Piece {
 pub struct Call {
     /// Its number within the choice, from 0.
     pub index: usize,
-    /// Nine letters and digits: some models' templates insist on that.
+    /// `call_…`, random.
     pub id: String,
     /// The tool's name and arguments.
     pub call: ToolCall,
@@ -246,6 +246,7 @@ pub fn usage(outcomes: &[Outcome], times: Times) -> Value {
         "prompt_tokens": first.prompt_tokens,
         "completion_tokens": completion,
         "total_tokens": first.prompt_tokens + completion,
+        "prompt_tokens_details": { "cached_tokens": first.cached_tokens },
         "extra": {
             "prefill_tokens_per_s": rate(first.prompt_tokens - first.cached_tokens, times.first_token),
             "decode_tokens_per_s": rate(first.tokens.saturating_sub(1), times.decode),

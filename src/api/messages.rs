@@ -4,6 +4,9 @@ use super::fields::Fields;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
+/// Who may speak. Templates have no place for others, or fall silent about them.
+const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
+
 /// The `messages` of a chat's request.
 ///
 /// # Errors
@@ -24,8 +27,16 @@ pub fn messages<'a>(fields: &Fields<'a>) -> Result<&'a [Value]> {
 pub fn check(messages: &[Value]) -> Result<()> {
     for (i, message) in messages.iter().enumerate() {
         let wrong = |reason: &str| Err(Error::invalid(format!("messages[{i}]"), reason));
-        if !message["role"].is_string() {
-            return wrong("must have a role, such as \"user\"");
+        let within = |field: &str, reason: &str| Err(Error::invalid(format!("messages[{i}].{field}"), reason));
+        match message["role"].as_str() {
+            None => return wrong("must have a role, such as \"user\""),
+            Some("tool") if message["tool_call_id"].as_str().is_none_or(str::is_empty) => {
+                return within("tool_call_id", "must be the id of the call that the message answers");
+            }
+            Some(role) if !ROLES.contains(&role) => {
+                return within("role", &format!("must be one of {}, not {role}", ROLES.join(", ")));
+            }
+            Some(_) => {}
         }
         let calls = &message["tool_calls"];
         if !calls.is_null() && calls.as_array().is_none_or(|list| !list.iter().all(|call| call["function"].is_object()))
@@ -76,6 +87,22 @@ mod tests {
         ] {
             let error = check(&[good[0].clone(), wrong]).unwrap_err();
             assert_eq!(error.details()["field"], "messages[1]", "{error}");
+        }
+    }
+
+    #[test]
+    fn roles_are_openais_and_results_say_of_which_call() {
+        for role in ["system", "developer"] {
+            assert_eq!(check(&[json!({ "role": role, "content": "x" })]), Ok(()));
+        }
+        for (field, message) in [
+            ("messages[0].role", json!({ "role": "bot", "content": "x" })),
+            ("messages[0].role", json!({ "role": "function", "name": "now", "content": "x" })),
+            ("messages[0].tool_call_id", json!({ "role": "tool", "content": "x" })),
+            ("messages[0].tool_call_id", json!({ "role": "tool", "tool_call_id": "", "content": "x" })),
+        ] {
+            let error = check(&[message]).unwrap_err();
+            assert_eq!((error.code(), &error.details()["field"]), ("INVALID_REQUEST", &json!(field)));
         }
     }
 }

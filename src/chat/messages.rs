@@ -52,7 +52,8 @@ pub(super) fn cut_at_mark(mut prompt: String, text: &str) -> Result<String> {
     Ok(prompt)
 }
 
-/// The messages with texts in parts joined and the arguments of tool calls as objects; `None` if they are so already.
+/// The messages as most templates want them: texts in parts joined, the developer called the system, arguments of tool calls as
+/// objects, the ids of our own calls short. `None` if they are so already.
 pub(super) fn plain(messages: &[Value]) -> Option<Vec<Value>> {
     let mut changed = false;
     let mut messages = messages.to_vec();
@@ -61,8 +62,17 @@ pub(super) fn plain(messages: &[Value]) -> Option<Vec<Value>> {
             message["content"] = text.into();
             changed = true;
         }
-        let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
-        for arguments in calls.into_iter().flatten().filter_map(|call| call.get_mut("function")?.get_mut("arguments")) {
+        // OpenAI's newer name, about which most templates say nothing.
+        if message.get("role").is_some_and(|role| role == "developer") {
+            message["role"] = "system".into();
+            changed = true;
+        }
+        changed |= shorten(message.get_mut("tool_call_id"));
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            changed |= shorten(call.get_mut("id"));
+            let Some(arguments) = call.get_mut("function").and_then(|function| function.get_mut("arguments")) else {
+                continue;
+            };
             if let Some(text) = arguments.as_str()
                 && let Ok(object @ Value::Object(_)) = serde_json::from_str(text)
             {
@@ -74,8 +84,42 @@ pub(super) fn plain(messages: &[Value]) -> Option<Vec<Value>> {
     changed.then_some(messages)
 }
 
+/// `call_` and nine letters and digits without the `call_`: Mistral's templates refuse other ids than nine of those. Whether it
+/// was such an id.
+fn shorten(id: Option<&mut Value>) -> bool {
+    let Some(Value::String(id)) = id else { return false };
+    let Some(short) = id.strip_prefix("call_").filter(|short| short.len() == 9) else { return false };
+    let is_ours = short.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_ours {
+        *id = short.to_string();
+    }
+    is_ours
+}
+
 /// The text of a content in parts, if all of them are text.
 fn joined(content: &Value) -> Option<String> {
     let parts = content.as_array()?.iter().map(|part| part.get("text").and_then(Value::as_str));
     parts.collect::<Option<Vec<_>>>().map(|texts| texts.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_developer_speaks_as_the_system() {
+        let said = |role: &str| [json!({ "role": role, "content": "x" })];
+        assert_eq!(plain(&said("developer")), Some(said("system").to_vec()));
+        assert_eq!(plain(&said("system")), None);
+    }
+
+    #[test]
+    fn ids_of_our_calls_lose_their_prefix_and_others_stay() {
+        let messages = |id: &str| [json!({ "tool_calls": [{ "id": id }] }), json!({ "tool_call_id": id })];
+        assert_eq!(plain(&messages("call_abc123xyz")), Some(messages("abc123xyz").to_vec()));
+        for id in ["abc123xyz", "call_1", "call_abc123xyz0", "call_abc-23xyz", "", "call_"] {
+            assert_eq!(plain(&messages(id)), None, "{id}");
+        }
+    }
 }

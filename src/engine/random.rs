@@ -12,7 +12,7 @@ pub fn seed() -> u64 {
     }
 }
 
-/// The id of a tool call: nine letters and digits, which some models' templates insist on.
+/// The id of a tool call: `call_` as in OpenAI's, and the nine letters and digits that some models' templates insist on.
 pub fn call_id() -> String {
     let mut seed = seed();
     let digit = |_| {
@@ -20,5 +20,22 @@ pub fn call_id() -> String {
         seed /= 36;
         digit
     };
-    (0..9).map(digit).collect()
+    format!("call_{}", (0..9).map(digit).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_of_calls_are_each_their_own() {
+        let ids: HashSet<String> = (0..1000).map(|_| call_id()).collect();
+        assert_eq!(ids.len(), 1000);
+        let is_ours = |id: &String| {
+            id.strip_prefix("call_")
+                .is_some_and(|rest| rest.len() == 9 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+        };
+        assert!(ids.iter().all(is_ours));
+    }
 }

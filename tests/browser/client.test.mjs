@@ -119,15 +119,13 @@ test('an aborted stream rejects, brings no further chunk, and leaves the engine 
         if (seen === 3) controller.abort();
       }
     })().catch((error) => error);
-    const ended = await stream.next();
     const [before, later] = [await engine.stats(), await new Promise((r) => setTimeout(r, 400)).then(() => engine.stats())];
     const again = await engine.completions.create({ prompt: 'x', max_tokens: 2 });
     await engine.unload();
-    return { seen, code: error.code, ended: ended.done, before, later, again: again.choices[0] };
+    return { seen, code: error.code, before, later, again: again.choices[0] };
   });
   assert.equal(result.seen, 3);
   assert.equal(result.code, 'ABORTED');
-  assert.equal(result.ended, true);
   assert.deepEqual(result.later, result.before);
   assert.equal(result.again.finish_reason, 'length');
 });
@@ -164,6 +162,170 @@ test('interrupt ends a request normally; leaving the loop early stops the engine
   });
   assert.equal(result.interrupted, 'abort');
   assert.ok(result.generated <= result.count + 2, `the engine went on: ${result.generated} tokens`);
+});
+
+test('a signal beside the request ends it as one within it does, whichever comes first', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/slow.gguf');
+    const request = { prompt: 'x', max_tokens: 40 };
+    const codes = [];
+    for (const stream of [false, true]) {
+      for (const place of ['body', 'options']) {
+        const [body, options] = [new AbortController(), new AbortController()];
+        const answer = outcome(
+          engine.completions.create({ ...request, stream, signal: body.signal }, { signal: options.signal }).then((answer) => stream && collect(answer)),
+        );
+        setTimeout(() => (place === 'body' ? body : options).abort(), 150);
+        codes.push((await answer).code);
+      }
+    }
+    const aborted = { signal: AbortSignal.abort() };
+    codes.push((await outcome(engine.embeddings.create({ input: 'x' }, aborted))).code, (await outcome(engine.chat.completions.create({}, aborted))).code);
+    const wrong = [
+      await outcome(engine.completions.create({ ...request, signal: 'soon' })),
+      await outcome(engine.embeddings.create({ input: 'x' }, { signal: {} })),
+    ];
+    wrong.push(await outcome(Cresset.load('default', { signal: 5 })), await outcome(engine.adapters.load('x', '/files/lora.gguf', { signal: true })));
+    const idle = (await engine.completions.create({ ...request, max_tokens: 1 }, { signal: new AbortController().signal })).choices[0].finish_reason;
+    await engine.unload();
+    return { codes, wrong: wrong.map(({ code, details }) => `${code} ${details.field}`), idle };
+  });
+  assert.deepEqual(result.codes, Array(6).fill('ABORTED'));
+  assert.deepEqual(result.wrong, Array(4).fill('INVALID_REQUEST signal'));
+  assert.equal(result.idle, 'length');
+});
+
+test('a stream’s controller ends it without an error, and is aborted when the loop is left', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/slow.gguf');
+    const open = () => engine.completions.create({ prompt: 'x', stream: true });
+    const ended = await open();
+    const seen = [];
+    for await (const chunk of ended) if (seen.push(chunk) === 2) ended.controller.abort();
+    const waiting = await open();
+    const chunks = waiting[Symbol.asyncIterator]();
+    await chunks.next();
+    const pending = Promise.all([chunks.next(), chunks.next(), chunks.next()]);
+    waiting.controller.abort();
+    const left = await open();
+    for await (const chunk of left) if (chunk) break;
+    const { generated_tokens: generated } = await engine.stats();
+    const read = await engine.completions.create({ prompt: 'x', max_tokens: 2, stream: true });
+    const whole = (await collect(read)).length;
+    await engine.unload();
+    return { seen: seen.length, pending: (await pending).map(({ done }) => done), left: left.controller.signal.aborted, generated, whole };
+  });
+  assert.equal(result.seen, 2);
+  assert.ok(result.pending.every(Boolean));
+  assert.equal(result.left, true);
+  assert.ok(result.generated <= 8, `the engine went on: ${result.generated} tokens`);
+  assert.equal(result.whole, 3);
+});
+
+test('a stream is read once, whoever reads it', async () => {
+  const errors = await page.evaluate(async () => {
+    const engine = await Cresset.load('default');
+    const readers = [(stream) => collect(stream), async (stream) => stream.tee(), async (stream) => stream.toReadableStream()];
+    const errors = [];
+    for (const first of readers) {
+      for (const second of readers) {
+        const stream = await engine.completions.create({ prompt: 'x', max_tokens: 2, stream: true });
+        await first(stream);
+        errors.push(await outcome(second(stream)));
+      }
+    }
+    await engine.unload();
+    return errors;
+  });
+  for (const { code, message, details } of errors) {
+    assert.deepEqual([code, details.field], ['INVALID_REQUEST', 'stream']);
+    assert.match(message, /read once.*tee\(\)/);
+  }
+});
+
+test('both halves of a stream have all of it, at their own pace; it goes on until both are left', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/slow.gguf');
+    const open = (more) => engine.completions.create({ prompt: 'x', stream: true, ...more });
+    const texts = (chunks) => chunks.map(({ choices }) => choices[0].text).join('');
+    const [fast, late] = (await open({ max_tokens: 6 })).tee();
+    const first = texts(await collect(fast));
+    const all = [first, texts(await collect(late))];
+
+    const whole = await open({ max_tokens: 6 });
+    const [left, kept] = whole.tee();
+    for await (const chunk of left) if (chunk) break;
+    const half = texts(await collect(kept));
+    const running = whole.controller.signal.aborted;
+
+    const both = (await open()).tee();
+    for (const one of both) for await (const chunk of one) if (chunk) break;
+    const { generated_tokens: generated } = await engine.stats();
+
+    const controller = new AbortController();
+    const failing = (await open({ signal: controller.signal })).tee();
+    const codes = Promise.all(failing.map((one) => outcome(collect(one))));
+    controller.abort();
+    const ended = (await open()).tee();
+    ended[0].controller.abort();
+    const rest = [await collect(ended[0]), await collect(ended[1])].map(({ length }) => length);
+    await engine.unload();
+    return {
+      all,
+      half,
+      running,
+      aborted: both.map(({ controller }) => controller.signal.aborted),
+      generated,
+      codes: (await codes).map(({ code }) => code),
+      rest,
+    };
+  });
+  assert.equal(result.all[0], ' there was a small lamp on');
+  assert.deepEqual(result.all, [result.half, result.half]);
+  assert.equal(result.running, false);
+  assert.deepEqual(result.aborted, [true, true]);
+  assert.ok(result.generated < 20, `the engine went on: ${result.generated} tokens`);
+  assert.deepEqual(result.codes, ['ABORTED', 'ABORTED']);
+  assert.deepEqual(result.rest, [0, 0]);
+});
+
+test('a stream travels as lines of JSON, and is a stream again', async () => {
+  const result = await page.evaluate(async () => {
+    const { Stream } = await import('/cresset.js');
+    const engine = await Cresset.load('/files/chat.gguf', { cache: false });
+    const request = { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 4, stream: true };
+    const open = (more) => engine.chat.completions.create({ ...request, ...more });
+    const lines = await new Response((await open()).toReadableStream()).text();
+    const again = await collect(Stream.fromReadableStream((await open()).toReadableStream()));
+    // However the bytes are cut.
+    const bytes = new TextEncoder().encode('{"a":"é"}\n\n{"a":2}\n{"a":3}');
+    const cut = await collect(
+      Stream.fromReadableStream(new ReadableStream({ start: (out) => (bytes.forEach((byte) => out.enqueue(Uint8Array.of(byte))), out.close()) })),
+    );
+    const broken = await outcome(collect(Stream.fromReadableStream(new Blob(['{"a":']).stream())));
+
+    const whole = await open({ max_tokens: 200 });
+    const readable = whole.toReadableStream();
+    await readable.cancel();
+    const taken = new AbortController();
+    for await (const chunk of Stream.fromReadableStream((await open({ max_tokens: 200 })).toReadableStream(), taken)) if (chunk) break;
+    const ended = Stream.fromReadableStream((await open({ max_tokens: 200 })).toReadableStream());
+    const seen = [];
+    for await (const chunk of ended) if (seen.push(chunk) === 2) ended.controller.abort();
+    await engine.unload();
+    return { lines, again, cut, broken, cancelled: [whole.controller.signal.aborted, taken.signal.aborted], seen: seen.length };
+  });
+  const chunks = result.lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.ok(result.lines.endsWith('}\n'));
+  assert.equal(chunks.map(({ choices }) => choices[0].delta.content ?? '').join(''), ' there was a small');
+  assert.deepEqual(result.again, chunks);
+  assert.deepEqual(result.cut, [{ a: 'é' }, { a: 2 }, { a: 3 }]);
+  assert.deepEqual([result.broken.code, result.broken.details.field], ['INVALID_REQUEST', 'bytes']);
+  assert.deepEqual(result.cancelled, [true, true]);
+  assert.equal(result.seen, 2);
 });
 
 test('loading can be aborted', async () => {
@@ -238,6 +400,72 @@ test('invalid requests are refused by field, and the engine goes on', async () =
     ],
   );
   assert.equal(errors.good, 1);
+});
+
+test('fields that have no effect are named in the console, once each', async (t) => {
+  const other = await newPage(browser);
+  t.after(() => other.context().close());
+  const warnings = [];
+  other.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+  await other.goto(`${server.url}blank.html`);
+  await exposeLibrary(other);
+  await other.evaluate(async () => {
+    const engine = await Cresset.load('default', { cache: false, contextlength: 5 });
+    const request = { prompt: 'x', max_tokens: 1, top_a: 1, stream_options: { include_usages: true }, stop: null, user: 'me', model: 'any', store: null };
+    for (let i = 0; i < 2; i += 1) await engine.completions.create(request, { timeout: 5 });
+    const tools = [{ type: 'function', function: { name: 'a', strict: true } }];
+    await outcome(engine.chat.completions.create({ messages: [{ role: 'user', content: 'x', mood: 'good' }], tools, top_a: 1 }));
+    await outcome(engine.embeddings.create({ input: 'x', dimension: 5 }));
+    await engine.applyChatTemplate([{ role: 'user', content: 'x' }], { enable_thinkin: true });
+    await outcome(engine.adapters.load('a', '/files/lora.gguf', { alhpa: 5 }));
+    await outcome(engine.bench({ runs: 1 }));
+    await engine.unload();
+  });
+  assert.deepEqual(
+    warnings.map((text) => /^Cresset: (.*); it has no effect$/.exec(text)?.[1]),
+    [
+      'contextlength is no field of a model',
+      'timeout is no field of the options',
+      'top_a is no field of a completion',
+      'stream_options.include_usages is no field of a completion',
+      'tools.function.strict is no field of a chat',
+      'top_a is no field of a chat',
+      'dimension is no field of an embedding',
+      'enable_thinkin is no field of a chat',
+      'alhpa is no field of an adapter',
+      'runs is no field of a bench',
+    ],
+  );
+});
+
+test('OpenAI’s fields that would change an answer are refused, where they say more than the usual', async () => {
+  const { refused, taken } = await page.evaluate(async () => {
+    const engine = await Cresset.load('/files/chat.gguf', { cache: false });
+    const chat = (more) => outcome(engine.chat.completions.create({ messages: [{ role: 'user', content: 'x' }], max_tokens: 1, ...more }));
+    const completion = (more) => outcome(engine.completions.create({ prompt: 'x', max_tokens: 1, ...more }));
+    const refused = [];
+    for (const more of [
+      { audio: { voice: 'a' } },
+      { modalities: ['text', 'audio'] },
+      { moderation: {} },
+      { parallel_tool_calls: false },
+      { web_search_options: {} },
+    ])
+      refused.push(await chat(more));
+    for (const more of [{ echo: true }, { suffix: 'end' }, { best_of: 3 }]) refused.push(await completion(more));
+    const taken = [await chat({ audio: null, modalities: ['text'], parallel_tool_calls: true }), await completion({ echo: false, suffix: '', best_of: 1 })];
+    await engine.unload();
+    return { refused, taken };
+  });
+  assert.deepEqual(
+    refused.map(({ code, details, message }) => [code, details.field, message.startsWith(`${details.field}: can only be `)]),
+    ['audio', 'modalities', 'moderation', 'parallel_tool_calls', 'web_search_options', 'echo', 'suffix', 'best_of'].map((field) => [
+      'INVALID_REQUEST',
+      field,
+      true,
+    ]),
+  );
+  assert.ok(taken.every(({ value }) => value.usage.prompt_tokens_details.cached_tokens === 0));
 });
 
 test('load options are checked', async () => {

@@ -135,7 +135,7 @@ export async function startBrowser() {
   return browser;
 }
 
-/** A page that fails the test on an uncaught error and keeps the addresses it asked for. */
+/** A page that fails the test on an uncaught error, or a request of fields without effect, and keeps the addresses it asked for. */
 export async function newPage(browser, options = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
@@ -143,7 +143,7 @@ export async function newPage(browser, options = {}) {
   page.addresses = [];
   page.on('pageerror', (error) => page.problems.push(`uncaught: ${error.message}`));
   page.on('console', (message) => {
-    if (message.type() === 'error') page.problems.push(message.text());
+    if (message.type() === 'error' || message.text().startsWith('Cresset: ')) page.problems.push(message.text());
   });
   context.on('request', (request) => page.addresses.push(request.url()));
   return page;

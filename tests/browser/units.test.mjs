@@ -8,6 +8,7 @@ import { tokenizer } from 'acorn';
 import { withoutComments } from '../../tools/copy.mjs';
 import { parseIntegrity } from '../../www/files/open.js';
 import { Pace, describeProgress, formatBytes } from '../../www/lib/progress.js';
+import { KNOWN } from '../../www/lib/fields.js';
 import { encodeRequest } from '../../www/lib/requests.js';
 import { Sha256 } from '../../www/files/sha256.js';
 import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/files/sources.js';
@@ -123,6 +124,32 @@ test('requests keep their values or are refused', () => {
   const cycle = {};
   cycle.self = cycle;
   assert.throws(() => encodeRequest(cycle, 'request'), { code: 'INVALID_REQUEST' });
+});
+
+test('every field that the engine reads is one that the library knows', () => {
+  const { ranges } = JSON.parse(readFileSync(new URL('../../www/chat/sampling.json', import.meta.url), 'utf8'));
+  const fieldsOf = (path) => {
+    const [code] = readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8').split('#[cfg(test)]');
+    const named = [...code.matchAll(/fields\s*\.(?:get|raw|flag|text|count|number|whole)\("(\w+)"/g)].map(([, name]) => name);
+    return [...named, ...[...code.matchAll(/RANGES\.(\w+)/g)].map(([, name]) => name)];
+  };
+  const shared = [...fieldsOf('api/request.rs'), 'tools', 'tool_choice', 'documents'].filter((name) => name !== 'prompt' && name !== 'top_logprobs');
+  const read = {
+    'a chat': [...shared, ...fieldsOf('api/prompt.rs'), ...fieldsOf('api/messages.rs'), 'top_logprobs'],
+    'a completion': [...shared, 'prompt'],
+    'an embedding': fieldsOf('api/embeddings.rs'),
+    'a model': fieldsOf('select/options.rs').filter((name) => name !== 'verdicts'), // the worker's own
+    'an adapter': fieldsOf('engine/adapters.rs'),
+  };
+  assert.ok(Object.keys(ranges).every((name) => name in KNOWN['a chat']));
+  for (const [what, names] of Object.entries(read)) {
+    assert.ok(names.length > 1 || what === 'an adapter', `${what}: ${names}`);
+    assert.deepEqual(
+      names.filter((name) => !(name in KNOWN[what])),
+      [],
+      what,
+    );
+  }
 });
 
 test('a request that is nested too deep, too wide or too large is refused by the name of the field', () => {

@@ -13,7 +13,9 @@ import { fitMessages } from './fit.js';
  * @returns {Promise<{ request: import('../cresset.js').ChatRequest, dropped: number }>} `dropped`: how many messages were left out
  */
 export async function chatRequest(engine, { system, messages, begun, wanted, template }) {
-  const all = [...(system.trim() ? [{ role: 'system', content: system.trim() }] : []), ...messages, ...(begun ? [{ role: 'assistant', content: begun }] : [])];
+  /** @type {(role: 'system' | 'assistant', content: string) => import('./types.d.ts').Message[]} */
+  const said = (role, content) => (content ? [{ role, content }] : []);
+  const all = [...said('system', system.trim()), ...messages, ...said('assistant', begun)];
   const { messages: kept, dropped } = await fitMessages(engine, all, wanted, template);
   return { request: { ...template, messages: kept, max_tokens: wanted, ...(begun ? { continue_final_message: true } : {}) }, dropped };
 }

@@ -5,7 +5,7 @@ import type { CressetError } from '../lib/errors.js';
 import type { Tree } from './tree.js';
 
 export interface Message {
-  role: string;
+  role: 'system' | 'user' | 'assistant';
   content: string;
 }
 

@@ -2,6 +2,7 @@
 // take; the engine checks the meaning of each field.
 
 import { CressetError } from './errors.js';
+import { checkFields } from './fields.js';
 
 const DEVICES = ['auto', 'webgpu', 'cpu'];
 const KV_FORMATS = ['f16', 'f32', 'q8'];
@@ -39,7 +40,7 @@ export function checkLoadOptions(options) {
   );
   const countable = Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS;
   expect(threads === undefined || countable, 'threads', `expected a whole number from 1 to ${MOST_THREADS}`);
-  return { engine: encodeRequest({ ...engine, device }, 'options'), device, threads, cache: Boolean(cache), integrity };
+  return { engine: encodeRequest({ ...engine, device }, 'options', 'a model'), device, threads, cache: Boolean(cache), integrity };
 }
 
 /**
@@ -49,7 +50,7 @@ export function checkLoadOptions(options) {
  */
 export function checkAdapterOptions(options) {
   const { cache = true, integrity, ...engine } = own(options);
-  return { engine: encodeRequest(engine, 'options'), cache: Boolean(cache), integrity };
+  return { engine: encodeRequest(engine, 'options', 'an adapter'), cache: Boolean(cache), integrity };
 }
 
 /** The name of an adapter. @param {any} name @returns {string} */
@@ -59,14 +60,38 @@ export function checkName(name) {
 }
 
 /**
+ * A request, and what OpenAI's SDK takes beside it.
+ * @param {'a chat' | 'a completion' | 'an embedding'} what
+ * @param {any} body
+ * @param {any} [options]
+ */
+export function checkRequest(what, body, options) {
+  const { signal, ...request } = own(body);
+  const { signal: beside, ...others } = own(options);
+  encodeRequest(others, 'options', 'the options');
+  return { request: encodeRequest(request, 'request', what), isStream: Boolean(own(request).stream), signal: anySignal(signal, beside) };
+}
+
+/** A signal that is aborted with the first of these. @param {...any} signals   absent ones too @returns {AbortSignal} */
+export function anySignal(...signals) {
+  try {
+    return AbortSignal.any(signals.filter((signal) => signal !== undefined && signal !== null));
+  } catch {
+    throw new CressetError('INVALID_REQUEST', 'signal: expected an AbortSignal', { field: 'signal' });
+  }
+}
+
+/**
  * JSON text of a request. Numbers that JSON would turn into null, values it cannot hold, and requests that nobody means are refused by
  * name: nested too deep for the engine, or of so many values that the page would stand still.
  * @param {any} value
  * @param {string} name
+ * @param {keyof typeof import('./fields.js').KNOWN} [what]   whose fields it has
  */
-export function encodeRequest(value, name) {
+export function encodeRequest(value, name, what) {
   expect(typeof value === 'object' && value !== null, name, 'expected an object');
   const copy = plain(value, name, { around: new Set(), left: MOST_VALUES });
+  if (what) checkFields(what, copy);
   try {
     return JSON.stringify(copy);
   } catch {

@@ -8,6 +8,7 @@ import { CressetError } from './errors.js';
  * @param {string} name   for developer tools
  */
 export function startWorker(url, name) {
+  demandBrowser();
   // The page's real origin: that of a sandboxed frame is 'null', whatever its address says.
   const { origin } = globalThis;
   try {
@@ -21,6 +22,13 @@ export function startWorker(url, name) {
   } catch (error) {
     throw new CressetError('INTERNAL', `the engine's worker could not be started: ${/** @type {Error} */ (error).message}`, {}, { cause: error });
   }
+}
+
+/** Servers import what pages use, to render them; nothing can be loaded there. */
+export function demandBrowser() {
+  if (globalThis.Worker) return;
+  const advice = 'call it where only the browser runs your code: in useEffect, in onMounted, or in a listener';
+  throw new CressetError('INVALID_REQUEST', `Cresset runs in pages and their workers, not on a server or in a service worker; ${advice}`, { field: 'Worker' });
 }
 
 // A dynamic import, because browsers hold a worker's static imports to worker-src, dynamic ones to script-src. What is

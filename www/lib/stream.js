@@ -1,86 +1,112 @@
-// Chunks pushed in → an async iterable out. Read once; leaving the loop early cancels the request.
+// The chunks of an answer, to be read once; in the manner of OpenAI's `Stream`.
 
-export class ChunkStream {
-  /** Called when the reader leaves before the end. @type {() => void} */
-  onCancel = () => {};
+import { CressetError } from './errors.js';
+import { encodeRequest } from './requests.js';
 
-  /** Resolves with the first chunk or a normal end, rejects when the request fails before that. */
-  started;
+const DONE = Object.freeze({ value: undefined, done: true });
 
-  /** @type {{ resolve: (value?: any) => void, reject: (error: Error) => void }} */
-  #start;
-  /** @type {any[]} */
-  #queue = [];
-  /** @type {((value?: any) => void) | null} */
-  #waiting = null;
-  /** @type {Error | null} */
-  #error = null;
-  #ended = false;
+export class Stream {
+  #chunks;
 
-  constructor() {
-    let start;
-    this.started = new Promise((resolve, reject) => {
-      start = { resolve, reject };
-    });
-    this.#start = /** @type {any} */ (start);
-    // Someone always awaits `started`, but not necessarily before it fails.
-    this.started.catch(() => {});
+  /** Ends the stream, and the request behind it; reading then ends without an error. */
+  controller;
+
+  /** @param {ReadableStream<any>} chunks @param {AbortController} controller */
+  constructor(chunks, controller) {
+    this.#chunks = chunks;
+    this.controller = controller;
   }
 
-  /** @param {any} chunk */
-  push(chunk) {
-    if (this.#ended) return;
-    this.#queue.push(chunk);
-    this.#start.resolve();
-    this.#wake();
-  }
-
-  end() {
-    this.#ended = true;
-    this.#start.resolve();
-    this.#wake();
-  }
-
-  /** The reader gets the error next; chunks that it has not taken yet are dropped. @param {Error} error */
-  fail(error) {
-    if (this.#ended) return;
-    this.#queue = [];
-    this.#error = error;
-    this.#ended = true;
-    this.#start.reject(error);
-    this.#wake();
-  }
-
-  async next() {
-    while (this.#queue.length === 0 && !this.#ended) {
-      await new Promise((resolve) => {
-        this.#waiting = resolve;
-      });
-    }
-    if (this.#error) {
-      const error = this.#error;
-      this.#error = null;
-      throw error;
-    }
-    return this.#queue.length > 0 ? { value: this.#queue.shift(), done: false } : { value: undefined, done: true };
-  }
-
-  async return() {
-    const running = !this.#ended;
-    this.#queue = [];
-    this.#error = null;
-    this.#ended = true;
-    if (running) this.onCancel();
-    this.#wake();
-    return { value: undefined, done: true };
+  /** The stream that `toReadableStream` gave the bytes of. @param {ReadableStream<any>} bytes @param {AbortController} [controller] */
+  static fromReadableStream(bytes, controller = new AbortController()) {
+    const { signal } = controller;
+    const values = bytes.pipeThrough(new TextDecoderStream(), { signal }).pipeThrough(linesToValues()).getReader();
+    const chunks = readable({ next: () => values.read(), return: async () => controller.abort() });
+    return new Stream(chunks, controller);
   }
 
   [Symbol.asyncIterator]() {
-    return this;
+    const reader = this.#unread().getReader();
+    const { signal } = this.controller;
+    return {
+      async next() {
+        if (signal.aborted) return DONE;
+        try {
+          return await reader.read();
+        } catch (error) {
+          if (signal.aborted) return DONE;
+          throw error;
+        }
+      },
+      async return() {
+        // Not waited for: half of a tee'd stream is cancelled only with the other half.
+        reader.cancel().catch(() => {});
+        return DONE;
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
   }
 
-  #wake() {
-    this.#waiting?.();
-    this.#waiting = null;
+  /** Two streams with all chunks each, read at their own pace. The request ends early when both are left. */
+  tee() {
+    const { controller } = this;
+    return this.#unread()
+      .tee()
+      .map((half) => new Stream(half, controller));
+  }
+
+  /** Bytes: each chunk as a line of JSON. */
+  toReadableStream() {
+    const encoder = new TextEncoder();
+    return readable(this[Symbol.asyncIterator](), (chunk) => encoder.encode(`${encodeRequest(chunk, 'chunk')}\n`));
+  }
+
+  #unread() {
+    if (this.#chunks.locked) throw new CressetError('INVALID_REQUEST', 'stream: is read once; for two readers, tee() splits it', { field: 'stream' });
+    return this.#chunks;
+  }
+}
+
+/**
+ * What an iterator gives, as the platform's stream; cancelling it leaves the iterator.
+ * @param {{ next: () => Promise<{ value?: any, done: boolean }>, return: () => Promise<unknown> }} iterator
+ * @param {(value: any) => any} [encode]
+ */
+function readable(iterator, encode = (value) => value) {
+  return new ReadableStream({
+    async pull(out) {
+      const { value, done } = await iterator.next();
+      if (done) out.close();
+      else out.enqueue(encode(value));
+    },
+    async cancel() {
+      await iterator.return();
+    },
+  });
+}
+
+/** Lines of JSON, however they are cut, to their values. */
+function linesToValues() {
+  let rest = '';
+  return new TransformStream({
+    transform(/** @type {string} */ text, values) {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line.trim()) values.enqueue(valueOf(line));
+    },
+    flush(values) {
+      if (rest.trim()) values.enqueue(valueOf(rest));
+    },
+  });
+}
+
+/** @param {string} line */
+function valueOf(line) {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw new CressetError('INVALID_REQUEST', `bytes: a line is no JSON: ${line.slice(0, 80)}`, { field: 'bytes' }, { cause });
   }
 }

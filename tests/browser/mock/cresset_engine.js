@@ -252,6 +252,7 @@ export class Engine {
       prompt_tokens: 5,
       completion_tokens: count,
       total_tokens: count + 5,
+      prompt_tokens_details: { cached_tokens: 0 },
       extra: { prefill_tokens_per_s: 900, decode_tokens_per_s: count / seconds, time_to_first_token_s: 0.006, cached_tokens: 0 },
     };
     if (request.stream && request.stream_options?.include_usage) emitUsage(usage);

@@ -1,7 +1,7 @@
 // Calls everything that cresset.d.ts and cresset-chat.d.ts declare, as a site would: tsc says whether it is still so. Nothing
 // here is run. A field that goes, or changes its type, fails; `tests/browser/types.test.mjs` says whether one is missing here.
 
-import { Cresset, CressetError } from '../../../www/cresset.js';
+import { Cresset, CressetError, Stream } from '../../../www/cresset.js';
 import type {
   Adapter,
   AdapterOptions,
@@ -13,10 +13,13 @@ import type {
   BundledModel,
   ChatCompletion,
   ChatCompletionChunk,
+  ChatLogprobs,
   ChatMessage,
   ChatRequest,
   Completion,
+  CompletionLogprobs,
   CompletionRequest,
+  Content,
   Delta,
   Device,
   DeviceFacts,
@@ -31,6 +34,7 @@ import type {
   KernelTime,
   KnownModel,
   LoadOptions,
+  Logprob,
   Measure,
   Measured,
   MemoryLimit,
@@ -41,6 +45,7 @@ import type {
   ObstacleCode,
   ProbeOptions,
   Progress,
+  RequestOptions,
   SamplingOptions,
   StorageUsage,
   StoredModel,
@@ -187,12 +192,14 @@ function adapting({ name, rank, bytes, default: usual }: Adapter): void {
 
 const sampling: SamplingOptions = {
   max_tokens: 100,
+  max_completion_tokens: 100,
   temperature: 0.7,
   top_p: 0.9,
   top_k: 40,
   min_p: 0.05,
   seed: 1,
   stop: ['\n', 'END'],
+  n: 2,
   frequency_penalty: 0.1,
   presence_penalty: 0.1,
   repetition_penalty: 1.1,
@@ -202,9 +209,31 @@ const sampling: SamplingOptions = {
   min_tokens: 1,
   cache_prompt: true,
   return_token_ids: true,
+  response_format: { type: 'text' },
   stream_options: { include_usage: true },
+  model: 'gpt-4o',
+  user: 'somebody',
   signal,
 };
+
+const beside: RequestOptions = { signal };
+
+// Null is the same as absent, as in OpenAI's types.
+is<SamplingOptions>({
+  max_tokens: null,
+  max_completion_tokens: null,
+  temperature: null,
+  top_p: null,
+  seed: null,
+  stop: null,
+  n: null,
+  frequency_penalty: null,
+  presence_penalty: null,
+  logit_bias: null,
+  stream: null,
+  stream_options: null,
+  signal: null,
+});
 
 const tool: Tool = { type: 'function', function: { name: 'weather', description: 'Of a town', parameters: { type: 'object' } } };
 
@@ -222,27 +251,46 @@ const template: TemplateOptions = {
 
 const call: ToolCall = { id: '1', type: 'function', function: { name: 'weather', arguments: '{}' } };
 
+const content: Content = [{ type: 'text', text: 'Hi' }];
+
 const messages: ChatMessage[] = [
   { role: 'system', content: 'Be brief.' },
-  { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+  { role: 'developer', content: 'In English.' },
+  { role: 'user', content, name: 'Ann' },
   { role: 'assistant', content: null, tool_calls: [call], reasoning_content: 'hm' },
+  { role: 'assistant', tool_calls: [call] },
   { role: 'tool', content: 'rain', tool_call_id: '1' },
 ];
+
+/** Both at once: a stream and a whole answer are two types, and a flag that is not known yet gives either. */
+async function streaming<Whole, Chunk>(answer: Stream<Chunk> | Whole, whole: (answer: Whole) => void, chunk: (chunk: Chunk) => void): Promise<void> {
+  if (!(answer instanceof Stream)) return whole(answer);
+  is<AbortController>(answer.controller);
+  const [left, right]: [Stream<Chunk>, Stream<Chunk>] = answer.tee();
+  const bytes: ReadableStream<Uint8Array> = left.toReadableStream();
+  is<Stream<Chunk>>(Stream.fromReadableStream<Chunk>(bytes, new AbortController()), Stream.fromReadableStream<Chunk>(bytes));
+  for await (const each of right) chunk(each);
+}
 
 export async function completing(engine: Engine): Promise<void> {
   const request: CompletionRequest = { prompt: 'Once', ...sampling };
   completion(await engine.completions.create({ prompt: [1, 2], stop: 'x', ...template }));
-  completion(await engine.completions.create({ ...request, stream: false }));
-  for await (const chunk of await engine.completions.create({ ...request, stream: true })) completion(chunk);
+  completion(await engine.completions.create({ ...request, stream: false }, beside));
+  for await (const chunk of await engine.completions.create({ ...request, logprobs: 3, stream: true }, beside)) completion(chunk);
+  await streaming(await engine.completions.create(request), completion, completion);
 }
 
 function completion({ id, object, created, model, choices, usage }: Completion): void {
   is<string>(id, model);
   is<'text_completion'>(object);
   is<number>(created);
-  for (const { index, text, finish_reason: finish, token_ids: ids } of choices) {
+  for (const { index, text, logprobs, finish_reason: finish, token_ids: ids } of choices) {
     is<number>(index);
     is<string>(text);
+    is<CompletionLogprobs | null | undefined>(logprobs);
+    is<string[] | undefined>(logprobs?.tokens);
+    is<number[] | undefined>(logprobs?.token_logprobs);
+    is<Record<string, number>[] | undefined>(logprobs?.top_logprobs);
     is<FinishReason | null>(finish);
     is<number[] | undefined>(ids);
   }
@@ -252,14 +300,20 @@ function completion({ id, object, created, model, choices, usage }: Completion):
 function using(usage: Usage | undefined): void {
   if (!usage) return;
   is<number>(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens);
+  is<number | undefined>(usage.prompt_tokens_details?.cached_tokens);
   const { extra } = usage;
   if (extra) is<number>(extra.prefill_tokens_per_s, extra.decode_tokens_per_s, extra.time_to_first_token_s, extra.cached_tokens);
 }
 
 export async function chatting(engine: Engine): Promise<void> {
-  const request: ChatRequest = { messages, ...sampling, ...template };
-  answered(await engine.chat.completions.create(request as ChatRequest & { stream: false }));
-  for await (const chunk of await engine.chat.completions.create({ ...request, tool_choice: 'required', stream: true })) arriving(chunk);
+  const request: ChatRequest = { messages, ...sampling, ...template, logprobs: true, top_logprobs: 2, parallel_tool_calls: true, modalities: ['text'] };
+  answered(await engine.chat.completions.create({ messages }));
+  answered(await engine.chat.completions.create({ ...request, stream: false }, beside));
+  answered(await engine.chat.completions.create({ ...request, stream: null }));
+  for await (const chunk of await engine.chat.completions.create({ ...request, tool_choice: 'required', stream: true }, beside)) arriving(chunk);
+  const flag: boolean = messages.length > 1;
+  await streaming(await engine.chat.completions.create({ ...request, stream: flag }), answered, arriving);
+  await streaming(await engine.chat.completions.create(request), answered, arriving);
   is<string>(await engine.applyChatTemplate(messages), await engine.applyChatTemplate(messages, template));
 }
 
@@ -267,13 +321,25 @@ function answered({ id, object, created, model, choices, usage }: ChatCompletion
   is<string>(id, model);
   is<'chat.completion'>(object);
   is<number>(created);
-  for (const { index, message, finish_reason: finish, token_ids: ids } of choices) {
+  for (const { index, message, logprobs, finish_reason: finish, token_ids: ids } of choices) {
     is<number>(index);
     said(message);
+    messages.push(message);
+    weighing(logprobs);
     is<'stop' | 'length' | 'tool_calls' | 'abort'>(finish);
     is<number[] | undefined>(ids);
   }
   using(usage);
+}
+
+function weighing(logprobs: ChatLogprobs | null | undefined): void {
+  for (const { top_logprobs: top, ...token } of logprobs?.content ?? []) {
+    for (const each of [token, ...top] satisfies Logprob[]) {
+      is<string>(each.token);
+      is<number>(each.logprob);
+      is<number[]>(each.bytes);
+    }
+  }
 }
 
 function said({ role, content, tool_calls: calls }: AssistantMessage): void {
@@ -286,9 +352,10 @@ function arriving({ id, object, created, model, choices, usage }: ChatCompletion
   is<string>(id, model);
   is<'chat.completion.chunk'>(object);
   is<number>(created);
-  for (const { index, delta, finish_reason: finish, token_ids: ids } of choices) {
+  for (const { index, delta, logprobs, finish_reason: finish, token_ids: ids } of choices) {
     is<number>(index);
     growing(delta);
+    weighing(logprobs);
     is<FinishReason | null>(finish);
     is<number[] | undefined>(ids);
   }
@@ -302,6 +369,10 @@ function growing({ role, content, tool_calls: calls }: Delta): void {
   is<string | undefined>(calls?.[0].function.arguments);
 }
 
+export function whatever(engine: Engine, stream: boolean) {
+  return engine.chat.completions.create({ messages, stream });
+}
+
 export async function embedding(engine: Engine): Promise<void> {
   const request: EmbeddingRequest = {
     input: ['a', [1, 2], Int32Array.of(3)],
@@ -310,9 +381,11 @@ export async function embedding(engine: Engine): Promise<void> {
     truncate_prompt_tokens: 256,
     pooling: 'cls',
     normalize: true,
+    model: 'text-embedding-3-small',
+    user: 'somebody',
     signal,
   };
-  const { object, data, model, usage }: Embeddings = await engine.embeddings.create(request);
+  const { object, data, model, usage }: Embeddings = await engine.embeddings.create(request, beside);
   is<'list'>(object);
   is<string>(model);
   is<number>(usage.prompt_tokens, usage.total_tokens);
@@ -448,5 +521,11 @@ export async function embeddingTheWidget(engine: Engine): Promise<void> {
 is<Device>('tpu');
 // @ts-expect-error a request without a prompt
 is<CompletionRequest>({ max_tokens: 1 });
+// @ts-expect-error a role that there is not
+is<ChatMessage>({ role: 'bot', content: 'Hi' });
+// @ts-expect-error a tool's message that answers no call
+is<ChatMessage>({ role: 'tool', content: 'rain' });
+// @ts-expect-error a stream is no answer: a flag that is not known yet gives either
+is<ChatCompletion>({} as Awaited<ReturnType<typeof whatever>>);
 // @ts-expect-error a message of nobody
 is<WidgetMessage>({ content: 'Hi' });

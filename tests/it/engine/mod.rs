@@ -135,4 +135,5 @@ fn check_usage(usage: &Value, prompt: usize, completion: usize) {
     assert!(extra["prefill_tokens_per_s"].as_f64().expect("a rate") > 0.0);
     assert!(extra["decode_tokens_per_s"].as_f64().expect("a rate") > 0.0);
     assert!(extra["cached_tokens"].is_u64());
+    assert_eq!(usage["prompt_tokens_details"]["cached_tokens"], extra["cached_tokens"]);
 }
