@@ -7,8 +7,35 @@ use crate::{Error, Result};
 /// Names that a message's reasoning is passed under; templates read the first, gpt-oss's the second.
 const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
+/// A message as the template of this source reads it.
+pub(super) fn as_read(message: &Value, source: &str) -> Value {
+    let mut message = with_reasoning(message);
+    let Some(fields) = message.as_object_mut() else { return message };
+    // Templates know the instructions of a model as those of the system; few tell the developer's apart.
+    if fields.get("role").is_some_and(|role| role == "developer") && !source.contains("developer") {
+        fields.insert("role".into(), "system".into());
+    }
+    // A message that calls tools need not say anything. Most templates add up texts, some ask whether there is none.
+    if fields.get("content").is_none_or(Value::is_null)
+        && fields.get("tool_calls").is_some_and(|calls| !calls.is_null())
+    {
+        let none = if asks_for_none(source) { Value::Null } else { "".into() };
+        fields.insert("content".into(), none);
+    }
+    message
+}
+
+/// Whether a template tells `content: null` from a text: `message['content'] is none`, `message.content is not none`.
+fn asks_for_none(source: &str) -> bool {
+    source.split("content").skip(1).any(|after| {
+        let after = after.trim_start_matches(['\'', '"', ']', ')']).trim_start();
+        let asks = ["is not ", "is ", "== ", "!= "].iter().find_map(|test| after.strip_prefix(test));
+        asks.is_some_and(|what| what.trim_start().starts_with("none") || what.trim_start().starts_with("None"))
+    })
+}
+
 /// The message, its reasoning under the names that templates read.
-pub(super) fn with_reasoning(message: &Value) -> Value {
+fn with_reasoning(message: &Value) -> Value {
     let Some(fields) = message.as_object() else { return message.clone() };
     let Some(reasoning) = REASONING.iter().find_map(|name| fields.get(*name).filter(|value| !value.is_null())) else {
         return message.clone();
@@ -52,12 +79,13 @@ pub(super) fn cut_at_mark(mut prompt: String, text: &str) -> Result<String> {
     Ok(prompt)
 }
 
-/// The messages with texts in parts joined and the arguments of tool calls as objects; `None` if they are so already.
-pub(super) fn plain(messages: &[Value]) -> Option<Vec<Value>> {
+/// The messages with the arguments of tool calls as objects and, unless the template goes over parts, with texts in parts
+/// joined; `None` if they are so already.
+pub(super) fn plain(messages: &[Value], in_parts: bool) -> Option<Vec<Value>> {
     let mut changed = false;
     let mut messages = messages.to_vec();
     for message in &mut messages {
-        if let Some(text) = message.get("content").and_then(joined) {
+        if let Some(text) = message.get("content").filter(|_| !in_parts).and_then(joined) {
             message["content"] = text.into();
             changed = true;
         }
