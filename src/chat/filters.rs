@@ -144,6 +144,7 @@ fn float(state: &State, value: &Value, args: &[Value]) -> Result<Value, Error> {
             Meter::new(state).charge(text.len() as u64)?;
             text.trim().replace('_', "").parse().ok()
         }
+        None if value.kind() == ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
         None => f64::try_from(value.clone()).ok(),
     };
     Ok(number.map(Value::from).or(default).unwrap_or_else(|| Value::from(0.0)))

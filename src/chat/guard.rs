@@ -23,6 +23,10 @@ use minijinja::machinery::Span;
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, Spanned, Stmt};
 use minijinja::value::Tuple;
 
+use super::expressions::{
+    KINDS, SMALL, among, asks_for_part, has_attribute, is_const, is_content, is_number, is_simple_test, is_small,
+    is_text,
+};
 use crate::{Error, Result};
 
 pub(super) const PAY: &str = "|pay";
@@ -47,15 +51,6 @@ const SHALLOW: &str = " abs attr batch bool count d default first float int item
 const FLAT: &str = " abs attr bool capitalize center count d default e escape first float forceescape format indent int \
                     join last length lower replace round safe string title tojson trim truncate upper urlencode \
                     wordcount ";
-/// Tests that look at the kind of a value alone.
-const KINDS: &str = " boolean callable defined even false filter float integer iterable mapping none number odd safe sequence \
-                     string test true undefined ";
-/// Tests that look at no more of a value than the other one has.
-const COMPARISONS: &str = " == != < <= > >= eq equalto ge greaterthan gt le lessthan lt ne ";
-/// Types of the parts of a content.
-const PARTS: &str = " audio image image_url input_audio input_image input_text text video ";
-/// Bytes of a constant that may be compared with anything for nothing.
-const SMALL: usize = 64;
 
 /// What is made of a template's tree.
 pub(super) struct Guarded<'s> {
@@ -428,84 +423,4 @@ fn call_with<'s>(name: &'static str, args: Vec<CallArg<'s>>, span: Span) -> Expr
 fn call<'s>(name: &'static str, arg: Expr<'s>) -> Expr<'s> {
     let span = arg.span();
     call_with(name, vec![CallArg::Pos(arg)], span)
-}
-
-fn is_const(expr: &Expr) -> bool {
-    matches!(expr, Expr::Const(_))
-}
-
-fn among(names: &str, name: &str) -> bool {
-    names.split_whitespace().any(|known| known == name)
-}
-
-/// Whether the test that these name, and what they compare with, look at no more of an item than a small constant has.
-fn is_simple_test(args: &[CallArg]) -> bool {
-    let small = |arg: &CallArg| matches!(arg, CallArg::Pos(arg) if is_small(arg));
-    let name = match args.first() {
-        None => return true,
-        Some(CallArg::Pos(Expr::Const(name))) => name.value.as_str().unwrap_or_default(),
-        Some(_) => return false,
-    };
-    (among(KINDS, name) || among(COMPARISONS, name)) && args.iter().all(small)
-}
-
-/// Whether it is a constant that takes no time to look at.
-fn is_small(expr: &Expr) -> bool {
-    match expr {
-        Expr::Const(constant) => constant.value.as_str().is_none_or(|text| text.len() <= SMALL),
-        Expr::UnaryOp(all) => matches!(all.op, ast::UnaryOpKind::Neg) && is_small(&all.expr),
-        _ => false,
-    }
-}
-
-fn is_number(expr: &Expr) -> bool {
-    matches!(expr, Expr::Const(constant) if constant.value.is_number())
-}
-
-/// Whether it can only be a text.
-fn is_text(expr: &Expr) -> bool {
-    match expr {
-        Expr::Const(constant) => constant.value.as_str().is_some(),
-        Expr::BinOp(all) => match all.op {
-            BinOpKind::Concat => true,
-            BinOpKind::Add => is_text(&all.left) || is_text(&all.right),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-/// Whether a loop over it goes over the parts of a content.
-fn is_content(expr: &Expr) -> bool {
-    match expr {
-        Expr::Var(var) => var.id == "content",
-        Expr::Filter(all) => all.expr.as_ref().is_some_and(is_content),
-        Expr::Slice(all) => is_content(&all.expr),
-        expr => is_named(expr, "content"),
-    }
-}
-
-/// Whether it compares the type of a part.
-fn asks_for_part(left: &Expr, right: &Expr) -> bool {
-    let kind =
-        |expr: &Expr| matches!(expr, Expr::Const(kind) if kind.value.as_str().is_some_and(|kind| among(PARTS, kind)));
-    (is_named(left, "type") && kind(right)) || (is_named(right, "type") && kind(left))
-}
-
-/// Whether it is `x.name` or `x['name']`.
-fn is_named(expr: &Expr, name: &str) -> bool {
-    match expr {
-        Expr::GetAttr(attr) => attr.name == name,
-        Expr::GetItem(item) => matches!(&item.subscript_expr, Expr::Const(key) if key.value.as_str() == Some(name)),
-        _ => false,
-    }
-}
-
-/// Whether an attribute is assigned to.
-fn has_attribute(target: &Expr) -> bool {
-    match target {
-        Expr::GetAttr(_) => true,
-        Expr::List(list) => list.items.iter().any(has_attribute),
-        _ => false,
-    }
 }

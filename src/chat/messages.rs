@@ -11,16 +11,15 @@ const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 pub(super) fn as_read(message: &Value, source: &str) -> Value {
     let mut message = with_reasoning(message);
     let Some(fields) = message.as_object_mut() else { return message };
-    // Templates know the instructions of a model as those of the system; few tell the developer's apart.
-    if fields.get("role").is_some_and(|role| role == "developer") && !source.contains("developer") {
+    // Most templates know the system's instructions alone.
+    let names_developer = ["'developer'", "\"developer\""].iter().any(|name| source.contains(name));
+    if fields.get("role").is_some_and(|role| role == "developer") && !names_developer {
         fields.insert("role".into(), "system".into());
     }
-    // A message that calls tools need not say anything. Most templates add up texts, some ask whether there is none.
-    if fields.get("content").is_none_or(Value::is_null)
-        && fields.get("tool_calls").is_some_and(|calls| !calls.is_null())
-    {
-        let none = if asks_for_none(source) { Value::Null } else { "".into() };
-        fields.insert("content".into(), none);
+    // An answer that calls tools need not say anything. Most templates add up texts, some ask whether there is one.
+    let answers = fields.get("role").is_some_and(|role| role == "assistant");
+    if answers && fields.get("content").is_none_or(Value::is_null) {
+        fields.insert("content".into(), if asks_for_none(source) { Value::Null } else { "".into() });
     }
     message
 }

@@ -132,9 +132,9 @@ fn method_of_text(state: &mut State, value: &Value, name: &str, args: &[Value]) 
         }
         "swapcase" => Value::from(text.chars().fold(String::new(), |mut all, c| {
             if c.is_uppercase() {
-                all.extend(c.to_lowercase())
+                all.extend(c.to_lowercase());
             } else {
-                all.extend(c.to_uppercase())
+                all.extend(c.to_uppercase());
             }
             all
         })),
@@ -200,9 +200,9 @@ fn title(text: &str) -> String {
     let (mut out, mut within) = (String::new(), false);
     for c in text.chars() {
         if within {
-            out.extend(c.to_lowercase())
+            out.extend(c.to_lowercase());
         } else {
-            out.extend(c.to_uppercase())
+            out.extend(c.to_uppercase());
         }
         within = c.is_alphabetic();
     }

@@ -14,7 +14,7 @@
 //! | `find` | where a model keeps its templates, and the texts of its special tokens |
 //! | `fallback` | our own templates, for files without one |
 //! | `bounds` | what a template's source may be |
-//! | `guard` | a template's tree → the tree that is run |
+//! | `guard`, `expressions` | a template's tree → the tree that is run |
 //! | `budget` | what a template may spend, and how deep its values may be nested |
 //! | `library`, `filters`, `format`, `changing` | functions, tests and filters that pay for what they do |
 //! | `methods` | Python's methods of texts, lists and dictionaries |
@@ -28,6 +28,7 @@ mod bounds;
 mod budget;
 mod changing;
 mod date;
+mod expressions;
 mod fallback;
 mod filters;
 mod find;
@@ -225,8 +226,8 @@ impl ChatTemplate {
     }
 
     /// Renders the prompt. `messages` are OpenAI's (`role`, `content`, `tool_calls`, …), passed to the template as they
-    /// are, but for what it cannot know: a `developer` whom it does not name is the `system`, and what is not said
-    /// beside tool calls is an empty text.
+    /// are, but for what it cannot know: a `developer` whom it does not name is the `system`, and an answer without
+    /// a text, such as one that calls tools, has an empty one.
     ///
     /// # Errors
     /// [`Error::Template`] with the line and the reason: what the template refuses, and what it cannot do.

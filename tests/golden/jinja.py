@@ -623,6 +623,83 @@ strftime_now('100%% %d')
 {{ messages|length - 1 }}{{ messages|length > 1 }}
 {{ 'ab' < 'b' }}{{ 'B' < 'a' }}
 {{ ['a', 'B']|min }}{{ ['a', 'B']|max }}{{ ['a','B']|min(case_sensitive=true) }}
+{% for m in messages %}{% for c in m.content %}{{ loop.index }}{{ c }}{% if not loop.last %},{% endif %}{% endfor %};{% endfor %}
+{% for m in messages recursive %}{{ loop.depth }}{{ m.role }}{% endfor %}
+{% for k, v in messages[0].items() %}{{ k }}={{ v }}{{ ', ' if not loop.last }}{% endfor %}
+{% for x in 'ab' recursive %}{{ x }}{{ loop.last }}{% endfor %}
+{% macro a(x, y=x|upper, z=[x,y]) %}{{ x }}{{ y }}{{ z }}{% endmacro %}{{ a('q') }}{{ a('q', 'r') }}{{ a('q', z=1) }}{{ a(y=2, x=1) }}
+{% macro outer(a) %}{% macro inner(b=a) %}{{ b }}{% endmacro %}{{ inner() }}{% endmacro %}{{ outer(3) }}
+{% macro v(a) %}{{ a }}|{{ varargs|length }}|{{ kwargs|length }}|{{ kwargs.get('k') }}{% endmacro %}{{ v(1) }} {{ v(1,2) }} {{ v(1,k=2) }} {{ v(a=1) }} {{ v(*[1,2,3]) }} {{ v(**{'a':1,'k':5}) }}
+{% macro v() %}{{ caller() }}{{ varargs }}{% endmacro %}{% call v(1) %}c{% endcall %}
+{% macro v() %}{% for x in varargs %}{{ x }}{{ loop.last }}{% endfor %}{% endmacro %}{{ v('a','b') }}
+{{ '%s' % messages }}
+{{ '%s and %s' % ('a', ['b']) }}
+{{ '%-10s|' % 'ab' }}{{ '%5.1f' % 3.14159 }}{{ '%e' % 12345.678 }}{{ '%s%%' % 50 }}
+{{ '%s' % 1e20 }}{{ '%s' % 1.0 }}{{ '%d' % true }}{{ '%s' % (1,) }}{{ '%s' % ((1,2),) }}
+{% set x = '%d items' % 3 %}{{ x }}
+{% set fmt = 'n=%s' %}{{ fmt % 'q' }}{{ (fmt ~ '%s') % ('a', 'b') }}
+{{ 7 % 3 * 2 }}{{ 10 - 7 % 4 }}{{ loop_index % 2 if loop_index is defined else 'u' }}
+{% for x in [1,2,3] %}{{ loop.index0 % 2 == 0 }}{% endfor %}
+{{ -7 % 3 }}{{ 7 % -3 }}{{ 7.5 % -2 }}{{ -7.5 % 2 }}{{ 0 % 5 }}{{ -6 % 3 }}{{ 5 % 5.0 }}
+{{ 'abc'|indent(2, true) }}{{ 'a\n\nb'|indent }}{{ ''|indent }}{{ '\n'|indent(1) }}{{ '\na'|indent(1,true) }}
+{{ 'a b c d'|truncate(3, false, '', 0) }}{{ 'abc'|truncate(2, true, '', 0) }}{{ 'é'*10|int }}
+{{ 'a\u00a0b c'|wordcount }}{{ 'x_y z'|wordcount }}{{ 5|wordcount }}
+{{ messages|dictsort if false }}{{ {'b':{'x':1},'a':2}|dictsort|first }}
+{{ {'a':1e-7, 'b':[1.5e300]} }}{{ {1.0:2} }}{{ [true, none, 1e5] }}
+{{ 100000000000000000000.0 }}{{ 123456.789e3 }}{{ 0.1 }}{{ 1e-4 }}{{ 1.0e-10 }}{{ -0.0 }}{{ 1e22 }}{{ 5e-324 }}
+{{ 3|float }}{{ '3'|float }}{{ 1e3|int }}{{ 3.7|string }}{{ [3.0]|join }}{{ 3.0 ~ 'x' }}{{ 'x' ~ 1e16 }}
+{{ (1e16)|tojson }}{{ [1e-7]|tojson }}{{ 1.0|tojson }}
+{{ ['a\\b', 'a\tb', "a\nb", 'a\rb'] }}
+{{ 'abc'.find('') }}{{ 'abc'.rfind('') }}{{ 'abc'.find('z') }}{{ 'abc'.count('b', 0, -1) }}{{ 'abc'.find('b', -2) }}{{ 'abc'.startswith('') }}{{ 'abc'.startswith('a', 5) }}
+{{ 'a,b,,c'.split(',') }}{{ ''.split(',') }}{{ ''.split() }}{{ ' a  b '.split() }}{{ 'a b  c '.split(none, 1) }}{{ ' a b  c '.rsplit(none, 1) }}{{ 'abc'.split('abc') }}
+{{ ''.splitlines() }}{{ '\n'.splitlines() }}{{ 'a\r\nb\rc'.splitlines(true) }}{{ 'a'.splitlines() }}
+{{ 'ab'.center(7, '-') }}{{ 'abc'.center(6) }}|{{ 'ab'|center(7) }}|{{ ''.center(3, 'x') }}
+{{ '-12'.zfill(6) }}{{ '--1'.zfill(5) }}{{ ''.zfill(2) }}{{ 'ab'.zfill(1) }}
+{{ 'they\'re bill\'s'.title() }}{{ 'x1y'.title() }}{{ 'ABC'.istitle() }}{{ ''.istitle() }}{{ '1'.istitle() }}{{ 'A b'.istitle() }}
+{{ none is sequence }}{{ true is iterable }}{{ messages is sequence }}{{ messages[0] is sequence }}{{ messages[0] is iterable }}{{ messages is iterable }}{{ messages is mapping }}
+{{ tools is iterable }}{{ tools is sequence }}{{ tools is none }}{{ tools is defined }}{{ tools }}
+{% if tools is iterable and tools is not string and tools is not mapping %}x{% else %}y{% endif %}
+{{ namespace(a=1) is iterable }}{{ namespace is callable }}{{ [].append is defined }}
+{{ [1,2] is sequence and [1,2] is not string }}{{ (1,2) is sequence }}{{ range(2) is sequence }}
+{{ 'a' is in ['a'] }}{{ 'x' is not in 'abc' }}{{ 5 is gt 3 }}{{ 5 is ge(5) }}{{ 'a' is ne('b') }}
+{{ '<a href="x">&\'</a>' | e }}{{ '<' | e | e }}{{ '<' | forceescape | e }}{{ ['<'] | e }}{{ 5|e }}
+{{ '{"a": 1}' | e }}{{ 'a' | safe }}
+{{ {'x': 'a&b', 'y': none}|urlencode }}{{ 'a+b/c d'|urlencode }}{{ ''|urlencode }}{{ {}|urlencode }}
+{{ [1,2,3]|batch(2, 0)|list }}{{ [1,2,3,4,5]|slice(2)|list }}{{ [1,2,3]|batch(2, fill_with='x')|list }}
+{{ [{'n':'b'},{'n':'A'}]|sort(attribute='n')|map(attribute='n')|list }}{{ [{'n':'b'},{'n':'A'}]|sort(true, true, 'n')|map(attribute='n')|list }}
+{{ [3,1,2]|sort|join(', ') }}{{ 'hello'|sort|join }}{{ 'hello'|unique|join }}{{ 'hello'|max }}{{ {'b':1}|sort }}
+{{ [[2,'x'],[1,'y']]|sort }}{{ [(1,'b'),(1,'a')]|sort }}
+{{ [1,2]|join(', ') ~ '.' }}{{ ['a',1,none,2.0]|join('/') }}{{ []|join('x') }}{{ 'abc'|join(',') }}
+{% set c = cycler('odd', 'even') %}{% for x in [1,2,3] %}{{ c.next() }}{{ c.current }} {% endfor %}
+{% set j = joiner('|') %}{% for x in [] %}{{ j() }}{% endfor %}{% for x in [1,2] %}{{ j() ~ x }}{% endfor %}
+strftime_now('%d %b %Y')
+strftime_now('%Y-%m-%dT%H:%M:%SZ')
+strftime_now('Today is %A, %B %-d, %Y.')
+strftime_now('%I:%M %p|%l|%-I|%_I|%3d|%010Y|%^b|%#p|%-y')
+strftime_now('')
+strftime_now('%%%d%%')
+strftime_now('é %d ü')
+{{ '<\/think>' }}{{ 'a\vb\ac' }}{{ '\U0001F600\U00000041' }}
+{% generation %}{{ 1 }}{% endgeneration %}{% generation -%} x {%- endgeneration %}
+{%- for m in messages -%}{%- generation -%}{{ m.content }}{%- endgeneration -%}{%- endfor -%}
+{% set ns = namespace(x=0) %}{% for i in range(3) %}{% set ns.x = ns.x + i %}{% endfor %}{{ ns.x }}
+{% for i in range(5) %}{% if i % 2 %}{% continue %}{% endif %}{{ i }}{% endfor %}
+{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join('|') }}
+{{ messages | map(attribute='role') | unique | list | tojson }}
+{{ [messages[0]] + messages[1:] == messages }}
+{{ (messages | tojson | length) > 10 }}
+{{ messages | tojson(indent=4) }}
+{{ {'a': {'b': [1, {'c': none}]}} | tojson(indent=2, sort_keys=true) }}
+{{ {'b': 1, 'a': 'é'} | tojson(ensure_ascii=true, separators=[',', ':']) }}
+{{ 'abc'[1:][::-1] }}{{ 'abc'[-2:] }}{{ 'abc'[:10] }}{{ 'abc'[5:] }}
+{{ {}.get('x') is none }}{{ {}.x is defined }}{{ {'a': none}.a is none }}{{ messages[0].get('content', '') }}
+{{ 'x' in messages[0].content }}{{ 'role' in messages[0] }}{{ messages[0] in messages }}
+{{ 1.0 is number }}{{ 'abc'|first|upper }}{{ [[1,2],[3,4]]|map('sum')|list }}{{ [[1,2],[3]]|map('join','-')|list }}
+{{ ['a','b']|map('center', 3)|list }}{{ ['a b','c']|map('wordcount')|sum }}{{ [1.0,2]|map('string')|list }}{{ ['x']|map('indent', 2, true)|list }}
+{{ 'abc'.isidentifier() }}{{ 'a b'.isidentifier() }}{{ '٣'.isdigit() }}{{ '٣'.isdecimal() }}{{ 'é'.isprintable() }}
+{{ [1,2,3].index(3) }}{{ [1,[2]].copy() }}{{ {'a':[1]}.copy() }}
+{{ '{a}-{b}'.format_map({'a': 1, 'b': 'x'}) }}{{ '{0}{1}{0}'.format('a', 'b') }}{{ '{:>4}{:<4}|'.format(1, 2) }}
+{{ 'x'|int(-1) }}{{ ''|int }}{{ '12abc'|int }}{{ '0b11'|int(0, 2) }}{{ '0xFF'|int(0, 16) }}{{ 'zz'|int(0, 36) }}{{ []|int }}{{ {}|float }}{{ '1e400'|float }}{{ 'nan'|float }}{{ true|float }}
 """
 
 # Line breaks, and the blanks around tags.

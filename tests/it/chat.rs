@@ -92,7 +92,8 @@ fn requests_render_as_they_should() {
         let template = ChatTemplate::new(text("template"), Some("<s>"), None).expect("compiles");
         let options = RenderOptions { add_generation_prompt: true, now: golden["now"].as_i64(), ..Default::default() };
         let prompt = template.render_request(case["messages"].as_array().expect("messages"), &options);
-        assert_eq!(prompt.expect(text("id")), text("expected"), "{}", text("id"));
+        let id = text("id");
+        assert_eq!(prompt.expect(id), text("expected"), "{id}");
     }
 }
 
@@ -106,8 +107,9 @@ fn messages_are_what_a_template_reads() {
     for (body, message, expected) in [
         // A developer whom the template names is one.
         ("{{ m.role }}", developer(), "system"),
-        ("{{ m.role }}{# developer #}", developer(), "developer"),
-        // Nothing said beside calls is an empty text, unless the template asks whether there is none.
+        ("{{ m.role }}{% if m.role == 'developer' %}!{% endif %}", developer(), "developer!"),
+        ("{{ m.role }} of developers", developer(), "system of developers"),
+        // What an answer does not say is an empty text, unless the template asks whether there is none.
         ("[{{ m.content }}]", json!({"role": "assistant", "tool_calls": call()}), "[]"),
         ("{{ '[' + m['content'] + ']' }}", json!({"role": "assistant", "content": null, "tool_calls": call()}), "[]"),
         (
@@ -120,7 +122,8 @@ fn messages_are_what_a_template_reads() {
             json!({"role": "assistant", "tool_calls": call()}),
             "calls",
         ),
-        ("[{{ m.content }}]", json!({"role": "assistant", "content": null}), "[None]"),
+        ("[{{ m.content }}]", json!({"role": "assistant", "content": null}), "[]"),
+        ("[{{ m.content }}]", json!({"role": "user", "content": null}), "[None]"),
         // Parts stay parts for a template that goes over them or asks for their types.
         (
             "{% for p in m['content'] %}[{{ p.text }}]{% endfor %}",
