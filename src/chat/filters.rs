@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
+use minijinja_contrib::filters::{filesizeformat, striptags};
 
 use super::arguments::{bound, flag, integer, text};
 use super::budget::{Meter, pay};
 use super::format::percent;
 use super::methods::{centered, lines, split, trimmed};
 use super::print::printed;
+use super::reasons::wrong;
 
 /// Characters by which `truncate` lets a text be too long.
 const LEEWAY: i64 = 5;
@@ -17,15 +19,21 @@ const LEEWAY: i64 = 5;
 type Filter = fn(&State, &Value, &[Value]) -> Result<Value, Error>;
 
 pub(super) fn add_to(environment: &mut Environment<'static>) {
-    let own: [(&str, Filter); 14] = [
+    let own: [(&str, Filter); 17] = [
         ("center", center),
         ("e", escape),
         ("escape", escape),
         ("float", float),
+        ("filesizeformat", |_, value, args| {
+            let [binary] = bound(args, ["binary"])?;
+            let bytes = as_text(value).parse().map_err(|_| wrong("a file's size is a number"))?;
+            Ok(Value::from(filesizeformat(bytes, Some(flag(&binary)))))
+        }),
         ("forceescape", force_escape),
         ("format", |state, value, args| percent(state, &as_text(value), args)),
         ("indent", indent),
         ("int", int),
+        ("replace", replace),
         ("split", |state, value, args| {
             let [separator, most] = bound(args, ["sep", "maxsplit"])?;
             pay(state, value)?;
@@ -35,6 +43,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
             let [] = bound(args, [])?;
             Ok(if value.as_str().is_some() { value.clone() } else { Value::from(as_text(value)) })
         }),
+        ("striptags", |_, value, args| bound(args, []).map(|[]| Value::from(striptags(as_text(value).into_owned())))),
         ("trim", |_, value, args| {
             let [characters] = bound(args, ["chars"])?;
             Ok(Value::from(trimmed(&as_text(value), text(&characters)?, true, true)))
@@ -177,6 +186,17 @@ fn indent(state: &State, value: &Value, args: &[Value]) -> Result<Value, Error> 
         indented.push_str(line);
     }
     Ok(Value::from(indented))
+}
+
+/// A text with another in the place of what it holds, of the first `count` at most.
+fn replace(state: &State, value: &Value, args: &[Value]) -> Result<Value, Error> {
+    let [old, new, count] = bound(args, ["old", "new", "count"])?;
+    let most = integer(&count)?.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
+    let (Some(old), Some(new)) = (old, new) else { return Err(Error::from(ErrorKind::MissingArgument)) };
+    let (text, old, new) = (as_text(value), as_text(&old), as_text(&new));
+    let times = text.matches(&*old).count().min(most);
+    Meter::new(state).charge(times.saturating_mul(new.len()) as u64)?;
+    Ok(Value::from(text.replacen(&*old, &new, times)))
 }
 
 /// A text that is cut after a word, or anywhere, where it is longer than `length` and some.

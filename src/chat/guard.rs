@@ -48,9 +48,9 @@ pub(super) const REST: [&str; 2] = ["varargs", "kwargs"];
 const SHALLOW: &str = " abs attr batch bool count d default first float int items last length list reverse round slice \
                        split sum tojson ";
 /// Filters whose result is a text or a number, or one of the values that they were given.
-const FLAT: &str = " abs attr bool capitalize center count d default e escape first float forceescape format indent int \
-                    join last length lower replace round safe string title tojson trim truncate upper urlencode \
-                    wordcount ";
+const FLAT: &str = " abs attr bool capitalize center count d default e escape filesizeformat first float forceescape \
+                    format indent int join last length lower replace round safe string striptags title tojson trim \
+                    truncate upper urlencode wordcount ";
 
 /// What is made of a template's tree.
 pub(super) struct Guarded<'s> {

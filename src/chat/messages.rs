@@ -26,10 +26,11 @@ pub(super) fn as_read(message: &Value, source: &str) -> Value {
 
 /// Whether a template tells `content: null` from a text: `message['content'] is none`, `message.content is not none`.
 fn asks_for_none(source: &str) -> bool {
-    source.split("content").skip(1).any(|after| {
-        let after = after.trim_start_matches(['\'', '"', ']', ')']).trim_start();
-        let asks = ["is not ", "is ", "== ", "!= "].iter().find_map(|test| after.strip_prefix(test));
-        asks.is_some_and(|what| what.trim_start().starts_with("none") || what.trim_start().starts_with("None"))
+    source.match_indices("content").any(|(at, name)| {
+        let is_whole = !source[..at].ends_with(|c: char| c == '_' || c.is_alphanumeric());
+        let after = source[at + name.len()..].trim_start_matches(['\'', '"', ']', ')']).trim_start();
+        let asked = ["is not ", "is ", "== ", "!= "].iter().find_map(|test| after.strip_prefix(test));
+        is_whole && asked.is_some_and(|what| what.starts_with("none") || what.starts_with("None"))
     })
 }
 

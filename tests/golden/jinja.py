@@ -700,6 +700,9 @@ strftime_now('é %d ü')
 {{ [1,2,3].index(3) }}{{ [1,[2]].copy() }}{{ {'a':[1]}.copy() }}
 {{ '{a}-{b}'.format_map({'a': 1, 'b': 'x'}) }}{{ '{0}{1}{0}'.format('a', 'b') }}{{ '{:>4}{:<4}|'.format(1, 2) }}
 {{ 'x'|int(-1) }}{{ ''|int }}{{ '12abc'|int }}{{ '0b11'|int(0, 2) }}{{ '0xFF'|int(0, 16) }}{{ 'zz'|int(0, 36) }}{{ []|int }}{{ {}|float }}{{ '1e400'|float }}{{ 'nan'|float }}{{ true|float }}
+{{ 'aXa'|replace(old='a', new='b') }}{{ 'aaa'|replace('a', 'b', -1) }}{{ 'ab'|replace('', '-') }}{{ 5|replace(5, 6) }}
+{{ 1024|filesizeformat }}{{ 1|filesizeformat }}{{ 1500000|filesizeformat(true) }}
+{{ '<b>x</b>  y <!-- c -->z &amp; a'|striptags }}
 """
 
 # Line breaks, and the blanks around tags.

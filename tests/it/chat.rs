@@ -123,6 +123,11 @@ fn messages_are_what_a_template_reads() {
             "calls",
         ),
         ("[{{ m.content }}]", json!({"role": "assistant", "content": null}), "[]"),
+        (
+            "[{{ m.content }}]{% if m.reasoning_content is not none %}{% endif %}",
+            json!({"role": "assistant", "content": null}),
+            "[]",
+        ),
         ("[{{ m.content }}]", json!({"role": "user", "content": null}), "[None]"),
         // Parts stay parts for a template that goes over them or asks for their types.
         (

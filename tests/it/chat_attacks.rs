@@ -342,6 +342,8 @@ const GROWN: &[(&str, &str)] = &[
     ("{{ ('ŉ' * 2000000)|upper|length }}", FUEL),
     ("{{ 'x'.replace('', 'y' * 9999999)|length }}", FUEL),
     ("{{ ('x' * 3000)|replace('x', 'y' * 30000)|length }}", FUEL),
+    ("{{ (['x' * 3000] * 100)|map('replace', 'x', 'y' * 3000)|list|length }}", FUEL),
+    ("{{ ('&' * 3000000)|striptags|length }}", FUEL),
     ("{{ ('x' * 3000).replace('x', 'y' * 30000)|length }}", FUEL),
     ("{{ ([''] * 99999)|join('x' * 99999)|length }}", FUEL),
     ("{{ ('x' * 99999).join([''] * 99999)|length }}", FUEL),
