@@ -3,6 +3,7 @@
 //! levels are counted before, in the tokens that the parser is going to see.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
@@ -23,6 +24,7 @@ const MAX_BLOCKS: usize = 100;
 /// The source as it is compiled, if it keeps to the bounds.
 ///
 /// `{% generation %}` marks what the assistant wrote, for training. Here it becomes a block that is always rendered.
+/// Escapes in texts become those that minijinja has in common with Python.
 ///
 /// # Errors
 /// [`Error::Template`] with the line where a bound is passed, or where the text has no tokens.
@@ -32,7 +34,7 @@ pub(super) fn checked<'s>(source: &'s str, syntax: &SyntaxConfig) -> Result<Cow<
         return Err(Error::Template { line: 1, reason });
     }
     let mut nesting = Nesting::default();
-    let mut renamed = Vec::new();
+    let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
     for token in tokenize(source, false, syntax.clone()) {
         let (token, span) = token.map_err(template_error)?;
         let first_of_block = nesting.in_block && nesting.tokens_of_tag == 0;
@@ -40,18 +42,56 @@ pub(super) fn checked<'s>(source: &'s str, syntax: &SyntaxConfig) -> Result<Cow<
             line: span.start_line.into(),
             reason: format!("the template exceeds the recursion limit for {what}"),
         })?;
-        let block = match token {
-            Token::Ident("generation") if first_of_block => "if true",
-            Token::Ident("endgeneration") if first_of_block => "endif",
+        let range = span.start_offset as usize..span.end_offset as usize;
+        let text = match token {
+            Token::Ident("generation") if first_of_block => "if true".into(),
+            Token::Ident("endgeneration") if first_of_block => "endif".into(),
+            Token::String(_) => escaped_alike(&source[range.clone()]),
             _ => continue,
         };
-        renamed.push((span.start_offset as usize..span.end_offset as usize, block));
+        replaced.push((range, text));
     }
-    let mut source = Cow::Borrowed(source);
-    for (range, block) in renamed.into_iter().rev() {
-        source.to_mut().replace_range(range, block);
+    if replaced.is_empty() {
+        return Ok(source.into());
     }
-    Ok(source)
+    let (mut copy, mut copied) = (String::new(), 0);
+    for (range, text) in replaced {
+        copy.push_str(&source[copied..range.start]);
+        copy.push_str(&text);
+        copied = range.end;
+    }
+    copy.push_str(&source[copied..]);
+    Ok(copy.into())
+}
+
+/// A literal in which each escape means to minijinja what it means to Python.
+fn escaped_alike(literal: &str) -> String {
+    let mut out = String::new();
+    let mut rest = literal;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let mut chars = after.chars();
+        let escaped = chars.next();
+        rest = chars.as_str();
+        match escaped {
+            Some('\n') => {}
+            Some('/') => out.push_str(r"\\/"),
+            Some('a') => out.push_str(r"\x07"),
+            Some('v') => out.push_str(r"\x0b"),
+            Some('U') => match rest.get(..8).and_then(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?)) {
+                Some(c) => {
+                    rest = &rest[8..];
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        out.push_str(&format!("\\u{unit:04x}"));
+                    }
+                }
+                None => out.push_str(r"\\U"),
+            },
+            // One of '"', '\'', '\\' or a letter that both know, or neither.
+            other => out.extend(['\\'].into_iter().chain(other)),
+        }
+    }
+    out + rest
 }
 
 /// How deep the tokens so far are nested.

@@ -7,14 +7,15 @@
 //!
 //! - **Before a value is walked, it is paid for** ([`pay`]), as large as the walk will find it.
 //! - **A value that holds others is looked through when it comes to be** ([`settled`]): it is nested at most [`MAX_DEPTH`]
-//!   deep, it holds no namespace or loop, which alone can change and so make a circle, and what would be computed only when
-//!   it is looked at is computed and paid for now.
+//!   deep, it holds no namespace, loop or cycler, which alone can change and so make a circle, and what would be computed
+//!   only when it is looked at is computed and paid for now.
 
 use std::sync::LazyLock;
 
 use minijinja::value::{DynObject, Tuple, ValueKind};
 use minijinja::{Error, State, Value};
 
+use super::changing;
 use super::reasons::wrong;
 
 /// Nesting of values. Destructors, comparisons and printing call themselves for each level.
@@ -149,6 +150,9 @@ impl<'s, 'a, 'b> Meter<'s, 'a, 'b> {
             ValueKind::Map if depth > 0 => {
                 Err(wrong("a namespace, a loop or a macro cannot be put into another value"))
             }
+            ValueKind::Plain if depth > 0 && changing::is_one(value) => {
+                Err(wrong("a cycler or a joiner cannot be put into another value"))
+            }
             _ => Ok(None),
         }
     }
@@ -162,7 +166,7 @@ fn check_depth(depth: usize) -> Result<(), Error> {
 }
 
 /// Whether a map is no namespace, loop or macro, but what a literal makes.
-fn is_plain_map(value: &Value) -> bool {
+pub(super) fn is_plain_map(value: &Value) -> bool {
     static PLAIN: LazyLock<&str> = LazyLock::new(|| type_name(&Value::from_pairs([("", "")])));
     type_name(value) == *PLAIN
 }

@@ -66,7 +66,7 @@ static FAMILIES: &[Family] = &[
         name: "gpt-oss",
         markers: &["<|start|>", "<|message|>", "<|channel|>"],
         // What the caller calls the system is the developer here, whose words are instructions.
-        source: "{% for m in messages %}{% if m.role == 'system' %}\
+        source: "{% for m in messages %}{% if m.role in ['system', 'developer'] %}\
                  {{ '<|start|>developer<|message|># Instructions\\n\\n' + m.content + '<|end|>' }}{% else %}\
                  {{ '<|start|>' + m.role }}{% if m.role == 'assistant' %}{{ '<|channel|>final' }}{% endif %}\
                  {{ '<|message|>' + (m.content or '') + '<|end|>' }}{% endif %}{% endfor %}\

@@ -62,6 +62,8 @@ pub(super) fn special_tokens(config: Option<&Value>, tokenizer: Option<&Tokenize
         };
         String::from_utf8(tokenizer?.token_bytes(id?)?).ok()
     };
-    let text = |name: &str| from_config(name).or_else(|| from_tokenizer(name));
+    // `null` says that there is none, whatever other files say.
+    let is_none = |name: &str| config.and_then(|config| config.get(name)).is_some_and(Value::is_null);
+    let text = |name: &str| from_config(name).or_else(|| from_tokenizer(name)).filter(|_| !is_none(name));
     NAMES.into_iter().filter_map(|name| Some((name.to_owned(), text(name)?))).collect()
 }

@@ -1,8 +1,11 @@
 //! `'%5.2f'|format(x)` and `'{:>5}'.format(x)`: what they may ask for, and what it costs.
 
+use minijinja::formatting::{FormatStyle, format};
+use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, State, Value};
 
 use super::budget::{Meter, pay};
+use super::print::printed;
 use super::reasons::wrong;
 
 /// Characters that a field may be widened to. minijinja panics at some widths of more than 16 bits.
@@ -56,4 +59,25 @@ pub(super) fn check_format(state: &State, style: Fields, format: &str, args: &[V
         }
     }
     Ok(())
+}
+
+/// `'%s'|format(…)`: the arguments by position, or all by keyword.
+pub(super) fn percent(state: &State, text: &str, args: &[Value]) -> Result<Value, Error> {
+    check_format(state, Fields::Percent, text, args)?;
+    // A list or a dictionary is shown as `str` makes a text of it.
+    let shown = |arg: &Value| if arg.is_kwargs() || arg.as_object().is_none() { arg.clone() } else { printed(arg) };
+    format(FormatStyle::Printf, text, &args.iter().map(shown).collect::<Vec<_>>()).map(Value::from)
+}
+
+/// `'%s' % value`: a tuple has the arguments by position, a dictionary has them by name.
+pub(super) fn remainder_of_text(state: &State, text: &str, value: &Value) -> Result<Value, Error> {
+    match value.kind() {
+        _ if value.is_tuple() => percent(state, text, &value.try_iter()?.collect::<Vec<_>>()),
+        ValueKind::Map if text.contains("%(") => {
+            pay(state, value)?;
+            let named = value.try_iter()?.map(|key| Ok((key.to_string(), value.get_item(&key)?)));
+            percent(state, text, &[named.collect::<Result<Kwargs, Error>>()?.into()])
+        }
+        _ => percent(state, text, std::slice::from_ref(value)),
+    }
 }

@@ -5,10 +5,12 @@
 //! |---|---|---|
 //! | `==`, `<`, `in`, filters, tests, keys | [`PAY`] on the operands | they walk, print or hash what they are given |
 //! | `~` | [`PRINT`] on the operands | it prints those that are no text |
-//! | subscripts, slices, loops | [`TOUCH`] on the operand | they count a text's characters |
+//! | subscripts, slices | [`TOUCH`] on the operand | they count a text's characters |
+//! | loops | [`ITEMS`] on the operand | minijinja does not see the end of a text |
 //! | `[]`, `{}`, `+`, slices, filters | [`SETTLE`] on the result | it holds other values, or is computed later |
 //! | `set ns.x`, `loop.changed` | [`HOLD`] on the value | only there can a value get into itself |
-//! | `*` | [`TIMES`] instead | it makes much of little |
+//! | `*`, `%` | [`TIMES`], [`REMAINDER`] instead | they make much of little, of a text too |
+//! | calls of macros that name `varargs` or `kwargs` | [`VARIADIC`] instead | minijinja's take what they name alone |
 //! | `loop.cycle`, bounds of slices | [`CYCLE`], [`BOUND`] | minijinja panics at some |
 //!
 //! A call also keeps the compiler from computing an operation before it is paid for. Constants need none of it: the source
@@ -16,9 +18,15 @@
 
 use std::collections::BTreeSet;
 
+use minijinja::Value;
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, Spanned, Stmt};
+use minijinja::value::Tuple;
 
+use super::expressions::{
+    KINDS, SMALL, among, asks_for_part, has_attribute, is_const, is_content, is_number, is_simple_test, is_small,
+    is_text,
+};
 use crate::{Error, Result};
 
 pub(super) const PAY: &str = "|pay";
@@ -26,37 +34,51 @@ pub(super) const PRINT: &str = "|print";
 pub(super) const TOUCH: &str = "|touch";
 pub(super) const SETTLE: &str = "|settle";
 pub(super) const HOLD: &str = "|hold";
+pub(super) const ITEMS: &str = "|items";
 pub(super) const TIMES: &str = "|times";
+pub(super) const REMAINDER: &str = "|remainder";
+pub(super) const VARIADIC: &str = "|variadic";
 pub(super) const CYCLE: &str = "|cycle";
 pub(super) const BOUND: &str = "|bound";
+
+/// What a macro calls the arguments that no parameter takes.
+pub(super) const REST: [&str; 2] = ["varargs", "kwargs"];
 
 /// Filters that look at no more of their operand than minijinja charges for, or that charge for themselves (`library`).
 const SHALLOW: &str = " abs attr batch bool count d default first float int items last length list reverse round slice \
                        split sum tojson ";
 /// Filters whose result is a text or a number, or one of the values that they were given.
-const FLAT: &str = " abs attr bool capitalize count d default e escape first float format indent int join last length \
-                    lower replace round safe string title tojson trim upper ";
-/// Tests that look at the kind of a value alone.
-const KINDS: &str = " boolean defined even false filter float integer iterable mapping none number odd safe sequence \
-                     string test true undefined ";
-/// Tests that look at no more of a value than the other one has.
-const COMPARISONS: &str = " == != < <= > >= eq equalto ge greaterthan gt le lessthan lt ne ";
-/// Bytes of a constant that may be compared with anything for nothing.
-const SMALL: usize = 64;
+const FLAT: &str = " abs attr bool capitalize center count d default e escape filesizeformat first float forceescape \
+                    format indent int join last length lower replace round safe string striptags title tojson trim \
+                    truncate upper urlencode wordcount ";
 
-/// The tree that is run, and the names of the variables that it reads.
+/// What is made of a template's tree.
+pub(super) struct Guarded<'s> {
+    pub tree: Stmt<'s>,
+    /// The names of the variables that it reads.
+    pub reads: BTreeSet<&'s str>,
+    /// Whether it goes over the parts of a content, or asks for their types.
+    pub reads_parts: bool,
+}
+
+/// The tree that is run.
 ///
 /// # Errors
 /// `TEMPLATE` for a construct that cannot be run soundly.
-pub(super) fn guarded<'s>(template: &Stmt<'s>) -> Result<(Stmt<'s>, BTreeSet<&'s str>)> {
-    let mut guard = Guard { reads: BTreeSet::new(), frames: 0 };
+pub(super) fn guarded<'s>(template: &Stmt<'s>) -> Result<Guarded<'s>> {
+    let mut guard = Guard::default();
     let Stmt::Template(all) = template else { unreachable!("the parser gives a template") };
     let children = guard.body(&all.children)?;
-    Ok((Stmt::Template(Spanned::new(ast::Template { children }, all.span())), guard.reads))
+    let tree = Stmt::Template(Spanned::new(ast::Template { children }, all.span()));
+    Ok(Guarded { tree, reads: guard.reads, reads_parts: guard.reads_parts })
 }
 
+#[derive(Default)]
 struct Guard<'s> {
     reads: BTreeSet<&'s str>,
+    reads_parts: bool,
+    /// Macros that name `varargs` or `kwargs`.
+    variadic: BTreeSet<&'s str>,
     /// Blocks since the loop that `break` and `continue` would have to leave.
     frames: usize,
 }
@@ -84,9 +106,10 @@ impl<'s> Guard<'s> {
             Stmt::EmitRaw(raw) => Stmt::EmitRaw(Spanned::new(ast::EmitRaw { raw: raw.raw }, raw.span())),
             Stmt::ForLoop(all) => {
                 let around = std::mem::take(&mut self.frames);
+                self.reads_parts |= is_content(&all.iter);
                 let guarded = ast::ForLoop {
                     target: self.target(&all.target),
-                    iter: self.touched(&all.iter),
+                    iter: self.wrapped(ITEMS, &all.iter),
                     filter_expr: all.filter_expr.as_ref().map(|filter| self.expr(filter)),
                     recursive: all.recursive,
                     body: self.body(&all.body)?,
@@ -162,16 +185,41 @@ impl<'s> Guard<'s> {
         }
     }
 
-    fn macro_decl(&mut self, all: &ast::Macro<'s>) -> Result<ast::Macro<'s>> {
-        let around = std::mem::take(&mut self.frames);
-        let guarded = ast::Macro {
-            name: all.name,
-            args: all.args.iter().map(|arg| self.target(arg)).collect(),
-            defaults: all.defaults.iter().map(|default| self.expr(default)).collect(),
-            body: self.body(&all.body)?,
-        };
-        self.frames = around;
-        Ok(guarded)
+    fn macro_decl(&mut self, all: &Spanned<ast::Macro<'s>>) -> Result<ast::Macro<'s>> {
+        let around = (std::mem::take(&mut self.frames), std::mem::take(&mut self.reads));
+        let mut body = self.body(&all.body)?;
+        let mut args: Vec<_> = all.args.iter().map(|arg| self.target(arg)).collect();
+        let mut defaults = self.exprs(&all.defaults);
+        if !all.defaults.iter().all(is_const) {
+            // minijinja computes the last default first, before the parameters that it may name are there.
+            let with_default = all.args.iter().skip(args.len() - defaults.len());
+            let set = with_default.zip(defaults.drain(..)).map(|(arg, default)| self.set_default(arg, default));
+            body.splice(..0, set.collect::<Vec<_>>());
+        }
+        if REST.iter().any(|name| self.reads.contains(name)) {
+            self.variadic.insert(all.name);
+            let none = [Value::from(Tuple::from(Vec::new())), Value::from_pairs::<[(&str, &str); 0], _, _>([])];
+            args.extend(REST.map(|name| variable(name, all.span())));
+            defaults.extend(none.map(|value| Expr::Const(Spanned::new(ast::Const { value }, all.span()))));
+        }
+        self.frames = around.0;
+        self.reads.extend(around.1);
+        Ok(ast::Macro { name: all.name, args, defaults, body })
+    }
+
+    /// `{% set arg = default if arg is undefined else arg %}`
+    fn set_default(&mut self, arg: &Expr<'s>, default: Expr<'s>) -> Stmt<'s> {
+        let span = arg.span();
+        let test = ast::Test { name: "undefined", expr: self.target(arg), args: Vec::new() };
+        let expr = Expr::IfExpr(Spanned::new(
+            ast::IfExpr {
+                test_expr: Expr::Test(Spanned::new(test, span)),
+                true_expr: default,
+                false_expr: Some(self.target(arg)),
+            },
+            span,
+        ));
+        Stmt::Set(Spanned::new(ast::Set { target: self.target(arg), expr }, span))
     }
 
     /// Copies the target of an assignment.
@@ -205,6 +253,7 @@ impl<'s> Guard<'s> {
             }
             Expr::BinOp(all) => self.bin_op(all),
             Expr::Compare(all) => {
+                self.reads_parts |= all.ops.iter().any(|op| asks_for_part(&all.expr, &op.expr));
                 let ops = all.ops.iter().map(|op| ast::CompareOp { op: op.op, expr: self.paid(&op.expr) });
                 let ops = ops.collect();
                 Expr::Compare(Spanned::new(ast::Compare { expr: self.paid(&all.expr), ops }, span))
@@ -279,7 +328,8 @@ impl<'s> Guard<'s> {
     }
 
     fn printed(&mut self, expr: &Expr<'s>) -> Expr<'s> {
-        if is_small(expr) || is_text(expr) { self.expr(expr) } else { self.wrapped(PRINT, expr) }
+        let whole = matches!(expr, Expr::Const(constant) if constant.value.is_integer());
+        if whole || is_text(expr) { self.expr(expr) } else { self.wrapped(PRINT, expr) }
     }
 
     fn touched(&mut self, expr: &Expr<'s>) -> Expr<'s> {
@@ -289,12 +339,14 @@ impl<'s> Guard<'s> {
     fn bin_op(&mut self, all: &Spanned<ast::BinOp<'s>>) -> Expr<'s> {
         use BinOpKind::{Add, Concat, Div, Eq, FloorDiv, Gt, Gte, In, Lt, Lte, Mul, Ne, Pow, Rem, ScAnd, ScOr, Sub};
         let (left, right) = (&all.left, &all.right);
+        self.reads_parts |= asks_for_part(left, right);
         let (left, right, settle) = match all.op {
-            ScAnd | ScOr | Sub | Div | FloorDiv | Rem | Pow => (self.expr(left), self.expr(right), false),
-            Mul if is_number(left) && is_number(right) => (self.expr(left), self.expr(right), false),
-            Mul => {
+            ScAnd | ScOr | Sub | Div | FloorDiv | Pow => (self.expr(left), self.expr(right), false),
+            Mul | Rem if is_number(left) && is_number(right) => (self.expr(left), self.expr(right), false),
+            Mul | Rem => {
                 let args = [left, right].map(|operand| CallArg::Pos(self.expr(operand)));
-                return call_with(TIMES, args.into(), all.span());
+                let function = if matches!(all.op, Mul) { TIMES } else { REMAINDER };
+                return call_with(function, args.into(), all.span());
             }
             Add => {
                 let flat = [left, right].into_iter().any(|operand| is_text(operand) || is_small(operand));
@@ -330,15 +382,20 @@ impl<'s> Guard<'s> {
             Expr::GetAttr(method) if method.name == "cycle" => {
                 let mut args = vec![CallArg::Pos(self.expr(&method.expr))];
                 args.extend(self.args(&all.args, Self::expr));
-                ast::Call { expr: function(CYCLE, method.span()), args }
+                ast::Call { expr: variable(CYCLE, method.span()), args }
             }
             Expr::GetAttr(method) if method.name == "changed" => {
                 let args = self.args(&all.args, |guard, arg| call(HOLD, guard.wrapped(PAY, arg)));
                 ast::Call { expr: self.expr(&all.expr), args }
             }
-            // `loop(text)` counts the text's characters.
             Expr::Var(var) if var.id == "loop" => {
-                ast::Call { expr: self.expr(&all.expr), args: self.args(&all.args, Self::touched) }
+                let args = self.args(&all.args, |guard, arg| guard.wrapped(ITEMS, arg));
+                ast::Call { expr: self.expr(&all.expr), args }
+            }
+            Expr::Var(var) if self.variadic.contains(var.id) => {
+                let mut args = vec![CallArg::Pos(self.expr(&all.expr))];
+                args.extend(self.args(&all.args, Self::expr));
+                ast::Call { expr: variable(VARIADIC, var.span()), args }
             }
             _ => ast::Call { expr: self.expr(&all.expr), args: self.args(&all.args, Self::expr) },
         }
@@ -355,69 +412,15 @@ impl<'s> Guard<'s> {
     }
 }
 
-fn function<'s>(name: &'static str, span: Span) -> Expr<'s> {
+fn variable<'s>(name: &'static str, span: Span) -> Expr<'s> {
     Expr::Var(Spanned::new(ast::Var { id: name }, span))
 }
 
 fn call_with<'s>(name: &'static str, args: Vec<CallArg<'s>>, span: Span) -> Expr<'s> {
-    Expr::Call(Spanned::new(ast::Call { expr: function(name, span), args }, span))
+    Expr::Call(Spanned::new(ast::Call { expr: variable(name, span), args }, span))
 }
 
 fn call<'s>(name: &'static str, arg: Expr<'s>) -> Expr<'s> {
     let span = arg.span();
     call_with(name, vec![CallArg::Pos(arg)], span)
-}
-
-fn is_const(expr: &Expr) -> bool {
-    matches!(expr, Expr::Const(_))
-}
-
-fn among(names: &str, name: &str) -> bool {
-    names.split_whitespace().any(|known| known == name)
-}
-
-/// Whether the test that these name, and what they compare with, look at no more of an item than a small constant has.
-fn is_simple_test(args: &[CallArg]) -> bool {
-    let small = |arg: &CallArg| matches!(arg, CallArg::Pos(arg) if is_small(arg));
-    let name = match args.first() {
-        None => return true,
-        Some(CallArg::Pos(Expr::Const(name))) => name.value.as_str().unwrap_or_default(),
-        Some(_) => return false,
-    };
-    (among(KINDS, name) || among(COMPARISONS, name)) && args.iter().all(small)
-}
-
-/// Whether it is a constant that takes no time to look at.
-fn is_small(expr: &Expr) -> bool {
-    match expr {
-        Expr::Const(constant) => constant.value.as_str().is_none_or(|text| text.len() <= SMALL),
-        Expr::UnaryOp(all) => matches!(all.op, ast::UnaryOpKind::Neg) && is_small(&all.expr),
-        _ => false,
-    }
-}
-
-fn is_number(expr: &Expr) -> bool {
-    matches!(expr, Expr::Const(constant) if constant.value.is_number())
-}
-
-/// Whether it can only be a text.
-fn is_text(expr: &Expr) -> bool {
-    match expr {
-        Expr::Const(constant) => constant.value.as_str().is_some(),
-        Expr::BinOp(all) => match all.op {
-            BinOpKind::Concat => true,
-            BinOpKind::Add => is_text(&all.left) || is_text(&all.right),
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-/// Whether an attribute is assigned to.
-fn has_attribute(target: &Expr) -> bool {
-    match target {
-        Expr::GetAttr(_) => true,
-        Expr::List(list) => list.items.iter().any(has_attribute),
-        _ => false,
-    }
 }

@@ -1,13 +1,15 @@
-//! Functions and filters that templates have besides minijinja's own, and those that stand in for minijinja's where what
-//! they make or walk would not be paid for.
+//! Functions, tests and filters of lists that templates have besides minijinja's own, and those that stand in for
+//! minijinja's where what they make or walk would not be paid for.
 
 use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
-use minijinja::{Environment, Error, State, Value, escape_formatter, filters, functions};
+use minijinja::{Environment, Error, ErrorKind, State, Value, escape_formatter, filters, functions};
 
-use super::budget::{Meter, held, pay, settled};
-use super::format::{Fields, check_format};
+use super::arguments::{bound, by_keyword, given};
+use super::budget::{Meter, held, is_plain_map, pay, settled};
+use super::format::remainder_of_text;
+use super::print::printed;
 use super::reasons::{cut, wrong};
-use super::{guard, python};
+use super::{changing, guard, json};
 
 /// Items of a `range`, as many as Jinja's sandbox allows.
 const MAX_RANGE: i64 = 100_000;
@@ -23,12 +25,23 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     environment.add_function(guard::SETTLE, |state: &State, value: Value| settled(state, value));
     environment.add_function(guard::PRINT, |state: &State, value: Value| print(state, value));
     environment.add_function(guard::HOLD, |state: &State, value: Value| held(state, value));
-    environment.add_function(guard::BOUND, bound);
+    environment.add_function(guard::BOUND, bound_of_slice);
+    environment.add_function(guard::ITEMS, items);
     environment.add_function(guard::TIMES, times);
+    environment.add_function(guard::REMAINDER, remainder);
+    environment.add_function(guard::VARIADIC, variadic);
     environment.add_function(guard::CYCLE, cycle);
     environment.add_function("namespace", namespace);
     environment.add_function("dict", dict);
     environment.add_function("range", range);
+    environment.add_function("cycler", |state: &State, items: Rest<Value>| {
+        changing::cycler(items.iter().map(|item| held(state, item.clone())).collect::<Result<_, _>>()?)
+    });
+    environment.add_function("joiner", |state: &State, separator: Option<Value>| {
+        held(state, separator.unwrap_or_else(|| Value::from(", "))).map(changing::joiner)
+    });
+    environment
+        .add_function("lipsum", || Err::<Value, _>(wrong("lipsum makes text by chance, which no prompt is made of")));
     environment.remove_global("debug");
     environment.add_function("raise_exception", |state: &State, message: Value| -> Result<Value, Error> {
         pay(state, &message)?;
@@ -38,45 +51,71 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     for name in REMOVED {
         environment.remove_filter(name);
     }
-    environment.add_filter("tojson", python::tojson);
-    environment.add_filter("split", python::split_filter);
-    environment.add_filter("trim", python::trim_filter);
-    let (numbers, map) = (Value::from_function(filters::sum), Value::from_function(filters::map));
-    environment.add_filter("sum", move |state: &mut State, args: Rest<ValueOrKwargs>| sum(state, &numbers, &map, args));
-    let percent = Value::from_function(filters::format);
-    environment.add_filter("format", move |state: &mut State, args: Rest<ValueOrKwargs>| {
-        let args = args.into_values();
-        let format = args.first().and_then(Value::as_str).unwrap_or_default();
-        check_format(state, Fields::Percent, format, args.get(1..).unwrap_or_default())?;
-        percent.call(state, &args)
+    environment.add_test("iterable", |value: Value| is_iterable(&value));
+    environment.add_test("sequence", |value: Value| is_iterable(&value) && value.kind() != ValueKind::Iterable);
+    environment.add_test("callable", |value: Value| match value.kind() {
+        ValueKind::Map => !is_plain_map(&value) && value.get_attr("arguments").is_ok_and(|names| !names.is_undefined()),
+        kind => matches!(kind, ValueKind::Plain | ValueKind::Undefined),
     });
+    environment.add_filter("tojson", json::tojson);
+    let (numbers, map) = (Value::from_function(filters::sum), Value::from_function(filters::map));
+    let (map_of_sum, map_of_join) = (map.clone(), map.clone());
+    environment.add_filter("sum", move |state: &mut State, args: Rest<ValueOrKwargs>| {
+        sum(state, &numbers, &map_of_sum, &args.into_values())
+    });
+    let join = Value::from_function(filters::join);
+    environment.add_filter("join", move |state: &mut State, args: Rest<ValueOrKwargs>| {
+        let args = args.into_values();
+        let (list, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
+        let [separator, attribute] = bound(args, ["d", "attribute"])?;
+        let list = match given(attribute) {
+            Some(attribute) => each(state, &map_of_join, &[list.clone(), attributes(attribute)])?,
+            None => list.clone(),
+        };
+        // A text is joined by its characters.
+        let texts = match list.kind() {
+            ValueKind::Seq | ValueKind::Iterable => list.try_iter()?.map(|item| printed(&item)).collect(),
+            _ => list,
+        };
+        each(state, &join, &[texts, separator.unwrap_or_else(|| Value::from(""))])
+    });
+    for (name, filter, names) in [
+        ("dictsort", Value::from_function(filters::dictsort), &["case_sensitive", "by", "reverse"][..]),
+        ("max", Value::from_function(filters::max), &["case_sensitive", "attribute"]),
+        ("min", Value::from_function(filters::min), &["case_sensitive", "attribute"]),
+        ("sort", Value::from_function(filters::sort), &["reverse", "case_sensitive", "attribute"]),
+        ("unique", Value::from_function(filters::unique), &["case_sensitive", "attribute"]),
+    ] {
+        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
+            let args = args.into_values();
+            let (list, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
+            each(state, &filter, &[list.clone(), by_keyword(args, names)?.into()])
+        });
+    }
     for (name, filter) in [
         ("groupby", Value::from_function(filters::groupby)),
-        ("join", Value::from_function(filters::join)),
-        ("map", Value::from_function(filters::map)),
-        ("max", Value::from_function(filters::max)),
-        ("min", Value::from_function(filters::min)),
+        ("map", map),
         ("reject", Value::from_function(filters::reject)),
         ("rejectattr", Value::from_function(filters::rejectattr)),
         ("select", Value::from_function(filters::select)),
         ("selectattr", Value::from_function(filters::selectattr)),
-        ("sort", Value::from_function(filters::sort)),
-        ("unique", Value::from_function(filters::unique)),
     ] {
-        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| each(state, &filter, args));
+        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
+            each(state, &filter, &args.into_values())
+        });
     }
     environment.set_formatter(|out, state, value| {
-        print(state, value.clone())?;
-        escape_formatter(out, state, value)
+        let printed = print(state, value.clone())?;
+        escape_formatter(out, state, &printed)
     });
 }
 
-/// Pays for what a value looks like, where that is not what it is: a text is paid for as it is copied.
+/// What a value looks like, paid for where that is not what it is: a text is paid for as it is copied.
 fn print(state: &State, value: Value) -> Result<Value, Error> {
     if value.as_object().is_some() {
         pay(state, &value)?;
     }
-    Ok(value)
+    Ok(printed(&value))
 }
 
 /// Pays for a look at each character of a text, or for going to some item of a list.
@@ -86,8 +125,23 @@ fn touch(state: &State, value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
+/// What a loop goes over: the characters of a text as a list, so that the loop knows its end.
+fn items(state: &State, value: Value) -> Result<Value, Error> {
+    let Some(text) = value.as_str() else { return touch(state, value) };
+    let mut meter = Meter::new(state);
+    let item = |c: char| meter.charge_item(c.len_utf8()).map(|()| Value::from(c));
+    text.chars().map(item).collect::<Result<Vec<_>, _>>().map(Value::from)
+}
+
+fn is_iterable(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::Map => is_plain_map(value),
+        kind => matches!(kind, ValueKind::String | ValueKind::Seq | ValueKind::Iterable | ValueKind::Undefined),
+    }
+}
+
 /// The start, the end or the step of a slice: beyond 31 bits they would be cut off, to a step of 0 as well.
-fn bound(value: Value) -> Value {
+fn bound_of_slice(value: Value) -> Value {
     match value.as_i64() {
         Some(i) => Value::from(i.clamp(-i64::from(i32::MAX), i64::from(i32::MAX))),
         None => value,
@@ -121,19 +175,69 @@ fn times(state: &State, a: Value, b: Value) -> Result<Value, Error> {
 }
 
 fn product(a: &Value, b: &Value) -> Result<Value, Error> {
+    arithmetic("*", a, b, |a, b| a.checked_mul(b), |a, b| a * b)
+}
+
+/// `a % b`: what is left of a division, with the sign of `b`; or a format and its arguments.
+fn remainder(state: &State, a: Value, b: Value) -> Result<Value, Error> {
+    match a.as_str() {
+        Some(text) => remainder_of_text(state, text, &b),
+        None => arithmetic(
+            "%",
+            &a,
+            &b,
+            |a, b| a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
+            |a, b| if a % b != 0.0 && (a % b < 0.0) != (b < 0.0) { a % b + b } else { a % b },
+        ),
+    }
+}
+
+fn arithmetic(
+    operator: &str,
+    a: &Value,
+    b: &Value,
+    whole: impl Fn(i128, i128) -> Option<i128>,
+    real: impl Fn(f64, f64) -> f64,
+) -> Result<Value, Error> {
     let integer = |value: &Value| match value.kind() {
         ValueKind::Bool => Some(i128::from(value.is_true())),
         _ if value.is_integer() => i128::try_from(value.clone()).ok(),
         _ => None,
     };
     if let (Some(a), Some(b)) = (integer(a), integer(b)) {
-        let product = a.checked_mul(b).ok_or_else(|| wrong(format!("{a} * {b} is too large")))?;
-        return Ok(i64::try_from(product).map_or_else(|_| Value::from(product), Value::from));
+        let result = whole(a, b).ok_or_else(|| wrong(format!("unable to calculate {a} {operator} {b}")))?;
+        return Ok(i64::try_from(result).map_or_else(|_| Value::from(result), Value::from));
     }
     match (f64::try_from(a.clone()), f64::try_from(b.clone())) {
-        (Ok(a), Ok(b)) => Ok(Value::from(a * b)),
-        _ => Err(wrong(format!("tried to use * operator on unsupported types {} and {}", a.kind(), b.kind()))),
+        (Ok(a), Ok(b)) => Ok(Value::from(real(a, b))),
+        _ => {
+            let (a, b) = (a.kind(), b.kind());
+            Err(wrong(format!("tried to use {operator} operator on unsupported types {a} and {b}")))
+        }
     }
+}
+
+/// Calls a macro that names `varargs` or `kwargs`, which are its last two parameters, with what no other takes.
+fn variadic(state: &mut State, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let args = args.into_values();
+    let (called, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
+    let (positional, keywords): (Rest<Value>, Kwargs) = from_args(args)?;
+    let names: Vec<Value> = called.get_attr("arguments")?.try_iter()?.collect();
+    let own = names.len().saturating_sub(guard::REST.len());
+    let is_own = |name: &str| name == "caller" || names[..own].iter().any(|own| own.as_str() == Some(name));
+    let mut given: Vec<(String, Value)> = Vec::new();
+    let mut rest: Vec<(String, Value)> = Vec::new();
+    for name in keywords.args() {
+        let place = if is_own(name) { &mut given } else { &mut rest };
+        place.push((name.to_owned(), keywords.peek(name)?));
+    }
+    let (first, more) = positional.split_at(own.min(positional.len()));
+    let more = settled(state, Value::from(Tuple::from(more.to_vec())))?;
+    let rest = settled(state, Value::from_pairs(rest))?;
+    given.extend(guard::REST.map(String::from).into_iter().zip([more, rest]));
+    let mut args = first.to_vec();
+    args.push(Kwargs::from_iter(given).into());
+    called.call(state, &args)
 }
 
 fn cycle(state: &mut State, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
@@ -163,7 +267,14 @@ fn dict(state: &State, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     for arg in &args {
         pay(state, arg)?;
     }
-    let (map, more): (Option<Value>, Kwargs) = from_args(&args)?;
+    let (first, more): (Option<Value>, Kwargs) = from_args(&args)?;
+    let map = match first {
+        Some(pairs) if matches!(pairs.kind(), ValueKind::Seq | ValueKind::Iterable) => {
+            let pair = |pair: Value| Ok((pair.get_item_by_index(0)?, pair.get_item_by_index(1)?));
+            Some(Value::from_pairs(pairs.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>()?))
+        }
+        map => map,
+    };
     settled(state, functions::dict(map, more)?)
 }
 
@@ -183,19 +294,14 @@ fn range(first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value, Er
 }
 
 /// The sum of numbers, or of lists one after the other.
-fn sum(state: &mut State, numbers: &Value, map: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = args.into_values();
-    let (list, attribute, start, keywords): (Value, Option<&str>, Option<Value>, Kwargs) = from_args(&args)?;
+fn sum(state: &mut State, numbers: &Value, map: &Value, args: &[Value]) -> Result<Value, Error> {
+    let (list, attribute, start, keywords): (Value, Option<&str>, Option<Value>, Kwargs) = from_args(args)?;
     let attribute = attribute.or(keywords.get("attribute")?);
     let start = start.or(keywords.get("start")?);
     match start {
         Some(start) if matches!(start.kind(), ValueKind::Seq) => {
             let list = match attribute {
-                Some(attribute) => {
-                    let keywords = Kwargs::from_iter([("attribute", Value::from(attribute))]);
-                    let attributes = Rest(vec![list.into(), Value::from(keywords).into()]);
-                    each(state, map, attributes)?
-                }
+                Some(attribute) => each(state, map, &[list, attributes(Value::from(attribute))])?,
                 None => list,
             };
             let mut all: Vec<Value> = start.try_iter()?.collect();
@@ -209,13 +315,12 @@ fn sum(state: &mut State, numbers: &Value, map: &Value, args: Rest<ValueOrKwargs
             Ok(Value::from(all))
         }
         Some(start) if !start.is_number() => Err(wrong(format!("can only sum numbers, got {}", start.kind()))),
-        _ => each(state, numbers, Rest(args.into_iter().map(ValueOrKwargs::from).collect())),
+        _ => each(state, numbers, args),
     }
 }
 
 /// A filter that does something with each item, and with what it is given besides each time.
-fn each(state: &mut State, filter: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = args.into_values();
+fn each(state: &mut State, filter: &Value, args: &[Value]) -> Result<Value, Error> {
     let mut units = 0;
     // `map('map', 'map', …)` calls itself that often.
     let mut maps = 0;
@@ -228,5 +333,10 @@ fn each(state: &mut State, filter: &Value, args: Rest<ValueOrKwargs>) -> Result<
     }
     let items = args.first().and_then(Value::len).unwrap_or(0);
     Meter::new(state).charge((units + 64).saturating_mul(items as u64))?;
-    filter.call(state, &args)
+    filter.call(state, args)
+}
+
+/// What makes `map` take an attribute of each item.
+fn attributes(name: Value) -> Value {
+    Kwargs::from_iter([("attribute", name)]).into()
 }

@@ -7,8 +7,35 @@ use crate::{Error, Result};
 /// Names that a message's reasoning is passed under; templates read the first, gpt-oss's the second.
 const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
+/// A message as the template of this source reads it.
+pub(super) fn as_read(message: &Value, source: &str) -> Value {
+    let mut message = with_reasoning(message);
+    let Some(fields) = message.as_object_mut() else { return message };
+    // Most templates know the system's instructions alone.
+    let names_developer = ["'developer'", "\"developer\""].iter().any(|name| source.contains(name));
+    if fields.get("role").is_some_and(|role| role == "developer") && !names_developer {
+        fields.insert("role".into(), "system".into());
+    }
+    // An answer that calls tools need not say anything. Most templates add up texts, some ask whether there is one.
+    let answers = fields.get("role").is_some_and(|role| role == "assistant");
+    if answers && fields.get("content").is_none_or(Value::is_null) {
+        fields.insert("content".into(), if asks_for_none(source) { Value::Null } else { "".into() });
+    }
+    message
+}
+
+/// Whether a template tells `content: null` from a text: `message['content'] is none`, `message.content is not none`.
+fn asks_for_none(source: &str) -> bool {
+    source.match_indices("content").any(|(at, name)| {
+        let is_whole = !source[..at].ends_with(|c: char| c == '_' || c.is_alphanumeric());
+        let after = source[at + name.len()..].trim_start_matches(['\'', '"', ']', ')']).trim_start();
+        let asked = ["is not ", "is ", "== ", "!= "].iter().find_map(|test| after.strip_prefix(test));
+        is_whole && asked.is_some_and(|what| what.starts_with("none") || what.starts_with("None"))
+    })
+}
+
 /// The message, its reasoning under the names that templates read.
-pub(super) fn with_reasoning(message: &Value) -> Value {
+fn with_reasoning(message: &Value) -> Value {
     let Some(fields) = message.as_object() else { return message.clone() };
     let Some(reasoning) = REASONING.iter().find_map(|name| fields.get(*name).filter(|value| !value.is_null())) else {
         return message.clone();
@@ -52,19 +79,14 @@ pub(super) fn cut_at_mark(mut prompt: String, text: &str) -> Result<String> {
     Ok(prompt)
 }
 
-/// The messages as most templates want them: texts in parts joined, the developer called the system, arguments of tool calls as
-/// objects, the ids of our own calls short. `None` if they are so already.
-pub(super) fn plain(messages: &[Value]) -> Option<Vec<Value>> {
+/// The messages with the arguments of tool calls as objects, the ids of our own calls short and, unless the template goes over
+/// parts, with texts in parts joined; `None` if they are so already.
+pub(super) fn plain(messages: &[Value], in_parts: bool) -> Option<Vec<Value>> {
     let mut changed = false;
     let mut messages = messages.to_vec();
     for message in &mut messages {
-        if let Some(text) = message.get("content").and_then(joined) {
+        if let Some(text) = message.get("content").filter(|_| !in_parts).and_then(joined) {
             message["content"] = text.into();
-            changed = true;
-        }
-        // OpenAI's newer name, about which most templates say nothing.
-        if message.get("role").is_some_and(|role| role == "developer") {
-            message["role"] = "system".into();
             changed = true;
         }
         changed |= shorten(message.get_mut("tool_call_id"));
@@ -108,18 +130,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_developer_speaks_as_the_system() {
-        let said = |role: &str| [json!({ "role": role, "content": "x" })];
-        assert_eq!(plain(&said("developer")), Some(said("system").to_vec()));
-        assert_eq!(plain(&said("system")), None);
-    }
-
-    #[test]
     fn ids_of_our_calls_lose_their_prefix_and_others_stay() {
         let messages = |id: &str| [json!({ "tool_calls": [{ "id": id }] }), json!({ "tool_call_id": id })];
-        assert_eq!(plain(&messages("call_abc123xyz")), Some(messages("abc123xyz").to_vec()));
+        assert_eq!(plain(&messages("call_abc123xyz"), true), Some(messages("abc123xyz").to_vec()));
         for id in ["abc123xyz", "call_1", "call_abc123xyz0", "call_abc-23xyz", "", "call_"] {
-            assert_eq!(plain(&messages(id)), None, "{id}");
+            assert_eq!(plain(&messages(id), true), None, "{id}");
         }
     }
 }

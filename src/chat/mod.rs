@@ -14,24 +14,31 @@
 //! | `find` | where a model keeps its templates, and the texts of its special tokens |
 //! | `fallback` | our own templates, for files without one |
 //! | `bounds` | what a template's source may be |
-//! | `guard` | a template's tree → the tree that is run |
+//! | `guard`, `expressions` | a template's tree → the tree that is run |
 //! | `budget` | what a template may spend, and how deep its values may be nested |
-//! | `library`, `format` | functions and filters that pay for what they do |
+//! | `library`, `filters`, `format`, `changing` | functions, tests and filters that pay for what they do |
+//! | `methods` | Python's methods of texts, lists and dictionaries |
+//! | `arguments`, `print`, `json`, `date` | how Python binds arguments and prints values, JSON and dates |
 //! | `reasons` | why a template is refused, in words |
-//! | `python`, `date` | what Python gives to templates |
 //! | `messages` | OpenAI's messages as templates expect them |
 //! | `tool_calls` | calls in a model's answer |
 
+mod arguments;
 mod bounds;
 mod budget;
+mod changing;
 mod date;
+mod expressions;
 mod fallback;
+mod filters;
 mod find;
 mod format;
 mod guard;
+mod json;
 mod library;
 mod messages;
-mod python;
+mod methods;
+mod print;
 mod reasons;
 pub mod tool_calls;
 
@@ -48,7 +55,8 @@ use crate::weights::Checkpoint;
 use crate::{Error, Result};
 use budget::Meter;
 use find::DEFAULT;
-use python::Size;
+use guard::Guarded;
+use json::Size;
 use reasons::{cut, template_error};
 
 /// Bytes of a rendered prompt; the longest context of any model is shorter.
@@ -152,9 +160,10 @@ impl ChatTemplate {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(template_error)?);
         environment.set_recursion_limit(MAX_RECURSION);
-        environment.set_unknown_method_callback(python::method);
+        environment.set_unknown_method_callback(methods::method);
         library::add_to(&mut environment);
-        let (names, sources) = sources.iter().map(|(name, source)| (name.clone(), (*source).to_owned())).unzip();
+        filters::add_to(&mut environment);
+        let (names, sources) = sources.iter().map(|(name, source)| (name.clone(), with_newlines(source))).unzip();
         let template = ChatTemplate { environment, tokens, names, sources, fallback: None };
         // The default template is checked now, others when a request asks for them.
         let usual = template.names.iter().rposition(|name| name == DEFAULT).unwrap_or(0);
@@ -181,9 +190,14 @@ impl ChatTemplate {
     /// [`Error::InvalidRequest`] for a template that the model does not have, [`Error::Template`] for one that cannot be
     /// compiled.
     pub fn uses(&self, variable: &str, options: &RenderOptions) -> Result<bool> {
+        self.with_compiled(options, |compiled| compiled.reads.contains(variable))
+    }
+
+    /// Asks something of the template that `options` choose.
+    fn with_compiled<T>(&self, options: &RenderOptions, ask: impl FnOnce(&Compiled) -> T) -> Result<T> {
         let (name, source) = self.choose(options)?;
         let syntax = self.environment.syntax();
-        Ok(compile(name, &bounds::checked(source, syntax)?, syntax)?.reads.contains(variable))
+        Ok(ask(&compile(name, &bounds::checked(source, syntax)?, syntax)?))
     }
 
     /// How an answer begins that calls a tool; see [`tool_calls::opening`].
@@ -212,18 +226,20 @@ impl ChatTemplate {
     }
 
     /// Renders the prompt. `messages` are OpenAI's (`role`, `content`, `tool_calls`, …), passed to the template as they
-    /// are.
+    /// are, but for what it cannot know: a `developer` whom it does not name is the `system`, and an answer without
+    /// a text, such as one that calls tools, has an empty one.
     ///
     /// # Errors
     /// [`Error::Template`] with the line and the reason: what the template refuses, and what it cannot do.
     pub fn render(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
-        let mut messages: Vec<Value> = messages.iter().map(messages::with_reasoning).collect();
+        let (name, source) = self.choose(options)?;
+        let mut messages: Vec<Value> = messages.iter().map(|message| messages::as_read(message, source)).collect();
         let continued = match options.continue_final_message {
             true => Some(messages::mark_end(&mut messages)?),
             false => None,
         };
         let mut size = Size::default();
-        let mut json = |value: Option<&Value>| python::from_json(value.unwrap_or(&Value::Null), &mut size);
+        let mut json = |value: Option<&Value>| json::from_json(value.unwrap_or(&Value::Null), &mut size);
         let mut context: Vec<(Cow<str>, Jinja)> = Vec::new();
         for (name, text) in &self.tokens {
             context.push((name.as_str().into(), text.as_str().into()));
@@ -237,13 +253,14 @@ impl ChatTemplate {
         context.push(("add_generation_prompt".into(), options.add_generation_prompt.into()));
         if let Some(now) = options.now {
             let strftime_now = Jinja::from_function(move |state: &State, format: &str| {
+                let mut meter = Meter::new(state);
                 // `%A` becomes a Wednesday.
-                Meter::new(state).charge(8 * format.len() as u64)?;
-                date::strftime(now, format)
+                meter.charge(8 * format.len() as u64)?;
+                date::strftime(now, format, &mut meter)
             });
             context.push(("strftime_now".into(), strftime_now));
         }
-        let prompt = self.run(self.choose(options)?, Jinja::from_pairs(context), &size)?;
+        let prompt = self.run((name, source), Jinja::from_pairs(context), &size)?;
         if prompt.len() > MAX_OUTPUT {
             let reason = format!("the prompt has {} bytes, more than any context holds", prompt.len());
             return Err(Error::Template { line: 1, reason });
@@ -268,20 +285,27 @@ impl ChatTemplate {
     }
 
     /// As [`Self::render`], of messages as OpenAI's clients send them: the arguments of tool calls as JSON text, texts in
-    /// parts. Most templates want the former as objects and the latter as one text; for those that don't, the messages
-    /// are tried as they came.
+    /// parts. Most templates want the former as objects and the latter as one text, unless they go over parts. If the
+    /// template refuses them so, the messages are tried with one text each, and as they came.
     ///
     /// # Errors
     /// [`Error::Template`], as [`Self::render`].
     pub fn render_request(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
-        match messages::plain(messages) {
-            None => self.render(messages, options),
-            Some(plain) => {
-                let first = self.render(&plain, options);
-                first.or_else(|refused| self.render(messages, options).map_err(|_| refused))
-            }
-        }
+        let has_parts = messages.iter().any(|message| message.get("content").is_some_and(Value::is_array));
+        let in_parts = has_parts && self.with_compiled(options, |compiled| compiled.reads_parts)?;
+        let as_usual = messages::plain(messages, in_parts);
+        let first = self.render(as_usual.as_deref().unwrap_or(messages), options);
+        let joined = messages::plain(messages, false).filter(|_| in_parts);
+        let others = [joined.as_deref(), as_usual.is_some().then_some(messages)];
+        others.into_iter().flatten().fold(first, |result, messages| {
+            result.or_else(|refused| self.render(messages, options).map_err(|_| refused))
+        })
     }
+}
+
+/// A source with the line breaks that Jinja makes of all kinds.
+fn with_newlines(source: &str) -> String {
+    source.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// A template that can be run.
@@ -291,16 +315,18 @@ struct Compiled<'s> {
     blocks: BTreeMap<&'s str, Instructions<'s>>,
     /// The names of the variables that it looks at.
     reads: BTreeSet<&'s str>,
+    /// Whether it goes over the parts of a content.
+    reads_parts: bool,
 }
 
 /// `source` has been checked.
 fn compile<'s>(name: &'s str, source: &'s str, syntax: &SyntaxConfig) -> Result<Compiled<'s>> {
     let tree = machinery::parse(source, name, syntax.clone()).map_err(template_error)?;
-    let (guarded, reads) = guard::guarded(&tree)?;
+    let Guarded { tree, reads, reads_parts } = guard::guarded(&tree)?;
     let mut generator = CodeGenerator::new(name, source);
-    generator.compile_stmt(&guarded);
+    generator.compile_stmt(&tree);
     let (instructions, blocks) = generator.finish();
-    Ok(Compiled { instructions, blocks, reads })
+    Ok(Compiled { instructions, blocks, reads, reads_parts })
 }
 
 /// The tools, if there are any.

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 
 /// Written by tests/golden/chat_templates.py.
 const GOLDEN: &str = include_str!("../golden/chat_templates.json");
+/// Written by tests/golden/jinja.py.
+const JINJA: &str = include_str!("../golden/jinja.json");
+/// Templates and requests in which engines are known to differ.
+const CASES: &str = include_str!("../golden/template_cases.json");
 
 /// The template of a file in the shared data.
 fn template_in(file: &str) -> Option<String> {
@@ -58,6 +62,101 @@ fn same_prompts_as_transformers() {
         rendered += 1;
     }
     assert!(rendered >= 13, "the small templates always run");
+}
+
+/// What Python and jinja2 make of expressions, filters, tests, methods and statements, a small template each.
+#[test]
+fn same_texts_as_jinja2() {
+    let golden: Value = serde_json::from_str(JINJA).expect("JSON");
+    let messages = golden["messages"].as_array().expect("messages");
+    let now = golden["now"].as_i64();
+    let mut wrong = Vec::new();
+    for case in golden["cases"].as_array().expect("a list") {
+        let (source, expected) = (case[0].as_str().expect("a template"), case[1].as_str().expect("a text"));
+        let options = RenderOptions { add_generation_prompt: true, now, ..Default::default() };
+        let rendered = ChatTemplate::new(source, Some("<s>"), Some("</s>"))
+            .and_then(|template| template.render(messages, &options));
+        match rendered {
+            Ok(text) if text == expected => {}
+            other => wrong.push(format!("{source}: {other:?}, not {expected:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn requests_render_as_they_should() {
+    let golden: Value = serde_json::from_str(CASES).expect("JSON");
+    for case in golden["cases"].as_array().expect("a list") {
+        let text = |name: &str| case[name].as_str().expect("a text");
+        let template = ChatTemplate::new(text("template"), Some("<s>"), None).expect("compiles");
+        let options = RenderOptions { add_generation_prompt: true, now: golden["now"].as_i64(), ..Default::default() };
+        let prompt = template.render_request(case["messages"].as_array().expect("messages"), &options);
+        let id = text("id");
+        assert_eq!(prompt.expect(id), text("expected"), "{id}");
+    }
+}
+
+/// What a request says, as templates of several kinds read it.
+#[test]
+fn messages_are_what_a_template_reads() {
+    let call = || json!([{"type": "function", "function": {"name": "f", "arguments": "{\"a\": 1}"}}]);
+    let parts = || json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+    let developer = || json!({"role": "developer", "content": "x"});
+    let each = |body: &str| format!("{{% for m in messages %}}{body}{{% endfor %}}");
+    for (body, message, expected) in [
+        // A developer whom the template names is one.
+        ("{{ m.role }}", developer(), "system"),
+        ("{{ m.role }}{% if m.role == 'developer' %}!{% endif %}", developer(), "developer!"),
+        ("{{ m.role }} of developers", developer(), "system of developers"),
+        // What an answer does not say is an empty text, unless the template asks whether there is none.
+        ("[{{ m.content }}]", json!({"role": "assistant", "tool_calls": call()}), "[]"),
+        ("{{ '[' + m['content'] + ']' }}", json!({"role": "assistant", "content": null, "tool_calls": call()}), "[]"),
+        (
+            "{% if m['content'] is none %}calls{% endif %}",
+            json!({"role": "assistant", "content": null, "tool_calls": call()}),
+            "calls",
+        ),
+        (
+            "{% if m.content is not none %}says{% else %}calls{% endif %}",
+            json!({"role": "assistant", "tool_calls": call()}),
+            "calls",
+        ),
+        ("[{{ m.content }}]", json!({"role": "assistant", "content": null}), "[]"),
+        (
+            "[{{ m.content }}]{% if m.reasoning_content is not none %}{% endif %}",
+            json!({"role": "assistant", "content": null}),
+            "[]",
+        ),
+        ("[{{ m.content }}]", json!({"role": "user", "content": null}), "[None]"),
+        // Parts stay parts for a template that goes over them or asks for their types.
+        (
+            "{% for p in m['content'] %}[{{ p.text }}]{% endfor %}",
+            json!({"role": "user", "content": parts()}),
+            "[a][b]",
+        ),
+        (
+            "{% set c = m.content %}{% for p in c %}{% if p['type'] == 'text' %}[{{ p.text }}]{% endif %}{% endfor %}",
+            json!({"role": "user", "content": parts()}),
+            "[a][b]",
+        ),
+        (
+            "{% macro say(content) %}{% for p in content %}[{{ p.text }}]{% endfor %}{% endmacro %}{{ say(m.content) }}",
+            json!({"role": "user", "content": parts()}),
+            "[a][b]",
+        ),
+        ("{{ m.content }}", json!({"role": "user", "content": parts()}), "a\nb"),
+        // It goes over those of tools alone, and wants a text of others.
+        (
+            "{% if m.role == 'tool' %}{% for p in m.content %}{{ p.text }}{% endfor %}{% else %}{{ m.content + '!' }}{% endif %}",
+            json!({"role": "user", "content": parts()}),
+            "a\nb!",
+        ),
+    ] {
+        let template = ChatTemplate::new(&each(body), None, None).expect("compiles");
+        let prompt = template.render_request(std::slice::from_ref(&message), &RenderOptions::default());
+        assert_eq!(prompt.expect(body), expected, "{body} of {message}");
+    }
 }
 
 fn refused(source: &str) -> (usize, String) {
@@ -144,6 +243,22 @@ fn where_a_template_is_looked_for() {
     let all = checkpoint(vec![weights(), config(list), older(json!("older")), file()]);
     assert_eq!(render(&all, None).as_deref(), Some("from the file"));
     assert_eq!(render(&checkpoint(vec![weights(), config(Value::Null)]), None), None);
+}
+
+/// `null` in tokenizer_config.json says that there is no such token, whatever the vocabulary has.
+#[test]
+fn a_token_that_is_null() {
+    let model = checkpoint(vec![("m.gguf", gguf(Some("x")))]);
+    let tokenizer = Tokenizer::from_checkpoint(&model).expect("reads");
+    assert!(tokenizer.as_ref().is_some_and(|tokenizer| tokenizer.bos().is_some()));
+    let render = |config: Value| {
+        let weights = ("model.safetensors", [&2u64.to_le_bytes()[..], b"{}"].concat());
+        let opened = checkpoint(vec![weights, ("tokenizer_config.json", config.to_string().into_bytes())]);
+        let template = ChatTemplate::from_checkpoint(&opened, tokenizer.as_ref()).expect("compiles");
+        template.expect("a template").render(&[], &RenderOptions::default()).expect("renders")
+    };
+    assert_eq!(render(json!({"chat_template": "[{{ bos_token }}]"})), "[<s>]");
+    assert_eq!(render(json!({"chat_template": "[{{ bos_token }}]", "bos_token": null})), "[]");
 }
 
 /// Of several templates only the one that is used has to be sound.

@@ -38,7 +38,7 @@ use Kind::{Any, List, Map, Number, Text};
 const DEPTH: usize = 3;
 
 /// Productions of each kind: `T`, `L`, `M`, `N` and `A` stand for expressions, `Q` for arguments, all others for themselves.
-const TEXTS: [&str; 46] = [
+const TEXTS: [&str; 58] = [
     "x",
     "ns.s",
     "s",
@@ -85,8 +85,20 @@ const TEXTS: [&str; 46] = [
     "T.removeprefix(T)",
     "T | default(T)",
     "caller(A)",
+    "T % A",
+    "T % (A, N)",
+    "T.center(N, T)",
+    "T.ljust(N)",
+    "T.zfill(N)",
+    "T.expandtabs(N)",
+    "T.swapcase()",
+    "T | truncate(N, N, T)",
+    "T | center(N)",
+    "T | indent(T)",
+    "M | urlencode",
+    "T.format_map(M)",
 ];
-const LISTS: [&str; 46] = [
+const LISTS: [&str; 49] = [
     "y.a",
     "ns.x",
     "messages",
@@ -133,6 +145,9 @@ const LISTS: [&str; 46] = [
     "L | groupby('role')",
     "L | sum(start=[])",
     "L | list",
+    "T.partition(T)",
+    "M | dictsort(N, 'value')",
+    "L | sort(N)",
 ];
 const MAPS: [&str; 14] = [
     "y",
@@ -150,7 +165,7 @@ const MAPS: [&str; 14] = [
     "L[N]",
     "M | default(M)",
 ];
-const NUMBERS: [&str; 40] = [
+const NUMBERS: [&str; 43] = [
     "0",
     "1",
     "2",
@@ -191,8 +206,11 @@ const NUMBERS: [&str; 40] = [
     "T.count(T)",
     "loop.index",
     "loop.changed(A)",
+    "A % N",
+    "T.find(T, N, N)",
+    "T | wordcount",
 ];
-const ODD: [&str; 60] = [
+const ODD: [&str; 75] = [
     "none_such",
     "none_such.x",
     "caller",
@@ -253,6 +271,21 @@ const ODD: [&str; 60] = [
     "(A if A)",
     "dict(Q)",
     "A(Q)",
+    "varargs",
+    "kwargs",
+    "f(A, A, A, a=A)",
+    "cycler(A, A)",
+    "cycler(Q)",
+    "cycler(T, A).next()",
+    "joiner(A)",
+    "joiner(T)()",
+    "A.copy()",
+    "A is iterable",
+    "A is callable",
+    "A | forceescape",
+    "A | int(A, N)",
+    "A % A",
+    "A.is_integer()",
 ];
 
 impl Grammar<'_> {
