@@ -339,12 +339,12 @@ fn matvec_grid(block_len: usize) {
         let other = Format::ALL[(i + 3) % Format::ALL.len()];
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
-            for (j, (t, k, outputs)) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 2)) {
+            for (j, (t, k, outputs)) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 3)) {
                 let formats = [format, format, other];
                 if formats.iter().any(|format| format.row_bytes(k).is_none()) {
                     continue;
                 }
-                let (norm, biased) = turn(&[(false, false), (true, false), (true, true)], i + s / 3 + j);
+                let (norm, biased) = turn(&[(false, false), (true, false), (true, true)], i + i / 3 + s + j);
                 let together = (s + j) % 2 == 0;
                 let names = (format.name(), other.name());
                 let what = format!("matvec {names:?} {t} × {outputs:?} × {k}, {norm}, {together}, {shape:?}");
