@@ -2,6 +2,7 @@
 //
 // `mock: true` lays mock/ over www/: the client and the page without a model. Otherwise dist/ is served: run build.sh first.
 
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -108,8 +109,16 @@ export async function mockWorker() {
   let list = '';
   const response = { writeHead: () => ({ end: (text) => (list = text) }) };
   MODELS['/models/catalogue.json']({}, response);
-  const hash = createHash('sha256').update(list).digest('base64');
-  return worker.replace(/"models\/catalogue\.json":"[^"]*"/, () => `"models/catalogue.json":"${hash}"`);
+  return withFile(worker, 'models/catalogue.json', list);
+}
+
+/** A service worker whose build has another text in a file's place. */
+export function withFile(worker, name, text) {
+  const hash = createHash('sha256').update(text).digest('base64');
+  const at = worker.indexOf(`"${name}":"`);
+  assert.ok(at >= 0, `the build has no ${name}`);
+  const from = at + `"${name}":"`.length;
+  return worker.slice(0, from) + hash + worker.slice(worker.indexOf('"', from));
 }
 
 export async function startBrowser() {

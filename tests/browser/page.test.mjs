@@ -226,7 +226,7 @@ test('where data is to be saved, nothing is loaded unasked', async (t) => {
   // With the permission comes the rest.
   await page.waitForFunction(() => /estimates for this device/.test(document.getElementById('catalogue-measure').textContent));
   assert.ok(await page.isHidden('#measure'));
-  await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+  await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistration())?.active);
 });
 
 test('where data is to be saved, the device is measured when that is asked for', async (t) => {

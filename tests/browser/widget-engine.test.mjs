@@ -2,10 +2,10 @@
 // network. Needs dist/: run build.sh first.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { STRICT_CSP, newPage, startBrowser, startServer } from './harness.mjs';
+import { STRICT_CSP, newPage, script, startBrowser, startServer, withFile } from './harness.mjs';
 import { widgetOn } from './sites.mjs';
 
 const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
@@ -24,6 +24,7 @@ before(async () => {
       // The page's own place, so that the service worker answers for it.
       '/': send('text/html', SITE),
       '/index.html': send('text/html', SITE),
+      '/sw.js': script(withFile(readFileSync(`${DIST}/sw.js`, 'utf8'), 'index.html', SITE)),
       '/start.js': send('text/javascript', "import { registerOffline } from './page/service-worker.js'; window.registered = registerOffline();"),
     },
   });
@@ -64,10 +65,7 @@ test('a visitor agrees, writes, reads a story; later the same without a network'
   );
   assert.deepEqual(page.problems, []);
 
-  await page.evaluate(async () => {
-    await registered;
-    await navigator.serviceWorker.ready;
-  });
+  await page.waitForFunction(async () => (await window.registered)?.active);
   await page.reload();
   await page.context().setOffline(true);
   await page.reload();
