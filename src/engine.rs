@@ -199,7 +199,7 @@ impl Engine {
     pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
         let fields = Fields::of_options(options)?;
         messages::check(messages)?;
-        self.chat_prompt(messages, &fields).map(|prompt| prompt.text)
+        self.chat_prompt(messages, &fields).map(|prompt| Tokenizer::unquoted(&prompt.text))
     }
 
     fn chat_prompt(&self, messages: &[Value], fields: &Fields) -> Result<ChatPrompt> {

@@ -333,6 +333,8 @@ export interface TemplateOptions {
   enable_thinking?: boolean;
   reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
   /** Default true: the prompt ends with the beginning of the assistant's turn. */
+  /** Control tokens in the words of users, tools and documents count as such, instead of being text. */
+  allow_special?: boolean;
   add_generation_prompt?: boolean;
   /** The answer goes on with the last message's own words. */
   continue_final_message?: boolean;

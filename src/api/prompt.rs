@@ -11,7 +11,7 @@ const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"]
 
 /// A chat's prompt.
 pub struct ChatPrompt {
-    /// The text that the model reads.
+    /// The text that the model reads; control tokens in the words of others are quoted ([`Tokenizer::quoted`]).
     pub text: String,
     /// The names of the tools that the model was told about.
     pub tools: Vec<String>,
@@ -32,6 +32,9 @@ enum ToolChoice<'a> {
 
 /// Messages, which were checked, and a request's other fields → the prompt.
 ///
+/// Control tokens in the words of a user, a tool or a document are text, so that nobody speaks in another's name, unless the
+/// request has `allow_special`.
+///
 /// `own`: the model's template, none, or why it cannot be used. `tokenizer`: for the special tokens that a request's own
 /// template names. `now`: seconds since 1970 by the clock on the wall, for templates that tell the date.
 ///
@@ -46,6 +49,13 @@ pub fn chat_prompt(
     now: Option<i64>,
 ) -> Result<ChatPrompt> {
     let mut options = RenderOptions { now, ..render_options(fields)? };
+    let allow_special = fields.flag("allow_special")?;
+    let quotes = tokenizer.filter(|_| !allow_special);
+    let quoted = quotes.and_then(|tokenizer| with_quotes(messages, tokenizer));
+    let messages = quoted.as_deref().unwrap_or(messages);
+    if let (Some(tokenizer), Some(documents)) = (quotes, &mut options.documents) {
+        quote(documents, tokenizer);
+    }
     let mut brought = None;
     let template = template(fields, own, tokenizer, &mut brought, &mut options.template)?;
     for (field, given) in [("tools", &options.tools), ("documents", &options.documents)] {
@@ -74,6 +84,34 @@ pub fn chat_prompt(
     }
     let continues = options.continue_final_message || !opening.is_empty();
     Ok(ChatPrompt { text, tools, continues, opening })
+}
+
+/// The messages with control tokens quoted in the words of others than the owner and the model; `None` if there are none.
+fn with_quotes(messages: &[Value], tokenizer: &Tokenizer) -> Option<Vec<Value>> {
+    let mut quoted = messages.to_vec();
+    let mut any = false;
+    for message in &mut quoted {
+        if message["role"] == "user" || message["role"] == "tool" {
+            any |= message.get_mut("content").is_some_and(|content| quote(content, tokenizer));
+        }
+    }
+    any.then_some(quoted)
+}
+
+/// Quotes control tokens in a value's texts; whether there were any.
+fn quote(value: &mut Value, tokenizer: &Tokenizer) -> bool {
+    match value {
+        Value::String(text) => match tokenizer.quoted(text) {
+            Some(quoted) => {
+                *text = quoted;
+                true
+            }
+            None => false,
+        },
+        Value::Array(list) => list.iter_mut().fold(false, |any, item| quote(item, tokenizer) | any),
+        Value::Object(fields) => fields.values_mut().fold(false, |any, item| quote(item, tokenizer) | any),
+        _ => false,
+    }
 }
 
 /// The template that a request wants: the model's own, `which` of several by name, or one that it brought.

@@ -50,10 +50,8 @@ fn in_config(template: &Value) -> Vec<(String, &str)> {
 pub(super) fn special_tokens(config: Option<&Value>, tokenizer: Option<&Tokenizer>) -> Vec<(String, String)> {
     const NAMES: [&str; 7] =
         ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
-    let from_config = |name: &str| {
-        let value = config?.get(name)?;
-        value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned)
-    };
+    let token_text = |value: &Value| value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned);
+    let from_config = |name: &str| token_text(config?.get(name)?);
     let from_tokenizer = |name: &str| {
         let id = match name {
             "bos_token" => tokenizer?.bos(),
@@ -65,5 +63,8 @@ pub(super) fn special_tokens(config: Option<&Value>, tokenizer: Option<&Tokenize
     // `null` says that there is none, whatever other files say.
     let is_none = |name: &str| config.and_then(|config| config.get(name)).is_some_and(Value::is_null);
     let text = |name: &str| from_config(name).or_else(|| from_tokenizer(name)).filter(|_| !is_none(name));
-    NAMES.into_iter().filter_map(|name| Some((name.to_owned(), text(name)?))).collect()
+    // Names of the model's own, such as `image_token`.
+    let own = config.and_then(|config| config.get("extra_special_tokens")?.as_object()).into_iter().flatten();
+    let own = own.filter_map(|(name, value)| Some((name.clone(), token_text(value)?)));
+    NAMES.into_iter().filter_map(|name| Some((name.to_owned(), text(name)?))).chain(own).collect()
 }

@@ -137,7 +137,7 @@ impl<'a> Hyper<'a> {
             },
             None => {
                 let key = self.key(gguf);
-                match self.checkpoint.metadata().usize(&key)? {
+                match self.of_all_layers(&key)? {
                     None => return Ok(None),
                     value => (key, value),
                 }
@@ -146,6 +146,20 @@ impl<'a> Hyper<'a> {
         match value {
             Some(n) if (least..=MOST).contains(&n) => Ok(Some(n)),
             _ => Err(self.wrong(&name, &format!("must be an integer from {least} to {MOST}"))),
+        }
+    }
+
+    /// An integer of the metadata, where it may be listed for each layer: all layers have the same here.
+    fn of_all_layers(&self, key: &str) -> Result<Option<usize>> {
+        let metadata = self.checkpoint.metadata();
+        let Some(Value::Array(_)) = metadata.get(key) else { return metadata.usize(key) };
+        let listed = metadata.i32s(key)?.unwrap_or_default();
+        match listed.split_first() {
+            Some((first, others)) if others.iter().all(|n| n == first) => {
+                Ok(Some(usize::try_from(*first).unwrap_or(0)))
+            }
+            Some(_) => Err(Error::unsupported(format!("{key} that differs from layer to layer"))),
+            None => Err(self.wrong(key, "must have a value for each layer")),
         }
     }
 

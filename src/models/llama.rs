@@ -28,7 +28,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
 };
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
-    if hyper.optional_count("expert_count", "num_local_experts")?.is_some_and(|n| n > 1) {
+    if hyper.optional_integer("expert_count", "num_local_experts", 0)?.is_some_and(|n| n > 1) {
         return Err(Error::unsupported("a mixture of experts in a llama model"));
     }
     hyper.activation_is("silu")?;

@@ -3,7 +3,7 @@
 //! U+0100, U+0101, … in order.
 
 /// The byte that a character stands for; `None` for characters outside the alphabet.
-pub(super) fn char_to_byte(c: char) -> Option<u8> {
+fn char_to_byte(c: char) -> Option<u8> {
     let code = u32::from(c);
     let byte = match code {
         0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF => code,

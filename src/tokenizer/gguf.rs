@@ -17,8 +17,7 @@ pub(super) fn from_metadata(metadata: &Metadata) -> Result<Parts> {
         if matches!(metadata.get(&key), Some(Value::I32(-1) | Value::I64(-1))) {
             return Ok(Some(u32::MAX)); // "none" in a signed type
         }
-        let id = metadata.u64(&key)?.map(u32::try_from).transpose();
-        id.map_err(|_| malformed(format!("{key} is past any vocabulary")))
+        Ok(metadata.u64(&key)?.and_then(|id| u32::try_from(id).ok())) // past any vocabulary: as if it were left out
     };
     let model = metadata.str(&key("model"))?.ok_or_else(|| malformed("tokenizer.ggml.model is missing"))?;
     let tokens = metadata.strings(&key("tokens"))?.ok_or_else(|| malformed("tokenizer.ggml.tokens is missing"))?;

@@ -125,6 +125,8 @@ pub(super) enum Merge {
 pub(super) fn parts(text: &str, companions: [Option<&Value>; 3]) -> Result<Parts> {
     let mut file: File = serde_json::from_str(text)
         .map_err(|error| Error::format("tokenizer.json", format!("not a tokenizer: {error}")))?;
+    let more = companions[0].map(|config| left_out(&file, config)).unwrap_or_default();
+    file.added_tokens.extend(more);
     let ids = ids_by_text(&file)?;
     let normalizer = steps::normalizers(&file.normalizer)?;
     let (mut steps, byte_level) = steps::pre_tokenizers(&file.pre_tokenizer)?;
@@ -154,6 +156,37 @@ pub(super) fn parts(text: &str, companions: [Option<&Value>; 3]) -> Result<Parts
         kind,
         pre: if file.pre_tokenizer.is_null() { "none".into() } else { steps::name(&file.pre_tokenizer) },
     })
+}
+
+/// The tokens of tokenizer_config.json's `added_tokens_decoder` that the file lacks. As transformers adds them: a text of the
+/// vocabulary keeps its id, another one takes the id that is given for it or, if that is taken, the next one.
+fn left_out(file: &File, config: &Value) -> Vec<Added> {
+    let listed = config.get("added_tokens_decoder").and_then(Value::as_object).into_iter().flatten();
+    let there: HashSet<&str> = file.added_tokens.iter().map(|token| token.content.as_str()).collect();
+    let read = |(id, token): (&String, &Value)| {
+        let mut fields = token.as_object()?.clone();
+        fields.insert("id".into(), id.parse::<u32>().ok()?.into());
+        serde_json::from_value::<Added>(fields.into()).ok().filter(|token| !there.contains(token.content.as_str()))
+    };
+    let mut tokens: Vec<Added> = listed.filter_map(read).collect();
+    if tokens.is_empty() {
+        return tokens;
+    }
+    tokens.sort_by_key(|token| token.id);
+    let by_text: HashMap<&str, u32> = file.model.vocab.tokens.iter().map(|(text, id)| (text.as_str(), *id)).collect();
+    let mut taken: HashSet<u32> =
+        by_text.values().copied().chain(file.added_tokens.iter().map(|token| token.id)).collect();
+    let mut next = taken.iter().max().map_or(0, |id| id.saturating_add(1));
+    for token in &mut tokens {
+        token.id = match by_text.get(token.content.as_str()) {
+            Some(id) => *id,
+            None if !taken.contains(&token.id) => token.id,
+            None => next,
+        };
+        next = next.max(token.id.saturating_add(1));
+        taken.insert(token.id);
+    }
+    tokens
 }
 
 /// Token to id, model and added tokens together. A text that stands for two ids is an error, and so is an id past

@@ -32,7 +32,7 @@ pub(super) fn byte_pair(vocab: &Vocabulary) -> Result<Parts> {
     let file = vocab.file;
     let name = if file.model == "gemma4" { "gemma4" } else { file.pre.unwrap_or("default") };
     let pre = pre_tokenizer(name)?;
-    let unknown = vocab.special("unknown", file.unk, None)?;
+    let unknown = vocab.special(file.unk, None);
     let control = vocab.control();
     let bpe = build::bpe(
         BpeParts {
@@ -64,8 +64,8 @@ pub(super) fn byte_pair(vocab: &Vocabulary) -> Result<Parts> {
     };
     let pipeline = Pipeline::new(vocab.added(), normalizer, steps, bpe)?;
     let made = Made { pipeline, pre: name, bytes: &bytes, strip_first_space: add_space && !pre.sentencepiece };
-    let bos = (vocab.special("BOS", file.bos, None)?, file.add_bos.unwrap_or(pre.add_bos));
-    let eos = (vocab.special("EOS", file.eos, None)?, file.add_eos.unwrap_or(false));
+    let bos = (vocab.special(file.bos, None), file.add_bos.unwrap_or(pre.add_bos));
+    let eos = (vocab.special(file.eos, None), file.add_eos.unwrap_or(false));
     vocab.parts(if pre.sentencepiece { "BPE" } else { "byte-level BPE" }, [bos, eos], made)
 }
 
@@ -100,7 +100,7 @@ fn ranked_merges(vocab: &Vocabulary, control: &HashSet<u32>) -> Result<Vec<(Stri
 pub(super) fn sentencepiece(vocab: &Vocabulary) -> Result<Parts> {
     let file = vocab.file;
     let scores = vocab.scores()?;
-    let unknown = vocab.special("unknown", file.unk, Some(0))?;
+    let unknown = vocab.special(file.unk, Some(0));
     let byte_fallback = vocab.has_byte_tokens();
     let joins = |id: usize| matches!(vocab.types[id], NORMAL | USER_DEFINED | UNUSED | 0);
     let mut order: Vec<usize> = (0..vocab.tokens.len()).filter(|id| joins(*id)).collect();
@@ -132,8 +132,8 @@ pub(super) fn sentencepiece(vocab: &Vocabulary) -> Result<Parts> {
     let pipeline = Pipeline::new(vocab.added(), normalizer, steps, build::bpe(parts, &control)?)?;
     let bytes = |id| vocab.sentencepiece_bytes(id);
     let made = Made { pipeline, pre: file.pre.unwrap_or("none"), bytes: &bytes, strip_first_space: add_space };
-    let bos = (vocab.special("BOS", file.bos, Some(1))?, file.add_bos.unwrap_or(true));
-    let eos = (vocab.special("EOS", file.eos, Some(2))?, file.add_eos.unwrap_or(false));
+    let bos = (vocab.special(file.bos, Some(1)), file.add_bos.unwrap_or(true));
+    let eos = (vocab.special(file.eos, Some(2)), file.add_eos.unwrap_or(false));
     vocab.parts("SentencePiece BPE", [bos, eos], made)
 }
 
@@ -142,7 +142,7 @@ pub(super) fn sentencepiece(vocab: &Vocabulary) -> Result<Parts> {
 pub(super) fn wordpiece(vocab: &Vocabulary) -> Result<Parts> {
     const PREFIX: &str = "##";
     let file = vocab.file;
-    let unknown = vocab.special("unknown", file.unk, Some(100))?;
+    let unknown = vocab.special(file.unk, Some(100));
     let unknown = unknown.ok_or_else(|| malformed("a WordPiece vocabulary needs an unknown token"))?;
     let key = |id: u32, token: &String| match token.strip_prefix(MARK) {
         _ if vocab.is_added(id as usize) || id == unknown => token.clone(),
@@ -165,8 +165,8 @@ pub(super) fn wordpiece(vocab: &Vocabulary) -> Result<Parts> {
         None => vocab.tokens[id].clone().into_bytes(),
     };
     let made = Made { pipeline, pre: file.pre.unwrap_or("bert"), bytes: &bytes, strip_first_space: true };
-    let cls = (vocab.special("CLS", file.cls.or(file.bos), Some(101))?, file.add_bos.unwrap_or(true));
-    let sep = (vocab.special("SEP", file.sep.or(file.eos), Some(102))?, file.add_sep.unwrap_or(true));
+    let cls = (vocab.special(file.cls.or(file.bos), Some(101)), file.add_bos.unwrap_or(true));
+    let sep = (vocab.special(file.sep.or(file.eos), Some(102)), file.add_sep.unwrap_or(true));
     let parts = vocab.parts("WordPiece", [cls, sep], made)?;
     Ok(Parts { stop_ids: Vec::new(), ..parts })
 }
@@ -175,7 +175,7 @@ pub(super) fn wordpiece(vocab: &Vocabulary) -> Result<Parts> {
 pub(super) fn unigram(vocab: &Vocabulary) -> Result<Parts> {
     let file = vocab.file;
     let scores = vocab.scores()?;
-    let unknown = vocab.special("unknown", file.unk, Some(2))?;
+    let unknown = vocab.special(file.unk, Some(2));
     // A control token is found in text only as an added token, never as a piece.
     let piece = |id: usize| match vocab.types[id] {
         CONTROL | UNKNOWN => (String::new(), f64::from(scores[id])),
@@ -202,7 +202,7 @@ pub(super) fn unigram(vocab: &Vocabulary) -> Result<Parts> {
     let pipeline = Pipeline::new(vocab.added(), normalizer, Vec::new(), model)?;
     let bytes = |id| vocab.sentencepiece_bytes(id);
     let made = Made { pipeline, pre: file.pre.unwrap_or("none"), bytes: &bytes, strip_first_space: add_space };
-    let bos = (vocab.special("BOS", file.bos, None)?, file.add_bos.unwrap_or(false));
-    let eos = (vocab.special("EOS", file.eos, Some(1))?, file.add_eos.unwrap_or(true));
+    let bos = (vocab.special(file.bos, None), file.add_bos.unwrap_or(false));
+    let eos = (vocab.special(file.eos, Some(1)), file.add_eos.unwrap_or(true));
     vocab.parts("Unigram", [bos, eos], made)
 }

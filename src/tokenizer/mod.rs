@@ -71,7 +71,7 @@ pub struct Info {
     pub prefix: Vec<u32>,
     /// The ids put behind a text.
     pub suffix: Vec<u32>,
-    /// Ids that end a generation.
+    /// Ids that end a generation; the vocabulary may lack some of them.
     pub stop_ids: Vec<u32>,
 }
 
@@ -124,10 +124,9 @@ impl Tokenizer {
 
     fn new(parts: Parts) -> Result<Self> {
         let table = TokenTable::new(parts.tokens, parts.strip_first_space)?;
-        // Companion files may name ids that this vocabulary lacks.
+        // Companion files may name ids that this vocabulary lacks. The model may have rows for them, and end a text with one.
         let known = |id: &u32| table.get(*id).is_some();
         let mut stop_ids = parts.stop_ids;
-        stop_ids.retain(known);
         stop_ids.sort_unstable();
         stop_ids.dedup();
         Ok(Tokenizer {
@@ -161,6 +160,17 @@ impl Tokenizer {
             ids.extend_from_slice(&self.suffix);
         }
         Ok(ids)
+    }
+
+    /// The text, with marks in it where it spells control tokens: [`Tokenizer::encode`] reads those as text, with or without
+    /// `parse_special`. `None` if it spells none.
+    pub fn quoted(&self, text: &str) -> Option<String> {
+        self.pipeline.quoted(text, |id| self.is_special(id))
+    }
+
+    /// A text without the marks of [`Tokenizer::quoted`].
+    pub fn unquoted(text: &str) -> String {
+        pipeline::unquoted(text)
     }
 
     /// Ids of a whole text to that text: `decode(encode(text)) == text` for tokenizers that lose nothing. With
@@ -216,7 +226,7 @@ impl Tokenizer {
         self.eos
     }
 
-    /// All ids that end a generation, in ascending order: end of text, of turn, of message.
+    /// All ids that end a generation, in ascending order: end of text, of turn, of message. The vocabulary may lack some.
     pub fn stop_ids(&self) -> &[u32] {
         &self.stop_ids
     }

@@ -6,9 +6,11 @@ use tokenizers::{
 };
 
 use super::build::{self, Normalize};
-use super::bytes::char_to_byte;
 use super::split::SplitStep;
 use crate::{Error, Result};
+
+/// Stands before each character of a control token's text that is to stay text. A noncharacter: no text holds it.
+const QUOTE: char = '\u{FDD0}';
 
 pub(super) struct Pipeline {
     /// All added tokens, and those that are no control tokens: a visitor's text must not hold any of those.
@@ -16,6 +18,11 @@ pub(super) struct Pipeline {
     normalizer: Vec<NormalizerWrapper>,
     steps: Vec<SplitStep>,
     model: ModelWrapper,
+}
+
+/// A text as it was before it was quoted.
+pub(super) fn unquoted(text: &str) -> String {
+    text.replace(QUOTE, "")
 }
 
 impl Pipeline {
@@ -38,27 +45,31 @@ impl Pipeline {
         if let Some(error) = normalizer.failure() {
             return Err(Error::invalid("text", error));
         }
+        if text.contains(QUOTE) {
+            pieces.normalize(|piece| piece.replace(QUOTE, "")).map_err(failed)?;
+        }
         self.steps.iter().try_for_each(|step| step.pre_tokenize(&mut pieces)).map_err(failed)?;
-        pieces.tokenize(|word| self.tokenize(word.get())).map_err(failed)?;
+        // Bytes and characters that byte-pair encoding has no token for are dropped, as they were in the model's training.
+        pieces.tokenize(|word| self.model.tokenize(word.get())).map_err(failed)?;
         let pieces = pieces.get_splits(OffsetReferential::Original, OffsetType::None);
         ids.extend(pieces.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten()).map(|token| token.id));
         Ok(())
     }
 
-    /// The tokens of one word. The crate drops what byte-pair encoding has no token for; here that is an error.
-    fn tokenize(&self, word: &str) -> tokenizers::Result<Vec<Token>> {
-        let tokens = self.model.tokenize(word)?;
-        if tokens.last().map_or(0, |token| token.offsets.1) == word.len() {
-            return Ok(tokens);
+    /// The text with the tokens `is_control` that it spells quoted, or nothing if it spells none.
+    pub(super) fn quoted(&self, text: &str, is_control: impl Fn(u32) -> bool) -> Option<String> {
+        let pieces = self.added[0].extract_and_normalize(Some(&Normalize::new(&self.normalizer)), text);
+        let pieces = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        let spelled = |token: &Option<Vec<Token>>| token.iter().flatten().any(|token| is_control(token.id));
+        let control: Vec<_> = pieces.iter().filter(|(_, _, token)| spelled(token)).map(|(_, at, _)| at).collect();
+        let mut quoted = String::new();
+        let mut done = 0;
+        for &&(from, to) in &control {
+            quoted.push_str(&text[done..from]);
+            text[from..to].chars().for_each(|c| quoted.extend([QUOTE, c]));
+            done = to;
         }
-        let has_token = |c: char| self.model.token_to_id(c.encode_utf8(&mut [0; 4])).is_some();
-        let missing = word.chars().find(|c| !has_token(*c)).unwrap_or_default();
-        let byte = char_to_byte(missing).filter(|_| self.steps.iter().any(SplitStep::is_bytes));
-        let missing = byte.map_or(format!("{missing:?}"), |byte| match byte {
-            0..=0x7F => format!("{:?}", char::from(byte)),
-            0x80.. => format!("the byte 0x{byte:02X}"),
-        });
-        Err(format!("this model's vocabulary has no token for {missing}").into())
+        (!control.is_empty()).then(|| quoted + &text[done..])
     }
 
     /// The id of a token by its text.

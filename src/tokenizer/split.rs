@@ -54,10 +54,6 @@ impl SplitStep {
         SplitStep::Crate(ByteLevel::new(false, false, false).into())
     }
 
-    pub(super) fn is_bytes(&self) -> bool {
-        matches!(self, SplitStep::Crate(PreTokenizerWrapper::ByteLevel(_)))
-    }
-
     pub(super) fn seams<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {
         SplitStep::Seams(tokens.flat_map(|token| token.chars().zip(token.chars().skip(1))).collect())
     }

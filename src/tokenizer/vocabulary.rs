@@ -129,15 +129,13 @@ impl<'a> Vocabulary<'a> {
         (0u32..).zip(&self.types).filter(|(_, kind)| **kind == CONTROL).map(|(id, _)| id).collect()
     }
 
-    /// An id the file names, or the default of its kind of vocabulary; an id past the end is an error.
-    pub(super) fn special(&self, what: &str, id: Option<u32>, default: Option<u32>) -> Result<Option<u32>> {
+    /// An id that the file names, or the default of its kind of vocabulary; as in llama.cpp, an id past the end says nothing.
+    pub(super) fn special(&self, id: Option<u32>, default: Option<u32>) -> Option<u32> {
+        let is_there = |id: u32| (id as usize) < self.tokens.len();
         match id {
-            Some(u32::MAX) => Ok(None),
-            Some(id) if id as usize >= self.tokens.len() => {
-                Err(malformed(format!("the {what} token has id {id}, but there are {} tokens", self.tokens.len())))
-            }
-            Some(id) => Ok(Some(id)),
-            None => Ok(default.filter(|id| (*id as usize) < self.tokens.len() && self.is_added(*id as usize))),
+            Some(u32::MAX) => None,
+            Some(id) if is_there(id) => Some(id),
+            _ => default.filter(|id| is_there(*id) && self.is_added(*id as usize)),
         }
     }
 
@@ -193,11 +191,7 @@ impl<'a> Vocabulary<'a> {
     /// The parts that all kinds of vocabulary share. `ends`: BOS and EOS, and whether a text gets them.
     pub(super) fn parts(&self, kind: &'static str, ends: [(Option<u32>, bool); 2], made: Made) -> Result<Parts> {
         let [(bos, add_bos), (eos, add_eos)] = ends;
-        let named = [
-            eos,
-            self.special("end-of-turn", self.file.eot, None)?,
-            self.special("end-of-message", self.file.eom, None)?,
-        ];
+        let named = [eos, self.special(self.file.eot, None), self.special(self.file.eom, None)];
         let control =
             |name: &str| self.ids.get(name).copied().filter(|id| self.kind(*id as usize) == TokenKind::Special);
         Ok(Parts {

@@ -8,6 +8,7 @@ use crate::{Error, Result};
 use super::metadata::{Array, Metadata, Value};
 use super::source::{Source, read_exact};
 use super::tensor::{DType, TensorInfo, conflict, count};
+use std::borrow::Cow;
 
 pub(super) const MAGIC: [u8; 4] = *b"GGUF";
 pub(super) const ALIGNMENT_KEY: &str = "general.alignment";
@@ -92,10 +93,10 @@ fn metadata(cursor: &mut Cursor, n_keys: u64) -> Result<Metadata, Stop> {
     for i in 0..n_keys {
         cursor.at = At::Key(i);
         let key = cursor.name()?;
-        cursor.at = At::Value(key);
+        cursor.at = At::Value(key.clone());
         let kind = cursor.u32()?;
         let value = value(cursor, kind)?;
-        if !metadata.insert(key, value) {
+        if !metadata.insert(&key, value) {
             return cursor.bad(format!("the key {key:?} occurs twice"));
         }
     }
@@ -112,7 +113,7 @@ fn value(cursor: &mut Cursor, kind: u32) -> Result<Value, Stop> {
         5 => Value::I32(i32::from_le_bytes(cursor.array()?)),
         6 => Value::F32(f32::from_le_bytes(cursor.array()?)),
         7 => Value::Bool(boolean(cursor)?),
-        8 => Value::String(cursor.str()?.to_owned()),
+        8 => Value::String(cursor.str()?.into_owned()),
         9 => Value::Array(array(cursor)?),
         10 => Value::U64(cursor.u64()?),
         11 => Value::I64(i64::from_le_bytes(cursor.array()?)),
@@ -142,7 +143,7 @@ fn array(cursor: &mut Cursor) -> Result<Array, Stop> {
             cursor.need_each(n, 8)?;
             let mut strings = Vec::with_capacity(n as usize);
             for _ in 0..n {
-                strings.push(cursor.str()?.to_owned());
+                strings.push(cursor.str()?.into_owned());
             }
             Array::String(strings)
         }
@@ -178,8 +179,8 @@ fn tensors(cursor: &mut Cursor, n_tensors: u64, metadata: &Metadata) -> Result<V
     for i in 0..n_tensors {
         cursor.at = At::Tensor(i);
         let name = cursor.name()?;
-        cursor.at = At::TensorNamed(name);
-        tensors.push(tensor(cursor, name, alignment)?);
+        cursor.at = At::TensorNamed(name.clone());
+        tensors.push(tensor(cursor, &name, alignment)?);
     }
     // Offsets count from the end of the header, rounded up.
     let data = (cursor.pos as u64).next_multiple_of(alignment);
@@ -206,7 +207,6 @@ fn tensor(cursor: &mut Cursor, name: &str, alignment: u64) -> Result<TensorInfo,
     for _ in 0..n_dims {
         let dim = cursor.u64()?;
         match usize::try_from(dim) {
-            Ok(0) => return cursor.bad(format!("tensor {name:?} has a dimension of zero")),
             Ok(dim) => shape.push(dim),
             Err(_) => return cursor.bad(format!("tensor {name:?} has an absurd dimension, {dim}")),
         }
@@ -269,9 +269,9 @@ const OTHER_TYPES: [(u32, &str, u64, u64); 17] = [
 enum At<'a> {
     Start,
     Key(u64),
-    Value(&'a str),
+    Value(Cow<'a, str>),
     Tensor(u64),
-    TensorNamed(&'a str),
+    TensorNamed(Cow<'a, str>),
 }
 
 impl std::fmt::Display for At<'_> {
@@ -352,16 +352,14 @@ impl<'a> Cursor<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    fn str(&mut self) -> Result<&'a str, Stop> {
+    /// A text. Other writers put bytes there that are no UTF-8, and llama.cpp reads them: they become U+FFFD.
+    fn str(&mut self) -> Result<Cow<'a, str>, Stop> {
         let len = self.u64()?;
-        match std::str::from_utf8(self.take(len)?) {
-            Ok(text) => Ok(text),
-            Err(_) => self.bad(format!("{} has text that is not UTF-8", self.at)),
-        }
+        Ok(String::from_utf8_lossy(self.take(len)?))
     }
 
     /// A key or a tensor's name.
-    fn name(&mut self) -> Result<&'a str, Stop> {
+    fn name(&mut self) -> Result<Cow<'a, str>, Stop> {
         let name = self.str()?;
         match name.len() {
             0 => self.bad(format!("{} has no name", self.at)),

@@ -86,7 +86,7 @@ pub(super) fn conflict(tensors: &[TensorInfo]) -> Option<String> {
     if let Some(tensor) = tensors.iter().find(|tensor| !names.insert(tensor.name.as_str())) {
         return Some(format!("tensor {:?} occurs twice", tensor.name));
     }
-    let mut ranges: Vec<&TensorInfo> = tensors.iter().collect();
+    let mut ranges: Vec<&TensorInfo> = tensors.iter().filter(|tensor| tensor.bytes > 0).collect();
     ranges.sort_by_key(|tensor| tensor.offset);
     let pair = ranges.windows(2).find(|pair| pair[0].offset + pair[0].bytes > pair[1].offset)?;
     Some(format!("tensors {:?} and {:?} overlap", pair[0].name, pair[1].name))

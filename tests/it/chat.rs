@@ -259,6 +259,10 @@ fn a_token_that_is_null() {
     };
     assert_eq!(render(json!({"chat_template": "[{{ bos_token }}]"})), "[<s>]");
     assert_eq!(render(json!({"chat_template": "[{{ bos_token }}]", "bos_token": null})), "[]");
+    // A model's own names are there as well.
+    let own = json!({ "image_token": "<image>", "audio_token": { "content": "<audio>" } });
+    let template = "{{ image_token }}{{ audio_token }}{{ video_token }}";
+    assert_eq!(render(json!({"chat_template": template, "extra_special_tokens": own})), "<image><audio>");
 }
 
 /// Of several templates only the one that is used has to be sound.

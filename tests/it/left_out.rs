@@ -70,6 +70,34 @@ fn left_out_is_the_default_and_null_is_none() {
     assert_eq!(neox("rotary_pct"), logits(Folder::of("gpt-neox").set("rotary_pct", json!(0.25)).checkpoint()));
 }
 
+/// What llama.cpp reads: no experts, numbers listed for each layer, ids that no token has.
+#[test]
+fn gguf_keys_in_other_words() {
+    let file = || Variant::of("llama-gqa/f32.gguf");
+    let want = logits(file().checkpoint());
+    let number = |key: &str| match file().metadata[key] {
+        Value::U32(n) => n,
+        ref other => panic!("{key} is {other}"),
+    };
+    assert_eq!(logits(file().set("llama.expert_count", 0u32).checkpoint()), want);
+    for key in ["llama.attention.head_count", "llama.attention.head_count_kv", "llama.feed_forward_length"] {
+        let n = number(key);
+        assert_eq!(logits(file().set(key, vec![n; 2]).checkpoint()), want, "{key}");
+        let error = load(file().set(key, vec![n, 2 * n]).checkpoint()).err().expect("a refusal");
+        assert_eq!(error.code(), "MODEL_UNSUPPORTED");
+        assert!(error.to_string().contains(&format!("{key} that differs from layer to layer")), "{error}");
+        assert_eq!(
+            load(file().set(key, Vec::<u32>::new()).checkpoint()).err().expect("a refusal").code(),
+            "MODEL_FORMAT"
+        );
+    }
+    for key in ["bos", "eos", "unknown", "eot"].map(|name| format!("tokenizer.ggml.{name}_token_id")) {
+        for past in [Value::U32(4_000_000), Value::U64(u64::MAX)] {
+            assert_eq!(logits(file().set(&key, past).checkpoint()), want, "{key}");
+        }
+    }
+}
+
 /// llama.cpp's numbers for files from before there were keys for them.
 #[test]
 fn the_first_gguf_files_of_gemma_2() {

@@ -490,19 +490,69 @@ fn no_tokenizer_is_no_error() {
     assert!(Tokenizer::from_checkpoint(&checkpoint).expect("no error").is_none());
 }
 
-/// Text that no token covers is refused, not lost, and the error says which character it was.
+/// Quoted control tokens are text like any other, wherever they stand; tokens that are none stay tokens.
 #[test]
-fn no_text_is_lost() {
+fn quoted_control_tokens_are_text() {
+    for tokenizer in FAMILIES.map(small_byte_level).iter().chain(&[true, false].map(small_sentencepiece)) {
+        let control = (0..tokenizer.vocab_size() as u32).find(|id| tokenizer.is_special(*id)).expect("a control token");
+        let control = String::from_utf8(tokenizer.token_bytes(control).expect("bytes")).expect("text");
+        for text in [control.clone(), format!("the{control}{control}in <"), format!(" {control} é\n{control}")] {
+            let quoted = tokenizer.quoted(&text).expect("quotes");
+            assert_eq!(Tokenizer::unquoted(&quoted), text);
+            let ids = tokenizer.encode(&quoted, false, true).expect("encodes");
+            assert_eq!(ids, tokenizer.encode(&text, false, false).expect("encodes"), "{text:?}");
+            assert!(!ids.iter().any(|id| tokenizer.is_special(*id)), "{text:?}: {ids:?}");
+            assert_eq!(tokenizer.quoted(&quoted), None);
+        }
+        assert_eq!(tokenizer.quoted("the < in |>"), None);
+    }
+}
+
+/// As the tokenizers crate and llama.cpp do: SmolLM2's vocabulary lacks six control characters.
+#[test]
+fn bytes_that_have_no_token_are_dropped() {
     let tokens: Vec<String> = byte_alphabet().filter(|c| !"wÃ".contains(*c)).map(String::from).collect();
     let vocab =
         GgufVocab { model: "gpt2", pre: Some("gpt-2"), tokens: &tokens, merges: Some(&[]), ..Default::default() };
     let tokenizer = Tokenizer::from_vocab(&vocab).expect("a tokenizer");
-    for (text, missing) in [("hello world", "no token for 'w'"), ("é", "no token for the byte 0xC3")] {
-        let error = tokenizer.encode(text, false, false).expect_err("refused");
-        assert_eq!(error.code(), "INVALID_REQUEST");
-        assert!(error.to_string().contains(missing), "{error}");
-    }
-    assert_eq!(tokenizer.encode("hello", false, false).expect("encodes").len(), 5);
+    let encode = |text: &str| tokenizer.encode(text, false, false).expect("encodes");
+    assert_eq!(encode("hello world"), encode("hello orld"));
+    assert_eq!(encode("hello").len(), 5);
+    assert!(encode("w").is_empty());
+}
+
+/// What transformers adds from tokenizer_config.json to a tokenizer.json that lacks it.
+#[test]
+fn tokens_of_the_configuration_are_added() {
+    let file = json!({ "added_tokens": [{ "id": 3, "content": "<s>", "special": true }], "model": { "type": "BPE", "merges": [],
+        "vocab": { "a": 0, "b": 1, " ": 2, "c": 4 } }, "pre_tokenizer": null, "decoder": null });
+    let token = |content: &str| json!({ "content": content, "special": true, "lstrip": content == "<l>", "rstrip": content == "<r>" });
+    let config = json!({ "eos_token": "<e>", "added_tokens_decoder": { "3": token("<s>"), "7": token("<l>"), "8": token("<r>"),
+        "2": token("<taken>"), "6": token("c"), "9": { "content": "ab", "special": false }, "11": token("<e>"), "x": token("<x>") } });
+    let tokenizer = Tokenizer::from_json(&file.to_string(), Some(&config), None, None).expect("a tokenizer");
+    let encode = |text: &str| tokenizer.encode(text, false, true).expect("encodes");
+    assert_eq!(encode("a <l>b"), [0, 7, 1]);
+    assert_eq!(encode("a<r> b"), [0, 8, 1]);
+    assert_eq!(encode("ab a<s>c"), [9, 2, 0, 3, 4]);
+    assert_eq!(tokenizer.id("<taken>"), Some(5));
+    assert_eq!((tokenizer.eos(), tokenizer.stop_ids()), (Some(11), &[11][..]));
+    assert!(tokenizer.is_special(11) && tokenizer.is_special(4) && !tokenizer.is_special(9));
+    // In a visitor's words they are text.
+    assert!(tokenizer.encode("<s>", false, false).expect("encodes").is_empty());
+}
+
+/// An end that the vocabulary lacks ends a generation all the same: the model may have a row for it.
+#[test]
+fn ends_outside_the_vocabulary_are_ends() {
+    let file = json!({ "model": { "type": "BPE", "merges": [], "vocab": { "a": 0, "b": 1 } } }).to_string();
+    let tokenizer = Tokenizer::from_json(
+        &file,
+        None,
+        Some(&json!({ "eos_token_id": 5 })),
+        Some(&json!({ "eos_token_id": [1, 7] })),
+    );
+    let tokenizer = tokenizer.expect("a tokenizer");
+    assert_eq!((tokenizer.stop_ids(), tokenizer.eos()), (&[1, 5, 7][..], None));
 }
 
 #[test]
@@ -560,7 +610,7 @@ fn json_beginnings_and_endings() {
     assert_eq!(loaded.encode("xyz", false, false).expect("encodes"), [1, 0], "unknown characters are one token");
     assert_eq!(loaded.decode(&[5, 3, 1, 4], true).expect("decodes"), "a b");
     assert_eq!((loaded.bos(), loaded.eos()), (Some(5), Some(6)));
-    assert_eq!(loaded.stop_ids(), [4, 6, 7], "named ids, without the one that no token has, and known names");
+    assert_eq!(loaded.stop_ids(), [4, 6, 7, 99], "named ids, also one that no token has, and known names");
     let without = json!({"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": false, "add_eos_token": true});
     let loaded = tokenizer(&file, &without).expect("a tokenizer");
     assert_eq!(loaded.encode("a", true, false).expect("encodes"), [3, 6]);
@@ -609,7 +659,6 @@ fn gguf_claims_are_checked() {
         (GgufVocab { merges: Some(&merges), ..good }, "MODEL_FORMAT"),
         (GgufVocab { token_types: Some(&[1, 1]), ..good }, "MODEL_FORMAT"),
         (GgufVocab { scores: Some(&[1.0]), ..good }, "MODEL_FORMAT"),
-        (GgufVocab { bos: Some(256), ..good }, "MODEL_FORMAT"),
         (GgufVocab { model: "llama", ..good }, "MODEL_FORMAT"),
         (GgufVocab { model: "llama", scores: Some(&nan), ..good }, "MODEL_FORMAT"),
         (GgufVocab { model: "bert", ..good }, "MODEL_FORMAT"),
@@ -630,7 +679,9 @@ fn gguf_claims_are_checked() {
         let error = Tokenizer::from_vocab(&vocab).err().expect("refused").to_string();
         assert!(named.iter().all(|name| error.contains(name)), "{error}");
     }
-    // A sentinel for "none" is no id.
+    // An id past the end is as good as none, as in llama.cpp, and so is a sentinel.
+    let past = Tokenizer::from_vocab(&GgufVocab { bos: Some(256), ..good }).expect("a tokenizer");
+    assert_eq!(past.bos(), None);
     let none = Tokenizer::from_vocab(&GgufVocab { eos: Some(u32::MAX), ..good }).expect("a tokenizer");
     assert_eq!(none.eos(), None);
 }

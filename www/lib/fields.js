@@ -17,7 +17,7 @@ const STREAM = { stream_options: known('include_usage') };
 export const KNOWN = {
   'a chat': known(
     `${WRITING} messages top_logprobs tool_choice documents chat_template chat_template_kwargs enable_thinking reasoning_effort` +
-      ' add_generation_prompt continue_final_message parallel_tool_calls modalities',
+      ' add_generation_prompt continue_final_message allow_special parallel_tool_calls modalities',
     { ...STREAM, tools: known('type', { function: known('name description parameters') }) },
   ),
   // What is for chats alone is refused by the engine.

@@ -246,6 +246,7 @@ const template: TemplateOptions = {
   enable_thinking: true,
   reasoning_effort: 'low',
   add_generation_prompt: true,
+  allow_special: false,
   continue_final_message: false,
 };
 

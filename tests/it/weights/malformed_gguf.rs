@@ -88,14 +88,31 @@ fn headers() {
 fn keys() {
     malformed(Raw::new().key(b"", 4, &[0; 4]), "key 1 has no name");
     malformed(Raw::new().key(&[b'k'; 1025], 4, &[0; 4]), "a name of 1025 bytes");
-    malformed(Raw::new().key(b"\xff\xfe", 4, &[0; 4]), "key 1 has text that is not UTF-8");
     malformed(Raw::new().key(b"twice", 4, &[0; 4]).key(b"twice", 0, &[0]), r#"the key "twice" occurs twice"#);
     malformed(Raw::new().key(b"odd", 13, &[0; 8]), r#"the value of key "odd" has the unknown type 13"#);
     malformed(Raw::new().key(b"flag", 7, &[2]), r#"key "flag" should be 0 or 1"#);
-    malformed(Raw::new().key(b"text", 8, &string(b"\x80")), r#"key "text" has text that is not UTF-8"#);
     malformed(Raw::new().key(b"text", 8, &u64::MAX.to_le_bytes()), r#"the length of key "text" is absurd"#);
     malformed(Raw::new().key(b"text", 8, &(1u64 << 40).to_le_bytes()), r#"truncated or corrupt: key "text""#);
     malformed(Raw::new().key(b"short", 10, &[0; 7]), r#"truncated or corrupt: key "short""#);
+}
+
+/// As llama.cpp, which knows bytes alone.
+#[test]
+fn bytes_that_are_no_utf8_are_marked() {
+    let raw = Raw::new().key(b"\xff\xfe", 4, &[7, 0, 0, 0]).key(b"text", 8, &string(b"a\x80"));
+    let model = open("odd.gguf", raw.tensor(b"w\xc3", &[4], 0, 0).data(32).bytes()).unwrap();
+    assert_eq!(model.metadata().u64("\u{fffd}\u{fffd}").unwrap(), Some(7));
+    assert_eq!(model.metadata().str("text").unwrap(), Some("a\u{fffd}"));
+    assert_eq!(model.tensor("w\u{fffd}").unwrap().bytes, 16);
+}
+
+/// A tensor without numbers takes no place: another one may begin where it does.
+#[test]
+fn empty_tensors_overlap_nothing() {
+    for (first, second) in [([4, 1], [4, 0]), ([4, 0], [4, 1])] {
+        let raw = Raw::new().tensor(b"a", &first, 0, 0).tensor(b"b", &second, 0, 0).data(32);
+        assert_eq!(open("empty.gguf", raw.bytes()).unwrap().tensors().len(), 2);
+    }
 }
 
 #[test]
@@ -115,7 +132,8 @@ fn tensors() {
     let tensor = |dims: &[u64], kind, offset| Raw::new().tensor(b"w", dims, kind, offset).data(256);
     assert_eq!(open("good.gguf", tensor(&[8, 8], 0, 0).bytes()).unwrap().tensor("w").unwrap().bytes, 256);
     malformed(tensor(&[1; 5], 0, 0), r#"tensor "w" has 5 dimensions"#);
-    malformed(tensor(&[8, 0], 0, 0), r#"tensor "w" has a dimension of zero"#);
+    assert_eq!(open("empty.gguf", tensor(&[8, 0], 0, 0).bytes()).unwrap().tensor("w").unwrap().bytes, 0);
+    malformed(tensor(&[0, 1 << 62, 4], 0, 0), r#"tensor "w" has an absurd shape"#);
     malformed(tensor(&[1 << 32, 1 << 32], 0, 0), r#"tensor "w" has an absurd shape"#);
     malformed(tensor(&[1 << 62], 0, 0), r#"tensor "w" has an absurd shape"#);
     malformed(tensor(&[u64::MAX; 4], 0, 0), r#"tensor "w" has an absurd shape"#);
@@ -127,7 +145,6 @@ fn tensors() {
     malformed(tensor(&[4], 0, 256), r#"truncated or corrupt: tensor "w" ends at byte"#);
     malformed(tensor(&[4], 0, u64::MAX - 31), r#"tensor "w" has an absurd offset"#);
     malformed(Raw::new().tensor(b"", &[4], 0, 0).data(32), "the entry of tensor 1 has no name");
-    malformed(Raw::new().tensor(b"\xc3", &[4], 0, 0).data(32), "not UTF-8");
     for kind in [4, 5, 31, 99, u32::MAX] {
         let piece = format!(r#"the type of tensor "w", ggml type {kind}, is not supported"#);
         refused(open("bad.gguf", tensor(&[4], kind, 0).bytes()), "MODEL_UNSUPPORTED", &piece);
