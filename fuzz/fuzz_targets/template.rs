@@ -11,7 +11,9 @@ libfuzzer_sys::fuzz_target!(|source: &str| {
         json!({"role": "assistant", "content": ["a", {"type": "text", "text": "b"}], "tool_calls": null}),
     ];
     let options = RenderOptions { add_generation_prompt: true, now: Some(0), ..Default::default() };
-    if let Err(error) = ChatTemplate::new(source, Some("<s>"), None).and_then(|template| template.render(&messages, &options)) {
+    if let Err(error) =
+        ChatTemplate::new(source, Some("<s>"), None).and_then(|template| template.render(&messages, &options))
+    {
         assert_eq!(error.code(), "TEMPLATE", "{error}");
     }
 });
