@@ -295,7 +295,7 @@ build_threads() {
 bundle() {
   local name=$1 wasm=$2 folder=$3 out=$ROOT/target/bundle stamp
   shift 3
-  stamp=$(cat "$wasm" build.sh package-lock.json Cargo.lock | sha256sum)
+  stamp=$(cat "$wasm" build.sh crates/bindgen/src/main.rs package-lock.json Cargo.lock | sha256sum)
   [ "$stamp" != "$(cat "target/$name.stamp" 2>/dev/null)" ] || [ ! -f "$folder/cresset_engine_bg.wasm" ] || return 0
   rm -rf "$out"
   logged "bundle-$name" "$TARGET_DIR/release/cresset-bindgen" "$wasm" "$out"
@@ -313,7 +313,7 @@ bundle() {
 size() { wc -c <"$1" | human; }
 human() { awk '{ printf "%.2f MB", $1 / 1e6 }'; }
 
-# What makes the engine's JavaScript glue is among what is built natively.
+# The native build comes first: the web's takes the maker of its JavaScript glue from it.
 build() {
   setup
   build_native "$@"

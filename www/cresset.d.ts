@@ -332,9 +332,9 @@ export interface TemplateOptions {
   /** For models that think aloud, or don't, as their template is told. */
   enable_thinking?: boolean;
   reasoning_effort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
-  /** Default true: the prompt ends with the beginning of the assistant's turn. */
   /** Control tokens in the words of users, tools and documents count as such, instead of being text. */
   allow_special?: boolean;
+  /** Default true: the prompt ends with the beginning of the assistant's turn. */
   add_generation_prompt?: boolean;
   /** The answer goes on with the last message's own words. */
   continue_final_message?: boolean;
