@@ -99,11 +99,15 @@ need_packages() {
   apt_install "$@"
 }
 
+# The first $1 lines, one unless said. Unlike `head` it reads the others too: a writer whose reader has gone ends by a signal,
+# and by pipefail so does this program.
+first() { awk -v count="${1:-1}" 'NR <= count'; }
+
 # True if version $1 is at least version $2.
-at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | first)" = "$2" ]; }
 
 # A field of the [package] table in Cargo.toml.
-package_field() { sed -n "s/^$1 = \"\(.*\)\"/\1/p" Cargo.toml | head -n 1; }
+package_field() { sed -n "s/^$1 = \"\(.*\)\"/\1/p" Cargo.toml | first; }
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
@@ -226,7 +230,7 @@ setup_firefox() {
   have firefox-esr || have firefox || ! have apt-get || (apt_install firefox-esr) || say "Firefox cannot be had: its tests are skipped"
 }
 
-lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | head -n 1 | grep .; }
+lavapipe() { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" | first | grep .; }
 
 setup() {
   setup_rust
@@ -371,7 +375,7 @@ slowest() {
   sed -n -e 's/^test \(.*\) \.\.\. ok <\([0-9.]*\)s>$/\2 \1/p' "$LOGS"/test-*.log >"$LOGS/times.txt"
   awk '/^✔ .* \([0-9.]+ms\)$/ { time = $NF; gsub(/[()ms]/, "", time); $1 = $NF = ""; printf "%.3f%s\n", time / 1000, $0 }' \
     "$LOGS"/test-*.log >>"$LOGS/times.txt"
-  sort -rn "$LOGS/times.txt" | head -n 15 | awk '{ time = $1; $1 = ""; printf "%8.1f %s\n", time, $0 }'
+  sort -rn "$LOGS/times.txt" | first 15 | awk '{ time = $1; $1 = ""; printf "%8.1f %s\n", time, $0 }'
 }
 
 minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
@@ -429,7 +433,7 @@ run_tests() {
 bench() {
   build
   local model
-  model=$(compgen -G 'www/models/*.gguf' | head -n 1) || die "www/models/ has no model"
+  model=$(compgen -G 'www/models/*.gguf' | first) || die "www/models/ has no model"
   "$TARGET_DIR/release/cresset" bench --model "$model" "$@"
   CHROMIUM=${CHROMIUM:-$(command -v chromium || true)}
   [ -n "$CHROMIUM" ] || { say "no Chromium: the bench page is bench.html of ./build.sh serve" && return; }
