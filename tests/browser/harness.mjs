@@ -144,16 +144,21 @@ export async function startBrowser() {
   return browser;
 }
 
-/** A page that fails the test on an uncaught error, or a request of fields without effect, and keeps the addresses it asked for. */
-export async function newPage(browser, options = {}) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
+/** Notes what goes wrong on a page in its `problems`: uncaught errors, errors in the console, requests of fields without effect. */
+export function noteProblems(page) {
   page.problems = [];
-  page.addresses = [];
   page.on('pageerror', (error) => page.problems.push(`uncaught: ${error.message}`));
   page.on('console', (message) => {
     if (message.type() === 'error' || message.text().startsWith('Cresset: ')) page.problems.push(message.text());
   });
+}
+
+/** A page that notes its problems and keeps the addresses it asked for. */
+export async function newPage(browser, options = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  noteProblems(page);
+  page.addresses = [];
   context.on('request', (request) => page.addresses.push(request.url()));
   return page;
 }

@@ -4,19 +4,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { DIST, readJson, serveEngine } from './engine.mjs';
+import { injectFaults } from './faults.mjs';
 import { newPage, startBrowser } from './harness.mjs';
 
-// Runs before the worker: keeps the devices that the engine opens, and ends them when the page says so.
-const KILLER = `
-  const devices = [];
-  const { requestDevice } = GPUAdapter.prototype;
-  GPUAdapter.prototype.requestDevice = async function (...options) {
-    const device = await requestDevice.apply(this, options);
-    devices.push(device);
-    return device;
-  };
-  new BroadcastChannel('test').addEventListener('message', () => { for (const device of devices) device.destroy(); });
-`;
+/** To the channel that `injectFaults` listens to: ends the devices at once. */
+const LOSS = ['loss', 0];
 
 // The bundled model with a template, so that it chats: it goes on with what was said.
 const CHATTING = withTemplate(
@@ -48,13 +40,11 @@ before(async () => {
   browser = await startBrowser();
   server = await serveEngine();
   page = await newPage(browser);
-  await page
-    .context()
-    .route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: KILLER + readFileSync(`${DIST}/worker/worker.js`, 'utf8') }));
+  await injectFaults(page.context());
   await page.goto(`${server.url}blank.html`);
-  await page.evaluate(async () => {
+  await page.evaluate(async (loss) => {
     window.Cresset = (await import('/cresset.js')).Cresset;
-    const killer = new BroadcastChannel('test');
+    const faults = new BroadcastChannel('faults');
     // The text of an answer whose device is lost after each of these numbers of pieces.
     window.write = async (engine, losses, request = {}) => {
       let text = '';
@@ -63,11 +53,11 @@ before(async () => {
       for await (const { choices } of await engine.completions.create({ ...options, ...request })) {
         text += choices[0]?.text ?? '';
         pieces += 1;
-        if (losses.includes(pieces)) killer.postMessage('');
+        if (losses.includes(pieces)) faults.postMessage(loss);
       }
       return text;
     };
-  });
+  }, LOSS);
 });
 
 after(async () => {
@@ -128,7 +118,7 @@ test('a visitor sees the text go on', async () => {
   await visitor.fill('#text', 'Once upon a time');
   await visitor.press('#text', 'Control+Enter');
   await visitor.waitForFunction(() => document.querySelectorAll('#ink .by-model').length > 0);
-  await visitor.evaluate(() => new BroadcastChannel('test').postMessage(''));
+  await visitor.evaluate((loss) => new BroadcastChannel('faults').postMessage(loss), LOSS);
   const ink = async () => (await visitor.textContent('#ink')).replace(/\u200b$/, '');
   const written = await ink();
   await visitor.waitForFunction((length) => document.querySelector('#ink').textContent.length > length + 60, written.length);
@@ -164,7 +154,7 @@ test('a visitor who chats sees the answer go on and end, and the conversation is
 
   await ask('Once upon a time there was a little fox who lived in the');
   const [begun] = (await turns()).slice(-1);
-  await visitor.evaluate(() => new BroadcastChannel('test').postMessage(''));
+  await visitor.evaluate((loss) => new BroadcastChannel('faults').postMessage(loss), LOSS);
   // It says that it writes, and more of it comes.
   await visitor.waitForFunction((length) => document.querySelector('.turn.assistant.writing .words')?.textContent.length > length + 60, begun.length);
   assert.equal(await visitor.getAttribute('html', 'data-state'), 'running');

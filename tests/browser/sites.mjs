@@ -1,6 +1,6 @@
 // Pages of site owners, for tests of the widget: plain HTML with one script tag, whatever else the page does.
 
-import { PATIENCE, newPage, startServer } from './harness.mjs';
+import { PATIENCE, newPage, noteProblems, startServer } from './harness.mjs';
 
 /** A server with the widget on the mock engine, whose `/site.html` is what a test says it is. */
 export async function startSites({ headers, routes } = {}) {
@@ -37,12 +37,8 @@ function siteOf(body, head, lang, script) {
 
 async function inContext(context) {
   const page = await context.newPage();
-  page.problems = [];
+  noteProblems(page);
   page.addresses = [];
-  page.on('pageerror', (error) => page.problems.push(`uncaught: ${error.message}`));
-  page.on('console', (message) => {
-    if (message.type() === 'error') page.problems.push(message.text());
-  });
   page.on('request', (request) => page.addresses.push(request.url()));
   return page;
 }

@@ -2,9 +2,9 @@
 // text is wrong. Shortened; CRESSET_SOAK=1 runs all of it: 200 loads and unloads on each device, 1,000 requests.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { DEVICES, DIST, serveEngine } from './engine.mjs';
+import { DEVICES, serveEngine } from './engine.mjs';
+import { injectFaults } from './faults.mjs';
 import { PATIENCE, newPage, startBrowser } from './harness.mjs';
 
 const FULL = Boolean(process.env.CRESSET_SOAK);
@@ -28,56 +28,14 @@ const LOADING = {
 /** The submits of a request at which it is ended; 0: before the request. */
 const SUBMITS = [0, 1, 4, 10];
 
-/** Runs before the worker: ends its device at the nth call of what a phase names, once, and says so. */
-const faults = (phase) => `
-  const channel = new BroadcastChannel('faults');
-  const devices = [];
-  let [what, left] = ${JSON.stringify(phase)};
-  const call = (name) => {
-    if (name !== what || (left -= 1) > 0) return;
-    what = null;
-    for (const device of devices) device.destroy();
-    channel.postMessage('ended');
-  };
-  channel.onmessage = ({ data }) => {
-    if (!Array.isArray(data)) return;
-    [what, left] = data;
-    if (left === 0) call(what);
-    channel.postMessage('ready');
-  };
-  const wrap = (prototype, method, name) => {
-    const original = prototype[method];
-    prototype[method] = function (...options) {
-      call(name);
-      return original.apply(this, options);
-    };
-  };
-  wrap(GPUQueue.prototype, 'writeBuffer', 'writeBuffer');
-  wrap(GPUQueue.prototype, 'submit', 'submit');
-  wrap(GPUDevice.prototype, 'createComputePipeline', 'pipeline');
-  wrap(GPUDevice.prototype, 'createComputePipelineAsync', 'pipeline');
-  const { requestDevice } = GPUAdapter.prototype;
-  GPUAdapter.prototype.requestDevice = async function (...options) {
-    const device = await requestDevice.apply(this, options);
-    devices.push(device);
-    call('opened');
-    setTimeout(() => call('opening'));
-    return device;
-  };
-`;
-
 let browser, server, page, devtools;
-let phase = [null, 0];
+let phase;
 
 before(async () => {
   browser = await startBrowser();
   server = await serveEngine();
   page = await newPage(browser);
-  await page
-    .context()
-    .route('**/worker.js', (route) =>
-      route.fulfill({ contentType: 'text/javascript', body: faults(phase) + readFileSync(`${DIST}/worker/worker.js`, 'utf8') }),
-    );
+  await injectFaults(page.context(), () => phase);
   await page.goto(`${server.url}blank.html`);
   devtools = await page.context().newCDPSession(page);
   await page.evaluate(async (model) => {
@@ -206,7 +164,7 @@ for (const [when, what] of Object.entries(LOADING)) {
     const ended = await page.evaluate(() => window.ended);
     phase = what;
     const lost = await once();
-    phase = [null, 0];
+    phase = undefined;
     assert.equal(await page.evaluate(() => window.ended), ended + 1, 'the device was ended once');
     const { text } = await once();
     assert.ok(text?.length > 10, text);
