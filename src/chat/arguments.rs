@@ -3,6 +3,16 @@
 use minijinja::value::{Kwargs, Rest, from_args};
 use minijinja::{Error, ErrorKind, Value};
 
+/// A value of two items: a key with its value, as `items()` gives them.
+pub(super) fn pair(value: &Value) -> Result<(Value, Value), Error> {
+    Ok((value.get_item_by_index(0)?, value.get_item_by_index(1)?))
+}
+
+/// The entries of a dictionary as keywords.
+pub(super) fn keywords(dictionary: &Value) -> Result<Kwargs, Error> {
+    dictionary.try_iter()?.map(|key| Ok((key.to_string(), dictionary.get_item(&key)?))).collect()
+}
+
 /// The arguments in the order of these names, by position or by keyword.
 pub(super) fn bound<const N: usize>(args: &[Value], names: [&str; N]) -> Result<[Option<Value>; N], Error> {
     let (positional, keywords): (Rest<Value>, Kwargs) = from_args(args)?;

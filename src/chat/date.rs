@@ -32,7 +32,7 @@ pub(super) fn strftime(now: i64, format: &str, meter: &mut Meter) -> Result<Stri
         let (_, after) = span(after, |c| "EO".contains(c));
         let directive = after.chars().next();
         let Some((text, fill)) = directive.and_then(|directive| date.directive(directive)) else {
-            // What is no directive stays as it is.
+            // An unknown directive stays as it is.
             out.push('%');
             rest = &rest[before.len() + 1..];
             continue;
@@ -73,7 +73,7 @@ fn span(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
 }
 
-/// What a directive stands for.
+/// A directive's value.
 enum Text {
     /// And how many digits it has at least.
     Number(i64, usize),
@@ -124,7 +124,7 @@ impl Date {
         }
     }
 
-    /// What stands for a directive, and what fills it up; `None` where it is none.
+    /// A directive's value, and the character that fills its width; `None` for an unknown one.
     fn directive(&self, directive: char) -> Option<(Text, Option<char>)> {
         let number = |number, digits| Some((Text::Number(number, digits), Some('0')));
         let spaced = |number| Some((Text::Number(number, 2), Some(' ')));

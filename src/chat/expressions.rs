@@ -1,5 +1,5 @@
-//! What can be told of an expression of a template before it runs: how much it may take to look at, and whether it reads the
-//! parts of a content.
+//! An expression of a template, judged before it runs: how much it may take to look at, and whether it reads the parts of a
+//! content.
 
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr};
 

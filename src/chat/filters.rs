@@ -6,7 +6,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
 use minijinja_contrib::filters::{filesizeformat, striptags};
 
-use super::arguments::{bound, flag, integer, text};
+use super::arguments::{bound, flag, integer, pair, text};
 use super::budget::{Meter, pay};
 use super::format::percent;
 use super::methods::{centered, lines, split, trimmed};
@@ -58,11 +58,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
         }),
     ];
     for (name, filter) in own {
-        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
-            let args = args.into_values();
-            let (value, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
-            filter(state, value, args)
-        });
+        add_filter(environment, name, move |state, value, args| filter(state, value, args));
     }
     // Those of minijinja's that take by position alone what has a name in Jinja.
     for (name, filter, names) in [
@@ -71,14 +67,25 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
         ("default", Value::from_function(filters::default), ["default_value", "boolean"]),
         ("slice", Value::from_function(filters::slice), ["slices", "fill_with"]),
     ] {
-        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
-            let args = args.into_values();
-            let (value, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
+        add_filter(environment, name, move |state, value, args| {
             let [first, second] = bound(args, names)?;
             let args = [Some(value.clone()), first.or_else(|| Some(Value::from(""))), second];
             filter.call(state, &args.into_iter().flatten().collect::<Vec<_>>())
         });
     }
+}
+
+/// Adds a filter that takes a value, and its arguments as they are given.
+pub(super) fn add_filter(
+    environment: &mut Environment<'static>,
+    name: &'static str,
+    filter: impl Fn(&mut State, &Value, &[Value]) -> Result<Value, Error> + Send + Sync + 'static,
+) {
+    environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
+        let args = args.into_values();
+        let (value, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
+        filter(state, value, args)
+    });
 }
 
 /// A value as `str` makes a text of it, which has been paid for.
@@ -220,9 +227,7 @@ fn urlencode(state: &State, value: &Value, args: &[Value]) -> Result<Value, Erro
     let mut encoded = String::new();
     let pairs: Result<Vec<(Value, Value)>, Error> = match value.kind() {
         ValueKind::Map => value.try_iter()?.map(|key| Ok((key.clone(), value.get_item(&key)?))).collect(),
-        ValueKind::Seq | ValueKind::Iterable => {
-            value.try_iter()?.map(|pair| Ok((pair.get_item_by_index(0)?, pair.get_item_by_index(1)?))).collect()
-        }
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|item| pair(&item)).collect(),
         _ => {
             quote(&as_text(value), "/", &mut meter, &mut encoded)?;
             return Ok(Value::from(encoded));
@@ -237,7 +242,8 @@ fn urlencode(state: &State, value: &Value, args: &[Value]) -> Result<Value, Erro
     Ok(Value::from(encoded))
 }
 
-/// What is no letter, digit or one of a few marks as `%` and its bytes; `plain` may stand for itself, a space as `+`.
+/// Writes letters, digits, a few marks and those of `plain` as they are, a space that is among them as `+`, and others as `%`
+/// and their bytes.
 fn quote(text: &str, plain: &str, meter: &mut Meter, out: &mut String) -> Result<(), Error> {
     for byte in text.bytes() {
         match char::from(byte) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::Result;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Tokenizer, token_text};
 use crate::weights::Checkpoint;
 
 /// The template used where a request names none.
@@ -50,8 +50,7 @@ fn in_config(template: &Value) -> Vec<(String, &str)> {
 pub(super) fn special_tokens(config: Option<&Value>, tokenizer: Option<&Tokenizer>) -> Vec<(String, String)> {
     const NAMES: [&str; 7] =
         ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
-    let token_text = |value: &Value| value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned);
-    let from_config = |name: &str| token_text(config?.get(name)?);
+    let from_config = |name: &str| token_text(config?.get(name)?).map(str::to_owned);
     let from_tokenizer = |name: &str| {
         let id = match name {
             "bos_token" => tokenizer?.bos(),
@@ -65,6 +64,6 @@ pub(super) fn special_tokens(config: Option<&Value>, tokenizer: Option<&Tokenize
     let text = |name: &str| from_config(name).or_else(|| from_tokenizer(name)).filter(|_| !is_none(name));
     // Names of the model's own, such as `image_token`.
     let own = config.and_then(|config| config.get("extra_special_tokens")?.as_object()).into_iter().flatten();
-    let own = own.filter_map(|(name, value)| Some((name.clone(), token_text(value)?)));
+    let own = own.filter_map(|(name, value)| Some((name.clone(), token_text(value)?.to_owned())));
     NAMES.into_iter().filter_map(|name| Some((name.to_owned(), text(name)?))).chain(own).collect()
 }

@@ -1,9 +1,10 @@
 //! `'%5.2f'|format(x)` and `'{:>5}'.format(x)`: what they may ask for, and what it costs.
 
 use minijinja::formatting::{FormatStyle, format};
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
+use super::arguments::keywords;
 use super::budget::{Meter, pay};
 use super::print::printed;
 use super::reasons::wrong;
@@ -75,8 +76,7 @@ pub(super) fn remainder_of_text(state: &State, text: &str, value: &Value) -> Res
         _ if value.is_tuple() => percent(state, text, &value.try_iter()?.collect::<Vec<_>>()),
         ValueKind::Map if text.contains("%(") => {
             pay(state, value)?;
-            let named = value.try_iter()?.map(|key| Ok((key.to_string(), value.get_item(&key)?)));
-            percent(state, text, &[named.collect::<Result<Kwargs, Error>>()?.into()])
+            percent(state, text, &[keywords(value)?.into()])
         }
         _ => percent(state, text, std::slice::from_ref(value)),
     }

@@ -41,7 +41,7 @@ pub(super) const VARIADIC: &str = "|variadic";
 pub(super) const CYCLE: &str = "|cycle";
 pub(super) const BOUND: &str = "|bound";
 
-/// What a macro calls the arguments that no parameter takes.
+/// A macro's names of the arguments that no parameter takes.
 pub(super) const REST: [&str; 2] = ["varargs", "kwargs"];
 
 /// Filters that look at no more of their operand than minijinja charges for, or that charge for themselves (`library`).
@@ -52,7 +52,7 @@ const FLAT: &str = " abs attr bool capitalize center count d default e escape fi
                     format indent int join last length lower replace round safe string striptags title tojson trim \
                     truncate upper urlencode wordcount ";
 
-/// What is made of a template's tree.
+/// A template's tree with guards in it.
 pub(super) struct Guarded<'s> {
     pub tree: Stmt<'s>,
     /// The names of the variables that it reads.

@@ -3,7 +3,7 @@
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::arguments::{bound, given};
+use super::arguments::{bound, flag, given};
 use super::budget::{MAX_DEPTH, Meter, pay};
 use super::print::float;
 
@@ -40,7 +40,7 @@ pub(super) fn from_json(value: &serde_json::Value, size: &mut Size) -> Value {
 /// How `tojson` writes.
 struct Style {
     ensure_ascii: bool,
-    /// What a level is indented by, each item on a line of its own.
+    /// The indentation of a level, each item on a line of its own.
     indent: Option<String>,
     item_separator: String,
     key_separator: String,
@@ -67,13 +67,8 @@ pub(super) fn tojson(state: &State, value: Value, args: Rest<ValueOrKwargs>) -> 
         item_separator = separators.get_item_by_index(0)?.to_string();
         key_separator = separators.get_item_by_index(1)?.to_string();
     }
-    let style = Style {
-        ensure_ascii: ensure_ascii.is_some_and(|value| value.is_true()),
-        indent,
-        item_separator,
-        key_separator,
-        sort_keys: sort_keys.is_some_and(|value| value.is_true()),
-    };
+    let style =
+        Style { ensure_ascii: flag(&ensure_ascii), indent, item_separator, key_separator, sort_keys: flag(&sort_keys) };
     let mut json = String::new();
     write_json(&value, &style, 0, &mut Meter::new(state), &mut json)?;
     Ok(Value::from(json))

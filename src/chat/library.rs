@@ -4,8 +4,9 @@
 use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value, escape_formatter, filters, functions};
 
-use super::arguments::{bound, by_keyword, given};
+use super::arguments::{bound, by_keyword, given, pair};
 use super::budget::{Meter, held, is_plain_map, pay, settled};
+use super::filters::add_filter;
 use super::format::remainder_of_text;
 use super::print::printed;
 use super::reasons::{cut, wrong};
@@ -64,9 +65,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
         sum(state, &numbers, &map_of_sum, &args.into_values())
     });
     let join = Value::from_function(filters::join);
-    environment.add_filter("join", move |state: &mut State, args: Rest<ValueOrKwargs>| {
-        let args = args.into_values();
-        let (list, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
+    add_filter(environment, "join", move |state, list, args| {
         let [separator, attribute] = bound(args, ["d", "attribute"])?;
         let list = match given(attribute) {
             Some(attribute) => each(state, &map_of_join, &[list.clone(), attributes(attribute)])?,
@@ -86,9 +85,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
         ("sort", Value::from_function(filters::sort), &["reverse", "case_sensitive", "attribute"]),
         ("unique", Value::from_function(filters::unique), &["case_sensitive", "attribute"]),
     ] {
-        environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
-            let args = args.into_values();
-            let (list, args) = args.split_first().ok_or(ErrorKind::MissingArgument)?;
+        add_filter(environment, name, move |state, list, args| {
             each(state, &filter, &[list.clone(), by_keyword(args, names)?.into()])
         });
     }
@@ -110,7 +107,7 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     });
 }
 
-/// What a value looks like, paid for where that is not what it is: a text is paid for as it is copied.
+/// Prints a value, which is paid for unless it is a text: that is paid for as it is copied.
 fn print(state: &State, value: Value) -> Result<Value, Error> {
     if value.as_object().is_some() {
         pay(state, &value)?;
@@ -125,7 +122,7 @@ fn touch(state: &State, value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// What a loop goes over: the characters of a text as a list, so that the loop knows its end.
+/// The items of a loop: the characters of a text as a list, so that the loop knows its end.
 fn items(state: &State, value: Value) -> Result<Value, Error> {
     let Some(text) = value.as_str() else { return touch(state, value) };
     let mut meter = Meter::new(state);
@@ -270,8 +267,7 @@ fn dict(state: &State, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let (first, more): (Option<Value>, Kwargs) = from_args(&args)?;
     let map = match first {
         Some(pairs) if matches!(pairs.kind(), ValueKind::Seq | ValueKind::Iterable) => {
-            let pair = |pair: Value| Ok((pair.get_item_by_index(0)?, pair.get_item_by_index(1)?));
-            Some(Value::from_pairs(pairs.try_iter()?.map(pair).collect::<Result<Vec<_>, Error>>()?))
+            Some(Value::from_pairs(pairs.try_iter()?.map(|item| pair(&item)).collect::<Result<Vec<_>, Error>>()?))
         }
         map => map,
     };
@@ -336,7 +332,7 @@ fn each(state: &mut State, filter: &Value, args: &[Value]) -> Result<Value, Erro
     filter.call(state, args)
 }
 
-/// What makes `map` take an attribute of each item.
+/// The arguments with which `map` takes an attribute of each item.
 fn attributes(name: Value) -> Value {
     Kwargs::from_iter([("attribute", name)]).into()
 }

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use minijinja::value::{Kwargs, Tuple, ValueKind};
+use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Error, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use regex::Regex;
 
-use super::arguments::{bound, flag, integer, required, text as text_of};
+use super::arguments::{bound, flag, integer, keywords, required, text as text_of};
 use super::budget::{Meter, pay, settled};
 use super::format::{Fields, check_format};
 use super::print::is_printable;
@@ -82,10 +82,7 @@ fn method_of_text(state: &mut State, value: &Value, name: &str, args: &[Value]) 
         }
         "format_map" => {
             let [map] = bound(args, ["mapping"])?;
-            let map = map.unwrap_or_default();
-            let fields: Result<Kwargs, Error> =
-                map.try_iter()?.map(|key| Ok((key.to_string(), map.get_item(&key)?))).collect();
-            return method_of_text(state, value, "format", &[fields?.into()]);
+            return method_of_text(state, value, "format", &[keywords(&map.unwrap_or_default())?.into()]);
         }
         "removeprefix" => {
             let [prefix] = bound(args, ["prefix"])?;

@@ -294,12 +294,13 @@ impl ChatTemplate {
         let has_parts = messages.iter().any(|message| message.get("content").is_some_and(Value::is_array));
         let in_parts = has_parts && self.with_compiled(options, |compiled| compiled.reads_parts)?;
         let as_usual = messages::plain(messages, in_parts);
-        let first = self.render(as_usual.as_deref().unwrap_or(messages), options);
-        let joined = messages::plain(messages, false).filter(|_| in_parts);
-        let others = [joined.as_deref(), as_usual.is_some().then_some(messages)];
-        others.into_iter().flatten().fold(first, |result, messages| {
-            result.or_else(|refused| self.render(messages, options).map_err(|_| refused))
-        })
+        let refused = match self.render(as_usual.as_deref().unwrap_or(messages), options) {
+            Ok(prompt) => return Ok(prompt),
+            Err(refused) => refused,
+        };
+        let joined = if in_parts { messages::plain(messages, false) } else { None };
+        let mut others = [joined.as_deref(), as_usual.is_some().then_some(messages)].into_iter().flatten();
+        others.find_map(|messages| self.render(messages, options).ok()).ok_or(refused)
     }
 }
 

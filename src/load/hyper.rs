@@ -156,7 +156,7 @@ impl<'a> Hyper<'a> {
         let listed = metadata.i32s(key)?.unwrap_or_default();
         match listed.split_first() {
             Some((first, others)) if others.iter().all(|n| n == first) => {
-                Ok(Some(usize::try_from(*first).unwrap_or(0)))
+                usize::try_from(*first).map(Some).map_err(|_| self.wrong(key, "must not be negative"))
             }
             Some(_) => Err(Error::unsupported(format!("{key} that differs from layer to layer"))),
             None => Err(self.wrong(key, "must have a value for each layer")),

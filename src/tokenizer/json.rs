@@ -380,8 +380,8 @@ fn override_end(ids: &mut Vec<u32>, token: Option<u32>, wish: Option<bool>) {
     }
 }
 
-/// `"</s>"` or `{"content": "</s>", …}`.
-fn token_text(value: &Value) -> Option<&str> {
+/// A token's text in a configuration: `"</s>"` or `{"content": "</s>", …}`.
+pub(crate) fn token_text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("content")?.as_str())
 }
 

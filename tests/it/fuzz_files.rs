@@ -14,11 +14,6 @@ fn allowance(file_bytes: usize) -> isize {
     (1 << 20) + 10 * file_bytes as isize
 }
 
-/// Cases of each target: so many as take a few seconds.
-const GGUF: u64 = 20_000;
-const SAFETENSORS: u64 = 20_000;
-const FOLDERS: u64 = 10_000;
-
 type Named = (&'static str, Vec<u8>);
 
 /// Opens the files and reads everything; returns whether they were accepted.
@@ -130,7 +125,7 @@ fn gguf() {
     ] {
         models.extend(read_shared(path).map(|bytes| vec![("real.gguf", bytes)]));
     }
-    fuzz(GGUF, &models);
+    fuzz(20_000, &models);
 }
 
 #[test]
@@ -139,7 +134,7 @@ fn safetensors() {
     for path in ["weights/odd/mnist-cnn.safetensors", "weights/odd/discollama-adapters.safetensors"] {
         models.extend(read_shared(path).map(|bytes| vec![("real.safetensors", bytes)]));
     }
-    fuzz(SAFETENSORS, &models);
+    fuzz(20_000, &models);
 }
 
 /// Sharded files, their index, and the JSON files beside them.
@@ -147,7 +142,7 @@ fn safetensors() {
 fn folder() {
     let map = r#"{"metadata":{"total_size":92},"weight_map":{"x.a":"1.safetensors","x.b":"1.safetensors","y.a":"2.safetensors"}}"#;
     fuzz(
-        FOLDERS,
+        10_000,
         &[vec![
             ("model.safetensors.index.json", map.into()),
             ("1.safetensors", small_safetensors("x")),

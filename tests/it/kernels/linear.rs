@@ -95,7 +95,7 @@ fn linear_shapes() {
     let few: Vec<_> = SHAPES.into_iter().filter(|(rows, ..)| *rows <= 4).collect();
     for (s, matvec) in bench.matvec_shapes().into_iter().enumerate() {
         bench.tune(matvec, MatmulShape { tall: 4, numbers: TileFormat::F32 });
-        let few: Vec<_> = few.iter().enumerate().filter(|(j, _)| meets(*j, s, 3)).map(|(_, shape)| *shape).collect();
+        let few: Vec<_> = few.iter().enumerate().filter(|(j, _)| meets(*j, s)).map(|(_, shape)| *shape).collect();
         for format in [Format::F32, Format::Q4_0, Format::Q6_K] {
             linear_grid(&mut bench, format, &few);
         }
@@ -302,10 +302,10 @@ fn tried(i: usize, format: Format) -> bool {
     i.is_multiple_of(3) || [Format::F32, Format::Q4_0, Format::Q6_K].contains(&format)
 }
 
-/// Whether a format in one shape is tried with a size: each `share`th size, the next ones in the next turn, so that all of its
-/// shapes together meet all sizes.
-fn meets(size: usize, turn: usize, share: usize) -> bool {
-    (size + turn).is_multiple_of(share)
+/// Whether a format in one shape is tried with a size: each third, the next ones in the next turn, so that three shapes
+/// together meet all sizes.
+fn meets(size: usize, turn: usize) -> bool {
+    (size + turn).is_multiple_of(3)
 }
 
 /// What a case is tried with. Each shape and each size meets all there is, but not together: most of the time goes into
@@ -339,7 +339,7 @@ fn matvec_grid(block_len: usize) {
         let other = Format::ALL[(i + 3) % Format::ALL.len()];
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
-            for (j, (t, k, outputs)) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 3)) {
+            for (j, (t, k, outputs)) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3)) {
                 let formats = [format, format, other];
                 if formats.iter().any(|format| format.row_bytes(k).is_none()) {
                     continue;
@@ -380,7 +380,7 @@ fn gated_grid() {
     for (i, &format) in Format::ALL.iter().enumerate() {
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
-            for (j, (t, k, [n, ..])) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 3)) {
+            for (j, (t, k, [n, ..])) in SHARED.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3)) {
                 if format.row_bytes(k).is_none() {
                     continue;
                 }
@@ -414,7 +414,7 @@ fn lm_head_grid() {
         for (s, &shape) in shapes.iter().enumerate().filter(|(s, _)| tried(*s, format)) {
             bench.tune(shape, MatmulShape { tall: 4, numbers: TileFormat::F32 });
             let sizes = [(1, 256, 1000, 1), (1, 33, 65, 2), (3, 768, 300, 2), (4, 512, 7, 1)];
-            let sizes = sizes.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3, 3));
+            let sizes = sizes.into_iter().enumerate().filter(|(j, _)| meets(*j, i + s / 3));
             for (_, (t, k, vocab, pieces)) in sizes {
                 if format.row_bytes(k).is_none() {
                     continue;
