@@ -1,4 +1,4 @@
-// y [S, D] = the mean, the first or the last row of each sequence of x [T, D], of unit length where NORMALIZE is 1. The
+// y [S, D] = the mean, the first, the last or the largest row (column by column) of each sequence of x [T, D], of unit length where NORMALIZE is 1. The
 // gather list has each sequence's first row. One workgroup a sequence.
 struct Params { columns: u32, stride: u32, unused0: u32, unused1: u32 }
 
@@ -12,9 +12,14 @@ var<workgroup> partial: array<f32, 64>;
 fn pooled(first: u32, length: u32, column: u32) -> f32 {
     if (KIND == 1u) { return x[first * params.stride + column]; }
     if (KIND == 2u) { return x[(first + length - 1u) * params.stride + column]; }
+    if (KIND == 3u) {
+        var most = x[first * params.stride + column];
+        for (var r = 1u; r < length; r++) { most = max(most, x[(first + r) * params.stride + column]); }
+        return most;
+    }
     var sum = 0.0;
     for (var r = 0u; r < length; r++) { sum += x[(first + r) * params.stride + column]; }
-    return sum / f32(length);
+    return sum / select(f32(length), sqrt(f32(length)), KIND == 4u);
 }
 
 @compute @workgroup_size(64)

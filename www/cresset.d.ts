@@ -261,6 +261,8 @@ export interface SamplingOptions {
   cache_prompt?: boolean;
   /** Adds `token_ids` to each choice. */
   return_token_ids?: boolean;
+  /** vLLM's: `false` leaves control tokens in the text. */
+  skip_special_tokens?: boolean;
   response_format?: { type: 'text' };
   stream?: boolean | null;
   stream_options?: { include_usage?: boolean } | null;
@@ -434,7 +436,7 @@ export interface EmbeddingRequest {
   /** Cut longer texts to so many tokens; otherwise they end in CONTEXT_OVERFLOW. */
   truncate_prompt_tokens?: number;
   /** What of a text's tokens becomes its vector; the model says, unless this does. */
-  pooling?: 'mean' | 'cls' | 'last';
+  pooling?: 'mean' | 'cls' | 'last' | 'max' | 'mean_sqrt_len';
   /** Vectors of length 1. Default true. */
   normalize?: boolean;
   /** As OpenAI's clients send them; the loaded model answers, whoever asks. */

@@ -39,10 +39,10 @@ impl EmbeddingsRequest {
         };
         let pooling = match fields.text("pooling")? {
             None => own,
-            Some("mean") => Pooling::Mean,
-            Some("cls") => Pooling::Cls,
-            Some("last") => Pooling::Last,
-            Some(other) => return Err(Error::invalid("pooling", format!("must be mean, cls or last, not {other}"))),
+            Some(name) => *Pooling::ALL.iter().find(|kind| kind.name() == name).ok_or_else(|| {
+                let names = Pooling::ALL.map(Pooling::name).join(", ");
+                Error::invalid("pooling", format!("must be one of {names}, not {name}"))
+            })?,
         };
         let normalize = fields.get("normalize").is_none() || fields.flag("normalize")?;
         Ok(EmbeddingsRequest { how: How { pooling, normalize }, truncate, dimensions, base64 })

@@ -44,6 +44,8 @@ pub struct Shown {
     pub include_usage: bool,
     /// The ids of the tokens.
     pub token_ids: bool,
+    /// Control tokens in the text.
+    pub special: bool,
     /// How many alternatives to report for each token; `None`: no log-probabilities.
     pub logprobs: Option<usize>,
 }
@@ -131,6 +133,7 @@ fn shown(fields: &Fields, chat: bool) -> Result<Shown> {
         stream: fields.flag("stream")?,
         include_usage: fields.get("stream_options").is_some_and(|o| o["include_usage"] == true),
         token_ids: fields.flag("return_token_ids")?,
+        special: fields.get("skip_special_tokens").is_some() && !fields.flag("skip_special_tokens")?,
         logprobs,
     })
 }

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::Result;
-use crate::tokenizer::{Tokenizer, token_text};
+use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
+use crate::weights::token_text;
 
 /// The template used where a request names none.
 pub(super) const DEFAULT: &str = "default";

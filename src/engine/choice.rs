@@ -50,6 +50,7 @@ impl PreparedRequest {
         let decoder = tokenizer.stream();
         let decoder = if self.continues { decoder } else { decoder.at_text_start() };
         match self.calling {
+            _ if self.options.shown.special => decoder.with_special(),
             Some(_) => decoder.showing(tool_calls::markers()),
             None => decoder,
         }

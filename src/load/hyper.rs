@@ -61,6 +61,11 @@ impl<'a> Hyper<'a> {
         Hyper { notes: Some(notes), ..self }
     }
 
+    /// Whether what is read is taken down, for a GGUF file.
+    pub fn notes(&self) -> bool {
+        self.notes.is_some()
+    }
+
     /// Takes down what the model has for a key of GGUF's.
     pub fn note(&self, gguf: &'static str, value: impl Into<Value>) {
         if let Some(notes) = self.notes.filter(|_| !gguf.is_empty()) {

@@ -1,4 +1,4 @@
-//! y [S, D] = one vector a sequence of x [T, D]: the mean of its rows, the first or the last (Reimers & Gurevych 2019,
+//! y [S, D] = one vector a sequence of x [T, D]: the mean or the maximum of its rows, the first or the last (Reimers & Gurevych 2019,
 //! <https://arxiv.org/abs/1908.10084>), of unit length where asked for.
 
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
@@ -14,6 +14,20 @@ pub enum Pooling {
     Cls = 1,
     /// The last row.
     Last = 2,
+    /// The largest of all rows, column by column.
+    Max = 3,
+    /// The sum of all rows over the root of their number.
+    MeanSqrt = 4,
+}
+
+impl Pooling {
+    /// All of them.
+    pub const ALL: [Pooling; 5] = [Pooling::Mean, Pooling::Cls, Pooling::Last, Pooling::Max, Pooling::MeanSqrt];
+
+    /// Its name in requests; the last one's is sentence-transformers'.
+    pub fn name(self) -> &'static str {
+        ["mean", "cls", "last", "max", "mean_sqrt_len"][self as usize]
+    }
 }
 
 params! {
@@ -45,12 +59,15 @@ fn twin(t: &Twin) {
         match t.constant("KIND") {
             1 => y.copy_from_slice(row(0)),
             2 => y.copy_from_slice(row(length - 1)),
-            _ => {
+            3 => {
+                y.fill(f32::MIN);
+                (0..length).for_each(|r| y.iter_mut().zip(row(r)).for_each(|(y, x)| *y = y.max(*x)));
+            }
+            kind => {
+                let divisor = if kind == 4 { (length as f32).sqrt() } else { length as f32 };
                 y.fill(0.0);
-                for r in 0..length {
-                    y.iter_mut().zip(row(r)).for_each(|(y, x)| *y += x);
-                }
-                y.iter_mut().for_each(|y| *y /= length as f32);
+                (0..length).for_each(|r| y.iter_mut().zip(row(r)).for_each(|(y, x)| *y += x));
+                y.iter_mut().for_each(|y| *y /= divisor);
             }
         }
         if t.constant("NORMALIZE") == 1 {

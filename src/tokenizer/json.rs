@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::{AddedToken, ModelWrapper};
@@ -20,10 +20,13 @@ use super::pipeline::Pipeline;
 use super::split::SplitStep;
 use super::steps::{self, Decoder};
 use super::table::{MAX_BYTES, MAX_TOKENS, TokenKind};
+use crate::weights::{special_tokens, token_text};
 use crate::{Error, Result};
 
 /// Characters of a word that WordPiece looks at, whatever the file says; BERT's files say 100.
 const MAX_WORD: usize = 200;
+/// In the place of an id: the next one that is free.
+const NEXT_ID: u32 = u32::MAX;
 
 #[derive(Deserialize)]
 pub(super) struct File {
@@ -158,21 +161,25 @@ pub(super) fn parts(text: &str, companions: [Option<&Value>; 3]) -> Result<Parts
     })
 }
 
-/// The tokens of tokenizer_config.json's `added_tokens_decoder` that the file lacks. As transformers adds them: a text of the
-/// vocabulary keeps its id, another one takes the id that is given for it or, if that is taken, the next one.
+/// The tokens that tokenizer_config.json adds to those of the file: its `added_tokens_decoder`, then the special tokens that it
+/// names. As transformers adds them: a text of the vocabulary keeps its id, another one takes the id that is given for it or, if
+/// that is taken or none is given, the next one.
 fn left_out(file: &File, config: &Value) -> Vec<Added> {
+    let mut there: HashSet<String> = file.added_tokens.iter().map(|token| token.content.clone()).collect();
     let listed = config.get("added_tokens_decoder").and_then(Value::as_object).into_iter().flatten();
-    let there: HashSet<&str> = file.added_tokens.iter().map(|token| token.content.as_str()).collect();
-    let read = |(id, token): (&String, &Value)| {
-        let mut fields = token.as_object()?.clone();
-        fields.insert("id".into(), id.parse::<u32>().ok()?.into());
-        serde_json::from_value::<Added>(fields.into()).ok().filter(|token| !there.contains(token.content.as_str()))
-    };
-    let mut tokens: Vec<Added> = listed.filter_map(read).collect();
+    let listed = listed.filter_map(|(id, token)| Added::read(token, id.parse().ok()?));
+    let mut tokens: Vec<Added> = listed.filter(|token| !there.contains(&token.content)).collect();
+    tokens.sort_by_key(|token| token.id);
+    there.extend(tokens.iter().map(|token| token.content.clone()));
+    let named = special_tokens(config).filter_map(|token| match token {
+        Value::String(text) => Added::read(&json!({ "content": text }), NEXT_ID),
+        token => Added::read(token, NEXT_ID),
+    });
+    let named = named.filter(|token| there.insert(token.content.clone()));
+    tokens.extend(named.map(|token| Added { special: true, ..token }));
     if tokens.is_empty() {
         return tokens;
     }
-    tokens.sort_by_key(|token| token.id);
     let by_text: HashMap<&str, u32> = file.model.vocab.tokens.iter().map(|(text, id)| (text.as_str(), *id)).collect();
     let mut taken: HashSet<u32> =
         by_text.values().copied().chain(file.added_tokens.iter().map(|token| token.id)).collect();
@@ -180,13 +187,22 @@ fn left_out(file: &File, config: &Value) -> Vec<Added> {
     for token in &mut tokens {
         token.id = match by_text.get(token.content.as_str()) {
             Some(id) => *id,
-            None if !taken.contains(&token.id) => token.id,
+            None if token.id != NEXT_ID && !taken.contains(&token.id) => token.id,
             None => next,
         };
         next = next.max(token.id.saturating_add(1));
         taken.insert(token.id);
     }
     tokens
+}
+
+impl Added {
+    /// From an object of a configuration without its id; `None` for what is no token.
+    fn read(token: &Value, id: u32) -> Option<Added> {
+        let mut fields = token.as_object()?.clone();
+        fields.insert("id".into(), id.into());
+        serde_json::from_value(fields.into()).ok().filter(|token: &Added| !token.content.is_empty())
+    }
 }
 
 /// Token to id, model and added tokens together. A text that stands for two ids is an error, and so is an id past
@@ -378,11 +394,6 @@ fn override_end(ids: &mut Vec<u32>, token: Option<u32>, wish: Option<bool>) {
         Some(false) => ids.retain(|id| *id != token),
         _ => {}
     }
-}
-
-/// A token's text in a configuration: `"</s>"` or `{"content": "</s>", …}`.
-pub(crate) fn token_text(value: &Value) -> Option<&str> {
-    value.as_str().or_else(|| value.get("content")?.as_str())
 }
 
 /// A number or a list of numbers.

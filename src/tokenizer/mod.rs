@@ -33,7 +33,6 @@ use serde_json::Value;
 
 use crate::Result;
 use crate::weights::{Checkpoint, Metadata};
-pub(crate) use json::token_text;
 use parts::Parts;
 use pipeline::Pipeline;
 pub use table::StreamDecoder;

@@ -82,6 +82,19 @@ pub(super) struct Made<'a> {
     pub(super) strip_first_space: bool,
 }
 
+/// Whether a token that the file may call text can be nothing but a control token: ends, places of pictures and sound, and what
+/// llama.cpp's converter takes for one if it was added by hand.
+fn is_control(token: &str, kind: i32) -> bool {
+    let inside = |[open, close]: [&str; 2]| {
+        token.len() > open.len() + close.len() && token.starts_with(open) && token.ends_with(close)
+    };
+    let piped = [["<|", "|>"], ["<｜", "｜>"]].into_iter().any(inside);
+    let added = kind == USER_DEFINED && (piped || ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(&token));
+    let named = [["<start_of_", ">"], ["<end_of_", ">"], ["<unused", ">"], ["<", "_soft_token>"]];
+    let ends = ["<|", "<｜"].iter().any(|open| token.starts_with(open)) && END_TOKENS.contains(&token);
+    named.into_iter().any(inside) || added || ends
+}
+
 /// A file's vocabulary, its sizes checked.
 pub(super) struct Vocabulary<'a> {
     pub(super) file: &'a GgufVocab<'a>,
@@ -106,9 +119,7 @@ impl<'a> Vocabulary<'a> {
         }
         let mut types = file.token_types.map_or_else(|| vec![NORMAL; n], <[_]>::to_vec);
         for (token, kind) in tokens.iter().zip(&mut types) {
-            // Some files declare a marker that can be nothing else as text.
-            let marker = token.starts_with("<|") || token.starts_with("<｜") || token == "<end_of_turn>";
-            if marker && END_TOKENS.contains(&token.as_str()) {
+            if is_control(token, *kind) {
                 *kind = CONTROL;
             }
         }

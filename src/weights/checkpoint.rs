@@ -12,6 +12,7 @@ use super::gguf::{self, Gguf};
 use super::metadata::Metadata;
 use super::safetensors::{self, Index};
 use super::source::{Source, read_exact};
+use super::special_tokens::with_older_files;
 use super::tensor::TensorInfo;
 
 /// Bytes of a JSON or template file beside the weights; the largest tokenizers take about 35 MB.
@@ -46,6 +47,7 @@ pub struct Checkpoint {
     chat_template: Option<String>,
     chat_template_json: Option<serde_json::Value>,
     adapter_config: Option<serde_json::Value>,
+    modules: Option<Vec<serde_json::Value>>,
     pooling: Option<serde_json::Value>,
 }
 
@@ -61,10 +63,13 @@ impl Checkpoint {
             config,
             tokenizer,
             tokenizer_config,
+            special_tokens_map,
+            added_tokens,
             generation_config,
             chat_template,
             chat_template_json,
             adapter_config,
+            modules,
             pooling,
             index,
             weights,
@@ -84,11 +89,16 @@ impl Checkpoint {
             sources: opened.sources,
             config: json(config.as_deref()).await?,
             tokenizer_json: json_text(tokenizer.as_deref()).await?,
-            tokenizer_config: json(tokenizer_config.as_deref()).await?,
+            tokenizer_config: with_older_files(
+                json(tokenizer_config.as_deref()).await?,
+                json(special_tokens_map.as_deref()).await?,
+                json(added_tokens.as_deref()).await?,
+            ),
             generation_config: json(generation_config.as_deref()).await?,
             chat_template: text(chat_template.as_deref()).await?,
             chat_template_json: json(chat_template_json.as_deref()).await?,
             adapter_config: json(adapter_config.as_deref()).await?,
+            modules: json_list(modules.as_deref()).await?,
             pooling: json(pooling.as_deref()).await?,
         })
     }
@@ -133,7 +143,7 @@ impl Checkpoint {
         self.tokenizer_json.as_deref()
     }
 
-    /// `tokenizer_config.json`, an object.
+    /// `tokenizer_config.json`, an object; with what `special_tokens_map.json` and `added_tokens.json` add to an older one.
     pub fn tokenizer_config(&self) -> Option<&serde_json::Value> {
         self.tokenizer_config.as_ref()
     }
@@ -166,6 +176,11 @@ impl Checkpoint {
         // Without either configuration its tensors tell: PEFT's `lora_A`, mlx-lm's `lora_a`.
         let by_name = || self.tensors.iter().any(|t| t.name.to_ascii_lowercase().contains(".lora_a"));
         self.config.is_none() && (self.adapter_config.is_some() || by_name())
+    }
+
+    /// `modules.json`: what sentence-transformers runs, one module after the other.
+    pub fn modules(&self) -> Option<&[serde_json::Value]> {
+        self.modules.as_deref()
     }
 
     /// `1_Pooling/config.json`, an object: how sentence-transformers makes a vector of a sequence.
@@ -382,10 +397,20 @@ async fn json_text(source: Option<&dyn Source>) -> Result<Option<String>> {
 
 /// A JSON object.
 async fn json(source: Option<&dyn Source>) -> Result<Option<serde_json::Value>> {
+    let value = json_of::<serde_json::Map<_, _>>(source, "object").await?;
+    Ok(value.map(serde_json::Value::Object))
+}
+
+/// A file that holds a list.
+async fn json_list(source: Option<&dyn Source>) -> Result<Option<Vec<serde_json::Value>>> {
+    json_of(source, "list").await
+}
+
+async fn json_of<T: serde::de::DeserializeOwned>(source: Option<&dyn Source>, kind: &str) -> Result<Option<T>> {
     let (Some(source), Some(text)) = (source, json_text(source).await?) else { return Ok(None) };
-    match serde_json::from_str(&text) {
-        Ok(value @ serde_json::Value::Object(_)) => Ok(Some(value)),
-        Ok(_) => Err(Error::format(source.name(), "the file should hold a JSON object")),
-        Err(error) => Err(Error::format(source.name(), format!("this is not JSON: {error}"))),
-    }
+    let wrong = |error: serde_json::Error| match error.is_data() {
+        true => Error::format(source.name(), format!("the file should hold a JSON {kind}")),
+        false => Error::format(source.name(), format!("this is not JSON: {error}")),
+    };
+    serde_json::from_str(&text).map(Some).map_err(wrong)
 }

@@ -10,6 +10,7 @@
 //! | `files` | which files make one model |
 //! | `checkpoint` | opens them, reads tensors |
 //! | `choice` | which tensors are quantised, and to what |
+//! | `special_tokens` | older files beside `tokenizer_config.json` |
 //! | `gguf`, `safetensors` | parse headers (pure: bytes in, tables out) |
 //! | `metadata`, `tensor` | what a header says |
 //! | `gguf_write` | writes GGUF v3 |
@@ -27,6 +28,7 @@ mod gguf_write;
 mod metadata;
 mod safetensors;
 mod source;
+mod special_tokens;
 mod tensor;
 
 pub use checkpoint::{Checkpoint, FileFormat};
@@ -44,4 +46,5 @@ pub use metadata::{Array, Metadata, Value};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{LocalBoxFuture, MemorySource, Source};
+pub(crate) use special_tokens::{special_tokens, token_text};
 pub use tensor::{DType, TensorInfo};

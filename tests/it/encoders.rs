@@ -125,7 +125,7 @@ fn requests_are_openais(device: Case) {
         (json!({ "input": [80] }), "the vocabulary has 80"),
         (json!({ "input": [5], "dimensions": 33 }), "dimensions"),
         (json!({ "input": [5], "encoding_format": "hex" }), "encoding_format"),
-        (json!({ "input": [5], "pooling": "max" }), "pooling"),
+        (json!({ "input": [5], "pooling": "median" }), "pooling"),
     ] {
         refused(&mut engine, request, "INVALID_REQUEST", piece);
     }
@@ -162,6 +162,53 @@ fn nomic_bert_in_the_hubs_spelling() {
     // Its width of the feed-forward layer may be null: four times the model's.
     let error = load(&folder.set("n_inner", json!(null))).err().expect("another width");
     assert!(error.to_string().contains("[128, 32]"), "{error}");
+}
+
+/// sentence-transformers' modules: those that run here, and others refused by their names.
+#[test]
+fn modules_of_sentence_transformers() {
+    let load = |modules: Value, pooling: Value| {
+        let mut folder = Folder::of("encoders/bert-mean");
+        folder.beside.insert("modules.json", modules.to_string().into());
+        folder.beside.insert("1_Pooling/config.json", pooling.to_string().into());
+        let options = LoadOptions { device: cpu(), ..LoadOptions::default() };
+        block_on(Engine::load(folder.checkpoint()?, &options, &mut |_| ()))
+    };
+    let module =
+        |kind: &str, path: &str| json!({ "type": format!("sentence_transformers.models.{kind}"), "path": path });
+    let usual = || vec![module("Transformer", ""), module("Pooling", "1_Pooling"), module("Normalize", "2_Normalize")];
+    let input = json!([[5, 6, 7, 8, 9, 10, 11]]);
+    let raw = |engine: &mut Engine, pooling: &str| {
+        embed(engine, json!({ "input": input, "pooling": pooling, "normalize": false })).remove(0)
+    };
+    for (pooling, name) in [
+        (json!({ "pooling_mode_max_tokens": true, "pooling_mode_mean_tokens": false }), "max"),
+        (json!({ "pooling_mode_mean_sqrt_len_tokens": true }), "mean_sqrt_len"),
+        (json!({ "pooling_mode_lasttoken": true, "include_prompt": true }), "last"),
+        (json!({ "pooling_mode": "cls", "embedding_dimension": 32 }), "cls"),
+    ] {
+        let mut engine = load(json!(usual()), pooling).expect("an encoder");
+        let own = embed(&mut engine, json!({ "input": input, "normalize": false })).remove(0);
+        assert_eq!(own, raw(&mut engine, name), "{name}");
+        let mean = raw(&mut engine, "mean");
+        let by_root: Vec<f32> = mean.iter().map(|x| x * 7f32.sqrt()).collect();
+        close(&raw(&mut engine, "mean_sqrt_len"), &by_root, 1e-6, "the mean, by the root of the length");
+        assert!(raw(&mut engine, "max").iter().zip(&mean).all(|(max, mean)| max > mean));
+    }
+    let mean = json!({ "pooling_mode_mean_tokens": true });
+    let refused = |modules: Vec<Value>, pooling: &Value, piece: &str| {
+        let error = load(json!(modules), pooling.clone()).err().expect(piece);
+        assert!(error.code() == "MODEL_UNSUPPORTED" && error.to_string().contains(piece), "{error}");
+    };
+    let dense = vec![usual()[0].clone(), usual()[1].clone(), module("Dense", "2_Dense")];
+    refused(dense, &mean, "the sentence-transformers module Dense at place 3");
+    refused(vec![module("StaticEmbedding", "")], &mean, "StaticEmbedding");
+    refused(vec![usual()[0].clone(), module("Pooling", "1_Other")], &mean, "Pooling at place 2");
+    let both = json!({ "pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true });
+    refused(usual(), &both, "pooling by mean_tokens and max_tokens");
+    refused(usual(), &json!({ "pooling_mode_weightedmean_tokens": true }), "weightedmean_tokens");
+    let error = load(json!({}), mean).err().expect("no list");
+    assert!(error.code() == "MODEL_FORMAT" && error.to_string().contains("a JSON list"), "{error}");
 }
 
 fn nothing_is_made_twice(device: Case) {

@@ -393,6 +393,31 @@ fn small_sentencepiece(add_space_prefix: bool) -> Tokenizer {
     Tokenizer::from_vocab(&vocab).expect("a tokenizer")
 }
 
+/// Tokens that a file calls text though they can be nothing but control tokens are left out of what is shown.
+#[test]
+fn control_tokens_that_a_file_calls_text() {
+    let control =
+        ["<start_of_image>", "<image_soft_token>", "<unused7>", "<|im_end|>", "<|image|>", "<mask>", "<end_of_turn>"];
+    let plain = ["<tool>", "<table>", "<|a", "<unused>more", "|>"];
+    let mut tokens: Vec<String> = byte_alphabet().map(String::from).collect();
+    tokens.extend(control.iter().chain(&plain).map(|token| token.to_string()));
+    let mut types = vec![1; tokens.len()];
+    types[256..].fill(4);
+    types[256] = 1;
+    let vocab = GgufVocab {
+        model: "gpt2",
+        pre: Some("gpt-2"),
+        tokens: &tokens,
+        token_types: Some(&types),
+        merges: Some(&[]),
+        ..Default::default()
+    };
+    let tokenizer = Tokenizer::from_vocab(&vocab).expect("a tokenizer");
+    let ids: Vec<u32> = (256..tokens.len() as u32).collect();
+    assert_eq!(tokenizer.decode(&ids, true).expect("text"), plain.concat());
+    assert_eq!(tokenizer.decode(&ids, false).expect("text"), control.concat() + &plain.concat());
+}
+
 #[test]
 fn scored_merges() {
     let tokenizer = small_sentencepiece(true);
@@ -539,6 +564,19 @@ fn tokens_of_the_configuration_are_added() {
     assert!(tokenizer.is_special(11) && tokenizer.is_special(4) && !tokenizer.is_special(9));
     // In a visitor's words they are text.
     assert!(tokenizer.encode("<s>", false, false).expect("encodes").is_empty());
+}
+
+/// So are the special tokens that it only names, unless the vocabulary has them.
+#[test]
+fn named_special_tokens_are_added() {
+    let file = json!({ "added_tokens": [{ "id": 3, "content": "<s>", "special": true }],
+        "model": { "type": "BPE", "merges": [], "vocab": { "a": 0, "b": 1, " ": 2, "<e>": 4 } } });
+    let config = json!({ "bos_token": "<s>", "eos_token": { "content": "<e>", "lstrip": true }, "mask_token": null, "sep_token": 7,
+        "additional_special_tokens": ["<u>", "<v>", "", { "content": "<u>" }], "extra_special_tokens": { "image": "<i>" } });
+    let tokenizer = Tokenizer::from_json(&file.to_string(), Some(&config), None, None).expect("a tokenizer");
+    let encode = |text: &str| tokenizer.encode(text, false, true).expect("encodes");
+    assert_eq!(encode("<s>a <e><v>b<u><i>"), [3, 0, 4, 6, 1, 5, 7]);
+    assert!((3..8).all(|id| tokenizer.is_special(id)));
 }
 
 /// An end that the vocabulary lacks ends a generation all the same: the model may have a row for it.

@@ -5,7 +5,6 @@ use cresset::weights::{Checkpoint, Files, MemorySource, Source, open_path};
 use pollster::block_on;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// A folder's configuration and tensors, and the other files as they are.
 #[derive(Clone)]
@@ -13,7 +12,8 @@ pub struct Folder {
     pub config: Value,
     /// By name: shape, safetensors' name of the type, bytes.
     pub tensors: BTreeMap<String, (Vec<usize>, String, Vec<u8>)>,
-    beside: Vec<PathBuf>,
+    /// By name, what stands beside them.
+    pub beside: BTreeMap<&'static str, Vec<u8>>,
 }
 
 impl Folder {
@@ -27,11 +27,11 @@ impl Folder {
             let bytes = block_on(checkpoint.read_all(t)).expect("bytes");
             (t.name.clone(), (t.shape.clone(), t.dtype.to_string().to_uppercase(), bytes))
         });
-        let beside = ["tokenizer.json", "1_Pooling/config.json"].map(|name| folder.join(name));
+        let beside = ["tokenizer.json", "1_Pooling/config.json"].into_iter();
         Folder {
             config: super::json(&folder.join("config.json")),
             tensors: tensors.collect(),
-            beside: beside.into_iter().filter(|path| path.exists()).collect(),
+            beside: beside.filter_map(|name| Some((name, std::fs::read(folder.join(name)).ok()?))).collect(),
         }
     }
 
@@ -68,10 +68,7 @@ impl Folder {
             file("config.json", self.config.to_string().into_bytes()),
             file("model.safetensors", self.safetensors()),
         ];
-        for path in &self.beside {
-            let name = if path.ends_with("1_Pooling/config.json") { "1_Pooling/config.json" } else { "tokenizer.json" };
-            files.push(file(name, std::fs::read(path).expect("a golden file")));
-        }
+        files.extend(self.beside.iter().map(|(name, bytes)| file(name, bytes.clone())));
         block_on(Checkpoint::open(Files::new(files)))
     }
 }

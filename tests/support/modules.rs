@@ -159,7 +159,7 @@ impl Recorder {
                 self.plainly(|pass| rms_norm(pass, &x, none, how, &y));
                 self.plainly(|pass| layer_norm(pass, &x, none, flag.then_some(none), how, &y));
             }
-            for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Last] {
+            for pooling in Pooling::ALL {
                 self.plainly(|pass| pool(pass, &x, pooling, flag, &y));
             }
             self.plainly(|pass| route(pass, &x, 2, flag, &tensor(8, 4)));

@@ -206,9 +206,12 @@ function siblings(url) {
     beside('config.json', false),
     beside('tokenizer.json', true),
     beside('tokenizer_config.json', true),
+    beside('special_tokens_map.json', true),
+    beside('added_tokens.json', true),
     beside('generation_config.json', true),
     beside('chat_template.jinja', true),
     beside('chat_template.json', true),
+    beside('modules.json', true),
     // How sentence-transformers makes a vector of a text; by its whole name, since config.json is another file.
     { ...beside('1_Pooling/config.json', true), name: '1_Pooling/config.json' },
   ];

@@ -209,6 +209,7 @@ const sampling: SamplingOptions = {
   min_tokens: 1,
   cache_prompt: true,
   return_token_ids: true,
+  skip_special_tokens: false,
   response_format: { type: 'text' },
   stream_options: { include_usage: true },
   model: 'gpt-4o',

@@ -47,7 +47,7 @@ fn pool_grid() {
     for lengths in SEQUENCES {
         let rows = lengths.iter().sum::<usize>() + 3;
         for columns in [1, 3, 64, 65, 384] {
-            for (pooling, normalize) in [(Pooling::Mean, true), (Pooling::Cls, false), (Pooling::Last, true)] {
+            for (pooling, normalize) in Pooling::ALL.into_iter().zip([true, false, true, false, false]) {
                 let what = format!("pool {lengths:?} × {columns}, {pooling:?}");
                 let setting = Setting::sequences(lengths, rows);
                 check(&mut bench, &what, &setting, Tolerance::new(2e-6, 4e-6), |case| {

@@ -6,6 +6,7 @@ use std::path::Path;
 use cresset::quant::Format;
 use cresset::weights::{Checkpoint, FileFormat, GgufWriter, open_path};
 use pollster::block_on;
+use serde_json::json;
 
 use super::{code, open_all, refused, safetensors};
 
@@ -147,9 +148,40 @@ fn json_beside_the_weights() {
     assert_eq!(with("chat_template.jinja", b"<s>{{ x }}").unwrap().chat_template_file(), Some("<s>{{ x }}"));
     refused(with("config.json", b"{"), "MODEL_FORMAT", "config.json: this is not JSON");
     refused(with("config.json", b"[]"), "MODEL_FORMAT", "config.json: the file should hold a JSON object");
-    refused(with("config.json", &[b'['; 100_000]), "MODEL_FORMAT", "config.json: this is not JSON");
+    refused(with("config.json", &b"{\"a\":".repeat(100_000)), "MODEL_FORMAT", "config.json: this is not JSON");
     refused(with("tokenizer.json", b"<html>"), "MODEL_FORMAT", "tokenizer.json: this is a web page");
     refused(with("tokenizer.json", b"\xff"), "MODEL_FORMAT", "tokenizer.json: the text is not UTF-8");
+}
+
+/// Older repositories name their tokens in two more files, which count where `added_tokens_decoder` is missing.
+#[test]
+fn older_files_of_tokens() {
+    let open = |config: &[u8]| {
+        let map = br#"{"eos_token": {"content": "<e>", "lstrip": true}, "pad_token": "<p>", "additional_special_tokens": ["<u>", "<v>"]}"#;
+        let files = [
+            ("model.safetensors", shard("a", [0; 4])),
+            ("special_tokens_map.json", map.to_vec()),
+            ("added_tokens.json", br#"{"<v>": 8, "word": 7}"#.to_vec()),
+            ("tokenizer_config.json", config.to_vec()),
+        ];
+        open_all(files).unwrap().tokenizer_config().unwrap().clone()
+    };
+    let older = json!({
+        "bos_token": "<s>",
+        "eos_token": { "content": "<e>", "lstrip": true },
+        "pad_token": "<p>",
+        "additional_special_tokens": ["<t>", "<u>", "<v>"],
+        "added_tokens_decoder": {
+            "7": { "content": "word", "special": false, "normalized": true },
+            "8": { "content": "<v>", "special": true, "normalized": false },
+        },
+    });
+    assert_eq!(
+        open(br#"{"bos_token": "<s>", "eos_token": "<other>", "additional_special_tokens": ["<t>", "<u>"]}"#),
+        older
+    );
+    let newer = br#"{"eos_token": "<s>", "added_tokens_decoder": {}}"#;
+    assert_eq!(open(newer), serde_json::from_slice::<serde_json::Value>(newer).unwrap());
 }
 
 #[test]
