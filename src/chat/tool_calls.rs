@@ -1,7 +1,8 @@
 //! Tool calls in a model's answer. In: text as it is written, piece by piece. Out: the text to show, and the calls.
 //!
-//! Models write calls as JSON behind a marker, each family behind its own ([`FORMATS`]); some write the bare JSON. A
-//! call comes out as soon as its JSON is complete. What begins like a call and is none stays text: nothing is lost.
+//! Models write calls as JSON behind a marker, each family behind its own ([`FORMATS`]); some write the bare JSON, or put it
+//! into a code block. A call comes out as soon as its JSON is complete. What begins like a call and is none stays text: nothing
+//! is lost.
 
 mod opening;
 
@@ -27,21 +28,30 @@ struct Format {
     close: Option<&'static str>,
     /// Also `name[ARGS]{JSON of the arguments}`.
     named: bool,
+    /// Nothing else is written that way. Otherwise only JSON that calls a tool of the request is a call.
+    sure: bool,
 }
 
 static FORMATS: &[Format] = &[
     // Hermes, Qwen 2.5 and 3, SmolLM 3, Granite 4.
-    Format { open: "<tool_call>", close: Some("</tool_call>"), named: false },
+    Format { open: "<tool_call>", close: Some("</tool_call>"), named: false, sure: true },
     // Granite 3, which does not close them, and Phi-4-mini.
-    Format { open: "<|tool_call|>", close: Some("<|/tool_call|>"), named: false },
+    Format { open: "<|tool_call|>", close: Some("<|/tool_call|>"), named: false, sure: true },
     // Mistral; the name before the arguments since version 11.
-    Format { open: "[TOOL_CALLS]", close: None, named: true },
+    Format { open: "[TOOL_CALLS]", close: None, named: true, sure: true },
     // Llama 3.
-    Format { open: "<|python_tag|>", close: None, named: false },
+    Format { open: "<|python_tag|>", close: None, named: false, sure: true },
+    // Small models that know Markdown better than their marker, as Qwen 2.5 Coder: a code block.
+    Format { open: FENCE, close: Some(FENCE), named: false, sure: false },
 ];
+const FENCE: &str = "```";
+/// What may stand behind the fence.
+const LANGUAGES: [&str; 2] = ["json", "tool_call"];
 
-/// Llama 3 without its marker: the answer is nothing but JSON.
-static BARE: Format = Format { open: "", close: None, named: false };
+/// Llama 3 without its marker, and others: JSON at the beginning of a line.
+static BARE: Format = Format { open: "", close: None, named: false, sure: false };
+/// The keys that the JSON of a call may begin with.
+const FIRST_KEYS: [&str; 6] = ["name", "function", "type", "id", "arguments", "parameters"];
 
 /// Between the name and the arguments of Mistral's named calls: an id, which is dropped, and the marker of arguments.
 const CALL_ID: &str = "[CALL_ID]";
@@ -69,12 +79,12 @@ pub struct Found {
 
 /// Finds calls in an answer that comes in pieces.
 pub struct ToolCallParser {
-    /// Names that bare JSON may call.
+    /// Names of the request's tools, which JSON without a marker may call.
     tools: Vec<String>,
     held: String,
     state: State,
-    /// Nothing but white space has been written, or nothing since the reasoning.
-    at_start: bool,
+    /// Nothing but white space stands on the line that is being written, or since the reasoning.
+    at_line_start: bool,
     any_calls: bool,
 }
 
@@ -83,9 +93,11 @@ enum State {
     Text,
     /// Until this text.
     Thought(&'static str),
-    /// `held` starts with a marker, or where the last call of the block ended.
+    /// `held` starts with white space and a marker, or where the last call of the block ended.
     Block {
         format: &'static Format,
+        /// Where in `held` the marker ends.
+        opening: usize,
         calls: usize,
         /// Where in `held` the next value is looked for.
         at: usize,
@@ -105,7 +117,7 @@ impl ToolCallParser {
     /// beginning of its reasoning.
     pub fn new(tools: Vec<String>, in_thought: bool) -> Self {
         let state = if in_thought { State::Thought(THOUGHTS[0].1) } else { State::Text };
-        ToolCallParser { tools, held: String::new(), state, at_start: true, any_calls: false }
+        ToolCallParser { tools, held: String::new(), state, at_line_start: true, any_calls: false }
     }
 
     /// Whether a prompt leaves off where the model's reasoning begins.
@@ -143,7 +155,7 @@ impl ToolCallParser {
             State::Thought(end) => match self.held.find(end) {
                 Some(at) => {
                     self.show(at + end.len(), found);
-                    (self.state, self.at_start) = (State::Text, true);
+                    (self.state, self.at_line_start) = (State::Text, true);
                     Next::Again
                 }
                 None => {
@@ -158,18 +170,17 @@ impl ToolCallParser {
 
     /// Moves the first `n` held bytes to the text.
     fn show(&mut self, n: usize, found: &mut Found) {
-        self.at_start &= self.held[..n].trim().is_empty();
+        let shown = &self.held[..n];
+        let (new_line, line) = shown.rsplit_once('\n').map_or((false, shown), |(_, line)| (true, line));
+        self.at_line_start = (self.at_line_start || new_line) && line.trim().is_empty();
         found.text.extend(self.held.drain(..n));
     }
 
     fn text(&mut self, found: &mut Found) -> Next {
-        if self.at_start && !self.tools.is_empty() && self.held.trim_start().starts_with('{') {
-            let at = self.held.len() - self.held.trim_start().len();
-            self.state = State::Block { format: &BARE, calls: 0, at, value: None };
-            return Next::Again;
-        }
-        let formats = FORMATS.iter().filter_map(|format| Some((self.held.find(format.open)?, format)));
-        let call = formats.min_by_key(|(at, _)| *at);
+        let bare_json = self.bare_json();
+        let bare = bare_json.filter(|(_, tells)| *tells).map(|(at, _)| (at, &BARE));
+        let call = self.formats().filter_map(|format| Some((self.held.find(format.open)?, format)));
+        let call = call.chain(bare).min_by_key(|(at, _)| *at);
         let thoughts = THOUGHTS.iter().filter_map(|(open, close)| Some((self.held.find(open)? + open.len(), *close)));
         match (call, thoughts.min_by_key(|(end, _)| *end)) {
             (Some((at, _)), Some((end, close))) if end <= at => self.think(end, close, found),
@@ -178,19 +189,40 @@ impl ToolCallParser {
                 // White space between words and calls belongs to neither.
                 let words = self.held[..at].trim_end().len();
                 self.show(words, found);
-                self.held.drain(..at - words);
-                self.state = State::Block { format, calls: 0, at: format.open.len(), value: None };
+                let opening = at - words + format.open.len();
+                self.state = State::Block { format, opening, calls: 0, at: opening, value: None };
                 Next::Again
             }
             (None, None) => {
-                let openings = FORMATS.iter().map(|f| f.open).chain(THOUGHTS.iter().map(|(open, _)| *open));
-                let keep = openings.map(|open| prefix_at_end(&self.held, open)).max().unwrap_or(0);
+                let openings = self.formats().map(|f| f.open).chain(THOUGHTS.iter().map(|(open, _)| *open));
+                let list = bare_json.map_or(0, |(at, _)| self.held.len() - at); // a list that has only begun
+                let keep = openings.map(|open| prefix_at_end(&self.held, open)).max().unwrap_or(0).max(list);
                 let words = self.held[..self.held.len() - keep].trim_end().len();
                 let most = self.held.floor_char_boundary((self.held.len() - keep).saturating_sub(MAX_HELD));
                 self.show(words.max(most), found);
                 Next::Wait
             }
         }
+    }
+
+    /// The formats that count: those that are not sure, only where there are tools to call.
+    fn formats(&self) -> impl Iterator<Item = &'static Format> {
+        let any_tools = !self.tools.is_empty();
+        FORMATS.iter().filter(move |format| format.sure || any_tools)
+    }
+
+    /// Where in `held` a line begins with an object or a list of objects, and whether what is there already tells.
+    fn bare_json(&self) -> Option<(usize, bool)> {
+        let mut start = 0;
+        self.held.split_inclusive('\n').find_map(|line| {
+            let at = start + line.len() - line.trim_start().len();
+            let whole = start > 0 || self.at_line_start;
+            start += line.len();
+            let text = &self.held[at..];
+            let inside = text.strip_prefix('[').map_or(text, str::trim_start);
+            let tells = inside.starts_with('{') || (inside.is_empty() && !text.is_empty());
+            (whole && !self.tools.is_empty() && tells).then_some((at, !inside.is_empty()))
+        })
     }
 
     fn think(&mut self, end: usize, close: &'static str, found: &mut Found) -> Next {
@@ -200,8 +232,10 @@ impl ToolCallParser {
     }
 
     fn block(&mut self, found: &mut Found) -> Next {
-        let State::Block { format, calls, at, value } = &mut self.state else { unreachable!("asked for in a block") };
-        let opening = format.open.len();
+        let State::Block { format, opening, calls, at, value } = &mut self.state else {
+            unreachable!("asked for in a block")
+        };
+        let opening = *opening;
         if value.is_none() {
             let between = |c: char| c.is_whitespace() || (*calls > 0 && matches!(c, ',' | ';'));
             *at = self.held.len() - self.held[*at..].trim_start_matches(between).len();
@@ -221,9 +255,13 @@ impl ToolCallParser {
             };
         }
         let Some(json) = value else { unreachable!("it has just been set") };
+        if !format.sure && *calls == 0 && json.is_other(&self.held) {
+            let shown = json.start.max(1); // more than nothing, so that the same place is not looked at again
+            return self.no_call(shown, found);
+        }
         let Some(end) = json.end(&self.held) else { return Next::Wait };
         match json.calls(&self.held[json.start..end]) {
-            Some(new) if !std::ptr::eq(*format, &BARE) || new.iter().all(|call| self.tools.contains(&call.name)) => {
+            Some(new) if format.sure || new.iter().all(|call| self.tools.contains(&call.name)) => {
                 *calls += 1;
                 (*at, *value) = (0, None);
                 found.calls.extend(new);
@@ -238,7 +276,7 @@ impl ToolCallParser {
     fn no_call(&mut self, n: usize, found: &mut Found) -> Next {
         self.state = State::Text;
         self.show(n, found);
-        self.at_start = false;
+        self.at_line_start = false;
         Next::Again
     }
 }
@@ -282,6 +320,20 @@ fn begin(text: &str, format: &Format, calls: usize) -> Begin {
     match text.as_bytes()[0] {
         b'{' | b'[' => Begin::Value(None, 0),
         _ if format.named => begin_named(text),
+        _ if format.open == FENCE && calls == 0 => begin_in_fence(text),
+        _ => Begin::Nothing,
+    }
+}
+
+/// `json {`
+fn begin_in_fence(text: &str) -> Begin {
+    let Some(rest) = LANGUAGES.iter().find_map(|language| text.strip_prefix(language)) else {
+        return if LANGUAGES.iter().any(|language| language.starts_with(text)) { Begin::Wait } else { Begin::Nothing };
+    };
+    let json = rest.trim_start();
+    match json.as_bytes().first() {
+        Some(b'{' | b'[') => Begin::Value(None, text.len() - json.len()),
+        None if rest.len() < MAX_HELD => Begin::Wait,
         _ => Begin::Nothing,
     }
 }
@@ -344,6 +396,17 @@ impl JsonValue {
             }
         }
         None
+    }
+
+    /// What is there cannot become a call or a list of calls.
+    fn is_other(&self, text: &str) -> bool {
+        let text = &text[self.start..];
+        let text = text.strip_prefix('[').map_or(text, str::trim_start);
+        let Some(text) = text.strip_prefix('{') else { return !text.is_empty() };
+        let text = text.trim_start();
+        let Some(text) = text.strip_prefix('"') else { return !text.is_empty() };
+        let key = text.split_once('"').map(|(key, _)| key);
+        !FIRST_KEYS.iter().any(|first| key.map_or(first.starts_with(text), |key| key == *first))
     }
 
     /// The calls that the complete value holds; `None` if it is anything else.

@@ -74,12 +74,42 @@ fn llama() {
     check(&format!("\n {call}; {{\"name\": \"now\", \"parameters\": {{}}}}"), "", &[ULM, NOW]);
     check(&format!("<|python_tag|>{call}"), "", &[ULM]);
     check(r#"{"type": "function", "function": "now", "parameters": {}}"#, "", &[NOW]);
-    // Bare JSON is a call only at the start, and only of a tool that is there.
+    check(&format!("[{call}, {{\"name\": \"now\"}}]"), "", &[ULM, NOW]);
+    check(&format!("I look it up.\n\n  {call}\nThere."), "I look it up.\nThere.", &[ULM]);
+    // Bare JSON is a call only at the beginning of a line, and only of a tool that is there.
     check(&format!("Here: {call}"), &format!("Here: {call}"), &[]);
     let other = r#"{"name": "Ann", "parameters": {"age": 5}}"#;
     check(other, other, &[]);
     check("{\"a\": 1} is JSON", "{\"a\": 1} is JSON", &[]);
     check("<|python_tag|>print(1)", "<|python_tag|>print(1)", &[]);
+}
+
+/// What Qwen 2.5 Coder writes instead of its marker.
+#[test]
+fn code_blocks() {
+    let call = "{\n  \"name\": \"weather\",\n  \"arguments\": {\n    \"city\": \"Ulm\"\n  }\n}";
+    check(&format!("```json\n{call}\n```"), "", &[ULM]);
+    check(&format!("Let me see.\n\n```\n{call}\n```\nDone."), "Let me see.\nDone.", &[ULM]);
+    check(&format!("```tool_call\n[{call}, {{\"name\": \"now\"}}]\n```\n\n```json\n{call}"), "", &[ULM, NOW, ULM]);
+    for other in [
+        "So:\n\n```json\n{\"name\": \"Ann\", \"age\": 5}\n```\n\nand on.",
+        "So:\n\n```json\n{\"city\": \"Ulm\"}\n```",
+        "```json5\n{}\n```",
+        "```js\n[1, 2]\n```\n",
+        "```\nwords\n``` \n\n`now` ```",
+        "```json\n",
+        "```",
+        "[1] a note\n[Ulm](city) and [",
+        "[\n  {\"id\": 1}\n]\n",
+        "{\"na",
+    ] {
+        check(other, other, &[]);
+    }
+    // Nobody waits for the end of JSON that is no call.
+    let mut parser = ToolCallParser::new(vec!["weather".into()], false);
+    assert_eq!(parser.push("{\"city\": \"U").text, "{\"city\": \"U");
+    let mut without = ToolCallParser::new(vec![], false);
+    assert_eq!(without.push("```json\n{\"name\": \"now\"}").text, "```json\n{\"name\": \"now\"}");
 }
 
 #[test]
@@ -109,6 +139,8 @@ fn what_is_no_call_stays_text() {
     // A good call after a bad one.
     let bad = "<tool_call>{\"name\": }</tool_call>";
     check(&format!("{bad}\n<tool_call>{{\"name\": \"now\"}}</tool_call>"), bad, &[NOW]);
+    // The white space before what only looked like one is there again.
+    check("So:\n\n<tool_call>words", "So:\n\n<tool_call>words", &[]);
 }
 
 #[test]
