@@ -11,7 +11,7 @@ pub struct ProjectionId(pub usize);
 /// <https://arxiv.org/abs/2106.09685>).
 #[derive(Debug, Clone)]
 pub struct LowRank {
-    /// [r, in]
+    /// [r, in]; beside a table of embeddings [in, r], of which rows are taken
     pub a: Weight,
     /// [out, r]
     pub b: Weight,

@@ -9,7 +9,7 @@ use super::rope::RopeSpec;
 use super::rows::{RowOrder, RowRanges, count, one_run};
 use super::shape::Shape;
 use super::upload::UploadQueue;
-use crate::device::{BufferId, Weight};
+use crate::device::{BufferId, ProjectionId, Weight};
 use crate::error::{Error, Result};
 use crate::nn::{Angles, Linear, Rope};
 use crate::ops::Pairing;
@@ -159,6 +159,17 @@ impl<'a> Loader<'a> {
     pub fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
         let weight = self.matrix(name, layer, shape)?;
         self.finish_linear(name, layer, shape, weight)
+    }
+
+    /// A table of embeddings [rows, columns]. Adapters know it as the projection [columns, rows] of rows that are 0 but for a 1.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
+    pub fn table(&mut self, name: &str, [rows, columns]: [usize; 2]) -> Result<(Weight, ProjectionId)> {
+        let weight = self.matrix(name, 0, [rows, columns])?;
+        let (name, runs) = (self.tensors.name(name).0, one_run(0..columns));
+        let projection = Projection { name, layer: 0, shape: [columns, rows], runs, part: (0, 1) };
+        Ok((weight, self.record.projection(projection)))
     }
 
     /// A projection [out, in] that is `weight` once more: the embedding table as the way to logits.

@@ -82,8 +82,8 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// Those of [`Loader`].
     pub fn embedding(&mut self, scale: f32) -> Result<Embedding> {
         let Shape { vocabulary, d_model, .. } = self.shape;
-        let tokens = self.loader.matrix("embed", 0, [vocabulary, d_model])?;
-        Ok(Embedding { tokens, positions: None, types: None, scale })
+        let (tokens, id) = self.loader.table("embed", [vocabulary, d_model])?;
+        Ok(Embedding { tokens, id, positions: None, types: None, scale })
     }
 
     /// The table of learnt positions [context, D].

@@ -33,8 +33,9 @@ pub fn about(checkpoint: &Checkpoint) -> Result<About> {
     let config = checkpoint.adapter_config();
     let says_strength = strength::is_said(checkpoint)?;
     let pairs = pairs::read(checkpoint)?;
-    let is_mlx = config.map_or(pairs.iter().any(|pair| pair.turned), strength::is_mlx);
-    let ranks = || pairs.iter().filter_map(|pair| if pair.turned { pair.a.shape.last() } else { pair.a.shape.first() });
+    let is_mlx = config.map_or(pairs.iter().any(|pair| pair.turned == [true; 2]), strength::is_mlx);
+    let ranks =
+        || pairs.iter().filter_map(|pair| if pair.turned[0] { pair.a.shape.last() } else { pair.a.shape.first() });
     let named = match config {
         Some(config) => config["base_model_name_or_path"].as_str().or(config["model"].as_str()),
         None => checkpoint.metadata().str("general.base_model.0.name")?,

@@ -92,9 +92,14 @@ async fn corrections(
         let rank = check_pair(pair, first, strength)?;
         let scale = strength.scale(&pair.base, rank);
         most = most.max(rank);
-        let a = uploads.weight(pair.a, pair.turned, None).await?; // [r, in], shared by the parts of a fused projection
+        if first.is_table && pair.turned == [true; 2] {
+            // mlx-lm would correct the way to logits as well where the two are one.
+            return Err(Error::unsupported(format!("a correction of the embedding table by mlx-lm ({})", pair.a.name)));
+        }
+        // [r, in], shared by the parts of a fused projection; [in, r] beside a table
+        let a = uploads.weight(pair.a, pair.turned[0] != first.is_table, None).await?;
         for target in &found {
-            let b = uploads.weight(pair.b, pair.turned, Some(&target.rows)).await?; // [out, r]
+            let b = uploads.weight(pair.b, pair.turned[1], Some(&target.rows)).await?; // [out, r]
             if corrections.insert(target.id, LowRank { a: a.clone(), b, scale }).is_some() {
                 return Err(Error::format(uploads.checkpoint.name(), format!("{} occurs twice", pair.base)));
             }
@@ -105,26 +110,27 @@ async fn corrections(
 
 /// The pair's rank, once its shapes are those of the target.
 fn check_pair(pair: &Pair, target: &Target, strength: &Strength) -> Result<usize> {
-    let wrong = |info: &TensorInfo, want: [usize; 2]| {
-        let want = if pair.turned { vec![want[1], want[0]] } else { want.to_vec() };
+    let wrong = |info: &TensorInfo, want: [usize; 2], turned: bool| {
+        let want = if turned { vec![want[1], want[0]] } else { want.to_vec() };
         Error::Shape { tensor: info.name.clone(), want, got: info.shape.clone() }
     };
-    let shape = |info: &TensorInfo| match info.shape[..] {
-        [first, last] => Some(if pair.turned { [last, first] } else { [first, last] }),
+    let shape = |info: &TensorInfo, turned: bool| match info.shape[..] {
+        [first, last] => Some(if turned { [last, first] } else { [first, last] }),
         _ => None,
     };
     let told = strength.rank(&pair.base);
-    let [rank, columns] = shape(pair.a).ok_or_else(|| wrong(pair.a, [told.unwrap_or(1), target.columns]))?;
+    let [a, b] = pair.turned;
+    let [rank, columns] = shape(pair.a, a).ok_or_else(|| wrong(pair.a, [told.unwrap_or(1), target.columns], a))?;
     if columns != target.columns || told.is_some_and(|told| told != rank) {
-        return Err(wrong(pair.a, [told.unwrap_or(rank), target.columns]));
+        return Err(wrong(pair.a, [told.unwrap_or(rank), target.columns], a));
     }
     if !(1..=MOST_RANK).contains(&rank) {
         let why = format!("a rank of {rank} (of {}; this build: 1 to {MOST_RANK})", pair.a.name);
         return Err(Error::unsupported(why));
     }
-    match shape(pair.b) == Some([target.out, rank]) {
+    match shape(pair.b, b) == Some([target.out, rank]) {
         true => Ok(rank),
-        false => Err(wrong(pair.b, [target.out, rank])),
+        false => Err(wrong(pair.b, [target.out, rank], b)),
     }
 }
 

@@ -29,15 +29,18 @@ pub struct Pair<'a> {
     pub a: &'a TensorInfo,
     /// [out, r]
     pub b: &'a TensorInfo,
-    /// Both are kept as their transposes: MLX's habit.
-    pub turned: bool,
+    /// Whether A and B are kept as their transposes: MLX's habit, and for A of the embedding table GGUF's.
+    pub turned: Turned,
 }
+
+/// Of A and of B.
+pub type Turned = [bool; 2];
 
 /// A tensor's name, parsed: which projection, and which half of the pair.
 struct Half<'n> {
     base: &'n str,
     is_b: bool,
-    turned: bool,
+    turned: Turned,
 }
 
 /// All pairs, by name.
@@ -46,7 +49,7 @@ struct Half<'n> {
 /// `MODEL_UNSUPPORTED` or `MODEL_FORMAT`, naming the tensor that belongs to none.
 pub fn read(checkpoint: &Checkpoint) -> Result<Vec<Pair<'_>>> {
     let world = World::of(checkpoint);
-    let mut halves: BTreeMap<(&str, bool), [Option<&TensorInfo>; 2]> = BTreeMap::new();
+    let mut halves: BTreeMap<(&str, Turned), [Option<&TensorInfo>; 2]> = BTreeMap::new();
     for info in checkpoint.tensors() {
         if info.name.ends_with(".base_layer.weight") {
             continue; // the base's own weight, which PEFT keeps beside the pair of an output layer
@@ -73,9 +76,6 @@ pub fn read(checkpoint: &Checkpoint) -> Result<Vec<Pair<'_>>> {
 /// Reads a tensor's name.
 fn half(name: &str, world: World) -> Result<Half<'_>> {
     let beside = |what: &str| Err(Error::unsupported(format!("{what} in an adapter (the tensor {name})")));
-    if name.contains("lora_embedding_") || name.starts_with("token_embd.") {
-        return beside("a correction of the embedding table");
-    }
     if name.contains("lora_magnitude_vector") || (world == World::HuggingFace && name.ends_with(".m")) {
         return beside("DoRA");
     }
@@ -94,22 +94,24 @@ fn half(name: &str, world: World) -> Result<Half<'_>> {
 fn gguf_half(name: &str) -> Option<Half<'_>> {
     let (base, which) = name.rsplit_once(".lora_")?;
     let base = base.strip_suffix(".weight").unwrap_or(base);
-    matches!(which, "a" | "b").then_some(Half { base, is_b: which == "b", turned: false })
+    let turned = [base == "token_embd", false]; // so that rows of A can be taken by token
+    matches!(which, "a" | "b").then_some(Half { base, is_b: which == "b", turned })
 }
 
-/// `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`; some have the adapter's name before `weight`.
+/// `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`; some have the adapter's name before `weight`. Of the
+/// embedding table `base_model.model.model.embed_tokens.lora_embedding_A`.
 fn peft_half(name: &str) -> Option<Half<'_>> {
     let (base, rest) = name.rsplit_once(".lora_")?;
-    let (which, rest) = rest.split_once('.')?;
-    if !matches!(which, "A" | "B") || !(rest == "weight" || rest.ends_with(".weight")) {
-        return None;
-    }
+    let which = match rest.strip_prefix("embedding_") {
+        Some(rest) => rest.split('.').next()?,
+        None => rest.split_once('.').filter(|(_, rest)| *rest == "weight" || rest.ends_with(".weight"))?.0,
+    };
     let base = base.strip_prefix("base_model.model.").unwrap_or(base);
-    Some(Half { base, is_b: which == "B", turned: false })
+    matches!(which, "A" | "B").then_some(Half { base, is_b: which == "B", turned: [false; 2] })
 }
 
 /// `model.layers.0.self_attn.q_proj.lora_a`
 fn mlx_half(name: &str) -> Option<Half<'_>> {
     let (base, which) = name.rsplit_once(".lora_")?;
-    matches!(which, "a" | "b").then_some(Half { base, is_b: which == "b", turned: true })
+    matches!(which, "a" | "b").then_some(Half { base, is_b: which == "b", turned: [true; 2] })
 }

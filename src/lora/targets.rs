@@ -15,6 +15,9 @@ use std::collections::HashMap;
 const FUSED: &[(&str, &[&str])] =
     &[("attn.qkv", &["attn.q", "attn.k", "attn.v"]), ("ffn.gate_up", &["ffn.gate", "ffn.up"])];
 
+/// Our name of the embedding table.
+const TABLE: &str = "embed";
+
 /// Where a pair goes.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -25,6 +28,8 @@ pub struct Target {
     pub out: usize,
     /// Those that correct this projection, in its order.
     pub rows: Vec<usize>,
+    /// It is the embedding table, of which rows are taken.
+    pub is_table: bool,
 }
 
 /// A target whose rows count in the base's own order.
@@ -68,7 +73,7 @@ impl LoraTargets {
                     rows.map(|row| of_hf[row]).collect()
                 }
             };
-            Target { id: of.id, columns: of.columns, out: of.out, rows }
+            Target { id: of.id, columns: of.columns, out: of.out, rows, is_table: of.name == TABLE }
         };
         found.iter().map(target).collect()
     }

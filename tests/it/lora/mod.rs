@@ -5,7 +5,7 @@ use crate::support::variant::Variant;
 use crate::support::{Case, close, cpu, golden, gpu, ids};
 use cresset::Error;
 use cresset::device::KvFormat;
-use cresset::engine::{AdapterOptions, Engine, never_yield};
+use cresset::engine::{AdapterOptions, Engine, LoadOptions, never_yield};
 use cresset::quant::Format;
 use cresset::weights::{Checkpoint, Files, MemorySource, Source, open_path};
 use pollster::block_on;

@@ -7,6 +7,7 @@ on_both_devices! {
     parts_of_a_fused_projection_may_have_adapters_of_their_own,
     an_adapter_without_a_config_needs_an_alpha,
     mistral_is_a_llama_in_gguf,
+    tables_of_embeddings_are_corrected,
 }
 
 const TOLERANCE: f32 = 3e-4;
@@ -90,6 +91,61 @@ fn mistral_is_a_llama_in_gguf(device: Case) {
     other.tensors.retain(|name, _| !name.starts_with("blk.2."));
     let error = add(&mut base("mistral", "model.safetensors", device), "it", &other.checkpoint().expect("a file"));
     assert!(error.is_err_and(|e| e.to_string().contains("it is for the architecture granite")));
+}
+
+/// An adapter of the embedding table does what a table with α / r (B A)ᵀ added does, and leaves the way to logits alone,
+/// also where a model has one table for both; Gemma's factor multiplies it too. In PEFT's words and in GGUF's.
+fn tables_of_embeddings_are_corrected(device: Case) {
+    const RANK: usize = 3;
+    let name = "model.embed_tokens";
+    for (folder, gguf) in [("llama-gqa", "llama"), ("gemma3", "gemma3")] {
+        let base = Variant::of(&format!("{folder}/f32.gguf"));
+        let (shape, _, bytes) = &base.tensors["token_embd.weight"];
+        let [rows, columns] = shape[..] else { panic!("{shape:?}") };
+        let draw = |n: usize, k: usize| (0..n).map(|i| ((i * k) % 17) as f32 / 16.0 - 0.5).collect::<Vec<_>>();
+        let (a, b) = (draw(rows * RANK, 5), draw(columns * RANK, 7)); // Aᵀ [V, r], B [D, r]
+        let mut table: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+        for (row, a) in table.chunks_exact_mut(columns).zip(a.chunks_exact(RANK)) {
+            for (x, b) in row.iter_mut().zip(b.chunks_exact(RANK)) {
+                *x += 6.0 / RANK as f32 * a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            }
+        }
+        let mut changed = base.clone();
+        let untied = base.tensors.get("output.weight").unwrap_or(&base.tensors["token_embd.weight"]).clone();
+        changed.tensors.insert("output.weight".into(), untied);
+        let bytes = bytemuck::cast_slice(&table).to_vec();
+        changed.tensors.insert("token_embd.weight".into(), (shape.clone(), Format::F32, bytes));
+        let options = || LoadOptions { device, kv: KvFormat::F32, ..LoadOptions::default() };
+        let load = |file| block_on(Engine::load(file, &options(), &mut |_| ())).expect("an engine");
+        let open = |model: &Variant| load(model.checkpoint().expect("a file"));
+        let ids = [5, 17, 29, 41, 53, 5];
+        let want = all_logits(&mut open(&changed), &ids);
+
+        let turned: Vec<f32> = (0..RANK).flat_map(|r| a.iter().skip(r).step_by(RANK).copied()).collect();
+        let tensor = |half: &str| format!("base_model.model.{name}.lora_embedding_{half}");
+        let weights = safetensors(&[
+            (&tensor("A"), [RANK, rows], turned),
+            (&tensor("B"), [columns, RANK], b.clone()),
+            (&format!("base_model.model.{name}.base_layer.weight"), [1, 1], vec![0.0]),
+        ]);
+        let config = json!({ "peft_type": "LORA", "r": RANK, "lora_alpha": 6, "target_modules": ["embed_tokens"] });
+        let peft = peft_files(weights, Some(config)).expect("an adapter");
+        let mut ggml = Variant { metadata: Variant::of("lora/ranks.gguf").metadata, tensors: Default::default() }
+            .set("general.architecture", gguf)
+            .set("adapter.lora.alpha", 6f32);
+        for (half, shape, values) in [("a", [rows, RANK], &a), ("b", [columns, RANK], &b)] {
+            let bytes = bytemuck::cast_slice(values).to_vec();
+            ggml.tensors.insert(format!("token_embd.weight.lora_{half}"), (shape.to_vec(), Format::F32, bytes));
+        }
+        for (adapter, what) in [(peft, "PEFT"), (ggml.checkpoint().expect("a file"), "GGUF")] {
+            let mut engine = open(&base);
+            let options = AdapterOptions { default: true, alpha: None };
+            block_on(engine.load_adapter("it", &adapter, &options)).expect("an adapter");
+            for (i, (got, want)) in all_logits(&mut engine, &ids).iter().zip(&want).enumerate() {
+                close(got, want, TOLERANCE, &format!("{folder}, {what}, position {i}"));
+            }
+        }
+    }
 }
 
 fn an_adapter_without_a_config_needs_an_alpha(device: Case) {

@@ -132,7 +132,6 @@ fn what_is_more_than_lora_is_refused_by_name() {
         assert_eq!((code, why.contains(want)), ("MODEL_UNSUPPORTED", true), "{why}");
     }
     let more = [
-        ("base_model.model.model.embed_tokens.lora_embedding_A", "the embedding table"),
         ("base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector", "DoRA"),
         ("base_model.model.model.layers.0.self_attn.q_proj.lora_B.bias", "a bias"),
         ("base_model.model.model.embed_tokens.weight", "no half of a LoRA pair"),
@@ -144,6 +143,23 @@ fn what_is_more_than_lora_is_refused_by_name() {
         assert_eq!(code, "MODEL_UNSUPPORTED");
         assert!(why.contains(want) && why.contains(name), "{why}");
     }
+}
+
+/// mlx-lm would correct the way to logits as well where a model has one table for both.
+#[test]
+fn a_table_corrected_by_mlx_is_refused() {
+    let mut engine = llama(cpu());
+    let tensors = |columns| {
+        [
+            ("model.embed_tokens.lora_a", [96, 4], vec![0.5; 384]),
+            ("model.embed_tokens.lora_b", [4, columns], vec![0.5; 4 * columns]),
+        ]
+    };
+    let config = json!({ "lora_parameters": { "rank": 4, "scale": 1.0 } });
+    let (code, why) = refused(&mut engine, peft_files(safetensors(&tensors(64)), Some(config.clone())));
+    assert!(code == "MODEL_UNSUPPORTED" && why.contains("embedding table by mlx-lm"), "{why}");
+    let (code, why) = refused(&mut engine, peft_files(safetensors(&tensors(32)), Some(config)));
+    assert!(code == "MODEL_FORMAT" && why.contains("expected shape [4, 64], the file has [4, 32]"), "{why}");
 }
 
 #[test]
@@ -168,7 +184,7 @@ fn settings_that_are_none_are_named() {
         (Variant::of("lora/ranks.gguf").set("general.type", "model"), "is no adapter"),
         (Variant::of("lora/ranks.gguf").without("adapter.lora.alpha"), "no adapter.lora.alpha"),
         (Variant::of("lora/ranks.gguf").set("adapter.lora.alpha", f32::NAN), "no adapter.lora.alpha"),
-        (Variant::of("lora/ranks.gguf").zeros("token_embd.weight.lora_a", &[64, 4], Format::F32), "embedding table"),
+        (Variant::of("lora/ranks.gguf").zeros("token_embd.weight.lora_a", &[64, 4], Format::F32), "no matrix B"),
         (Variant::of("lora/ranks.gguf").zeros("rope_freqs.weight", &[8, 1], Format::F32), "no half of a LoRA pair"),
     ] {
         let (_, why) = refused(&mut engine, change.checkpoint());
