@@ -244,6 +244,29 @@ test('integrity holds over breaks and visits; what does not match is not kept', 
   assert.deepEqual(await page.evaluate(() => Cresset.cache.list({ partial: true })), []);
 });
 
+test('a demanded hash is that of the kept bytes, not of a note about them', async () => {
+  const integrity = `sha256-${sha256(BYTES)}`;
+  const forged = modelBytes(SIZE, '', 4);
+  file = new FlakyFile(forged);
+  assertLoaded(await load(), forged);
+  // Another script of the origin leaves its own bytes with a note that they are the right ones.
+  await page.evaluate(async (hash) => {
+    for await (const [name, handle] of (await models()).entries()) {
+      if (!name.endsWith('.json')) continue;
+      const entry = { ...JSON.parse(await (await handle.getFile()).text()), sha256: hash };
+      const writer = await handle.createWritable();
+      await writer.write(JSON.stringify(entry));
+      await writer.close();
+    }
+  }, sha256(BYTES));
+  file = new FlakyFile(BYTES);
+  assertLoaded(await load({ integrity }));
+  assert.equal(file.reads.length, 1, 'it was downloaded again');
+  file.asked = [];
+  assertLoaded(await load({ integrity }));
+  assert.deepEqual(file.reads, []);
+});
+
 test('bytes of two versions that a server gave the same name are told apart by the hash, and fetched anew', async () => {
   const old = modelBytes(SIZE, '', 9);
   file = Object.assign(new FlakyFile(old), IN_THE_MIDDLE);

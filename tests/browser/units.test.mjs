@@ -109,6 +109,28 @@ test('files of a chosen folder keep the way to them', async () => {
   );
 });
 
+test('a file system that does not answer is waited for once, and used again when it does', async (t) => {
+  const { openFolder } = await import('../../www/files/opfs.js');
+  let answer;
+  const storage = { getDirectory: () => new Promise((resolve) => (answer = resolve)) };
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { storage }, configurable: true });
+  t.after(() => (own ? Object.defineProperty(globalThis, 'navigator', own) : delete globalThis.navigator));
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const silent = assert.rejects(openFolder(), /does not answer/);
+  t.mock.timers.tick(8000);
+  await silent;
+  const again = assert.rejects(openFolder(), /does not answer/);
+  t.mock.timers.tick(1);
+  await again;
+  answer({ getDirectoryHandle: (name) => name });
+  await new Promise((resolve) => setImmediate(resolve));
+  const opened = openFolder();
+  t.mock.timers.tick(7999);
+  answer({ getDirectoryHandle: (name) => name });
+  assert.equal(await opened, 'cresset-models');
+});
+
 test('integrity is read in base64 and hexadecimal', () => {
   const digest = createHash('sha256').update('x').digest();
   assert.equal(parseIntegrity(`sha256-${digest.toString('base64')}`), digest.toString('hex'));

@@ -17,6 +17,8 @@ import { openTransfer } from './transfer.js';
 
 // Bytes collected before they become a Blob, which the browser may keep out of memory.
 const BLOB_PIECE = 32 * 1024 * 1024;
+/** The most bytes of a file that are held at once to hash them. */
+const WHOLE = 256 * 1024 * 1024;
 
 /**
  * @typedef {import('./types.d.ts').Access} Access
@@ -134,12 +136,13 @@ function openEarly(file, access, tally) {
 }
 
 /** @param {RemoteFile} file @param {Tally} tally */
-async function openStored({ key, name, sha256 }, tally) {
+async function openStored({ key, name, sha256, demanded }, tally) {
   const found = await store.open(key);
   if (!found) return null;
   const file = new StoredFile(found, name);
-  if (sha256 && found.entry.sha256 !== sha256) {
-    // Stored without being checked against this hash: check now; a wrong one is downloaded again.
+  if (sha256 && (demanded || found.entry.sha256 !== sha256)) {
+    // Stored without being checked against this hash, or the caller trusts no note about that: check now; a wrong one is
+    // downloaded again.
     try {
       await verified(file, sha256);
     } catch (/** @type {any} */ error) {
@@ -147,7 +150,7 @@ async function openStored({ key, name, sha256 }, tally) {
       await store.remove(key);
       return null;
     }
-    await store.noteHash(key, sha256);
+    if (found.entry.sha256 !== sha256) await store.noteHash(key, sha256);
   }
   tally.cached(key, file.size);
   return file;
@@ -351,10 +354,19 @@ class MemorySink {
 /** @param {Readable} file @param {string} [sha256] */
 async function verified(file, sha256) {
   if (!sha256) return file;
+  expectHash(file.name, await hashOf(file), sha256);
+  return file;
+}
+
+/** The SHA-256 of a file; WebCrypto is several times as fast, but wants the whole in memory. @param {Readable} file */
+async function hashOf(file) {
+  if (file.size <= WHOLE && globalThis.crypto?.subtle) {
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.read(0, file.size)));
+    return hash.reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), '');
+  }
   const hash = new Sha256();
   for (let at = 0; at < file.size; at += BLOB_PIECE) hash.update(await file.read(at, BLOB_PIECE));
-  expectHash(file.name, hash.hex(), sha256);
-  return file;
+  return hash.hex();
 }
 
 /** @param {string} name @param {string} got @param {string} want @param {string} [by] */

@@ -3,10 +3,31 @@
 const FOLDER = 'cresset-models';
 const LOCKED_TRIES = 20;
 const LOCKED_WAIT_MS = 50;
+const SILENCE_MS = 8000;
 
-/** Where models are kept; throws where the browser has no such place for this page. */
+/** It has said nothing for so long that nobody waits for it any more, until it does. */
+let silent = false;
+
+/** Where models are kept; throws where the browser has no such place for this page, or one that does not answer. */
 export async function openFolder() {
-  return (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+  const opened = navigator.storage.getDirectory().then((root) => root.getDirectoryHandle(FOLDER, { create: true }));
+  const settled = () => {
+    silent = false;
+  };
+  opened.then(settled, settled);
+  let timer = 0;
+  const silence = new Promise((_, reject) => {
+    const give = () => {
+      silent = true;
+      reject(new Error('the browser’s file system does not answer'));
+    };
+    timer = setTimeout(give, silent ? 0 : SILENCE_MS);
+  });
+  try {
+    return await Promise.race([opened, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** @typedef {FileSystemDirectoryHandle} Folder */

@@ -36,8 +36,10 @@ export interface Repository {
 
 interface FileFacts {
   name: string;
-  /** That is demanded. */
+  /** That it must have: the build's list or the caller says so. */
   sha256?: string;
+  /** The caller says so: what is kept is checked each time, whatever was noted about it. */
+  demanded?: boolean;
   /** That its host says of the one that is there. */
   said?: string;
   bytes?: number;

@@ -225,7 +225,7 @@ function demandIntegrity(files, sha256) {
   if (weights.length !== 1) {
     throw new CressetError('INVALID_REQUEST', `integrity: one hash cannot cover a model of ${weights.length} weight files`, { field: 'integrity' });
   }
-  weights[0].sha256 = sha256;
+  Object.assign(weights[0], { sha256, demanded: true });
 }
 
 /**
