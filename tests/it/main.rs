@@ -37,5 +37,6 @@ mod perplexity;
 mod quant;
 mod quantize;
 mod shaders;
+mod smollm2;
 mod tokenizer;
 mod weights;
