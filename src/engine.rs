@@ -13,6 +13,7 @@ mod perplexity;
 mod probe;
 mod random;
 mod rebuild;
+mod sampling;
 mod size;
 mod task;
 
@@ -40,6 +41,7 @@ use crate::device::Tuning;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::{Generator, YieldNow};
+use crate::sampler::SamplingParams;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use adapters::Adapters;
@@ -61,6 +63,8 @@ pub struct Engine {
     /// `None` if the model has none, `Err` if its own is broken.
     template: Result<Option<ChatTemplate>>,
     info: ModelInfo,
+    /// What stands for the sampling parameters that a request leaves out.
+    sampling: SamplingParams,
     /// The self-test's verdict, if it ran.
     verdict: Option<Verdict>,
     requests: u64,
@@ -80,13 +84,14 @@ impl Engine {
         options: &LoadOptions,
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Engine> {
-        let Loaded { built, tokenizer, template, info } = load::load(&checkpoint, options, on_progress).await?;
+        let Loaded { built, tokenizer, template, info, sampling } =
+            load::load(&checkpoint, options, on_progress).await?;
         let Built { task, targets, verdict } = built;
         let mut options = options.clone();
         options.self_test.known.extend(verdict.clone());
         let origin = Origin::new(checkpoint.files(), options);
         let model = Model { task, adapters: Adapters::new(targets), origin };
-        Ok(Engine { model, tokenizer, template, info, verdict, requests: 0, utc_offset: 0 })
+        Ok(Engine { model, tokenizer, template, info, sampling, verdict, requests: 0, utc_offset: 0 })
     }
 
     /// Sets the visitor's time zone, which templates use to tell a model the date. UTC unless set.
@@ -108,6 +113,7 @@ impl Engine {
         json!({
             "build": env!("CRESSET_BUILD"),
             "model": self.info,
+            "sampling": matches!(self.model.task, Task::Generate(_)).then(|| sampling::shown(&self.sampling)),
             "device": load::device_facts(device),
             "memory": by_kind,
             "adapters": self.adapters(),
@@ -227,7 +233,7 @@ impl Engine {
         yield_now: &YieldNow,
     ) -> Result<Value> {
         let fields = Fields::of(request)?;
-        let options = request::options(&fields, false)?;
+        let options = request::options(&fields, false, &self.sampling)?;
         let prompt = match request::prompt(&fields)? {
             Prompt::Ids(ids) => ids,
             Prompt::Text(text) => self.tokenizer()?.encode(&text, true, true)?,
@@ -243,7 +249,7 @@ impl Engine {
     /// Errors of [`Self::complete`] and of [`chat_prompt`].
     pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, yield_now: &YieldNow) -> Result<Value> {
         let fields = Fields::of(request)?;
-        let options = request::options(&fields, true)?;
+        let options = request::options(&fields, true, &self.sampling)?;
         let prompt = self.chat_prompt(messages::messages(&fields)?, &fields)?;
         let ids = self.tokenizer()?.encode(&prompt.text, false, true)?;
         let in_thought = ToolCallParser::begins_thought(&prompt.text);

@@ -72,6 +72,32 @@ pub static RANGES: LazyLock<Ranges> = LazyLock::new(|| {
     }
 });
 
+impl Ranges {
+    /// The range of a field, if it is a number of a request.
+    pub fn of(&self, field: &str) -> Option<&Range> {
+        self.all().into_iter().find(|range| range.name == field)
+    }
+
+    /// In the order of the table.
+    fn all(&self) -> [&Range; 11] {
+        let Ranges { temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, .. } = self;
+        let Ranges { presence_penalty, logit_bias, max_tokens, min_tokens, n, .. } = self;
+        [
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            repetition_penalty,
+            frequency_penalty,
+            presence_penalty,
+            logit_bias,
+            max_tokens,
+            min_tokens,
+            n,
+        ]
+    }
+}
+
 impl Range {
     fn read(ranges: &Value, name: &'static str) -> Range {
         let row = &ranges[name];
@@ -82,6 +108,16 @@ impl Range {
             default: row["default"].as_f64(),
             whole: row["whole"] == true,
         }
+    }
+
+    /// Whether a request may have this value. NaN lies in no range.
+    pub fn has(&self, value: f64) -> bool {
+        (self.min..=self.max).contains(&value) && !(self.whole && value.fract() != 0.0)
+    }
+
+    /// A value that it has, as a request says it.
+    pub fn json(&self, value: f64) -> Value {
+        if self.whole { Value::from(value as i64) } else { Value::from(value) }
     }
 
     /// # Errors
@@ -108,8 +144,8 @@ impl fmt::Display for Range {
     }
 }
 
-/// How the next token is chosen: OpenAI's names and defaults, and those that vLLM and Hugging Face added. [`RANGES`] has
-/// their ranges.
+/// How the next token is chosen: OpenAI's names, and those that vLLM and Hugging Face added. [`RANGES`] has their ranges and
+/// what is usual where a model's files recommend nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingParams {
     /// 0 is greedy.
@@ -238,7 +274,7 @@ mod tests {
     /// As JSON numbers are checked before they become f32: what is allowed there is allowed here.
     #[test]
     fn the_ends_of_every_range_lie_in_it() {
-        for range in all() {
+        for range in RANGES.all() {
             let ends = [range.min, range.max.min(f64::MAX)].into_iter().chain(range.default);
             ends.for_each(|end| range.check(end as f32).unwrap());
         }
@@ -250,34 +286,14 @@ mod tests {
         assert_eq!(RANGES.max_tokens.to_string(), "a whole number, 0 or more");
     }
 
-    fn all() -> [Range; 11] {
-        let Ranges {
-            temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, ..
-        } = *RANGES;
-        let Ranges { logit_bias, max_tokens, min_tokens, n, .. } = *RANGES;
-        [
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-            repetition_penalty,
-            frequency_penalty,
-            presence_penalty,
-            logit_bias,
-            max_tokens,
-            min_tokens,
-            n,
-        ]
-    }
-
     /// The engine reads every row of the table, and of each row every key.
     #[test]
     fn the_table_is_what_is_read() {
         let table: Value = serde_json::from_str(TABLE).unwrap();
         let rows = table["ranges"].as_object().unwrap();
-        assert_eq!(rows.keys().collect::<Vec<_>>(), all().iter().map(|range| range.name).collect::<Vec<_>>());
-        for (range, row) in all().into_iter().zip(rows.values()) {
-            let Range { name, min, max, default, whole } = range;
+        assert_eq!(rows.keys().collect::<Vec<_>>(), RANGES.all().iter().map(|range| range.name).collect::<Vec<_>>());
+        for (range, row) in RANGES.all().into_iter().zip(rows.values()) {
+            let Range { name, min, max, default, whole } = *range;
             let max = max.is_finite().then_some(max);
             let read = serde_json::json!({ "min": min, "max": max, "default": default, "whole": whole });
             assert_eq!(row.as_object().unwrap().len(), 4, "{name}");
@@ -285,9 +301,9 @@ mod tests {
                 assert_eq!((row[key].as_f64(), row[key].as_bool()), (value.as_f64(), value.as_bool()), "{name}: {key}");
             }
         }
-        let defaults =
-            SamplingParams { temperature: 1.0, top_p: 1.0, repetition_penalty: 1.0, ..SamplingParams::default() };
-        assert_eq!(SamplingParams::default(), defaults);
+        let SamplingParams { temperature, top_k, top_p, min_p, .. } = SamplingParams::default();
+        assert_eq!((temperature, top_k, top_p, min_p), (0.7, 0, 0.95, 0.05));
+        assert!(!SamplingParams::default().has_penalties());
         let Range { min, max, default, whole, .. } = RANGES.top_k;
         assert_eq!((min, max, default, whole), (0.0, f64::from(u32::MAX), Some(0.0), true));
         let Range { min, max, default, whole, .. } = RANGES.max_tokens;

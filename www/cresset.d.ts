@@ -55,7 +55,24 @@ export interface ProbeOptions {
   selfTest?: boolean;
 }
 
+/** Sampling parameters that hold where a request leaves them out. */
+export type Recommendation = { [field in keyof Sampling]?: number };
+
+/** The numbers of a request that decide how tokens are drawn. */
+export interface Sampling {
+  /** 0 is greedy. */
+  temperature: number;
+  top_k: number;
+  top_p: number;
+  min_p: number;
+  repetition_penalty: number;
+  frequency_penalty: number;
+  presence_penalty: number;
+}
+
 export interface LoadOptions extends ProbeOptions {
+  /** Holds where a request leaves it out; what is left out here too is the catalogue's or the file's, or else the usual. */
+  sampling?: Recommendation;
   onProgress?: (progress: Progress) => void;
   /** `sha256-` and the hash of the weights file, in base64 or hexadecimal. */
   integrity?: string;
@@ -212,6 +229,8 @@ export interface EngineInfo {
     vocabularySize: number;
     hasChatTemplate: boolean;
   };
+  /** What holds where a request leaves it out: recommended by the model's makers, or else usual. Null where it only embeds. */
+  sampling: Sampling | null;
   device: DeviceFacts;
   /** Bytes by kind, and `total`. */
   memory: { weights: number; adapters: number; kv: number; activations: number; other: number; total: number };
@@ -539,6 +558,8 @@ export interface BundledModel {
   bytes: number;
   sha256?: string;
   description?: string;
+  /** That its makers recommend. */
+  sampling?: Recommendation;
   /** Beginnings that the model continues well. */
   starters?: string[];
 }

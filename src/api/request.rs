@@ -86,15 +86,16 @@ pub fn prompt(fields: &Fields) -> Result<Prompt> {
     Ok(prompt)
 }
 
-/// All other fields; `chat` says which of OpenAI's two spellings of `logprobs` holds.
+/// All other fields; `chat` says which of OpenAI's two spellings of `logprobs` holds, `defaults` are what stands for absent
+/// sampling parameters.
 ///
 /// # Errors
 /// `INVALID_REQUEST` for a field that is wrong or that this version does not know.
-pub fn options(fields: &Fields, chat: bool) -> Result<RequestOptions> {
+pub fn options(fields: &Fields, chat: bool, defaults: &SamplingParams) -> Result<RequestOptions> {
     refuse_others(fields, chat)?;
     Ok(RequestOptions {
         shown: shown(fields, chat)?,
-        sampling: sampling(fields)?,
+        sampling: sampling(fields, defaults)?,
         ending: ending(fields)?,
         n: fields.whole(&RANGES.n)?.unwrap_or(1),
         cache_prompt: fields.get("cache_prompt").is_none() || fields.flag("cache_prompt")?,
@@ -135,8 +136,11 @@ fn shown(fields: &Fields, chat: bool) -> Result<Shown> {
     })
 }
 
-fn sampling(fields: &Fields) -> Result<SamplingParams> {
-    let defaults = SamplingParams::default();
+/// How tokens are drawn; `defaults` stand for what is absent.
+///
+/// # Errors
+/// `INVALID_REQUEST` with the field and its range.
+pub fn sampling(fields: &Fields, defaults: &SamplingParams) -> Result<SamplingParams> {
     Ok(SamplingParams {
         temperature: fields.number(&RANGES.temperature)?.unwrap_or(defaults.temperature),
         top_k: fields.whole(&RANGES.top_k)?.map_or(defaults.top_k, |k| k as u32),
@@ -208,7 +212,7 @@ mod tests {
     use serde_json::json;
 
     fn error(request: Value) -> String {
-        options(&Fields::of(&request).unwrap(), true).unwrap_err().to_string()
+        options(&Fields::of(&request).unwrap(), true, &SamplingParams::default()).unwrap_err().to_string()
     }
 
     #[test]
@@ -238,10 +242,11 @@ mod tests {
     #[test]
     fn null_is_the_same_as_absent() {
         let request = json!({"temperature": null, "stop": null, "seed": -1, "max_tokens": 5});
-        let options = options(&Fields::of(&request).unwrap(), false).unwrap();
+        let own = SamplingParams { temperature: 0.3, ..SamplingParams::default() };
+        let options = options(&Fields::of(&request).unwrap(), false, &own).unwrap();
         assert_eq!(
             (options.sampling.temperature, options.sampling.seed, options.ending.max_tokens),
-            (1.0, Some(u64::MAX), Some(5))
+            (0.3, Some(u64::MAX), Some(5))
         );
     }
 }

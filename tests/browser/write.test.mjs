@@ -267,6 +267,8 @@ test('a panic is shown with a way on, and the words stay', async () => {
 test('text, settings and the tokens’ numbers are remembered', async () => {
   await open();
   await write('Remember', 3);
+  const asked = await page.evaluate(async () => (await (await import('/page/session.js')).session.engine.stats()).last_request);
+  assert.deepEqual([asked.temperature, asked.top_k, asked.max_tokens > 0], [undefined, undefined, true], 'the engine knows what is best for its model');
   await page.fill('#write-temperature', '1.3');
   await page.press('#write-temperature', 'Tab');
   await page.fill('#write-top_p', '7');
@@ -278,7 +280,7 @@ test('text, settings and the tokens’ numbers are remembered', async () => {
   assert.equal(await page.locator('#ink .token').count(), 3);
   assert.equal(await page.inputValue('#write-temperature'), '1.3');
   await page.click('.sampling button:has-text("Back to the defaults")');
-  assert.equal(await page.inputValue('#write-temperature'), '0.8');
+  assert.equal(await page.inputValue('#write-temperature'), '0.5', 'the model’s own');
 });
 
 for (const [where, options] of Object.entries({

@@ -36,6 +36,7 @@ mod lora;
 mod perplexity;
 mod quant;
 mod quantize;
+mod recommended;
 mod shaders;
 mod tokenizer;
 mod weights;

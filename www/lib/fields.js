@@ -23,7 +23,9 @@ export const KNOWN = {
   // What is for chats alone is refused by the engine.
   'a completion': known(`${WRITING} prompt tools tool_choice documents echo suffix best_of`, STREAM),
   'an embedding': known('input encoding_format dimensions truncate_prompt_tokens pooling normalize model user'),
-  'a model': known('device contextLength kv quantize selfTest'),
+  'a model': known('device contextLength kv quantize selfTest', {
+    sampling: known('temperature top_p top_k min_p repetition_penalty frequency_penalty presence_penalty'),
+  }),
   'an adapter': known('alpha default'),
   'a bench': known('prompt generate repeat profile ceilings'),
   'the options': {},

@@ -2,7 +2,6 @@
 
 import { fitPrompt } from '../chat/fit-prompt.js';
 import { chatRequest, readStream } from '../chat/request.js';
-import { WIDGET } from '../chat/sampling.js';
 
 /**
  * Of an Ask: `begun` may be what is there from before a device was lost.
@@ -52,9 +51,9 @@ async function carryOn(engine, settings, { messages, begun, signal, onText, onNo
   });
 }
 
-/** @param {import('./settings.js').Settings} settings */
+/** What the owner says of sampling; the rest is the model's own. @param {import('./settings.js').Settings} settings */
 function sampling({ temperature }) {
-  return { temperature: temperature ?? WIDGET.temperature, top_p: WIDGET.top_p };
+  return temperature === undefined ? {} : { temperature };
 }
 
 /** The turns of a story as one text. @param {{ content: string }[]} turns */

@@ -89,7 +89,7 @@ impl Adapter {
 
 /// The help of an option: its effect, its range and its default.
 fn ranged(range: Range, what: &str) -> String {
-    let default = range.default.map(|value| format!("; {value} unless given")).unwrap_or_default();
+    let default = range.default.map(|value| format!("; the model's own, or {value}, unless given")).unwrap_or_default();
     format!("{what} ({range}{default})")
 }
 

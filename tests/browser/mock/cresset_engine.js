@@ -46,6 +46,9 @@ const DEVICE = {
   limits: { maxBufferSize: 2 ** 30 },
 };
 
+/** What this model's makers recommend. */
+const SAMPLING = { temperature: 0.5, top_k: 20, top_p: 0.95, min_p: 0.05, repetition_penalty: 1, frequency_penalty: 0, presence_penalty: 0 };
+
 const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper', reasonCode: 'unavailable' };
 
 const FOREIGN = { code: 'MODEL_UNSUPPORTED', message: 'the architecture paper is not supported', details: {} };
@@ -294,6 +297,7 @@ export class Engine {
         vocabularySize: 256,
         hasChatTemplate: chat,
       },
+      sampling: { ...SAMPLING, ...this.options.sampling },
       device: this.options.device === 'cpu' || this.traits.has('cpu') ? CPU : DEVICE,
       adapters: this.loaded,
       memory: {
