@@ -36,10 +36,12 @@ pub struct Ranges {
     pub min_p: Range,
     /// Positive logits of tokens seen are divided by it, so that it is not 0.
     pub repetition_penalty: Range,
-    /// Taken off a token's logit for each time it was generated.
+    /// Taken off a token's logit for each time it is there.
     pub frequency_penalty: Range,
-    /// Taken off a token's logit once it was generated.
+    /// Taken off a token's logit once it is there.
     pub presence_penalty: Range,
+    /// How many of the answer's last tokens penalties look at; 0: the whole answer, -1: the prompt too.
+    pub penalty_last_n: Range,
     /// The bias of a token, added to its logit.
     pub logit_bias: Range,
     /// The most tokens of a choice; absent: until the text ends or the context is full.
@@ -65,6 +67,7 @@ pub static RANGES: LazyLock<Ranges> = LazyLock::new(|| {
         repetition_penalty: range("repetition_penalty"),
         frequency_penalty: range("frequency_penalty"),
         presence_penalty: range("presence_penalty"),
+        penalty_last_n: range("penalty_last_n"),
         logit_bias: range("logit_bias"),
         max_tokens: range("max_tokens"),
         min_tokens: range("min_tokens"),
@@ -79,9 +82,9 @@ impl Ranges {
     }
 
     /// In the order of the table.
-    fn all(&self) -> [&Range; 11] {
+    fn all(&self) -> [&Range; 12] {
         let Ranges { temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, .. } = self;
-        let Ranges { presence_penalty, logit_bias, max_tokens, min_tokens, n, .. } = self;
+        let Ranges { presence_penalty, penalty_last_n, logit_bias, max_tokens, min_tokens, n, .. } = self;
         [
             temperature,
             top_k,
@@ -90,6 +93,7 @@ impl Ranges {
             repetition_penalty,
             frequency_penalty,
             presence_penalty,
+            penalty_last_n,
             logit_bias,
             max_tokens,
             min_tokens,
@@ -156,12 +160,14 @@ pub struct SamplingParams {
     pub top_p: f32,
     /// Keep tokens at least this likely relative to the most likely one; 0 keeps all.
     pub min_p: f32,
-    /// Divides (positive) or multiplies (negative) the logits of tokens seen, prompt included; 1 changes none.
+    /// Divides (positive) or multiplies (negative) the logits of the tokens that penalties look at; 1 changes none.
     pub repetition_penalty: f32,
-    /// Subtracted from a token's logit for each time it was generated.
+    /// Subtracted from a token's logit for each time it is among them.
     pub frequency_penalty: f32,
-    /// Subtracted from the logit of every token that was generated.
+    /// Subtracted from the logit of every token among them.
     pub presence_penalty: f32,
+    /// How many of the answer's last tokens penalties look at; 0: the whole answer, below 0: the prompt too.
+    pub penalty_last_n: i64,
     /// `None`: another text each time.
     pub seed: Option<u64>,
     /// (token id, what is added to its logit).
@@ -179,6 +185,7 @@ impl Default for SamplingParams {
             repetition_penalty: default(RANGES.repetition_penalty),
             frequency_penalty: default(RANGES.frequency_penalty),
             presence_penalty: default(RANGES.presence_penalty),
+            penalty_last_n: default(RANGES.penalty_last_n) as i64,
             seed: None,
             logit_bias: Vec::new(),
         }
@@ -308,6 +315,8 @@ mod tests {
         assert_eq!((min, max, default, whole), (0.0, f64::from(u32::MAX), Some(0.0), true));
         let Range { min, max, default, whole, .. } = RANGES.max_tokens;
         assert_eq!((min, max, default, whole), (0.0, f64::INFINITY, None, true));
+        assert_eq!(SamplingParams::default().penalty_last_n, 64);
+        assert_eq!(RANGES.penalty_last_n.to_string(), "a whole number, -1 or more");
         let Range { min, max, .. } = RANGES.repetition_penalty;
         assert_eq!((min, max), (0.01, 10.0));
     }

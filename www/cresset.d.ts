@@ -68,6 +68,8 @@ export interface Sampling {
   repetition_penalty: number;
   frequency_penalty: number;
   presence_penalty: number;
+  /** How many of the answer's last tokens the three penalties look at; 0: the whole answer, -1: the prompt too. */
+  penalty_last_n: number;
 }
 
 export interface LoadOptions extends ProbeOptions {
@@ -271,6 +273,8 @@ export interface SamplingOptions {
   frequency_penalty?: number | null;
   presence_penalty?: number | null;
   repetition_penalty?: number | null;
+  /** How many of the answer's last tokens the three penalties look at; 0: the whole answer, -1: the prompt too. Usual: 64. */
+  penalty_last_n?: number | null;
   logit_bias?: Record<string, number> | null;
   ignore_eos?: boolean;
   /** Name of a loaded adapter; null is the model as it is, absent the one it was loaded with. */

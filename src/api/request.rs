@@ -149,6 +149,7 @@ pub fn sampling(fields: &Fields, defaults: &SamplingParams) -> Result<SamplingPa
         repetition_penalty: fields.number(&RANGES.repetition_penalty)?.unwrap_or(defaults.repetition_penalty),
         frequency_penalty: fields.number(&RANGES.frequency_penalty)?.unwrap_or(defaults.frequency_penalty),
         presence_penalty: fields.number(&RANGES.presence_penalty)?.unwrap_or(defaults.presence_penalty),
+        penalty_last_n: fields.integer(&RANGES.penalty_last_n)?.unwrap_or(defaults.penalty_last_n),
         seed: seed(fields)?,
         logit_bias: logit_bias(fields)?,
     })
@@ -221,6 +222,10 @@ mod tests {
         assert_eq!(error(json!({"top_p": "much"})), "top_p: must be a number from 0 to 1, not \"much\"");
         assert_eq!(error(json!({"n": 0})), "n: must be a whole number, from 1 to 16, not 0");
         assert_eq!(error(json!({"max_tokens": -1})), "max_tokens: must be a whole number, 0 or more, not -1");
+        for wrong in [json!(-2), json!(0.5), json!("all")] {
+            let want = format!("penalty_last_n: must be a whole number, -1 or more, not {wrong}");
+            assert_eq!(error(json!({ "penalty_last_n": wrong })), want);
+        }
         assert_eq!(error(json!({"stop": 7})), "stop: must be a string or a list of at most 16 strings");
         assert_eq!(
             error(json!({"logit_bias": {"x": 1}})),

@@ -38,5 +38,6 @@ pub fn shown(params: &SamplingParams) -> Value {
         "repetition_penalty": number(params.repetition_penalty),
         "frequency_penalty": number(params.frequency_penalty),
         "presence_penalty": number(params.presence_penalty),
+        "penalty_last_n": params.penalty_last_n,
     })
 }

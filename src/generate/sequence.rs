@@ -209,9 +209,10 @@ impl<'l> Sequence<'l> {
             repetition_penalty: p.repetition_penalty,
             frequency_penalty: p.frequency_penalty,
             presence_penalty: p.presence_penalty,
-            generated_from: self.prompt_tokens() as u32,
+            penalized_from: if p.penalty_last_n < 0 { 0 } else { self.prompt_tokens() as u32 },
             flags,
-            unused: [0; 5],
+            penalty_last_n: p.penalty_last_n.clamp(0, i64::from(u32::MAX)) as u32,
+            unused: [0; 4],
         }
     }
 

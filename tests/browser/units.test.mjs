@@ -318,7 +318,7 @@ test('sliders and presets keep within the engine’s ranges, and the documentati
   for (const value of Object.values(values)) assert.ok(inside('max_tokens', value));
   assert.deepEqual(WIDGET, { answer: 768, story: 160 });
   const docs = read('docs/javascript.md');
-  for (const name of ['temperature', 'top_p', 'top_k', 'min_p', 'repetition_penalty', 'n'])
+  for (const name of ['temperature', 'top_p', 'top_k', 'min_p', 'repetition_penalty', 'penalty_last_n', 'n'])
     assert.equal(new RegExp(`^\\| \`${name}\` \\| (\\S+) \\|`, 'm').exec(docs)?.[1], String(ranges[name].default), name);
 });
 

@@ -37,7 +37,7 @@ fn check(got: &Value, want: Value) {
     }
 }
 
-const USUAL: [(&str, f64); 7] = [
+const USUAL: [(&str, f64); 8] = [
     ("temperature", 0.7),
     ("top_k", 0.0),
     ("top_p", 0.95),
@@ -45,6 +45,7 @@ const USUAL: [(&str, f64); 7] = [
     ("repetition_penalty", 1.0),
     ("frequency_penalty", 0.0),
     ("presence_penalty", 0.0),
+    ("penalty_last_n", 64.0),
 ];
 
 fn usual() -> Value {
@@ -76,15 +77,21 @@ fn gguf_metadata_recommend() {
         .set("general.sampling.top_k", 40i32)
         .set("general.sampling.top_p", 0.9f32)
         .set("general.sampling.min_p", 0.0f32)
-        .set("general.sampling.penalty_repeat", 1.1f32);
-    let want = json!({ "temperature": 0.2, "top_k": 40, "top_p": 0.9, "min_p": 0, "repetition_penalty": 1.1 });
+        .set("general.sampling.penalty_repeat", 1.1f32)
+        .set("general.sampling.penalty_last_n", -1i32);
+    let want = json!({ "temperature": 0.2, "top_k": 40, "top_p": 0.9, "min_p": 0, "repetition_penalty": 1.1,
+                       "penalty_last_n": -1 });
     check(&sampling(recommends.checkpoint(), Value::Null), want);
+    // llama.cpp's 0 turns penalties off; ours has them look at the whole answer.
+    let off = file().set("general.sampling.penalty_repeat", 1.1f32).set("general.sampling.penalty_last_n", 0i32);
+    check(&sampling(off.checkpoint(), Value::Null), usual());
     let odd = file()
         .set("general.sampling.temp", f32::NAN)
         .set("general.sampling.top_k", -1i32)
         .set("general.sampling.top_p", "0.9")
         .set("general.sampling.min_p", f32::INFINITY)
-        .set("general.sampling.penalty_repeat", -1.0f32);
+        .set("general.sampling.penalty_repeat", -1.0f32)
+        .set("general.sampling.penalty_last_n", 64.5f32);
     check(&sampling(odd.checkpoint(), Value::Null), usual());
 }
 

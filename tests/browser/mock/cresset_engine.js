@@ -47,7 +47,16 @@ const DEVICE = {
 };
 
 /** What this model's makers recommend. */
-const SAMPLING = { temperature: 0.5, top_k: 20, top_p: 0.95, min_p: 0.05, repetition_penalty: 1, frequency_penalty: 0, presence_penalty: 0 };
+const SAMPLING = {
+  temperature: 0.5,
+  top_k: 20,
+  top_p: 0.95,
+  min_p: 0.05,
+  repetition_penalty: 1,
+  frequency_penalty: 0,
+  presence_penalty: 0,
+  penalty_last_n: 64,
+};
 
 const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper', reasonCode: 'unavailable' };
 

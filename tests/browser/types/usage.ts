@@ -182,8 +182,8 @@ export function informing({ build, model, sampling, device, memory, adapters, va
   varying(variants);
 }
 
-export function drawing({ temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty }: Sampling): void {
-  is<number>(temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty);
+export function drawing({ temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, penalty_last_n }: Sampling): void {
+  is<number>(temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, penalty_last_n);
 }
 
 function varying({ kv, matvec, matmul, f16, proven, demoted }: Variants): void {
@@ -212,6 +212,7 @@ const sampling: SamplingOptions = {
   frequency_penalty: 0.1,
   presence_penalty: 0.1,
   repetition_penalty: 1.1,
+  penalty_last_n: 64,
   logit_bias: { 42: -100 },
   ignore_eos: false,
   adapter: null,
