@@ -418,6 +418,8 @@ export interface Usage {
     decode_tokens_per_s: number;
     time_to_first_token_s: number;
     cached_tokens: number;
+    /** The answer repeated itself endlessly and was stopped; `finish_reason` is then `length`. */
+    stopped_by?: 'repetition';
   };
 }
 

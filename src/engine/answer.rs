@@ -91,6 +91,7 @@ fn request(prepared: &PreparedRequest, tokenizer: Option<&Tokenizer>) -> Request
         max_tokens: options.ending.max_tokens,
         min_tokens: options.ending.min_tokens,
         stop_ids,
+        ends_repetition: !options.ending.ignore_eos,
         sampling: options.sampling.clone(),
         seed: options.sampling.seed.unwrap_or_else(random::seed),
         want_logits: options.shown.logprobs.is_some(),

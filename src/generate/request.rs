@@ -11,6 +11,8 @@ pub enum Finish {
     Stop,
     /// `max_tokens`, or the context is full.
     Length,
+    /// The answer repeated itself endlessly.
+    Repetition,
     /// Interrupted.
     Abort,
 }
@@ -31,6 +33,8 @@ pub struct Request {
     pub min_tokens: usize,
     /// Ids that end the answer; not handed to the callback.
     pub stop_ids: Vec<u32>,
+    /// End an answer that repeats itself endlessly, unless a constraint says what may come next.
+    pub ends_repetition: bool,
     /// How tokens are drawn.
     pub sampling: SamplingParams,
     /// Which ids may come next, in the state before the answer's first id.

@@ -298,6 +298,8 @@ impl<'g, 'l> Scheduler<'g, 'l> {
         };
         if (sequence.listener)(Sampled { id: token, logits: logits.as_deref() }).is_break() {
             self.end(at, Finish::Stop);
+        } else if sequence.is_endless {
+            self.end(at, Finish::Repetition);
         }
         Ok(())
     }

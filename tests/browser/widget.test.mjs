@@ -152,6 +152,13 @@ test('without consent, opening it starts the download, which shows how far it is
   assert.match((await answersOf(widget))[0], /there was a small lamp/);
 });
 
+test('an answer that goes round in circles was stopped, says the widget', async () => {
+  const widget = await chatWith('loops');
+  await widget.say('Hello');
+  await widget.answered();
+  assert.match(await widget.inside('.foot').textContent(), /It began to repeat itself and was stopped\./);
+});
+
 test('a chat: streamed, stopped, asked again, begun anew; the site hears of it', async () => {
   const widget = await visit('model="/files/slow-chat.gguf"');
   await page.evaluate(() => {

@@ -211,6 +211,13 @@ test('the sheet’s two layers break lines alike', async () => {
   }
 });
 
+test('a text that goes round in circles is stopped, and that is said', async () => {
+  await open();
+  await drop(page, 'loops.gguf', 'fast loops');
+  await write('Round', 50);
+  assert.equal(await page.textContent('#write-end'), 'Stopped: the text repeated itself over and over.');
+});
+
 test('Escape stops; the text so far stays, and goes on', async () => {
   await open();
   await drop(page, 'slow.gguf', 'slow');

@@ -34,7 +34,7 @@ async function chat(engine, settings, { messages, begun, signal, onText, onNote 
     template: { enable_thinking: settings.thinking },
   });
   if (dropped > 0) onNote({ kind: 'dropped', count: dropped });
-  const stream = await engine.chat.completions.create({ ...request, ...sampling(settings), stream: true, signal });
+  const stream = await engine.chat.completions.create({ ...request, ...sampling(settings), ...STREAM, signal });
   return readStream(stream, ({ delta }) => {
     if (delta?.content) onText(delta.content);
   });
@@ -45,11 +45,14 @@ async function carryOn(engine, settings, { messages, begun, signal, onText, onNo
   const wanted = settings.maxTokens(true);
   const { prompt, cut } = await fitPrompt(engine, joined([...messages, ...(begun ? [{ content: begun }] : [])]), wanted);
   if (cut) onNote({ kind: 'dropped', count: 1 });
-  const stream = await engine.completions.create({ prompt, ...sampling(settings), max_tokens: wanted, stream: true, signal });
+  const stream = await engine.completions.create({ prompt, ...sampling(settings), max_tokens: wanted, ...STREAM, signal });
   return readStream(stream, ({ text }) => {
     if (text) onText(text);
   });
 }
+
+/** Usage tells of an answer that was stopped. */
+const STREAM = /** @type {const} */ ({ stream: true, stream_options: { include_usage: true } });
 
 /** What the owner says of sampling; the rest is the model's own. @param {import('./settings.js').Settings} settings */
 function sampling({ temperature }) {

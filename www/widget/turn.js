@@ -105,7 +105,8 @@ class Answer {
   #tools(state, said) {
     const { words, onAgain, onGoOn } = this.#context;
     const { t } = words();
-    const note = state === 'stopped' ? 'note.stopped' : state === 'done' && !said ? 'note.empty' : null;
+    const note =
+      state === 'stopped' ? 'note.stopped' : this.#turn.finish === 'repetition' ? 'note.repetition' : state === 'done' && !said ? 'note.empty' : null;
     const copy = element(
       'button',
       {

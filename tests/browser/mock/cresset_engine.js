@@ -9,7 +9,7 @@ export const version = () => '0.0.0-mock';
 /**
  * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, overflow (of its stack), stuck (at the fourth word, for
  * ever), plodding (for 0.3 s at each word, in which it answers nothing), oom, foreign (of a kind that
- * does not run), lost, drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
+ * does not run), lost, loops (and is stopped), drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
  * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
  */
 async function open(files) {
@@ -229,6 +229,7 @@ export class Engine {
     let text = used ? `[${used.name}]` : '';
     let count = 0;
     let finish = 'length';
+    let stoppedBy;
     while (count < limit) {
       if (!this.traits.has('fast') || count % 8 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
       if (this.interrupted) {
@@ -248,6 +249,10 @@ export class Engine {
       const drowsy = this.traits.has('drowsy') && !request.continue_final_message;
       if ((this.traits.has('lost') || drowsy) && count === 3)
         throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
+      if (this.traits.has('loops') && count === 9) {
+        stoppedBy = 'repetition';
+        break;
+      }
       if (count >= pieces.length && !request.ignore_eos) {
         finish = 'stop';
         break;
@@ -265,7 +270,7 @@ export class Engine {
       completion_tokens: count,
       total_tokens: count + 5,
       prompt_tokens_details: { cached_tokens: 0 },
-      extra: { prefill_tokens_per_s: 900, decode_tokens_per_s: count / seconds, time_to_first_token_s: 0.006, cached_tokens: 0 },
+      extra: { prefill_tokens_per_s: 900, decode_tokens_per_s: count / seconds, time_to_first_token_s: 0.006, cached_tokens: 0, stopped_by: stoppedBy },
     };
     if (request.stream && request.stream_options?.include_usage) emitUsage(usage);
     return { text, finish, usage };

@@ -314,6 +314,7 @@ function using(usage: Usage | undefined): void {
   is<number | undefined>(usage.prompt_tokens_details?.cached_tokens);
   const { extra } = usage;
   if (extra) is<number>(extra.prefill_tokens_per_s, extra.decode_tokens_per_s, extra.time_to_first_token_s, extra.cached_tokens);
+  is<'repetition' | undefined>(extra?.stopped_by);
 }
 
 export async function chatting(engine: Engine): Promise<void> {

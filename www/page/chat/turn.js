@@ -219,7 +219,7 @@ export function confirm(button) {
 }
 
 /** @type {Record<string, string>} */
-const ENDS = { length: 'chat.finish.length', abort: 'chat.finish.abort', error: 'chat.finish.error' };
+const ENDS = { length: 'chat.finish.length', repetition: 'chat.finish.repetition', abort: 'chat.finish.abort', error: 'chat.finish.error' };
 
 /** Who answered and how fast; how it ended, where that was not the end. @param {import('../../chat/types.d.ts').Turn} turn */
 function factsOf({ model, finish, usage, edited }) {

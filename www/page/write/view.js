@@ -268,6 +268,7 @@ function face(busy) {
 /** @param {string | null} finish @param {number} tokens @param {number} wanted */
 function endLine(finish, tokens, wanted) {
   if (finish === 'abort') return t('write.end.stopped');
+  if (finish === 'repetition') return t('write.end.repetition');
   if (finish === 'length') return t(tokens < wanted ? 'write.end.full' : 'write.end.length');
   return t(tokens > 0 ? 'write.end.model' : 'write.end.nothing');
 }
