@@ -24,6 +24,7 @@ pub use crate::select::{Ceilings, Demoted, DeviceChoice, LoadOptions, LoadProgre
 pub use adapters::AdapterOptions;
 pub use answer::OnChunk;
 pub use bench::{BenchOptions, BenchReport, PerToken, Roofline, Speed};
+pub use choice::{OnProgress, RequestProgress};
 pub use estimate::estimate;
 pub use load::ModelInfo;
 pub use perplexity::Perplexity;
@@ -70,6 +71,8 @@ pub struct Engine {
     requests: u64,
     /// Seconds that the clock on the wall is ahead of UTC.
     utc_offset: i64,
+    /// Is told how far requests are.
+    on_progress: Rc<OnProgress>,
 }
 
 /// Loading, and what is known afterwards.
@@ -91,12 +94,27 @@ impl Engine {
         options.self_test.known.extend(verdict.clone());
         let origin = Origin::new(checkpoint.files(), options);
         let model = Model { task, adapters: Adapters::new(targets), origin };
-        Ok(Engine { model, tokenizer, template, info, sampling, verdict, requests: 0, utc_offset: 0 })
+        Ok(Engine {
+            model,
+            tokenizer,
+            template,
+            info,
+            sampling,
+            verdict,
+            requests: 0,
+            utc_offset: 0,
+            on_progress: Rc::new(|_| ()),
+        })
     }
 
     /// Sets the visitor's time zone, which templates use to tell a model the date. UTC unless set.
     pub fn set_utc_offset(&mut self, seconds: i64) {
         self.utc_offset = seconds;
+    }
+
+    /// From the next request on, this is told how far they are.
+    pub fn set_on_progress(&mut self, on_progress: Rc<OnProgress>) {
+        self.on_progress = on_progress;
     }
 
     /// Set to end the running request soon, with `finish_reason: "abort"`.
@@ -269,7 +287,8 @@ impl Engine {
         self.generator()?;
         self.model.select_adapter(&prepared.options.adapter)?;
         self.requests += 1;
-        answer(&mut self.model, self.tokenizer.as_ref(), &self.info.name, &prepared, on_chunk, yield_now).await
+        let tokenizer = self.tokenizer.as_ref();
+        answer(&mut self.model, tokenizer, &self.info.name, &prepared, on_chunk, &*self.on_progress, yield_now).await
     }
 
     /// `embeddings.create`: texts or ids → OpenAI's list of vectors.

@@ -294,8 +294,25 @@ export interface SamplingOptions {
   signal?: AbortSignal | null;
 }
 
-/** What OpenAI's SDK takes beside a request. */
+/** How far a request is before its answer begins. */
+export interface RequestProgress {
+  /** The prompt is read. */
+  status: 'prompt';
+  /** Tokens that were read, or that an earlier request had read already. */
+  loaded: number;
+  total: number;
+  /** 0 to 1. */
+  fraction: number;
+  /** One line for people. */
+  text: string;
+  /** At the pace of the last seconds; null while unknown. */
+  secondsLeft: number | null;
+}
+
+/** What stands beside a request. */
 export interface RequestOptions {
+  /** Of chats and completions: is told how far the prompt is read. */
+  onProgress?: (progress: RequestProgress) => void;
   /** As in the request itself; with both, either ends it. */
   signal?: AbortSignal | null;
 }

@@ -31,6 +31,6 @@ pub use adapters::AdapterId;
 pub use bits::BitSet;
 pub use constraint::{Constraint, MinTokens, UNKNOWN_ID};
 pub use generator::Generator;
-pub use request::{Finish, Media, Outcome, Request, Sampled};
+pub use request::{Finish, Media, Outcome, PromptProgress, Request, Sampled};
 pub use scheduler::Scheduler;
 pub use sequence::{Listener, SequenceId};

@@ -69,6 +69,15 @@ pub struct Outcome {
     pub tokens: usize,
 }
 
+/// How much of a prompt was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PromptProgress {
+    /// Tokens that were computed, or were cached.
+    pub read: usize,
+    /// All of them.
+    pub total: usize,
+}
+
 /// A token that was drawn.
 pub struct Sampled<'a> {
     /// Its id.

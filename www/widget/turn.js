@@ -3,6 +3,8 @@
 import { GrowingText } from '../chat/answer/growing.js';
 import { partsOf } from '../chat/answer/thought.js';
 import { element, icon } from '../chat/dom.js';
+import { timeText } from '../chat/format.js';
+import { readingText } from '../chat/reading.js';
 import { TurnWords } from '../chat/turn-words.js';
 
 const COPY = ['M9 9h10v11H9z', 'M15 9V4H5v11h4'];
@@ -43,6 +45,7 @@ class Question {
   }
 
   update() {}
+  read() {}
   grow() {}
   end() {}
 
@@ -86,6 +89,12 @@ class Answer {
     this.#shown = key;
     // While more is written, what can be done with it stays as it was.
     if (!writes) this.#foot.replaceChildren(...this.#tools(state, said));
+  }
+
+  /** @param {import('../cresset.js').RequestProgress | null} progress */
+  read(progress) {
+    const { t: say, locale } = this.#context.words();
+    this.#words.read(progress && readingText(progress, { say, locale, duration: (seconds) => timeText(seconds, locale) }));
   }
 
   grow() {

@@ -103,11 +103,11 @@ const methods = {
     return { info: JSON.parse(await engine.info()) };
   },
 
-  async generate({ kind, request }, _report, { id, signal }) {
+  async generate({ kind, request }, report, { id, signal }) {
     const forward = (/** @type {string} */ chunk) => {
       if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
     };
-    return interruptible(id, () => engine[kind](request, forward));
+    return interruptible(id, () => engine[kind](request, forward, report));
   },
 
   async embed({ request }, _report, { id }) {

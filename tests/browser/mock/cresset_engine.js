@@ -8,7 +8,7 @@ export const version = () => '0.0.0-mock';
 
 /**
  * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, overflow (of its stack), stuck (at the fourth word, for
- * ever), plodding (for 0.3 s at each word, in which it answers nothing), oom, foreign (of a kind that
+ * ever), plodding (for 0.3 s at each word, in which it answers nothing), reads (a long prompt, for 2.5 s), oom, foreign (of a kind that
  * does not run), lost, loops (and is stopped), drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
  * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
  */
@@ -158,7 +158,7 @@ export class Engine {
     return found;
   }
 
-  async completion(requestJson, onChunk) {
+  async completion(requestJson, onChunk, onProgress) {
     const request = JSON.parse(requestJson);
     if (request.prompt === undefined || request.prompt.length === 0) throw invalid('prompt', 'is empty');
     const { text, ...rest } = await this.#write(
@@ -176,6 +176,7 @@ export class Engine {
           }),
         ),
       (usage) => onChunk(JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [], usage })),
+      onProgress,
     );
     return JSON.stringify({
       id: 'cmpl-1',
@@ -187,7 +188,7 @@ export class Engine {
     });
   }
 
-  async chat(requestJson, onChunk) {
+  async chat(requestJson, onChunk, onProgress) {
     const request = JSON.parse(requestJson);
     if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
@@ -207,6 +208,7 @@ export class Engine {
           }),
         ),
       (total) => onChunk(JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [], usage: total })),
+      onProgress,
     );
     return JSON.stringify({
       ...head,
@@ -216,7 +218,16 @@ export class Engine {
     });
   }
 
-  async #write(request, emit, emitUsage) {
+  /** A prompt that takes a while. */
+  async #read(onProgress) {
+    const total = this.traits.has('reads') ? 4000 : 0;
+    for (let loaded = 0; loaded < total && !this.interrupted; loaded += 400) {
+      onProgress({ status: 'prompt', loaded, total });
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+
+  async #write(request, emit, emitUsage, onProgress) {
     if (request.temperature < 0) throw invalid('temperature', 'must be at least 0');
     if (request.top_p > 1 || request.top_p < 0) throw invalid('top_p', 'must be between 0 and 1');
     this.interrupted = false;
@@ -226,6 +237,7 @@ export class Engine {
     const start = performance.now();
     const used =
       request.adapter === undefined ? this.loaded.find((adapter) => adapter.default) : request.adapter === null ? undefined : this.#adapter(request.adapter);
+    await this.#read(onProgress);
     let text = used ? `[${used.name}]` : '';
     let count = 0;
     let finish = 'length';

@@ -47,6 +47,7 @@ import type {
   Progress,
   Recommendation,
   RequestOptions,
+  RequestProgress,
   Sampling,
   SamplingOptions,
   StorageUsage,
@@ -226,7 +227,14 @@ const sampling: SamplingOptions = {
   signal,
 };
 
-const beside: RequestOptions = { signal };
+const beside: RequestOptions = { signal, onProgress: reading };
+
+function reading({ status, loaded, total, fraction, text, secondsLeft }: RequestProgress): void {
+  is<'prompt'>(status);
+  is<number>(loaded, total, fraction);
+  is<string>(text);
+  is<number | null>(secondsLeft);
+}
 
 // Null is the same as absent, as in OpenAI's types.
 is<SamplingOptions>({
