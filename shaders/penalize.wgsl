@@ -1,4 +1,4 @@
-// Penalties for the ids of the slot's history, in place on logits [L, V]. A thread takes one position of the history;
+// Penalties for the last ids of the slot's history, in place on logits [L, V]. A thread takes one position of the history;
 // the one with an id's last occurrence does that id's work, so no two threads touch the same logit.
 struct Params { vocab: u32, stride: u32 }
 
@@ -14,7 +14,11 @@ fn penalize(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) g
     let sampling = sampling_of(row.slot);
     if ((sampling.flags & USES_PENALTIES) == 0u || row.position >= context()) { return; }
     let history = history_at(row.slot, 0u);
-    for (var position = at.x; position <= row.position; position += groups.x * 64u) {
+    var first = sampling.penalized_from;
+    if (sampling.penalty_last_n > 0u && row.position >= sampling.penalty_last_n) {
+        first = max(first, row.position + 1u - sampling.penalty_last_n);
+    }
+    for (var position = first + at.x; position <= row.position; position += groups.x * 64u) {
         let id = state[history + position];
         if (id >= params.vocab) { continue; }
         var is_last = true;
@@ -25,14 +29,13 @@ fn penalize(@builtin(global_invocation_id) at: vec3u, @builtin(num_workgroups) g
             }
         }
         if (!is_last) { continue; }
-        var count = 0.0; // among the generated ids
-        for (var earlier = sampling.generated_from; earlier <= position; earlier++) {
+        var count = 0.0;
+        for (var earlier = first; earlier <= position; earlier++) {
             if (state[history + earlier] == id) { count += 1.0; }
         }
         var z = logits[at.y * params.stride + id];
         z = select(z * sampling.repetition_penalty, z / sampling.repetition_penalty, z > 0.0);
-        z -= count * sampling.frequency_penalty;
-        if (count > 0.0) { z -= sampling.presence_penalty; }
+        z -= count * sampling.frequency_penalty + sampling.presence_penalty;
         logits[at.y * params.stride + id] = z;
     }
 }

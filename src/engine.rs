@@ -13,6 +13,7 @@ mod perplexity;
 mod probe;
 mod random;
 mod rebuild;
+mod sampling;
 mod size;
 mod task;
 
@@ -23,6 +24,7 @@ pub use crate::select::{Ceilings, Demoted, DeviceChoice, LoadOptions, LoadProgre
 pub use adapters::AdapterOptions;
 pub use answer::OnChunk;
 pub use bench::{BenchOptions, BenchReport, PerToken, Roofline, Speed};
+pub use choice::{OnProgress, RequestProgress};
 pub use estimate::estimate;
 pub use load::ModelInfo;
 pub use perplexity::Perplexity;
@@ -40,6 +42,7 @@ use crate::device::Tuning;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::{Generator, YieldNow};
+use crate::sampler::SamplingParams;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use adapters::Adapters;
@@ -61,11 +64,15 @@ pub struct Engine {
     /// `None` if the model has none, `Err` if its own is broken.
     template: Result<Option<ChatTemplate>>,
     info: ModelInfo,
+    /// What stands for the sampling parameters that a request leaves out.
+    sampling: SamplingParams,
     /// The self-test's verdict, if it ran.
     verdict: Option<Verdict>,
     requests: u64,
     /// Seconds that the clock on the wall is ahead of UTC.
     utc_offset: i64,
+    /// Is told how far requests are.
+    on_progress: Rc<OnProgress>,
 }
 
 /// Loading, and what is known afterwards.
@@ -80,18 +87,34 @@ impl Engine {
         options: &LoadOptions,
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Engine> {
-        let Loaded { built, tokenizer, template, info } = load::load(&checkpoint, options, on_progress).await?;
+        let Loaded { built, tokenizer, template, info, sampling } =
+            load::load(&checkpoint, options, on_progress).await?;
         let Built { task, targets, verdict } = built;
         let mut options = options.clone();
         options.self_test.known.extend(verdict.clone());
         let origin = Origin::new(checkpoint.files(), options);
         let model = Model { task, adapters: Adapters::new(targets), origin };
-        Ok(Engine { model, tokenizer, template, info, verdict, requests: 0, utc_offset: 0 })
+        Ok(Engine {
+            model,
+            tokenizer,
+            template,
+            info,
+            sampling,
+            verdict,
+            requests: 0,
+            utc_offset: 0,
+            on_progress: Rc::new(|_| ()),
+        })
     }
 
     /// Sets the visitor's time zone, which templates use to tell a model the date. UTC unless set.
     pub fn set_utc_offset(&mut self, seconds: i64) {
         self.utc_offset = seconds;
+    }
+
+    /// From the next request on, this is told how far they are.
+    pub fn set_on_progress(&mut self, on_progress: Rc<OnProgress>) {
+        self.on_progress = on_progress;
     }
 
     /// Set to end the running request soon, with `finish_reason: "abort"`.
@@ -108,6 +131,7 @@ impl Engine {
         json!({
             "build": env!("CRESSET_BUILD"),
             "model": self.info,
+            "sampling": matches!(self.model.task, Task::Generate(_)).then(|| sampling::shown(&self.sampling)),
             "device": load::device_facts(device),
             "memory": by_kind,
             "adapters": self.adapters(),
@@ -227,7 +251,7 @@ impl Engine {
         yield_now: &YieldNow,
     ) -> Result<Value> {
         let fields = Fields::of(request)?;
-        let options = request::options(&fields, false)?;
+        let options = request::options(&fields, false, &self.sampling)?;
         let prompt = match request::prompt(&fields)? {
             Prompt::Ids(ids) => ids,
             Prompt::Text(text) => self.tokenizer()?.encode(&text, true, true)?,
@@ -243,7 +267,7 @@ impl Engine {
     /// Errors of [`Self::complete`] and of [`chat_prompt`].
     pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, yield_now: &YieldNow) -> Result<Value> {
         let fields = Fields::of(request)?;
-        let options = request::options(&fields, true)?;
+        let options = request::options(&fields, true, &self.sampling)?;
         let prompt = self.chat_prompt(messages::messages(&fields)?, &fields)?;
         let ids = self.tokenizer()?.encode(&prompt.text, false, true)?;
         let in_thought = ToolCallParser::begins_thought(&prompt.text);
@@ -263,7 +287,8 @@ impl Engine {
         self.generator()?;
         self.model.select_adapter(&prepared.options.adapter)?;
         self.requests += 1;
-        answer(&mut self.model, self.tokenizer.as_ref(), &self.info.name, &prepared, on_chunk, yield_now).await
+        let tokenizer = self.tokenizer.as_ref();
+        answer(&mut self.model, tokenizer, &self.info.name, &prepared, on_chunk, &*self.on_progress, yield_now).await
     }
 
     /// `embeddings.create`: texts or ids → OpenAI's list of vectors.

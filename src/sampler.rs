@@ -36,10 +36,12 @@ pub struct Ranges {
     pub min_p: Range,
     /// Positive logits of tokens seen are divided by it, so that it is not 0.
     pub repetition_penalty: Range,
-    /// Taken off a token's logit for each time it was generated.
+    /// Taken off a token's logit for each time it is there.
     pub frequency_penalty: Range,
-    /// Taken off a token's logit once it was generated.
+    /// Taken off a token's logit once it is there.
     pub presence_penalty: Range,
+    /// How many of the answer's last tokens penalties look at; 0: the whole answer, -1: the prompt too.
+    pub penalty_last_n: Range,
     /// The bias of a token, added to its logit.
     pub logit_bias: Range,
     /// The most tokens of a choice; absent: until the text ends or the context is full.
@@ -65,12 +67,40 @@ pub static RANGES: LazyLock<Ranges> = LazyLock::new(|| {
         repetition_penalty: range("repetition_penalty"),
         frequency_penalty: range("frequency_penalty"),
         presence_penalty: range("presence_penalty"),
+        penalty_last_n: range("penalty_last_n"),
         logit_bias: range("logit_bias"),
         max_tokens: range("max_tokens"),
         min_tokens: range("min_tokens"),
         n: range("n"),
     }
 });
+
+impl Ranges {
+    /// The range of a field, if it is a number of a request.
+    pub fn of(&self, field: &str) -> Option<&Range> {
+        self.all().into_iter().find(|range| range.name == field)
+    }
+
+    /// In the order of the table.
+    fn all(&self) -> [&Range; 12] {
+        let Ranges { temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, .. } = self;
+        let Ranges { presence_penalty, penalty_last_n, logit_bias, max_tokens, min_tokens, n, .. } = self;
+        [
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            repetition_penalty,
+            frequency_penalty,
+            presence_penalty,
+            penalty_last_n,
+            logit_bias,
+            max_tokens,
+            min_tokens,
+            n,
+        ]
+    }
+}
 
 impl Range {
     fn read(ranges: &Value, name: &'static str) -> Range {
@@ -82,6 +112,16 @@ impl Range {
             default: row["default"].as_f64(),
             whole: row["whole"] == true,
         }
+    }
+
+    /// Whether a request may have this value. NaN lies in no range.
+    pub fn has(&self, value: f64) -> bool {
+        (self.min..=self.max).contains(&value) && !(self.whole && value.fract() != 0.0)
+    }
+
+    /// A value that it has, as a request says it.
+    pub fn json(&self, value: f64) -> Value {
+        if self.whole { Value::from(value as i64) } else { Value::from(value) }
     }
 
     /// # Errors
@@ -108,8 +148,8 @@ impl fmt::Display for Range {
     }
 }
 
-/// How the next token is chosen: OpenAI's names and defaults, and those that vLLM and Hugging Face added. [`RANGES`] has
-/// their ranges.
+/// How the next token is chosen: OpenAI's names, and those that vLLM and Hugging Face added. [`RANGES`] has their ranges and
+/// what is usual where a model's files recommend nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingParams {
     /// 0 is greedy.
@@ -120,12 +160,14 @@ pub struct SamplingParams {
     pub top_p: f32,
     /// Keep tokens at least this likely relative to the most likely one; 0 keeps all.
     pub min_p: f32,
-    /// Divides (positive) or multiplies (negative) the logits of tokens seen, prompt included; 1 changes none.
+    /// Divides (positive) or multiplies (negative) the logits of the tokens that penalties look at; 1 changes none.
     pub repetition_penalty: f32,
-    /// Subtracted from a token's logit for each time it was generated.
+    /// Subtracted from a token's logit for each time it is among them.
     pub frequency_penalty: f32,
-    /// Subtracted from the logit of every token that was generated.
+    /// Subtracted from the logit of every token among them.
     pub presence_penalty: f32,
+    /// How many of the answer's last tokens penalties look at; 0: the whole answer, below 0: the prompt too.
+    pub penalty_last_n: i64,
     /// `None`: another text each time.
     pub seed: Option<u64>,
     /// (token id, what is added to its logit).
@@ -143,6 +185,7 @@ impl Default for SamplingParams {
             repetition_penalty: default(RANGES.repetition_penalty),
             frequency_penalty: default(RANGES.frequency_penalty),
             presence_penalty: default(RANGES.presence_penalty),
+            penalty_last_n: default(RANGES.penalty_last_n) as i64,
             seed: None,
             logit_bias: Vec::new(),
         }
@@ -238,7 +281,7 @@ mod tests {
     /// As JSON numbers are checked before they become f32: what is allowed there is allowed here.
     #[test]
     fn the_ends_of_every_range_lie_in_it() {
-        for range in all() {
+        for range in RANGES.all() {
             let ends = [range.min, range.max.min(f64::MAX)].into_iter().chain(range.default);
             ends.for_each(|end| range.check(end as f32).unwrap());
         }
@@ -250,34 +293,14 @@ mod tests {
         assert_eq!(RANGES.max_tokens.to_string(), "a whole number, 0 or more");
     }
 
-    fn all() -> [Range; 11] {
-        let Ranges {
-            temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, ..
-        } = *RANGES;
-        let Ranges { logit_bias, max_tokens, min_tokens, n, .. } = *RANGES;
-        [
-            temperature,
-            top_k,
-            top_p,
-            min_p,
-            repetition_penalty,
-            frequency_penalty,
-            presence_penalty,
-            logit_bias,
-            max_tokens,
-            min_tokens,
-            n,
-        ]
-    }
-
     /// The engine reads every row of the table, and of each row every key.
     #[test]
     fn the_table_is_what_is_read() {
         let table: Value = serde_json::from_str(TABLE).unwrap();
         let rows = table["ranges"].as_object().unwrap();
-        assert_eq!(rows.keys().collect::<Vec<_>>(), all().iter().map(|range| range.name).collect::<Vec<_>>());
-        for (range, row) in all().into_iter().zip(rows.values()) {
-            let Range { name, min, max, default, whole } = range;
+        assert_eq!(rows.keys().collect::<Vec<_>>(), RANGES.all().iter().map(|range| range.name).collect::<Vec<_>>());
+        for (range, row) in RANGES.all().into_iter().zip(rows.values()) {
+            let Range { name, min, max, default, whole } = *range;
             let max = max.is_finite().then_some(max);
             let read = serde_json::json!({ "min": min, "max": max, "default": default, "whole": whole });
             assert_eq!(row.as_object().unwrap().len(), 4, "{name}");
@@ -285,13 +308,15 @@ mod tests {
                 assert_eq!((row[key].as_f64(), row[key].as_bool()), (value.as_f64(), value.as_bool()), "{name}: {key}");
             }
         }
-        let defaults =
-            SamplingParams { temperature: 1.0, top_p: 1.0, repetition_penalty: 1.0, ..SamplingParams::default() };
-        assert_eq!(SamplingParams::default(), defaults);
+        let SamplingParams { temperature, top_k, top_p, min_p, .. } = SamplingParams::default();
+        assert_eq!((temperature, top_k, top_p, min_p), (0.7, 0, 0.95, 0.05));
+        assert!(!SamplingParams::default().has_penalties());
         let Range { min, max, default, whole, .. } = RANGES.top_k;
         assert_eq!((min, max, default, whole), (0.0, f64::from(u32::MAX), Some(0.0), true));
         let Range { min, max, default, whole, .. } = RANGES.max_tokens;
         assert_eq!((min, max, default, whole), (0.0, f64::INFINITY, None, true));
+        assert_eq!(SamplingParams::default().penalty_last_n, 64);
+        assert_eq!(RANGES.penalty_last_n.to_string(), "a whole number, -1 or more");
         let Range { min, max, .. } = RANGES.repetition_penalty;
         assert_eq!((min, max), (0.01, 10.0));
     }

@@ -55,7 +55,26 @@ export interface ProbeOptions {
   selfTest?: boolean;
 }
 
+/** Sampling parameters that hold where a request leaves them out. */
+export type Recommendation = { [field in keyof Sampling]?: number };
+
+/** The numbers of a request that decide how tokens are drawn. */
+export interface Sampling {
+  /** 0 is greedy. */
+  temperature: number;
+  top_k: number;
+  top_p: number;
+  min_p: number;
+  repetition_penalty: number;
+  frequency_penalty: number;
+  presence_penalty: number;
+  /** How many of the answer's last tokens the three penalties look at; 0: the whole answer, -1: the prompt too. */
+  penalty_last_n: number;
+}
+
 export interface LoadOptions extends ProbeOptions {
+  /** Holds where a request leaves it out; what is left out here too is the catalogue's or the file's, or else the usual. */
+  sampling?: Recommendation;
   onProgress?: (progress: Progress) => void;
   /** `sha256-` and the hash of the weights file, in base64 or hexadecimal. */
   integrity?: string;
@@ -212,6 +231,8 @@ export interface EngineInfo {
     vocabularySize: number;
     hasChatTemplate: boolean;
   };
+  /** What holds where a request leaves it out: recommended by the model's makers, or else usual. Null where it only embeds. */
+  sampling: Sampling | null;
   device: DeviceFacts;
   /** Bytes by kind, and `total`. */
   memory: { weights: number; adapters: number; kv: number; activations: number; other: number; total: number };
@@ -252,6 +273,8 @@ export interface SamplingOptions {
   frequency_penalty?: number | null;
   presence_penalty?: number | null;
   repetition_penalty?: number | null;
+  /** How many of the answer's last tokens the three penalties look at; 0: the whole answer, -1: the prompt too. Usual: 64. */
+  penalty_last_n?: number | null;
   logit_bias?: Record<string, number> | null;
   ignore_eos?: boolean;
   /** Name of a loaded adapter; null is the model as it is, absent the one it was loaded with. */
@@ -273,8 +296,25 @@ export interface SamplingOptions {
   signal?: AbortSignal | null;
 }
 
-/** What OpenAI's SDK takes beside a request. */
+/** How far a request is before its answer begins. */
+export interface RequestProgress {
+  /** The prompt is read. */
+  status: 'prompt';
+  /** Tokens that were read, or that an earlier request had read already. */
+  loaded: number;
+  total: number;
+  /** 0 to 1. */
+  fraction: number;
+  /** One line for people. */
+  text: string;
+  /** At the pace of the last seconds; null while unknown. */
+  secondsLeft: number | null;
+}
+
+/** What stands beside a request. */
 export interface RequestOptions {
+  /** Of chats and completions: is told how far the prompt is read. */
+  onProgress?: (progress: RequestProgress) => void;
   /** As in the request itself; with both, either ends it. */
   signal?: AbortSignal | null;
 }
@@ -397,6 +437,8 @@ export interface Usage {
     decode_tokens_per_s: number;
     time_to_first_token_s: number;
     cached_tokens: number;
+    /** The answer repeated itself endlessly and was stopped; `finish_reason` is then `length`. */
+    stopped_by?: 'repetition';
   };
 }
 
@@ -541,6 +583,8 @@ export interface BundledModel {
   bytes: number;
   sha256?: string;
   description?: string;
+  /** That its makers recommend. */
+  sampling?: Recommendation;
   /** Beginnings that the model continues well. */
   starters?: string[];
 }

@@ -9,7 +9,7 @@
 
 import { Channel } from './lib/channel.js';
 import { CressetError, aborted } from './lib/errors.js';
-import { Pace, describeProgress } from './lib/progress.js';
+import { Pace, describeProgress, describeReading } from './lib/progress.js';
 import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
 import { models, parse, parseAdapter } from './files/sources.js';
 import * as store from './files/store.js';
@@ -124,7 +124,7 @@ function endedBy(signal, stop, answer) {
 /** `onProgress` as the worker's bare progress wants it. @param {OnProgress} [onProgress] */
 function listener(onProgress) {
   const pace = new Pace();
-  return (/** @type {import('./files/types.d.ts').BareProgress} */ progress) => onProgress?.(describeProgress(progress, pace));
+  return (/** @type {any} */ progress) => onProgress?.(describeProgress(progress, pace));
 }
 
 function pageAddress() {
@@ -228,12 +228,14 @@ class Engine {
 
   /** @param {'chat' | 'completion'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
   async #generate(kind, body, options) {
-    const { request, isStream, signal } = checkRequest(`a ${kind}`, body, options);
-    return isStream ? this.#stream({ kind, request }, signal) : this.#call('generate', { kind, request }, signal);
+    const { request, isStream, signal, onProgress } = checkRequest(`a ${kind}`, body, options);
+    const pace = new Pace();
+    const listeners = { onProgress: (/** @type {any} */ progress) => onProgress?.(describeReading(progress, pace)) };
+    return isStream ? this.#stream({ kind, request }, signal, listeners) : this.#call('generate', { kind, request }, signal, listeners);
   }
 
-  /** @param {Calls['generate']['params']} params @param {AbortSignal} signal */
-  async #stream(params, signal) {
+  /** @param {Calls['generate']['params']} params @param {AbortSignal} signal @param {import('./lib/types.d.ts').Listeners} listeners */
+  async #stream(params, signal, listeners) {
     const controller = new AbortController();
     const first = Promise.withResolvers();
     /** @type {any} */
@@ -248,7 +250,7 @@ class Engine {
       feed.enqueue(chunk);
       first.resolve(chunk);
     };
-    const answer = this.#call('generate', params, anySignal(signal, controller.signal), { onChunk });
+    const answer = this.#call('generate', params, anySignal(signal, controller.signal), { ...listeners, onChunk });
     // Of a stream that was left, neither does anything.
     answer.then(() => feed.close()).catch((error) => feed.error(error));
     // A request that is refused is refused here, not at the first chunk.

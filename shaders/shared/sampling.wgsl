@@ -8,8 +8,9 @@ struct Sampling {
     repetition_penalty: f32,
     frequency_penalty: f32,
     presence_penalty: f32,
-    generated_from: u32,
+    penalized_from: u32,
     flags: u32,
+    penalty_last_n: u32, // 0: all since penalized_from
 }
 
 const USES_BIAS: u32 = 1u;
@@ -32,5 +33,6 @@ fn sampling_of(slot: u32) -> Sampling {
         bitcast<f32>(control[at + 8u]),
         control[at + 9u],
         control[at + 10u],
+        control[at + 11u],
     );
 }

@@ -232,7 +232,8 @@ pub fn finish_reason(finish: Finish, called: bool) -> &'static str {
     match finish {
         Finish::Stop if called => "tool_calls",
         Finish::Stop => "stop",
-        Finish::Length => "length",
+        // What is there is not the whole answer.
+        Finish::Length | Finish::Repetition => "length",
         Finish::Abort => "abort",
     }
 }
@@ -242,7 +243,7 @@ pub fn usage(outcomes: &[Outcome], times: Times) -> Value {
     let Some(first) = outcomes.first() else { return Value::Null };
     let completion: usize = outcomes.iter().map(|o| o.tokens).sum();
     let rate = |tokens: usize, seconds: f64| if seconds > 0.0 { json!(tokens as f64 / seconds) } else { Value::Null };
-    json!({
+    let mut usage = json!({
         "prompt_tokens": first.prompt_tokens,
         "completion_tokens": completion,
         "total_tokens": first.prompt_tokens + completion,
@@ -253,5 +254,9 @@ pub fn usage(outcomes: &[Outcome], times: Times) -> Value {
             "time_to_first_token_s": times.first_token,
             "cached_tokens": first.cached_tokens,
         },
-    })
+    });
+    if outcomes.iter().any(|outcome| outcome.finish == Finish::Repetition) {
+        usage["extra"]["stopped_by"] = json!("repetition");
+    }
+    usage
 }

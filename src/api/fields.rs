@@ -77,6 +77,16 @@ impl<'a> Fields<'a> {
         number.map(|n| Some(n as usize)).ok_or_else(|| range.refusal(value))
     }
 
+    /// A whole number within a named range that may lie below 0.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, which says the range.
+    pub fn integer(&self, range: &Range) -> Result<Option<i64>> {
+        let Some(value) = self.get(range.name) else { return Ok(None) };
+        let number = value.as_i64().filter(|n| range.has(*n as f64));
+        number.map(Some).ok_or_else(|| range.refusal(value))
+    }
+
     /// A text.
     ///
     /// # Errors

@@ -88,15 +88,16 @@ pub fn prompt(fields: &Fields) -> Result<Prompt> {
     Ok(prompt)
 }
 
-/// All other fields; `chat` says which of OpenAI's two spellings of `logprobs` holds.
+/// All other fields; `chat` says which of OpenAI's two spellings of `logprobs` holds, `defaults` are what stands for absent
+/// sampling parameters.
 ///
 /// # Errors
 /// `INVALID_REQUEST` for a field that is wrong or that this version does not know.
-pub fn options(fields: &Fields, chat: bool) -> Result<RequestOptions> {
+pub fn options(fields: &Fields, chat: bool, defaults: &SamplingParams) -> Result<RequestOptions> {
     refuse_others(fields, chat)?;
     Ok(RequestOptions {
         shown: shown(fields, chat)?,
-        sampling: sampling(fields)?,
+        sampling: sampling(fields, defaults)?,
         ending: ending(fields)?,
         n: fields.whole(&RANGES.n)?.unwrap_or(1),
         cache_prompt: fields.get("cache_prompt").is_none() || fields.flag("cache_prompt")?,
@@ -138,8 +139,11 @@ fn shown(fields: &Fields, chat: bool) -> Result<Shown> {
     })
 }
 
-fn sampling(fields: &Fields) -> Result<SamplingParams> {
-    let defaults = SamplingParams::default();
+/// How tokens are drawn; `defaults` stand for what is absent.
+///
+/// # Errors
+/// `INVALID_REQUEST` with the field and its range.
+pub fn sampling(fields: &Fields, defaults: &SamplingParams) -> Result<SamplingParams> {
     Ok(SamplingParams {
         temperature: fields.number(&RANGES.temperature)?.unwrap_or(defaults.temperature),
         top_k: fields.whole(&RANGES.top_k)?.map_or(defaults.top_k, |k| k as u32),
@@ -148,6 +152,7 @@ fn sampling(fields: &Fields) -> Result<SamplingParams> {
         repetition_penalty: fields.number(&RANGES.repetition_penalty)?.unwrap_or(defaults.repetition_penalty),
         frequency_penalty: fields.number(&RANGES.frequency_penalty)?.unwrap_or(defaults.frequency_penalty),
         presence_penalty: fields.number(&RANGES.presence_penalty)?.unwrap_or(defaults.presence_penalty),
+        penalty_last_n: fields.integer(&RANGES.penalty_last_n)?.unwrap_or(defaults.penalty_last_n),
         seed: seed(fields)?,
         logit_bias: logit_bias(fields)?,
     })
@@ -211,7 +216,7 @@ mod tests {
     use serde_json::json;
 
     fn error(request: Value) -> String {
-        options(&Fields::of(&request).unwrap(), true).unwrap_err().to_string()
+        options(&Fields::of(&request).unwrap(), true, &SamplingParams::default()).unwrap_err().to_string()
     }
 
     #[test]
@@ -220,6 +225,10 @@ mod tests {
         assert_eq!(error(json!({"top_p": "much"})), "top_p: must be a number from 0 to 1, not \"much\"");
         assert_eq!(error(json!({"n": 0})), "n: must be a whole number, from 1 to 16, not 0");
         assert_eq!(error(json!({"max_tokens": -1})), "max_tokens: must be a whole number, 0 or more, not -1");
+        for wrong in [json!(-2), json!(0.5), json!("all")] {
+            let want = format!("penalty_last_n: must be a whole number, -1 or more, not {wrong}");
+            assert_eq!(error(json!({ "penalty_last_n": wrong })), want);
+        }
         assert_eq!(error(json!({"stop": 7})), "stop: must be a string or a list of at most 16 strings");
         assert_eq!(
             error(json!({"logit_bias": {"x": 1}})),
@@ -241,10 +250,11 @@ mod tests {
     #[test]
     fn null_is_the_same_as_absent() {
         let request = json!({"temperature": null, "stop": null, "seed": -1, "max_tokens": 5});
-        let options = options(&Fields::of(&request).unwrap(), false).unwrap();
+        let own = SamplingParams { temperature: 0.3, ..SamplingParams::default() };
+        let options = options(&Fields::of(&request).unwrap(), false, &own).unwrap();
         assert_eq!(
             (options.sampling.temperature, options.sampling.seed, options.ending.max_tokens),
-            (1.0, Some(u64::MAX), Some(5))
+            (0.3, Some(u64::MAX), Some(5))
         );
     }
 }

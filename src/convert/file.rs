@@ -5,7 +5,7 @@ use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::quant::Format;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, GgufWriter, Value, file_type};
+use crate::weights::{Checkpoint, GgufWriter, Value, file_type, recommended};
 use std::io::Write;
 
 /// A conversion that is planned but not written yet.
@@ -39,6 +39,7 @@ impl<'a> Conversion<'a> {
             };
             metadata.push((key, source.into()));
         }
+        metadata.extend(recommended(checkpoint).iter().map(|it| (it.gguf.into(), it.gguf_value())));
         metadata.push(("general.quantization_version".into(), 2u32.into()));
         metadata.push(("general.file_type".into(), file_type(to).into()));
         Ok(Conversion { model, tokenizer, metadata })

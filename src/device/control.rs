@@ -110,18 +110,20 @@ pub struct SamplingSlot {
     pub top_p: f32,
     /// Least probability that is kept, as a part of the likeliest token's; 0 keeps all.
     pub min_p: f32,
-    /// Divides the positive logits of tokens that were there, and multiplies the negative ones; 1 changes nothing.
+    /// Divides the positive logits of penalised tokens, and multiplies the negative ones; 1 changes nothing.
     pub repetition_penalty: f32,
-    /// Taken off a logit for each time that its token was generated.
+    /// Taken off a logit for each time that its token is among the penalised ones.
     pub frequency_penalty: f32,
-    /// Taken off a logit once if its token was generated.
+    /// Taken off a logit once if its token is among the penalised ones.
     pub presence_penalty: f32,
-    /// Position of the first generated token: frequency and presence count from here.
-    pub generated_from: u32,
+    /// Position of the first token that penalties look at.
+    pub penalized_from: u32,
     /// Bit set of [`Self::BIAS`], [`Self::PENALTIES`], [`Self::MASK`].
     pub flags: u32,
+    /// Of the tokens since [`Self::penalized_from`], penalties look at so many of the last; 0: at all.
+    pub penalty_last_n: u32,
     /// Fills the sixteen words.
-    pub unused: [u32; 5],
+    pub unused: [u32; 4],
 }
 
 impl SamplingSlot {

@@ -1,6 +1,6 @@
 //! A request's answer: its choices one after the other, whole or in chunks as they come.
 
-use super::choice::{Choice, PreparedRequest, Writer, choice};
+use super::choice::{Choice, OnProgress, PreparedRequest, Writer, choice};
 use super::model::Model;
 use super::random;
 use crate::api::answer::{self, AnswerKind, Envelope, Piece};
@@ -24,6 +24,7 @@ pub async fn answer(
     name: &str,
     prepared: &PreparedRequest,
     on_chunk: &mut OnChunk<'_>,
+    on_progress: &OnProgress,
     yield_now: &YieldNow,
 ) -> Result<Value> {
     let interrupted = model.task.interrupted().clone();
@@ -45,7 +46,8 @@ pub async fn answer(
         };
         let emit: Option<&mut dyn FnMut(&Piece)> = if shown.stream { Some(&mut emit) } else { None };
         let writer = Writer::new(prepared, tokenizer, started, emit);
-        let Choice { whole, outcome, times: took } = choice(model, request.clone(), writer, yield_now).await?;
+        let Choice { whole, outcome, times: took } =
+            choice(model, request.clone(), writer, on_progress, yield_now).await?;
         let reason = answer::finish_reason(outcome.finish, !whole.calls.is_empty());
         if shown.stream {
             if !opened {
@@ -91,6 +93,7 @@ fn request(prepared: &PreparedRequest, tokenizer: Option<&Tokenizer>) -> Request
         max_tokens: options.ending.max_tokens,
         min_tokens: options.ending.min_tokens,
         stop_ids,
+        ends_repetition: !options.ending.ignore_eos,
         sampling: options.sampling.clone(),
         seed: options.sampling.seed.unwrap_or_else(random::seed),
         want_logits: options.shown.logprobs.is_some(),

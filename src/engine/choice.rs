@@ -7,9 +7,10 @@ use crate::api::request::RequestOptions;
 use crate::api::stop::StopMatcher;
 use crate::chat::tool_calls::{self, ToolCallParser};
 use crate::error::{Error, Result};
-use crate::generate::{Finish, Outcome, Request, Sampled, YieldNow};
+use crate::generate::{Finish, Outcome, PromptProgress, Request, Sampled, YieldNow};
 use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
+use serde::Serialize;
 use std::ops::ControlFlow;
 use web_time::Instant;
 
@@ -64,7 +65,21 @@ pub struct Choice {
     pub times: Times,
 }
 
-/// Generates a choice into `writer`. Continues on a new device where the old one is lost.
+/// How far a request is before its next token.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RequestProgress {
+    /// `prompt`: it is read.
+    pub status: &'static str,
+    /// Tokens that were read, or were cached.
+    pub loaded: u64,
+    /// All of them.
+    pub total: u64,
+}
+
+/// Is told how far a request is.
+pub type OnProgress = dyn Fn(RequestProgress);
+
+/// Generates a choice into `writer`; `on_progress` is told how much of the prompt was read. Continues on a new device where the old one is lost.
 ///
 /// # Errors
 /// Errors of [`crate::generate::Generator::generate`]; `DEVICE_LOST` only if a new device does not help.
@@ -72,12 +87,17 @@ pub async fn choice(
     model: &mut Model,
     mut request: Request,
     mut writer: Writer<'_>,
+    on_progress: &OnProgress,
     yield_now: &YieldNow,
 ) -> Result<Choice> {
     let (prompt_tokens, mut vain) = (request.prompt.len(), false);
     let outcome = loop {
         let mut on_token = |sampled: Sampled| writer.push(sampled);
-        match model.task.generator()?.generate(&request, &mut on_token, yield_now).await {
+        let mut on_prompt = |PromptProgress { read, total }: PromptProgress| {
+            on_progress(RequestProgress { status: "prompt", loaded: read as u64, total: total as u64 });
+        };
+        let generator = model.task.generator()?;
+        match generator.generate_telling(&request, &mut on_prompt, &mut on_token, yield_now).await {
             // A device that is lost twice without a token in between will be lost again.
             Err(Error::DeviceLost { reason }) if !vain || writer.whole.ids.len() > request.resumed_tokens => {
                 model.rebuild(reason).await?;

@@ -1,5 +1,6 @@
 //! A checkpoint and options → a model on its device, ready to run.
 
+use super::sampling;
 use super::size::{check_size, device_bytes, matrix_formats, quantization};
 use super::task::Task;
 use crate::chat::ChatTemplate;
@@ -11,6 +12,7 @@ use crate::load::{Allocator, Shape};
 use crate::lora::LoraTargets;
 use crate::models::{self, Architecture, Model};
 use crate::ops::threads;
+use crate::sampler::SamplingParams;
 use crate::select::{LoadOptions, LoadProgress, Verdict, proven_device};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, FileFormat};
@@ -51,6 +53,7 @@ pub(super) struct Loaded {
     /// Or why there is none.
     pub template: Result<Option<ChatTemplate>>,
     pub info: ModelInfo,
+    pub sampling: SamplingParams,
 }
 
 /// Loads a checkpoint. Errors: those of [`super::Engine::load`].
@@ -61,13 +64,14 @@ pub(super) async fn load(
 ) -> Result<Loaded> {
     let plan = ModelPlan::read(checkpoint, options)?;
     let tokenizer = tokenizer(checkpoint, &plan.shape)?;
+    let sampling = sampling::defaults(checkpoint, &options.sampling)?;
     // A model whose template is broken still completes texts: chats alone are refused.
     let template = ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref());
 
     let built = build(checkpoint, &plan, options, on_progress).await?;
     let info = model_info(checkpoint, &plan, options, matches!(template, Ok(Some(_))));
     on_progress(LoadProgress { status: "ready", loaded: 1, total: 1 });
-    Ok(Loaded { built, tokenizer, template, info })
+    Ok(Loaded { built, tokenizer, template, info, sampling })
 }
 
 /// Facts about the device, as page and terminal show them; for the CPU also the number of threads.

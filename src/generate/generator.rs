@@ -3,7 +3,7 @@
 use super::adapters::AdapterId;
 use super::pages::Pages;
 use super::plans::{CHUNKS, LOGIT_ROWS, MOST_ROWS, Output};
-use super::request::{Outcome, Request, Sampled};
+use super::request::{Outcome, PromptProgress, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::scheduler::{Scheduler, check_prompt};
 use crate::device::{Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, YieldNow, profile};
@@ -151,10 +151,33 @@ impl Generator {
         on_token: &mut dyn FnMut(Sampled) -> ControlFlow<()>,
         yield_now: &YieldNow,
     ) -> Result<Outcome> {
+        self.generate_telling(request, &mut |_| (), on_token, yield_now).await
+    }
+
+    /// As [`Self::generate`]; `on_prompt` is told how much of the prompt was read, before the first token and after each part.
+    ///
+    /// # Errors
+    /// Those of [`Self::generate`].
+    pub async fn generate_telling(
+        &mut self,
+        request: &Request,
+        on_prompt: &mut dyn FnMut(PromptProgress),
+        on_token: &mut dyn FnMut(Sampled) -> ControlFlow<()>,
+        yield_now: &YieldNow,
+    ) -> Result<Outcome> {
         let adapter = self.adapter;
         let mut scheduler = self.scheduler();
         let id = scheduler.submit(request.clone(), adapter, Box::new(on_token))?;
-        while scheduler.step(yield_now).await? {}
+        let mut told = None;
+        loop {
+            let progress = scheduler.prompt_progress(id);
+            if let Some(progress) = progress.filter(|progress| told.replace(*progress) != Some(*progress)) {
+                on_prompt(progress);
+            }
+            if !scheduler.step(yield_now).await? {
+                break;
+            }
+        }
         Ok(scheduler.outcome(id).expect("all sequences have ended"))
     }
 

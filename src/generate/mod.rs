@@ -7,6 +7,7 @@
 //! | `constraint` | which ids may come next |
 //! | `adapters` | the LoRA adapters that requests may choose |
 //! | `pages` | the KV cache's pages: reference counts, and which of them hold the beginning of a prompt |
+//! | `repetition` | notices a text that repeats itself endlessly |
 //! | `sequence` | a request that is being served |
 //! | `plans` | recorded forward passes, and which of them runs a batch of rows |
 //! | `runner` | the model with its caches and buffers: runs batches of rows |
@@ -19,6 +20,7 @@ mod constraint;
 mod generator;
 mod pages;
 mod plans;
+mod repetition;
 mod request;
 mod runner;
 mod scheduler;
@@ -29,6 +31,6 @@ pub use adapters::AdapterId;
 pub use bits::BitSet;
 pub use constraint::{Constraint, MinTokens, UNKNOWN_ID};
 pub use generator::Generator;
-pub use request::{Finish, Media, Outcome, Request, Sampled};
+pub use request::{Finish, Media, Outcome, PromptProgress, Request, Sampled};
 pub use scheduler::Scheduler;
 pub use sequence::{Listener, SequenceId};

@@ -11,6 +11,8 @@ pub enum Finish {
     Stop,
     /// `max_tokens`, or the context is full.
     Length,
+    /// The answer repeated itself endlessly.
+    Repetition,
     /// Interrupted.
     Abort,
 }
@@ -31,6 +33,8 @@ pub struct Request {
     pub min_tokens: usize,
     /// Ids that end the answer; not handed to the callback.
     pub stop_ids: Vec<u32>,
+    /// End an answer that repeats itself endlessly, unless a constraint says what may come next.
+    pub ends_repetition: bool,
     /// How tokens are drawn.
     pub sampling: SamplingParams,
     /// Which ids may come next, in the state before the answer's first id.
@@ -63,6 +67,15 @@ pub struct Outcome {
     pub cached_tokens: usize,
     /// Tokens of the answer.
     pub tokens: usize,
+}
+
+/// How much of a prompt was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PromptProgress {
+    /// Tokens that were computed, or were cached.
+    pub read: usize,
+    /// All of them.
+    pub total: usize,
 }
 
 /// A token that was drawn.

@@ -6,7 +6,7 @@
 use super::adapters::AdapterId;
 use super::pages::Pages;
 use super::plans::Output;
-use super::request::{Finish, Outcome, Request, Sampled};
+use super::request::{Finish, Outcome, PromptProgress, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::sequence::{Listener, Place, Sequence, SequenceId};
 use crate::device::{Device, RUN_AHEAD, Ticket, YieldNow};
@@ -99,6 +99,19 @@ impl<'g, 'l> Scheduler<'g, 'l> {
             self.waiting.push_back(sequence);
         }
         Ok(id)
+    }
+
+    /// Tokens of a sequence's prompt that were read or were cached, and all of them; `None` once it has ended.
+    pub fn prompt_progress(&self, id: SequenceId) -> Option<PromptProgress> {
+        let served = self.served.iter().find(|sequence| sequence.id == id);
+        let sequence = served.or_else(|| self.waiting.iter().find(|sequence| sequence.id == id))?;
+        let total = sequence.request.prompt.len();
+        let read = match sequence.place {
+            Some(_) => sequence.prefilled,
+            None if sequence.request.recompute => 0,
+            None => self.pages.reusable(sequence.adapter, &sequence.contents(total)),
+        };
+        Some(PromptProgress { read, total })
     }
 
     /// The outcome of a sequence that has ended, removed from here.
@@ -298,6 +311,8 @@ impl<'g, 'l> Scheduler<'g, 'l> {
         };
         if (sequence.listener)(Sampled { id: token, logits: logits.as_deref() }).is_break() {
             self.end(at, Finish::Stop);
+        } else if sequence.is_endless {
+            self.end(at, Finish::Repetition);
         }
         Ok(())
     }

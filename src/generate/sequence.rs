@@ -4,6 +4,7 @@ use super::adapters::AdapterId;
 use super::bits::BitSet;
 use super::constraint::{Constraint, MinTokens, UNKNOWN_ID};
 use super::pages::{Content, Lease};
+use super::repetition::Repetition;
 use super::request::{Finish, Outcome, Request, Sampled};
 use crate::device::{FROM_STATE, Row, SamplingSlot};
 use std::ops::ControlFlow;
@@ -45,6 +46,9 @@ pub struct Sequence<'l> {
     pub at_most: Finish,
     /// Ids of the prompt that were cached.
     pub cached_tokens: usize,
+    /// Whether the answer has fallen into endless repetition.
+    pub is_endless: bool,
+    repetition: Option<Repetition>,
     constraints: Vec<Box<dyn Constraint>>,
     /// Their mask for the next token; `None` until it is computed.
     allowed: Option<Option<BitSet>>,
@@ -70,8 +74,11 @@ impl<'l> Sequence<'l> {
         for id in &request.prompt[request.prompt.len() - request.resumed_tokens..] {
             constraints.iter_mut().for_each(|constraint| constraint.accept(*id));
         }
-        Sequence {
+        let guarded = request.ends_repetition && request.constraint.is_none();
+        let mut sequence = Sequence {
             id,
+            is_endless: false,
+            repetition: guarded.then(Repetition::new),
             ids: request.prompt.clone(),
             submitted: request.resumed_tokens,
             request,
@@ -85,6 +92,17 @@ impl<'l> Sequence<'l> {
             allowed: None,
             listener,
             turn: 0,
+        };
+        (1..=sequence.received()).for_each(|received| sequence.note_repetition(received));
+        sequence
+    }
+
+    /// Looks at the answer's first `received` tokens, the last of which is new.
+    fn note_repetition(&mut self, received: usize) {
+        let from = self.prompt_tokens();
+        if let Some(repetition) = &mut self.repetition {
+            let endless = repetition.push(&self.ids[from..from + received]);
+            self.is_endless = endless && received >= self.request.min_tokens;
         }
     }
 
@@ -160,6 +178,7 @@ impl<'l> Sequence<'l> {
     /// A token was read back.
     pub fn push(&mut self, id: u32) {
         self.ids.push(id);
+        self.note_repetition(self.received());
         self.allowed = None;
         let behind = self.constraints.iter_mut().filter(|constraint| constraint.looks_back());
         behind.for_each(|constraint| constraint.accept(id));
@@ -209,9 +228,10 @@ impl<'l> Sequence<'l> {
             repetition_penalty: p.repetition_penalty,
             frequency_penalty: p.frequency_penalty,
             presence_penalty: p.presence_penalty,
-            generated_from: self.prompt_tokens() as u32,
+            penalized_from: if p.penalty_last_n < 0 { 0 } else { self.prompt_tokens() as u32 },
             flags,
-            unused: [0; 5],
+            penalty_last_n: p.penalty_last_n.clamp(0, i64::from(u32::MAX)) as u32,
+            unused: [0; 4],
         }
     }
 

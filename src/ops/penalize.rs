@@ -1,8 +1,7 @@
-//! Penalties on logits [L, V], in place, for the ids of each row's slot up to the row's position.
+//! Penalties on logits [L, V], in place, for the last ids of each row's slot up to the row's position.
 //!
-//! Every id seen, prompt included: positive logits are divided, negative ones multiplied by the repetition penalty
-//! (Keskar et al. 2019, <https://arxiv.org/abs/1909.05858>). Then, for generated ids only, frequency penalty × count
-//! and presence penalty are subtracted (OpenAI's definition).
+//! Of each id among them, a positive logit is divided, a negative one multiplied by the repetition penalty (Keskar et al. 2019,
+//! <https://arxiv.org/abs/1909.05858>). Then frequency penalty × count and presence penalty are subtracted (OpenAI's definition).
 
 use crate::device::{Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel, params};
 use std::collections::BTreeMap;
@@ -37,17 +36,21 @@ fn twin(t: &Twin) {
         if sampling.flags & SamplingSlot::PENALTIES == 0 || row.position >= Slot::context(&control) {
             continue;
         }
-        // Id → how often it was generated.
+        // Id → how often it is among them.
         let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-        for position in 0..=row.position {
-            let id = state[Slot::history_at(&control, row.slot, position)];
-            *counts.entry(id).or_default() += u32::from(position >= sampling.generated_from);
+        for position in first_penalized(&sampling, row.position)..=row.position {
+            *counts.entry(state[Slot::history_at(&control, row.slot, position)]).or_default() += 1;
         }
         for (id, count) in counts.into_iter().filter(|(id, _)| *id < p.vocab) {
             let z = &mut logits[i * p.stride as usize + id as usize];
             *z = if *z > 0.0 { *z / sampling.repetition_penalty } else { *z * sampling.repetition_penalty };
-            *z -= count as f32 * sampling.frequency_penalty;
-            *z -= if count > 0 { sampling.presence_penalty } else { 0.0 };
+            *z -= count as f32 * sampling.frequency_penalty + sampling.presence_penalty;
         }
     }
+}
+
+/// The first position that penalties look at in drawing the token after `position`.
+fn first_penalized(sampling: &SamplingSlot, position: u32) -> u32 {
+    let last_n = if sampling.penalty_last_n == 0 { u32::MAX } else { sampling.penalty_last_n };
+    sampling.penalized_from.max((position + 1).saturating_sub(last_n))
 }

@@ -1,10 +1,11 @@
 //! How to load: which device, how much context, which number formats, and whether the device is tested first.
 
 use super::verdict::Verdict;
-use crate::api::Fields;
+use crate::api::{Fields, request};
 use crate::device::{Candidates, Device, KvFormat, NoGpu};
 use crate::error::{Error, Result};
 use crate::quant::Format;
+use crate::sampler::SamplingParams;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -65,6 +66,8 @@ pub struct LoadOptions {
     pub kv: KvFormat,
     /// The format that unquantised matrices get while they are read; quantised ones stay as they are.
     pub quantize: Option<Format>,
+    /// Sampling parameters to recommend instead of those of the model's files: an object of a request's fields, or null.
+    pub sampling: Value,
     /// Whether a GPU's kernel variants are tested before they are used.
     pub self_test: SelfTest,
 }
@@ -97,11 +100,14 @@ impl LoadOptions {
                 }
             },
         };
+        let sampling = fields.get("sampling").cloned().unwrap_or_default();
+        request::sampling(&Fields::of_options(&sampling)?, &SamplingParams::default())?;
         // Verdicts that cannot be read have been written by another build.
         let known = fields.get("verdicts").map(|v| v.as_array().cloned().unwrap_or_default()).unwrap_or_default();
         let known = known.into_iter().filter_map(|verdict| serde_json::from_value(verdict).ok()).collect();
         let self_test = SelfTest { run: fields.flag("selfTest")?, known, candidates: None };
-        Ok(LoadOptions { device, context: fields.count("contextLength", 1..=1 << 24)?, kv, quantize, self_test })
+        let context = fields.count("contextLength", 1..=1 << 24)?;
+        Ok(LoadOptions { device, context, kv, quantize, sampling, self_test })
     }
 }
 

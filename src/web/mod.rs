@@ -12,6 +12,7 @@ use crate::engine::{self, AdapterOptions, BenchOptions, LoadOptions};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function};
+use serde::Serialize;
 use serde_json::Value;
 use source::JsSource;
 use std::cell::{Cell, RefCell};
@@ -119,11 +120,7 @@ impl Engine {
         let run = async {
             let options = LoadOptions::parse(&parse(&options, "options")?)?;
             let checkpoint = Checkpoint::open(files(&list)?).await?;
-            let mut report = |progress| {
-                let text = serde_json::to_string(&progress).expect("plain data");
-                // A listener's own exception is its own affair.
-                let _ = on_progress.call1(&JsValue::NULL, &js_sys::JSON::parse(&text).unwrap_or_default());
-            };
+            let mut report = |progress| tell(Some(&on_progress), &progress);
             let mut engine = engine::Engine::load(checkpoint, &options, &mut report).await?;
             engine.set_utc_offset(-60 * js_sys::Date::new_0().get_timezone_offset() as i64);
             let interrupted = engine.interrupt_handle();
@@ -134,29 +131,46 @@ impl Engine {
     }
 
     /// `completions.create`; a request as JSON, its answer as JSON, in a stream the object without choices that ends it.
-    /// `on_chunk` gets each chunk of a stream as JSON.
+    /// `on_chunk` gets each chunk of a stream as JSON, `on_progress` `{ status, loaded, total }` while the prompt is read.
     ///
     /// # Errors
     /// Those of [`crate::engine::Engine::complete`]; `INTERNAL` while a request runs.
-    pub async fn completion(&self, request: String, on_chunk: Function) -> Result<String, JsValue> {
-        self.request(false, request, on_chunk).await.map_err(thrown)
+    pub async fn completion(
+        &self,
+        request: String,
+        on_chunk: Function,
+        on_progress: Option<Function>,
+    ) -> Result<String, JsValue> {
+        self.request(false, request, on_chunk, on_progress).await.map_err(thrown)
     }
 
     /// `chat.completions.create`, likewise.
     ///
     /// # Errors
     /// Those of [`crate::engine::Engine::chat`]; `INTERNAL` while a request runs.
-    pub async fn chat(&self, request: String, on_chunk: Function) -> Result<String, JsValue> {
-        self.request(true, request, on_chunk).await.map_err(thrown)
+    pub async fn chat(
+        &self,
+        request: String,
+        on_chunk: Function,
+        on_progress: Option<Function>,
+    ) -> Result<String, JsValue> {
+        self.request(true, request, on_chunk, on_progress).await.map_err(thrown)
     }
 
-    async fn request(&self, chat: bool, request: String, on_chunk: Function) -> Result<String> {
+    async fn request(
+        &self,
+        chat: bool,
+        request: String,
+        on_chunk: Function,
+        on_progress: Option<Function>,
+    ) -> Result<String> {
         let request = parse(&request, "request")?;
         let mut emit = |chunk: Value| {
             // A listener's own exception is its own affair.
             let _ = on_chunk.call1(&JsValue::NULL, &chunk.to_string().into());
         };
         let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+        engine.set_on_progress(Rc::new(move |progress| tell(on_progress.as_ref(), &progress)));
         let answer = match chat {
             true => engine.chat(&request, &mut emit, &yield_to_events).await,
             false => engine.complete(&request, &mut emit, &yield_to_events).await,
@@ -300,6 +314,14 @@ impl Engine {
     pub fn interrupt(&self) {
         self.interrupted.set(true);
     }
+}
+
+/// Calls a listener, if there is one, with what serde makes of `progress`.
+fn tell(listener: Option<&Function>, progress: &impl Serialize) {
+    let Some(listener) = listener else { return };
+    let text = serde_json::to_string(progress).expect("plain data");
+    // A listener's own exception is its own affair.
+    let _ = listener.call1(&JsValue::NULL, &js_sys::JSON::parse(&text).unwrap_or_default());
 }
 
 /// The worker queues requests; a second one at the same time is a mistake there.

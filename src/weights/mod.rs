@@ -13,6 +13,7 @@
 //! | `special_tokens` | older files beside `tokenizer_config.json` |
 //! | `gguf`, `safetensors` | parse headers (pure: bytes in, tables out) |
 //! | `metadata`, `tensor` | what a header says |
+//! | `recommended` | the sampling parameters that a model's makers recommend |
 //! | `gguf_write` | writes GGUF v3 |
 //! | `gguf_quantize` | a GGUF model with its matrices in another format |
 //! | `foreign` | names the files that are no models |
@@ -26,6 +27,7 @@ mod gguf;
 mod gguf_quantize;
 mod gguf_write;
 mod metadata;
+mod recommended;
 mod safetensors;
 mod source;
 mod special_tokens;
@@ -43,6 +45,7 @@ pub use gguf_write::GgufWriter;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use gguf_write::unwritable;
 pub use metadata::{Array, Metadata, Value};
+pub use recommended::{Recommended, recommended};
 #[cfg(not(target_arch = "wasm32"))]
 pub use source::FileSource;
 pub use source::{LocalBoxFuture, MemorySource, Source};

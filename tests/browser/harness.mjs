@@ -36,6 +36,8 @@ export const MODELS = {
   ]),
   '/models/ember.gguf': ranged(gguf('', 2_097_152)),
   '/files/chat.gguf': ranged(gguf('chat')),
+  '/files/reads.gguf': ranged(gguf('chat fast reads')),
+  '/files/loops.gguf': ranged(gguf('chat fast loops')),
   '/files/echo.gguf': ranged(gguf('chat echo')),
   '/files/quick.gguf': ranged(gguf('chat echo fast')),
   '/files/drowsy.gguf': ranged(gguf('chat drowsy')),

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { tokenizer } from 'acorn';
 import { withoutComments } from '../../tools/copy.mjs';
 import { parseIntegrity } from '../../www/files/open.js';
-import { Pace, describeProgress, formatBytes } from '../../www/lib/progress.js';
+import { Pace, describeProgress, describeReading, formatBytes } from '../../www/lib/progress.js';
 import { KNOWN } from '../../www/lib/fields.js';
 import { encodeRequest } from '../../www/lib/requests.js';
 import { Sha256 } from '../../www/files/sha256.js';
@@ -21,6 +21,7 @@ import { partsOf } from '../../www/chat/answer/thought.js';
 import { Translator } from '../../www/chat/i18n.js';
 import { LOCALES, localeOf } from '../../www/chat/locale.js';
 import { explain } from '../../www/chat/problems.js';
+import { Reading, readingText } from '../../www/chat/reading.js';
 import { CONTROLS, LENGTHS, WIDGET } from '../../www/chat/sampling.js';
 
 test('SHA-256 agrees with OpenSSL’s around block sizes and in any pieces', () => {
@@ -324,9 +325,53 @@ test('the pace of a download is that of its last seconds', () => {
   assert.equal(at(22_000, 5), null, 'it began anew');
 });
 
+test('a prompt that is read has a share, a line and a time left', () => {
+  let now = 0;
+  const pace = new Pace(() => now);
+  const at = (time, loaded) => {
+    now = time;
+    return describeReading({ status: 'prompt', loaded, total: 4000 }, pace);
+  };
+  assert.deepEqual(at(0, 1000), {
+    status: 'prompt',
+    loaded: 1000,
+    total: 4000,
+    fraction: 0.25,
+    text: 'Reading the prompt: 1000 of 4000 tokens',
+    secondsLeft: null,
+  });
+  assert.equal(at(1000, 1500).secondsLeft, 5, 'what was cached took no time');
+  assert.equal(at(2000, 4000).secondsLeft, 0);
+  const words = new Translator('en', sharedEnglish);
+  const line = (progress) => readingText(progress, { say: (key, values) => words.t(key, values), locale: 'en', duration: (seconds) => `${seconds} s` });
+  assert.equal(line({ loaded: 1500, total: 4000, secondsLeft: null }), 'Reading: 1,500 of 4,000 tokens');
+  assert.equal(line({ loaded: 1500, total: 4000, secondsLeft: 4.2 }), 'Reading: 1,500 of 4,000 tokens, about 5 s left');
+});
+
+test('reading is spoken of only after a second', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const shown = [];
+  const progress = (loaded) => ({ status: 'prompt', loaded, total: 10 });
+  const reading = new Reading((each) => shown.push(each?.loaded ?? null));
+  reading.tell(progress(0));
+  reading.tell(progress(1));
+  t.mock.timers.tick(999);
+  assert.deepEqual(shown, []);
+  t.mock.timers.tick(1);
+  reading.tell(progress(2));
+  reading.end();
+  reading.end();
+  assert.deepEqual(shown, [1, 2, null]);
+  const quick = new Reading((each) => shown.push(each));
+  quick.tell(progress(0));
+  quick.end();
+  t.mock.timers.tick(2000);
+  assert.equal(shown.length, 3);
+});
+
 test('sliders and presets keep within the engine’s ranges, and the documentation has its defaults', () => {
   const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-  const { ranges, presets } = JSON.parse(read('www/chat/sampling.json'));
+  const { ranges, lengths } = JSON.parse(read('www/chat/sampling.json'));
   const inside = (name, value) => value >= ranges[name].min && value <= (ranges[name].max ?? Infinity);
   for (const { name, min, max, step, value } of [...CONTROLS, ...Object.values(LENGTHS)]) {
     assert.ok(
@@ -335,13 +380,12 @@ test('sliders and presets keep within the engine’s ranges, and the documentati
     );
     assert.ok(min <= value && value <= max && Number.isFinite(max) && step > 0, name);
   }
-  for (const { why, ...values } of Object.values(presets)) {
-    assert.match(why, /\.$/);
-    for (const [name, value] of Object.entries(values)) assert.ok(inside(name, value), name);
-  }
-  assert.deepEqual(WIDGET, { temperature: 0.7, top_p: 0.95, answer: 768, story: 160 });
+  const { why, ...values } = lengths;
+  assert.match(why, /\.$/);
+  for (const value of Object.values(values)) assert.ok(inside('max_tokens', value));
+  assert.deepEqual(WIDGET, { answer: 768, story: 160 });
   const docs = read('docs/javascript.md');
-  for (const name of ['temperature', 'top_p', 'top_k', 'min_p', 'repetition_penalty', 'n'])
+  for (const name of ['temperature', 'top_p', 'top_k', 'min_p', 'repetition_penalty', 'penalty_last_n', 'n'])
     assert.equal(new RegExp(`^\\| \`${name}\` \\| (\\S+) \\|`, 'm').exec(docs)?.[1], String(ranges[name].default), name);
 });
 

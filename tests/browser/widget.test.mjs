@@ -152,6 +152,31 @@ test('without consent, opening it starts the download, which shows how far it is
   assert.match((await answersOf(widget))[0], /there was a small lamp/);
 });
 
+test('an answer that goes round in circles was stopped, says the widget', async () => {
+  const widget = await chatWith('loops');
+  await widget.say('Hello');
+  await widget.answered();
+  assert.match(await widget.inside('.foot').textContent(), /It began to repeat itself and was stopped\./);
+});
+
+test('while a long prompt is read, the widget says how far it is; the library tells the same', async () => {
+  const widget = await chatWith('reads');
+  await widget.say('Hello');
+  const line = widget.inside('.reading');
+  await line.waitFor();
+  assert.match(await line.textContent(), /^Reading: [\d,]+ of 4,000 tokens, about \d+ seconds left$/);
+  await widget.answered();
+  assert.equal(await line.count(), 0);
+  const told = await page.evaluate(async () => {
+    const { engine } = document.querySelector('cresset-chat');
+    const told = [];
+    const messages = [{ role: 'user', content: 'Hello' }];
+    await engine.chat.completions.create({ messages, max_tokens: 1 }, { onProgress: (progress) => told.push(progress) });
+    return told;
+  });
+  assert.deepEqual([told[0].status, told[0].loaded, told[0].total, told.at(-1).loaded], ['prompt', 0, 4000, 3600]);
+});
+
 test('a chat: streamed, stopped, asked again, begun anew; the site hears of it', async () => {
   const widget = await visit('model="/files/slow-chat.gguf"');
   await page.evaluate(() => {

@@ -211,6 +211,13 @@ test('the sheet’s two layers break lines alike', async () => {
   }
 });
 
+test('a text that goes round in circles is stopped, and that is said', async () => {
+  await open();
+  await drop(page, 'loops.gguf', 'fast loops');
+  await write('Round', 50);
+  assert.equal(await page.textContent('#write-end'), 'Stopped: the text repeated itself over and over.');
+});
+
 test('Escape stops; the text so far stays, and goes on', async () => {
   await open();
   await drop(page, 'slow.gguf', 'slow');
@@ -267,6 +274,8 @@ test('a panic is shown with a way on, and the words stay', async () => {
 test('text, settings and the tokens’ numbers are remembered', async () => {
   await open();
   await write('Remember', 3);
+  const asked = await page.evaluate(async () => (await (await import('/page/session.js')).session.engine.stats()).last_request);
+  assert.deepEqual([asked.temperature, asked.top_k, asked.max_tokens > 0], [undefined, undefined, true], 'the engine knows what is best for its model');
   await page.fill('#write-temperature', '1.3');
   await page.press('#write-temperature', 'Tab');
   await page.fill('#write-top_p', '7');
@@ -278,7 +287,7 @@ test('text, settings and the tokens’ numbers are remembered', async () => {
   assert.equal(await page.locator('#ink .token').count(), 3);
   assert.equal(await page.inputValue('#write-temperature'), '1.3');
   await page.click('.sampling button:has-text("Back to the defaults")');
-  assert.equal(await page.inputValue('#write-temperature'), '0.8');
+  assert.equal(await page.inputValue('#write-temperature'), '0.5', 'the model’s own');
 });
 
 for (const [where, options] of Object.entries({

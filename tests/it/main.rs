@@ -36,6 +36,7 @@ mod lora;
 mod perplexity;
 mod quant;
 mod quantize;
+mod recommended;
 mod shaders;
 mod smollm2;
 mod tokenizer;

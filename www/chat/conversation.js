@@ -2,6 +2,7 @@
 // no storage and no engine: who answers, and what becomes of a turn that is whole, are passed in.
 
 import { CressetError } from '../lib/errors.js';
+import { Reading } from './reading.js';
 import { Tree, alternating, messagesOf } from './tree.js';
 
 /**
@@ -16,8 +17,8 @@ import { Tree, alternating, messagesOf } from './tree.js';
 const CANNOT_GO_ON = ['TEMPLATE', 'INVALID_REQUEST'];
 
 /**
- * Events: `path` (other turns are shown), `said` (the visitor's new turn), `started` (a turn is no longer waited for), `text`
- * (its text is another one than before, mostly longer), `answered` ({ turn, error, dropped }; a turn without words may be gone),
+ * Events: `path` (other turns are shown), `said` (the visitor's new turn), `started` (a turn is no longer waited for), `reading`
+ * ({ turn, progress }: its prompt takes long to read; null: no more), `text` (its text is another one than before, mostly longer), `answered` ({ turn, error, dropped }; a turn without words may be gone),
  * `note` (a Note). The turn is the event's detail.
  */
 export class Conversation extends /** @type {new () => import('./types.d.ts').Teller<import('./types.d.ts').ConversationDetails>} */ (EventTarget) {
@@ -174,6 +175,7 @@ export class Conversation extends /** @type {new () => import('./types.d.ts').Te
     this.#tell('path');
     let dropped = 0;
     let error = null;
+    const reading = new Reading((progress) => isMine() && this.#tell('reading', { turn, progress }));
     try {
       const { finish, usage } = await this.#answerer({
         messages: alternating(messagesOf(tree.pathTo(turn.id).slice(0, -1))),
@@ -185,7 +187,9 @@ export class Conversation extends /** @type {new () => import('./types.d.ts').Te
           run.started = true;
           if (isMine()) this.#tell('started', turn);
         },
+        onReading: (progress) => reading.tell(progress),
         onText: (text) => {
+          reading.end();
           turn.content += text;
           if (isMine()) this.#tell('text', turn);
         },
@@ -203,6 +207,7 @@ export class Conversation extends /** @type {new () => import('./types.d.ts').Te
       error = signal.aborted ? null : CressetError.from(thrown);
       turn.finish = signal.aborted ? 'abort' : 'error';
     }
+    reading.end();
     if (this.#run === run) this.#run = null;
     if (error && forgive?.(error)) {
       Object.assign(turn, { content: before.content, finish: 'stop' });

@@ -23,3 +23,14 @@ export function bytesText(amount, locale, { even = false } = {}) {
     maximumFractionDigits: digits,
   }).format(amount);
 }
+
+/** Rounded so that it does not jump about: 10 seconds, 2 minutes. @param {number} seconds @param {string} locale */
+export function timeText(seconds, locale) {
+  const [amount, unit] =
+    seconds < 55
+      ? [Math.max(5, Math.ceil(seconds / 5) * 5), 'second']
+      : seconds < 5400
+        ? [Math.round(seconds / 60) || 1, 'minute']
+        : [Math.round(seconds / 3600), 'hour'];
+  return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(amount);
+}

@@ -21,7 +21,7 @@ export async function chatRequest(engine, { system, messages, begun, wanted, tem
 }
 
 /**
- * Reads a stream to its end.
+ * Reads a stream to its end. `finish` is OpenAI's, or `repetition` where the engine stopped an answer that went round in circles.
  * @param {AsyncIterable<any>} stream   of chunks
  * @param {(choice: any) => void} onChoice
  * @returns {Promise<{ finish: string | null, usage: import('../cresset.js').Usage | null }>}
@@ -36,5 +36,5 @@ export async function readStream(stream, onChoice) {
     finish = choice.finish_reason ?? finish;
     onChoice(choice);
   }
-  return { finish, usage };
+  return { finish: usage?.extra?.stopped_by ?? finish, usage };
 }

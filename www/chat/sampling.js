@@ -1,11 +1,11 @@
-// Sampling: what the page lets visitors set, and what page and widget ask for where nobody says anything. sampling.json has
-// the ranges and the defaults, the engine's among them.
+// Sampling: what the page lets visitors set, and how long answers are where nobody says anything. sampling.json has the ranges
+// and the usual values. What a model's makers recommend goes before those: the engine decides, and `info.sampling` says it.
 
 import table from './sampling.json' with { type: 'json' };
 
 /** @typedef {import('./types.d.ts').Control} Control */
 
-const { ranges, presets } = table;
+const { ranges, lengths } = table;
 
 /** Steps, and the ends of sliders that show only a part of the engine's range. */
 const SLIDERS = {
@@ -17,6 +17,9 @@ const SLIDERS = {
   max_tokens: { step: 1, min: 1, max: 4096 },
 };
 
+/** @param {Exclude<keyof typeof SLIDERS, 'max_tokens'>} name */
+const parameter = (name) => control(name, ranges[name].default);
+
 /** @param {keyof typeof SLIDERS} name @param {number} value @returns {Control} */
 function control(name, value) {
   /** @type {{ min: number, max: number | null }} */
@@ -27,27 +30,16 @@ function control(name, value) {
 }
 
 /** @type {Control[]} */
-export const CONTROLS = [
-  control('temperature', presets.page.temperature),
-  control('top_k', presets.page.top_k),
-  control('top_p', presets.page.top_p),
-  control('min_p', presets.page.min_p),
-  control('repetition_penalty', presets.page.repetition_penalty),
-];
+export const CONTROLS = [parameter('temperature'), parameter('top_k'), parameter('top_p'), parameter('min_p'), parameter('repetition_penalty')];
 
 /** Tokens at most, by use. @type {Record<'chat' | 'write', Control>} */
 export const LENGTHS = {
-  chat: control('max_tokens', presets.page.max_tokens),
-  write: control('max_tokens', presets.write.max_tokens),
+  chat: control('max_tokens', lengths.chat),
+  write: control('max_tokens', lengths.write),
 };
 
-/** The widget's. `answer` and `story` are tokens at most. */
-export const WIDGET = {
-  temperature: presets.widget.temperature,
-  top_p: presets.widget.top_p,
-  answer: presets.widget.max_tokens,
-  story: presets.story.max_tokens,
-};
+/** Tokens at most in the widget. */
+export const WIDGET = { answer: lengths.widget, story: lengths.story };
 
 /** A number that a control can stand at, whatever was typed. @param {Control} control @param {unknown} typed */
 export function within({ min, max, step, value }, typed) {

@@ -109,6 +109,12 @@ export class Transcript {
     }
   }
 
+  /** How far the prompt of a turn is read; null: no more. @param {Turn} turn @param {import('../cresset.js').RequestProgress | null} progress */
+  read({ id }, progress) {
+    this.#views.get(id)?.read(progress);
+    this.#follower.grown();
+  }
+
   /** A turn's text grew, or is another one than before. @param {Turn} turn */
   grow(turn) {
     if (turn === this.#conversation().written) this.#views.get(turn.id)?.grow();

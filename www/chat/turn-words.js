@@ -3,6 +3,8 @@
 
 import { partsOf } from './answer/thought.js';
 
+import { element } from './dom.js';
+
 /**
  * @typedef {import('./types.d.ts').Text} Text
  * @typedef {import('./types.d.ts').Thought} Thought
@@ -16,6 +18,8 @@ export class TurnWords {
   #onDrawn;
   /** @type {Thought | null} */
   #thought = null;
+  /** Says how far the prompt is read. @type {HTMLElement | null} */
+  #reading = null;
   #content = '';
   #ended = false;
   #frame = 0; // that is asked for
@@ -34,6 +38,21 @@ export class TurnWords {
     this.#makeThought = makeThought;
     this.#t = t;
     this.#onDrawn = onDrawn;
+  }
+
+  /** Before the first word: how far the prompt is read; null: no more. @param {string | null} line */
+  read(line) {
+    if (line === null) {
+      this.#reading?.remove();
+      this.#reading = null;
+      return;
+    }
+    if (!this.#reading) {
+      this.#reading = element('p', { class: 'hint reading' });
+      this.#box.before(this.#reading);
+    }
+    this.#reading.textContent = line;
+    this.#onDrawn();
   }
 
   /** The text grew: shown with the next frame. @param {string} content */

@@ -1,6 +1,6 @@
 // The shapes that page and widget share. Of no use to a browser, so they do not travel with the code.
 
-import type { Usage } from '../cresset.js';
+import type { RequestProgress, Usage } from '../cresset.js';
 import type { CressetError } from '../lib/errors.js';
 import type { Tree } from './tree.js';
 
@@ -41,6 +41,8 @@ export interface Ask {
   signal: AbortSignal;
   /** Nothing is waited for any more; `facts` become the turn's. */
   onStart(facts?: Partial<Turn>): void;
+  /** The prompt is being read. */
+  onReading(progress: RequestProgress): void;
   onText(text: string): void;
   onNote(note: Note): void;
   /** What is there of the answer is void. */
@@ -72,6 +74,8 @@ export interface How {
 export interface TurnView {
   node: HTMLElement;
   update(how: How): void;
+  /** How far its prompt is read; null: no more. */
+  read(progress: RequestProgress | null): void;
   /** Its text grew. */
   grow(): void;
   /** Its text is whole. */
@@ -155,6 +159,7 @@ export interface ConversationDetails {
   path: undefined;
   said: Turn;
   started: Turn;
+  reading: { turn: Turn; progress: RequestProgress | null };
   text: Turn;
   answered: { turn: Turn; error: CressetError | null; dropped: number };
   note: Note;

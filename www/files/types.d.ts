@@ -1,6 +1,6 @@
 // The shapes that cross the files of this folder, and what the worker has of them. They do not travel with the code.
 
-import type { Progress } from '../cresset.js';
+import type { Progress, RequestProgress } from '../cresset.js';
 import type { CressetError } from '../lib/errors.js';
 import type { ArrivingFile } from './incoming.js';
 
@@ -74,7 +74,7 @@ export interface Access {
 
 /** Bare progress: what `onProgress` gets is made of it (lib/progress.js). */
 export interface BareProgress {
-  status: Progress['status'];
+  status: Progress['status'] | RequestProgress['status'];
   loaded?: number;
   total?: number | null;
   warning?: Warning;

@@ -9,7 +9,7 @@ import { CressetError } from './errors.js';
 const known = (names, nested) => ({ ...Object.fromEntries(names.split(' ').map((name) => [name, null])), ...nested });
 
 const WRITING =
-  'temperature top_p top_k min_p seed frequency_penalty presence_penalty repetition_penalty logit_bias max_tokens max_completion_tokens' +
+  'temperature top_p top_k min_p seed frequency_penalty presence_penalty repetition_penalty penalty_last_n logit_bias max_tokens max_completion_tokens' +
   ' min_tokens stop ignore_eos n logprobs return_token_ids skip_special_tokens cache_prompt adapter stream response_format functions function_call model user';
 const STREAM = { stream_options: known('include_usage') };
 
@@ -23,7 +23,9 @@ export const KNOWN = {
   // What is for chats alone is refused by the engine.
   'a completion': known(`${WRITING} prompt tools tool_choice documents echo suffix best_of`, STREAM),
   'an embedding': known('input encoding_format dimensions truncate_prompt_tokens pooling normalize model user'),
-  'a model': known('device contextLength kv quantize selfTest'),
+  'a model': known('device contextLength kv quantize selfTest', {
+    sampling: known('temperature top_p top_k min_p repetition_penalty frequency_penalty presence_penalty penalty_last_n'),
+  }),
   'an adapter': known('alpha default'),
   'a bench': known('prompt generate repeat profile ceilings'),
   'the options': {},

@@ -12,7 +12,7 @@ const TEXTS = {
 };
 
 /**
- * @param {import('../files/types.d.ts').BareProgress} progress
+ * @param {import('../files/types.d.ts').BareProgress & { status: import('../cresset.js').Progress['status'] }} progress
  * @param {Pace} [pace]   of the download
  * @returns {import('../cresset.js').Progress}
  */
@@ -27,10 +27,29 @@ export function describeProgress({ status, loaded = 0, total = null, warning }, 
   return { ...described, text: `${text} ${amount}`, bytesPerSecond, secondsLeft };
 }
 
-const PACE_MS = 8000; // of the download that count for its pace
+/**
+ * The progress of a request.
+ * @param {import('../files/types.d.ts').BareProgress} progress
+ * @param {Pace} pace
+ * @returns {import('../cresset.js').RequestProgress}
+ */
+export function describeReading({ loaded = 0, total }, pace) {
+  const all = total ?? loaded;
+  const tokensPerSecond = pace.at(loaded);
+  return {
+    status: 'prompt',
+    loaded,
+    total: all,
+    fraction: all ? loaded / all : 1,
+    text: `Reading the prompt: ${loaded} of ${all} tokens`,
+    secondsLeft: tokensPerSecond ? (all - loaded) / tokensPerSecond : null,
+  };
+}
+
+const PACE_MS = 8000; // that count for a pace
 const PACE_LEAST_MS = 1000; // before which there is none
 
-/** Bytes a second over the last seconds. */
+/** Bytes, or tokens, a second over the last seconds. */
 export class Pace {
   /** @type {{ time: number, loaded: number }[]} */
   #samples = [];

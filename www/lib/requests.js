@@ -67,9 +67,10 @@ export function checkName(name) {
  */
 export function checkRequest(what, body, options) {
   const { signal, ...request } = own(body);
-  const { signal: beside, ...others } = own(options);
+  const { signal: beside, onProgress, ...others } = own(options);
+  expect(onProgress === undefined || typeof onProgress === 'function', 'onProgress', 'expected a function');
   encodeRequest(others, 'options', 'the options');
-  return { request: encodeRequest(request, 'request', what), isStream: Boolean(own(request).stream), signal: anySignal(signal, beside) };
+  return { request: encodeRequest(request, 'request', what), isStream: Boolean(own(request).stream), signal: anySignal(signal, beside), onProgress };
 }
 
 /** A signal that is aborted with the first of these. @param {...any} signals   absent ones too @returns {AbortSignal} */

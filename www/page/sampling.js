@@ -1,9 +1,10 @@
 // The sampling controls: a table of fields, the form made of it, and the part of a request that it stands for. Both views
-// that generate show the form; what is chosen holds in both.
+// that generate show the form; what is chosen holds in both. Where nothing is chosen the model's own values hold.
 
 import { CONTROLS, LENGTHS, within } from '../chat/sampling.js';
 import { either, number, table, text } from '../chat/shapes.js';
 import { element, memory } from './dom.js';
+import { session } from './session.js';
 
 /** @typedef {import('../chat/types.d.ts').Control & { key?: string }} Field   `key`: the name that it is kept by */
 
@@ -21,7 +22,8 @@ const shown = new Set();
  * @returns {Record<string, number>}
  */
 export function samplingOptions(use, { newSeed = false } = {}) {
-  const options = Object.fromEntries(CONTROLS.map((field) => [field.name, valueOf(field)]));
+  const set = CONTROLS.filter((field) => field.name in chosen);
+  const options = Object.fromEntries(set.map((field) => [field.name, valueOf(field)]));
   options.max_tokens = valueOf(lengthOf(use));
   const seed = String(chosen.seed ?? '');
   return { ...options, seed: SEED.test(seed) && !newSeed ? Number(seed) : Math.floor(Math.random() * 1_000_000) };
@@ -48,9 +50,10 @@ export function samplingForm(use) {
 /** The control of the length, which each view keeps for itself. @param {'chat' | 'write'} use @returns {Field} */
 const lengthOf = (use) => ({ ...LENGTHS[use], key: `${use}_tokens` });
 
-/** @param {Field} field */
+/** What is chosen, or the model's own. @param {Field} field */
 function valueOf(field) {
-  return within(field, chosen[field.key ?? field.name]);
+  const own = /** @type {Record<string, number | undefined>} */ (session.engine?.info.sampling ?? {})[field.name];
+  return within(field, chosen[field.key ?? field.name] ?? own);
 }
 
 /** @param {string} use @param {Field} field */
@@ -111,5 +114,8 @@ function seedRow(use) {
 
 function save() {
   memory.set('sampling', chosen);
-  for (const show of shown) show();
+  showAll();
 }
+
+const showAll = () => shown.forEach((show) => show());
+session.addEventListener('change', showAll);

@@ -182,9 +182,10 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
    * @param {'chat' | 'completion'} kind
    * @param {(engine: Engine) => Promise<object>} prepare   makes the request, once there is an engine
    * @param {(choice: any) => void} onChoice
+   * @param {(progress: import('../cresset.js').RequestProgress) => void} [onReading]   of the prompt
    * @returns {ReturnType<typeof readStream>} `finish` is 'abort' after `stop()`
    */
-  async generate(kind, prepare, onChoice) {
+  async generate(kind, prepare, onChoice, onReading) {
     if (this.#run) throw new CressetError('INVALID_REQUEST', 'the model is answering something else; stop that first', { field: 'request' });
     const controller = new AbortController();
     const { signal } = controller;
@@ -200,10 +201,10 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
       if (!this.engine) throw new CressetError('MODEL_NOT_FOUND', 'no model is loaded; choose one first', { none: true });
       const request = await prepare(this.engine);
       signal.throwIfAborted();
-      /** @type {{ create: (request: any) => Promise<any> }} */
+      /** @type {{ create: (request: any, options: any) => Promise<any> }} */
       const api = kind === 'chat' ? this.engine.chat.completions : this.engine.completions;
       const options = { stream: true, stream_options: { include_usage: true }, return_token_ids: true, signal };
-      const answer = await readStream(await api.create({ ...request, ...options }), onChoice);
+      const answer = await readStream(await api.create({ ...request, ...options }, { onProgress: onReading }), onChoice);
       this.#broken = 0;
       return answer;
     } catch (/** @type {any} */ error) {

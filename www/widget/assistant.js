@@ -119,7 +119,7 @@ export class Assistant extends EventTarget {
   }
 
   /** Writes an answer, once it can. @type {import('../chat/types.d.ts').Answerer} */
-  answer = async ({ messages, begun, signal, onStart, onText, onNote, onRestart }) => {
+  answer = async ({ messages, begun, signal, onStart, onReading, onText, onNote, onRestart }) => {
     await this.whenReady(signal);
     onStart();
     const { endpoint } = this.#settings;
@@ -136,7 +136,7 @@ export class Assistant extends EventTarget {
     for (let renewed = false; ;) {
       const engine = /** @type {Engine} */ (this.engine);
       try {
-        return await answerLocally(engine, this.#settings, { messages, begun, signal, onText: write, onNote });
+        return await answerLocally(engine, this.#settings, { messages, begun, signal, onReading, onText: write, onNote });
       } catch (thrown) {
         const error = /** @type {CressetError} */ (thrown);
         if (signal.aborted) throw error;

@@ -166,6 +166,7 @@ export class Core {
       this.#showWriting();
       this.#showTray();
     });
+    on(this.#conversation, 'reading', ({ detail: { turn, progress } }) => this.#log.read(turn, progress));
     on(this.#conversation, 'text', ({ detail: turn }) => {
       this.#log.grow(turn);
       if (this.#panel.shown && turn === this.#conversation.written) this.#speaker.grow(turn, partsOf(turn.content).answer);

@@ -2,11 +2,10 @@
 
 import { fitPrompt } from '../chat/fit-prompt.js';
 import { chatRequest, readStream } from '../chat/request.js';
-import { WIDGET } from '../chat/sampling.js';
 
 /**
  * Of an Ask: `begun` may be what is there from before a device was lost.
- * @typedef {Pick<import('../chat/types.d.ts').Ask, 'messages' | 'begun' | 'signal' | 'onText' | 'onNote'>} Local
+ * @typedef {Pick<import('../chat/types.d.ts').Ask, 'messages' | 'begun' | 'signal' | 'onReading' | 'onText' | 'onNote'>} Local
  */
 
 /**
@@ -25,7 +24,7 @@ export function tellsStories(engine) {
 }
 
 /** @param {import('../cresset.js').Engine} engine @param {import('./settings.js').Settings} settings @param {Local} ask */
-async function chat(engine, settings, { messages, begun, signal, onText, onNote }) {
+async function chat(engine, settings, { messages, begun, signal, onReading, onText, onNote }) {
   const { system } = settings;
   const { request, dropped } = await chatRequest(engine, {
     system,
@@ -35,26 +34,29 @@ async function chat(engine, settings, { messages, begun, signal, onText, onNote 
     template: { enable_thinking: settings.thinking },
   });
   if (dropped > 0) onNote({ kind: 'dropped', count: dropped });
-  const stream = await engine.chat.completions.create({ ...request, ...sampling(settings), stream: true, signal });
+  const stream = await engine.chat.completions.create({ ...request, ...sampling(settings), ...STREAM, signal }, { onProgress: onReading });
   return readStream(stream, ({ delta }) => {
     if (delta?.content) onText(delta.content);
   });
 }
 
 /** @param {import('../cresset.js').Engine} engine @param {import('./settings.js').Settings} settings @param {Local} ask */
-async function carryOn(engine, settings, { messages, begun, signal, onText, onNote }) {
+async function carryOn(engine, settings, { messages, begun, signal, onReading, onText, onNote }) {
   const wanted = settings.maxTokens(true);
   const { prompt, cut } = await fitPrompt(engine, joined([...messages, ...(begun ? [{ content: begun }] : [])]), wanted);
   if (cut) onNote({ kind: 'dropped', count: 1 });
-  const stream = await engine.completions.create({ prompt, ...sampling(settings), max_tokens: wanted, stream: true, signal });
+  const stream = await engine.completions.create({ prompt, ...sampling(settings), max_tokens: wanted, ...STREAM, signal }, { onProgress: onReading });
   return readStream(stream, ({ text }) => {
     if (text) onText(text);
   });
 }
 
-/** @param {import('./settings.js').Settings} settings */
+/** Usage tells of an answer that was stopped. */
+const STREAM = /** @type {const} */ ({ stream: true, stream_options: { include_usage: true } });
+
+/** What the owner says of sampling; the rest is the model's own. @param {import('./settings.js').Settings} settings */
 function sampling({ temperature }) {
-  return { temperature: temperature ?? WIDGET.temperature, top_p: WIDGET.top_p };
+  return temperature === undefined ? {} : { temperature };
 }
 
 /** The turns of a story as one text. @param {{ content: string }[]} turns */

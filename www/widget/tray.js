@@ -1,7 +1,7 @@
 // Cards above the input: the question for consent, the download, what went wrong. One at a time, by the assistant's state.
 
 import { attribute, element } from '../chat/dom.js';
-import { bytesText } from '../chat/format.js';
+import { bytesText, timeText } from '../chat/format.js';
 import { explain } from '../chat/problems.js';
 
 /**
@@ -182,15 +182,4 @@ const quiet = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
 function warningText({ code, message, details }, words) {
   if (words.has(`warning.${details?.reason}`)) return words.t(`warning.${details?.reason}`);
   return words.has(`warning.${code}`) ? words.t(`warning.${code}`) : message;
-}
-
-/** Rounded so that it does not jump about: 10 seconds, 2 minutes. @param {number} seconds @param {string} locale */
-function timeText(seconds, locale) {
-  const [amount, unit] =
-    seconds < 55
-      ? [Math.max(5, Math.ceil(seconds / 5) * 5), 'second']
-      : seconds < 5400
-        ? [Math.round(seconds / 60) || 1, 'minute']
-        : [Math.round(seconds / 3600), 'hour'];
-  return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(amount);
 }

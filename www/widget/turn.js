@@ -3,6 +3,8 @@
 import { GrowingText } from '../chat/answer/growing.js';
 import { partsOf } from '../chat/answer/thought.js';
 import { element, icon } from '../chat/dom.js';
+import { timeText } from '../chat/format.js';
+import { readingText } from '../chat/reading.js';
 import { TurnWords } from '../chat/turn-words.js';
 
 const COPY = ['M9 9h10v11H9z', 'M15 9V4H5v11h4'];
@@ -43,6 +45,7 @@ class Question {
   }
 
   update() {}
+  read() {}
   grow() {}
   end() {}
 
@@ -88,6 +91,12 @@ class Answer {
     if (!writes) this.#foot.replaceChildren(...this.#tools(state, said));
   }
 
+  /** @param {import('../cresset.js').RequestProgress | null} progress */
+  read(progress) {
+    const { t: say, locale } = this.#context.words();
+    this.#words.read(progress && readingText(progress, { say, locale, duration: (seconds) => timeText(seconds, locale) }));
+  }
+
   grow() {
     this.#words.grow(this.#turn.content);
   }
@@ -105,7 +114,8 @@ class Answer {
   #tools(state, said) {
     const { words, onAgain, onGoOn } = this.#context;
     const { t } = words();
-    const note = state === 'stopped' ? 'note.stopped' : state === 'done' && !said ? 'note.empty' : null;
+    const note =
+      state === 'stopped' ? 'note.stopped' : this.#turn.finish === 'repetition' ? 'note.repetition' : state === 'done' && !said ? 'note.empty' : null;
     const copy = element(
       'button',
       {

@@ -3,6 +3,7 @@
 
 import { CressetError } from '../lib/errors.js';
 import { openAll, parseIntegrity, readText, survey } from '../files/open.js';
+import { recommended } from '../files/recommended.js';
 import { isWeights, resolve, storedFiles } from '../files/sources.js';
 import { engineSize, startEngine } from './start-engine.js';
 import * as store from '../files/store.js';
@@ -66,7 +67,7 @@ const methods = {
     const access = accessTo(source, options, report, signal);
     // An adapter that is not there is missed before the model is on the device.
     const beside = adapter ? await openAdapter(adapter, options, report, signal) : null;
-    const how = JSON.stringify({ selfTest: true, ...JSON.parse(options.engine), verdicts: await readVerdicts() });
+    const how = JSON.stringify({ selfTest: true, sampling: await recommended(source), ...JSON.parse(options.engine), verdicts: await readVerdicts() });
     const load = async () => {
       const files = await survey(await find(source, options, access), access);
       if (files.reduce((sum, { size, kept }) => sum + (size ?? 0) - kept, 0) > LOOK_FIRST_BYTES) {
@@ -102,11 +103,11 @@ const methods = {
     return { info: JSON.parse(await engine.info()) };
   },
 
-  async generate({ kind, request }, _report, { id, signal }) {
+  async generate({ kind, request }, report, { id, signal }) {
     const forward = (/** @type {string} */ chunk) => {
       if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
     };
-    return interruptible(id, () => engine[kind](request, forward));
+    return interruptible(id, () => engine[kind](request, forward, report));
   },
 
   async embed({ request }, _report, { id }) {

@@ -89,7 +89,7 @@ impl Adapter {
 
 /// The help of an option: its effect, its range and its default.
 fn ranged(range: Range, what: &str) -> String {
-    let default = range.default.map(|value| format!("; {value} unless given")).unwrap_or_default();
+    let default = range.default.map(|value| format!("; the model's own, or {value}, unless given")).unwrap_or_default();
     format!("{what} ({range}{default})")
 }
 
@@ -118,7 +118,7 @@ pub struct Sampling {
     min_p: Option<f64>,
     #[arg(long, value_name = "X", help = ranged(
         RANGES.repetition_penalty,
-        "Above 1 makes tokens that were there already less likely",
+        "Above 1 makes tokens that were written already less likely",
     ))]
     repetition_penalty: Option<f64>,
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
@@ -131,6 +131,11 @@ pub struct Sampling {
         "Taken off a token's score once it was written",
     ))]
     presence_penalty: Option<f64>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help = ranged(
+        RANGES.penalty_last_n,
+        "How many of the last tokens written the three penalties look at; 0: all of them, -1: the prompt too",
+    ))]
+    penalty_last_n: Option<i64>,
     /// The same seed gives the same text on the same device.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<i64>,
@@ -154,6 +159,7 @@ impl Sampling {
             "repetition_penalty": self.repetition_penalty,
             "frequency_penalty": self.frequency_penalty,
             "presence_penalty": self.presence_penalty,
+            "penalty_last_n": self.penalty_last_n,
             "seed": self.seed,
             "stop": self.stop,
             "ignore_eos": self.ignore_eos,

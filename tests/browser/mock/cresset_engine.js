@@ -8,8 +8,8 @@ export const version = () => '0.0.0-mock';
 
 /**
  * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, overflow (of its stack), stuck (at the fourth word, for
- * ever), plodding (for 0.3 s at each word, in which it answers nothing), oom, foreign (of a kind that
- * does not run), lost, drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
+ * ever), plodding (for 0.3 s at each word, in which it answers nothing), reads (a long prompt, for 2.5 s), oom, foreign (of a kind that
+ * does not run), lost, loops (and is stopped), drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
  * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
  */
 async function open(files) {
@@ -44,6 +44,18 @@ const DEVICE = {
   software: false,
   features: ['subgroups'],
   limits: { maxBufferSize: 2 ** 30 },
+};
+
+/** What this model's makers recommend. */
+const SAMPLING = {
+  temperature: 0.5,
+  top_k: 20,
+  top_p: 0.95,
+  min_p: 0.05,
+  repetition_penalty: 1,
+  frequency_penalty: 0,
+  presence_penalty: 0,
+  penalty_last_n: 64,
 };
 
 const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper', reasonCode: 'unavailable' };
@@ -146,7 +158,7 @@ export class Engine {
     return found;
   }
 
-  async completion(requestJson, onChunk) {
+  async completion(requestJson, onChunk, onProgress) {
     const request = JSON.parse(requestJson);
     if (request.prompt === undefined || request.prompt.length === 0) throw invalid('prompt', 'is empty');
     const { text, ...rest } = await this.#write(
@@ -164,6 +176,7 @@ export class Engine {
           }),
         ),
       (usage) => onChunk(JSON.stringify({ id: 'cmpl-1', object: 'text_completion', created: 0, model: this.name, choices: [], usage })),
+      onProgress,
     );
     return JSON.stringify({
       id: 'cmpl-1',
@@ -175,7 +188,7 @@ export class Engine {
     });
   }
 
-  async chat(requestJson, onChunk) {
+  async chat(requestJson, onChunk, onProgress) {
     const request = JSON.parse(requestJson);
     if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
@@ -195,6 +208,7 @@ export class Engine {
           }),
         ),
       (total) => onChunk(JSON.stringify({ ...head, object: 'chat.completion.chunk', choices: [], usage: total })),
+      onProgress,
     );
     return JSON.stringify({
       ...head,
@@ -204,7 +218,16 @@ export class Engine {
     });
   }
 
-  async #write(request, emit, emitUsage) {
+  /** A prompt that takes a while. */
+  async #read(onProgress) {
+    const total = this.traits.has('reads') ? 4000 : 0;
+    for (let loaded = 0; loaded < total && !this.interrupted; loaded += 400) {
+      onProgress({ status: 'prompt', loaded, total });
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+
+  async #write(request, emit, emitUsage, onProgress) {
     if (request.temperature < 0) throw invalid('temperature', 'must be at least 0');
     if (request.top_p > 1 || request.top_p < 0) throw invalid('top_p', 'must be between 0 and 1');
     this.interrupted = false;
@@ -214,9 +237,11 @@ export class Engine {
     const start = performance.now();
     const used =
       request.adapter === undefined ? this.loaded.find((adapter) => adapter.default) : request.adapter === null ? undefined : this.#adapter(request.adapter);
+    await this.#read(onProgress);
     let text = used ? `[${used.name}]` : '';
     let count = 0;
     let finish = 'length';
+    let stoppedBy;
     while (count < limit) {
       if (!this.traits.has('fast') || count % 8 === 0) await new Promise((resolve) => setTimeout(resolve, this.traits.has('slow') ? 60 : 6));
       if (this.interrupted) {
@@ -236,6 +261,10 @@ export class Engine {
       const drowsy = this.traits.has('drowsy') && !request.continue_final_message;
       if ((this.traits.has('lost') || drowsy) && count === 3)
         throw { code: 'DEVICE_LOST', message: 'the graphics device was lost: the mock was told so', details: {} };
+      if (this.traits.has('loops') && count === 9) {
+        stoppedBy = 'repetition';
+        break;
+      }
       if (count >= pieces.length && !request.ignore_eos) {
         finish = 'stop';
         break;
@@ -253,7 +282,7 @@ export class Engine {
       completion_tokens: count,
       total_tokens: count + 5,
       prompt_tokens_details: { cached_tokens: 0 },
-      extra: { prefill_tokens_per_s: 900, decode_tokens_per_s: count / seconds, time_to_first_token_s: 0.006, cached_tokens: 0 },
+      extra: { prefill_tokens_per_s: 900, decode_tokens_per_s: count / seconds, time_to_first_token_s: 0.006, cached_tokens: 0, stopped_by: stoppedBy },
     };
     if (request.stream && request.stream_options?.include_usage) emitUsage(usage);
     return { text, finish, usage };
@@ -294,6 +323,7 @@ export class Engine {
         vocabularySize: 256,
         hasChatTemplate: chat,
       },
+      sampling: { ...SAMPLING, ...this.options.sampling },
       device: this.options.device === 'cpu' || this.traits.has('cpu') ? CPU : DEVICE,
       adapters: this.loaded,
       memory: {

@@ -45,7 +45,10 @@ import type {
   ObstacleCode,
   ProbeOptions,
   Progress,
+  Recommendation,
   RequestOptions,
+  RequestProgress,
+  Sampling,
   SamplingOptions,
   StorageUsage,
   StoredModel,
@@ -62,12 +65,14 @@ function is<T>(..._values: (0 extends 1 & T ? never : T)[]): void {}
 
 const { signal } = new AbortController();
 
+const recommended: Recommendation = { temperature: 0.2, top_p: 0.9 };
+
 export async function loading(file: Blob, list: FileList, bytes: ArrayBuffer): Promise<Engine> {
   const models: Model[] = ['default', new URL('https://example.org/a.gguf'), file, [file], list, bytes, new Uint8Array(bytes)];
   const devices: Device[] = ['auto', 'webgpu', 'cpu'];
   const probing: ProbeOptions = { signal, device: devices[0], contextLength: 4096, kv: 'q8', quantize: 'q8_0', cache: true, threads: 4, selfTest: false };
   const adapters: AdapterSource[] = ['hf:owner/adapter', new URL('https://example.org/lora/'), file, [file], list, bytes, new DataView(bytes)];
-  const options: LoadOptions = { ...probing, onProgress: progress, integrity: 'sha256-…', adapter: adapters[0] };
+  const options: LoadOptions = { ...probing, onProgress: progress, integrity: 'sha256-…', adapter: adapters[0], sampling: recommended };
   fitting(await Cresset.probe(models[0], probing));
   estimating(
     await Cresset.estimate([{ shape: SHAPE, quantization: 'q8_0', downloadBytes: 1e8 }], {
@@ -167,14 +172,19 @@ function measuring({ bytes, kept, engineBytes }: Measure): void {
   is<number>(kept);
 }
 
-export function informing({ build, model, device, memory, adapters, variants }: EngineInfo): void {
+export function informing({ build, model, sampling, device, memory, adapters, variants }: EngineInfo): void {
   is<string>(build, model.name, model.architecture, model.quantization);
   is<number>(model.parameters, model.contextLength, model.vocabularySize);
   is<boolean>(model.hasChatTemplate);
   is<number>(memory.weights, memory.adapters, memory.kv, memory.activations, memory.other, memory.total);
+  is<Sampling | null>(sampling);
   facts(device);
   adapters.forEach(adapting);
   varying(variants);
+}
+
+export function drawing({ temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, penalty_last_n }: Sampling): void {
+  is<number>(temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, penalty_last_n);
 }
 
 function varying({ kv, matvec, matmul, f16, proven, demoted }: Variants): void {
@@ -203,6 +213,7 @@ const sampling: SamplingOptions = {
   frequency_penalty: 0.1,
   presence_penalty: 0.1,
   repetition_penalty: 1.1,
+  penalty_last_n: 64,
   logit_bias: { 42: -100 },
   ignore_eos: false,
   adapter: null,
@@ -217,7 +228,14 @@ const sampling: SamplingOptions = {
   signal,
 };
 
-const beside: RequestOptions = { signal };
+const beside: RequestOptions = { signal, onProgress: reading };
+
+function reading({ status, loaded, total, fraction, text, secondsLeft }: RequestProgress): void {
+  is<'prompt'>(status);
+  is<number>(loaded, total, fraction);
+  is<string>(text);
+  is<number | null>(secondsLeft);
+}
 
 // Null is the same as absent, as in OpenAI's types.
 is<SamplingOptions>({
@@ -305,6 +323,7 @@ function using(usage: Usage | undefined): void {
   is<number | undefined>(usage.prompt_tokens_details?.cached_tokens);
   const { extra } = usage;
   if (extra) is<number>(extra.prefill_tokens_per_s, extra.decode_tokens_per_s, extra.time_to_first_token_s, extra.cached_tokens);
+  is<'repetition' | undefined>(extra?.stopped_by);
 }
 
 export async function chatting(engine: Engine): Promise<void> {
@@ -442,11 +461,12 @@ export async function engines(engine: Engine): Promise<void> {
 
 export async function keeping(): Promise<void> {
   const bundled: readonly BundledModel[] = Cresset.models;
-  for (const { id, name, file, bytes, sha256, description, starters } of bundled) {
+  for (const { id, name, file, bytes, sha256, description, starters, sampling: own } of bundled) {
     is<string>(id, name, file);
     is<number>(bytes);
     is<string | undefined>(sha256, description);
     is<string[] | undefined>(starters);
+    is<Recommendation | undefined>(own);
   }
   const stored: StoredModel[] = [...(await Cresset.cache.list()), ...(await Cresset.cache.list({ partial: true }))];
   for (const { model, bytes, stored: since, files, complete, total } of stored) {

@@ -141,3 +141,19 @@ fn interrupted_in_mid_answer(case: Case) {
     engine.interrupt_handle().set(true);
     assert_eq!(run(&mut engine, json!({ "temperature": 0 })), fresh);
 }
+
+/// An answer that goes round in circles ends and says why, unless the request wants it so.
+#[test]
+fn endless_repetition() {
+    let mut engine = load(&model().set("llama.context_length", 1024u32), cpu(), None);
+    let mut ended = |more: Value| {
+        let request = json!({ "prompt": "the hen", "max_tokens": 600, "temperature": 0, "logit_bias": { "42": 100 } });
+        let answer = complete(&mut engine, with(request, more)).expect("an answer");
+        let tokens = answer["usage"]["completion_tokens"].as_u64().expect("tokens");
+        (tokens, finish(&answer).to_string(), answer["usage"]["extra"]["stopped_by"].clone())
+    };
+    assert_eq!(ended(json!({})), (513, "length".into(), json!("repetition")));
+    assert_eq!(ended(json!({ "ignore_eos": true })), (600, "length".into(), Value::Null), "a benchmark");
+    assert_eq!(ended(json!({ "min_tokens": 550 })), (550, "length".into(), json!("repetition")));
+    assert_eq!(ended(json!({ "max_tokens": 512 })), (512, "length".into(), Value::Null));
+}

@@ -31,6 +31,7 @@ mod damaged;
 mod endings;
 mod loading;
 mod lost;
+mod progress;
 mod sampling;
 mod submits;
 mod together;

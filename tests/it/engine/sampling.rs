@@ -35,21 +35,25 @@ fn logit_bias_forces_and_forbids(case: Case) {
 fn penalties_are_those_of_the_formula(case: Case) {
     let (mut engine, mut plain) = (engine(case), engine(cpu()));
     let prompt = engine.tokenize("the hen").expect("ids");
-    for (repetition, frequency, presence) in [(1.0, 2.0, 0.0), (1.0, 0.0, 1.5), (1.8, 0.0, 0.0), (1.3, -0.7, 0.4)] {
-        let request = json!({ "temperature": 0, "repetition_penalty": repetition,
-                              "frequency_penalty": frequency, "presence_penalty": presence });
+    let formulas =
+        [(1.0, 2.0, 0.0, 0), (1.0, 0.0, 1.5, 0), (1.8, 0.0, 0.0, -1), (1.3, -0.7, 0.4, 5), (1.3, 0.3, 0.4, -1)];
+    for (repetition, frequency, presence, last_n) in formulas {
+        let request = json!({ "temperature": 0, "repetition_penalty": repetition, "frequency_penalty": frequency,
+                              "presence_penalty": presence, "penalty_last_n": last_n });
         let (_, got) = run(&mut engine, request);
         let mut sequence = prompt.clone();
         for (step, &id) in got.iter().enumerate() {
             let mut logits = last_logits(&mut plain, &sequence);
+            let penalized = match last_n {
+                -1 => &sequence[..],
+                0 => &sequence[prompt.len()..],
+                n => &sequence[prompt.len().max(sequence.len().saturating_sub(n as usize))..],
+            };
             for (token, z) in logits.iter_mut().enumerate() {
-                let seen = sequence.iter().filter(|&&id| id as usize == token).count();
-                let written = sequence[prompt.len()..].iter().filter(|&&id| id as usize == token).count();
-                if seen > 0 {
+                let count = penalized.iter().filter(|&&id| id as usize == token).count();
+                if count > 0 {
                     *z = if *z > 0.0 { *z / repetition } else { *z * repetition };
-                }
-                if written > 0 {
-                    *z -= presence + frequency * written as f32;
+                    *z -= presence + frequency * count as f32;
                 }
             }
             let best = logits[argmax(&logits) as usize];
@@ -58,6 +62,10 @@ fn penalties_are_those_of_the_formula(case: Case) {
         }
     }
     let (_, free) = run(&mut engine, json!({ "temperature": 0 }));
+    assert_eq!(
+        run(&mut engine, json!({ "temperature": 0, "repetition_penalty": 1.8 })).1,
+        run(&mut engine, json!({ "temperature": 0, "repetition_penalty": 1.8, "penalty_last_n": 64 })).1,
+    );
     let (_, penalised) = run(&mut engine, json!({ "temperature": 0, "frequency_penalty": 2, "presence_penalty": 2 }));
     let most = |ids: &[u32]| ids.iter().map(|id| ids.iter().filter(|i| *i == id).count()).max();
     assert!(most(&penalised) <= most(&free));

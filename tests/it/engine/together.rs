@@ -222,7 +222,7 @@ fn only_what_a_constraint_allows(case: Case) {
 /// Penalties count the ids of a reused prefix, though another slot has computed it.
 fn penalties_count_what_another_slot_has_computed(case: Case) {
     let mut engine = engine(case);
-    let penalised = SamplingParams { repetition_penalty: 2.0, ..greedy() };
+    let penalised = SamplingParams { repetition_penalty: 2.0, penalty_last_n: -1, ..greedy() };
     let first = request(prompt(5, 70), 5, greedy());
     let second = request([&first.prompt[..], &[1]].concat(), 20, penalised);
     let want = alone(generator_of(&mut engine, 1), &second);

@@ -48,21 +48,23 @@ fn penalize_by_hand() {
         repetition_penalty: 2.0,
         frequency_penalty: 0.5,
         presence_penalty: 0.25,
-        generated_from: 3,
+        penalized_from: 1,
+        penalty_last_n: 5,
         flags: SamplingSlot::PENALTIES,
         ..Default::default()
     };
     let mut setting = Setting::rows(1, 1);
     setting.rows[0].position = 6;
     setting.sampling = vec![sampling];
-    // Prompt 0 1 1, generated 1 2 2 9; what follows is not history any more, and 9 is no id of this vocabulary.
-    setting.state = vec![0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 9, 3, 3];
+    // Prompt 4, answer 0 1 1 2 2 9, of which the first is too long ago; what follows is not history any more, and 9 is no id of
+    // this vocabulary.
+    setting.state = vec![0, 0, 0, 0, 4, 0, 1, 1, 2, 2, 9, 3, 3];
     let ran = check(&mut Bench::open(), "penalties", &setting, Tolerance::ROUNDING, |case| {
         let logits = case.tensor_with(&[vec![4.0, 4.0, -4.0, 4.0, -4.0]]);
         penalize(&mut case.pass, &logits);
         vec![Output::Rows { tensor: logits, used: 1 }]
     });
-    let want = [2.0, 2.0 - 0.5 - 0.25, -8.0 - 1.0 - 0.25, 4.0, -4.0];
+    let want = [4.0, 2.0 - 1.0 - 0.25, -8.0 - 1.0 - 0.25, 4.0, -4.0];
     close(ran.row(0, 0), &want, Tolerance::ROUNDING, "penalties");
 }
 
@@ -74,15 +76,17 @@ fn penalize_grid() {
         // The fifth row lies past the context, the second slot has its penalties off.
         let mut setting = Setting::slots(&[0, last, last / 2, last, last + 1], &[1; 5], context, 16);
         setting.layout.logit_rows = 6;
-        let on = SamplingSlot {
+        // Of the whole history, of its end, and of the last few.
+        let on = |i: u32| SamplingSlot {
             repetition_penalty: 1.3,
             frequency_penalty: -0.2,
             presence_penalty: 0.7,
-            generated_from: last / 3,
+            penalized_from: if i == 0 { 0 } else { last / 3 },
+            penalty_last_n: if i > 2 { 64 } else { 0 },
             flags: SamplingSlot::PENALTIES,
             ..Default::default()
         };
-        setting.sampling = vec![on; 5];
+        setting.sampling = (0..5).map(on).collect();
         setting.sampling[1].flags = 0;
         for (i, id) in setting.state[20..].iter_mut().enumerate() {
             *id = (i as u32).wrapping_mul(2654435761) >> 23; // ids up to 511, most of them in the vocabulary

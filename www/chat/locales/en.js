@@ -7,6 +7,8 @@ export default {
   'answer.image': 'Image: {text}',
   'answer.leads': 'opens {host} in a new tab',
   'answer.earlier': 'Show earlier messages ({count})',
+  'answer.reading': 'Reading: {loaded} of {total} tokens',
+  'answer.readingLeft': 'Reading: {loaded} of {total} tokens, about {time} left',
   'answer.thinking': 'Thinking…',
   'answer.thought': 'Thought about it',
 };

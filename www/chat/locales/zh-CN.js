@@ -7,6 +7,8 @@ export default {
   'answer.image': '图片：{text}',
   'answer.leads': '在新标签页打开 {host}',
   'answer.earlier': '显示更早的消息（{count}）',
+  'answer.reading': '正在读取：{loaded} / {total} 个词元',
+  'answer.readingLeft': '正在读取：{loaded} / {total} 个词元，大约还需{time}',
   'answer.thinking': '正在思考……',
   'answer.thought': '思考过程',
 };

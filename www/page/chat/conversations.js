@@ -18,7 +18,7 @@ export const THINKING = /** @type {const} */ (['auto', 'on', 'off']);
 const SAVE_MS = 2000;
 
 /** What the open conversation tells is told on, as it is. */
-const TOLD = /** @type {const} */ (['path', 'started', 'text', 'note']);
+const TOLD = /** @type {const} */ (['path', 'started', 'reading', 'text', 'note']);
 
 /**
  * @typedef {import('./types.d.ts').Details} Details
@@ -187,7 +187,7 @@ export class Conversations extends /** @type {new () => import('../../chat/types
 }
 
 /** @param {import('../../chat/types.d.ts').Ask} ask @param {store.Conversation} record */
-async function answer({ messages, begun, newSeed, signal, onStart, onText, onNote }, { system }) {
+async function answer({ messages, begun, newSeed, signal, onStart, onReading, onText, onNote }, { system }) {
   signal.addEventListener('abort', () => session.stop());
   let written = begun;
   return session.generate(
@@ -206,6 +206,7 @@ async function answer({ messages, begun, newSeed, signal, onStart, onText, onNot
       written += text;
       onText(text);
     },
+    onReading,
   );
 }
 

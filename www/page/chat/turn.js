@@ -1,12 +1,13 @@
 // One turn on the page: its words, the row of what can be done with it, the field that edits it.
 
 import { partsOf } from '../../chat/answer/thought.js';
+import { readingText } from '../../chat/reading.js';
 import { TurnWords } from '../../chat/turn-words.js';
 import { text } from '../../chat/shapes.js';
 import { announce, copy, element, memory } from '../dom.js';
 import { duration, rate } from '../format.js';
 import { icon } from '../icons.js';
-import { t } from '../text.js';
+import { currentLanguage, t } from '../text.js';
 import { MOST } from './rows.js';
 
 /**
@@ -59,6 +60,11 @@ export class TurnView {
     if (this.#shown === key) return;
     this.#shown = key;
     this.#row.replaceChildren(...this.#controls(place, writing, last));
+  }
+
+  /** @param {import('../../cresset.js').RequestProgress | null} progress */
+  read(progress) {
+    this.#words?.read(progress && readingText(progress, { say: t, locale: currentLanguage(), duration }));
   }
 
   grow() {
@@ -219,7 +225,7 @@ export function confirm(button) {
 }
 
 /** @type {Record<string, string>} */
-const ENDS = { length: 'chat.finish.length', abort: 'chat.finish.abort', error: 'chat.finish.error' };
+const ENDS = { length: 'chat.finish.length', repetition: 'chat.finish.repetition', abort: 'chat.finish.abort', error: 'chat.finish.error' };
 
 /** Who answered and how fast; how it ended, where that was not the end. @param {import('../../chat/types.d.ts').Turn} turn */
 function factsOf({ model, finish, usage, edited }) {

@@ -129,6 +129,7 @@ export function createChat(section) {
     }
   });
   chat.addEventListener('started', () => log.update());
+  chat.addEventListener('reading', ({ detail: { turn, progress } }) => log.read(turn, progress));
   chat.addEventListener('text', ({ detail: turn }) => {
     log.grow(turn);
     speaker.grow(turn, partsOf(turn.content).answer);

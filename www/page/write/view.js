@@ -7,6 +7,8 @@ import { reload } from '../downloads.js';
 import { setUpDrawer } from '../drawer.js';
 import { fitPrompt } from '../../chat/fit-prompt.js';
 import { waysToAnswer } from '../../chat/problems.js';
+import { Reading, readingText } from '../../chat/reading.js';
+import { duration } from '../format.js';
 import { icon } from '../icons.js';
 import { clearProblems, showProblem } from '../problems.js';
 import { go } from '../router.js';
@@ -14,7 +16,7 @@ import { samplingOptions } from '../sampling.js';
 import { session } from '../session.js';
 import { modKey, withMod } from '../shortcuts.js';
 import { stateLine } from '../state.js';
-import { t, words } from '../text.js';
+import { currentLanguage, t, words } from '../text.js';
 import { TokenCard } from './card.js';
 import { buildFrame } from './frame.js';
 import { Inked, Tokens, kept } from './runs.js';
@@ -83,21 +85,28 @@ export function createWrite(section) {
     let contextLength = 0;
     sheet.writing = true;
     showButtons();
+    const reading = new Reading((progress) => {
+      byId('write-end').textContent = progress ? readingText(progress, { say: t, locale: currentLanguage(), duration }) : '';
+    });
     try {
-      const { finish, usage } = await session.generate(
-        'completion',
-        async (engine) => {
-          const fitted = await fitPrompt(engine, text, options.max_tokens);
-          cut = fitted.cut;
-          contextLength = engine.info.model.contextLength;
-          return { ...options, prompt: fitted.prompt, ...(inspect ? { logprobs: ALTERNATIVES } : {}) };
-        },
-        (choice) => {
-          readout.add(choice.token_ids?.length ?? (choice.text ? 1 : 0));
-          const piece = tokens.add(choice);
-          if (piece) sheet.add(piece);
-        },
-      );
+      const { finish, usage } = await session
+        .generate(
+          'completion',
+          async (engine) => {
+            const fitted = await fitPrompt(engine, text, options.max_tokens);
+            cut = fitted.cut;
+            contextLength = engine.info.model.contextLength;
+            return { ...options, prompt: fitted.prompt, ...(inspect ? { logprobs: ALTERNATIVES } : {}) };
+          },
+          (choice) => {
+            reading.end();
+            readout.add(choice.token_ids?.length ?? (choice.text ? 1 : 0));
+            const piece = tokens.add(choice);
+            if (piece) sheet.add(piece);
+          },
+          (progress) => reading.tell(progress),
+        )
+        .finally(() => reading.end());
       readout.end(usage);
       const end = endLine(finish, readout.tokens, options.max_tokens);
       byId('write-end').textContent = cut ? `${end} ${t('write.cut', { count: contextLength })}` : end;
@@ -268,6 +277,7 @@ function face(busy) {
 /** @param {string | null} finish @param {number} tokens @param {number} wanted */
 function endLine(finish, tokens, wanted) {
   if (finish === 'abort') return t('write.end.stopped');
+  if (finish === 'repetition') return t('write.end.repetition');
   if (finish === 'length') return t(tokens < wanted ? 'write.end.full' : 'write.end.length');
   return t(tokens > 0 ? 'write.end.model' : 'write.end.nothing');
 }

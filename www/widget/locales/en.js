@@ -66,6 +66,7 @@ export default {
   'note.slow': 'Without a usable graphics chip the processor does the work, so answers come slowly.',
   'note.dropped': 'The conversation has grown long: its beginning is no longer taken into account.',
   'note.stopped': 'Stopped.',
+  'note.repetition': 'It began to repeat itself and was stopped.',
   'note.empty': 'There was no answer.',
   'note.renewed': 'The assistant stopped. It starts again and goes on…',
   'note.lost': 'The graphics device was reset. The assistant starts again and goes on…',

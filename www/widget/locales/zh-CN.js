@@ -65,6 +65,7 @@ export default {
   'note.slow': '没有可用的显卡，由处理器计算，因此回答较慢。',
   'note.dropped': '对话已经很长，开头部分不再被考虑。',
   'note.stopped': '已停止。',
+  'note.repetition': '回答开始不断重复，已停止。',
   'note.empty': '没有回答。',
   'note.renewed': '助手已停止，正在重新启动并继续……',
   'note.lost': '显卡设备已重置。助手正在重新启动并继续……',

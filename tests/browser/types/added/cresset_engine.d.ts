@@ -7,8 +7,8 @@ export class Engine {
   adapters(): string;
   applyChatTemplate(messages: string, options: string): string;
   bench(options: string): Promise<string>;
-  chat(request: string, onChunk: (chunk: string) => void): Promise<string>;
-  completion(request: string, onChunk: (chunk: string) => void): Promise<string>;
+  chat(request: string, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
+  completion(request: string, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
   detokenize(ids: Uint32Array): string;
   embeddings(request: string): Promise<string>;
   free(): void;
