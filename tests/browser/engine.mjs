@@ -22,6 +22,12 @@ export function serveEngine(roots = [], routes = {}) {
 /** A page with the library as `Cresset`, and the wasm engine itself, which gives logits; the library does not. */
 export async function newEnginePage(browser, server, options) {
   const page = await newPage(browser, options);
+  await openEngine(page, server);
+  return page;
+}
+
+/** The same in a page that is there, as at a new visit. */
+export async function openEngine(page, server) {
   await page.goto(`${server.url}blank.html`);
   await page.evaluate(async () => {
     await import('/worker/subgroups.js');
@@ -42,7 +48,6 @@ export async function newEnginePage(browser, server, options) {
       );
     window.loadBare = async (paths, options) => Engine.load(await filesAt(paths), JSON.stringify(options), () => {});
   });
-  return page;
 }
 
 /** The files that make a model of a golden folder, for the weights file `name`. */
