@@ -31,8 +31,7 @@ export async function createModels(section) {
   let transferRows = [];
 
   const filter = () => ({ task: byId('filter-task').value, size: byId('filter-size').value, maker: byId('filter-maker').value });
-  const isCurrent = (/** @type {string} */ model) =>
-    session.engine !== null && (session.model === model || (session.model === 'default' && Cresset.models[0]?.id === model));
+  const isCurrent = (/** @type {string} */ model) => session.engine !== null && session.model === model;
 
   function showCatalogue() {
     const here = thisDevice();
@@ -94,7 +93,7 @@ export async function createModels(section) {
   }
 
   function showTransfers() {
-    const all = transfers().filter(({ model }) => model !== 'default' || transfers()[0].status === 'download');
+    const all = transfers().filter(({ quiet, status }) => !quiet || status === 'download');
     const keys = all.map((transfer) => transferRow(transfer).key).join();
     if (keys !== transferRows.map(({ key }) => key).join()) {
       transferRows = all.map(transferRow);
