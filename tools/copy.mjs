@@ -45,7 +45,9 @@ async function main() {
   const [from, to] = [join(ROOT, 'www'), join(ROOT, 'dist')];
   await mkdir(to, { recursive: true });
   const names = new Set((await filesIn(from)).filter((name) => !LEFT_OUT.test(name)));
-  for (const name of await filesIn(to)) if (!names.has(name) && !BUILT.test(name)) await rm(join(to, name));
+  const models = JSON.parse(await readFile(join(from, 'models', 'catalogue.json'), 'utf8'));
+  const fetched = new Set(models.filter(({ hub }) => hub).map(({ file }) => `models/${file}`));
+  for (const name of await filesIn(to)) if (!names.has(name) && !fetched.has(name) && !BUILT.test(name)) await rm(join(to, name));
   const ours = await dateOf(SCRIPT);
   let copied = 0;
   for (const name of names) {

@@ -6,7 +6,7 @@
 // The page itself, and what only it needs, stays out.
 
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,11 +18,15 @@ if (!/^\d+\.\d+\.\d+/.test(version ?? '')) throw new Error('usage: node tools/pa
 
 const page = new Set(['app.js', 'bench', 'bench.html', 'icons', 'index.html', 'logo.svg', 'manifest.webmanifest', 'page', 'style', 'sw.js']);
 const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
+// The chat model is the site's: installed, the library takes it from the hub.
+const separate = JSON.parse(await readFile(join(dist, 'models', 'catalogue.json'), 'utf8'))
+  .filter(({ hub }) => hub)
+  .map(({ file }) => join(dist, 'models', file));
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
 
 await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
-for (const name of entries) await cp(join(dist, name), join(folder, name), { recursive: true });
+for (const name of entries) await cp(join(dist, name), join(folder, name), { recursive: true, filter: (path) => !separate.includes(path) });
 for (const name of papers) await cp(join(root, name), join(folder, name));
 
 await writeFile(

@@ -1,7 +1,9 @@
 // The page: its words, its frame, the model it begins with. The views come when they are opened.
 
+import { isKept } from './chat/kept.js';
 import { flag, object, oneOf, text } from './chat/shapes.js';
 import { Cresset } from './cresset.js';
+import { offered, small } from './page/bundled.js';
 import { byId, memory } from './page/dom.js';
 import { activeTransfer, downloads, load, setUpDownloads } from './page/downloads.js';
 import { flame } from './page/flame.js';
@@ -38,6 +40,7 @@ byId('brand').prepend(flame('head'));
 byId('settings-button').append(icon('settings'));
 for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-view]'))) link.prepend(icon(link.dataset.view ?? ''));
 
+const listing = Cresset.cache.list();
 await useLanguage(memory.get('language', text(NAME)), ...navigator.languages);
 setUpDownloads({ chooseModel: () => go('models') });
 setUpSettings();
@@ -47,7 +50,8 @@ session.addEventListener('change', showModel);
 downloads.addEventListener('change', showModel);
 words.addEventListener('change', showModel);
 showModel();
-const views = startRouter(VIEWS, memory.get('view', oneOf(Object.keys(VIEWS))) ?? 'write');
+const stored = await listing;
+const views = startRouter(VIEWS, memory.get('view', oneOf(Object.keys(VIEWS))) ?? (offered && isHere(offered.id) ? 'chat' : 'write'));
 document.documentElement.dataset.ready = '';
 tellOffline();
 loadFirst();
@@ -58,18 +62,22 @@ views
   .then(keepOffline);
 await views;
 
-/** The model of the last visit, if it is still here; else the one that comes along, unless data is to be saved. */
+/** Whether a model was on this device when the page began. @param {string} model */
+function isHere(model) {
+  return isKept(stored, model, Cresset.models);
+}
+
+/** The model of the last visit, or the one that chats, if it is here; else the small one, unless data is to be saved. */
 async function loadFirst() {
-  const kept = new Set((await Cresset.cache.list()).map(({ model }) => model));
   const last = memory.get('model', object({ model: text(ADDRESS), label: text(ADDRESS) }, { integrity: text(NAME) }));
-  if (last && kept.has(last.model)) return load(last.model, last.label, { integrity: last.integrity, quiet: true });
-  const bundled = Cresset.models[0];
-  if (!bundled) return undefined;
-  const begin = () => load('default', bundled.name, { quiet: true });
-  if (kept.has(bundled.id) || mayFetch()) return begin();
-  const size = await sizeOf('default');
+  if (last && isHere(last.model)) return load(last.model, last.label, { integrity: last.integrity, quiet: true });
+  const first = offered && isHere(offered.id) ? offered : small;
+  if (!first) return undefined;
+  const begin = () => load(first.id, first.name, { quiet: true });
+  if (isHere(first.id) || mayFetch()) return begin();
+  const size = await sizeOf(first.id);
   if (mayFetch()) return undefined; // the visitor was faster, with another one
-  const words = size === null ? t('page.saveData', { name: bundled.name }) : t('page.saveData.size', { name: bundled.name, size: bytes(size) });
+  const words = size === null ? t('page.saveData', { name: first.name }) : t('page.saveData.size', { name: first.name, size: bytes(size) });
   showNotice(words, [
     { label: 'page.saveData.load', primary: true, run: begin },
     { label: 'problem.other', run: () => go('models') },
@@ -126,8 +134,10 @@ function tellAbout(engine) {
   const notice = deviceNotice(engine.info.device);
   if (notice && !memory.get('told-device', flag)) {
     const told = () => memory.set('told-device', true);
+    // The whole of it stands among the facts of the model in use.
+    const [line] = /^.+?(?:\.(?= |$)|。)/.exec(notice) ?? [notice];
     showNotice(
-      notice,
+      line,
       [
         {
           label: 'device.more',

@@ -3,7 +3,8 @@
 export type Device = 'auto' | 'webgpu' | 'cpu';
 
 /**
- * What to load: `'default'`, an id of `Cresset.models`, a URL of a `.gguf` or `.safetensors` file (sharded:
+ * What to load: `'default'`, the chat model that comes with the site, or without one from the hub; `'stories'`, a small model that
+ * continues stories and comes with every build; another id of `Cresset.models`, a URL of a `.gguf` or `.safetensors` file (sharded:
  * `.index.json`) or of a folder of those, `hf:owner/repo[/file][@revision]`, or the bytes themselves.
  */
 export type Model = string | URL | Blob | Iterable<Blob> | FileList | ArrayBuffer | ArrayBufferView;
@@ -217,6 +218,8 @@ export interface Measure {
   kept: number;
   /** The engine itself, as it travels; null where that cannot be told. */
   engineBytes: number | null;
+  /** Where the weights come from; null of bytes that are given. The chat model of a site that leaves it out comes from the hub. */
+  url: string | null;
 }
 
 export interface EngineInfo {
@@ -585,6 +588,10 @@ export interface BundledModel {
   description?: string;
   /** That its makers recommend. */
   sampling?: Recommendation;
+  /** What it is for: `chat`, `stories`, … */
+  tasks?: string[];
+  /** The file that takes its place on sites that leave it out: a name that `load` knows, `hf:…`. */
+  hub?: { model: string; bytes: number; sha256: string };
   /** Beginnings that the model continues well. */
   starters?: string[];
 }

@@ -2,8 +2,8 @@
 //
 //   import { Cresset } from './cresset.js';
 //   const engine = await Cresset.load('default');
-//   const stream = await engine.completions.create({ prompt: 'Once upon a time', stream: true });
-//   for await (const chunk of stream) out.append(chunk.choices[0]?.text ?? '');
+//   const stream = await engine.chat.completions.create({ messages: [{ role: 'user', content: 'Hello' }], stream: true });
+//   for await (const chunk of stream) out.append(chunk.choices[0]?.delta?.content ?? '');
 //
 // The engine itself lives in a worker (worker.js) that this file starts.
 

@@ -29,7 +29,7 @@ for (const device of DEVICES) {
     await page.evaluate(async (device) => {
       const { Cresset } = await import('/cresset.js');
       const run = async () => {
-        const engine = await Cresset.load('default', { device, cache: false, threads: 1 });
+        const engine = await Cresset.load('stories', { device, cache: false, threads: 1 });
         const { usage } = await engine.completions.create({ prompt: 'once there was a '.repeat(40), max_tokens: 32, ignore_eos: true });
         return usage.completion_tokens;
       };

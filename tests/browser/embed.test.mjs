@@ -44,6 +44,7 @@ test('the form writes the lines for a site, and remembers what was chosen', asyn
   assert.match(await page.textContent('#policy'), /script-src https:\/\/cdn\.example/);
   await page.click('#snippet-copy');
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), snippet);
+  assert.doesNotMatch(await page.textContent('#embed-model'), /stories/i, 'a model that answers');
   await page.selectOption('#embed-model', 'other');
   await page.fill('#embed-address', 'hf:o/r/f.gguf');
   assert.match(await page.textContent('#snippet'), /model="hf:o\/r\/f\.gguf"/);
@@ -81,7 +82,7 @@ test('the preview is the widget itself, told of every change', async () => {
   await page.check('#embed-colours');
   await page.fill('#accent', '#123456');
   await page.waitForFunction(() => document.getElementById('preview').contentDocument.querySelector('cresset-chat').getAttribute('title') === 'Shop');
-  assert.equal(await widget.getAttribute('consent'), null);
+  assert.equal(await widget.getAttribute('consent'), 'false');
   assert.equal(await widget.getAttribute('accent'), '#123456');
   assert.equal(await widget.locator('.launcher').evaluate((node) => getComputedStyle(node).backgroundColor), 'rgb(18, 52, 86)');
   await page.uncheck('#embed-colours');

@@ -13,6 +13,9 @@ export const DEVICES = ['cpu', 'webgpu'];
 
 export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
+/** The file of the model that comes with every build. */
+export const STORY_MODEL = readJson(fileURLToPath(new URL('../../www/models/catalogue.json', import.meta.url))).find(({ id }) => id === 'stories').file;
+
 /** Serves dist/ with the golden files beside it, and what else lies in `roots` or is in `routes`. */
 export function serveEngine(roots = [], routes = {}) {
   assert.ok(existsSync(`${DIST}/cresset_engine_bg.wasm`), 'dist/ has no engine: run ./build.sh first');

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { DEVICES, DIST, GOLDEN, SHARED, filesOf, newEnginePage, readJson, serveEngine } from './engine.mjs';
+import { DEVICES, DIST, GOLDEN, SHARED, STORY_MODEL, filesOf, newEnginePage, readJson, serveEngine } from './engine.mjs';
 import { SCREENSHOTS, newPage, startBrowser } from './harness.mjs';
 
 /** Of one test: a busy machine may take long over the golden files. */
@@ -176,7 +176,7 @@ for (const device of DEVICES) {
   });
 
   test(`${device}: the bundled model writes the reference's text`, LIMIT, async () => {
-    await checkGreedy('default', `${GOLDEN}/bundled.json`, device);
+    await checkGreedy('stories', `${GOLDEN}/bundled.json`, device);
   });
 
   test(`${device}: stories260K writes the reference's text`, { skip: existsSync(STORIES) ? false : 'the shared weights are not here' }, LIMIT, async () => {
@@ -185,7 +185,7 @@ for (const device of DEVICES) {
 
   test(`${device}: the same seed gives the same text, streamed or not`, LIMIT, async () => {
     const [first, second, other] = await page.evaluate(async (device) => {
-      const engine = await Cresset.load('default', { device });
+      const engine = await Cresset.load('stories', { device });
       const request = { prompt: 'One day', max_tokens: 24, temperature: 0.9, top_k: 40, seed: 7 };
       const whole = (await engine.completions.create(request)).choices[0].text;
       let streamed = '';
@@ -200,7 +200,7 @@ for (const device of DEVICES) {
 
   test(`${device}: an abort ends the stream at once and the engine goes on`, LIMIT, async () => {
     const result = await page.evaluate(async (device) => {
-      const engine = await Cresset.load('default', { device });
+      const engine = await Cresset.load('stories', { device });
       const controller = new AbortController();
       const stream = await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true, signal: controller.signal });
       let seen = 0;
@@ -253,8 +253,8 @@ async function checkGreedy(model, expected, device) {
 
 test('probe and info name model, device and memory', LIMIT, async () => {
   const { fit, info, template, ids, text } = await page.evaluate(async () => {
-    const fit = await Cresset.probe('default');
-    const engine = await Cresset.load('default');
+    const fit = await Cresset.probe('stories');
+    const engine = await Cresset.load('stories');
     const ids = await engine.tokenize('A fox, a café, 猫.');
     const text = await engine.detokenize(ids);
     const template = await outcome(engine.applyChatTemplate([{ role: 'user', content: 'x' }]));
@@ -275,7 +275,6 @@ test('probe and info name model, device and memory', LIMIT, async () => {
 });
 
 test('broken files and requests are refused by code, and nothing breaks', LIMIT, async () => {
-  const [bundled] = readdirSync(`${DIST}/models`).filter((name) => name.endsWith('.gguf'));
   const result = await page.evaluate(async (url) => {
     const good = new Uint8Array(await (await fetch(url)).arrayBuffer());
     const patched = (at, ...bytes) => {
@@ -296,7 +295,7 @@ test('broken files and requests are refused by code, and nothing breaks', LIMIT,
     };
     const codes = {};
     for (const [name, bytes] of Object.entries(files)) codes[name] = (await outcome(Cresset.load(bytes))).code ?? 'loaded';
-    const engine = await Cresset.load('default', { device: 'cpu' });
+    const engine = await Cresset.load('stories', { device: 'cpu' });
     const requests = {
       empty: { prompt: '' },
       none: {},
@@ -311,7 +310,7 @@ test('broken files and requests are refused by code, and nothing breaks', LIMIT,
     const answer = await engine.completions.create({ prompt: 'Once', max_tokens: 3 });
     await engine.unload();
     return { codes, refused, tokens: answer.usage.completion_tokens };
-  }, `/models/${bundled}`);
+  }, `/models/${STORY_MODEL}`);
   for (const [name, code] of Object.entries(result.codes)) assert.ok(['MODEL_FORMAT', 'MODEL_UNSUPPORTED'].includes(code), `${name}: ${code}`);
   const { long, ...invalid } = result.refused;
   assert.equal(long, 'CONTEXT_OVERFLOW');
@@ -322,7 +321,7 @@ test('broken files and requests are refused by code, and nothing breaks', LIMIT,
 test('bench says how fast it is, and on WebGPU what the adapter could do at most', LIMIT, async () => {
   for (const device of DEVICES) {
     const report = await page.evaluate(async (device) => {
-      const engine = await Cresset.load('default', { device, selfTest: false });
+      const engine = await Cresset.load('stories', { device, selfTest: false });
       const report = await engine.bench({ prompt: 8, generate: 4, repeat: 1, ceilings: true });
       await engine.unload();
       return report;
@@ -365,8 +364,7 @@ test('a visitor opens the page, writes, stops, loads a file, meets a broken one,
   const stopped = await visit.inputValue('#text');
   assert.ok(stopped.length > 10);
 
-  const [bundled] = readdirSync(`${DIST}/models`).filter((name) => name.endsWith('.gguf'));
-  const bytes = readFileSync(`${DIST}/models/${bundled}`);
+  const bytes = readFileSync(`${DIST}/models/${STORY_MODEL}`);
   await visit.click('.views [data-view=models]');
   await visit.setInputFiles('#file', { name: 'mine.gguf', mimeType: 'application/octet-stream', buffer: bytes });
   await visit.waitForFunction(() => /^mine/.test(document.querySelector('#model-name').textContent) && document.documentElement.dataset.state === 'ready');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { DIST, readJson, serveEngine } from './engine.mjs';
+import { DIST, STORY_MODEL, serveEngine } from './engine.mjs';
 import { injectFaults } from './faults.mjs';
 import { newPage, startBrowser } from './harness.mjs';
 
@@ -11,10 +11,7 @@ import { newPage, startBrowser } from './harness.mjs';
 const LOSS = ['loss', 0];
 
 // The bundled model with a template, so that it chats: it goes on with what was said.
-const CHATTING = withTemplate(
-  readFileSync(`${DIST}/models/${readJson(`${DIST}/models/catalogue.json`)[0].file}`),
-  "{% for m in messages %}{{ m.content + ' ' }}{% endfor %}",
-);
+const CHATTING = withTemplate(readFileSync(`${DIST}/models/${STORY_MODEL}`), "{% for m in messages %}{{ m.content + ' ' }}{% endfor %}");
 
 /** A GGUF file with one more key: as long as some of its alignments, so that its tensors stay where they are. */
 function withTemplate(bytes, template) {
@@ -67,7 +64,7 @@ after(async () => {
 
 test('the answer goes on where it was, and the engine is as before', async () => {
   const { undisturbed, disturbed, rebuilds, after } = await page.evaluate(async () => {
-    const engine = await Cresset.load('default', { device: 'webgpu' });
+    const engine = await Cresset.load('stories', { device: 'webgpu' });
     const undisturbed = await write(engine, []);
     const disturbed = await write(engine, [4], { cache_prompt: false });
     const { rebuilds } = await engine.stats();
@@ -83,7 +80,7 @@ test('the answer goes on where it was, and the engine is as before', async () =>
 
 test('a model that was not kept is read again from where it was', async () => {
   const rebuilds = await page.evaluate(async () => {
-    const engine = await Cresset.load('default', { device: 'webgpu', cache: false });
+    const engine = await Cresset.load('stories', { device: 'webgpu', cache: false });
     await write(engine, [2, 9]);
     const { rebuilds } = await engine.stats();
     await engine.unload();
@@ -94,11 +91,11 @@ test('a model that was not kept is read again from where it was', async () => {
 
 test('where the model cannot be read again the error says why, and a load mends it', async () => {
   const { error, text } = await page.evaluate(async () => {
-    const engine = await Cresset.load('default', { device: 'webgpu' });
+    const engine = await Cresset.load('stories', { device: 'webgpu' });
     await Cresset.cache.clear();
     const error = await write(engine, [3]).catch(({ code, message }) => ({ code, message }));
     await engine.unload();
-    const next = await Cresset.load('default', { device: 'webgpu' });
+    const next = await Cresset.load('stories', { device: 'webgpu' });
     const text = await write(next, []);
     await next.unload();
     return { error, text };

@@ -199,8 +199,37 @@ test('a row of the catalogue is looked at, downloaded, verified, used, kept and 
   await page.reload();
   await ready(page);
   assert.equal(await page.textContent('#model-name'), 'chat.gguf');
+  // It is asked first, and can be taken back; a press on the wrong button costs no download.
+  const stored = () => page.evaluate(async () => (await (await import('/cresset.js')).Cresset.cache.list()).length);
   await kept.locator('button[aria-label^="Remove"]').click();
-  await page.waitForFunction(() => !document.getElementById('stored').textContent.includes('chat.gguf'));
+  await kept.locator('button:has-text("Keep")').click();
+  await kept.locator('button[aria-label^="Remove"]').click();
+  await kept.locator('button:has-text("Delete")').click();
+  await kept.waitFor({ state: 'detached' });
+  assert.equal(await stored(), 2);
+  await page.click('.toast:has-text("chat.gguf was deleted") button:has-text("Undo")');
+  await kept.waitFor();
+  await kept.locator('button[aria-label^="Remove"]').click();
+  await kept.locator('button:has-text("Delete")').click();
+  await page.waitForFunction(async () => (await (await import('/cresset.js')).Cresset.cache.list()).length === 1, null, { polling: 500 });
+});
+
+test('a download from the catalogue shows how far it is, and pauses, in its row', async () => {
+  await open();
+  await page
+    .context()
+    .route(HUB, (route) =>
+      route.request().headers().range
+        ? route.fulfill({ status: 206, headers: { ...CORS, 'Content-Range': 'bytes 0-3/386404992', 'Access-Control-Expose-Headers': '*' }, body: 'GGUF' })
+        : new Promise(() => {}),
+    );
+  const row = page.locator('#catalogue .model', { hasText: 'SmolLM2 360M' });
+  await row.locator('button.get').click();
+  await row.locator('progress').waitFor();
+  assert.match(await row.textContent(), /Looking at|Downloading/);
+  await row.locator('button:has-text("Cancel"), button:has-text("Pause")').first().click();
+  await row.locator('button.get').waitFor();
+  page.problems = [];
 });
 
 test('a download shows its speed and the time left, is paused, goes on, and is given up', async () => {
@@ -229,6 +258,7 @@ test('a download shows its speed and the time left, is paused, goes on, and is g
   // Enough is here to be listed among what an earlier visit left unfinished: what is given up must not come back from there.
   await page.waitForFunction(() => /^[2-7](\.\d+)? MB of 8 MB/.test(document.querySelector('#transfers .numbers')?.textContent ?? ''));
   await page.click('#transfers button[aria-label^="Remove"]');
+  await page.click('#transfers button:has-text("Delete")');
   await page.waitForSelector('#transfers-section', { state: 'hidden' });
   assert.equal(await page.textContent('#model-name'), 'trickle.gguf');
 });

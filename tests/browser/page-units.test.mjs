@@ -602,7 +602,13 @@ test('suggestions are different models that fit and speak the language', () => {
     chosen.map(({ kind }) => kind),
     ['quick', 'good', 'best'],
   );
-  assert.equal(new Set(chosen.map(({ row }) => row.name)).size, 3);
+  const sizes = chosen.map(({ row }) => row.parameters);
+  assert.deepEqual(
+    sizes,
+    [...new Set(sizes)].sort((a, b) => a - b),
+    'each better than the one before',
+  );
+  assert.deepEqual(choose(hub, null, 'en'), [], 'nothing is promised before the device is measured');
   assert.ok(
     choose(hub, fast, 'zh').every(({ row }) => row.languages.includes('zh') || row.languages.includes('many')),
     JSON.stringify(names(choose(hub, fast, 'zh'))),
@@ -610,6 +616,9 @@ test('suggestions are different models that fit and speak the language', () => {
   // A slow device is offered what it can run.
   const slow = choose(hub, known(1e-9), 'en');
   assert.ok(slow.length >= 1 && slow.every(({ verdict }) => verdict.kind === 'fits'));
+  // On one that holds small models only, those are what is left.
+  const small = new Map([...fast].map(([model, estimate]) => [model, { ...estimate, fits: estimate.deviceBytes < 5e8 }]));
+  assert.deepEqual(names(choose(hub, small, 'en')), [['quick', 'Gemma 3 270M']]);
 });
 
 const SHARED = { en: sharedEnglish, 'zh-CN': sharedChinese };

@@ -16,7 +16,7 @@ before(async () => {
     window.Cresset = (await import('/cresset.js')).Cresset;
     window.load = async (options) => {
       const statuses = new Set();
-      const engine = await Cresset.load('default', { onProgress: ({ status, text }) => statuses.add(status === 'self-test' ? text : status), ...options });
+      const engine = await Cresset.load('stories', { onProgress: ({ status, text }) => statuses.add(status === 'self-test' ? text : status), ...options });
       const { variants, device } = engine.info;
       await engine.unload();
       return { statuses: [...statuses], variants, device };
@@ -48,7 +48,7 @@ test('the first load proves the adapter, the second knows it, another number for
 test('products of packed bytes are understood by this browser too, and say the same', async () => {
   const { usual, packed } = await page.evaluate(async () => {
     const answer = async () => {
-      const engine = await Cresset.load('default', { device: 'webgpu' });
+      const engine = await Cresset.load('stories', { device: 'webgpu' });
       const { choices } = await engine.completions.create({ prompt: 'Once upon a time, there was a little', max_tokens: 12, temperature: 0, logprobs: 1 });
       const { variants } = engine.info;
       await engine.unload();

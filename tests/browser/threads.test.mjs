@@ -62,7 +62,7 @@ async function openAt(server) {
   await exposeLibrary(opened);
   await opened.evaluate(() => {
     window.write = async (options) => {
-      const engine = await Cresset.load('default', options);
+      const engine = await Cresset.load('stories', options);
       const { choices } = await engine.completions.create({ prompt: 'Once upon a time', max_tokens: 40, temperature: 0, return_token_ids: true });
       const { backend, threads } = engine.info.device;
       await engine.unload();
@@ -156,7 +156,7 @@ test('the library takes threads where the page is isolated, and its workers end 
   assert.deepEqual(usual.ids, three.ids);
   await noWorkers();
   await page.evaluate(async () => {
-    window.kept = await Cresset.load('default', { device: 'cpu', threads: 4 });
+    window.kept = await Cresset.load('stories', { device: 'cpu', threads: 4 });
   });
   assert.equal(await workers(), 4);
   // In the middle of an answer, too.
@@ -198,9 +198,9 @@ test('WebGPU works on an isolated page, with the engine without shared memory', 
 
 test('probe and measure speak of the engine that loading would take', { skip }, async () => {
   const [{ device, estimatedTokensPerSecond }, { engineBytes }, alone] = await page.evaluate(async () => [
-    await Cresset.probe('default', { device: 'cpu', threads: 2 }),
-    await Cresset.measure('default', { device: 'cpu', threads: 2 }),
-    await Cresset.measure('default', { device: 'cpu', threads: 1 }),
+    await Cresset.probe('stories', { device: 'cpu', threads: 2 }),
+    await Cresset.measure('stories', { device: 'cpu', threads: 2 }),
+    await Cresset.measure('stories', { device: 'cpu', threads: 1 }),
   ]);
   assert.equal(device.threads, 2);
   assert.ok(estimatedTokensPerSecond > 0);
@@ -209,7 +209,7 @@ test('probe and measure speak of the engine that loading would take', { skip }, 
 
 test('threads that are no number of threads are refused', { skip }, async () => {
   for (const threads of [0, -1, 1.5, 65, Number.NaN, '2', null]) {
-    const { code, message } = await page.evaluate((threads) => outcome(Cresset.load('default', { threads })), threads);
+    const { code, message } = await page.evaluate((threads) => outcome(Cresset.load('stories', { threads })), threads);
     assert.equal(code, 'INVALID_REQUEST', String(threads));
     assert.match(message, /^threads: expected a whole number from 1 to 64/);
   }
@@ -249,7 +249,7 @@ test('a thread that was ended is noticed, though the others wait for it', { skip
   await opened.goto(`${server.url}blank.html`);
   await opened.evaluate(async () => {
     const { Cresset } = await import('/cresset.js');
-    window.loaded = Cresset.load('default', { device: 'cpu', threads: 2 })
+    window.loaded = Cresset.load('stories', { device: 'cpu', threads: 2 })
       .then((engine) => engine.completions.create({ prompt: 'Once upon a time', max_tokens: 40 }))
       .catch(({ code, message, details }) => ({ code, message, details }));
     window.loaded.then((value) => {
@@ -276,7 +276,7 @@ test('the library served by another origin has threads too', { skip }, async (t)
   await opened.goto(`${site.url}blank.html`);
   const { threads, length } = await opened.evaluate(async (address) => {
     const { Cresset } = await import(`${address}cresset.js`);
-    const engine = await Cresset.load('default', { device: 'cpu', threads: 2, cache: false });
+    const engine = await Cresset.load('stories', { device: 'cpu', threads: 2, cache: false });
     const { choices } = await engine.completions.create({ prompt: 'Once', max_tokens: 8, ignore_eos: true, return_token_ids: true });
     const { threads } = engine.info.device;
     await engine.unload();

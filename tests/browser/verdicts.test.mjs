@@ -9,7 +9,7 @@ import { DEVICES, DIST, readJson, serveEngine } from './engine.mjs';
 import { llama } from './gguf.mjs';
 import { newPage, ranged, startBrowser } from './harness.mjs';
 
-const [BUNDLED] = readJson(`${DIST}/models/catalogue.json`);
+const BUNDLED = readJson(`${DIST}/models/catalogue.json`).find(({ id }) => id === 'stories');
 const BYTES = readFileSync(`${DIST}/models/${BUNDLED.file}`);
 
 // Of 5 GB, which a page has not on the processor, and this device hardly.
@@ -81,7 +81,7 @@ for (const device of DEVICES) {
     assert.match(card, /llama · 4M · Q8_0 · 256 tokens (Fits|Slow here).* ([\d.]+) MB on the device.*about [\d.,]+ tokens\/s here.*Get · 4\.4 MB/);
     const { fit, estimate, memory, report } = await page.evaluate(async (device) => {
       const [{ Cresset }, { session }] = await Promise.all(['/cresset.js', '/page/session.js'].map((path) => import(path)));
-      const fit = await Cresset.probe('default', { device });
+      const fit = await Cresset.probe('stories', { device });
       const { models } = await Cresset.estimate([fit], { device });
       return { fit, estimate: models[0], memory: session.engine.info.memory, report: await session.engine.bench({ prompt: 8, generate: 32, repeat: 2 }) };
     }, device);
@@ -123,7 +123,7 @@ test('the bundled model is what its row says', async (t) => {
   const page = await newPage(browser);
   t.after(() => page.context().close());
   await page.goto(`${server.url}blank.html`);
-  const fit = await page.evaluate(async () => (await import('/cresset.js')).Cresset.probe('default', { device: 'cpu' }));
+  const fit = await page.evaluate(async () => (await import('/cresset.js')).Cresset.probe('stories', { device: 'cpu' }));
   assert.deepEqual([fit.architecture, fit.quantization, fit.downloadBytes], [BUNDLED.architecture, BUNDLED.quantization, BUNDLED.bytes]);
   assert.ok(Math.abs(fit.parameters / BUNDLED.parameters - 1) < 0.05, `${fit.parameters} parameters`);
 });

@@ -10,7 +10,7 @@ import { widgetOn } from './sites.mjs';
 
 const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
 const SITE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Stories</title><script type="module" src="cresset-chat.js"></script>
-  <script type="module" src="start.js"></script><cresset-chat title="Storyteller" max-tokens="40" consent local-only></cresset-chat></html>`;
+  <script type="module" src="start.js"></script><cresset-chat model="stories" title="Storyteller" max-tokens="40" consent local-only></cresset-chat></html>`;
 
 let browser, server;
 

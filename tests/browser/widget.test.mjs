@@ -105,15 +105,30 @@ test('where the site names the megabytes, nobody is asked for them', async () =>
   assert.ok(!page.addresses.some((address) => address.endsWith('.gguf')));
 });
 
-test('a browser that saves data is asked, consent or not', async () => {
-  const saving = (page) => page.addInitScript(() => Object.defineProperty(navigator, 'connection', { value: { saveData: true } }));
-  const context = await browser.newContext();
-  await saving(context);
-  page = await site.visit(browser, '<cresset-chat model="/files/chat.gguf" megabytes="50"></cresset-chat>', { context });
-  const widget = widgetOn(page);
-  await widget.open();
-  await widget.state('asking');
-  assert.match(await widget.card.textContent(), /50 MB.*set to save data/s);
+test('a large download is asked for, and where data is saved a small one; unless the site wrote that nobody is', async () => {
+  const asked = async (attributes, saveData = false) => {
+    const context = await browser.newContext();
+    if (saveData) await context.addInitScript(() => Object.defineProperty(navigator, 'connection', { value: { saveData: true } }));
+    page = await site.visit(browser, `<cresset-chat model="/files/told.gguf" ${attributes}></cresset-chat>`, { context });
+    const widget = widgetOn(page);
+    await widget.open();
+    await widget.inside('dialog:is([data-state^="asking"], [data-state^="ready"])').waitFor();
+    const text = (await widget.card.count()) > 0 ? await widget.card.textContent() : null;
+    await context.close();
+    page = null;
+    return text;
+  };
+  failing.told = (request, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': BIG, ETag: '"a"' });
+    response.end(request.method === 'HEAD' ? undefined : Buffer.concat([gguf('chat'), Buffer.alloc(BIG - gguf('chat').length)]));
+  };
+  assert.match(await asked(''), /downloaded once: 12 MB/);
+  assert.equal(await asked('consent="false"'), null);
+  assert.equal(await asked('consent="false"', true), null);
+  failing.told = whole('chat');
+  assert.equal(await asked(''), null);
+  assert.match(await asked('', true), /set to save data/);
+  assert.match(await asked('megabytes="50"'), /50 MB/);
 });
 
 test('without consent, opening it starts the download, which shows how far it is, pauses and goes on', async () => {

@@ -123,15 +123,15 @@ def bits_per_byte(model, tokenizer, bos, path):
 @torch.no_grad()
 def main(path=None, held_out=None):
     models_dir = ROOT / "www/models"
-    default = next(m for m in json.loads((models_dir / "catalogue.json").read_text()) if m["id"] == "default")
-    file = Path(path) if path else models_dir / default["file"]
+    stories = next(m for m in json.loads((models_dir / "catalogue.json").read_text()) if m["id"] == "stories")
+    file = Path(path) if path else models_dir / stories["file"]
     loaded = read(file)
     made_by = {"made_by": "tests/golden/bundled.py", "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     clearest = lambda prompts: sorted((case(*loaded, p) for p in prompts), key=lambda c: -c["min_margin"])
     cases = [c | made_by for c in clearest(PROMPTS)[:KEPT] + clearest(ODD_PROMPTS)[:KEPT_ODD]]
     for c in cases:
         print(f"{c['prompt']!r}: {c['greedy_text']!r} (margin {c['min_margin']:.4f})")
-    if not path or file.resolve() == (models_dir / default["file"]).resolve():
+    if not path or file.resolve() == (models_dir / stories["file"]).resolve():
         out = ROOT / "tests/golden/bundled.json"
         out.write_text("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]\n")
     if held_out:

@@ -8,6 +8,7 @@ import { baseName, bodyOf, request, requestText } from './http.js';
 import { HUB, hubFile } from './hub.js';
 import { LARGE_TEXT, PARTS, SMALL_TEXT } from './limits.js';
 import { retried } from './backoff.js';
+import * as store from './store.js';
 
 /** Models that come with the library; the first is 'default'. @type {readonly import('../cresset.js').BundledModel[]} */
 export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...entry })));
@@ -17,8 +18,8 @@ export const models = Object.freeze(catalogue.map((entry) => Object.freeze({ ...
  * @typedef {import('./types.d.ts').RemoteFile} RemoteFile
  * @typedef {import('./types.d.ts').Source} Source
  *
- * How small files are read on the way to the others; `readText` may use the cache.
- * @typedef {{ signal?: AbortSignal, readText: (url: string) => Promise<string> }} Reading
+ * How small files are read on the way to the others; `readText` may use the cache. `cache`: files kept here may be used.
+ * @typedef {{ signal?: AbortSignal, cache?: boolean, readText: (url: string) => Promise<string> }} Reading
  *
  * Where models and adapters differ: what lies beside a weights file, what makes a folder, which file of a repository.
  * @typedef {object} Kind
@@ -110,7 +111,7 @@ function isListOfBlobs(model) {
 export async function resolve(source, access) {
   if (source.blobs) return source.blobs.map((blob, i) => ({ name: source.names?.[i] ?? (source.adapter ? 'adapter' : 'model'), blob }));
   const known = models.find(({ id }) => id === source.id);
-  if (known) return bundled(known);
+  if (known) return [await bundled(known, access)];
   const kind = source.adapter ? ADAPTER : MODEL;
   if (source.hub) return hubFiles(source.hub, access, kind);
   return urlFiles(source.url ?? '', access, kind);
@@ -127,11 +128,34 @@ const ADAPTER = {
   bestFile: bestAdapter,
 };
 
-/** @param {import('../cresset.js').BundledModel} model @returns {RemoteFile[]} */
-function bundled({ file, sha256, bytes }) {
+/**
+ * The file of a model that comes along, beside the library; where the site leaves it out, the one on the hub that takes its
+ * place. What is on this device already is neither asked for nor downloaded again.
+ * @param {import('../cresset.js').BundledModel} model
+ * @param {Reading} access
+ * @returns {Promise<RemoteFile>}
+ */
+async function bundled({ file, sha256, bytes, hub }, { signal, cache }) {
   const url = new URL(file, new URL('../models/', import.meta.url)).href;
   // The hash in the key lets a new version of the file replace the stored one.
-  return [{ name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256, bytes }];
+  const here = { name: baseName(url), url, key: sha256 ? `${url}#${sha256}` : url, sha256, bytes };
+  if (!hub) return here;
+  const there = { ...remote(parseHub(hub.model).url ?? ''), sha256: hub.sha256, bytes: hub.bytes };
+  for (const one of cache ? [here, there] : []) if ((await store.kept(one.key)).complete) return one;
+  return (await retried(() => isThere(url, signal), { signal })) ? here : there;
+}
+
+/** Whether there is a file. @param {string} url @param {AbortSignal} [signal] */
+async function isThere(url, signal) {
+  try {
+    await request(url, { signal, method: 'HEAD' });
+    return true;
+  } catch (/** @type {any} */ error) {
+    if (isAbsent(error)) return false;
+    // A server that refuses the question may give the file.
+    if (error.details?.status && !error.details.transient) return true;
+    throw error;
+  }
 }
 
 /** @param {string} url @param {Reading} access @param {Kind} kind @returns {Promise<RemoteFile[]>} */

@@ -92,7 +92,7 @@ export async function load(model, label, { integrity, check = false, quiet = fal
   clearProblems();
   if (active) pause();
   /** @type {Transfer} */
-  const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null };
+  const transfer = { model, label, integrity, state: 'loading', status: 'probe', loaded: 0, total: null, speed: null, quiet };
   active = transfer;
   discarded.delete(model);
   told = new Set();
@@ -101,7 +101,8 @@ export async function load(model, label, { integrity, check = false, quiet = fal
     await session.load(model, label, { check, ...(integrity ? { integrity } : {}) });
     finish(transfer);
     forget(model);
-    if (typeof model === 'string') memory.set('model', { model, label, integrity });
+    // What nobody asked for is none to come back to.
+    if (typeof model === 'string' && !quiet) memory.set('model', { model, label, integrity });
     if (!quiet) announce(t('load.ready', { label }));
     await keepLargeOnes(transfer);
     return true;

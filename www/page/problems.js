@@ -94,7 +94,7 @@ export function engineWords(reasons) {
   );
 }
 
-/** Shows a card over the view, in place of the last one; nothing else on the page moves. @param {Failure} error @param {CardOptions} [options] */
+/** Shows a card above the view, in place of the last one. @param {Failure} error @param {CardOptions} [options] */
 export function showProblem(error, options) {
   byId('notices').replaceChildren(problemCard(error, options));
 }
@@ -124,7 +124,7 @@ export function showNotice(text, actions = [], onDismiss = () => {}) {
       },
     }),
   );
-  card.append(element('p', { textContent: text }), element('div', { class: 'problem-actions' }, ...buttons));
+  card.append(element('p', { textContent: text, title: text }), element('div', { class: 'problem-actions' }, ...buttons));
   byId('notices').replaceChildren(card);
 }
 

@@ -72,7 +72,8 @@ async function follow() {
     const moved = current !== null;
     current = view;
     document.documentElement.dataset.view = view;
-    memory.set('view', view);
+    // Where the visitor has gone, not where the page put them.
+    if (moved || name) memory.set('view', view);
     scrollTo(0, 0);
     if (moved) byId('main').focus({ preventScroll: true });
   }

@@ -71,6 +71,8 @@ export interface Transfer {
   speed: number | null;
   /** The stage in the library's words. */
   text?: string;
+  /** Nobody asked for it: the page begins with it. */
+  quiet?: boolean;
   /** Bytes that were downloaded for it. */
   size?: number;
   /** Why it stands still for a while. */

@@ -4,12 +4,13 @@
 import { Cresset } from '../cresset.js';
 import { CressetError } from '../lib/errors.js';
 import { isBroken } from '../chat/problems.js';
+import { isKept } from '../chat/kept.js';
 import { savesData } from '../chat/save-data.js';
 import { join, keyOf } from './engines.js';
 import { answerLocally } from './local.js';
 
-// Beyond this a browser that saves data is asked, whether the site wants it or not.
-const SAVED_BYTES = 10_000_000;
+// More than this is asked for, unless the site says otherwise. What cannot be measured is not loaded unasked where data is saved.
+const LARGE_BYTES = 10_000_000;
 /** @type {Set<string>} */
 const agreed = new Set(); // downloads and servers that visitors of this page said yes to
 
@@ -160,10 +161,11 @@ export class Assistant extends EventTarget {
     this.#key = keyOf(model, [integrity, device]);
     const step = this.#step;
     const saving = savesData();
-    if ((consent || saving) && !agreed.has(this.#key)) {
+    if (consent !== 'never' && !agreed.has(this.#key)) {
       const { bytes, kept } = await this.#size();
       if (step !== this.#step) return;
-      if (bytes !== 0 && (consent || bytes === null || bytes > SAVED_BYTES)) return this.#set({ kind: 'asking', what: 'download', bytes, kept, saving });
+      const wanted = consent === 'always' || saving || (bytes ?? 0) > LARGE_BYTES;
+      if (bytes !== 0 && wanted) return this.#set({ kind: 'asking', what: 'download', bytes, kept, saving });
     }
     await this.#load();
   }
@@ -171,11 +173,8 @@ export class Assistant extends EventTarget {
   // Bytes to download, by the site's word if it gives one: then nobody is asked.
   async #size() {
     const { bytes, model } = this.#settings;
-    if (bytes !== null) {
-      const name = typeof model === 'string' ? model : '';
-      const stored = (await Cresset.cache.list()).some((each) => each.model === name);
-      return { bytes: stored ? 0 : bytes, kept: 0 };
-    }
+    if (isKept(await Cresset.cache.list(), model, Cresset.models)) return { bytes: 0, kept: 0 };
+    if (bytes !== null) return { bytes, kept: 0 };
     try {
       const measured = await Cresset.measure(model, { signal: undefined, cache: true });
       const all = measured.bytes === null ? null : measured.bytes + (measured.bytes > 0 ? (measured.engineBytes ?? 0) : 0);
@@ -217,7 +216,7 @@ export class Assistant extends EventTarget {
 
   /** @param {string} host */
   #offerServer(host) {
-    if (this.#settings.consent && !agreed.has(`server ${host}`)) this.#set({ kind: 'asking', what: 'server', host });
+    if (this.#settings.consent === 'always' && !agreed.has(`server ${host}`)) this.#set({ kind: 'asking', what: 'server', host });
     else this.#useServer(host);
   }
 

@@ -9,7 +9,7 @@ import { WIDGET } from '../chat/sampling.js';
  * @property {number | null} bytes        of the download, where the site says it
  * @property {string} system
  * @property {{ url: string, host: string, model: string } | null} endpoint
- * @property {boolean} consent
+ * @property {'always' | 'large' | 'never'} consent   when a download is asked for
  * @property {boolean} localOnly
  * @property {boolean} thinking
  * @property {'auto' | 'webgpu' | 'cpu'} device
@@ -38,7 +38,7 @@ export function readSettings(host, chosen) {
     bytes: megabytes !== undefined && megabytes >= 0 ? 1_000_000 * megabytes : null,
     system: text('system'),
     endpoint: localOnly ? null : endpoint(text('endpoint'), text('endpoint-model') || (typeof model === 'string' ? model : 'default'), host),
-    consent: host.hasAttribute('consent') && text('consent') !== 'false',
+    consent: !host.hasAttribute('consent') ? 'large' : text('consent') === 'false' ? 'never' : 'always',
     localOnly,
     thinking: host.hasAttribute('thinking'),
     device: /** @type {Settings['device']} */ (['webgpu', 'cpu'].includes(text('device')) ? text('device') : 'auto'),

@@ -59,6 +59,7 @@ const methods = {
       bytes: unknown ? null : files.reduce((sum, { size, kept }) => sum + (size ?? 0) - kept, 0),
       kept: files.reduce((sum, { kept }) => sum + kept, 0),
       engineBytes: await engineSize(options, signal),
+      url: files[0]?.url ?? null,
     };
   },
 
@@ -211,7 +212,7 @@ function accessTo({ name }, { cache }, report, signal) {
 async function find(source, { integrity }, access) {
   const { signal } = access;
   const byName = (/** @type {string} */ url) => readText(url, new URL(url).pathname.split('/').pop() ?? '', access);
-  const files = await resolve(source, { readText: byName, signal }).catch(async (error) => {
+  const files = await resolve(source, { readText: byName, signal, cache: access.cache }).catch(async (error) => {
     const stored = error.code === 'DOWNLOAD' && access.cache && (await store.list()).find(({ model }) => model === source.name);
     if (!stored) throw error;
     return storedFiles(stored);

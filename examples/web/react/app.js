@@ -5,7 +5,7 @@ import { createElement as h, createRoot, useState } from './react.js';
 
 function Story() {
   const [start, setStart] = useState('Once upon a time');
-  const { text, state, note, write, stop } = useWriter('default');
+  const { text, state, note, write, stop } = useWriter('stories');
   const onSubmit = (event) => {
     event.preventDefault();
     write(start);

@@ -5,7 +5,7 @@ import { Cresset } from '../../../dist/cresset.js';
 const BEGINNINGS = ['Once upon a time', 'One day, a little bird', 'Tom had a red ball'];
 
 try {
-  const engine = await Cresset.load('default');
+  const engine = await Cresset.load('stories');
   for (const [i, prompt] of BEGINNINGS.entries()) {
     postMessage({ state: `Writing ${i + 1} of ${BEGINNINGS.length}…` });
     const { choices } = await engine.completions.create({ prompt, max_tokens: 60, temperature: 0.7 });

@@ -107,9 +107,9 @@ export const mock = {
 export const engine = {
   async 'the bundled model writes on the processor'() {
     const device = navigator.gpu ? 'webgpu here' : 'no webgpu';
-    const alone = await Cresset.load('default', { device: 'cpu', threads: 1 });
+    const alone = await Cresset.load('stories', { device: 'cpu', threads: 1 });
     await alone.unload();
-    const engine = await Cresset.load('default', { device: 'cpu', threads: 2 });
+    const engine = await Cresset.load('stories', { device: 'cpu', threads: 2 });
     const {
       choices: [{ token_ids: ids, text }],
     } = await engine.completions.create({ prompt: window.promptIds, max_tokens: window.count, temperature: 0, ignore_eos: true, return_token_ids: true });
@@ -118,7 +118,7 @@ export const engine = {
     } = engine.info;
     const threads = [alone, engine].map(({ info }) => info.device.threads);
     await engine.unload();
-    const auto = await Cresset.probe('default');
+    const auto = await Cresset.probe('stories');
     return { device, backend, threads, ids, text, auto: auto.device.backend };
   },
 };

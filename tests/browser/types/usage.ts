@@ -167,8 +167,9 @@ function facts({ backend, vendor, architecture, description, driver, compiler, s
   is<Record<string, number>>(limits);
 }
 
-function measuring({ bytes, kept, engineBytes }: Measure): void {
+function measuring({ bytes, kept, engineBytes, url }: Measure): void {
   is<number | null>(bytes, engineBytes);
+  is<string | null>(url);
   is<number>(kept);
 }
 
@@ -461,11 +462,12 @@ export async function engines(engine: Engine): Promise<void> {
 
 export async function keeping(): Promise<void> {
   const bundled: readonly BundledModel[] = Cresset.models;
-  for (const { id, name, file, bytes, sha256, description, starters, sampling: own } of bundled) {
+  for (const { id, name, file, bytes, sha256, description, starters, tasks, hub, sampling: own } of bundled) {
     is<string>(id, name, file);
     is<number>(bytes);
     is<string | undefined>(sha256, description);
-    is<string[] | undefined>(starters);
+    is<string[] | undefined>(starters, tasks);
+    is<{ model: string; bytes: number; sha256: string } | undefined>(hub);
     is<Recommendation | undefined>(own);
   }
   const stored: StoredModel[] = [...(await Cresset.cache.list()), ...(await Cresset.cache.list({ partial: true }))];

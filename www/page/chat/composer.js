@@ -11,7 +11,7 @@ const touch = matchMedia('(pointer: coarse)');
 export class PageComposer extends Composer {
   #key = 'draft.new';
 
-  /** @param {{ send: (text: string) => boolean | Promise<boolean>, editLast: () => void }} handlers   `send` gives whether it was taken */
+  /** @param {{ send: (text: string, key: boolean) => boolean | Promise<boolean>, editLast: () => void }} handlers   `send` gives whether it was taken */
   constructor({ send, editLast }) {
     super(byId('composer'), byId('message'), {
       onSend: send,

@@ -1,34 +1,51 @@
 // What a chat shows before anything is said: an invitation, or the way to a model that can chat.
 
+import { answers, rowOf } from '../bundled.js';
+import { activeTransfer } from '../downloads.js';
 import { element } from '../dom.js';
 import { flame } from '../flame.js';
 import { session } from '../session.js';
+import { currentLanguage } from '../text.js';
 
 const PROMPTS = ['chat.try.explain', 'chat.try.plan', 'chat.try.rewrite', 'chat.try.code'];
 
-let shown = 0;
+let shown = '';
+
+/** Whether what is being loaded may answer: of what comes with the site that is known. */
+function expectsAnswers() {
+  return session.loading !== null && answers(rowOf(session.loading.model) ?? {}) && (session.engine === null || !activeTransfer()?.quiet);
+}
 
 /**
  * @param {HTMLElement} host
  * @param {import('./composer.js').PageComposer} composer
  */
 export async function showEmpty(host, composer) {
-  const showing = ++shown;
-  const chips = element('div', { class: 'tries', role: 'group', label: 'chat.try' });
-  if (session.canChat || session.state === 'loading') {
-    host.replaceChildren(flame('large'), element('h2', { text: 'chat.empty.title' }), element('p', { class: 'soft', text: 'chat.empty.text' }), chips);
+  const coming = !session.canChat && expectsAnswers();
+  const invites = session.canChat || coming;
+  // What is there already stays, with the focus that may be in it.
+  const now = [invites, coming, session.engine?.info.model.name, currentLanguage()].join();
+  if (now === shown && host.childElementCount > 0) return;
+  shown = now;
+  if (invites) {
+    const chips = element('div', { class: 'tries', role: 'group', label: 'chat.try' });
+    host.replaceChildren(
+      flame('large'),
+      element('h2', { text: 'chat.empty.title' }),
+      element('p', { class: 'soft', text: coming ? 'chat.empty.coming' : 'chat.empty.text' }),
+      chips,
+    );
     composer.suggest(PROMPTS, chips);
     return;
   }
   const { suggestions } = await import('../models/suggestions.js');
-  const cards = await suggestions();
   // Meanwhile another model may have come.
-  if (showing !== shown) return;
+  if (now !== shown) return;
   host.replaceChildren(
     flame('large'),
-    element('h2', { text: session.engine ? 'chat.cannot.title' : 'chat.none.title' }),
-    element('p', { class: 'soft', text: session.engine ? 'chat.cannot.text' : 'chat.none.text' }),
-    cards,
+    element('h2', { text: 'chat.offer.title' }),
+    element('p', { class: 'soft', text: session.engine ? 'chat.offer.beside' : 'chat.offer.text' }),
+    suggestions(),
     element(
       'p',
       { class: 'chips' },

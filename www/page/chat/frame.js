@@ -59,6 +59,8 @@ function main() {
       element('div', { id: 'chat-end' }),
     ),
     element('button', { type: 'button', id: 'to-end', class: 'icon-button', label: 'chat.toEnd', hidden: true }, icon('down')),
+    element('ul', { id: 'chat-coming', class: 'model-list', label: 'models.transfers', hidden: true }),
+    element('ul', { id: 'chat-queue', label: 'chat.queue', hidden: true }),
     element(
       'form',
       { id: 'composer', class: 'composer', autocomplete: 'off' },

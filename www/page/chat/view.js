@@ -6,21 +6,24 @@ import { waysToAnswer } from '../../chat/problems.js';
 import { oneOf } from '../../chat/shapes.js';
 import { Transcript } from '../../chat/transcript.js';
 import { Tree } from '../../chat/tree.js';
+import { offered } from '../bundled.js';
 import { byId, copy, download, element, memory } from '../dom.js';
 import { setUpDrawer } from '../drawer.js';
 import { bytes } from '../format.js';
 import { icon } from '../icons.js';
 import { problemCard, showProblem, toast } from '../problems.js';
 import { addressOf, currentView, go } from '../router.js';
-import { reload } from '../downloads.js';
+import { activeTransfer, downloads, load, reload } from '../downloads.js';
 import { session } from '../session.js';
 import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
+import { showComing } from './coming.js';
 import { PageComposer } from './composer.js';
 import { Conversations, THINKING } from './conversations.js';
 import { showEmpty } from './empty.js';
 import { buildFrame } from './frame.js';
 import { loadMarkdown } from './markdown.js';
+import { Queue } from './queue.js';
 import { Sidebar } from './sidebar.js';
 import * as store from './store.js';
 import { TurnView, confirm } from './turn.js';
@@ -30,6 +33,9 @@ const LARGEST_FILE = 200_000_000;
 
 /** Conversations as files: fetched when there is one to read or to write. */
 const transfer = () => import('./transfer.js');
+
+/** The way to what the site has to chat with. @returns {import('../types.d.ts').Action[]} */
+const offer = () => [offered].flatMap((row) => (row ? [{ label: 'chat.getOffered', primary: true, run: () => load(row.id, row.name, { check: true }) }] : []));
 
 /** @param {HTMLElement} section @returns {import('../router.js').View} */
 export function createChat(section) {
@@ -69,6 +75,7 @@ export function createChat(section) {
         : null,
   });
   const composer = new PageComposer({ send, editLast });
+  const queue = new Queue(byId('chat-queue'), giveBack);
   const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (key) => chat.remove(key), save });
   const speaker = new Speaker(byId('speaker'));
   let dropped = 0;
@@ -85,18 +92,31 @@ export function createChat(section) {
     else deed();
   }
 
-  /** @param {string} text @returns {Promise<boolean>} whether it was taken */
-  async function send(text) {
-    if (session.busy) {
+  /** What waited is to be typed again, before what is there. @param {string} text */
+  function giveBack(text) {
+    composer.draft = [text, composer.draft].filter(Boolean).join('\n\n');
+    composer.focus();
+  }
+
+  /** Whether a model is on its way that may answer. */
+  const awaits = () => session.loading !== null && !activeTransfer()?.quiet;
+
+  /** @param {string} text @param {boolean} key   by Enter, not by the button @returns {Promise<boolean>} whether it was taken */
+  async function send(text, key) {
+    if (session.busy && !(key && text)) {
       session.stop();
       return false;
+    }
+    if (text && (session.busy || (!session.canChat && session.engine && awaits()))) {
+      queue.add(text);
+      return true;
     }
     const last = chat.path.at(-1);
     const waiting = last?.role === 'user' ? last.id : '';
     if (!text && !waiting) return false;
     if (session.state === 'empty' || (session.engine && !session.canChat)) {
       const error = { code: 'MODEL_NOT_FOUND', message: 'no model that can chat is loaded', details: { none: true } };
-      showProblem(error, { actions: [{ label: 'problem.other', primary: true, run: () => go('models') }] });
+      showProblem(error, { actions: [...offer(), { label: 'problem.other', primary: !offered, run: () => go('models') }] });
       return false;
     }
     clearEnd();
@@ -106,12 +126,20 @@ export function createChat(section) {
     return true;
   }
 
+  /** What waits is said when it can be answered. */
+  function sendQueued() {
+    if (queue.size === 0 || session.busy || !session.canChat) return;
+    send(queue.take() ?? '', true);
+  }
+
   function editLast() {
     const last = chat.path.findLast(({ role }) => role === 'user');
     if (last) viewOf(last)?.edit();
   }
 
   chat.addEventListener('open', () => {
+    // It belongs to the conversation that was left.
+    if (queue.size > 0) giveBack(queue.takeAll());
     log.clear();
     clearEnd();
     composer.show(chat.tree.size > 0 ? chat.record.id : 'new');
@@ -143,6 +171,8 @@ export function createChat(section) {
     dropped = missing;
     showEmptiness();
     sayWaiting();
+    if (error && queue.size > 0) giveBack(queue.takeAll());
+    else sendQueued();
   });
   chat.addEventListener('list', () => {
     sidebar.draw();
@@ -282,10 +312,14 @@ export function createChat(section) {
   };
   let known = '';
   session.addEventListener('change', () => {
-    const now = [session.busy, session.state, session.label, session.canChat].join();
+    const now = [session.busy, session.state, session.label, session.canChat, session.loading?.label].join();
     if (now === known) return;
     known = now;
     showState();
+    sendQueued();
+  });
+  downloads.addEventListener('change', () => {
+    if (chat.path.length === 0) showEmptiness();
   });
   words.addEventListener('change', () => {
     showTitle();
@@ -294,6 +328,7 @@ export function createChat(section) {
   byId('to-end').addEventListener('click', () => log.follow());
   words.addEventListener('change', () => log.renew());
   stateLine(byId('chat-state'));
+  showComing(byId('chat-coming'));
   chat.fresh();
   showState();
   sidebar.draw();

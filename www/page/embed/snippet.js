@@ -5,7 +5,7 @@
  * @typedef {Record<string, string | boolean>} Choices
  */
 
-/** Attributes of <cresset-chat>, in the order they are written. `flag`: there or not. @type {{ name: string, usual?: string, flag?: boolean }[]} */
+/** Attributes of <cresset-chat>, in the order they are written. `flag`: there or not, or with a word for not. @type {{ name: string, usual?: string, flag?: boolean, off?: string }[]} */
 const ATTRIBUTES = [
   { name: 'model', usual: 'default' },
   { name: 'title' },
@@ -17,7 +17,7 @@ const ATTRIBUTES = [
   { name: 'accent' },
   { name: 'lang', usual: '' },
   { name: 'endpoint' },
-  { name: 'consent', flag: true },
+  { name: 'consent', flag: true, off: 'false' },
   { name: 'local-only', flag: true },
 ];
 
@@ -27,10 +27,10 @@ const ATTRIBUTES = [
  * @returns {[string, string][]}
  */
 export function attributesOf(choices) {
-  return ATTRIBUTES.filter(({ name, usual, flag }) => {
+  return ATTRIBUTES.filter(({ name, usual, flag, off }) => {
     const text = textOf(choices, name);
-    return flag ? choices[name] : text && (text !== usual || name === 'model');
-  }).map(({ name, flag }) => [name, flag ? '' : textOf(choices, name)]);
+    return flag ? choices[name] || off : text && (text !== usual || name === 'model');
+  }).map(({ name, flag, off = '' }) => [name, flag ? (choices[name] ? '' : off) : textOf(choices, name)]);
 }
 
 /**

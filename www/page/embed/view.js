@@ -3,6 +3,7 @@
 import { localeOf } from '../../chat/locale.js';
 import { either, flag, table, text } from '../../chat/shapes.js';
 import { Cresset } from '../../cresset.js';
+import { answers } from '../bundled.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { icon } from '../icons.js';
 import { catalogue } from '../models/catalogue.js';
@@ -163,8 +164,8 @@ function build(section, rows) {
       element('span', {}, element('span', { text: `embed.${name}` }), element('span', { class: 'hint', text: `embed.${name}.hint` })),
     );
   const models = [
-    ...Cresset.models.map(({ id, name }, i) => element('option', { value: i === 0 ? 'default' : id, textContent: name })),
-    ...rows.map(({ model, name, maker }) => element('option', { value: model, textContent: `${name} (${maker})` })),
+    ...Cresset.models.filter(answers).map(({ id, name }, i) => element('option', { value: i === 0 ? 'default' : id, textContent: name })),
+    ...rows.filter(answers).map(({ model, name, maker }) => element('option', { value: model, textContent: `${name} (${maker})` })),
     element('option', { value: 'other', text: 'embed.model.other' }),
   ];
   section.append(

@@ -27,8 +27,7 @@ export function matching(rows, { task, size, maker }) {
 
 /** What a model is called: its name here or in the catalogue, or the last part of its address. @param {string} model @param {Row[]} rows */
 export function nameOf(model, rows) {
-  const id = model === 'default' ? Cresset.models[0]?.id : model;
-  return Cresset.models.find((row) => row.id === id)?.name ?? rows.find((row) => row.model === model)?.name ?? shortName(model);
+  return Cresset.models.find((row) => row.id === model)?.name ?? rows.find((row) => row.model === model)?.name ?? shortName(model);
 }
 
 /** The last part of a URL or of a hub name, without its revision. @param {string} model */

@@ -15,9 +15,10 @@ import { formatOf, integrityOf, pageOf } from './catalogue.js';
  * A row of the catalogue.
  * @param {import('../types.d.ts').CatalogueRow} row
  * @param {import('./verdict.js').Verdict} verdict
- * @param {{ stored: boolean, current: boolean, busy: boolean }} state
+ * @param {{ stored: boolean, current: boolean, busy: boolean, transfer?: Transfer }} state   `transfer`: it is on its way
  */
-export function catalogueRow(row, verdict, { stored, current, busy }) {
+export function catalogueRow(row, verdict, { stored, current, busy, transfer }) {
+  const way = transfer ? progressOf(transfer) : null;
   const get = current
     ? element('span', { class: 'badge', text: 'models.inUse' })
     : element(
@@ -30,7 +31,7 @@ export function catalogueRow(row, verdict, { stored, current, busy }) {
         },
         ...named(stored ? 'models.load' : ['models.get', { size: bytes(row.downloadBytes) }], row.name),
       );
-  return element(
+  const node = element(
     'li',
     { class: `model ${verdict.kind}` },
     element(
@@ -50,9 +51,10 @@ export function catalogueRow(row, verdict, { stored, current, busy }) {
         ...row.languages.map((language) => element('span', { class: 'tag soft', text: `language.${language}` })),
       ),
     ),
-    element('div', { class: 'model-fit' }, verdictLine(verdict)),
-    element('div', { class: 'model-get' }, get),
+    way ? element('div', { class: 'model-fit' }, way.bar, way.line) : element('div', { class: 'model-fit' }, verdictLine(verdict)),
+    element('div', { class: 'model-get' }, ...(transfer ? transferButtons(transfer) : [get])),
   );
+  return { node, model: row.model, update: way?.update };
 }
 
 /** What a button does, and for whoever hears it out of its row, with what. @param {import('../types.d.ts').Message} text @param {string} name */
@@ -103,58 +105,80 @@ export function storedRow({ model, bytes: size, stored }, name, { current, remov
       current
         ? element('span', { class: 'badge', text: 'models.inUse' })
         : element('button', { type: 'button', class: 'outline small', onclick: () => load(model, name, { integrity }) }, ...named('models.load', name)),
-      element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name }), onclick: remove }, icon('remove')),
+      removal(name, remove),
     ),
   );
 }
 
-/** A model on its way here; `update` shows how far it is. @param {Transfer} transfer */
-export function transferRow(transfer) {
+/** A button that deletes, once it was asked whether it should. @param {string} name @param {() => unknown} remove */
+function removal(name, remove) {
+  const place = element('span', { class: 'removal' });
+  const begin = element('button', { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name }) }, icon('remove'));
+  const keep = () => {
+    place.replaceChildren(begin);
+    begin.focus();
+  };
+  begin.addEventListener('click', () => {
+    const yes = element('button', { type: 'button', class: 'danger small', onclick: remove }, ...named('common.delete', name));
+    place.replaceChildren(yes, element('button', { type: 'button', class: 'quiet small', text: 'common.keep', onclick: keep }));
+    yes.focus();
+  });
+  place.append(begin);
+  return place;
+}
+
+/** How far a model is: a bar and a line, which `update` keeps true. @param {Transfer} transfer */
+function progressOf(transfer) {
   const bar = element('progress', { max: 1, label: ['transfer.label', { label: transfer.label }] });
   const line = element('p', { class: 'hint numbers' });
-  const live = transfer.state === 'loading';
-  const downloading = transfer.status === 'download';
-  const elsewhere = transfer.state === 'elsewhere';
+  const update = (/** @type {Transfer} */ now) => {
+    if (now.total) bar.value = now.loaded / now.total;
+    else bar.removeAttribute('value');
+    line.textContent = transferLine(now);
+  };
+  update(transfer);
+  return { bar, line, update };
+}
+
+const isDownload = (/** @type {Transfer} */ { status }) => status === 'download';
+
+/** What can be done with it. @param {Transfer} transfer */
+function transferButtons(transfer) {
+  const { label, state } = transfer;
+  if (state === 'elsewhere') {
+    return [element('button', { type: 'button', class: 'outline small', onclick: () => resume(transfer) }, ...named('transfer.here', label))];
+  }
+  const downloading = isDownload(transfer);
+  const main =
+    state === 'loading'
+      ? element(
+          'button',
+          { type: 'button', class: 'outline small', onclick: pause },
+          icon(downloading ? 'pause' : 'close'),
+          element('span', { text: downloading ? 'transfer.pause' : 'common.cancel' }),
+        )
+      : element(
+          'button',
+          { type: 'button', class: 'primary small', onclick: () => resume(transfer) },
+          icon('resume'),
+          element('span', { text: 'transfer.resume' }),
+        );
+  return [main, removal(label, () => discard(transfer))];
+}
+
+/** What a row of it depends on beside how far it is. @param {Transfer} transfer */
+export const keyOf = (transfer) => `${transfer.label} ${transfer.state} ${isDownload(transfer)}`;
+
+/** A model on its way here; `update` shows how far it is. @param {Transfer} transfer */
+export function transferRow(transfer) {
+  const { bar, line, update } = progressOf(transfer);
   const row = element(
     'li',
     { class: 'model transfer' },
     element('div', { class: 'model-what' }, element('h3', { textContent: transfer.label }), bar, line),
-    element(
-      'div',
-      { class: 'model-get' },
-      elsewhere
-        ? element('button', { type: 'button', class: 'outline small', onclick: () => resume(transfer) }, ...named('transfer.here', transfer.label))
-        : live
-          ? element(
-              'button',
-              { type: 'button', class: 'outline small', onclick: pause },
-              icon(downloading ? 'pause' : 'close'),
-              element('span', { text: downloading ? 'transfer.pause' : 'common.cancel' }),
-            )
-          : element(
-              'button',
-              { type: 'button', class: 'primary small', onclick: () => resume(transfer) },
-              icon('resume'),
-              element('span', { text: 'transfer.resume' }),
-            ),
-      elsewhere
-        ? null
-        : element(
-            'button',
-            { type: 'button', class: 'icon-button small', 'aria-label': t('models.remove.name', { name: transfer.label }), onclick: () => discard(transfer) },
-            icon('remove'),
-          ),
-    ),
+    element('div', { class: 'model-get' }, ...transferButtons(transfer)),
   );
-  return {
-    row,
-    key: `${transfer.label} ${transfer.state} ${downloading}`,
-    update: (/** @type {Transfer} */ now) => {
-      if (now.total) bar.value = now.loaded / now.total;
-      else bar.removeAttribute('value');
-      line.textContent = transferLine(now);
-    },
-  };
+  return { row, key: keyOf(transfer), update };
 }
 
 /** 120 of 639 MB · 8.1 MB/s · 1 min left @param {Transfer} transfer */

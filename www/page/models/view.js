@@ -12,9 +12,14 @@ import { say, t, words } from '../text.js';
 import { lookAt } from './address.js';
 import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';
 import { loadFiles } from './drop.js';
-import { catalogueRow, facts, storedRow, transferRow } from './rows.js';
+import { catalogueRow, facts, keyOf, storedRow, transferRow } from './rows.js';
 import { estimates, situation } from './estimates.js';
 import { judgeRow, thisDevice } from './verdict.js';
+
+// So long a model that was deleted can be had back.
+const UNDO_MS = 10_000;
+
+/** @typedef {import('../types.d.ts').Transfer} Transfer */
 
 /** @param {HTMLElement} section @returns {Promise<import('../router.js').View>} */
 export async function createModels(section) {
@@ -29,23 +34,30 @@ export async function createModels(section) {
   let stored = [];
   /** @type {ReturnType<typeof transferRow>[]} */
   let transferRows = [];
+  /** @type {ReturnType<typeof catalogueRow>[]} */
+  let catalogueRows = [];
+  let catalogueKey = '';
+  /** Models that will be deleted, each with what waits for it. @type {Map<string, number>} */
+  const going = new Map();
+  let removals = 0;
 
   const filter = () => ({ task: byId('filter-task').value, size: byId('filter-size').value, maker: byId('filter-maker').value });
-  const isCurrent = (/** @type {string} */ model) =>
-    session.engine !== null && (session.model === model || (session.model === 'default' && Cresset.models[0]?.id === model));
+  const isCurrent = (/** @type {string} */ model) => session.engine !== null && session.model === model;
 
   function showCatalogue() {
     const here = thisDevice();
     const shown = matching(rows, filter());
-    byId('catalogue').replaceChildren(
-      ...shown.map((row) =>
-        catalogueRow(row, judgeRow(row, known?.get(row.model), here), {
-          stored: stored.some(({ model }) => model === row.model),
-          current: isCurrent(row.model),
-          busy: session.loading?.model === row.model,
-        }),
-      ),
+    const coming = transfers();
+    catalogueRows = shown.map((row) =>
+      catalogueRow(row, judgeRow(row, known?.get(row.model), here), {
+        stored: stored.some(({ model }) => model === row.model && !going.has(model)),
+        current: isCurrent(row.model),
+        busy: session.loading?.model === row.model,
+        transfer: coming.find(({ model }) => model === row.model),
+      }),
     );
+    byId('catalogue').replaceChildren(...catalogueRows.map(({ node }) => node));
+    catalogueKey = keyOfCatalogue(coming);
     byId('catalogue-none').hidden = shown.length > 0;
     const held = !known && !insists && !mayFetch();
     byId('catalogue-measure').textContent = t(known ? 'models.measured' : held ? 'models.unmeasured' : failed ? 'models.unmeasurable' : 'models.measuring');
@@ -66,19 +78,17 @@ export async function createModels(section) {
     );
     stored = list.filter(({ complete }) => complete !== false);
     settle(stored);
+    const shown = stored.filter(({ model }) => !going.has(model));
     byId('stored').replaceChildren(
-      ...stored.map((entry) =>
+      ...shown.map((entry) =>
         storedRow(entry, nameOf(entry.model, rows), {
           current: isCurrent(entry.model),
           integrity: integrityOf(rows.find(({ model }) => model === entry.model) ?? {}),
-          remove: async () => {
-            await Cresset.cache.delete(entry.model);
-            refresh();
-          },
+          remove: () => remove(entry.model),
         }),
       ),
     );
-    byId('stored-none').hidden = stored.length > 0;
+    byId('stored-none').hidden = shown.length > 0;
     showUsage(usage, kept);
   }
 
@@ -94,7 +104,7 @@ export async function createModels(section) {
   }
 
   function showTransfers() {
-    const all = transfers().filter(({ model }) => model !== 'default' || transfers()[0].status === 'download');
+    const all = transfers().filter(({ quiet, status }) => !quiet || status === 'download');
     const keys = all.map((transfer) => transferRow(transfer).key).join();
     if (keys !== transferRows.map(({ key }) => key).join()) {
       transferRows = all.map(transferRow);
@@ -102,6 +112,40 @@ export async function createModels(section) {
     }
     transferRows.forEach(({ update }, i) => update(all[i]));
     byId('transfers-section').hidden = all.length === 0;
+    if (keyOfCatalogue(all) !== catalogueKey) return showCatalogue();
+    for (const { model, update } of catalogueRows) {
+      const transfer = all.find((each) => each.model === model);
+      if (transfer) update?.(transfer);
+    }
+    return undefined;
+  }
+
+  /** Of the transfers, those with a row in the catalogue. @param {Transfer[]} all */
+  function keyOfCatalogue(all) {
+    return all
+      .filter(({ model }) => rows.some((row) => row.model === model))
+      .map((transfer) => `${transfer.model} ${keyOf(transfer)}`)
+      .join();
+  }
+
+  /** A model that would be deleted stays. @param {string} model */
+  function takeBack(model) {
+    clearTimeout(going.get(model));
+    if (going.delete(model)) refresh();
+  }
+
+  /** Deletes a model in ten seconds, if the visitor does not take it back. @param {string} model */
+  function remove(model) {
+    const topic = `removed-${(removals += 1)}`;
+    const end = async () => {
+      untoast(topic);
+      going.delete(model);
+      await Cresset.cache.delete(model);
+      if (!section.hidden) refresh();
+    };
+    going.set(model, setTimeout(end, UNDO_MS));
+    toast(t('models.removed', { name: nameOf(model, rows) }), { label: 'common.undo', run: () => takeBack(model) }, topic);
+    refresh();
   }
 
   async function refresh() {
@@ -127,6 +171,8 @@ export async function createModels(section) {
 
   let lastShown = '';
   session.addEventListener('change', () => {
+    // Who takes it up again keeps it.
+    if (typeof session.loading?.model === 'string') takeBack(session.loading.model);
     const now = [session.engine?.info.model.name, session.label, session.loading?.label, situation()].join();
     if (now === lastShown || section.hidden) return;
     lastShown = now;
@@ -150,6 +196,8 @@ export async function createModels(section) {
     showCatalogue();
     measureHere();
   });
+  // Who leaves has made up their mind.
+  addEventListener('pagehide', () => [...going.keys()].forEach((model) => Cresset.cache.delete(model)));
   byId('keep').addEventListener('click', async () => {
     toast(t((await navigator.storage.persist()) ? 'storage.kept' : 'storage.notKept'));
     showStored();

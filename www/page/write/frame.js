@@ -4,6 +4,17 @@ import { element } from '../dom.js';
 import { icon } from '../icons.js';
 import { samplingForm } from '../sampling.js';
 
+/** For who came to ask something: where that is done. */
+function whatFor() {
+  return element(
+    'p',
+    { class: 'hint', id: 'write-for', hidden: true },
+    element('span', { text: 'write.for' }),
+    ' ',
+    element('a', { href: '#/chat', text: 'write.toChat' }),
+  );
+}
+
 /** @param {HTMLElement} section */
 export function buildFrame(section) {
   const quiet = (/** @type {string} */ id, /** @type {string} */ label, /** @type {string} */ name) =>
@@ -24,7 +35,7 @@ export function buildFrame(section) {
       element(
         'header',
         { class: 'page-head' },
-        element('div', {}, element('h1', { text: 'write.title' }), element('p', { class: 'lede', text: 'write.lede' })),
+        element('div', {}, element('h1', { text: 'write.title' }), element('p', { class: 'lede', text: 'write.lede' }), whatFor()),
         element('button', { type: 'button', id: 'write-panel-button', class: 'icon-button', label: 'write.panel.show' }, icon('panel')),
       ),
       element(

@@ -1,7 +1,7 @@
 // The write view: one text that visitor and model write in turn.
 
 import { flag } from '../../chat/shapes.js';
-import { Cresset } from '../../cresset.js';
+import { answers, rowOf } from '../bundled.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { reload } from '../downloads.js';
 import { setUpDrawer } from '../drawer.js';
@@ -196,7 +196,8 @@ export function createWrite(section) {
   }
 
   function showStarters() {
-    const model = Cresset.models.find(({ id }) => id === session.model || session.model === 'default');
+    const model = rowOf(session.model);
+    byId('write-for').hidden = !model || answers(model);
     const starters = model?.starters ?? (session.canChat ? [t('write.start.1'), t('write.start.2'), t('write.start.3')] : STARTERS);
     byId('starters').replaceChildren(
       ...starters.map((text) =>
