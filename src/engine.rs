@@ -11,6 +11,7 @@ mod load;
 mod model;
 mod perplexity;
 mod probe;
+mod progress;
 mod random;
 mod rebuild;
 mod sampling;
@@ -24,11 +25,11 @@ pub use crate::select::{Ceilings, Demoted, DeviceChoice, LoadOptions, LoadProgre
 pub use adapters::AdapterOptions;
 pub use answer::OnChunk;
 pub use bench::{BenchOptions, BenchReport, PerToken, Roofline, Speed};
-pub use choice::{OnProgress, RequestProgress};
 pub use estimate::estimate;
 pub use load::ModelInfo;
 pub use perplexity::Perplexity;
 pub use probe::probe;
+pub use progress::{OnProgress, RequestProgress};
 
 use crate::api::answer::AnswerKind;
 use crate::api::embeddings::EmbeddingsRequest;
@@ -89,11 +90,11 @@ impl Engine {
     ) -> Result<Engine> {
         let Loaded { built, tokenizer, template, info, sampling } =
             load::load(&checkpoint, options, on_progress).await?;
-        let Built { task, targets, verdict } = built;
+        let Built { task, targets, verdict, most_context } = built;
         let mut options = options.clone();
         options.self_test.known.extend(verdict.clone());
         let origin = Origin::new(checkpoint.files(), options);
-        let model = Model { task, adapters: Adapters::new(targets), origin };
+        let model = Model { task, adapters: Adapters::new(targets), origin, most_context };
         Ok(Engine {
             model,
             tokenizer,
@@ -128,9 +129,15 @@ impl Engine {
         let memory = device.memory();
         let mut by_kind = json!(memory);
         by_kind["total"] = json!(memory.total());
+        let mut model = json!(self.info);
+        if let Task::Generate(generator) = &self.model.task {
+            let context = generator.context();
+            model["contextLength"] = json!(context);
+            model["contextLimit"] = json!(context.max(self.model.most_context));
+        }
         json!({
             "build": env!("CRESSET_BUILD"),
-            "model": self.info,
+            "model": model,
             "sampling": matches!(self.model.task, Task::Generate(_)).then(|| sampling::shown(&self.sampling)),
             "device": load::device_facts(device),
             "memory": by_kind,

@@ -34,7 +34,8 @@ export interface ProbeOptions {
   signal?: AbortSignal;
   device?: Device;
   /**
-   * Tokens; the model's own limit, or 4096, if absent. Models with LongRoPE (Phi 3, 3.5 and 4 mini) have two sets of factors:
+   * Tokens. If absent, the model's own limit, or 4096, which grows with a conversation as far as the model and the device allow.
+   * Models with LongRoPE (Phi 3, 3.5 and 4 mini) have two sets of factors:
    * this length, not a prompt's, decides which of them is used.
    */
   contextLength?: number;
@@ -230,7 +231,10 @@ export interface EngineInfo {
     architecture: string;
     parameters: number;
     quantization: string;
+    /** Tokens that the context holds now. */
     contextLength: number;
+    /** Tokens that it may grow to hold; the same where the length was chosen. */
+    contextLimit: number;
     vocabularySize: number;
     hasChatTemplate: boolean;
   };
@@ -299,12 +303,13 @@ export interface SamplingOptions {
   signal?: AbortSignal | null;
 }
 
-/** How far a request is before its answer begins. */
+/** How far a request is. */
 export interface RequestProgress {
-  /** The prompt is read. */
-  status: 'prompt';
-  /** Tokens that were read, or that an earlier request had read already. */
+  /** The prompt is read; or the context grew, so that prompt and answer fit it. */
+  status: 'prompt' | 'context';
+  /** Tokens that were read, or that an earlier request had read already; tokens that the context holds. */
   loaded: number;
+  /** All tokens of the prompt; tokens that the context may grow to hold. */
   total: number;
   /** 0 to 1. */
   fraction: number;

@@ -138,7 +138,7 @@ function pageAddress() {
 class Engine {
   #channel;
 
-  /** Model, device, and memory in bytes by kind, as they were when it, or the last adapter, was loaded. */
+  /** Model, device, and memory in bytes by kind, as they were when it, or the last adapter, was loaded, or when the context last grew. */
   info;
   /** @type {EngineApi['chat']} */
   chat;
@@ -231,7 +231,14 @@ class Engine {
     const { request, isStream, signal, onProgress } = checkRequest(`a ${kind}`, body, options);
     const pace = new Pace();
     const listeners = { onProgress: (/** @type {any} */ progress) => onProgress?.(describeReading(progress, pace)) };
-    return isStream ? this.#stream({ kind, request }, signal, listeners) : this.#call('generate', { kind, request }, signal, listeners);
+    return isStream ? this.#stream({ kind, request }, signal, listeners) : this.#answer({ kind, request }, signal, listeners);
+  }
+
+  /** @param {Calls['generate']['params']} params @param {AbortSignal} signal @param {import('./lib/types.d.ts').Listeners} listeners */
+  async #answer(params, signal, listeners) {
+    const { answer, info } = await this.#call('generate', params, signal, listeners);
+    this.info = info ?? this.info;
+    return answer;
   }
 
   /** @param {Calls['generate']['params']} params @param {AbortSignal} signal @param {import('./lib/types.d.ts').Listeners} listeners */
@@ -250,7 +257,7 @@ class Engine {
       feed.enqueue(chunk);
       first.resolve(chunk);
     };
-    const answer = this.#call('generate', params, anySignal(signal, controller.signal), { ...listeners, onChunk });
+    const answer = this.#answer(params, anySignal(signal, controller.signal), { ...listeners, onChunk });
     // Of a stream that was left, neither does anything.
     answer.then(() => feed.close()).catch((error) => feed.error(error));
     // A request that is refused is refused here, not at the first chunk.

@@ -82,6 +82,12 @@ impl Cpu {
         self.common.count(|c| c.bytes_written += bytes.len() as u64);
     }
 
+    pub fn copy(&self, from: BufferId, to: BufferId, bytes: u64) {
+        let words = bytes as usize / 4;
+        let [from, to] = [from, to].map(|id| &self.buffers[id.0 as usize]);
+        to.borrow_mut()[..words].copy_from_slice(&from.borrow()[..words]);
+    }
+
     pub fn run(&self, plan: &Plan, read: BufferId, bytes: u64) -> Ticket {
         for step in &plan.steps {
             if let Some(beat) = HEARTBEAT.get() {

@@ -136,6 +136,14 @@ impl Device {
         }
     }
 
+    /// Copies the first `bytes` of a buffer, a multiple of 4, to the beginning of another, before the next run.
+    pub fn copy(&self, from: BufferId, to: BufferId, bytes: u64) {
+        match self {
+            Device::Gpu(gpu) => gpu.copy(from, to, bytes),
+            Device::Cpu(cpu) => cpu.copy(from, to, bytes),
+        }
+    }
+
     /// Waits until what was written has reached the device, so that its staging memory is free again.
     pub async fn flush(&self) {
         if let Device::Gpu(gpu) = self {

@@ -250,6 +250,13 @@ impl Gpu {
         Ok(self.take(&staging, bytes, mapped).await?.0)
     }
 
+    pub fn copy(&self, from: BufferId, to: BufferId, bytes: u64) {
+        let mut encoder = self.core.device.create_command_encoder(&Default::default());
+        let [from, to] = [from, to].map(|id| &self.core.buffers[id.0 as usize]);
+        encoder.copy_buffer_to_buffer(from, 0, to, 0, bytes);
+        self.core.queue.submit([encoder.finish()]);
+    }
+
     /// Whatever failed since the last call, out of memory first. A lost device stays lost.
     pub async fn check(&self) -> Result<()> {
         let refused = match self.allocations.take() {

@@ -1,7 +1,8 @@
 //! A request's answer: its choices one after the other, whole or in chunks as they come.
 
-use super::choice::{Choice, OnProgress, PreparedRequest, Writer, choice};
+use super::choice::{Choice, PreparedRequest, Writer, choice};
 use super::model::Model;
+use super::progress::OnProgress;
 use super::random;
 use crate::api::answer::{self, AnswerKind, Envelope, Piece};
 use crate::error::Result;

@@ -1,6 +1,7 @@
 //! One choice of an answer: generates ids, decodes them to text until a stop string, and parses tool calls out of it.
 
 use super::model::Model;
+use super::progress::{OnProgress, RequestProgress};
 use super::random;
 use crate::api::answer::{AnswerKind, Call, Piece, Times, TokenLogprob};
 use crate::api::request::RequestOptions;
@@ -10,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::generate::{Finish, Outcome, PromptProgress, Request, Sampled, YieldNow};
 use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
-use serde::Serialize;
 use std::ops::ControlFlow;
 use web_time::Instant;
 
@@ -65,21 +65,8 @@ pub struct Choice {
     pub times: Times,
 }
 
-/// How far a request is before its next token.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct RequestProgress {
-    /// `prompt`: it is read.
-    pub status: &'static str,
-    /// Tokens that were read, or were cached.
-    pub loaded: u64,
-    /// All of them.
-    pub total: u64,
-}
-
-/// Is told how far a request is.
-pub type OnProgress = dyn Fn(RequestProgress);
-
-/// Generates a choice into `writer`; `on_progress` is told how much of the prompt was read. Continues on a new device where the old one is lost.
+/// Generates a choice into `writer`; `on_progress` is told how much of the prompt was read. Continues on a new device where the
+/// old one is lost, and in a larger context where that may grow.
 ///
 /// # Errors
 /// Errors of [`crate::generate::Generator::generate`]; `DEVICE_LOST` only if a new device does not help.
@@ -90,26 +77,54 @@ pub async fn choice(
     on_progress: &OnProgress,
     yield_now: &YieldNow,
 ) -> Result<Choice> {
-    let (prompt_tokens, mut vain) = (request.prompt.len(), false);
-    let outcome = loop {
-        let mut on_token = |sampled: Sampled| writer.push(sampled);
-        let mut on_prompt = |PromptProgress { read, total }: PromptProgress| {
-            on_progress(RequestProgress { status: "prompt", loaded: read as u64, total: total as u64 });
-        };
-        let generator = model.task.generator()?;
-        match generator.generate_telling(&request, &mut on_prompt, &mut on_token, yield_now).await {
+    let (prompt_tokens, mut vain, mut cached_tokens) = (request.prompt.len(), false, None);
+    let mut outcome = loop {
+        match attempt(model, &request, &mut writer, on_progress, yield_now).await {
             // A device that is lost twice without a token in between will be lost again.
             Err(Error::DeviceLost { reason }) if !vain || writer.whole.ids.len() > request.resumed_tokens => {
                 model.rebuild(reason).await?;
-                request.prompt.truncate(prompt_tokens);
-                request.prompt.extend_from_slice(&writer.whole.ids);
-                (request.resumed_tokens, vain) = (writer.whole.ids.len(), true);
+                vain = true;
+            }
+            Ok(outcome) if is_cut(&outcome, &request) => {
+                cached_tokens.get_or_insert(outcome.cached_tokens);
+                if !model.grow(prompt_tokens + outcome.tokens, on_progress).await? {
+                    break outcome;
+                }
             }
             outcome => break outcome?,
         }
+        request.prompt.truncate(prompt_tokens);
+        request.prompt.extend_from_slice(&writer.whole.ids);
+        request.resumed_tokens = writer.whole.ids.len();
     };
+    outcome.cached_tokens = cached_tokens.unwrap_or(outcome.cached_tokens);
     let times = writer.times();
     Ok(Choice { whole: writer.finish(outcome.finish), outcome, times })
+}
+
+/// Generates until the answer ends, the context is full, or the device is lost.
+async fn attempt(
+    model: &mut Model,
+    request: &Request,
+    writer: &mut Writer<'_>,
+    on_progress: &OnProgress,
+    yield_now: &YieldNow,
+) -> Result<Outcome> {
+    model.grow(request.prompt.len(), on_progress).await?;
+    let most = model.most_context()?;
+    if request.prompt.len() > most {
+        return Err(Error::ContextOverflow { prompt: request.prompt.len(), context: most });
+    }
+    let mut on_token = |sampled: Sampled| writer.push(sampled);
+    let mut on_prompt = |PromptProgress { read, total }: PromptProgress| {
+        on_progress(RequestProgress { status: "prompt", loaded: read as u64, total: total as u64 });
+    };
+    model.task.generator()?.generate_telling(request, &mut on_prompt, &mut on_token, yield_now).await
+}
+
+/// Whether the answer ended because the context is full.
+fn is_cut(outcome: &Outcome, request: &Request) -> bool {
+    outcome.finish == Finish::Length && request.max_tokens.is_none_or(|most| outcome.tokens < most)
 }
 
 /// Turns a choice's ids into pieces of text: emits each as soon as it may be shown, and collects the whole.

@@ -1,13 +1,13 @@
 //! A checkpoint and options → a model on its device, ready to run.
 
 use super::sampling;
-use super::size::{check_size, device_bytes, matrix_formats, quantization};
+use super::size::{cache_bytes, check_size, device_bytes, matrix_formats, quantization};
 use super::task::Task;
 use crate::chat::ChatTemplate;
-use crate::device::Device;
+use crate::device::{Device, DeviceInfo};
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
-use crate::generate::Generator;
+use crate::generate::{Generator, PAGE};
 use crate::load::{Allocator, Shape};
 use crate::lora::LoraTargets;
 use crate::models::{self, Architecture, Model};
@@ -19,8 +19,11 @@ use crate::weights::{Checkpoint, FileFormat};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Context that is taken when nobody says, if the model has so much.
+/// Context that is taken when nobody says, if the model has so much; it grows when that is full.
 const DEFAULT_CONTEXT: usize = 4096;
+/// Positions up to which it does. Longer prompts are read for minutes, and their rotary tables alone take tens of megabytes:
+/// whoever wants that says so.
+const GROWN_CONTEXT: usize = 32_768;
 
 /// A model's metadata, as `info` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -108,6 +111,8 @@ pub(super) struct Built {
     pub targets: LoraTargets,
     /// The device's verdict.
     pub verdict: Option<Verdict>,
+    /// Positions that the context may grow to.
+    pub most_context: usize,
 }
 
 /// Opens the device and puts the model there.
@@ -125,8 +130,9 @@ pub(super) async fn build(
     let most = device.info().limits.max_buffer_bytes;
     log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
 
+    let most_context = most_context(checkpoint, plan, options, device.info()).await;
     let memory = Allocator::new(&mut device, options.quantize);
-    let loaded = architecture.load(architecture.hyper(checkpoint), shape, context, memory).await?;
+    let loaded = architecture.load(architecture.hyper(checkpoint), shape, most_context, memory).await?;
     let models::Loaded { model, record, uploads } = loaded;
     let targets = LoraTargets::new(&architecture.family, checkpoint, shape, &record.projections);
     let mut task = match model {
@@ -141,7 +147,40 @@ pub(super) async fn build(
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
     task.warm_up().await?;
     task.device().check().await?;
-    Ok(Built { task, targets, verdict })
+    Ok(Built { task, targets, verdict, most_context })
+}
+
+/// Positions that the context may grow to: its own where the caller has chosen it, where the device has room for no more, or
+/// where the model would be another one (LongRoPE).
+async fn most_context(
+    checkpoint: &Checkpoint,
+    &ModelPlan { architecture, ref shape, context }: &ModelPlan,
+    options: &LoadOptions,
+    device: &DeviceInfo,
+) -> usize {
+    if options.context.is_some() || architecture.is_encoder() {
+        return context;
+    }
+    let fits = |context| {
+        let bytes = device_bytes(checkpoint, shape, context, options, device.backend == "cpu");
+        let buffer = cache_bytes(shape, context, options);
+        check_size(shape, bytes, device).is_ok() && buffer <= device.limits.max_binding_bytes
+    };
+    let mut most = shape.context.min(GROWN_CONTEXT);
+    while most > context && !fits(most) {
+        most = (context + (most - context) / 2) / PAGE * PAGE;
+    }
+    if most <= context {
+        return context;
+    }
+    let ropes = async |context| {
+        let loaded = architecture.load(architecture.hyper(checkpoint), shape, context, Allocator::none()).await?;
+        Ok::<_, Error>(loaded.record.ropes)
+    };
+    match (ropes(context).await, ropes(most).await) {
+        (Ok(now), Ok(then)) if now == then => most,
+        _ => context,
+    }
 }
 
 pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {

@@ -80,12 +80,17 @@ pub(super) fn device_bytes(
 
 /// Bytes of `weights` on the device, of the KV cache, and of an allowance for activations and logits.
 pub(super) fn bytes_on_device(shape: &Shape, context: usize, options: &LoadOptions, weights: u64) -> u64 {
-    // A header may claim anything: what is too much stays too much.
-    let counts = [2 * 4, shape.n_layers, shape.n_kv_heads, options.kv.row_words(shape.head_dim), context];
-    let cache = counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64));
+    let cache = (2 * shape.n_layers as u64).saturating_mul(cache_bytes(shape, context, options));
     let logits = 64 * 4 * shape.vocabulary as u64;
     let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);
     cache.saturating_add(weights).saturating_add(logits + activations)
+}
+
+/// Bytes of a layer's keys, and of its values.
+pub(super) fn cache_bytes(shape: &Shape, context: usize, options: &LoadOptions) -> u64 {
+    // A header may claim anything: what is too much stays too much.
+    let counts = [4, shape.n_kv_heads, options.kv.row_words(shape.head_dim), context];
+    counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64))
 }
 
 /// Checks that the device can hold so much.

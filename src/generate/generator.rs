@@ -58,6 +58,17 @@ impl Generator {
         Ok(())
     }
 
+    /// Makes room for sequences of `context` positions: more than before, and no more than the model was loaded for. All that is
+    /// cached stays. Plans are dropped.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`, after which the context is as it was, and those of the device.
+    pub async fn grow(&mut self, context: usize) -> Result<()> {
+        self.runner.grow(&mut self.device, context).await?;
+        self.pages.grow(self.runner.layout().pages());
+        Ok(())
+    }
+
     /// The most positions that a sequence may have.
     pub fn context(&self) -> usize {
         self.runner.layout().context

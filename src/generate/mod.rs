@@ -32,5 +32,6 @@ pub use bits::BitSet;
 pub use constraint::{Constraint, MinTokens, UNKNOWN_ID};
 pub use generator::Generator;
 pub use request::{Finish, Media, Outcome, PromptProgress, Request, Sampled};
+pub use runner::PAGE;
 pub use scheduler::Scheduler;
 pub use sequence::{Listener, SequenceId};

@@ -56,6 +56,12 @@ impl Pages {
         Pages { page, most_kept, references: vec![0; pages], chains: Vec::new(), next: 0 }
     }
 
+    /// Adds free pages, up to `pages` in all.
+    pub fn grow(&mut self, pages: usize) {
+        assert!(pages >= self.references.len(), "pages are never taken away");
+        self.references.resize(pages, 0);
+    }
+
     /// Pages that belong to no sequence, ended ones included.
     #[cfg(test)]
     fn free(&self) -> usize {
@@ -265,6 +271,16 @@ mod tests {
         assert_eq!(pages.free(), 7, "one is kept");
         pages.forget();
         assert_eq!(pages.free(), 8);
+    }
+
+    #[test]
+    fn more_pages_leave_the_others_as_they_are() {
+        let mut pages = Pages::new(3, 4, 1);
+        serve(&mut pages, None, &tokens(0..12));
+        assert!(pages.acquire(None, &tokens(0..13), 13, true).is_none(), "there are three");
+        pages.grow(5);
+        assert_eq!(serve(&mut pages, None, &tokens(0..18)), 12);
+        assert_eq!(pages.free(), 0);
     }
 
     #[test]

@@ -72,7 +72,7 @@ struct Room {
 impl Room {
     fn new(device: &mut Device, model: &dyn Decoder, layout: Layout, kv: KvFormat) -> Result<Room> {
         let shape = model.shape();
-        let bytes = (layout.pages() * PAGE * shape.n_kv_heads) as u64 * 4 * kv.row_words(shape.head_dim) as u64;
+        let bytes = cache_bytes(model, layout, kv);
         let mut caches = Vec::with_capacity(shape.n_layers);
         for _ in 0..shape.n_layers {
             let mut buffer = || device.create_buffer("the KV cache", bytes, Usage::Kv);
@@ -85,6 +85,12 @@ impl Room {
         let edits = device.create_buffer("what requests change about logits", edits, Usage::Other)?;
         Ok(Room { caches, control, state, edits })
     }
+}
+
+/// Bytes of a layer's keys, and of its values.
+fn cache_bytes(model: &dyn Decoder, layout: Layout, kv: KvFormat) -> u64 {
+    let shape = model.shape();
+    (layout.pages() * PAGE * shape.n_kv_heads) as u64 * 4 * kv.row_words(shape.head_dim) as u64
 }
 
 impl SlotState {
@@ -145,6 +151,40 @@ impl ModelRunner {
         (self.caches, self.control_buffer, self.state, self.edits) = (caches, control, state, edits);
         self.control = Control::new(layout);
         self.slots = vec![SlotState::new(); slots];
+        Ok(())
+    }
+
+    /// Makes room for sequences of `context` positions, more than before. What the pages hold stays there; plans are dropped. No
+    /// run may be in flight.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`, after which the context is as it was, and those of the device.
+    pub async fn grow(&mut self, device: &mut Device, context: usize) -> Result<()> {
+        let (before, layout) = (self.layout(), Layout { context, ..self.layout() });
+        let [held, bytes] = [before, layout].map(|layout| cache_bytes(&*self.model, layout, self.kv));
+        self.plans.clear();
+        // One buffer at a time: the others are not there twice.
+        for cache in &mut self.caches {
+            for buffer in [&mut cache.keys, &mut cache.values] {
+                let larger = device.create_buffer("the KV cache", bytes, Usage::Kv)?;
+                if let Err(error) = device.check().await {
+                    device.free(larger, Usage::Kv);
+                    return Err(error);
+                }
+                device.copy(*buffer, larger, held);
+                device.free(*buffer, Usage::Kv);
+                *buffer = larger;
+            }
+        }
+        let control = device.create_buffer("control", layout.control_bytes(), Usage::Other)?;
+        let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
+        device.check().await?;
+        for buffer in [self.control_buffer, self.state] {
+            device.free(buffer, Usage::Other);
+        }
+        (self.control_buffer, self.state, self.control) = (control, state, Control::new(layout));
+        // The new `state` has no ids yet: those of a reused prefix are written again.
+        self.slots.iter_mut().for_each(|slot| slot.history.clear());
         Ok(())
     }
 

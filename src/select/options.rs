@@ -60,7 +60,7 @@ impl DeviceChoice {
 pub struct LoadOptions {
     /// Which device to use.
     pub device: DeviceChoice,
-    /// Positions of the KV cache; `None`: the model's own, up to 4096.
+    /// Positions of the KV cache; `None`: the model's own, up to 4096, which grow with what is asked.
     pub context: Option<usize>,
     /// The number format of the KV cache.
     pub kv: KvFormat,

@@ -18,7 +18,8 @@ impl Log for Console {
         let line = format!("Cresset: {}", record.args()).into();
         match record.level() {
             Level::Error | Level::Warn => console::warn_1(&line),
-            Level::Info | Level::Debug | Level::Trace => console::debug_1(&line),
+            Level::Info => console::info_1(&line),
+            Level::Debug | Level::Trace => console::debug_1(&line),
         }
     }
 
@@ -27,6 +28,6 @@ impl Log for Console {
 
 /// Once for each worker: of threads that share memory, the first one counts.
 pub fn start() {
-    log::set_max_level(LevelFilter::Warn);
+    log::set_max_level(LevelFilter::Info);
     let _ = log::set_logger(&Console);
 }

@@ -289,6 +289,28 @@ test('both halves of a stream have all of it, at their own pace; it goes on unti
   assert.deepEqual(result.rest, [0, 0]);
 });
 
+test('a context that grows is told of, and info has it', async () => {
+  const result = await page.evaluate(async () => {
+    const engine = await Cresset.load(new Blob(['GGUF fast grows'.padEnd(64)]), { cache: false });
+    const sizes = () => [engine.info.model.contextLength, engine.info.model.contextLimit];
+    const before = sizes();
+    const told = [];
+    const onProgress = ({ status, loaded, total, text }) => told.push([status, loaded, total, text]);
+    await collect(await engine.completions.create({ prompt: 'Once', max_tokens: 2, stream: true }, { onProgress }));
+    await engine.completions.create({ prompt: 'Once', max_tokens: 2 });
+    return { before, after: sizes(), told, wrong: await outcome(engine.completions.create({ prompt: 'x' }, { onProgress: 7 })) };
+  });
+  assert.deepEqual(
+    [result.before, result.after],
+    [
+      [1024, 2048],
+      [2048, 2048],
+    ],
+  );
+  assert.deepEqual(result.told, [['context', 2048, 2048, 'The context grew to 2048 tokens']]);
+  assert.equal(result.wrong.code, 'INVALID_REQUEST');
+});
+
 test('a stream travels as lines of JSON, and is a stream again', async () => {
   const result = await page.evaluate(async () => {
     const { Stream } = await import('/cresset.js');

@@ -6,12 +6,13 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { tokenizer } from 'acorn';
 import { withoutComments } from '../../tools/copy.mjs';
+import { recommended } from '../../www/files/recommended.js';
 import { parseIntegrity } from '../../www/files/open.js';
 import { Pace, describeProgress, describeReading, formatBytes } from '../../www/lib/progress.js';
 import { KNOWN } from '../../www/lib/fields.js';
 import { encodeRequest } from '../../www/lib/requests.js';
 import { Sha256 } from '../../www/files/sha256.js';
-import { bestAdapter, bestFile, parse, parseAdapter, resolve } from '../../www/files/sources.js';
+import { bestAdapter, bestFile, models, parse, parseAdapter, resolve } from '../../www/files/sources.js';
 import sharedEnglish from '../../www/chat/locales/en.js';
 import sharedChinese from '../../www/chat/locales/zh-CN.js';
 import widgetEnglish from '../../www/widget/locales/en.js';
@@ -323,6 +324,16 @@ test('the pace of a download is that of its last seconds', () => {
   for (let time = 2000; time <= 20_000; time += 1000) at(time, 1100 + time);
   assert.ok(Math.abs(at(21_000, 22_100) - 1000) < 1);
   assert.equal(at(22_000, 5), null, 'it began anew');
+});
+
+test('the catalogue recommends how SmolLM2 is sampled, whatever the revision', async () => {
+  const repository = 'hf:bartowski/SmolLM2-135M-Instruct-GGUF';
+  const own = { temperature: 0.2, top_p: 0.9 };
+  for (const file of ['SmolLM2-135M-Instruct-Q8_0.gguf', 'SmolLM2-135M-Instruct-Q8_0.gguf@main']) {
+    assert.deepEqual(await recommended({ name: `${repository}/${file}` }), own);
+  }
+  for (const name of [`${repository}/other.gguf`, 'hf:owner/repo', 'https://example.org/model.gguf']) assert.equal(await recommended({ name }), null);
+  for (const { id, sampling = null } of models) assert.deepEqual(await recommended({ name: id, id }), sampling);
 });
 
 test('a prompt that is read has a share, a line and a time left', () => {

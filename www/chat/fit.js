@@ -11,8 +11,8 @@
  * @param {number} wanted
  */
 export function room(engine, wanted) {
-  const { contextLength } = engine.info.model;
-  return contextLength - Math.min(wanted, Math.floor(contextLength / 2));
+  const { contextLength, contextLimit = contextLength } = engine.info.model;
+  return contextLimit - Math.min(wanted, Math.floor(contextLimit / 2));
 }
 
 /**

@@ -33,14 +33,16 @@ export function describeProgress({ status, loaded = 0, total = null, warning }, 
  * @param {Pace} pace
  * @returns {import('../cresset.js').RequestProgress}
  */
-export function describeReading({ loaded = 0, total }, pace) {
+export function describeReading({ status, loaded = 0, total }, pace) {
   const all = total ?? loaded;
+  const fraction = all ? loaded / all : 1;
+  if (status === 'context') return { status, loaded, total: all, fraction, text: `The context grew to ${loaded} tokens`, secondsLeft: null };
   const tokensPerSecond = pace.at(loaded);
   return {
     status: 'prompt',
     loaded,
     total: all,
-    fraction: all ? loaded / all : 1,
+    fraction,
     text: `Reading the prompt: ${loaded} of ${all} tokens`,
     secondsLeft: tokensPerSecond ? (all - loaded) / tokensPerSecond : null,
   };

@@ -24,7 +24,7 @@ export interface Calls {
   loadAdapter: { params: { name: string; source: Source; options: AdapterSettings }; result: { info: EngineInfo } };
   listAdapters: { params: object; result: Adapter[] };
   unloadAdapter: { params: { name: string }; result: { info: EngineInfo } };
-  generate: { params: { kind: 'chat' | 'completion'; request: string }; result: Completion | ChatCompletion };
+  generate: { params: { kind: 'chat' | 'completion'; request: string }; result: { answer: Completion | ChatCompletion; info?: EngineInfo } };
   embed: { params: { request: string }; result: Embeddings };
   bench: { params: { options: string }; result: BenchReport };
   tokenize: { params: { text: string }; result: number[] };

@@ -75,6 +75,8 @@ export const PANEL = `
 .words { font-size: .9688em; line-height: 1.6; overflow-wrap: anywhere; }
 .note { padding: 2px 0; color: var(--soft); font-size: .8125em; line-height: 1.45; text-align: center; text-wrap: balance; }
 
+/* How far a long prompt is read. */
+.reading { margin: 0 0 6px; }
 /* Three dots until the first word; they keep its line. */
 .dots { display: none; align-items: center; gap: 5px; height: 1.55em; }
 .waiting .dots, .writing .words.empty + .dots { display: flex; }

@@ -29,6 +29,8 @@ const LOOK_FIRST_BYTES = 64_000_000;
 let engine;
 /** Id of the generation that runs now. @type {number | null} */
 let running = null;
+/** Whether the page's `info` is of a smaller context. */
+let outdated = false;
 let queue = Promise.resolve();
 /** @type {string | null} */
 let lastPanic = null;
@@ -108,7 +110,14 @@ const methods = {
     const forward = (/** @type {string} */ chunk) => {
       if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
     };
-    return interruptible(id, () => engine[kind](request, forward, report));
+    const tell = (/** @type {BareProgress} */ progress) => {
+      outdated ||= progress.status === 'context';
+      report(progress);
+    };
+    const answer = await interruptible(id, () => engine[kind](request, forward, tell));
+    if (!outdated || signal.aborted) return { answer };
+    outdated = false;
+    return { answer, info: JSON.parse(await engine.info()) };
   },
 
   async embed({ request }, _report, { id }) {

@@ -20,7 +20,7 @@ pub struct Model {
     /// Where to compute: auto takes the GPU if there is a real one.
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "gpu", "cpu"])]
     pub device: String,
-    /// Tokens the context holds (default: the model's own, up to 4096).
+    /// Tokens the context holds (default: the model's own, up to 4096, which grows when it is full).
     #[arg(long, value_name = "N")]
     pub context: Option<u64>,
     /// How attention's keys and values are stored: f16, q8 takes little more than half of its memory, f32 is exact.

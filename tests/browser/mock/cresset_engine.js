@@ -8,7 +8,7 @@ export const version = () => '0.0.0-mock';
 
 /**
  * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, overflow (of its stack), stuck (at the fourth word, for
- * ever), plodding (for 0.3 s at each word, in which it answers nothing), reads (a long prompt, for 2.5 s), oom, foreign (of a kind that
+ * ever), plodding (for 0.3 s at each word, in which it answers nothing), reads (a long prompt, for 2.5 s), grows (its context), oom, foreign (of a kind that
  * does not run), lost, loops (and is stopped), drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
  * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
  */
@@ -238,6 +238,7 @@ export class Engine {
     const used =
       request.adapter === undefined ? this.loaded.find((adapter) => adapter.default) : request.adapter === null ? undefined : this.#adapter(request.adapter);
     await this.#read(onProgress);
+    if (this.traits.has('grows') && this.generated === 0) onProgress({ status: 'context', loaded: 2048, total: 2048 });
     let text = used ? `[${used.name}]` : '';
     let count = 0;
     let finish = 'length';
@@ -319,7 +320,8 @@ export class Engine {
         architecture: 'llama',
         parameters: 2_800_000,
         quantization: 'Q8_0',
-        contextLength: this.options.contextLength ?? 1024,
+        contextLength: this.options.contextLength ?? (this.traits.has('grows') && this.generated > 0 ? 2048 : 1024),
+        contextLimit: this.options.contextLength ?? (this.traits.has('grows') ? 2048 : 1024),
         vocabularySize: 256,
         hasChatTemplate: chat,
       },

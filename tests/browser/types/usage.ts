@@ -175,7 +175,7 @@ function measuring({ bytes, kept, engineBytes, url }: Measure): void {
 
 export function informing({ build, model, sampling, device, memory, adapters, variants }: EngineInfo): void {
   is<string>(build, model.name, model.architecture, model.quantization);
-  is<number>(model.parameters, model.contextLength, model.vocabularySize);
+  is<number>(model.parameters, model.contextLength, model.contextLimit, model.vocabularySize);
   is<boolean>(model.hasChatTemplate);
   is<number>(memory.weights, memory.adapters, memory.kv, memory.activations, memory.other, memory.total);
   is<Sampling | null>(sampling);
@@ -232,7 +232,7 @@ const sampling: SamplingOptions = {
 const beside: RequestOptions = { signal, onProgress: reading };
 
 function reading({ status, loaded, total, fraction, text, secondsLeft }: RequestProgress): void {
-  is<'prompt'>(status);
+  is<'prompt' | 'context'>(status);
   is<number>(loaded, total, fraction);
   is<string>(text);
   is<number | null>(secondsLeft);

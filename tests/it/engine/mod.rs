@@ -29,6 +29,7 @@ mod answers;
 mod cost;
 mod damaged;
 mod endings;
+mod growth;
 mod loading;
 mod lost;
 mod progress;

@@ -95,7 +95,7 @@ export function createWrite(section) {
           async (engine) => {
             const fitted = await fitPrompt(engine, text, options.max_tokens);
             cut = fitted.cut;
-            contextLength = engine.info.model.contextLength;
+            contextLength = engine.info.model.contextLimit;
             return { ...options, prompt: fitted.prompt, ...(inspect ? { logprobs: ALTERNATIVES } : {}) };
           },
           (choice) => {
