@@ -293,6 +293,16 @@ test('a conversation longer than the context leaves out its oldest turns, and sa
   await page.press('#message', 'Enter');
   await page.waitForSelector('#chat-end .problem');
   assert.match(await page.textContent('#chat-end .problem'), /longer than the model’s context/);
+  // What to do about it: a shorter text, which is there to be changed, or more room, in which the same question is answered.
+  await page.click('#chat-end button:has-text("Shorten the text")');
+  await page.waitForSelector('.turn.user .edit-area:focus');
+  assert.equal((await page.inputValue('.turn.user .edit-area')).length, 1200);
+  await page.keyboard.press('Escape');
+  await page.click('#chat-end button:has-text("Get an answer")');
+  await page.click('#chat-end button:has-text("Larger context")');
+  await answered(page);
+  assert.equal((await turns(page)).at(-2).length, 1200);
+  assert.equal(await page.evaluate(() => localStorage.getItem('cresset.context')), '2048');
 });
 
 test('a template without a place for the system prompt gets it with the first question', async () => {
