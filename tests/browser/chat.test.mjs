@@ -66,6 +66,23 @@ test('Markdown comes as blocks, with a copy button on code, directions, and link
   assert.match(await thought.locator('p').textContent(), /I should be brief and kind\.$/);
 });
 
+test('code has colours, its words stay what they are; a table scrolls instead of breaking words', async () => {
+  await open({ viewport: { width: 390, height: 800 } });
+  await drop(page, 'md.gguf', 'chat markdown');
+  await say(page, 'Why?');
+  await page.waitForSelector('figure.code .hljs-keyword');
+  const code = page.locator('figure.code pre code');
+  assert.match(await code.textContent(), /^def scattered\(wavelength, reference=700\):\n {4}# Rayleigh: the fourth.*\n {4}return \(reference \/ wavelength\)/);
+  const colours = await code.locator('span').evaluateAll((spans) => new Set(spans.map((span) => getComputedStyle(span).color)).size);
+  assert.ok(colours > 3, `${colours} colours`);
+  const heads = page.locator('.words th');
+  const lines = await heads.evaluateAll((all) => all.map((cell) => cell.getClientRects().length && cell.offsetHeight));
+  assert.ok(
+    lines.every((height) => height === lines[0] && height < 50),
+    lines.join(),
+  );
+});
+
 test('another language reaches what Markdown was made into', async () => {
   await open();
   await drop(page, 'tutor.gguf', 'chat markdown');
