@@ -12,6 +12,8 @@ const PACKAGES = fileURLToPath(new URL('../node_modules/', import.meta.url));
 
 /** By name in vendor/: where it lies below node_modules/. */
 export const VENDORED = {
+  'highlight.min.js': '@highlightjs/cdn-assets/es/highlight.min.js', // BSD-3-Clause
+  'highlight.LICENSE.txt': '@highlightjs/cdn-assets/LICENSE',
   'marked.esm.js': 'marked/lib/marked.esm.js', // MIT
   'marked.LICENSE.txt': 'marked/LICENSE',
   'purify.min.js': 'dompurify/dist/purify.min.js', // Apache-2.0 or MPL-2.0; taken under Apache-2.0

@@ -66,6 +66,23 @@ test('Markdown comes as blocks, with a copy button on code, directions, and link
   assert.match(await thought.locator('p').textContent(), /I should be brief and kind\.$/);
 });
 
+test('code has colours, its words stay what they are; a table scrolls instead of breaking words', async () => {
+  await open({ viewport: { width: 390, height: 800 } });
+  await drop(page, 'md.gguf', 'chat markdown');
+  await say(page, 'Why?');
+  await page.waitForSelector('figure.code .hljs-keyword');
+  const code = page.locator('figure.code pre code');
+  assert.match(await code.textContent(), /^def scattered\(wavelength, reference=700\):\n {4}# Rayleigh: the fourth.*\n {4}return \(reference \/ wavelength\)/);
+  const colours = await code.locator('span').evaluateAll((spans) => new Set(spans.map((span) => getComputedStyle(span).color)).size);
+  assert.ok(colours > 3, `${colours} colours`);
+  const heads = page.locator('.words th');
+  const lines = await heads.evaluateAll((all) => all.map((cell) => cell.getClientRects().length && cell.offsetHeight));
+  assert.ok(
+    lines.every((height) => height === lines[0] && height < 50),
+    lines.join(),
+  );
+});
+
 test('another language reaches what Markdown was made into', async () => {
   await open();
   await drop(page, 'tutor.gguf', 'chat markdown');
@@ -293,6 +310,16 @@ test('a conversation longer than the context leaves out its oldest turns, and sa
   await page.press('#message', 'Enter');
   await page.waitForSelector('#chat-end .problem');
   assert.match(await page.textContent('#chat-end .problem'), /longer than the model’s context/);
+  // What to do about it: a shorter text, which is there to be changed, or more room, in which the same question is answered.
+  await page.click('#chat-end button:has-text("Shorten the text")');
+  await page.waitForSelector('.turn.user .edit-area:focus');
+  assert.equal((await page.inputValue('.turn.user .edit-area')).length, 1200);
+  await page.keyboard.press('Escape');
+  await page.click('#chat-end button:has-text("Get an answer")');
+  await page.click('#chat-end button:has-text("Larger context")');
+  await answered(page);
+  assert.equal((await turns(page)).at(-2).length, 1200);
+  assert.equal(await page.evaluate(() => localStorage.getItem('cresset.context')), '2048');
 });
 
 test('a template without a place for the system prompt gets it with the first question', async () => {

@@ -7,7 +7,7 @@
 
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { json, startBrowser, startServer } from './harness.mjs';
+import { gguf, json, ranged, startBrowser, startServer } from './harness.mjs';
 import { picture } from './pictures.mjs';
 import { answered, drop, ready, visit } from './visitor.mjs';
 
@@ -29,7 +29,7 @@ const QUESTION = { 'en-GB': 'Why is the sky blue?', 'zh-CN': '天空为什么是
 const VIEWS = {
   async 'chat-empty'(page, { server }) {
     await page.goto(`${server.url}#/chat`);
-    await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('.suggestion .hint + .hint')?.textContent ?? ''));
+    await page.waitForFunction(() => /tokens|词元/.test(document.querySelector('.suggestion.quick .hint')?.textContent ?? ''));
   },
   async chat(page, { server, locale }) {
     await page.goto(`${server.url}#/chat`);
@@ -72,7 +72,7 @@ const VIEWS = {
     await preview.locator('button.launcher').waitFor({ state: 'attached' });
     if (!wide) return;
     await preview.locator('button.launcher').click();
-    await preview.locator('dialog[data-state^="ready"]').waitFor(); // the model is here already
+    await preview.locator('dialog[data-state^="asking"]').waitFor(); // for its megabytes
     await page.mouse.move(0, 0);
     await page.evaluate(() => scrollTo(0, 0));
   },
@@ -83,9 +83,19 @@ const server = await startServer({
   mock: true,
   bundled: '',
   routes: {
+    '/models/chat.gguf': ranged(gguf('chat')),
     '/models/catalogue.json': json([
       {
-        id: 'ember',
+        id: 'default',
+        name: 'SmolLM2 135M',
+        tasks: ['chat'],
+        file: 'chat.gguf',
+        bytes: 98_362_432,
+        hub: { model: 'hf:bartowski/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct-Q8_0.gguf@09816acd5d99df7be770d85ea30822623dab342c', bytes: 144_811_360 },
+      },
+      {
+        id: 'stories',
+        tasks: ['stories'],
         name: 'Cresset Stories 4M',
         file: 'ember.gguf',
         bytes: 4_100_000,

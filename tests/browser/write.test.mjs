@@ -196,6 +196,14 @@ test('take back and try another work on the model’s last turn', async () => {
   await page.click('#write-clear');
   await page.click('#write-undo');
   assert.equal(await text(), 'Start');
+  // What was offered as a beginning is one.
+  await page.click('#write-clear');
+  await page.click('#starters .chip');
+  await written();
+  await page.click('#write-again');
+  await written();
+  assert.match(await text(), /^Once upon a time there was( \S+)*$/);
+  assert.equal((await text()).split('Once upon a time').length, 2);
 });
 
 test('the sheet’s two layers break lines alike', async () => {

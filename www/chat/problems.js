@@ -27,7 +27,7 @@ const PROBLEMS = {
   MODEL_FORMAT: { load: ['fresh', 'other'] },
   INTEGRITY: { load: ['fresh', 'other'] },
   DEVICE_LOST: { load: ['again', 'other'] },
-  CONTEXT_OVERFLOW: { answer: ['anew'] },
+  CONTEXT_OVERFLOW: { answer: ['larger', 'shorter', 'anew'] },
 };
 
 /**

@@ -48,7 +48,7 @@ export class Transcript {
     this.#prepare = prepare;
     this.#box = box;
     this.#sayEarlier = sayEarlier;
-    this.#follower = new Follower(box, onAway);
+    this.#follower = new Follower(box, onAway, () => this.#conversation().path.length === 0);
     list.addEventListener('click', ({ target }) => {
       const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest?.('.copy-code'));
       if (button) onCopy(button, button.closest('.code')?.querySelector('code')?.textContent ?? '');

@@ -100,9 +100,9 @@ export interface Thought {
 
 /**
  * What can be done about an error: try the same again; delete what is here and download it again; take another model; load the
- * model again, which has to be done before anything else; begin anew, with less.
+ * model again, which has to be done before anything else; load it with a larger context; make the text shorter; begin anew.
  */
-export type Way = 'again' | 'fresh' | 'other' | 'reload' | 'anew';
+export type Way = 'again' | 'fresh' | 'other' | 'reload' | 'larger' | 'shorter' | 'anew';
 
 export interface Problem {
   /** Which of several, by the facts. */

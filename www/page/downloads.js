@@ -135,6 +135,20 @@ export function reload() {
   if (session.model !== null) load(session.model, session.label);
 }
 
+/**
+ * Loads what is loaded with a larger context, if it fits; else all stays as it was.
+ * @param {number} contextLength   tokens
+ */
+export async function enlarge(contextLength) {
+  const before = session.contextLength;
+  if (session.model === null) return false;
+  session.contextLength = contextLength;
+  const done = await load(session.model, session.label, { check: true });
+  if (done) memory.set('context', contextLength);
+  else session.contextLength = before;
+  return done;
+}
+
 /** Gives a transfer up, with what is here of it. @param {{ model: Model }} transfer */
 export async function discard({ model }) {
   discarded.add(model);

@@ -168,6 +168,12 @@ class Session extends /** @type {new () => import('../chat/types.d.ts').Teller<{
     });
   }
 
+  /** A context that a prompt of so many tokens fits, with as many again for the answer; twice as large where that is not known. @param {any} details */
+  largerContext({ promptTokens }) {
+    const now = this.engine?.info.model.contextLength ?? 4096;
+    return 2 ** Math.ceil(Math.log2(Math.max(2 * (promptTokens ?? 0), now + 1)));
+  }
+
   /** Drops the engine: it is broken, or its memory is needed. */
   async forget() {
     const { engine } = this;

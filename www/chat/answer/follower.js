@@ -6,13 +6,15 @@ const END_PX = 2; // scrolling stops at fractions of a pixel
 export class Follower {
   #box;
   #onAway;
+  #isEmpty;
   #top = 0;
   #following = true;
 
-  /** @param {HTMLElement} box   that scrolls what its children grow to @param {(away: boolean) => void} onAway */
-  constructor(box, onAway) {
+  /** @param {HTMLElement} box   that scrolls what its children grow to @param {(away: boolean) => void} onAway @param {() => boolean} isEmpty   what is there instead is read from its beginning */
+  constructor(box, onAway, isEmpty) {
     this.#box = box;
     this.#onAway = onAway;
+    this.#isEmpty = isEmpty;
     box.addEventListener('scroll', () => this.#moved(), { passive: true });
     // The reader wins at once, even if a word arrives before the first pixel has moved.
     box.addEventListener(
@@ -40,7 +42,7 @@ export class Follower {
 
   /** Something was added: in the frame that shows it, so that nothing is seen to jump. */
   grown() {
-    if (this.#following) this.#box.scrollTop = this.#box.scrollHeight;
+    if (this.#following) this.#box.scrollTop = this.#isEmpty() ? 0 : this.#box.scrollHeight;
     else this.#onAway(this.#left >= NEAR_PX);
   }
 

@@ -2,6 +2,7 @@
 // only what changed reaches the document, so that a selection in it stays.
 
 import { Blocks, isModest } from './blocks.js';
+import { colour } from './colours.js';
 import { blocksOf, renderBlock } from './markdown.js';
 import { become, morph } from './morph.js';
 
@@ -32,6 +33,7 @@ export class GrowingText {
     if (restart) this.#clear();
     for (const token of settled) {
       this.#show(token, this.#outline);
+      colour(this.#open);
       this.#open = null;
     }
     if (open) this.#show(open, [...this.#outline]);
@@ -40,6 +42,7 @@ export class GrowingText {
   /** The whole text, once nothing follows: a link may be explained after it was used. @param {string} text */
   finish(text) {
     this.set(text);
+    colour(this.#open);
     if (!DEFINITION.test(text) || !isModest(text, blocksOf)) return;
     const whole = document.createDocumentFragment();
     /** @type {number[]} */
@@ -52,6 +55,7 @@ export class GrowingText {
       if (last) whole.appendChild(last);
     }
     morph(this.#box, whole);
+    this.#box.childNodes.forEach(colour);
     // It may go on all the same.
     this.#open = last && this.#box.lastChild;
   }

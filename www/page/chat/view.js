@@ -13,7 +13,7 @@ import { bytes } from '../format.js';
 import { icon } from '../icons.js';
 import { problemCard, showProblem, toast } from '../problems.js';
 import { addressOf, currentView, go } from '../router.js';
-import { activeTransfer, downloads, load, reload } from '../downloads.js';
+import { activeTransfer, downloads, enlarge, load, reload } from '../downloads.js';
 import { session } from '../session.js';
 import { stateLine } from '../state.js';
 import { t, words } from '../text.js';
@@ -210,6 +210,14 @@ export function createChat(section) {
     const ways = {
       again,
       reload: { label: 'problem.reload', primary: true, run: reload },
+      larger: { label: 'problem.larger', primary: true, run: async () => (await enlarge(session.largerContext(error.details ?? {}))) && again.run() },
+      shorter: {
+        label: 'problem.shorter',
+        run: () => {
+          editLast();
+          sayWaiting();
+        },
+      },
       anew: { label: 'chat.new', run: () => go('chat', 'new') },
     };
     const renews = session.renews(error);

@@ -38,11 +38,14 @@ export function createWrite(section) {
   const card = new TokenCard(sheet, goOnFrom);
   /** Texts before the model's turns. @type {import('./runs.js').Piece[][]} */
   const past = [];
+  /** What the model's last turn began with. @type {import('./runs.js').Piece[] | null} */
+  let begun = null;
   let saving = 0;
 
   function edited() {
     card.hide();
     past.length = 0;
+    begun = null;
     later();
     showButtons();
   }
@@ -75,6 +78,7 @@ export function createWrite(section) {
 
   /** @param {string} text @param {{ newSeed?: boolean }} how */
   async function run(text, how) {
+    begun = copied(sheet.inked.pieces);
     card.hide();
     clearProblems();
     const options = samplingOptions('write', how);
@@ -137,13 +141,14 @@ export function createWrite(section) {
   }
 
   function remember() {
-    past.push(sheet.inked.pieces.map((piece) => ({ ...piece })));
+    past.push(copied(sheet.inked.pieces));
     if (past.length > UNDO_STEPS) past.shift();
   }
 
   function takeBack() {
     if (past.length === 0 || session.busy) return;
     sheet.inked = new Inked(past.pop());
+    begun = null;
     byId('write-end').textContent = '';
     save();
     showButtons();
@@ -151,12 +156,14 @@ export function createWrite(section) {
   }
 
   function tryAnother() {
-    takeBack();
-    return write({ newSeed: true });
+    if (!begun || session.busy) return undefined;
+    sheet.inked = new Inked(begun);
+    return run(sheet.inked.text, { newSeed: true });
   }
 
   function clear() {
     remember();
+    begun = null;
     sheet.inked = new Inked();
     byId('write-end').textContent = '';
     save();
@@ -186,7 +193,7 @@ export function createWrite(section) {
     const empty = sheet.inked.text.length === 0;
     byId('starters').hidden = !empty || busy;
     byId('write-undo').disabled = past.length === 0 || busy;
-    byId('write-again').disabled = past.length === 0 || busy;
+    byId('write-again').disabled = begun === null || busy;
     byId('write-copy').disabled = empty;
     byId('write-clear').disabled = empty || busy;
     const button = byId('write-go');
@@ -263,6 +270,9 @@ export function createWrite(section) {
     hide: () => card.hide(),
   };
 }
+
+/** @param {import('./runs.js').Piece[]} pieces */
+const copied = (pieces) => pieces.map((piece) => ({ ...piece }));
 
 /** What is on the first button while the model writes, or while it does not. @param {boolean} busy */
 function face(busy) {
