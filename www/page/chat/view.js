@@ -29,7 +29,7 @@ import * as store from './store.js';
 import { TurnView, confirm } from './turn.js';
 
 // Of conversations: a file is read as a whole.
-const LARGEST_FILE = 200_000_000;
+const LARGEST_FILE = 50_000_000;
 
 /** Conversations as files: fetched when there is one to read or to write. */
 const transfer = () => import('./transfer.js');
