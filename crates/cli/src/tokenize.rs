@@ -1,5 +1,6 @@
 //! `cresset tokenize`: text ⇄ token ids.
 
+use crate::fetch::{Kind, locate};
 use crate::files::tokenizer;
 use crate::output::print_json;
 use clap::Args;
@@ -9,8 +10,8 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Tokenize {
-    /// A .gguf file, or a folder with tokenizer.json.
-    #[arg(long, value_name = "PATH")]
+    /// A .gguf file, or a folder with tokenizer.json; names and addresses as for other commands.
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
     /// Text to turn into ids.
     #[arg(long, value_name = "TEXT", required_unless_present = "decode")]
@@ -21,7 +22,7 @@ pub struct Tokenize {
 }
 
 pub fn tokenize(args: Tokenize) -> Result<()> {
-    let tokenizer = tokenizer(&args.model)?;
+    let tokenizer = tokenizer(&locate(&args.model, Kind::Model)?)?;
     match (args.text, args.decode) {
         (_, Some(ids)) => print_json(&json!(tokenizer.decode(&ids, false)?)),
         (text, None) => print_json(&json!(tokenizer.encode(&text.unwrap_or_default(), true, true)?)),

@@ -1,0 +1,61 @@
+//! Reading standard input.
+
+use cresset::error::{Error, Result};
+use std::io::{self, BufRead, ErrorKind, Read};
+
+/// What text editors and PowerShell put before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// All of a text, without the line break that ends it.
+///
+/// # Errors
+/// `INVALID_REQUEST` if it is no UTF-8, `STORAGE` if it cannot be read.
+pub fn whole(mut input: impl Read) -> Result<String> {
+    let mut text = String::new();
+    input.read_to_string(&mut text).map_err(refused)?;
+    Ok(without_ends(&text).to_string())
+}
+
+/// The next line, without its line break; `None` at the end.
+///
+/// # Errors
+/// As [`whole`].
+pub fn line(input: &mut impl BufRead) -> Result<Option<String>> {
+    let mut line = String::new();
+    let read = input.read_line(&mut line).map_err(refused)?;
+    Ok((read > 0).then(|| without_ends(&line).to_string()))
+}
+
+fn without_ends(text: &str) -> &str {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+fn refused(error: io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidData => Error::invalid("standard input", "is not UTF-8 text"),
+        _ => Error::Storage { reason: format!("standard input: {error}") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_loses_its_mark_and_its_last_line_break() {
+        for (given, text) in [("a\n\nb\r\n", "a\n\nb"), ("\u{feff}a", "a"), ("a\n\n", "a\n"), ("", "")] {
+            assert_eq!(whole(given.as_bytes()), Ok(text.to_string()));
+        }
+        assert_eq!(whole(&b"\xff"[..]).map_err(|error| error.code()), Err("INVALID_REQUEST"));
+    }
+
+    #[test]
+    fn lines_come_one_by_one() {
+        let mut input = &b"\xef\xbb\xbfone\r\n\nlast"[..];
+        for expected in [Some("one"), Some(""), Some("last"), None] {
+            assert_eq!(line(&mut input), Ok(expected.map(str::to_string)));
+        }
+    }
+}
