@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// A model, and how it is to be computed.
 #[derive(Args)]
 pub struct Model {
-    /// A .gguf or .safetensors file, a folder with config.json, safetensors and tokenizer.json, a name such as default, or
-    /// hf:owner/repo/file or an address, which is downloaded once.
+    /// A .gguf or .safetensors file, or a model's folder; or what is downloaded once: default or another name that
+    /// `cresset models` lists, hf:owner/repo/file, an address.
     #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
     #[command(flatten)]

@@ -82,12 +82,18 @@ fn fetch(name: &Name, kind: Kind) -> Result<PathBuf> {
     let remote = files::list(&http, name, kind)?;
     let mut entry = store.begin(&name.canonical(), &remote)?;
     let bar = Bar::new(&name.canonical(), remote.iter().map(|file| file.bytes).sum::<Option<u64>>());
-    for (file, kept) in remote.iter().zip(&mut entry.files) {
-        let path = store.path(&kept.path);
+    for (i, file) in remote.iter().enumerate() {
+        let path = store.path(&entry.files[i].path);
         match download(&http, file, &path, &bar) {
-            Ok(got) => (kept.bytes, kept.sha256) = (Some(got.bytes), Some(got.sha256)),
-            Err(Error::ModelNotFound { .. }) if file.optional => kept.absent = true,
-            Err(error) => return Err(error),
+            Ok(got) => (entry.files[i].bytes, entry.files[i].sha256) = (Some(got.bytes), Some(got.sha256)),
+            Err(Error::ModelNotFound { .. }) if file.optional => entry.files[i].absent = true,
+            Err(error) => {
+                // A name under which nothing came is not kept.
+                if store.bytes(&entry).0 == 0 {
+                    store.delete(&entry)?;
+                }
+                return Err(error);
+            }
         }
     }
     bar.finish();

@@ -49,7 +49,7 @@ enum Command {
     Logits(logits::Logits),
     /// Say what a file is: a model, an adapter or a tokenizer; whether it runs here, and if not, why.
     Inspect(inspect::Inspect),
-    /// What was downloaded, and what can be.
+    /// List and delete what was downloaded, and list the names that --model knows.
     Models(models::Models),
     /// How well a model predicts a text.
     Perplexity(perplexity::Perplexity),

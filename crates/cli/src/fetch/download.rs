@@ -5,7 +5,7 @@ use super::http::{Answer, Failure, Http, Wanted, broke_off, is_sha256};
 use super::patience::patiently;
 use crate::output::say;
 use cresset::error::{Error, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ring::digest::{Context, SHA256};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
@@ -29,9 +29,23 @@ impl Bar {
             say(&format!("downloading {name}{size}"));
         }
         let style = "{msg} {bar:32} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
-        let bar = ProgressBar::new(total.unwrap_or(0));
+        // Shown once there is a length to fill.
+        let target = if total.is_some() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(total.unwrap_or(0)), target);
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         Bar { bar }
+    }
+
+    /// A file's length has become known.
+    fn lengthen(&self, bytes: u64) {
+        self.bar.inc_length(bytes);
+        self.bar.set_draw_target(ProgressDrawTarget::stderr());
+    }
+
+    /// Bytes were here already: they say nothing of the speed.
+    fn skip(&self, bytes: u64) {
+        self.bar.inc(bytes);
+        self.bar.reset_eta();
     }
 
     pub fn finish(&self) {
@@ -62,7 +76,7 @@ pub fn download(http: &Http, file: &Remote, path: &Path, bar: &Bar) -> Result<Go
         let got = Got { bytes, sha256: hexadecimal(context) };
         if file.sha256.as_ref().is_none_or(|sha256| *sha256 == got.sha256) {
             part.remove();
-            bar.bar.inc(bytes);
+            bar.skip(bytes);
             return Ok(got);
         }
     }
@@ -138,7 +152,7 @@ impl Part {
 
     fn complete(&mut self, http: &Http, wanted: &Remote, bar: &Bar) -> Result<Got> {
         let mut state = self.begun(wanted).map_err(|error| storage(&self.path, &error))?;
-        bar.bar.inc(state.length);
+        bar.skip(state.length);
         patiently(|arrived| {
             let before = state.length;
             let done = self.attempt(http, wanted, &mut state, bar);
@@ -202,7 +216,7 @@ impl Part {
         }
         let total = answer.total();
         if !std::mem::replace(&mut state.is_sized, true) {
-            bar.bar.inc_length(total.unwrap_or(0));
+            bar.lengthen(total.unwrap_or(0));
         }
         self.append(answer, &wanted.url, |bytes| {
             state.context.update(bytes);

@@ -4,7 +4,7 @@ use super::hub;
 use super::patience::patiently;
 use cresset::error::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
@@ -249,15 +249,20 @@ pub fn broke_off(url: &str, how: &str) -> String {
 /// No answer at all.
 fn unreachable(url: &str, error: ureq::Error) -> Failure {
     let host = host(url);
+    let untrusted = |how: String| {
+        let reason = format!(
+            "the connection to {host} is not safe ({how}); where a proxy has certificates of its own, SSL_CERT_FILE names them"
+        );
+        Failure::lasting(Error::Download { what: file_name(url), reason })
+    };
     match error {
         ureq::Error::HostNotFound => Failure::passing(
             url,
             format!("the address of {host} is not known here; check the name, and whether this computer is online"),
         ),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => Failure::lasting(Error::Download {
-            what: file_name(url),
-            reason: format!("{host} has no certificate that is trusted here ({error}); SSL_CERT_FILE may name others"),
-        }),
+        // Reading and writing wrap what TLS says.
+        ureq::Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(cause.to_string()),
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => untrusted(error.to_string()),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             Failure::lasting(Error::invalid("model", format!("{url} is not an address ({error})")))
         }

@@ -194,6 +194,10 @@ fn refusals_say_what_to_do() {
     world.refused("hf:some/repo/photo.gguf", "MODEL_FORMAT", "photo.gguf: this is an image");
     world.refused("hf:some", "INVALID_REQUEST", "should look like hf:owner/repo");
     world.refused("smolm", "MODEL_NOT_FOUND", "nor one of default, ");
+    // Names under which nothing came are not kept.
+    let kept: Vec<Value> =
+        world.list()["models"].as_array().expect("a list").iter().map(|m| m["model"].clone()).collect();
+    assert_eq!(kept, ["hf:some/repo/busy.gguf", "hf:some/repo/photo.gguf"]);
     let out = cresset()
         .args(["tokenize", "--model", "hf:some/repo/m.gguf", "--text", "a"])
         .env("XDG_CACHE_HOME", world.caches.path())
