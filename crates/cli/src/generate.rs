@@ -4,10 +4,9 @@ use crate::args::{Adapter, Model, Sampling};
 use crate::output::{print, print_answer, print_json};
 use crate::{input, interrupt};
 use clap::Args;
-use cresset::error::{Error, Result};
+use cresset::error::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, stdin};
 
 #[derive(Args)]
 pub struct Generate {
@@ -26,7 +25,7 @@ pub struct Generate {
 }
 
 pub fn generate(args: Generate) -> Result<()> {
-    let prompt = prompt(args.prompt)?;
+    let prompt = input::given("--prompt", args.prompt.filter(|prompt| prompt != "-"))?;
     let mut engine = args.adapter.load_on(&args.model)?;
     interrupt::listen()?;
     let mut request = args.sampling.fields();
@@ -50,19 +49,4 @@ pub fn generate(args: Generate) -> Result<()> {
         interrupt::leave();
     }
     Ok(())
-}
-
-/// The prompt of the arguments, or of standard input.
-fn prompt(given: Option<String>) -> Result<String> {
-    let from_input = given.as_deref().map_or_else(|| !stdin().is_terminal(), |given| given == "-");
-    match given {
-        _ if from_input => match input::whole(stdin().lock())? {
-            text if text.is_empty() => {
-                Err(Error::invalid("--prompt", "is missing, and standard input is empty; give a text by either"))
-            }
-            text => Ok(text),
-        },
-        Some(text) => Ok(text),
-        None => Err(Error::invalid("--prompt", "is missing; give a text, or pipe one in")),
-    }
 }

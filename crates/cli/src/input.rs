@@ -1,10 +1,41 @@
 //! Reading standard input.
 
 use cresset::error::{Error, Result};
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::fs;
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, stdin};
+use std::path::Path;
 
 /// What text editors and PowerShell put before a text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The text of an option, or without it of standard input.
+///
+/// # Errors
+/// `INVALID_REQUEST` if both are missing, and as [`whole`].
+pub fn given(option: &'static str, text: Option<String>) -> Result<String> {
+    match text {
+        Some(text) => Ok(text),
+        None if stdin().is_terminal() => Err(Error::invalid(option, "is missing; give a text, or pipe one in")),
+        None => Some(whole(stdin().lock())?)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| Error::invalid(option, "is missing, and standard input is empty; give a text by either")),
+    }
+}
+
+/// The text of a file, or of standard input where that is called `-`.
+///
+/// # Errors
+/// `STORAGE` if it cannot be read, `INVALID_REQUEST` if it is no UTF-8.
+pub fn file(path: &Path) -> Result<String> {
+    if path == Path::new("-") {
+        return whole(stdin().lock());
+    }
+    let shown = path.display();
+    fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => Error::invalid("--file", format!("{shown} is not UTF-8 text")),
+        _ => Error::Storage { reason: format!("{shown}: {error}") },
+    })
+}
 
 /// All of a text, without the line break that ends it.
 ///

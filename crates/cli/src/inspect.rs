@@ -164,8 +164,10 @@ fn text(value: &Value) -> String {
 
 fn megabytes(value: &Value) -> String {
     match value.as_f64().unwrap_or(0.0) {
+        bytes if bytes < 1e3 => format!("{bytes} bytes"),
         bytes if bytes < 1e5 => format!("{:.1} kB", bytes / 1e3),
-        bytes => format!("{:.1} MB", bytes / 1e6),
+        bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.2} GB", bytes / 1e9),
     }
 }
 
@@ -199,10 +201,13 @@ fn lines(about: &Value) -> Vec<String> {
         line("architecture", about["architecture"].as_str().unwrap_or("not named").to_string());
     }
     if about["kind"] == "model" {
-        let millions = about["parameters"].as_f64().unwrap_or(0.0) / 1e6;
+        let parameters = match about["parameters"].as_f64().unwrap_or(0.0) {
+            few if few < 1e9 => format!("{:.2} M", few / 1e6),
+            many => format!("{:.2} B", many / 1e9),
+        };
         let most = about["quantization"].as_str().filter(|format| !format.is_empty());
         let most = most.map(|format| format!(", mostly {format}")).unwrap_or_default();
-        line("parameters", format!("{millions:.2} M in {} tensors{most}", about["tensorCount"]));
+        line("parameters", format!("{parameters} in {} tensors{most}", about["tensorCount"]));
     }
     if about["adapter"].is_object() {
         let adapter = &about["adapter"];

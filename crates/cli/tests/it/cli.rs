@@ -164,6 +164,8 @@ fn tokenize() {
     let list = ids(&token_ids).iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     assert_eq!(one_json(&ok("tokenize", MODEL, &["--decode", &list])), json!(text));
     assert_eq!(one_json(&ok("tokenize", "tests/golden/llama-tied/model.safetensors", &["--text", "a"])), json!([2]));
+    let piped = run_with_input(&["tokenize", "--model", MODEL], format!("{text}\n").as_bytes());
+    assert_eq!(one_json(&String::from_utf8_lossy(&piped.stdout)), token_ids);
     // A tokenizer needs no weights beside it.
     assert_eq!(
         one_json(&ok("tokenize", "tests/tokenizers/bpe.json", &["--decode", "0,1"])).as_str().map(str::len),
@@ -359,13 +361,15 @@ fn perplexity() {
     }
     let shown = ok("perplexity", MODEL, &["--device", "cpu", "--file", path]);
     assert!(shown.starts_with("perplexity ") && shown.contains("bits per byte"), "{shown}");
-    let line = failed(run("perplexity", MODEL, &["--file", "nowhere.txt"]), "MODEL_NOT_FOUND");
+    let line = failed(run("perplexity", MODEL, &["--file", "nowhere.txt"]), "STORAGE");
     assert!(line.contains("nowhere.txt"), "{line}");
     std::fs::write(path, "a").expect("a file");
     failed(run("perplexity", MODEL, &["--device", "cpu", "--file", path]), "INVALID_REQUEST");
     std::fs::write(path, [0xff, 0xfe]).expect("a file");
-    let line = failed(run("perplexity", MODEL, &["--device", "cpu", "--file", path]), "STORAGE");
+    let line = failed(run("perplexity", MODEL, &["--device", "cpu", "--file", path]), "INVALID_REQUEST");
     assert!(line.contains("UTF-8"), "{line}");
+    let piped = run_with_input(&["perplexity", "--model", MODEL, "--device", "cpu", "--file", "-"], text.as_bytes());
+    assert_eq!(String::from_utf8_lossy(&piped.stdout), shown);
 }
 
 #[test]
@@ -400,6 +404,11 @@ fn embed() {
     let length = first_vector[..8].iter().map(|x| x * x).sum::<f32>().sqrt();
     let want: Vec<f32> = first_vector[..8].iter().map(|x| x / length).collect();
     crate::support::close(&short, &want, 5e-5, "the first numbers of a vector");
+
+    // So is a line of standard input.
+    let piped = ["embed", "--model", ENCODER, "--device", "cpu", "--dimensions", "8", "--json"];
+    let piped = run_with_input(&piped, format!("{second}\n\n{first}\n").as_bytes());
+    assert_eq!(one_json(&String::from_utf8_lossy(&piped.stdout))["data"], answer["data"]);
 
     failed(run("embed", ENCODER, &["--device", "cpu"]), "INVALID_REQUEST");
     let line = failed(run("embed", MODEL, &["--device", "cpu", "--text", "a"]), "INVALID_REQUEST");
