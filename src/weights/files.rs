@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::{Error, Result};
 
+use super::foreign;
 use super::source::Source;
 
 /// The files of one model: a `.gguf`; or `*.safetensors` (with `*.safetensors.index.json` where sharded) and the JSON
@@ -153,7 +154,8 @@ impl Files {
             (true, true) if indexes.is_empty() && others.len() == 1 => others,
             (true, true) if indexes.is_empty() => {
                 let what = "a .gguf or .safetensors file".to_owned();
-                return Err(Error::ModelNotFound { what, hint: " among the files given".into() });
+                let advice = foreign::advice(others.iter().map(|other| other.name()));
+                return Err(Error::ModelNotFound { what, hint: format!(" among the files given{advice}").into() });
             }
             (true, _) => {
                 sorted.index = one_index(indexes)?;
@@ -242,9 +244,10 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
         }
     };
 
-    let mut siblings = vec![];
+    let (mut siblings, mut names) = (vec![], vec![]);
     for entry in std::fs::read_dir(folder).map_err(refused)? {
         let entry = entry.map_err(refused)?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
         if wanted(&entry.file_name().to_string_lossy()) && entry.path().is_file() {
             siblings.push(entry.path());
         }
@@ -261,7 +264,7 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
     if is_folder && !sources.iter().any(|s| matches!(Role::of(s.name()), Role::Gguf | Role::Safetensors | Role::Index))
     {
         let what = format!("a .gguf or .safetensors file in {shown}");
-        return Err(Error::ModelNotFound { what, hint: "".into() });
+        return Err(Error::ModelNotFound { what, hint: foreign::advice(names.iter().map(String::as_str)).into() });
     }
     Ok(Files { sources })
 }

@@ -1,5 +1,6 @@
 //! Arguments that several subcommands take: which model, with which adapter, sampled how.
 
+use crate::fetch::{Kind, locate};
 use crate::files::checkpoint;
 use crate::{report, verdicts};
 use clap::Args;
@@ -14,9 +15,17 @@ use std::path::PathBuf;
 /// A model, and how it is to be computed.
 #[derive(Args)]
 pub struct Model {
-    /// A .gguf or .safetensors file, or a folder with config.json, safetensors and tokenizer.json.
-    #[arg(long, value_name = "PATH")]
+    /// A .gguf or .safetensors file, or a model's folder; or what is downloaded once: default or another name that
+    /// `cresset models` lists, hf:owner/repo/file, an address.
+    #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
+    #[command(flatten)]
+    pub computing: Computing,
+}
+
+/// How a model is to be computed.
+#[derive(Args)]
+pub struct Computing {
     /// Where to compute: auto takes the GPU if there is a real one.
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = ["auto", "gpu", "cpu"])]
     pub device: String,
@@ -31,7 +40,7 @@ pub struct Model {
     pub quantize: Option<String>,
 }
 
-impl Model {
+impl Computing {
     /// The options for [`Engine::load`].
     pub fn options(&self) -> Result<LoadOptions> {
         LoadOptions::parse(&json!({
@@ -39,10 +48,12 @@ impl Model {
             "selfTest": true, "verdicts": verdicts::read(),
         }))
     }
+}
 
+impl Model {
     /// Loads with a progress bar on stderr (nothing where that is no terminal).
     pub fn load(&self) -> Result<Engine> {
-        let checkpoint = checkpoint(&self.model)?;
+        let checkpoint = checkpoint(&locate(&self.model, Kind::Model)?)?;
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{msg:<8} {bar:32} {bytes}/{total_bytes} {eta}");
         bar.set_style(style.expect("a valid template"));
@@ -53,8 +64,8 @@ impl Model {
                 bar.set_position(progress.loaded);
             }
         };
-        report::loading(&self.device);
-        let engine = block_on(Engine::load(checkpoint, &self.options()?, &mut on_progress));
+        report::loading(&self.computing.device);
+        let engine = block_on(Engine::load(checkpoint, &self.computing.options()?, &mut on_progress));
         bar.finish_and_clear();
         engine.iter().for_each(report::loaded);
         if let Some(verdict) = engine.as_ref().ok().and_then(Engine::verdict) {
@@ -67,8 +78,9 @@ impl Model {
 /// A LoRA adapter on top of the model.
 #[derive(Args)]
 pub struct Adapter {
-    /// A LoRA adapter to compute with: a folder as PEFT or mlx-lm saves it, a .safetensors file, or a GGUF adapter.
-    #[arg(long, value_name = "PATH")]
+    /// A LoRA adapter to compute with: a folder as PEFT or mlx-lm saves it, a .safetensors file, or a GGUF adapter; hf:owner/repo
+    /// and addresses are downloaded once.
+    #[arg(long, value_name = "ADAPTER")]
     adapter: Option<PathBuf>,
     /// The adapter's lora_alpha, where its files say none or another is wanted.
     #[arg(long, value_name = "X", requires = "adapter")]
@@ -81,7 +93,7 @@ impl Adapter {
         let mut engine = model.load()?;
         if let Some(path) = &self.adapter {
             let options = AdapterOptions::parse(&json!({ "alpha": self.adapter_alpha, "default": true }))?;
-            block_on(engine.load_adapter("adapter", &checkpoint(path)?, &options))?;
+            block_on(engine.load_adapter("adapter", &checkpoint(&locate(path, Kind::Adapter)?)?, &options))?;
         }
         Ok(engine)
     }

@@ -1,6 +1,7 @@
 //! `cresset embed`: texts → vectors.
 
 use crate::args::Model;
+use crate::input;
 use crate::output::{print, print_json};
 use clap::Args;
 use cresset::engine::never_yield;
@@ -16,7 +17,7 @@ pub struct Embed {
     /// A text to embed; may be given several times.
     #[arg(long, value_name = "TEXT")]
     text: Vec<String>,
-    /// A file of texts, one a line.
+    /// A file of texts, one a line; - is standard input, which is also read where there is neither text nor file.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// How a text's tokens become its vector: mean, cls or last (default: as the model's files say).
@@ -38,13 +39,14 @@ pub struct Embed {
 
 pub fn embed(args: Embed) -> Result<()> {
     let mut texts = args.text.clone();
-    if let Some(path) = &args.file {
-        let read = std::fs::read_to_string(path);
-        let text = read.map_err(|e| Error::Storage { reason: format!("{}: {e}", path.display()) })?;
-        texts.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_string));
-    }
+    let lines = match &args.file {
+        Some(path) => input::file(path)?,
+        None if texts.is_empty() => input::given("--text", None)?,
+        None => String::new(),
+    };
+    texts.extend(lines.lines().filter(|line| !line.trim().is_empty()).map(str::to_string));
     if texts.is_empty() {
-        return Err(Error::invalid("--text", "is missing; give a text, or a file of texts with --file"));
+        return Err(Error::invalid("--file", "has no text in it"));
     }
     let mut engine = args.model.load()?;
     let request = json!({

@@ -1,5 +1,6 @@
 //! Opening what paths name.
 
+use crate::fetch::{Kind, look};
 use cresset::error::{Error, Result};
 use cresset::tokenizer::Tokenizer;
 use cresset::weights::{Checkpoint, open_path};
@@ -9,6 +10,11 @@ use std::path::Path;
 /// A model or an adapter.
 pub fn checkpoint(path: &Path) -> Result<Checkpoint> {
     block_on(Checkpoint::open(open_path(path)?))
+}
+
+/// A model or an adapter for a look at it: of one that is not on this machine only what is read is downloaded.
+pub fn checkpoint_to_look_at(given: &Path) -> Result<Checkpoint> {
+    block_on(Checkpoint::open(look(given, Kind::Model)?))
 }
 
 /// The tokenizer of a model, or of a `tokenizer.json` by itself.

@@ -1,9 +1,9 @@
 //! `cresset generate`: a prompt, and how it goes on.
 
 use crate::args::{Adapter, Model, Sampling};
-use crate::output::{print, print_json};
+use crate::output::{print, print_answer, print_json};
+use crate::{input, interrupt};
 use clap::Args;
-use cresset::engine::never_yield;
 use cresset::error::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -16,28 +16,37 @@ pub struct Generate {
     adapter: Adapter,
     #[command(flatten)]
     sampling: Sampling,
-    /// The text to continue.
+    /// The text to continue; without it, or with -, standard input.
     #[arg(long, value_name = "TEXT")]
-    prompt: String,
+    prompt: Option<String>,
     /// Print OpenAI's text_completion object instead of the text.
     #[arg(long)]
     json: bool,
 }
 
 pub fn generate(args: Generate) -> Result<()> {
+    let prompt = input::given("--prompt", args.prompt.filter(|prompt| prompt != "-"))?;
     let mut engine = args.adapter.load_on(&args.model)?;
+    interrupt::listen()?;
     let mut request = args.sampling.fields();
-    request.insert("prompt".into(), json!(args.prompt));
+    request.insert("prompt".into(), json!(prompt));
     request.insert("stream".into(), json!(!args.json));
     // The prompt goes before the first piece: a request that is refused prints nothing.
-    let mut prompt = Some(args.prompt);
+    let mut prompt = Some(prompt);
     let mut on_chunk = |chunk: Value| {
-        print(&(prompt.take().unwrap_or_default() + chunk["choices"][0]["text"].as_str().unwrap_or_default()));
+        prompt.take().iter().for_each(|prompt| print(prompt));
+        print_answer(chunk["choices"][0]["text"].as_str().unwrap_or_default());
     };
-    let answer = block_on(engine.complete(&Value::Object(request), &mut on_chunk, &never_yield))?;
+    let answer = interrupt::while_answering(&mut engine, |engine, pause| {
+        block_on(engine.complete(&Value::Object(request), &mut on_chunk, pause))
+    })?;
     match args.json {
         true => print_json(&answer),
         false => print("\n"),
+    }
+    // Whoever started this hears that its text is not whole.
+    if interrupt::pressed() {
+        interrupt::leave();
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `cresset inspect`: what a file is, whether it runs here, and if not, which piece is missing.
 
-use crate::args::Model;
-use crate::files::{checkpoint, tokenizer_json};
-use crate::output::{print, print_json};
+use crate::args::Computing;
+use crate::files::{checkpoint_to_look_at, tokenizer_json};
+use crate::output::{harmless, print, print_json};
 use clap::Args;
 use cresset::chat::ChatTemplate;
 use cresset::engine::probe;
@@ -12,12 +12,21 @@ use cresset::tokenizer::Tokenizer;
 use cresset::weights::Checkpoint;
 use pollster::block_on;
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Inspect {
+    /// The file or folder, or a name or address as --model takes it.
+    #[arg(value_name = "FILE", required_unless_present = "model")]
+    file: Option<PathBuf>,
+    /// The same, as other commands name it.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    model: Option<PathBuf>,
     #[command(flatten)]
-    model: Model,
+    computing: Computing,
+    /// Also print every tensor's name, type and shape.
+    #[arg(long)]
+    tensors: bool,
     /// Also print everything that a GGUF header says.
     #[arg(long)]
     metadata: bool,
@@ -34,17 +43,20 @@ const TEXT: usize = 100;
 const FILES: usize = 12;
 
 pub fn inspect(args: Inspect) -> Result<()> {
-    let path = &args.model.model;
-    let about = match checkpoint(path) {
+    let path = &args.file.or(args.model).expect("one of them is required");
+    let about = match checkpoint_to_look_at(path) {
         Ok(checkpoint) => {
             let mut about = match checkpoint.is_adapter() {
                 true => adapter(&checkpoint),
-                false => model(&checkpoint, &args.model)?,
+                false => model(&checkpoint, &args.computing)?,
             };
-            about["tensors"] = checkpoint
-                .tensors()
-                .map(|t| json!({ "name": t.name, "shape": t.shape, "type": t.dtype.to_string(), "bytes": t.bytes }))
-                .collect();
+            about["tensorCount"] = json!(checkpoint.tensors().len());
+            if args.tensors {
+                about["tensors"] = checkpoint
+                    .tensors()
+                    .map(|t| json!({ "name": t.name, "shape": t.shape, "type": t.dtype.to_string(), "bytes": t.bytes }))
+                    .collect();
+            }
             if args.metadata {
                 let entries = checkpoint.metadata().iter();
                 about["metadata"] =
@@ -62,8 +74,7 @@ pub fn inspect(args: Inspect) -> Result<()> {
         print_json(&about);
     } else {
         // Names come from the file: nothing of it may steer the terminal.
-        let shown = lines(&about).join("\n").replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
-        print(&(shown + "\n"));
+        print(&(harmless(&lines(&about).join("\n")) + "\n"));
     }
     Ok(())
 }
@@ -72,8 +83,8 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn model(checkpoint: &Checkpoint, model: &Model) -> Result<Value> {
-    let mut about = block_on(probe(checkpoint, &model.options()?))?;
+fn model(checkpoint: &Checkpoint, computing: &Computing) -> Result<Value> {
+    let mut about = block_on(probe(checkpoint, &computing.options()?))?;
     let tokenizer = Tokenizer::from_checkpoint(checkpoint);
     let template = ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref().ok().and_then(Option::as_ref));
     about["kind"] = json!("model");
@@ -153,12 +164,29 @@ fn text(value: &Value) -> String {
 
 fn megabytes(value: &Value) -> String {
     match value.as_f64().unwrap_or(0.0) {
+        bytes if bytes < 1e3 => format!("{bytes} bytes"),
         bytes if bytes < 1e5 => format!("{:.1} kB", bytes / 1e3),
-        bytes => format!("{:.1} MB", bytes / 1e6),
+        bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.2} GB", bytes / 1e9),
     }
 }
 
-/// The findings of `inspect`, one fact a line.
+fn labelled(label: &str, value: &str) -> String {
+    format!("{label:<13} {value}")
+}
+
+/// A rough number, without digits that promise more.
+fn rough(speed: &Value) -> String {
+    match speed.as_f64().unwrap_or(0.0) {
+        low if low < 10.0 => format!("{low:.1}"),
+        high => {
+            let unit = 10f64.powf(high.log10().floor() - 1.0);
+            format!("{:.0}", (high / unit).round() * unit)
+        }
+    }
+}
+
+/// The findings of `inspect`, one fact a line, and last of all whether it runs here.
 fn lines(about: &Value) -> Vec<String> {
     let kind = match about["kind"].as_str() {
         Some("model") => text(&about["format"]),
@@ -168,14 +196,18 @@ fn lines(about: &Value) -> Vec<String> {
         _ => "no model that can be read".to_string(),
     };
     let mut lines = vec![format!("{}  {kind}", text(&about["name"]))];
-    let mut line = |label: &str, value: String| lines.push(format!("{label:<13} {value}"));
+    let mut line = |label: &str, value: String| lines.push(labelled(label, &value));
     if about["kind"] == "model" || about["architecture"].is_string() {
         line("architecture", about["architecture"].as_str().unwrap_or("not named").to_string());
     }
     if about["kind"] == "model" {
-        let millions = about["parameters"].as_f64().unwrap_or(0.0) / 1e6;
+        let parameters = match about["parameters"].as_f64().unwrap_or(0.0) {
+            few if few < 1e9 => format!("{:.2} M", few / 1e6),
+            many => format!("{:.2} B", many / 1e9),
+        };
         let most = about["quantization"].as_str().filter(|format| !format.is_empty());
-        line("parameters", format!("{millions:.2} M{}", most.map(|m| format!(", mostly {m}")).unwrap_or_default()));
+        let most = most.map(|format| format!(", mostly {format}")).unwrap_or_default();
+        line("parameters", format!("{parameters} in {} tensors{most}", about["tensorCount"]));
     }
     if about["adapter"].is_object() {
         let adapter = &about["adapter"];
@@ -208,18 +240,21 @@ fn lines(about: &Value) -> Vec<String> {
         let by = device["compiler"].as_str().map_or(String::new(), |compiler| format!(", shaders by {compiler}"));
         line("device", format!("{} ({}{by})", text(&device["description"]), text(&device["backend"])));
     }
-    match about["fits"].as_bool() {
-        Some(true) => line("runs here", format!("yes, about {} tok/s", about["estimatedTokensPerSecond"])),
-        _ => line("runs here", format!("no: {}", text(&about["reason"]))),
-    }
-    for problem in about["problems"].as_array().into_iter().flatten().skip(1) {
-        line("", format!("and: {}", text(problem)));
-    }
     if let Some(entries) = about["metadata"].as_object() {
         lines.extend(metadata_lines(entries));
     }
     if let Some(tensors) = about["tensors"].as_array() {
         lines.extend(tensor_lines(tensors));
+    }
+    match about["fits"].as_bool() {
+        Some(true) => {
+            let speed = rough(&about["estimatedTokensPerSecond"]);
+            lines.push(labelled("runs here", &format!("yes, about {speed} tokens a second")));
+        }
+        _ => lines.push(labelled("runs here", &format!("no: {}", text(&about["reason"])))),
+    }
+    for problem in about["problems"].as_array().into_iter().flatten().skip(1) {
+        lines.push(labelled("", &format!("and: {}", text(problem))));
     }
     lines
 }

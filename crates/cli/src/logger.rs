@@ -1,5 +1,6 @@
 //! Prints the log lines of the engine on stderr: warnings, and with `CRESSET_LOG=debug` the rest as well.
 
+use crate::output::say;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 struct Stderr;
@@ -13,7 +14,7 @@ impl Log for Stderr {
     fn log(&self, record: &Record) {
         if self.enabled(record.metadata()) {
             let kind = if record.level() <= Level::Warn { "warning" } else { "note" };
-            eprintln!("{kind}: {}", record.args());
+            say(&format!("{kind}: {}", record.args()));
         }
     }
 

@@ -1,25 +1,32 @@
 //! The command line: the same engine as in the page, on wgpu or the CPU. See `cresset help`.
 //!
-//! With `--json` one JSON value goes to stdout and nothing else; errors are one line on stderr and exit status 1.
+//! With `--json` JSON goes to stdout and nothing else; errors are one line on stderr and exit status 1.
 
 mod args;
 mod bench;
+mod cache;
 mod chat;
 mod embed;
+mod fetch;
 mod files;
 mod generate;
+mod input;
 mod inspect;
+mod interrupt;
 mod logger;
 mod logits;
+mod models;
 mod output;
 mod perplexity;
 mod quantize;
+mod quiet;
 mod report;
 mod tokenize;
 mod verdicts;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use output::say;
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
@@ -42,6 +49,8 @@ enum Command {
     Logits(logits::Logits),
     /// Say what a file is: a model, an adapter or a tokenizer; whether it runs here, and if not, why.
     Inspect(inspect::Inspect),
+    /// List and delete what was downloaded, and list the names that --model knows.
+    Models(models::Models),
     /// How well a model predicts a text.
     Perplexity(perplexity::Perplexity),
     /// Prefill and decode speed.
@@ -56,6 +65,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // SAFETY: nothing has started a thread yet.
+    unsafe { quiet::keep_libraries_quiet() };
     logger::start();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
@@ -67,6 +78,7 @@ fn main() -> ExitCode {
         Command::Tokenize(args) => tokenize::tokenize(args),
         Command::Logits(args) => logits::logits(args),
         Command::Inspect(args) => inspect::inspect(args),
+        Command::Models(args) => models::models(args),
         Command::Perplexity(args) => perplexity::perplexity(args),
         Command::Bench(args) => bench::bench(args),
         Command::Quantize(args) => quantize::quantize(args),
@@ -77,10 +89,10 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error[{}]: {error}", error.code());
+            say(&format!("error[{}]: {error}", error.code()));
             // Programs get one line.
             if stderr().is_terminal() {
-                report::of(&error).iter().for_each(|report| eprintln!("{report}"));
+                report::of(&error).iter().for_each(|report| say(report));
             }
             ExitCode::FAILURE
         }
@@ -99,6 +111,6 @@ fn refused(error: &clap::Error) -> ExitCode {
     let skipped = |line: &&str| line.is_empty() || line.starts_with("Usage:") || line.starts_with("For more");
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !skipped(line)).collect();
     let line = lines.join(" ");
-    eprintln!("error[INVALID_REQUEST]: {} (see --help)", line.strip_prefix("error: ").unwrap_or(&line));
+    say(&format!("error[INVALID_REQUEST]: {} (see --help)", line.strip_prefix("error: ").unwrap_or(&line)));
     ExitCode::FAILURE
 }

@@ -1,17 +1,49 @@
-//! Printing on stdout.
+//! Printing: answers on stdout, everything else on stderr.
 
 use serde_json::Value;
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::process::exit;
 
-/// Writes to stdout; a closed pipe (`| head`) is no error worth a message.
+/// Writes to stdout. A closed pipe (`| head`) ends the program quietly, a full disk with an error.
 pub fn print(text: &str) {
     let mut out = stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
+        Err(error) => {
+            say(&format!("error[STORAGE]: storage: standard output: {error}"));
+            exit(1);
+        }
+    }
+}
+
+/// A piece of what a model writes: a program gets it as it is, a terminal without what would steer it.
+pub fn print_answer(piece: &str) {
+    match stdout().is_terminal() {
+        true => print(&harmless(piece)),
+        false => print(piece),
     }
 }
 
 /// One line.
 pub fn print_json(value: &Value) {
     print(&format!("{value}\n"));
+}
+
+/// A line on stderr; where nobody reads it, it is lost.
+pub fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+/// What stands before a line that a person types.
+pub const PROMPT: &str = "> ";
+
+/// The beginning of a line on stderr, which the person completes.
+pub fn ask(text: &str) {
+    let _ = write!(stderr(), "{text}").and_then(|()| stderr().flush());
+}
+
+/// A text that others wrote, without the characters that steer terminals.
+pub fn harmless(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}")
 }

@@ -1,10 +1,11 @@
 //! `cresset perplexity`: how well a model predicts a text.
 
 use crate::args::{Adapter, Model};
+use crate::input;
 use crate::output::{print, print_json};
 use clap::Args;
 use cresset::engine::never_yield;
-use cresset::error::{Error, Result};
+use cresset::error::Result;
 use indicatif::ProgressBar;
 use pollster::block_on;
 use serde_json::json;
@@ -16,7 +17,7 @@ pub struct Perplexity {
     model: Model,
     #[command(flatten)]
     adapter: Adapter,
-    /// The text to score, UTF-8.
+    /// The text to score, UTF-8; - is standard input.
     #[arg(long, value_name = "PATH")]
     file: PathBuf,
     /// Tokens that are scored together, up to the context; each window starts afresh.
@@ -28,10 +29,7 @@ pub struct Perplexity {
 }
 
 pub fn perplexity(args: Perplexity) -> Result<()> {
-    let text = std::fs::read_to_string(&args.file).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::ModelNotFound { what: args.file.display().to_string(), hint: "".into() },
-        _ => Error::Storage { reason: format!("{}: {e}", args.file.display()) },
-    })?;
+    let text = input::file(&args.file)?;
     let mut engine = args.adapter.load_on(&args.model)?;
     let bar = ProgressBar::new(0);
     let mut on_progress = |done: usize, all: usize| {

@@ -1,5 +1,6 @@
 //! `cresset quantize`: a GGUF file → a smaller one; a folder of safetensors → a GGUF file.
 
+use crate::fetch::{Kind, locate};
 use crate::files::checkpoint;
 use crate::output::print;
 use clap::Args;
@@ -31,8 +32,9 @@ pub struct Quantize {
 pub fn quantize(args: Quantize) -> Result<()> {
     let to = Format::from_name(&args.to.to_ascii_lowercase())
         .ok_or_else(|| Error::invalid("--to", format!("{} is not one of {}", args.to, Format::writable_names())))?;
-    let model = checkpoint(&args.model)?;
-    refuse_input(&model, &args.model, &args.output)?;
+    let path = locate(&args.model, Kind::Model)?;
+    let model = checkpoint(&path)?;
+    refuse_input(&model, &path, &args.output)?;
     let (written, counts) = match model.file_format() {
         FileFormat::Gguf { .. } => {
             let plan = Quantization::plan(&model, to, args.allow_requantize)?;
@@ -44,7 +46,7 @@ pub fn quantize(args: Quantize) -> Result<()> {
         FileFormat::Safetensors => {
             let plan = Conversion::plan(&model, to)?;
             let bar = bar(plan.bytes());
-            let name = model_name(&args.model);
+            let name = model_name(&path);
             let written = write_whole(&args.output, |file, part| {
                 plan.write(&name, file, &|bytes| bar.inc(bytes))?;
                 plan.check(&checkpoint(part)?)

@@ -1,6 +1,8 @@
 //! `cresset tokenize`: text ⇄ token ids.
 
+use crate::fetch::{Kind, locate};
 use crate::files::tokenizer;
+use crate::input;
 use crate::output::print_json;
 use clap::Args;
 use cresset::error::Result;
@@ -9,11 +11,11 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Tokenize {
-    /// A .gguf file, or a folder with tokenizer.json.
-    #[arg(long, value_name = "PATH")]
+    /// A .gguf file, or a folder with tokenizer.json; names and addresses as for other commands.
+    #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Text to turn into ids.
-    #[arg(long, value_name = "TEXT", required_unless_present = "decode")]
+    /// Text to turn into ids; without it standard input.
+    #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     /// Ids to turn into text.
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', conflicts_with = "text")]
@@ -21,10 +23,10 @@ pub struct Tokenize {
 }
 
 pub fn tokenize(args: Tokenize) -> Result<()> {
-    let tokenizer = tokenizer(&args.model)?;
+    let tokenizer = tokenizer(&locate(&args.model, Kind::Model)?)?;
     match (args.text, args.decode) {
         (_, Some(ids)) => print_json(&json!(tokenizer.decode(&ids, false)?)),
-        (text, None) => print_json(&json!(tokenizer.encode(&text.unwrap_or_default(), true, true)?)),
+        (text, None) => print_json(&json!(tokenizer.encode(&input::given("--text", text)?, true, true)?)),
     }
     Ok(())
 }

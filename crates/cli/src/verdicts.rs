@@ -1,19 +1,16 @@
 //! Verdicts of the self-test on this machine's adapters, cached between runs. Without a cache directory each run tests
 //! again.
 
+use crate::cache;
 use serde_json::Value;
+use std::fs;
 use std::path::PathBuf;
-use std::{env, fs};
 
 /// An adapter has a verdict for each format; those of older builds go.
 const MOST: usize = 24;
 
-/// `$XDG_CACHE_HOME/cresset/self-test.json`, or in the platform's folder for caches.
 fn path() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let caches = variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA"));
-    let caches = caches.or_else(|| Some(variable("HOME")?.join(".cache")));
-    Some(caches?.join("cresset").join("self-test.json"))
+    Some(cache::folder()?.join("self-test.json"))
 }
 
 /// Newest first.

@@ -104,6 +104,8 @@ fn which_model() {
     refused(open_all::<Vec<u8>>([]), "MODEL_NOT_FOUND", "a .gguf or .safetensors file was not found");
     refused(open_all([("config.json", "{}"), ("tokenizer.json", "{}")]), "MODEL_NOT_FOUND", "among the files given");
     refused(open_all([("a.txt", "a"), ("b.txt", "b")]), "MODEL_NOT_FOUND", "among the files given");
+    let pytorch = [("pytorch_model-00001-of-00002.bin", "a"), ("pytorch_model-00002-of-00002.bin", "b")];
+    refused(open_all(pytorch), "MODEL_NOT_FOUND", "among the files given; its weights are in another program's format");
     let twisted = [("0.safetensors", part(0, 1, "a")), ("model.safetensors", part(0, 1, "a"))];
     assert_eq!(open_all(twisted).unwrap().file_format(), FileFormat::Gguf { version: 3 });
     let indexes = [("a.safetensors.index.json", "{}"), ("b.safetensors.index.json", "{}")];
@@ -193,6 +195,9 @@ fn paths() {
     refused(open(&at("none/none.gguf")), "MODEL_NOT_FOUND", "was not found");
     refused(open(folder.path()), "MODEL_NOT_FOUND", "a .gguf or .safetensors file in");
 
+    fs::write(at("model.ckpt"), "").unwrap();
+    refused(open(folder.path()), "MODEL_NOT_FOUND", "was not found; its weights are in another program's format");
+    fs::remove_file(at("model.ckpt")).unwrap();
     fs::write(at("config.json"), "{}").unwrap();
     fs::write(at("README.md"), "not part of it").unwrap();
     fs::write(at(SHARDS[0]), shard("a", [1; 4])).unwrap();

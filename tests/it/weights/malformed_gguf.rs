@@ -195,18 +195,44 @@ fn foreign_files() {
             b"version https://git-lfs.github.com/spec/v1\noid sha256:",
             "Git LFS pointer: the file itself was not downloaded",
         ),
-        (b"PK\x03\x04\0\0archive/data.pkl", "zip archive"),
+        (b"PK\x03\x04\0\0archive/data.pkl", "a PyTorch file (.bin, .pt, .pth); Cresset reads GGUF and safetensors"),
+        (b"PK\x03\x04\0\0weights.npy", "archive of arrays (.npz)"),
+        (b"PK\x03\x04\0\0[Content_Types].xml", "an office document, not a model"),
+        (b"PK\x03\x04\0\0holiday.txt", "zip archive; unpack it"),
         (b"\x80\x02}q\x00(X\x05\0\0\0", "Python pickle"),
         (b"\x08\x07\x12\x07pytorch", "ONNX"),
         (b"\x1c\0\0\0TFL3\0\0", "TensorFlow Lite"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (b"\x1f\x8b\x08\0\0\0", "gzip"),
+        (b"\x93NUMPY\x01\0", "a NumPy array"),
+        (b"\x1f\x8b\x08\0\0\0", "a gzip archive; unpack it first"),
+        (b"BZh91AY", "bzip2"),
+        (b"\xfd7zXZ\0\0", "an xz archive"),
+        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
+        (b"7z\xbc\xaf\x27\x1c\0", "7-Zip"),
+        (b"Rar!\x1a\x07\x01\0", "RAR"),
+        (b"%PDF-1.7\n", "a PDF document, not a model; choose a .gguf or .safetensors file"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image, not a model"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "an image"),
+        (b"GIF89a", "an image"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", "an image"),
+        (b"BM\x36\x10\0\0\0\0\0\0", "an image"),
+        (b"\0\0\0\x1cftypavif", "an image"),
+        (b"<?xml version=\"1.0\"?><svg>", "an XML file or an SVG image"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "a sound or video file"),
+        (b"ID3\x04\0\0", "a sound or video file"),
+        (b"\0\0\0\x18ftypisom", "a sound or video file"),
+        (b"\x7fELF\x02\x01", "a program"),
+        (b"SQLite format 3\0", "a SQLite database"),
+        (b"PAR1\x15\0", "a Parquet table"),
         (b"tjgg\x03\0\0\0", "GGML file from before GGUF"),
     ] {
         for name in ["model.gguf", "model.safetensors", "model.bin"] {
             refused(open(name, head), "MODEL_FORMAT", piece);
         }
     }
+    let mut tar = vec![b'a'; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    refused(open("model.gguf", tar), "MODEL_FORMAT", "a tar archive");
     refused(open("download", b"{\"error\": \"gated\"}"), "MODEL_FORMAT", "this is a JSON file, not weights");
     refused(open("download", b"plain text"), "MODEL_FORMAT", "neither a GGUF nor a safetensors file");
 }

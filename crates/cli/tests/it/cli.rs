@@ -24,6 +24,17 @@ fn run(subcommand: &str, model: impl AsRef<Path>, arguments: &[&str]) -> Output 
     command.stdin(Stdio::null()).output().expect("the binary runs")
 }
 
+/// Runs `cresset` with this on its standard input.
+fn run_with_input(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = cresset();
+    command.args(arguments).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    // A program that refuses its arguments reads nothing.
+    let _ = child.stdin.take().expect("a pipe").write_all(input);
+    child.wait_with_output().expect("it ends")
+}
+
 /// As [`run`] on the CPU and with success; gives stdout.
 #[track_caller]
 fn ok(subcommand: &str, model: impl AsRef<Path>, arguments: &[&str]) -> String {
@@ -45,11 +56,9 @@ fn failed(out: Output, code: &str) -> String {
     let stderr = String::from_utf8(out.stderr).expect("UTF-8");
     assert_eq!(out.status.code(), Some(1), "{stderr}");
     assert_eq!(String::from_utf8_lossy(&out.stdout), "");
-    // Graphics drivers print what they like before.
-    let line = stderr.lines().last().unwrap_or_default();
-    assert!(line.starts_with(&format!("error[{code}]: ")), "{stderr}");
-    assert_eq!(stderr.matches("error[").count(), 1, "{stderr}");
-    line.to_string()
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with(&format!("error[{code}]: ")), "{stderr}");
+    stderr.trim_end().to_string()
 }
 
 /// A variant of a golden model in a file of a folder that lasts as long as the test.
@@ -100,6 +109,18 @@ fn what_is_known_of_an_adapter_is_kept() {
     assert_eq!(generate(), fresh);
 }
 
+/// Nothing but what is ours stands on stderr, whatever the libraries under the graphics driver say by themselves.
+#[test]
+fn drivers_are_quiet() {
+    if crate::support::gpu().is_none() {
+        return;
+    }
+    let mut command = cresset();
+    command.args(["inspect", MODEL, "--device", "gpu"]).env_remove("XDG_RUNTIME_DIR");
+    let out = command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).output().expect("the binary runs");
+    assert_eq!((out.status.success(), String::from_utf8_lossy(&out.stderr).as_ref()), (true, ""));
+}
+
 #[test]
 fn generate() {
     let fixed = ["--device", "cpu", "--prompt", "the hen", "--max-tokens", "12", "--temperature", "0", "--ignore-eos"];
@@ -112,6 +133,19 @@ fn generate() {
     assert_eq!(answer["object"], "text_completion");
     assert_eq!(answer["choices"], expected["choices"]);
     assert_eq!(answer["usage"]["completion_tokens"], 12);
+
+    // From standard input, by two ways.
+    let piped = |arguments: &[&str], input: &[u8]| {
+        let fixed = ["generate", "--model", MODEL, "--device", "cpu", "--max-tokens", "12", "--temperature", "0"];
+        run_with_input(&[&fixed[..], &["--ignore-eos"], arguments].concat(), input)
+    };
+    for arguments in [&[][..], &["--prompt", "-"]] {
+        assert_eq!(String::from_utf8_lossy(&piped(arguments, b"the hen\n").stdout), format!("the hen{text}\n"));
+    }
+    let line = failed(piped(&[], b""), "INVALID_REQUEST");
+    assert!(line.contains("--prompt: is missing, and standard input is empty"), "{line}");
+    let line = failed(piped(&[], b"\xff\xfe"), "INVALID_REQUEST");
+    assert!(line.contains("standard input: is not UTF-8"), "{line}");
 
     let stop = &text[text.char_indices().nth(5).expect("a long text").0..];
     let stopped = ok("generate", MODEL, &[&fixed[..], &["--stop", stop, "--stop", "never"]].concat());
@@ -130,6 +164,8 @@ fn tokenize() {
     let list = ids(&token_ids).iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     assert_eq!(one_json(&ok("tokenize", MODEL, &["--decode", &list])), json!(text));
     assert_eq!(one_json(&ok("tokenize", "tests/golden/llama-tied/model.safetensors", &["--text", "a"])), json!([2]));
+    let piped = run_with_input(&["tokenize", "--model", MODEL], format!("{text}\n").as_bytes());
+    assert_eq!(one_json(&String::from_utf8_lossy(&piped.stdout)), token_ids);
     // A tokenizer needs no weights beside it.
     assert_eq!(
         one_json(&ok("tokenize", "tests/tokenizers/bpe.json", &["--decode", "0,1"])).as_str().map(str::len),
@@ -163,12 +199,21 @@ fn logits() {
 #[test]
 fn inspect() {
     let shown = ok("inspect", MODEL, &["--device", "cpu"]);
-    for piece in
-        ["f32.gguf", "GGUF v3", "architecture  llama", "runs here     yes", "blk.1.ffn_down.weight", "21 tensors"]
-    {
+    for piece in ["f32.gguf", "GGUF v3", "architecture  llama", "in 21 tensors", "device        CPU (cpu)"] {
         assert!(shown.contains(piece), "{piece}: {shown}");
     }
+    // The verdict is the last line, and tensors are listed where they are asked for.
+    let verdict = |shown: &str| shown.lines().last().expect("lines").starts_with("runs here     yes, about ");
+    assert!(verdict(&shown) && !shown.contains("blk.1.ffn_down.weight"), "{shown}");
+    let shown = ok("inspect", MODEL, &["--device", "cpu", "--tensors", "--metadata"]);
+    assert!(verdict(&shown) && shown.contains("blk.1.ffn_down.weight"), "{shown}");
+    // The file needs no option.
+    let by_place = cresset().args(["inspect", MODEL, "--device", "cpu", "--json"]).output().expect("the binary runs");
     let about = one_json(&ok("inspect", MODEL, &["--device", "cpu", "--json"]));
+    assert_eq!(one_json(&String::from_utf8_lossy(&by_place.stdout))["tokenizer"], about["tokenizer"]);
+    assert!(about["tensors"].is_null(), "{about}");
+    failed(cresset().arg("inspect").output().expect("the binary runs"), "INVALID_REQUEST");
+    let about = one_json(&ok("inspect", MODEL, &["--device", "cpu", "--json", "--tensors"]));
     assert_eq!(
         (&about["fits"], &about["contextLength"], &about["shape"]["nHeads"]),
         (&json!(true), &json!(128), &json!(4))
@@ -189,7 +234,7 @@ fn inspect() {
 /// `inspect` prints every one of `pieces` about what is at `path`, for people, and says for programs that it won't run.
 #[track_caller]
 fn explained(path: impl AsRef<Path>, pieces: &[&str]) {
-    let shown = ok("inspect", &path, &["--device", "cpu", "--metadata"]);
+    let shown = ok("inspect", &path, &["--device", "cpu", "--metadata", "--tensors"]);
     for piece in pieces {
         assert!(shown.contains(piece), "{piece:?} is not in: {shown}");
     }
@@ -316,13 +361,15 @@ fn perplexity() {
     }
     let shown = ok("perplexity", MODEL, &["--device", "cpu", "--file", path]);
     assert!(shown.starts_with("perplexity ") && shown.contains("bits per byte"), "{shown}");
-    let line = failed(run("perplexity", MODEL, &["--file", "nowhere.txt"]), "MODEL_NOT_FOUND");
+    let line = failed(run("perplexity", MODEL, &["--file", "nowhere.txt"]), "STORAGE");
     assert!(line.contains("nowhere.txt"), "{line}");
     std::fs::write(path, "a").expect("a file");
     failed(run("perplexity", MODEL, &["--device", "cpu", "--file", path]), "INVALID_REQUEST");
     std::fs::write(path, [0xff, 0xfe]).expect("a file");
-    let line = failed(run("perplexity", MODEL, &["--device", "cpu", "--file", path]), "STORAGE");
+    let line = failed(run("perplexity", MODEL, &["--device", "cpu", "--file", path]), "INVALID_REQUEST");
     assert!(line.contains("UTF-8"), "{line}");
+    let piped = run_with_input(&["perplexity", "--model", MODEL, "--device", "cpu", "--file", "-"], text.as_bytes());
+    assert_eq!(String::from_utf8_lossy(&piped.stdout), shown);
 }
 
 #[test]
@@ -357,6 +404,11 @@ fn embed() {
     let length = first_vector[..8].iter().map(|x| x * x).sum::<f32>().sqrt();
     let want: Vec<f32> = first_vector[..8].iter().map(|x| x / length).collect();
     crate::support::close(&short, &want, 5e-5, "the first numbers of a vector");
+
+    // So is a line of standard input.
+    let piped = ["embed", "--model", ENCODER, "--device", "cpu", "--dimensions", "8", "--json"];
+    let piped = run_with_input(&piped, format!("{second}\n\n{first}\n").as_bytes());
+    assert_eq!(one_json(&String::from_utf8_lossy(&piped.stdout))["data"], answer["data"]);
 
     failed(run("embed", ENCODER, &["--device", "cpu"]), "INVALID_REQUEST");
     let line = failed(run("embed", MODEL, &["--device", "cpu", "--text", "a"]), "INVALID_REQUEST");
@@ -444,21 +496,60 @@ fn chat_through_a_pipe() {
         expected += &format!("{}\n", message["content"].as_str().expect("text"));
         messages.push(message);
     }
-    let mut child = cresset()
-        .args(["chat", "--device", "cpu", "--system", "be brief", "--max-tokens", "6", "--temperature", "0"])
-        .args(["--ignore-eos", "--model"])
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    child.stdin.take().expect("a pipe").write_all(b"the hen?\nthen?\n").expect("written");
-    let out = child.wait_with_output().expect("it ends");
+    let model = path.to_str().expect("UTF-8");
+    let chat = ["chat", "--model", model, "--device", "cpu", "--system", "be brief"];
+    let chat = [&chat[..], &["--max-tokens", "6", "--temperature", "0", "--ignore-eos"]].concat();
+    // Empty lines say nothing, and what is piped in is no command.
+    let out = run_with_input(&chat, b"the hen?\n\nthen?\r\n");
+    assert_eq!(String::from_utf8_lossy(&out.stderr), "");
     assert!(out.status.success());
     assert_eq!(String::from_utf8_lossy(&out.stdout), expected);
+    let out = run_with_input(&[&chat[..], &["--json"]].concat(), b"the hen?\nthen?\n/exit");
+    let answers: Vec<Value> =
+        String::from_utf8_lossy(&out.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(answers.len(), 3);
+    for (answer, message) in answers.iter().zip([&messages[2], &messages[4]]) {
+        assert_eq!((&answer["object"], &answer["choices"][0]["message"]), (&json!("chat.completion"), message));
+    }
 
     let line = failed(run("chat", MODEL, &["--device", "cpu"]), "MODEL_UNSUPPORTED");
     assert!(line.contains("no chat template"), "{line}");
+}
+
+/// In a terminal there are commands; `script` (util-linux) makes one.
+#[cfg(target_os = "linux")]
+#[test]
+fn chat_in_a_terminal() {
+    const TEMPLATE: &str = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant]";
+    let (folder, path) = file(&Variant::of("llama-gqa/f32.gguf").set("tokenizer.chat_template", TEMPLATE));
+    let saved = folder.path().join("talk.json");
+    let chat = format!(
+        "{} chat --device cpu --max-tokens 3 --temperature 0 --model {}",
+        env!("CARGO_BIN_EXE_cresset"),
+        path.display()
+    );
+    let mut terminal = std::process::Command::new("script");
+    terminal
+        .args(["--quiet", "--return", "--command", &chat, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = terminal.spawn().expect("script runs");
+    let lines = format!("/help\n/dance\n/system be brief\nthe hen?\n/save {0}\n/clear\n/exit\n", saved.display());
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("written");
+    let out = child.wait_with_output().expect("it ends");
+    let shown = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{shown}");
+    for piece in ["/help lists", "/system TEXT", "no command /dance", "prompt is set", "Saved as", "is forgotten"] {
+        assert!(shown.contains(piece), "{piece}: {shown}");
+    }
+    // What was saved is gone on with.
+    let model = path.to_str().expect("UTF-8");
+    let load = ["chat", "--model", model, "--device", "cpu", "--max-tokens", "1", "--json", "--load"];
+    let went_on = run_with_input(&[&load[..], &[saved.to_str().expect("UTF-8")]].concat(), b"then?\n");
+    let tokens = |answer: &Value| answer["usage"]["prompt_tokens"].as_u64().expect("a number");
+    let went_on = tokens(&one_json(&String::from_utf8_lossy(&went_on.stdout)));
+    let alone = run_with_input(&load[..load.len() - 1], b"then?\n");
+    assert!(went_on > tokens(&one_json(&String::from_utf8_lossy(&alone.stdout))), "{went_on}");
 }
 
 #[test]
@@ -508,6 +599,8 @@ fn without_a_graphics_driver() {
             .args(["--model", MODEL])
             .env("VK_ICD_FILENAMES", "/nowhere.json")
             .env("VK_DRIVER_FILES", "/nowhere.json")
+            // As in a container: libraries that miss a session complain of it.
+            .env_remove("XDG_RUNTIME_DIR")
             .output()
             .expect("the binary runs")
     };

@@ -4,7 +4,9 @@
 mod support;
 
 mod cli;
+mod download;
 mod quantize;
+mod server;
 
 use std::process::Command;
 use support::at_root;

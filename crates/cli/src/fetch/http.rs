@@ -1,0 +1,337 @@
+//! An address to bytes, over one connection. Every failure is an [`Error`] that says what to do.
+
+use super::hub;
+use super::patience::patiently;
+use cresset::error::{Error, Result};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, fs};
+use ureq::http::HeaderMap;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
+
+/// A connection that brings nothing for so long is taken for broken.
+const STALL: Duration = Duration::from_secs(30);
+/// Answers that lead elsewhere, in a row.
+const REDIRECTS: usize = 10;
+/// Bytes of a list of files, or of an index of tensors.
+const TEXT: u64 = 128 << 20;
+/// Statuses that a later try may not meet.
+const TRANSIENT: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
+
+/// Characters that stay as they are in a part of a path.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A part of a path, as addresses write it.
+pub fn encoded(part: &str) -> String {
+    utf8_percent_encode(part, PART).to_string()
+}
+
+/// The last part of an address's path, as a file's name.
+pub fn file_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let last = path.trim_end_matches('/').split_once('/').and_then(|(_, path)| path.rsplit('/').next());
+    let name = percent_decode_str(last.unwrap_or_default()).decode_utf8_lossy().into_owned();
+    // Nothing of an address leads to another folder.
+    let name = name.replace(|c: char| c.is_control() || "/\\:<>|?*\"".contains(c), "_");
+    if matches!(name.as_str(), "" | "." | "..") { "model".to_string() } else { name }
+}
+
+/// `https://host`
+fn origin(url: &str) -> &str {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    url[start..].find(['/', '?']).map_or(url, |end| &url[..start + end])
+}
+
+pub fn host(url: &str) -> &str {
+    origin(url).split("://").last().unwrap_or_default()
+}
+
+/// Where a redirect leads from `url`.
+pub fn joined(url: &str, to: &str) -> String {
+    let origin = origin(url);
+    let path = url[origin.len()..].split('?').next().unwrap_or_default();
+    match to {
+        _ if to.starts_with("http://") || to.starts_with("https://") => to.to_string(),
+        _ if to.starts_with("//") => format!("{}:{to}", url.split(':').next().unwrap_or("https")),
+        _ if to.starts_with('/') => format!("{origin}{to}"),
+        _ => format!("{origin}{}/{to}", path.rsplit_once('/').map_or("", |(folder, _)| folder)),
+    }
+}
+
+/// Why a request failed, and whether another try may not.
+pub struct Failure {
+    pub error: Error,
+    pub transient: bool,
+    /// When the server wants to be asked again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    pub fn lasting(error: Error) -> Failure {
+        Failure { error, transient: false, retry_after: None }
+    }
+
+    /// A break in the middle, or no answer.
+    pub fn passing(url: &str, reason: String) -> Failure {
+        Failure { error: Error::Download { what: file_name(url), reason }, transient: true, retry_after: None }
+    }
+}
+
+/// Which bytes are wanted.
+#[derive(Default)]
+pub struct Wanted<'a> {
+    pub start: u64,
+    /// The last byte; without one, all the rest.
+    pub end: Option<u64>,
+    /// The whole file instead, unless it still has this ETag.
+    pub etag: Option<&'a str>,
+}
+
+/// What came.
+pub struct Answer {
+    /// 200, 206 or 416.
+    pub status: u16,
+    /// The SHA-256 that the hub says of the file.
+    pub sha256: Option<String>,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Of this very content, not only of an equivalent one.
+    pub fn etag(&self) -> Option<&str> {
+        self.header("etag").filter(|etag| etag.starts_with('"'))
+    }
+
+    /// The first byte and the file's length from a part; of a 416, only the length.
+    pub fn range(&self) -> Option<(u64, u64)> {
+        let (range, total) = self.header("content-range")?.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let start = if range == "*" { 0 } else { range.split_once('-')?.0.parse().ok()? };
+        Some((start, total.parse().ok()?))
+    }
+
+    /// Bytes of the whole file, where the server says so.
+    pub fn total(&self) -> Option<u64> {
+        match self.status {
+            200 => self.header("content-length")?.parse().ok(),
+            _ => Some(self.range()?.1),
+        }
+    }
+
+    pub fn is_web_page(&self) -> bool {
+        self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
+    }
+
+    pub fn into_reader(self) -> impl Read {
+        self.body.into_with_config().limit(u64::MAX).reader()
+    }
+}
+
+/// Connections, by way of the proxy that the environment names.
+pub struct Http {
+    agent: Agent,
+    token: Option<String>,
+}
+
+impl Http {
+    /// # Errors
+    /// `STORAGE` if `SSL_CERT_FILE` names what is no list of certificates.
+    pub fn new() -> Result<Http> {
+        let certificates = match env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
+            None => RootCerts::WebPki,
+            Some(path) => {
+                let refused = |reason: String| Error::Storage { reason: format!("SSL_CERT_FILE: {reason}") };
+                let pem = fs::read(path).map_err(|error| refused(error.to_string()))?;
+                let items =
+                    parse_pem(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| refused(error.to_string()))?;
+                let certificates = items.into_iter().filter_map(|item| match item {
+                    PemItem::Certificate(certificate) => Some(certificate),
+                    _ => None,
+                });
+                RootCerts::Specific(Arc::new(certificates.collect()))
+            }
+        };
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            // The hub says a file's hash in the answer that leads to the file.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_resolve(Some(STALL))
+            .timeout_connect(Some(STALL))
+            .timeout_recv_response(Some(STALL))
+            .timeout_per_read(Some(STALL))
+            .user_agent(concat!("cresset/", env!("CARGO_PKG_VERSION")))
+            .tls_config(TlsConfig::builder().root_certs(certificates).build())
+            .build();
+        Ok(Http { agent: agent.into(), token: hub::token() })
+    }
+
+    /// The file at an address, or some of it, after all redirects.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`, `DOWNLOAD`, `MODEL_FORMAT` for a web page.
+    pub fn get(&self, url: &str, wanted: &Wanted) -> Result<Answer, Failure> {
+        let hub = hub::endpoint();
+        let is_hub = |url: &str| origin(url) == origin(&hub);
+        if is_hub(url) && hub::is_offline() {
+            let reason = "HF_HUB_OFFLINE is set, and the file is not kept here".to_string();
+            return Err(Failure::lasting(Error::Download { what: file_name(url), reason }));
+        }
+        let (mut at, mut sha256) = (url.to_string(), None);
+        for _ in 0..REDIRECTS {
+            let mut request = self.agent.get(&at);
+            if wanted.start > 0 || wanted.end.is_some() {
+                let end = wanted.end.map_or_else(String::new, |end| end.to_string());
+                request = request.header("range", format!("bytes={}-{end}", wanted.start));
+                if let Some(etag) = wanted.etag {
+                    request = request.header("if-range", etag);
+                }
+            }
+            // Nobody else is told.
+            if let (Some(token), true) = (&self.token, is_hub(&at)) {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            let (head, body) = request.call().map_err(|error| unreachable(&at, error))?.into_parts();
+            let mut answer = Answer { status: head.status.as_u16(), sha256: None, headers: head.headers, body };
+            // Small files have git's hash there, which is shorter.
+            let said = answer.header("x-linked-etag").map(|etag| etag.trim_matches('"').to_string());
+            sha256 = sha256.or_else(|| said.filter(|hash| is_hub(&at) && is_sha256(hash)));
+            match (answer.status, answer.header("location")) {
+                (301 | 302 | 303 | 307 | 308, Some(to)) => at = joined(&at, to),
+                (200 | 206 | 416, _) if answer.is_web_page() => {
+                    let reason = "this is a web page, not a model file; use the address of the file itself";
+                    return Err(Failure::lasting(Error::format(url, reason)));
+                }
+                (200 | 206 | 416, _) => {
+                    answer.sha256 = sha256;
+                    return Ok(answer);
+                }
+                _ => return Err(refused(url, &answer, is_hub(url), self.token.is_some())),
+            }
+        }
+        let reason = format!("{} leads from one address to another without end", host(url));
+        Err(Failure::lasting(Error::Download { what: file_name(url), reason }))
+    }
+
+    /// A small text.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn text(&self, url: &str) -> Result<String> {
+        let mut text = String::new();
+        patiently(|_| {
+            text.clear();
+            let answer = self.get(url, &Wanted::default())?;
+            let read = answer.into_reader().take(TEXT).read_to_string(&mut text);
+            read.map(|_| ()).map_err(|error| Failure::passing(url, broke_off(url, &error.to_string())))
+        })?;
+        Ok(text)
+    }
+}
+
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The words for a connection that ended too early.
+pub fn broke_off(url: &str, how: &str) -> String {
+    format!("the connection to {} broke off ({how}); start it again to go on where it stopped", host(url))
+}
+
+/// No answer at all.
+fn unreachable(url: &str, error: ureq::Error) -> Failure {
+    let host = host(url);
+    let untrusted = |how: String| {
+        let reason = format!(
+            "the connection to {host} is not safe ({how}); where a proxy has certificates of its own, SSL_CERT_FILE names them"
+        );
+        Failure::lasting(Error::Download { what: file_name(url), reason })
+    };
+    match error {
+        ureq::Error::HostNotFound => Failure::passing(
+            url,
+            format!("the address of {host} is not known here; check the name, and whether this computer is online"),
+        ),
+        // Reading and writing wrap what TLS says.
+        ureq::Error::Io(cause) if cause.kind() == ErrorKind::InvalidData => untrusted(cause.to_string()),
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => untrusted(error.to_string()),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+            Failure::lasting(Error::invalid("model", format!("{url} is not an address ({error})")))
+        }
+        ureq::Error::InvalidProxyUrl => Failure::lasting(Error::Download {
+            what: file_name(url),
+            reason: "the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names is not an address".to_string(),
+        }),
+        error => {
+            let how = match &error {
+                ureq::Error::Io(cause) => cause.to_string(),
+                error => error.to_string(),
+            };
+            Failure::passing(url, format!("{host} could not be reached ({how}); check whether this computer is online"))
+        }
+    }
+}
+
+/// An answer without the file.
+fn refused(url: &str, answer: &Answer, is_hub: bool, has_token: bool) -> Failure {
+    let (host, what) = (host(url), file_name(url));
+    let reason = match (answer.status, answer.header("x-error-code")) {
+        (404 | 410, _) | (_, Some("EntryNotFound" | "RevisionNotFound")) => {
+            return Failure::lasting(Error::ModelNotFound { what: url.to_string(), hint: "".into() });
+        }
+        (401 | 403, Some("GatedRepo")) => {
+            let page = url.split("/resolve/").next().unwrap_or(url).replace("/api/models/", "/");
+            format!("its makers give it only to those who agree to their terms at {page}; then HF_TOKEN must be theirs")
+        }
+        (401 | 403, _) if is_hub && !has_token => {
+            "there is no such public repository; for a private one, HF_TOKEN must hold your token".to_string()
+        }
+        (401 | 403, _) => {
+            format!("{host} refuses access (HTTP {}): the account may lack it, or the name be wrong", answer.status)
+        }
+        (429, _) => format!("{host} asks to slow down (HTTP 429); try again in a while"),
+        (status, _) => format!("{host} answered with HTTP {status}; try again in a while"),
+    };
+    let seconds = answer.header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
+    Failure {
+        error: Error::Download { what, reason },
+        transient: TRANSIENT.contains(&answer.status),
+        retry_after: seconds.map(Duration::from_secs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart_and_joined() {
+        for (url, name) in [
+            ("https://a.b/c/d%20e.gguf?x=1/2#f", "d e.gguf"),
+            ("https://a.b", "model"),
+            ("https://a.b/c/", "c"),
+            ("https://a.b/..%2f..%2fx", ".._.._x"),
+        ] {
+            assert_eq!(file_name(url), name);
+        }
+        let url = "https://a.b:8/c/d?e=f/g";
+        assert_eq!(host(url), "a.b:8");
+        for (to, result) in [
+            ("http://x/y", "http://x/y"),
+            ("//x/y", "https://x/y"),
+            ("/y?z", "https://a.b:8/y?z"),
+            ("y", "https://a.b:8/c/y"),
+        ] {
+            assert_eq!(joined(url, to), result);
+        }
+        assert_eq!(encoded("refs/pr/1 ü.gguf"), "refs%2Fpr%2F1%20%C3%BC.gguf");
+    }
+}
