@@ -303,6 +303,7 @@ build_page() {
   bundle web "$TARGET_DIR/$WASM" dist
   node tools/copy.mjs
   node tools/vendor.mjs dist
+  node tools/bundle.mjs
 }
 
 # Writes the list of files that the service worker keeps into dist/sw.js.
@@ -339,12 +340,12 @@ build_threads() {
   bundle web-threads "$THREADS_TARGET/$WASM" dist/threads --enable-threads
 }
 
-# A compiled engine → cresset_engine{.js,.d.ts,_bg.wasm} and snippets/ in a folder, where it has changed.
+# A compiled engine → cresset_engine{.js,.d.ts,_bg.wasm} in a folder, where it has changed.
 # Usage: bundle NAME WASM FOLDER WASM-OPT-ARGS…
 bundle() {
   local name=$1 wasm=$2 folder=$3 out=$ROOT/target/bundle stamp
   shift 3
-  stamp=$(cat "$wasm" build.sh crates/bindgen/src/main.rs package-lock.json Cargo.lock | sha256sum)
+  stamp=$(cat "$wasm" build.sh tools/bundle.mjs crates/bindgen/src/main.rs package-lock.json Cargo.lock | sha256sum)
   [ "$stamp" != "$(cat "target/$name.stamp" 2>/dev/null)" ] || [ ! -f "$folder/cresset_engine_bg.wasm" ] || return 0
   rm -rf "$out"
   logged "bundle-$name" "$TARGET_DIR/release/cresset-bindgen" "$wasm" "$out"
@@ -352,8 +353,8 @@ bundle() {
   logged "wasm-opt-$name" node_modules/.bin/wasm-opt -O1 "${WASM_FEATURES[@]}" "$@" \
     "$out/cresset_engine_bg.wasm" -o "$out/cresset_engine_bg.wasm"
   rm -f "$out"/package.json "$out"/.gitignore
+  node tools/bundle.mjs "$out"
   mkdir -p "$folder"
-  rm -rf "$folder/snippets" # the engine's own JavaScript, in a folder that is named by its content
   cp -r "$out"/. "$folder/"
   echo "$stamp" >"target/$name.stamp"
   say "bundled the engine in $folder: $(size "$folder/cresset_engine_bg.wasm"), $(gzip -9c "$folder/cresset_engine_bg.wasm" | wc -c | human) gzipped"

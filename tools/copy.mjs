@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// www/ → dist/: what changed, and what is gone from www/ goes from dist/ too, but for what the rest of the build puts there.
+// www/ → dist/: what changed and is no part of a bundle (bundle.mjs), and what is gone from www/ goes from dist/ too, but for what the
+// rest of the build puts there.
 // Scripts travel without their comments, a quarter of what a page would fetch otherwise; each line stays where it is, so that a
 // place in a stack is the source's. Types of no one but this repository stay at home.
 //
@@ -9,10 +10,11 @@ import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parse } from 'acorn';
+import { isMade, isTaken } from './bundle.mjs';
 
 const SCRIPT = fileURLToPath(import.meta.url);
 const ROOT = resolve(dirname(SCRIPT), '..');
-const BUILT = /^(cresset_engine|snippets\/|threads\/|vendor\/)/;
+const BUILT = /^(cresset_engine|threads\/|vendor\/)/;
 const LEFT_OUT = /\/types\.d\.ts$/;
 
 /** A script without its comments; what follows one in its line is still in that line. @param {string} script */
@@ -44,10 +46,10 @@ const dateOf = (path) =>
 async function main() {
   const [from, to] = [join(ROOT, 'www'), join(ROOT, 'dist')];
   await mkdir(to, { recursive: true });
-  const names = new Set((await filesIn(from)).filter((name) => !LEFT_OUT.test(name)));
+  const names = new Set((await filesIn(from)).filter((name) => !LEFT_OUT.test(name) && !isTaken(name)));
   const models = JSON.parse(await readFile(join(from, 'models', 'catalogue.json'), 'utf8'));
   const fetched = new Set(models.filter(({ hub }) => hub).map(({ file }) => `models/${file}`));
-  for (const name of await filesIn(to)) if (!names.has(name) && !fetched.has(name) && !BUILT.test(name)) await rm(join(to, name));
+  for (const name of await filesIn(to)) if (!names.has(name) && !fetched.has(name) && !BUILT.test(name) && !isMade(name)) await rm(join(to, name));
   const ours = await dateOf(SCRIPT);
   let copied = 0;
   for (const name of names) {

@@ -9,8 +9,9 @@ import { activeTransfer, downloads, load, setUpDownloads } from './page/download
 import { flame } from './page/flame.js';
 import { bytes } from './page/format.js';
 import { icon } from './page/icons.js';
-import { setUpDrop } from './page/models/drop.js';
+import { askAgain, setUpDrop } from './page/models/drop.js';
 import { keepOffline, tellOffline } from './page/offline.js';
+import { OWN, keptOwn, ownFiles } from './page/own-files.js';
 import { showNotice, toast } from './page/problems.js';
 import { currentView, go, startRouter, viewOf } from './page/router.js';
 import { session } from './page/session.js';
@@ -70,6 +71,10 @@ function isHere(model) {
 /** The model of the last visit, or the one that chats, if it is here; else the small one, unless data is to be saved. */
 async function loadFirst() {
   const last = memory.get('model', object({ model: text(ADDRESS), label: text(ADDRESS) }, { integrity: text(NAME) }));
+  const own = last?.model === OWN ? ownFiles() : null;
+  const files = own && (await keptOwn(own));
+  if (own && files) return load(files, own.label, { quiet: true });
+  if (own) askAgain(own.label);
   if (last && isHere(last.model)) return load(last.model, last.label, { integrity: last.integrity, quiet: true });
   const first = offered && isHere(offered.id) ? offered : small;
   if (!first) return undefined;

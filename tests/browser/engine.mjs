@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { STRICT_CSP, newPage, startServer } from './harness.mjs';
+import { STRICT_CSP, builtText, newPage, script, startServer } from './harness.mjs';
 
 export const TESTS = fileURLToPath(new URL('../', import.meta.url));
 export const GOLDEN = `${TESTS}golden`;
@@ -16,10 +16,22 @@ export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 /** The file of the model that comes with every build. */
 export const STORY_MODEL = readJson(fileURLToPath(new URL('../../www/models/catalogue.json', import.meta.url))).find(({ id }) => id === 'stories').file;
 
+/** Routes to scripts that the build has within its bundles, for who looks into them. */
+export const WITHIN = Object.fromEntries(
+  ['worker/subgroups.js', 'worker/verdicts.js', 'worker/start-engine.js', 'lib/errors.js', 'lib/start-worker.js'].map((name) => [
+    `/${name}`,
+    script(builtText(name)),
+  ]),
+);
+
 /** Serves dist/ with the golden files beside it, and what else lies in `roots` or is in `routes`. */
 export function serveEngine(roots = [], routes = {}) {
   assert.ok(existsSync(`${DIST}/cresset_engine_bg.wasm`), 'dist/ has no engine: run ./build.sh first');
-  return startServer({ extraRoots: [TESTS, ...roots].filter(existsSync), headers: { 'Content-Security-Policy': STRICT_CSP }, routes });
+  return startServer({
+    extraRoots: [TESTS, ...roots].filter(existsSync),
+    headers: { 'Content-Security-Policy': STRICT_CSP },
+    routes: { ...WITHIN, ...routes },
+  });
 }
 
 /** A page with the library as `Cresset`, and the wasm engine itself, which gives logits; the library does not. */

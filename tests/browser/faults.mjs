@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { DIST } from './engine.mjs';
 
-/** Runs before the worker. */
-const faults = (phase) => `
+/** Runs before the worker, whose names are its own. */
+const faults = (phase) => `{
   const channel = new BroadcastChannel('faults');
   const devices = [];
   let [what, left] = ${JSON.stringify(phase)};
@@ -40,6 +40,7 @@ const faults = (phase) => `
     setTimeout(() => call('opening'));
     return device;
   };
+}
 `;
 
 /** Workers that the context's pages start end their devices as they are told, or in `phase()`, where there is one. */

@@ -125,3 +125,30 @@ test('an older story model that was kept under the name of the chat model is not
   const taken = (hash) => isKept([{ model: 'default', files: [{ sha256: hash }] }], 'default', CATALOGUE);
   assert.deepEqual([sha256(SMALL), CATALOGUE[0].sha256, CATALOGUE[0].hub.sha256].map(taken), [false, true, true]);
 });
+
+test('files of the visitor’s own are kept if they say so, else named at the next visit, to be chosen again', async () => {
+  page = await visit(browser, server, 'models');
+  const choose = { name: 'mine.gguf', mimeType: 'application/octet-stream', buffer: gguf('chat', 50_000) };
+  const named = () => page.waitForFunction(() => document.getElementById('model-name').textContent === 'mine.gguf');
+  await page.setInputFiles('#file', choose);
+  await named();
+  assert.match(await page.textContent('#notices .question'), /Keep mine\.gguf in this browser \(50 kB\)/);
+  await page.click('#notices .question button:has-text("Not now")');
+  await page.reload();
+  await ready(page);
+  assert.match(await page.textContent('#notices .question'), /used mine\.gguf, a file of yours that was not kept/);
+  const chooser = page.waitForEvent('filechooser');
+  await page.click('#notices .question button:has-text("Choose it again")');
+  await (await chooser).setFiles(choose);
+  await named();
+  await page.click('#notices .question button:has-text("Keep it")');
+  await page.waitForSelector('.toast:has-text("mine.gguf is kept")');
+  await page.reload();
+  await ready(page);
+  await named();
+  assert.equal(await page.locator('#notices .question').count(), 0);
+  const kept = page.locator('#stored .model', { hasText: 'mine.gguf' });
+  await kept.locator('button[aria-label^="Remove"]').click();
+  await kept.locator('button:has-text("Delete")').click();
+  await kept.waitFor({ state: 'detached' });
+});

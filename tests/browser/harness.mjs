@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { withoutComments } from '../../tools/copy.mjs';
 import { serve } from '../../tools/serve.mjs';
 import { stampedWorker } from '../../tools/stamp.mjs';
 import { VENDORED, pathOf } from '../../tools/vendor.mjs';
@@ -71,6 +72,13 @@ export const MODELS = {
     setTimeout(() => response.destroy(), 50);
   },
 };
+
+/** A file of www/ or vendor/ as the build gives it to visitors at most: without comments, before it is bundled. */
+export function builtText(name) {
+  if (name.startsWith('vendor/')) return readFileSync(pathOf(name.slice('vendor/'.length)), 'utf8');
+  const text = readFileSync(`${ROOT}www/${name}`, 'utf8');
+  return name.endsWith('.js') ? withoutComments(text) : text;
+}
 
 /** Gives a page `Cresset`, and `outcome`: what comes of a promise as plain data. */
 export function exposeLibrary(page) {

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
-import { gguf, mockWorker, newPage, ranged, script, startBrowser, startServer } from './harness.mjs';
+import { builtText, gguf, mockWorker, newPage, ranged, script, startBrowser, startServer } from './harness.mjs';
 import { drop, ready, say, visit } from './visitor.mjs';
 
 const VIEWS = ['chat', 'write', 'models', 'embed'];
@@ -92,6 +92,22 @@ test('from a warm server a visitor can type after a few small files', async (t) 
   assert.ok(usable.files > 20 && usable.files < 120 && usable.bytes < 700_000, JSON.stringify(usable));
 });
 
+const gzipped = (texts) => texts.reduce((sum, text) => sum + gzipSync(text, { level: 9 }).length, 0);
+
+test('a first visit asks for few files, and nothing twice', async (t) => {
+  // As the build is: the service worker keeps its files later.
+  const built = await startServer({ headers: { 'Cache-Control': 'max-age=60' }, routes: { '/sw.js': script('') } });
+  t.after(() => built.close());
+  for (const view of ['', 'chat']) {
+    page = await visit(browser, built, view);
+    const asked = built.requests.splice(0).map(({ path }) => path);
+    t.diagnostic(`${view || 'write'}: ${asked.length} requests: ${asked.join(' ')}`);
+    assert.ok(asked.length > 10 && asked.length <= 40, `${asked.length} requests`);
+    await page.context().close();
+  }
+  page = null;
+});
+
 test('what a chat fetches before the weights is small', async (t) => {
   const chatting = await startServer({ mock: true, bundled: 'chat markdown' });
   t.after(() => chatting.close());
@@ -103,14 +119,12 @@ test('what a chat fetches before the weights is small', async (t) => {
       /\.(js|json|css|html)$|\/$/.test(new URL(address).pathname) &&
       !/mock|cresset_engine|answers|catalogue\.json|highlight/.test(address), // colours come with the first code, after the weights
   );
-  // As the build gives them to visitors: without comments.
-  const gzipped = (names) =>
-    names.reduce((sum, name) => sum + gzipSync(readFileSync(new URL(`../../dist/${name || 'index.html'}`, import.meta.url)), { level: 9 }).length, 0);
-  const own = gzipped(files.map((file) => new URL(file).pathname.slice(1)));
-  const engine = gzipped(['cresset_engine.js', 'cresset_engine_bg.wasm']);
+  const own = gzipped(files.map((file) => new URL(file).pathname.slice(1)).map((name) => builtText(name || 'index.html')));
+  const [glue, wasm] = ['cresset_engine.js', 'cresset_engine_bg.wasm'].map((name) => gzipped([readFileSync(new URL(`../../dist/${name}`, import.meta.url))]));
+  const engine = glue + wasm;
   t.diagnostic(`${own} bytes gzipped in ${files.length} files, and an engine of ${engine}`);
   assert.ok(own < 158_000); // as much as the page may weigh beside the engine, hashes of its files for the service worker among it
-  assert.ok(own + gzipped(['cresset_engine.js']) < 170_000);
+  assert.ok(own + glue < 170_000);
   assert.ok(own + engine < 1_600_000);
   assert.deepEqual(
     files.filter((file) => /page\/(write|embed)|page\/models\/(?!drop)|hub\.json/.test(file)),

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { ISOLATED } from '../../tools/serve.mjs';
-import { DIST, TESTS, filesOf, gap, readJson } from './engine.mjs';
+import { DIST, TESTS, WITHIN, filesOf, gap, readJson } from './engine.mjs';
 import { STRICT_CSP, exposeLibrary, newPage, script, startBrowser, startServer } from './harness.mjs';
 
 // The engine in a worker, as in the library, but with the logits, which the library does not give.
@@ -53,7 +53,11 @@ const skip = existsSync(`${DIST}/threads/cresset_engine_bg.wasm`) ? false : 'dis
 let browser, isolated, plain, page;
 
 function serveWith(headers, routes) {
-  return startServer({ extraRoots: [TESTS], headers: { 'Content-Security-Policy': STRICT_CSP, ...headers }, routes: { '/bare.js': BARE, ...routes } });
+  return startServer({
+    extraRoots: [TESTS],
+    headers: { 'Content-Security-Policy': STRICT_CSP, ...headers },
+    routes: { ...WITHIN, '/bare.js': BARE, ...routes },
+  });
 }
 
 async function openAt(server) {

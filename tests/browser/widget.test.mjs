@@ -1,10 +1,9 @@
 // The widget as a visitor meets it: bytes, consent, chat, keyboard, screen readers, scrolling, what goes wrong.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { after, before, afterEach, test } from 'node:test';
-import { gguf, startBrowser, watchRewriting } from './harness.mjs';
+import { builtText, gguf, startBrowser, watchRewriting } from './harness.mjs';
 import { startSites, widgetOn } from './sites.mjs';
 
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
@@ -55,8 +54,7 @@ test('closed, it costs a page 6 kB gzipped, and nothing of engine or model', asy
   await widgetOn(page).launcher.waitFor();
   await page.waitForTimeout(300);
   const own = [...paths].filter((path) => path !== '/site.html' && path !== '/favicon.ico');
-  // As the build gives them to visitors: without comments.
-  const bytes = own.reduce((sum, path) => sum + gzipSync(readFileSync(new URL(`../../dist${path}`, import.meta.url))).length, 0);
+  const bytes = own.reduce((sum, path) => sum + gzipSync(builtText(path.slice(1))).length, 0);
   t.diagnostic(`${own.join(' ')}: ${bytes} bytes`);
   assert.ok(own.length > 0 && bytes <= 6500, `${bytes} bytes`);
   assert.ok(

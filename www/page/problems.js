@@ -100,7 +100,7 @@ export function showProblem(error, options) {
 }
 
 export function clearProblems() {
-  byId('notices').replaceChildren();
+  for (const card of byId('notices').querySelectorAll(':scope > :not(.question)')) card.remove();
 }
 
 /**
@@ -110,10 +110,19 @@ export function clearProblems() {
  * @param {() => void} [onDismiss]
  */
 export function showNotice(text, actions = [], onDismiss = () => {}) {
-  const card = element('div', { class: 'problem info', role: 'status' });
-  /** @type {Action[]} */
-  const all = [...actions, { label: 'problem.dismiss', run: onDismiss }];
-  const buttons = all.map(({ label, run, primary }) =>
+  byId('notices').replaceChildren(noticeCard('problem info', text, [...actions, { label: 'problem.dismiss', run: onDismiss }]));
+}
+
+/** Asks something that may be left unanswered; what else is said stays. @param {string} text @param {Action[]} actions */
+export function showQuestion(text, actions) {
+  for (const other of byId('notices').querySelectorAll('.question')) other.remove();
+  byId('notices').append(noticeCard('question', text, [...actions, { label: 'common.notNow', run: () => {} }]));
+}
+
+/** @param {string} kind @param {string} text @param {Action[]} actions */
+function noticeCard(kind, text, actions) {
+  const card = element('div', { class: kind, role: 'status' });
+  const buttons = actions.map(({ label, run, primary }) =>
     element('button', {
       type: 'button',
       class: primary ? 'primary small' : 'quiet small',
@@ -125,7 +134,7 @@ export function showNotice(text, actions = [], onDismiss = () => {}) {
     }),
   );
   card.append(element('p', { textContent: text, title: text }), element('div', { class: 'problem-actions' }, ...buttons));
-  byId('notices').replaceChildren(card);
+  return card;
 }
 
 /**

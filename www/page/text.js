@@ -47,7 +47,7 @@ export async function useLanguage(...tags) {
   const locale = localeOf(...tags);
   const [{ default: shared }, { default: own }] = await Promise.all([
     import(`../chat/locales/${locale}.js`),
-    import(`./locales/${locale}.json`, { with: { type: 'json' } }),
+    import(`../page/locales/${locale}.json`, { with: { type: 'json' } }),
   ]);
   translator = new Translator(locale, shared, own);
   document.documentElement.lang = langOf(locale);

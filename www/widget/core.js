@@ -20,7 +20,7 @@ const SLOW_BYTES = 150_000_000;
 
 /** All the words. @param {string} locale @returns {Promise<Translator>} */
 async function loadWords(locale) {
-  const [{ default: shared }, { default: own }] = await Promise.all([import(`../chat/locales/${locale}.js`), import(`./locales/${locale}.js`)]);
+  const [{ default: shared }, { default: own }] = await Promise.all([import(`../chat/locales/${locale}.js`), import(`../widget/locales/${locale}.js`)]);
   return new Translator(locale, shared, own);
 }
 

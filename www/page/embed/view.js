@@ -116,7 +116,7 @@ export async function createEmbed(section) {
   return {
     show: () => {
       document.title = `${t('view.embed')} – Cresset`;
-      if (!frame.src) frame.src = new URL('preview.html', import.meta.url).href;
+      if (!frame.src) frame.src = new URL('page/embed/preview.html', document.baseURI).href;
     },
   };
 }

@@ -1,14 +1,33 @@
 // Files and folders dropped anywhere on the page: a model is loaded, a conversation is imported.
 
 import { load } from '../downloads.js';
-import { byId } from '../dom.js';
+import { byId, element } from '../dom.js';
+import { bytes } from '../format.js';
+import { keepOwn, noteOwn } from '../own-files.js';
+import { showQuestion, toast } from '../problems.js';
 import { go, viewOf } from '../router.js';
+import { t } from '../text.js';
 
 const WEIGHTS = /\.(gguf|safetensors)$/i;
 
-/** Loads files that make up a model. @param {File[]} files */
-export function loadFiles(files) {
-  if (files.length > 0) load(files, (files.find(({ name }) => WEIGHTS.test(name)) ?? files[0]).name);
+/** Loads files that make up a model, and asks whether they are to be kept. @param {File[]} files */
+export async function loadFiles(files) {
+  if (files.length === 0) return;
+  const label = (files.find(({ name }) => WEIGHTS.test(name)) ?? files[0]).name;
+  if (!(await load(files, label))) return;
+  const own = noteOwn(label, files);
+  const keep = async () => toast(t((await keepOwn(own, files)) ? 'own.kept' : 'own.notKept', { name: label }));
+  showQuestion(t('own.ask', { name: label, size: bytes(own.bytes) }), [{ label: 'own.keep', primary: true, run: keep }]);
+}
+
+/** Asks for files that were chosen before and not kept. @param {string} label */
+export function askAgain(label) {
+  const choose = () => {
+    const input = element('input', { type: 'file', multiple: true });
+    input.addEventListener('change', () => loadFiles([...(input.files ?? [])]));
+    input.click();
+  };
+  showQuestion(t('own.again', { name: label }), [{ label: 'own.choose', primary: true, run: choose }]);
 }
 
 /** Listens on the whole page. */

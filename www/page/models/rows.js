@@ -85,11 +85,11 @@ export function verdictLine({ kind, reason, deviceBytes, speed }) {
 
 /**
  * A model that is kept on this device.
- * @param {import('../../cresset.js').StoredModel} stored
+ * @param {Pick<import('../../cresset.js').StoredModel, 'model' | 'bytes' | 'stored'>} stored
  * @param {string} name
- * @param {{ current: boolean, remove: () => void, integrity?: string }} options
+ * @param {{ current: boolean, remove: () => void, use?: () => unknown, integrity?: string }} options
  */
-export function storedRow({ model, bytes: size, stored }, name, { current, remove, integrity }) {
+export function storedRow({ model, bytes: size, stored }, name, { current, remove, integrity, use = () => load(model, name, { integrity }) }) {
   return element(
     'li',
     { class: 'model kept' },
@@ -97,14 +97,17 @@ export function storedRow({ model, bytes: size, stored }, name, { current, remov
       'div',
       { class: 'model-what' },
       element('h3', { textContent: name }),
-      element('p', { class: 'hint', text: ['models.stored.since', { size: bytes(size), time: moment(Date.parse(stored)) }] }),
+      element('p', {
+        class: 'hint',
+        ...(stored ? { text: ['models.stored.since', { size: bytes(size), time: moment(Date.parse(stored)) }] } : { text: ['own.row', { size: bytes(size) }] }),
+      }),
     ),
     element(
       'div',
       { class: 'model-get' },
       current
         ? element('span', { class: 'badge', text: 'models.inUse' })
-        : element('button', { type: 'button', class: 'outline small', onclick: () => load(model, name, { integrity }) }, ...named('models.load', name)),
+        : element('button', { type: 'button', class: 'outline small', onclick: use }, ...named('models.load', name)),
       removal(name, remove),
     ),
   );

@@ -1,10 +1,11 @@
 // The models view: the one in use, what is on its way and kept here, the catalogue, and models from elsewhere.
 
 import { Cresset } from '../../cresset.js';
-import { adopt, downloads, settle, transfers } from '../downloads.js';
+import { adopt, downloads, load, settle, transfers } from '../downloads.js';
 import { byId, element } from '../dom.js';
 import { bytes } from '../format.js';
 import { icon } from '../icons.js';
+import { OWN, keptOwn, ownFiles, removeOwn } from '../own-files.js';
 import { toast, untoast } from '../problems.js';
 import { session } from '../session.js';
 import { allowed, mayFetch } from '../save-data.js';
@@ -79,7 +80,9 @@ export async function createModels(section) {
     stored = list.filter(({ complete }) => complete !== false);
     settle(stored);
     const shown = stored.filter(({ model }) => !going.has(model));
+    const own = ownFiles();
     byId('stored').replaceChildren(
+      ...(own?.kept && !going.has(OWN) ? [ownRow(own)] : []),
       ...shown.map((entry) =>
         storedRow(entry, nameOf(entry.model, rows), {
           current: isCurrent(entry.model),
@@ -88,8 +91,15 @@ export async function createModels(section) {
         }),
       ),
     );
-    byId('stored-none').hidden = shown.length > 0;
+    byId('stored-none').hidden = byId('stored').childElementCount > 0;
     showUsage(usage, kept);
+  }
+
+  /** @param {import('../own-files.js').Own} own */
+  function ownRow(own) {
+    const use = async () => load((await keptOwn(own)) ?? [], own.label);
+    const current = session.engine !== null && session.label === own.label && typeof session.model !== 'string';
+    return storedRow({ model: OWN, bytes: own.bytes, stored: '' }, own.label, { current, use, remove: () => remove(OWN) });
   }
 
   /** @param {import('../../cresset.js').StorageUsage} usage @param {boolean} kept */
@@ -140,11 +150,15 @@ export async function createModels(section) {
     const end = async () => {
       untoast(topic);
       going.delete(model);
-      await Cresset.cache.delete(model);
+      await (model === OWN ? removeOwn() : Cresset.cache.delete(model));
       if (!section.hidden) refresh();
     };
     going.set(model, setTimeout(end, UNDO_MS));
-    toast(t('models.removed', { name: nameOf(model, rows) }), { label: 'common.undo', run: () => takeBack(model) }, topic);
+    toast(
+      t('models.removed', { name: model === OWN ? (ownFiles()?.label ?? '') : nameOf(model, rows) }),
+      { label: 'common.undo', run: () => takeBack(model) },
+      topic,
+    );
     refresh();
   }
 
@@ -197,7 +211,7 @@ export async function createModels(section) {
     measureHere();
   });
   // Who leaves has made up their mind.
-  addEventListener('pagehide', () => [...going.keys()].forEach((model) => Cresset.cache.delete(model)));
+  addEventListener('pagehide', () => [...going.keys()].forEach((model) => (model === OWN ? removeOwn() : Cresset.cache.delete(model))));
   byId('keep').addEventListener('click', async () => {
     toast(t((await navigator.storage.persist()) ? 'storage.kept' : 'storage.notKept'));
     showStored();
