@@ -1,6 +1,6 @@
 //! Arguments that several subcommands take: which model, with which adapter, sampled how.
 
-use crate::fetch::{Kind, locate};
+use crate::fetch::{Kind, locate, recommended};
 use crate::files::checkpoint;
 use crate::{report, verdicts};
 use clap::Args;
@@ -65,7 +65,8 @@ impl Model {
             }
         };
         report::loading(&self.computing.device);
-        let engine = block_on(Engine::load(checkpoint, &self.computing.options()?, &mut on_progress));
+        let options = LoadOptions { sampling: recommended(&self.model)?, ..self.computing.options()? };
+        let engine = block_on(Engine::load(checkpoint, &options, &mut on_progress));
         bar.finish_and_clear();
         engine.iter().for_each(report::loaded);
         if let Some(verdict) = engine.as_ref().ok().and_then(Engine::verdict) {

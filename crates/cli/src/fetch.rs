@@ -55,6 +55,14 @@ pub fn look(given: &Path, kind: Kind) -> Result<Files> {
     Ok(Files::new(sources))
 }
 
+/// The sampling parameters that the page's catalogue recommends for a model; null where it has none.
+///
+/// # Errors
+/// `INVALID_REQUEST` for a malformed name.
+pub fn recommended(given: &Path) -> Result<serde_json::Value> {
+    Ok(catalogue::sampling(&Name::parse(given)?.canonical()))
+}
+
 /// Where a model is on this machine.
 fn here(name: &Name) -> Result<Option<PathBuf>> {
     if let Name::Path(path) = &name {

@@ -1,6 +1,7 @@
 //! Models that are known by name: the rows that the page offers, from its own files.
 
 use serde::Deserialize;
+use serde_json::Value;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -12,6 +13,8 @@ pub struct Bundled {
     pub file: String,
     bytes: u64,
     pub hub: Option<OnHub>,
+    #[serde(default)]
+    sampling: Value,
 }
 
 /// A file on the hub and what it must be.
@@ -27,6 +30,8 @@ pub struct OnHub {
 #[derive(Deserialize)]
 struct Row {
     name: String,
+    #[serde(default)]
+    sampling: Value,
     #[serde(flatten)]
     hub: OnHub,
 }
@@ -64,6 +69,14 @@ pub fn facts(model: &str) -> Option<&'static OnHub> {
     bundled.chain(ROWS.iter().map(|row| &row.hub)).find(|hub| hub.model == model)
 }
 
+/// The sampling parameters that the row of a file on the hub recommends, whatever its revision; null where there are none.
+pub fn sampling(model: &str) -> Value {
+    let file = |model: &str| model.split('@').next().map(str::to_owned);
+    let bundled = BUNDLED.iter().filter_map(|row| Some((row.hub.as_ref()?, &row.sampling)));
+    let mut rows = bundled.chain(ROWS.iter().map(|row| (&row.hub, &row.sampling)));
+    rows.find(|(hub, _)| file(&hub.model) == file(model)).map_or(Value::Null, |(_, sampling)| sampling.clone())
+}
+
 impl Bundled {
     /// Its file in a page that was built or is kept where this program or its caller is: told by its length.
     pub fn beside(&self) -> Option<PathBuf> {
@@ -97,6 +110,10 @@ mod tests {
         assert!(row.model.starts_with("hf:") && row.bytes > 100_000_000 && row.sha256.len() == 64);
         assert_eq!(facts(&row.model), Some(row));
         assert_eq!(facts("hf:owner/repo/file.gguf"), None);
+        let own = serde_json::json!({ "temperature": 0.2, "top_p": 0.9 });
+        let file = row.model.split('@').next().expect("a name");
+        assert_eq!([sampling(&row.model), sampling(&format!("{file}@other"))], [own.clone(), own]);
+        assert_eq!(sampling("hf:owner/repo/file.gguf"), Value::Null);
     }
 
     #[test]
