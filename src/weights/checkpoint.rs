@@ -10,6 +10,7 @@ use super::files::{Files, Sorted, base_name};
 use super::foreign;
 use super::gguf::{self, Gguf};
 use super::metadata::Metadata;
+use super::python_json::plain_json;
 use super::safetensors::{self, Index};
 use super::source::{Source, read_exact};
 use super::special_tokens::with_older_files;
@@ -412,5 +413,5 @@ async fn json_of<T: serde::de::DeserializeOwned>(source: Option<&dyn Source>, ki
         true => Error::format(source.name(), format!("the file should hold a JSON {kind}")),
         false => Error::format(source.name(), format!("this is not JSON: {error}")),
     };
-    serde_json::from_str(&text).map(Some).map_err(wrong)
+    serde_json::from_str(&plain_json(&text)).map(Some).map_err(wrong)
 }

@@ -13,6 +13,7 @@
 //! | `special_tokens` | older files beside `tokenizer_config.json` |
 //! | `gguf`, `safetensors` | parse headers (pure: bytes in, tables out) |
 //! | `metadata`, `tensor` | what a header says |
+//! | `python_json` | what Python writes where JSON has no word for a number |
 //! | `recommended` | the sampling parameters that a model's makers recommend |
 //! | `gguf_write` | writes GGUF v3 |
 //! | `gguf_quantize` | a GGUF model with its matrices in another format |
@@ -27,6 +28,7 @@ mod gguf;
 mod gguf_quantize;
 mod gguf_write;
 mod metadata;
+mod python_json;
 mod recommended;
 mod safetensors;
 mod source;

@@ -21,12 +21,16 @@ fn engine(checkpoint: cresset::Result<Checkpoint>, wanted: Value) -> Engine {
 
 /// A folder whose `generation_config.json` is this.
 fn folder(generation_config: &Value) -> cresset::Result<Checkpoint> {
+    folder_of(&generation_config.to_string())
+}
+
+fn folder_of(generation_config: &str) -> cresset::Result<Checkpoint> {
     let folder = Folder::of("llama-gqa");
     let file = |name: &str, bytes: Vec<u8>| Box::new(MemorySource::new(name, bytes)) as Box<dyn Source>;
     block_on(Checkpoint::open(Files::new(vec![
         file("config.json", folder.config.to_string().into_bytes()),
         file("model.safetensors", folder.safetensors()),
-        file("generation_config.json", generation_config.to_string().into_bytes()),
+        file("generation_config.json", generation_config.as_bytes().to_vec()),
     ])))
 }
 
@@ -65,7 +69,10 @@ fn generation_config_json_recommends() {
     let gemma = json!({ "do_sample": true, "top_k": 64 });
     check(&sampling(folder(&gemma), none.clone()), json!({ "temperature": 1, "top_k": 64, "top_p": 0.95 }));
     let odd = json!({ "do_sample": "no", "temperature": "0.6", "top_k": -1, "top_p": 7, "min_p": [0.1], "repetition_penalty": 0 });
-    check(&sampling(folder(&odd), none), usual());
+    check(&sampling(folder(&odd), none.clone()), usual());
+    let python = r#"{ "temperature": NaN, "top_p": -Infinity, "top_k": 1e99, "min_p": 0.1 }"#;
+    let sampling = sampling(folder_of(python), none);
+    check(&sampling, json!({ "temperature": 0.7, "top_p": 0.95, "top_k": 0, "min_p": 0.1 }));
 }
 
 #[test]
