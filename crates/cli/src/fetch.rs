@@ -1,12 +1,16 @@
 //! What a person calls a model → its files on this machine, downloaded once.
 
+mod address;
 mod catalogue;
 mod download;
+mod environment;
+mod failure;
 mod files;
 mod http;
 mod hub;
 mod name;
 mod patience;
+mod place;
 mod ranges;
 mod store;
 

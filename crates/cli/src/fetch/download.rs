@@ -1,7 +1,8 @@
 //! One file: resumed after a break, held to its SHA-256, and there under its name only when it is whole.
 
+use super::failure::{Failure, broke_off};
 use super::files::Remote;
-use super::http::{Answer, Failure, Http, Wanted, broke_off, is_sha256};
+use super::http::{Answer, Http, Wanted, is_sha256};
 use super::patience::patiently;
 use crate::output::say;
 use cresset::error::{Error, Result};

@@ -1,9 +1,11 @@
 //! Which files a name means: weights, and what belongs to them. The page does the same in `www/files/sources.js`.
 
+use super::address::{file_name, joined};
 use super::catalogue;
-use super::http::{Http, file_name, joined};
+use super::http::Http;
 use super::hub::{self, Listed};
-use super::name::{Name, Place};
+use super::name::Name;
+use super::place::{Place, file_url};
 use cresset::error::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -70,7 +72,7 @@ fn hub_files(http: &Http, place: &Place, kind: Kind) -> Result<Vec<Remote>> {
         let facts = catalogue::facts(&place.to_string());
         let parts = parts(file)?.into_iter().map(|part| Remote {
             name: last(&part).to_string(),
-            url: hub::file_url(place, &part),
+            url: file_url(place, &part),
             bytes: facts.map(|facts| facts.bytes),
             sha256: facts.map(|facts| facts.sha256.clone()),
             optional: false,
@@ -99,7 +101,7 @@ fn hub_files(http: &Http, place: &Place, kind: Kind) -> Result<Vec<Remote>> {
     };
     let remote = |file: &Listed| Remote {
         name: file.name[folder.len()..].to_string(),
-        url: hub::file_url(place, &file.name),
+        url: file_url(place, &file.name),
         bytes: file.bytes,
         sha256: file.sha256.clone(),
         optional: false,

@@ -1,9 +1,10 @@
 //! An address to bytes, over one connection. Every failure is an [`Error`] that says what to do.
 
-use super::hub;
+use super::address::{file_name, host, joined, origin};
+use super::environment::{endpoint, is_offline, token};
+use super::failure::{Failure, broke_off};
 use super::patience::patiently;
 use cresset::error::{Error, Result};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,66 +21,6 @@ const REDIRECTS: usize = 10;
 const TEXT: u64 = 128 << 20;
 /// Statuses that a later try may not meet.
 const TRANSIENT: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
-
-/// Characters that stay as they are in a part of a path.
-const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// A part of a path, as addresses write it.
-pub fn encoded(part: &str) -> String {
-    utf8_percent_encode(part, PART).to_string()
-}
-
-/// The last part of an address's path, as a file's name.
-pub fn file_name(url: &str) -> String {
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
-    let last = path.trim_end_matches('/').split_once('/').and_then(|(_, path)| path.rsplit('/').next());
-    let name = percent_decode_str(last.unwrap_or_default()).decode_utf8_lossy().into_owned();
-    // Nothing of an address leads to another folder.
-    let name = name.replace(|c: char| c.is_control() || "/\\:<>|?*\"".contains(c), "_");
-    if matches!(name.as_str(), "" | "." | "..") { "model".to_string() } else { name }
-}
-
-/// `https://host`
-fn origin(url: &str) -> &str {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    url[start..].find(['/', '?']).map_or(url, |end| &url[..start + end])
-}
-
-pub fn host(url: &str) -> &str {
-    origin(url).split("://").last().unwrap_or_default()
-}
-
-/// Where a redirect leads from `url`.
-pub fn joined(url: &str, to: &str) -> String {
-    let origin = origin(url);
-    let path = url[origin.len()..].split('?').next().unwrap_or_default();
-    match to {
-        _ if to.starts_with("http://") || to.starts_with("https://") => to.to_string(),
-        _ if to.starts_with("//") => format!("{}:{to}", url.split(':').next().unwrap_or("https")),
-        _ if to.starts_with('/') => format!("{origin}{to}"),
-        _ => format!("{origin}{}/{to}", path.rsplit_once('/').map_or("", |(folder, _)| folder)),
-    }
-}
-
-/// Why a request failed, and whether another try may not.
-pub struct Failure {
-    pub error: Error,
-    pub transient: bool,
-    /// When the server wants to be asked again.
-    pub retry_after: Option<Duration>,
-}
-
-impl Failure {
-    pub fn lasting(error: Error) -> Failure {
-        Failure { error, transient: false, retry_after: None }
-    }
-
-    /// A break in the middle, or no answer.
-    pub fn passing(url: &str, reason: String) -> Failure {
-        Failure { error: Error::Download { what: file_name(url), reason }, transient: true, retry_after: None }
-    }
-}
 
 /// Which bytes are wanted.
 #[derive(Default)]
@@ -171,7 +112,7 @@ impl Http {
             .user_agent(concat!("cresset/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(certificates).build())
             .build();
-        Ok(Http { agent: agent.into(), token: hub::token() })
+        Ok(Http { agent: agent.into(), token: token() })
     }
 
     /// The file at an address, or some of it, after all redirects.
@@ -179,9 +120,9 @@ impl Http {
     /// # Errors
     /// `MODEL_NOT_FOUND`, `DOWNLOAD`, `MODEL_FORMAT` for a web page.
     pub fn get(&self, url: &str, wanted: &Wanted) -> Result<Answer, Failure> {
-        let hub = hub::endpoint();
+        let hub = endpoint();
         let is_hub = |url: &str| origin(url) == origin(&hub);
-        if is_hub(url) && hub::is_offline() {
+        if is_hub(url) && is_offline() {
             let reason = "HF_HUB_OFFLINE is set, and the file is not kept here".to_string();
             return Err(Failure::lasting(Error::Download { what: file_name(url), reason }));
         }
@@ -239,11 +180,6 @@ impl Http {
 
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// The words for a connection that ended too early.
-pub fn broke_off(url: &str, how: &str) -> String {
-    format!("the connection to {} broke off ({how}); start it again to go on where it stopped", host(url))
 }
 
 /// No answer at all.
@@ -305,33 +241,5 @@ fn refused(url: &str, answer: &Answer, is_hub: bool, has_token: bool) -> Failure
         error: Error::Download { what, reason },
         transient: TRANSIENT.contains(&answer.status),
         retry_after: seconds.map(Duration::from_secs),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_taken_apart_and_joined() {
-        for (url, name) in [
-            ("https://a.b/c/d%20e.gguf?x=1/2#f", "d e.gguf"),
-            ("https://a.b", "model"),
-            ("https://a.b/c/", "c"),
-            ("https://a.b/..%2f..%2fx", ".._.._x"),
-        ] {
-            assert_eq!(file_name(url), name);
-        }
-        let url = "https://a.b:8/c/d?e=f/g";
-        assert_eq!(host(url), "a.b:8");
-        for (to, result) in [
-            ("http://x/y", "http://x/y"),
-            ("//x/y", "https://x/y"),
-            ("/y?z", "https://a.b:8/y?z"),
-            ("y", "https://a.b:8/c/y"),
-        ] {
-            assert_eq!(joined(url, to), result);
-        }
-        assert_eq!(encoded("refs/pr/1 ü.gguf"), "refs%2Fpr%2F1%20%C3%BC.gguf");
     }
 }

@@ -1,7 +1,7 @@
 //! The ways of naming a model: a path, a name of the catalogue, `hf:owner/repo/file@revision`, an address.
 
 use super::catalogue;
-use super::hub;
+use super::place::{Place, of_page, parse_place};
 use cresset::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,6 @@ pub enum Name {
     Hub(Place),
     /// Without its fragment.
     Url(String),
-}
-
-/// A repository of the hub, or a file or folder in it.
-#[derive(Debug, PartialEq)]
-pub struct Place {
-    pub repo: String,
-    pub file: Option<String>,
-    pub revision: String,
 }
 
 impl Name {
@@ -43,7 +35,7 @@ impl Name {
         let address = text.split('#').next().unwrap_or_default();
         match address.split_once("://") {
             Some(("http" | "https", rest)) if !rest.trim_start_matches('/').is_empty() => {
-                Ok(hub::of_page(address).map_or_else(|| Name::Url(address.to_string()), Name::Hub))
+                Ok(of_page(address).map_or_else(|| Name::Url(address.to_string()), Name::Hub))
             }
             Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) && !given.exists() => {
                 Err(Error::invalid("model", format!("{scheme}: addresses cannot be read; http: and https: can")))
@@ -72,32 +64,6 @@ impl Name {
             _ => None,
         }
     }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let file = self.file.as_ref().map(|file| format!("/{file}")).unwrap_or_default();
-        let revision = if self.revision == hub::MAIN { String::new() } else { format!("@{}", self.revision) };
-        write!(f, "hf:{}{file}{revision}", self.repo)
-    }
-}
-
-/// `owner/repo[/file][@revision]`
-pub fn parse_place(text: &str) -> Option<Place> {
-    let (path, revision) = text.split_once('@').unwrap_or((text, hub::MAIN));
-    let mut parts = path.trim_end_matches('/').splitn(3, '/');
-    let (owner, repo, file) = (parts.next()?, parts.next()?, parts.next());
-    let word = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
-    let sound = |text: &str| {
-        !matches!(text, "" | "." | "..") && !text.contains(['\\', ':']) && !text.contains(char::is_control)
-    };
-    let all = [owner, repo].into_iter().chain(revision.split('/')).chain(file.into_iter().flat_map(|f| f.split('/')));
-    let fits = word(owner) && word(repo) && all.into_iter().all(sound);
-    fits.then(|| Place {
-        repo: format!("{owner}/{repo}"),
-        file: file.map(str::to_string),
-        revision: revision.to_string(),
-    })
 }
 
 /// Whether a path is one word, as names are, so that a person may have meant a name.

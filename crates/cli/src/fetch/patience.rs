@@ -1,6 +1,6 @@
 //! Trying again after failures that may pass: breaks, time-outs, servers that are busy.
 
-use super::http::Failure;
+use super::failure::Failure;
 use cresset::error::Result;
 use std::thread::sleep;
 use std::time::Duration;

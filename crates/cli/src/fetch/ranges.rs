@@ -1,7 +1,9 @@
 //! A file on a server, read by ranges: for a look at what has not been downloaded.
 
+use super::address::host;
+use super::failure::{Failure, broke_off};
 use super::files::Remote;
-use super::http::{Failure, Http, Wanted, broke_off, host};
+use super::http::{Http, Wanted};
 use super::patience::patiently;
 use cresset::error::{Error, Result};
 use cresset::weights::{LocalBoxFuture, Source};

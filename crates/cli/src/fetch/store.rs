@@ -1,7 +1,8 @@
 //! What was downloaded, in the user's folder for caches: files by where they come from, and an entry for each model.
 
+use super::address::{encoded, host};
 use super::files::Remote;
-use super::http::{encoded, host};
+use super::place::parse_place;
 use crate::cache;
 use cresset::error::{Error, Result};
 use ring::digest::{SHA256, digest};
@@ -164,7 +165,7 @@ fn short_hash(text: &str) -> String {
 
 /// The folder of a model's files: those of a repository's folder and revision share one, so do those of an address's folder.
 fn folder_of(model: &str) -> String {
-    if let Some(place) = model.strip_prefix("hf:").and_then(super::name::parse_place) {
+    if let Some(place) = model.strip_prefix("hf:").and_then(parse_place) {
         let inner = place.file.as_deref().unwrap_or_default();
         let inner = match inner.rsplit_once('/') {
             _ if !inner.ends_with(".gguf") && !inner.ends_with(".safetensors") && !inner.ends_with(".json") => inner,
