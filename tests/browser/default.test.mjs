@@ -7,8 +7,8 @@ import { after, afterEach, before, test } from 'node:test';
 import { exposeLibrary, gguf, json, newPage, ranged, startBrowser, startServer } from './harness.mjs';
 
 const HUB = 'https://huggingface.co/o/r/resolve/main/chat-q8_0.gguf';
-const HERE = gguf('chat here', 12_000_000);
-const THERE = gguf('chat there', 14_000_000);
+const HERE = gguf('chat here', 20_000);
+const THERE = gguf('chat there', 30_000);
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const CATALOGUE = [
   {

@@ -241,7 +241,7 @@ async function violationsOn(page, rules = []) {
 
 test('a download in the middle, and paused', async () => {
   const context = await browser.newContext({ viewport: { width: 1100, height: 760 }, reducedMotion: 'reduce' });
-  const page = await site.visit(browser, '<cresset-chat model="/files/large.gguf" title="Lantern helper"></cresset-chat>', { context });
+  const page = await site.visit(browser, '<cresset-chat model="/files/large.gguf" consent="false" title="Lantern helper"></cresset-chat>', { context });
   const widget = widgetOn(page);
   download = (request, response) => {
     response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': 48_000_000, ETag: '"a"' });

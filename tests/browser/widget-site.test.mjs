@@ -444,7 +444,8 @@ test('what a model writes never becomes markup, script or a request', async () =
     assert.ok(text.includes(new URL(href).host), `${text} hides where it leads: ${href}`);
   }
   assert.match(found.text, /<img src=x onerror="window\.hacked = 1">/);
-  assert.deepEqual(page.addresses.slice(before), [], 'nothing was fetched');
+  const fetched = page.addresses.slice(before).filter((address) => !address.endsWith('/vendor/highlight.min.js'));
+  assert.deepEqual(fetched, [], 'nothing was fetched, but what colours code');
   assert.deepEqual(page.problems, []);
 });
 
