@@ -137,8 +137,8 @@ setup_gates() {
 }
 
 setup_node() {
-  have node && have npm || die "Node.js 20 or newer with npm is missing: please install it"
-  at_least "$(node --version | tr -d v)" 20 || die "Node.js 20 or newer is needed, this is $(node --version)"
+  have node && have npm || die "Node.js 20.19 or newer with npm is missing: please install it"
+  at_least "$(node --version | tr -d v)" 20.19 || die "Node.js 20.19 or newer is needed, this is $(node --version)"
   [ node_modules/.package-lock.json -nt package-lock.json ] && return
   say "installing npm packages"
   logged npm-ci npm ci --no-audit --no-fund
@@ -497,7 +497,7 @@ bench() {
 shaders() {
   local every=${1:-1} folder=$TARGET_DIR/shaders status=0
   setup_rust
-  have node || die "Node.js 20 or newer is missing: please install it"
+  have node || die "Node.js 20.19 or newer is missing: please install it"
   need_packages "spirv-val, clang and a C++ compiler" spirv-tools clang g++
   setup_dxc
   rm -rf "$folder/modules" "$folder/translated" "$folder/some"
