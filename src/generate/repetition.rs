@@ -17,7 +17,7 @@ struct Limit {
     times: usize,
 }
 
-const OF_SENTENCES: Limit = Limit { tokens: 256, times: 8 };
+const OF_SENTENCES: Limit = Limit { tokens: 128, times: 6 };
 const OF_PATTERNS: Limit = Limit { tokens: 512, times: 16 };
 
 /// Follows a text token by token.
@@ -83,7 +83,7 @@ mod tests {
         for length in [8, 20, 32, 64] {
             let sentence: Vec<u32> = (0..length as u32).collect();
             let at = noticed(repeated(&sentence, 100)).expect("a loop");
-            assert_eq!(at, length + 256.max(8 * length) - 1, "{length}");
+            assert_eq!(at, length + 128.max(6 * length) - 1, "{length}");
         }
         let loop_in_loop = repeated(&[repeated(&[1, 2], 5), vec![3]].concat(), 100);
         assert!(noticed(loop_in_loop).is_some());
