@@ -4,7 +4,7 @@ mod commands;
 mod conversation;
 
 use crate::args::{Adapter, Model, Sampling};
-use crate::output::{PROMPT, ask, print, print_answer, print_json, say};
+use crate::output::{PROMPT, ask, end_answer, print_answer, print_json, say};
 use crate::{input, interrupt};
 use clap::Args;
 use commands::{Command, Line};
@@ -127,7 +127,7 @@ fn answer(
         print_json(&whole);
         text = whole["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_string();
     } else {
-        print("\n");
+        end_answer(&whole);
     }
     match text.is_empty() && interrupt::pressed() {
         true => conversation.take_back(),

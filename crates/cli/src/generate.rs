@@ -1,7 +1,7 @@
 //! `cresset generate`: a prompt, and how it goes on.
 
 use crate::args::{Adapter, Model, Sampling};
-use crate::output::{print, print_answer, print_json};
+use crate::output::{end_answer, print, print_answer, print_json};
 use crate::{input, interrupt};
 use clap::Args;
 use cresset::error::Result;
@@ -42,7 +42,7 @@ pub fn generate(args: Generate) -> Result<()> {
     })?;
     match args.json {
         true => print_json(&answer),
-        false => print("\n"),
+        false => end_answer(&answer),
     }
     // Whoever started this hears that its text is not whole.
     if interrupt::pressed() {

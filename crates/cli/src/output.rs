@@ -25,6 +25,14 @@ pub fn print_answer(piece: &str) {
     }
 }
 
+/// Ends a text that was printed piece by piece, and says why there is not more of it if the engine stopped it.
+pub fn end_answer(answer: &Value) {
+    print("\n");
+    if answer["usage"]["extra"]["stopped_by"] == "repetition" {
+        say("note: stopped, since it repeated itself");
+    }
+}
+
 /// One line.
 pub fn print_json(value: &Value) {
     print(&format!("{value}\n"));
