@@ -80,7 +80,7 @@ test('the page opens on Write until the chat model is here; Chat offers it first
   page = await visit(browser, server);
   assert.equal(await page.getAttribute('html', 'data-view'), 'write');
   assert.equal(await page.textContent('#model-name'), 'Ember');
-  assert.match(await page.textContent('#write-for'), /story model.*carries on.*For answers to questions, go to Chat/);
+  assert.match(await page.textContent('#write-for'), /story model.*carries on.*one that answers questions is in Chat/);
   await page.click('#write-for a');
   await page.locator('.suggestion.quick').waitFor();
   const cards = await page.locator('.suggestion').allTextContents();
