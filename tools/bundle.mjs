@@ -5,6 +5,7 @@
 //   node tools/bundle.mjs            parts/, the workers, index.html
 //   node tools/bundle.mjs FOLDER     the engine's glue in this folder
 
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, posix, relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -109,6 +110,7 @@ async function bundleParts() {
     const entry = ENTRIES.find((name) => chunk.isEntry && chunk.facadeModuleId === join(FROM, name));
     // What is at an address of its own looks for its parts from there.
     const way = entry?.includes('/') ? '../parts/' : './parts/';
+    checkAddresses(entry ?? `parts/${chunk.fileName}`, chunk.code);
     const code = entry ? chunk.code.replaceAll(/(from|import|import\()(["'`])\.\//g, `$1$2${way}`) : chunk.code;
     await writeFile(join(TO, entry ?? `parts/${chunk.fileName}`), code);
   }
@@ -120,6 +122,20 @@ async function bundleParts() {
     begins.add(name);
   }
   return [...begins].map((name) => `parts/${name}`).sort();
+}
+
+/**
+ * The addresses that a script makes from its own must lead somewhere from where it comes to lie: what is in parts/ writes them as
+ * from any folder beside, `../widget/x.js`.
+ * @param {string} name   below dist/
+ * @param {string} code
+ */
+function checkAddresses(name, code) {
+  for (const [, from] of code.matchAll(/new URL\(\s*["'`](\.[^"'`]+)["'`],\s*import\.meta\.url\s*\)/g)) {
+    const path = posix.join(posix.dirname(name), from);
+    if (/^(threads\/)?cresset_engine\.js$/.test(path) || existsSync(join(FROM, path))) continue;
+    throw new Error(`${name} looks for ${path}, which is not in www/`);
+  }
 }
 
 /** A script with all that it imports in one file. @param {string} from @param {string} to */
@@ -158,7 +174,10 @@ async function bundleGlue(folder) {
 async function main() {
   await mkdir(join(TO, 'style'), { recursive: true });
   await writePage(await bundleParts());
-  for (const name of WORKERS) await bundleAlone(join(FROM, name), join(TO, name));
+  for (const name of WORKERS) {
+    await bundleAlone(join(FROM, name), join(TO, name));
+    checkAddresses(name, await readFile(join(TO, name), 'utf8'));
+  }
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

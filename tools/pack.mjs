@@ -22,11 +22,14 @@ const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const separate = JSON.parse(await readFile(join(dist, 'models', 'catalogue.json'), 'utf8'))
   .filter(({ hub }) => hub)
   .map(({ file }) => join(dist, 'models', file));
+/** What the library, the widget and their workers reach of parts/: the others are the page's. */
+const parts = await reached(['cresset.js', 'cresset-chat.js', 'worker/worker.js', 'widget/remote-worker.js']);
+const isOurs = (/** @type {string} */ path) => !separate.includes(path) && (dirname(path) !== join(dist, 'parts') || parts.has(path));
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
 
 await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
-for (const name of entries) await cp(join(dist, name), join(folder, name), { recursive: true, filter: (path) => !separate.includes(path) });
+for (const name of entries) await cp(join(dist, name), join(folder, name), { recursive: true, filter: isOurs });
 for (const name of papers) await cp(join(root, name), join(folder, name));
 
 await writeFile(
@@ -54,3 +57,19 @@ await writeFile(
 
 const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'target')], { cwd: folder }));
 console.log(`· packed target/${packed.filename}: ${packed.files.length} files, ${(packed.size / 1e6).toFixed(2)} MB`);
+
+/** The scripts of parts/ that these import, by whichever way, and those that they import. @param {string[]} names   below dist/ */
+async function reached(names) {
+  /** @type {Set<string>} */
+  const found = new Set();
+  const queue = names.map((name) => join(dist, name));
+  for (let path = queue.pop(); path; path = queue.pop()) {
+    for (const [, from] of (await readFile(path, 'utf8')).matchAll(/\b(?:from|import)\s*\(?["'`](\.{1,2}\/[^"'`]+)["'`]/g)) {
+      const next = join(dirname(path), from);
+      if (dirname(next) !== join(dist, 'parts') || found.has(next)) continue;
+      found.add(next);
+      queue.push(next);
+    }
+  }
+  return found;
+}

@@ -4,7 +4,7 @@ import { CressetError } from '../lib/errors.js';
 import { own } from '../lib/requests.js';
 import { startWorker } from '../lib/start-worker.js';
 
-const WORKER = new URL('./remote-worker.js', import.meta.url);
+const WORKER = new URL('../widget/remote-worker.js', import.meta.url);
 // Some servers read a long prompt before they say anything.
 const SILENCE_MS = 120_000;
 
