@@ -48,3 +48,9 @@ export function styleSheet(text) {
   sheet.replaceSync(text);
   return sheet;
 }
+
+/** Gives the tree that a node is in this style, once. @param {Node} node @param {CSSStyleSheet} sheet */
+export function adopt(node, sheet) {
+  const root = /** @type {Document | ShadowRoot} */ (node.getRootNode());
+  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+}

@@ -133,12 +133,6 @@ export const PANEL = `
 .code pre { margin: 0; padding: 12px 14px; overflow-x: auto; line-height: 1.5; scrollbar-width: thin; }
 .code pre:focus-visible, .scroller:focus-visible { outline-offset: -2px; }
 .words pre code { padding: 0; background: none; white-space: pre; overflow-wrap: normal; }
-.hljs-comment, .hljs-quote, .hljs-meta { color: var(--soft); }
-.hljs-keyword, .hljs-selector-tag, .hljs-built_in, .hljs-name, .hljs-tag, .hljs-deletion { color: light-dark(#8a2506, #ff9d6b); }
-.hljs-string, .hljs-regexp, .hljs-addition, .hljs-selector-attr { color: light-dark(#1f531f, #a5cf8a); }
-.hljs-number, .hljs-literal, .hljs-symbol, .hljs-bullet { color: light-dark(#67298c, #cda6f0); }
-.hljs-title, .hljs-section, .hljs-selector-class, .hljs-selector-id { color: light-dark(#164c70, #8cc4ec); }
-.hljs-attr, .hljs-attribute, .hljs-variable, .hljs-template-variable, .hljs-type, .hljs-params { color: light-dark(#5f4300, #e3c078); }
 .words .scroller { overflow-x: auto; border: 1px solid var(--line); border-radius: 12px; scrollbar-width: thin; }
 .words table { border-collapse: collapse; min-width: 100%; font-size: .9375em; overflow-wrap: normal; }
 .words th, .words td { min-width: 64px; max-width: 360px; padding: 7px 12px; border-bottom: 1px solid var(--line); text-align: start; vertical-align: top; }

@@ -1,7 +1,7 @@
 // The open widget: a window in the corner, or over everything on a small screen. A <dialog>: there the browser itself keeps
 // the focus inside, and gives it back when it closes.
 
-import { attribute, element, icon, styleSheet } from '../chat/dom.js';
+import { adopt, attribute, element, icon, styleSheet } from '../chat/dom.js';
 import { PANEL } from './panel-style.js';
 
 const CLOSE = 'M6.5 6.5l11 11M17.5 6.5l-11 11';
@@ -34,8 +34,7 @@ export class Panel {
   constructor(root, { messages, tray, composer, region }, { onClose, onClear, onModel }) {
     this.#composer = composer;
     sheet ??= styleSheet(PANEL);
-    const shadow = /** @type {ShadowRoot} */ (root.getRootNode());
-    if (!shadow.adoptedStyleSheets.includes(sheet)) shadow.adoptedStyleSheets = [...shadow.adoptedStyleSheets, sheet];
+    adopt(root, sheet);
     this.#close = element('button', { type: 'button', class: 'tool', part: 'close', onclick: onClose }, icon(CLOSE));
     this.#clear = element('button', { type: 'button', class: 'tool', part: 'clear', onclick: onClear }, icon(...CLEAR));
     this.#modelRow = element('label', { class: 'model-row', hidden: true }, this.#modelName, this.#models);
