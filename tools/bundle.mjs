@@ -70,16 +70,22 @@ const INPUT = {
 /** @type {import('rolldown').OutputOptions} */
 const OUTPUT = { format: 'esm', comments: false, minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } } };
 
-/** Files below www/ that these reach by static imports, themselves among them. @param {string[]} names @returns {Promise<Set<string>>} */
-async function reached(names) {
+/**
+ * The files that these reach by imports, themselves among them.
+ * @param {string} folder
+ * @param {string[]} names   below it
+ * @param {RegExp} imports   what they import is in the first group that matches
+ * @returns {Promise<Set<string>>}
+ */
+export async function reached(folder, names, imports) {
   const found = new Set();
   const queue = [...names];
   for (let name = queue.pop(); name; name = queue.pop()) {
     if (found.has(name) || /^vendor\//.test(name)) continue;
     found.add(name);
     if (!name.endsWith('.js')) continue;
-    const script = await readFile(join(FROM, name), 'utf8');
-    for (const [, from, alone] of script.matchAll(IMPORT)) queue.push(posix.join(posix.dirname(name), from ?? alone));
+    const script = await readFile(join(folder, name), 'utf8');
+    for (const [, from, alone] of script.matchAll(imports)) queue.push(posix.join(posix.dirname(name), from ?? alone));
   }
   return found;
 }
@@ -88,7 +94,7 @@ async function reached(names) {
 async function bundleParts() {
   /** @type {Map<string, string>} */
   const partOf = new Map();
-  for (const [part, names] of Object.entries(PARTS)) for (const name of await reached(names)) if (!partOf.has(name)) partOf.set(name, part);
+  for (const [part, names] of Object.entries(PARTS)) for (const name of await reached(FROM, names, IMPORT)) if (!partOf.has(name)) partOf.set(name, part);
   for (const name of APART) partOf.delete(name);
   const bundle = await rolldown({ ...INPUT, input: ENTRIES.map((name) => join(FROM, name)) });
   const { output } = await bundle.generate({

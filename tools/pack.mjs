@@ -7,8 +7,9 @@
 
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { reached } from './bundle.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -22,9 +23,10 @@ const papers = ['README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
 const separate = JSON.parse(await readFile(join(dist, 'models', 'catalogue.json'), 'utf8'))
   .filter(({ hub }) => hub)
   .map(({ file }) => join(dist, 'models', file));
-/** What the library, the widget and their workers reach of parts/: the others are the page's. */
-const parts = await reached(['cresset.js', 'cresset-chat.js', 'worker/worker.js', 'widget/remote-worker.js']);
-const isOurs = (/** @type {string} */ path) => !separate.includes(path) && (dirname(path) !== join(dist, 'parts') || parts.has(path));
+// What the library, the widget and their workers reach of parts/: the others are the page's.
+const scripts = ['cresset.js', 'cresset-chat.js', 'worker/worker.js', 'widget/remote-worker.js'];
+const ours = await reached(dist, scripts, /\b(?:from|import)\s*\(?["'`](\.{1,2}\/[^"'`$]+)["'`]/g);
+const isOurs = (/** @type {string} */ path) => !separate.includes(path) && (dirname(path) !== join(dist, 'parts') || ours.has(`parts/${basename(path)}`));
 const entries = (await readdir(dist)).filter((name) => !page.has(name)).sort();
 
 await rm(folder, { recursive: true, force: true });
@@ -57,19 +59,3 @@ await writeFile(
 
 const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', join(root, 'target')], { cwd: folder }));
 console.log(`· packed target/${packed.filename}: ${packed.files.length} files, ${(packed.size / 1e6).toFixed(2)} MB`);
-
-/** The scripts of parts/ that these import, by whichever way, and those that they import. @param {string[]} names   below dist/ */
-async function reached(names) {
-  /** @type {Set<string>} */
-  const found = new Set();
-  const queue = names.map((name) => join(dist, name));
-  for (let path = queue.pop(); path; path = queue.pop()) {
-    for (const [, from] of (await readFile(path, 'utf8')).matchAll(/\b(?:from|import)\s*\(?["'`](\.{1,2}\/[^"'`]+)["'`]/g)) {
-      const next = join(dirname(path), from);
-      if (dirname(next) !== join(dist, 'parts') || found.has(next)) continue;
-      found.add(next);
-      queue.push(next);
-    }
-  }
-  return found;
-}

@@ -2,14 +2,13 @@
 // is the model that only tells stories.
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
+import { sha256 } from './flaky.mjs';
 import { exposeLibrary, gguf, json, newPage, ranged, startBrowser, startServer } from './harness.mjs';
 
 const HUB = 'https://huggingface.co/o/r/resolve/main/chat-q8_0.gguf';
 const HERE = gguf('chat here', 20_000);
 const THERE = gguf('chat there', 30_000);
-const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const CATALOGUE = [
   {
     id: 'default',

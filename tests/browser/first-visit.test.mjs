@@ -2,15 +2,14 @@
 // how the model comes, and what is typed meanwhile.
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
 import { isKept } from '../../www/chat/kept.js';
+import { sha256 } from './flaky.mjs';
 import { gguf, json, ranged, startBrowser, startServer } from './harness.mjs';
 import { answered, leave, ready, turns, visit } from './visitor.mjs';
 
 const HERE = gguf('chat echo', 12_000_000);
 const SMALL = gguf('', 2_097_152);
-const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const CATALOGUE = [
   {
     id: 'default',
