@@ -40,8 +40,7 @@ impl Repetition {
         for (run, length) in self.runs.iter_mut().zip(1..) {
             let repeats = before.len() >= length && before[before.len() - length] == *last;
             *run = if repeats { *run + 1 } else { 0 };
-            endless |= *run >= OF_SENTENCES.tokens.max(OF_SENTENCES.times * length)
-                && *run >= limit_of(&ids[ids.len() - length..]).least(length);
+            endless |= *run >= OF_SENTENCES.least(length) && *run >= limit_of(&ids[ids.len() - length..]).least(length);
         }
         endless
     }

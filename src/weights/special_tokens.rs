@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// The fields of `tokenizer_config.json` that name special tokens, each by a text or an object with one.
-pub const NAMED_TOKENS: [&str; 7] =
+const NAMED_TOKENS: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /// Those with several: a list, or since transformers 5 an object of named ones.
 const LISTS: [&str; 2] = ["additional_special_tokens", "extra_special_tokens"];

@@ -1,4 +1,4 @@
-//! What a person calls a model → its files on this machine, downloaded once.
+//! Downloads: a model's name as a person writes it → its files on this machine, fetched once.
 
 mod address;
 mod catalogue;

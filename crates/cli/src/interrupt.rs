@@ -34,7 +34,7 @@ pub fn listen() -> Result<()> {
     set.map_err(|error| Error::Internal(format!("Ctrl-C cannot be listened to: {error}")))
 }
 
-/// What a press does.
+/// The effect of pressing Ctrl-C.
 #[derive(Debug, PartialEq)]
 enum Press {
     EndsAnswer,

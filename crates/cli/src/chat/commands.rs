@@ -1,4 +1,4 @@
-//! What may be said to the program instead of to the model.
+//! Commands in a chat: lines that begin with a slash are for the program, not for the model.
 
 use super::conversation::Conversation;
 use std::path::PathBuf;

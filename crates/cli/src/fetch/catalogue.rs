@@ -63,7 +63,7 @@ pub fn on_hub(name: &str) -> Option<&'static OnHub> {
     ROWS.iter().find(|row| id(&row.name) == name.to_ascii_lowercase()).map(|row| &row.hub)
 }
 
-/// What is known of a file on the hub.
+/// The length and the hash of a file on the hub, if it is in the catalogue.
 pub fn facts(model: &str) -> Option<&'static OnHub> {
     let bundled = BUNDLED.iter().filter_map(|row| row.hub.as_ref());
     bundled.chain(ROWS.iter().map(|row| &row.hub)).find(|hub| hub.model == model)

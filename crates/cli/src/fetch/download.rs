@@ -54,7 +54,7 @@ impl Bar {
     }
 }
 
-/// What came of a download.
+/// The length and the hash of a downloaded file.
 pub struct Got {
     pub bytes: u64,
     pub sha256: String,
@@ -74,7 +74,7 @@ pub fn download(http: &Http, file: &Remote, path: &Path, bar: &Bar) -> Result<Go
     // It belongs to another model as well, or another program has finished it while this one waited.
     if path.exists() {
         let (bytes, context) = hash(&mut File::open(path).map_err(refused)?).map_err(refused)?;
-        let got = Got { bytes, sha256: hexadecimal(context) };
+        let got = Got { bytes, sha256: hexadecimal(context.finish().as_ref()) };
         if file.sha256.as_ref().is_none_or(|sha256| *sha256 == got.sha256) {
             part.remove();
             bar.skip(bytes);
@@ -87,11 +87,11 @@ pub fn download(http: &Http, file: &Remote, path: &Path, bar: &Bar) -> Result<Go
 /// How far a download is.
 struct State {
     length: u64,
-    /// Of the bytes that are here.
+    /// The running hash of the bytes that are here.
     context: Context,
-    /// Of the file that they belong to.
+    /// The ETag of the file that they belong to.
     etag: Option<String>,
-    /// That the whole must have.
+    /// The hash that the whole must have.
     sha256: Option<String>,
     restarts: usize,
     /// The bar knows of this file's length.
@@ -141,7 +141,7 @@ impl Part {
                 Ok(got)
             }
             Err(error) => {
-                // What can be gone on with stays.
+                // A later download goes on with the part, unless its bytes are wrong or there are none.
                 if matches!(error, Error::Integrity { .. }) || self.file.metadata().is_ok_and(|facts| facts.len() == 0)
                 {
                     self.remove();
@@ -160,14 +160,14 @@ impl Part {
             *arrived = state.length > before;
             done
         })?;
-        let got = Got { bytes: state.length, sha256: hexadecimal(state.context) };
+        let got = Got { bytes: state.length, sha256: hexadecimal(state.context.finish().as_ref()) };
         match state.sha256.filter(|want| is_sha256(want) && *want != got.sha256) {
             Some(want) => Err(mismatch(wanted, &want, &got.sha256)),
             None => Ok(got),
         }
     }
 
-    /// What an earlier program has left of this very file: as its tag or, in the end, its hash can tell.
+    /// The state that an earlier run has left, if it is of this very file: its ETag tells or, in the end, its hash.
     fn begun(&mut self, wanted: &Remote) -> io::Result<State> {
         let note: Value = fs::read(&self.note).ok().and_then(|n| serde_json::from_slice(&n).ok()).unwrap_or_default();
         let [etag, noted] = ["etag", "sha256"].map(|name| note[name].as_str().map(str::to_string));
@@ -277,8 +277,8 @@ fn hash(file: &mut File) -> io::Result<(u64, Context)> {
     }
 }
 
-pub fn hexadecimal(context: Context) -> String {
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn mismatch(file: &Remote, want: &str, got: &str) -> Error {
@@ -289,6 +289,7 @@ fn changed(file: &Remote) -> Failure {
     Failure::passing(&file.url, "the file has changed meanwhile; start it again".to_string())
 }
 
-fn storage(path: &Path, error: &io::Error) -> Error {
+/// The error of a file that the system refuses.
+pub fn storage(path: &Path, error: &io::Error) -> Error {
     Error::Storage { reason: format!("{}: {error}", path.display()) }
 }

@@ -1,4 +1,4 @@
-//! What the environment says of Hugging Face's hub: where it is, whose token it gets.
+//! Environment variables of Hugging Face's hub: its address, the user's token, whether to stay offline.
 
 use std::path::PathBuf;
 use std::{env, fs};

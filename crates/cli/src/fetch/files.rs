@@ -10,7 +10,7 @@ use cresset::error::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What is looked for in a repository that has both.
+/// The kind of weights to choose in a repository that has both.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     Model,
@@ -66,7 +66,7 @@ pub fn list(http: &Http, name: &Name, kind: Kind) -> Result<Vec<Remote>> {
     }
 }
 
-/// What a row of the catalogue, or the file's name alone, says of a place; else what the repository's list says.
+/// The files of a place on the hub: a GGUF's by the catalogue or its name alone, others by the repository's list.
 fn hub_files(http: &Http, place: &Place, kind: Kind) -> Result<Vec<Remote>> {
     if let Some(file) = place.file.as_ref().filter(|file| is_gguf(file)) {
         let facts = catalogue::facts(&place.to_string());

@@ -32,7 +32,7 @@ pub struct Wanted<'a> {
     pub etag: Option<&'a str>,
 }
 
-/// What came.
+/// A response: its status and headers, and a body that is still to be read.
 pub struct Answer {
     /// 200, 206 or 416.
     pub status: u16,
@@ -47,7 +47,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Of this very content, not only of an equivalent one.
+    /// The ETag of this very content; a weak one, of an equivalent content, is left out.
     pub fn etag(&self) -> Option<&str> {
         self.header("etag").filter(|etag| etag.starts_with('"'))
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub struct Listed {
     pub name: String,
     pub bytes: Option<u64>,
-    /// Of large files.
+    /// The hub states it for large files.
     pub sha256: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use super::place::{Place, of_page, parse_place};
 use cresset::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// What was named.
+/// A parsed name.
 #[derive(Debug, PartialEq)]
 pub enum Name {
     Path(PathBuf),

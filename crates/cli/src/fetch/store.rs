@@ -1,6 +1,7 @@
 //! What was downloaded, in the user's folder for caches: files by where they come from, and an entry for each model.
 
 use super::address::{encoded, host};
+use super::download::{hexadecimal, storage};
 use super::files::Remote;
 use super::place::parse_place;
 use crate::cache;
@@ -55,7 +56,7 @@ impl Store {
         self.root.join(format!("{}.json", short_hash(model)))
     }
 
-    /// What opens a model that is here as a whole.
+    /// The path that opens a model of which all is here.
     pub fn find(&self, model: &str) -> Option<PathBuf> {
         let entry = self.entry(&self.entry_path(model))?;
         (entry.model == model && self.bytes(&entry).1).then(|| self.path(&entry.open))
@@ -86,7 +87,7 @@ impl Store {
     /// `STORAGE`.
     pub fn keep(&self, entry: &Entry) -> Result<()> {
         let path = self.entry_path(&entry.model);
-        let refused = |error: io::Error| Error::Storage { reason: format!("{}: {error}", path.display()) };
+        let refused = |error: io::Error| storage(&path, &error);
         fs::create_dir_all(&self.root).map_err(refused)?;
         let text = serde_json::to_string_pretty(entry).map_err(|error| refused(error.into()))?;
         fs::write(&path, text).map_err(refused)
@@ -152,15 +153,13 @@ impl Store {
 
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::Storage { reason: format!("{}: {error}", path.display()) })
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(storage(path, &error)),
         _ => Ok(()),
     }
 }
 
 fn short_hash(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&digest(&SHA256, text.as_bytes()).as_ref()[..8])
 }
 
 /// The folder of a model's files: those of a repository's folder and revision share one, so do those of an address's folder.
