@@ -1,8 +1,8 @@
-// y [T, H, head_dim] = softmax(q kᵀ × scale) v over the row's own sequence, before and behind it: an encoder's attention,
-// without a cache. Online softmax. One workgroup a (head, row); keys come in tiles of 64, as in attention.wgsl.
+// y [T, H, head_dim] = softmax(q kᵀ × scale) v without a mask and without a cache: over the row's own sequence, before and behind
+// it, or over all `others` rows of k and v. Online softmax. One workgroup a (head, row); keys come in tiles of 64, as in attention.wgsl.
 struct Params {
     n_heads: u32, head_dim: u32, stride: u32, scale: f32,
-    window: u32, first_row: u32, rows: u32, unused: u32, // rows of this dispatch
+    window: u32, first_row: u32, rows: u32, others: u32, // rows of this dispatch
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,9 +28,14 @@ fn bidirectional(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
     let stride4 = params.stride / 4u;
     let head = group.x * dims4;
     let place = place_at(row);
-    let start = row - place.position; // the row where its sequence begins
-    let first = place.position - min(place.position, params.window);
-    let end = min(place.length, place.position + min(params.window, place.length) + 1u);
+    var start = row - place.position; // the row where its sequence begins
+    var first = place.position - min(place.position, params.window);
+    var end = min(place.length, place.position + min(params.window, place.length) + 1u);
+    if (params.others > 0u) {
+        start = 0u;
+        first = 0u;
+        end = params.others;
+    }
     if (local < dims4) { query[local] = q[row * stride4 + head + local]; }
     workgroupBarrier();
 

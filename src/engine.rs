@@ -16,7 +16,9 @@ mod random;
 mod rebuild;
 mod sampling;
 mod size;
+mod speech_ids;
 mod task;
+mod transcribe;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::convert::Conversion;
@@ -30,6 +32,7 @@ pub use load::ModelInfo;
 pub use perplexity::Perplexity;
 pub use probe::probe;
 pub use progress::{OnProgress, RequestProgress};
+pub use transcribe::SpeechTask;
 
 use crate::api::answer::AnswerKind;
 use crate::api::embeddings::EmbeddingsRequest;
@@ -37,6 +40,7 @@ use crate::api::fields::Fields;
 use crate::api::messages;
 use crate::api::prompt::{ChatPrompt, chat_prompt};
 use crate::api::request::{self, AdapterChoice, Prompt};
+use crate::api::transcription::TranscriptionRequest;
 use crate::chat::ChatTemplate;
 use crate::chat::tool_calls::ToolCallParser;
 use crate::device::Tuning;
@@ -44,6 +48,7 @@ use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::{Generator, YieldNow};
 use crate::sampler::SamplingParams;
+use crate::speech::Transcriber;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use adapters::Adapters;
@@ -195,6 +200,14 @@ impl Engine {
     pub fn embedder(&mut self) -> Result<&mut Embedder> {
         self.model.task.embedder()
     }
+
+    /// The transcriber below the text.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` if the model knows texts only.
+    pub fn transcriber(&mut self) -> Result<&mut Transcriber> {
+        self.model.task.transcriber()
+    }
 }
 
 /// Texts and ids.
@@ -321,6 +334,28 @@ impl Engine {
         };
         Ok(wanted.answer(vectors, &self.info.name, tokens))
     }
+
+    /// `audio.transcriptions.create` and `audio.translations.create`: what is said in `sound`, samples of one channel, 16,000 a
+    /// second. An object, or a string where the request wants plain text or subtitles. Where it streams, passages go to
+    /// `on_chunk` as they are settled, and the last event is returned.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, also for models that know texts only; `ABORTED`, `OUT_OF_MEMORY`, `DEVICE_LOST`.
+    pub async fn transcribe(
+        &mut self,
+        request: &Value,
+        task: SpeechTask,
+        sound: &[f32],
+        on_chunk: &mut OnChunk<'_>,
+        yield_now: &YieldNow,
+    ) -> Result<Value> {
+        self.transcriber()?;
+        let wanted = TranscriptionRequest::parse(&Fields::of(request)?)?;
+        self.requests += 1;
+        let tokenizer = self.tokenizer.as_ref().ok_or_else(no_tokenizer)?;
+        let wanted = (&wanted, task);
+        transcribe::transcribe(&mut self.model, tokenizer, wanted, sound, on_chunk, &*self.on_progress, yield_now).await
+    }
 }
 
 /// Measurements.
@@ -397,7 +432,7 @@ impl Engine {
     pub fn adapters(&self) -> Value {
         match &self.model.task {
             Task::Generate(generator) => self.model.adapters.list(generator),
-            Task::Embed(_) => json!([]),
+            Task::Embed(_) | Task::Transcribe(_) => json!([]),
         }
     }
 }

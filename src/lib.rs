@@ -8,6 +8,7 @@
 //! | [`select`] | which way of computing is right and fastest here | api, generate, models |
 //! | [`api`] | OpenAI's objects ⇄ ours; computes nothing | chat, generate, embed (their data) |
 //! | [`chat`] | messages → prompt (the model's Jinja template) | leaf rooms |
+//! | [`speech`] | sound in, ids out: goes through a recording window by window | generate, models, device |
 //! | [`generate`] | ids → ids; never sees a string | models, device, sampler |
 //! | [`convert`] | a Hugging Face folder as one GGUF file | models, load, tokenizer, chat |
 //! | [`lora`] | adapters: pairs of small matrices beside a model's projections | load, device |
@@ -40,6 +41,7 @@ pub mod nn;
 pub mod ops;
 pub mod sampler;
 pub mod select;
+pub mod speech;
 pub mod tokenizer;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -305,11 +305,11 @@ export interface SamplingOptions {
 
 /** How far a request is. */
 export interface RequestProgress {
-  /** The prompt is read; or the context grew, so that prompt and answer fit it. */
-  status: 'prompt' | 'context';
-  /** Tokens that were read, or that an earlier request had read already; tokens that the context holds. */
+  /** The prompt is read; the context grew, so that prompt and answer fit it; a recording is heard. */
+  status: 'prompt' | 'context' | 'sound';
+  /** Tokens that were read, or that an earlier request had read already; tokens that the context holds; frames of 10 ms that were heard. */
   loaded: number;
-  /** All tokens of the prompt; tokens that the context may grow to hold. */
+  /** All tokens of the prompt; tokens that the context may grow to hold; all frames. */
   total: number;
   /** 0 to 1. */
   fraction: number;
@@ -321,7 +321,7 @@ export interface RequestProgress {
 
 /** What stands beside a request. */
 export interface RequestOptions {
-  /** Of chats and completions: is told how far the prompt is read. */
+  /** Of chats and completions: is told how far the prompt is read; of recordings, how far they are heard. */
   onProgress?: (progress: RequestProgress) => void;
   /** As in the request itself; with both, either ends it. */
   signal?: AbortSignal | null;
@@ -522,6 +522,71 @@ interface Create<Request, Whole, Chunk> {
   create(request: Request, options?: RequestOptions): Promise<Stream<Chunk> | Whole>;
 }
 
+/** A recording: a Blob in a format that the browser plays, decoded sound, or samples of one channel. */
+export type Sound = Blob | AudioBuffer | { samples: Float32Array; sample_rate: number };
+
+export interface TranslationRequest {
+  file: Sound;
+  /** Text that is taken to stand before the recording: names, spelling. */
+  prompt?: string | null;
+  /** 0 to 1. Unless it is given, 0, and higher where the model is not sure. */
+  temperature?: number | null;
+  /** Default `json`. Subtitles and plain text are strings. */
+  response_format?: 'json' | 'verbose_json' | 'text' | 'srt' | 'vtt' | null;
+  /** As OpenAI's clients send it; the loaded model answers, whoever is asked. */
+  model?: string;
+  signal?: AbortSignal | null;
+}
+
+export interface TranscriptionRequest extends TranslationRequest {
+  /** A code such as `en` or `pt-BR`, or a name in English; unless it is given, it is heard from the recording's beginning. */
+  language?: string | null;
+  /** With `verbose_json`. */
+  timestamp_granularities?: 'segment'[] | null;
+}
+
+/** Of `json`; those of `verbose_json` have more. */
+export interface Transcription {
+  text: string;
+  usage: { type: 'duration'; seconds: number };
+}
+
+export interface VerboseTranscription extends Transcription {
+  task: 'transcribe' | 'translate';
+  /** Its name in English; null where nothing is said. */
+  language: string | null;
+  /** Seconds. */
+  duration: number;
+  segments: TranscriptionSegment[];
+}
+
+export interface TranscriptionSegment {
+  id: number;
+  /** Where its window begins, in frames of 10 ms. */
+  seek: number;
+  /** Seconds. */
+  start: number;
+  /** Seconds. */
+  end: number;
+  text: string;
+  tokens: number[];
+  temperature: number;
+  avg_logprob: number;
+  compression_ratio: number;
+  no_speech_prob: number;
+}
+
+/** Of a stream: what a passage adds, and at the end all of it. */
+export type TranscriptionEvent =
+  { type: 'transcript.text.delta'; delta: string } | { type: 'transcript.text.done'; text: string; usage: { type: 'duration'; seconds: number } };
+
+interface Hear<Request extends TranslationRequest> {
+  create(request: Request & { stream: true }, options?: RequestOptions): Promise<Stream<TranscriptionEvent>>;
+  create(request: Request & { stream?: false | null; response_format: 'verbose_json' }, options?: RequestOptions): Promise<VerboseTranscription>;
+  create(request: Request & { stream?: false | null; response_format: 'text' | 'srt' | 'vtt' }, options?: RequestOptions): Promise<string>;
+  create(request: Request & { stream?: false | null; response_format?: 'json' | null }, options?: RequestOptions): Promise<Transcription>;
+}
+
 /** A loaded model, in a worker of its own. Requests run one after another. */
 export interface Engine {
   /** As it was when the model, or the last adapter, was loaded. */
@@ -530,6 +595,13 @@ export interface Engine {
   readonly completions: Create<CompletionRequest, Completion, Completion>;
   /** For models that make vectors of texts; others answer INVALID_REQUEST. */
   readonly embeddings: { create(request: EmbeddingRequest, options?: RequestOptions): Promise<Embeddings> };
+  /** For speech models such as Whisper; others answer INVALID_REQUEST. */
+  readonly audio: {
+    /** What is said, in its own language. */
+    readonly transcriptions: Hear<TranscriptionRequest>;
+    /** What is said, in English; for models that know several languages. */
+    readonly translations: Hear<TranslationRequest>;
+  };
   readonly adapters: Adapters;
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;

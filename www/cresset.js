@@ -13,6 +13,7 @@ import { Pace, describeProgress, describeReading } from './lib/progress.js';
 import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
 import { models, parse, parseAdapter } from './files/sources.js';
 import * as store from './files/store.js';
+import { soundOf } from './lib/sound.js';
 import { demandBrowser } from './lib/start-worker.js';
 import { Stream } from './lib/stream.js';
 
@@ -146,6 +147,8 @@ class Engine {
   completions;
   /** @type {EngineApi['embeddings']} */
   embeddings;
+  /** @type {EngineApi['audio']} */
+  audio;
   /** LoRA adapters: a request names one as its `adapter`, or null for none. @type {EngineApi['adapters']} */
   adapters;
 
@@ -156,6 +159,10 @@ class Engine {
     this.chat = { completions: { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#generate('chat', request, options) } };
     this.completions = { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#generate('completion', request, options) };
     this.embeddings = { create: (request, options) => this.#embed(request, options) };
+    this.audio = {
+      transcriptions: { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#hear('transcription', request, options) },
+      translations: { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#hear('translation', request, options) },
+    };
     this.adapters = {
       load: (name, source, options) => this.#loadAdapter(name, source, options),
       list: () => this.#channel.call('listAdapters', {}).answer,
@@ -228,10 +235,22 @@ class Engine {
 
   /** @param {'chat' | 'completion'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
   async #generate(kind, body, options) {
-    const { request, isStream, signal, onProgress } = checkRequest(`a ${kind}`, body, options);
+    return this.#ask(kind, checkRequest(`a ${kind}`, body, options));
+  }
+
+  /** @param {'transcription' | 'translation'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
+  async #hear(kind, body, options) {
+    const { file, ...rest } = own(body);
+    const checked = checkRequest('a recording', rest, options);
+    return this.#ask(kind, checked, await soundOf(file));
+  }
+
+  /** @param {Calls['generate']['params']['kind']} kind @param {ReturnType<typeof checkRequest>} checked @param {Float32Array} [sound] */
+  #ask(kind, { request, isStream, signal, onProgress }, sound) {
     const pace = new Pace();
     const listeners = { onProgress: (/** @type {any} */ progress) => onProgress?.(describeReading(progress, pace)) };
-    return isStream ? this.#stream({ kind, request }, signal, listeners) : this.#answer({ kind, request }, signal, listeners);
+    const params = { kind, request, sound };
+    return isStream ? this.#stream(params, signal, listeners) : this.#answer(params, signal, listeners);
   }
 
   /** @param {Calls['generate']['params']} params @param {AbortSignal} signal @param {import('./lib/types.d.ts').Listeners} listeners */

@@ -4,9 +4,11 @@
 pub mod answer;
 pub mod embeddings;
 pub mod fields;
+pub mod languages;
 pub mod messages;
 pub mod prompt;
 pub mod request;
 pub mod stop;
+pub mod transcription;
 
 pub use fields::Fields;

@@ -8,6 +8,7 @@ pub fn outline(model: &Model) -> Vec<String> {
     match model {
         Model::Decoder(decoder) => of_decoder(decoder),
         Model::Encoder(encoder) => of_encoder(encoder),
+        Model::Speech(speech) => of_decoder(&speech.decoder),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::sampling;
 use super::size::{cache_bytes, check_size, device_bytes, matrix_formats, quantization};
+use super::speech_ids::speech_ids;
 use super::task::Task;
 use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceInfo};
@@ -14,6 +15,7 @@ use crate::models::{self, Architecture, Model};
 use crate::ops::threads;
 use crate::sampler::SamplingParams;
 use crate::select::{LoadOptions, LoadProgress, Verdict, proven_device};
+use crate::speech::Transcriber;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, FileFormat};
 use serde::Serialize;
@@ -138,6 +140,10 @@ pub(super) async fn build(
     let mut task = match model {
         Model::Decoder(model) => Task::Generate(Generator::new(device, model, context, options.kv).await?),
         Model::Encoder(model) => Task::Embed(Embedder::new(device, *model, context).await?),
+        Model::Speech(model) => {
+            let ids = speech_ids(checkpoint, shape)?;
+            Task::Transcribe(Box::new(Transcriber::new(device, *model, ids, options.kv).await?))
+        }
     };
     // Pipelines compile while the weights are read. What does not fit is known before that.
     task.begin_warm_up()?;
@@ -158,7 +164,7 @@ async fn most_context(
     options: &LoadOptions,
     device: &DeviceInfo,
 ) -> usize {
-    if options.context.is_some() || architecture.is_encoder() {
+    if options.context.is_some() || architecture.is_encoder() || architecture.is_speech() {
         return context;
     }
     let fits = |context| {

@@ -46,7 +46,7 @@ impl Origin {
                     }
                     ids
                 }
-                Task::Embed(_) => Vec::new(),
+                Task::Embed(_) | Task::Transcribe(_) => Vec::new(),
             };
             Ok((renewed, targets, ids))
         };

@@ -1,36 +1,54 @@
-//! A loaded model's executor: a generator of text or an embedder.
+//! A loaded model's executor: what generates text, embeds, or transcribes.
 
 use crate::device::Device;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
+use crate::speech::Transcriber;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// A generator of text or an embedder, by the model's architecture.
+/// Why a speech model does nothing else.
+const TRANSCRIBES: &str = "writes down what is said in recordings; texts need a language model";
+
+/// By the model's architecture.
 pub enum Task {
     Generate(Generator),
     Embed(Embedder),
+    Transcribe(Box<Transcriber>),
 }
 
 impl Task {
     /// # Errors
-    /// `INVALID_REQUEST` if the model only embeds.
+    /// `INVALID_REQUEST` if the model embeds or transcribes.
     pub fn generator(&mut self) -> Result<&mut Generator> {
         match self {
             Task::Generate(generator) => Ok(generator),
             Task::Embed(_) => Err(Error::invalid("model", "makes embeddings; it cannot generate text")),
+            Task::Transcribe(_) => Err(Error::invalid("model", TRANSCRIBES)),
         }
     }
 
     /// # Errors
-    /// `INVALID_REQUEST` if the model generates.
+    /// `INVALID_REQUEST` if the model does not transcribe.
+    pub fn transcriber(&mut self) -> Result<&mut Transcriber> {
+        match self {
+            Task::Transcribe(transcriber) => Ok(transcriber),
+            Task::Generate(_) | Task::Embed(_) => {
+                Err(Error::invalid("model", "knows texts only; recordings need a speech model, such as Whisper"))
+            }
+        }
+    }
+
+    /// # Errors
+    /// `INVALID_REQUEST` if the model generates or transcribes.
     pub fn embedder(&mut self) -> Result<&mut Embedder> {
         match self {
             Task::Embed(embedder) => Ok(embedder),
             Task::Generate(_) => {
                 Err(Error::invalid("model", "generates text; embeddings need a model made for them, such as a BERT"))
             }
+            Task::Transcribe(_) => Err(Error::invalid("model", TRANSCRIBES)),
         }
     }
 
@@ -38,6 +56,7 @@ impl Task {
         match self {
             Task::Generate(generator) => &generator.device,
             Task::Embed(embedder) => &embedder.device,
+            Task::Transcribe(transcriber) => &transcriber.device,
         }
     }
 
@@ -49,6 +68,7 @@ impl Task {
         match self {
             Task::Generate(generator) => generator.begin_warm_up(),
             Task::Embed(embedder) => embedder.begin_warm_up(),
+            Task::Transcribe(transcriber) => transcriber.begin_warm_up(),
         }
     }
 
@@ -60,6 +80,7 @@ impl Task {
         match self {
             Task::Generate(generator) => generator.warm_up().await,
             Task::Embed(embedder) => embedder.warm_up().await,
+            Task::Transcribe(transcriber) => transcriber.warm_up().await,
         }
     }
 
@@ -68,6 +89,7 @@ impl Task {
         match self {
             Task::Generate(generator) => &generator.interrupted,
             Task::Embed(embedder) => &embedder.interrupted,
+            Task::Transcribe(transcriber) => &transcriber.interrupted,
         }
     }
 
@@ -77,6 +99,7 @@ impl Task {
         match self {
             Task::Generate(generator) => generator.interrupted = interrupted,
             Task::Embed(embedder) => embedder.interrupted = interrupted,
+            Task::Transcribe(transcriber) => transcriber.interrupted = interrupted,
         }
     }
 }

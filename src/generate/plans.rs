@@ -25,7 +25,10 @@ pub enum Output {
     /// Nothing: the keys and values are what is wanted.
     None,
     /// Logits of the gathered rows, and a token from each; with penalties, the logits are changed before they are ranked.
-    Sample { penalties: bool },
+    Sample {
+        /// Whether logits are changed before they are ranked.
+        penalties: bool,
+    },
     /// Logits of the gathered rows.
     Logits,
 }

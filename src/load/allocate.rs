@@ -48,8 +48,13 @@ impl<'a> Allocator<'a> {
     }
 
     fn buffer(&mut self, label: &str, bytes: u64) -> Result<BufferId> {
+        self.room(label, bytes, Usage::Weights)
+    }
+
+    /// A buffer that is filled later.
+    pub(super) fn room(&mut self, label: &str, bytes: u64, usage: Usage) -> Result<BufferId> {
         match &mut self.device {
-            Some(device) => device.create_buffer(label, bytes, Usage::Weights),
+            Some(device) => device.create_buffer(label, bytes, usage),
             None => Ok(BufferId::default()),
         }
     }
@@ -140,6 +145,11 @@ impl<'a> Allocator<'a> {
     /// The rows `runs` of a tensor are to become those of `weight` from `at` on.
     pub(super) fn fill(&mut self, weight: &Weight, at: usize, found: Found, runs: RowRanges) {
         self.upload(found, Target::Rows { weight: weight.clone(), at, runs });
+    }
+
+    /// The rows of a convolution [out, in, taps] are to become those of `weight`, [out, taps × in].
+    pub(super) fn fill_convolution(&mut self, weight: &Weight, taps: usize, found: Found) {
+        self.upload(found, Target::Convolution { weight: weight.clone(), taps });
     }
 
     /// The rows of each part of a tensor's transpose are to become a weight.

@@ -380,7 +380,10 @@ impl<'a> Hyper<'a> {
     }
 
     /// Rows of the embedding table: what the vocabulary really is.
-    fn vocabulary(&self) -> Result<usize> {
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` where there is no such table, or one of another shape.
+    pub fn vocabulary(&self) -> Result<usize> {
         let &(_, gguf_name, hf_name) = self.family.tensor("embed").expect("every model has an embedding table");
         let name = if self.config().is_some() { hf_name } else { gguf_name };
         let table = std::iter::once(name).chain(TABLES.iter().copied()).find_map(|name| self.checkpoint.tensor(name));

@@ -9,7 +9,7 @@ use super::rope::RopeSpec;
 use super::rows::{RowOrder, RowRanges, count, one_run};
 use super::shape::Shape;
 use super::upload::UploadQueue;
-use crate::device::{BufferId, ProjectionId, Weight};
+use crate::device::{BufferId, ProjectionId, Usage, Weight};
 use crate::error::{Error, Result};
 use crate::nn::{Angles, Linear, Rope};
 use crate::ops::Pairing;
@@ -159,6 +159,33 @@ impl<'a> Loader<'a> {
     pub fn linear(&mut self, name: &str, layer: usize, shape: [usize; 2]) -> Result<Linear> {
         let weight = self.matrix(name, layer, shape)?;
         self.finish_linear(name, layer, shape, weight)
+    }
+
+    /// A convolution [out, in, taps] as a projection [out, taps × in], the columns of each tap together; its bias is named
+    /// `{name}.bias`.
+    ///
+    /// # Errors
+    /// Those of [`Loader`], and `MODEL_UNSUPPORTED` for a tensor that is quantised.
+    pub fn conv(&mut self, name: &str, shape: [usize; 3]) -> Result<Linear> {
+        self.note(name, 0, &shape, Relation::Rows);
+        let found = self.tensors.find(name, 0, &shape)?;
+        if found.format.block_len() != 1 {
+            let what = format!("{}: a convolution in {}", found.info.name, found.format.name());
+            return Err(Error::unsupported(what));
+        }
+        let [out, columns, taps] = shape;
+        let size = [out, taps * columns];
+        let weight = self.memory.weight(&found.info.name, self.format(found, size[1]), size, 1)?;
+        self.memory.fill_convolution(&weight, taps, found);
+        self.finish_linear(name, 0, size, weight)
+    }
+
+    /// A buffer of `bytes` for what is computed once and kept, as keys and values are.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where the device has no room.
+    pub fn room(&mut self, label: &str, bytes: u64) -> Result<BufferId> {
+        self.memory.room(label, bytes, Usage::Kv)
     }
 
     /// A table of embeddings [rows, columns]. Adapters know it as the projection [columns, rows] of rows that are 0 but for a 1.

@@ -33,6 +33,8 @@ pub(super) enum Target {
     Rows { weight: Weight, at: usize, runs: RowRanges },
     /// The rows of each part of the transpose: GPT-2's `Conv1D`, which safetensors keep as [in, out].
     Transposed(Vec<(Weight, RowRanges)>),
+    /// The rows of a convolution [out, in, taps], each turned to [taps × in].
+    Convolution { weight: Weight, taps: usize },
     /// The numbers `runs` as f32, `offset` added to each, from the byte `at` of a buffer on.
     Numbers { buffer: BufferId, at: u64, runs: RowRanges, offset: f32 },
 }
@@ -56,6 +58,7 @@ impl UploadQueue {
             match target {
                 Target::Rows { weight, at, runs } => stream.rows(info, *format, weight, *at, runs).await?,
                 Target::Transposed(parts) => stream.transposed(info, *format, parts).await?,
+                Target::Convolution { weight, taps } => stream.convolution(info, *format, weight, *taps).await?,
                 Target::Numbers { buffer, at, runs, offset } => {
                     stream.numbers(info, *format, (*buffer, *at), runs, *offset).await?;
                 }
@@ -112,6 +115,20 @@ impl Stream<'_, '_> {
             }
             self.upload(weight, 0..count(part), &converted(info, format, &turned, weight)?).await;
         }
+        self.count(info.bytes);
+        Ok(())
+    }
+
+    async fn convolution(&mut self, info: &TensorInfo, format: Format, weight: &Weight, taps: usize) -> Result<()> {
+        let (size, inputs) = (format.block_bytes(), weight.columns / taps);
+        let bytes = self.checkpoint.read_all(info).await?;
+        let mut turned = Vec::with_capacity(bytes.len());
+        for row in bytes.chunks_exact(weight.columns * size) {
+            for tap in 0..taps {
+                (0..inputs).for_each(|input| turned.extend_from_slice(&row[(input * taps + tap) * size..][..size]));
+            }
+        }
+        self.upload(weight, 0..weight.rows, &converted(info, format, &turned, weight)?).await;
         self.count(info.bytes);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::decoder::Transformer;
 use super::encoder::Encoder;
+use super::speech::Speech;
 use crate::error::Result;
 use crate::load::{Allocator, Family, Hyper, Loader, Record, Shape, UploadQueue};
 use crate::weights::{Checkpoint, LocalBoxFuture};
@@ -22,14 +23,18 @@ pub enum Load {
     Decoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Transformer>>),
     /// Builds a model that embeds.
     Encoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Encoder>>),
+    /// Builds a model that transcribes.
+    Speech(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Speech>>),
 }
 
-/// A model with room for its weights on the device: one that generates, or one that embeds.
+/// A model with room for its weights on the device: one that generates, one that embeds, or one that transcribes.
 pub enum Model {
     /// One that generates.
     Decoder(Box<Transformer>),
     /// One that embeds.
     Encoder(Box<Encoder>),
+    /// One that transcribes.
+    Speech(Box<Speech>),
 }
 
 /// The result of [`Architecture::load`].
@@ -48,6 +53,7 @@ impl Model {
         match self {
             Model::Decoder(decoder) => &decoder.shape,
             Model::Encoder(encoder) => &encoder.shape,
+            Model::Speech(speech) => &speech.decoder.shape,
         }
     }
 }
@@ -83,6 +89,7 @@ impl Architecture {
         let model = match self.load {
             Load::Decoder(load) => Model::Decoder(Box::new(load(&mut loader).await?)),
             Load::Encoder(load) => Model::Encoder(Box::new(load(&mut loader).await?)),
+            Load::Speech(load) => Model::Speech(Box::new(load(&mut loader).await?)),
         };
         let (record, uploads) = loader.finish();
         Ok(Loaded { model, record, uploads })
@@ -91,5 +98,10 @@ impl Architecture {
     /// Whether it makes vectors of texts instead of continuing them.
     pub fn is_encoder(&self) -> bool {
         matches!(self.load, Load::Encoder(_))
+    }
+
+    /// Whether it writes down what is said.
+    pub fn is_speech(&self) -> bool {
+        matches!(self.load, Load::Speech(_))
     }
 }

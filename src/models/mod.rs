@@ -22,11 +22,14 @@ mod qwen2;
 mod qwen3;
 mod registry;
 mod smollm3;
+mod speech;
 mod stablelm;
+mod whisper;
 
 pub use architecture::{Architecture, Load, Loaded, Model};
 pub use decoder::{Decoder, Transformer, Wanted};
 pub use encoder::Encoder;
 pub use registry::{REGISTRY, architecture_name, architecture_of};
+pub use speech::{SoundBuffers, SoundEncoder, Speech};
 
 pub use crate::load::Shape;

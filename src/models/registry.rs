@@ -3,7 +3,7 @@
 use super::architecture::Architecture;
 use super::{
     bert, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, llama, mistral, modern_bert, moe, nomic_bert, olmo2,
-    phi3, qwen2, qwen3, smollm3, stablelm,
+    phi3, qwen2, qwen3, smollm3, stablelm, whisper,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, FileFormat};
@@ -32,6 +32,7 @@ pub static REGISTRY: &[&Architecture] = &[
     &bert::ARCHITECTURE,
     &nomic_bert::ARCHITECTURE,
     &modern_bert::ARCHITECTURE,
+    &whisper::ARCHITECTURE,
 ];
 
 /// The architecture a checkpoint names.

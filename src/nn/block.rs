@@ -1,6 +1,6 @@
 //! The Transformer block: pre-norm, post-norm or both, its two sublayers one after the other or side by side.
 
-use super::{Attention, FeedForward, Input, Norm};
+use super::{Attention, CrossAttention, FeedForward, Input, Norm};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::KvCache;
@@ -13,6 +13,8 @@ pub struct Block {
     pub attn: Attention,
     /// On what attention adds (Gemma 2, OLMo 2).
     pub attn_post_norm: Option<Norm>,
+    /// Attention to another sequence, in the decoder of an encoder.
+    pub cross: Option<CrossAttention>,
     /// Before the feed-forward layer; `None` in a parallel block whose sublayers share `attn_norm`.
     pub ffn_norm: Option<Norm>,
     /// Dense, or a mixture of experts.
@@ -24,7 +26,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// x [T, D] += attention(norm(x)), then += ffn(norm(x)).
+    /// x [T, D] += attention(norm(x)), += cross-attention(norm(x)) where there is any, then += ffn(norm(x)).
     ///
     /// # Errors
     /// `OUT_OF_MEMORY` where an activation finds no room.
@@ -34,6 +36,9 @@ impl Block {
         }
         let input = Input { x, norm: self.attn_norm.as_ref() };
         self.attn.add_to(pass, input, cache, self.attn_post_norm.as_ref(), x)?; // [T, D]
+        if let Some(cross) = &self.cross {
+            cross.add_to(pass, x)?; // [T, D]
+        }
         let input = Input { x, norm: self.ffn_norm.as_ref() };
         self.ffn.add_to(pass, input, self.ffn_post_norm.as_ref(), x) // [T, D]
     }

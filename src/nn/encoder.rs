@@ -3,7 +3,7 @@
 use super::{FeedForward, Input, Linear, Norm, Rope};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
-use crate::ops::bidirectional;
+use crate::ops::{Attended, bidirectional};
 
 /// One layer of an encoder.
 pub struct EncoderBlock {
@@ -74,7 +74,7 @@ impl EncoderAttention {
             rope.apply(pass, &k, self.n_heads);
         }
         let y = pass.tensor(q.rows, q.columns)?; // [T, H × head_dim]
-        bidirectional(pass, [&q, &k, &v], self.n_heads, self.scale, self.window, &y);
+        bidirectional(pass, [&q, &k, &v], self.n_heads, self.scale, Attended::Own { window: self.window }, &y);
         self.o.add_to(pass, &y, residual) // [T, D]
     }
 }

@@ -2,6 +2,8 @@
 
 mod attention;
 mod block;
+mod conv;
+mod cross;
 mod embedding;
 mod encoder;
 mod experts;
@@ -13,6 +15,8 @@ mod rope;
 
 pub use attention::Attention;
 pub use block::Block;
+pub use conv::Conv1d;
+pub use cross::{CrossAttention, CrossKeys};
 pub use embedding::Embedding;
 pub use encoder::{EncoderAttention, EncoderBlock};
 pub use experts::Experts;

@@ -1,5 +1,6 @@
-//! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the row's own sequence, before and behind it: an encoder's
-//! attention (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>). No cache: keys and values are rows of the pass.
+//! y [T, H, head_dim] = softmax(q kᵀ × scale) v without a mask: over the row's own sequence, before and behind it, an encoder's
+//! attention (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>), or over another sequence, a decoder's cross-attention
+//! (Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>). No cache: keys and values are rows of a tensor.
 
 use super::attention::{MOST_HEAD_DIM, Sight, answer};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
@@ -20,8 +21,21 @@ params! {
         /// Rows of this dispatch.
         first_row: u32,
         rows: u32,
-        unused: u32,
+        /// Keys of another sequence, which every row sees; 0: those of its own.
+        others: u32,
     }
+}
+
+/// Whose keys a row sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attended {
+    /// Those of its own sequence, up to so far on either side.
+    Own {
+        /// `None`: all of them.
+        window: Option<u32>,
+    },
+    /// All rows of k and v: another sequence, the same for all.
+    Other,
 }
 
 /// Rows of a dispatch. Its work is rows × keys: thousands of both would take a slow device seconds.
@@ -33,19 +47,34 @@ impl Params {
         let (first, end) = (self.first_row as usize, (self.first_row + self.rows) as usize);
         first..end.min(Slot::rows(control)).max(first)
     }
+
+    /// The row of k at which the sequence that row `r` sees begins, and the positions of it that it sees.
+    fn seen(&self, control: &[u32], r: usize) -> (usize, Range<u32>) {
+        if self.others > 0 {
+            return (0, 0..self.others);
+        }
+        let (position, length) = Slot::place(control, r);
+        let end = length.min(position.saturating_add(self.window).saturating_add(1));
+        (r - position as usize, position.saturating_sub(self.window)..end)
+    }
 }
 
-/// Records attention of `q` over `k` and `v`, all [T, n_heads × head_dim]. `window`: how far a row sees on either side.
+/// Records attention of `q` [T, n_heads × head_dim] over `k` and `v` [T or S, n_heads × head_dim].
 pub fn bidirectional(
     pass: &mut Pass,
     [q, k, v]: [&Tensor; 3],
     n_heads: usize,
     scale: f32,
-    window: Option<u32>,
+    attended: Attended,
     y: &Tensor,
 ) {
-    let shape = (y.rows, y.columns);
-    assert!([q, k, v].iter().all(|x| (x.rows, x.columns) == shape), "bidirectional: shapes");
+    let (window, others) = match attended {
+        Attended::Own { window } => (window.unwrap_or(u32::MAX), 0),
+        Attended::Other => (u32::MAX, k.rows as u32),
+    };
+    let keys = if others > 0 { k.rows } else { q.rows };
+    assert!((q.rows, q.columns) == (y.rows, y.columns), "bidirectional: queries");
+    assert!([k, v].iter().all(|x| (x.rows, x.columns) == (keys, y.columns)), "bidirectional: keys and values");
     let head_dim = y.columns / n_heads;
     assert_eq!(head_dim * n_heads, y.columns, "bidirectional: columns");
     assert!(head_dim.is_multiple_of(4) && head_dim <= MOST_HEAD_DIM, "bidirectional: head_dim");
@@ -57,10 +86,10 @@ pub fn bidirectional(
             head_dim: head_dim as u32,
             stride: y.stride() as u32,
             scale,
-            window: window.unwrap_or(u32::MAX),
+            window,
             first_row: first as u32,
             rows,
-            unused: 0,
+            others,
         };
         pass.record(&BIDIRECTIONAL, Options::default(), params, &bindings, [n_heads as u32, rows, 1]);
     }
@@ -73,7 +102,7 @@ fn twin(t: &Twin) {
     let mut y = t.write::<f32>(5);
     let (head_dim, stride) = (p.head_dim as usize, p.stride as usize);
     for r in p.rows_in(&control) {
-        let (start, Range { start: first, end }) = seen(&control, r, p.window);
+        let (start, Range { start: first, end }) = p.seen(&control, r);
         for head in 0..p.n_heads as usize {
             let at = |row: usize| row * stride + head * head_dim..row * stride + (head + 1) * head_dim;
             let key_at = |key: u32| at(start + key as usize);
@@ -90,13 +119,6 @@ fn twin(t: &Twin) {
     }
 }
 
-/// The row at which the sequence of row `r` begins, and its positions that the row sees.
-fn seen(control: &[u32], r: usize, window: u32) -> (usize, Range<u32>) {
-    let (position, length) = Slot::place(control, r);
-    let end = length.min(position.saturating_add(window).saturating_add(1));
-    (r - position as usize, position.saturating_sub(window)..end)
-}
-
 /// The twin, made for speed.
 fn fast(t: &Twin) {
     let p: Params = t.params();
@@ -107,7 +129,7 @@ fn fast(t: &Twin) {
     let head =
         Head { keys: &keys, values: &values, format: KvFormat::F32, stride, head_dim, scale: p.scale, soft_cap: None };
     let sight = |r: usize| {
-        let (sequence, positions) = seen(&control, r, p.window);
+        let (sequence, positions) = p.seen(&control, r);
         Sight { sequence, positions }
     };
     let rows: Vec<_> = p.rows_in(&control).map(sight).collect();

@@ -8,7 +8,7 @@ mod source;
 mod threads;
 
 use crate::device::set_heartbeat;
-use crate::engine::{self, AdapterOptions, BenchOptions, LoadOptions};
+use crate::engine::{self, AdapterOptions, BenchOptions, LoadOptions, SpeechTask};
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
 use js_sys::{Array, Function};
@@ -101,6 +101,14 @@ pub async fn estimate(request: String, options: String) -> Result<String, JsValu
     run.await.map_err(thrown)
 }
 
+/// Hands a stream's chunks on.
+fn emitter(on_chunk: Function) -> impl FnMut(Value) {
+    move |chunk: Value| {
+        // A listener's own exception is its own affair.
+        let _ = on_chunk.call1(&JsValue::NULL, &chunk.to_string().into());
+    }
+}
+
 /// A loaded model. One request at a time; `interrupt`, `info` and `stats` answer while one runs.
 #[wasm_bindgen]
 pub struct Engine {
@@ -165,10 +173,7 @@ impl Engine {
         on_progress: Option<Function>,
     ) -> Result<String> {
         let request = parse(&request, "request")?;
-        let mut emit = |chunk: Value| {
-            // A listener's own exception is its own affair.
-            let _ = on_chunk.call1(&JsValue::NULL, &chunk.to_string().into());
-        };
+        let mut emit = emitter(on_chunk);
         let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
         engine.set_on_progress(Rc::new(move |progress| tell(on_progress.as_ref(), &progress)));
         let answer = match chat {
@@ -177,6 +182,33 @@ impl Engine {
         };
         *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
         Ok(answer?.to_string())
+    }
+
+    /// `audio.transcriptions.create`, or with `translate` `audio.translations.create`; a request as JSON, `sound` with 16,000
+    /// samples a second, the answer as JSON. `on_chunk` gets each event of a stream as JSON, `on_progress`
+    /// `{ status, loaded, total }` as the recording is heard.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Engine::transcribe`]; `INTERNAL` while a request runs.
+    pub async fn recording(
+        &self,
+        request: String,
+        sound: Vec<f32>,
+        translate: bool,
+        on_chunk: Function,
+        on_progress: Option<Function>,
+    ) -> Result<String, JsValue> {
+        let run = async {
+            let request = parse(&request, "request")?;
+            let task = if translate { SpeechTask::Translate } else { SpeechTask::Transcribe };
+            let mut emit = emitter(on_chunk);
+            let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
+            engine.set_on_progress(Rc::new(move |progress| tell(on_progress.as_ref(), &progress)));
+            let answer = engine.transcribe(&request, task, &sound, &mut emit, &yield_to_events).await;
+            *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
+            Ok(answer?.to_string())
+        };
+        run.await.map_err(thrown)
     }
 
     /// Vectors of texts; an OpenAI request as JSON, its answer as JSON.

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "api",
             "convert",
             "lora",
+            "speech",
             "generate",
             "embed",
             "models",
@@ -28,9 +29,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("select", &["api", "generate", "models", "load", "nn", "ops", "device", "weights", "error", "sampler"]),
-    ("api", &["generate", "embed", "ops", "tokenizer", "chat", "weights", "error", "sampler"]),
+    ("api", &["speech", "generate", "embed", "ops", "tokenizer", "chat", "weights", "error", "sampler"]),
     ("convert", &["lora", "models", "load", "nn", "tokenizer", "chat", "weights", "error"]),
-    // Ids in, ids or vectors out: no tokenizer.
+    // Sound or ids in, ids or vectors out: no tokenizer.
+    ("speech", &["generate", "models", "ops", "device", "error", "sampler"]),
     ("generate", &["lora", "models", "nn", "ops", "device", "error", "sampler"]),
     ("embed", &["models", "nn", "ops", "device", "error"]),
     ("lora", &["models", "load", "nn", "ops", "device", "weights", "error"]),

@@ -39,5 +39,6 @@ mod quantize;
 mod recommended;
 mod shaders;
 mod smollm2;
+mod speech;
 mod tokenizer;
 mod weights;

@@ -169,7 +169,10 @@ impl Recorder {
         self.plainly(|pass| add(pass, &x, &y));
         self.plainly(|pass| gather(pass, &x, &y));
         self.plainly(|pass| soft_cap(pass, &x, 30.0));
-        self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, None, &y));
+        self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, Attended::Other, &y));
+        self.plainly(|pass| log_mel(pass, none, none, none, &y));
+        self.plainly(|pass| mel_range(pass, none, &y));
+        self.plainly(|pass| unfold(pass, &x, 2, 1, &tensor(4, 192)));
         self.plainly(|pass| stream(pass, none, 1 << 20, 64, none));
         self.plainly(|pass| multiply_add(pass, 1, 64, none));
         self.plainly(|pass| {

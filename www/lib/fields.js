@@ -23,6 +23,7 @@ export const KNOWN = {
   // What is for chats alone is refused by the engine.
   'a completion': known(`${WRITING} prompt tools tool_choice documents echo suffix best_of`, STREAM),
   'an embedding': known('input encoding_format dimensions truncate_prompt_tokens pooling normalize model user'),
+  'a recording': known('language prompt temperature response_format stream timestamp_granularities model'),
   'a model': known('device contextLength kv quantize selfTest', {
     sampling: known('temperature top_p top_k min_p repetition_penalty frequency_penalty presence_penalty penalty_last_n'),
   }),

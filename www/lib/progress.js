@@ -37,17 +37,23 @@ export function describeReading({ status, loaded = 0, total }, pace) {
   const all = total ?? loaded;
   const fraction = all ? loaded / all : 1;
   if (status === 'context') return { status, loaded, total: all, fraction, text: `The context grew to ${loaded} tokens`, secondsLeft: null };
-  const tokensPerSecond = pace.at(loaded);
+  const pacePerSecond = pace.at(loaded);
+  const secondsLeft = pacePerSecond ? (all - loaded) / pacePerSecond : null;
+  if (status === 'sound') {
+    const [heard, whole] = [loaded, all].map((frames) => Math.round(frames / FRAMES_A_SECOND));
+    return { status, loaded, total: all, fraction, text: `Listening: ${heard} of ${whole} s`, secondsLeft };
+  }
   return {
     status: 'prompt',
     loaded,
     total: all,
     fraction,
     text: `Reading the prompt: ${loaded} of ${all} tokens`,
-    secondsLeft: tokensPerSecond ? (all - loaded) / tokensPerSecond : null,
+    secondsLeft,
   };
 }
 
+const FRAMES_A_SECOND = 100; // of sound
 const PACE_MS = 8000; // that count for a pace
 const PACE_LEAST_MS = 1000; // before which there is none
 

@@ -61,7 +61,7 @@ export function checkName(name) {
 
 /**
  * A request, and what OpenAI's SDK takes beside it.
- * @param {'a chat' | 'a completion' | 'an embedding'} what
+ * @param {'a chat' | 'a completion' | 'an embedding' | 'a recording'} what
  * @param {any} body
  * @param {any} [options]
  */

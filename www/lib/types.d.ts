@@ -1,6 +1,19 @@
 // The calls that cross from page to worker (channel.js has the protocol). They do not travel with the code.
 
-import type { Adapter, BenchReport, ChatCompletion, Completion, Device, Embeddings, EngineInfo, Estimate, Fit, Measure, Measured } from '../cresset.js';
+import type {
+  Adapter,
+  BenchReport,
+  ChatCompletion,
+  Completion,
+  Device,
+  Embeddings,
+  EngineInfo,
+  Estimate,
+  Fit,
+  Measure,
+  Measured,
+  Transcription,
+} from '../cresset.js';
 import type { BareProgress, Report, Source } from '../files/types.d.ts';
 
 /** What is asked of a model or an adapter beside its source; `engine` is the part of it that the engine gets, as JSON. */
@@ -24,7 +37,11 @@ export interface Calls {
   loadAdapter: { params: { name: string; source: Source; options: AdapterSettings }; result: { info: EngineInfo } };
   listAdapters: { params: object; result: Adapter[] };
   unloadAdapter: { params: { name: string }; result: { info: EngineInfo } };
-  generate: { params: { kind: 'chat' | 'completion'; request: string }; result: { answer: Completion | ChatCompletion; info?: EngineInfo } };
+  generate: {
+    /** `sound`: of a recording, 16,000 samples a second. */
+    params: { kind: 'chat' | 'completion' | 'transcription' | 'translation'; request: string; sound?: Float32Array };
+    result: { answer: Completion | ChatCompletion | Transcription | string; info?: EngineInfo };
+  };
   embed: { params: { request: string }; result: Embeddings };
   bench: { params: { options: string }; result: BenchReport };
   tokenize: { params: { text: string }; result: number[] };

@@ -106,7 +106,7 @@ const methods = {
     return { info: JSON.parse(await engine.info()) };
   },
 
-  async generate({ kind, request }, report, { id, signal }) {
+  async generate({ kind, request, sound }, report, { id, signal }) {
     const forward = (/** @type {string} */ chunk) => {
       if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
     };
@@ -114,7 +114,9 @@ const methods = {
       outdated ||= progress.status === 'context';
       report(progress);
     };
-    const answer = await interruptible(id, () => engine[kind](request, forward, tell));
+    const answer = await interruptible(id, () =>
+      sound ? engine.recording(request, sound, kind === 'translation', forward, tell) : /** @type {any} */ (engine)[kind](request, forward, tell),
+    );
     if (!outdated || signal.aborted) return { answer };
     outdated = false;
     return { answer, info: JSON.parse(await engine.info()) };

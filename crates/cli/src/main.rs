@@ -21,7 +21,9 @@ mod perplexity;
 mod quantize;
 mod quiet;
 mod report;
+mod sound;
 mod tokenize;
+mod transcribe;
 mod verdicts;
 
 use clap::error::ErrorKind;
@@ -59,6 +61,8 @@ enum Command {
     Quantize(quantize::Quantize),
     /// Turn texts into vectors, with a model made for that.
     Embed(embed::Embed),
+    /// Write down what is said in recordings.
+    Transcribe(transcribe::Transcribe),
     /// Pretrain a small model.
     #[cfg(feature = "train")]
     Train(Box<cresset_train::cli::TrainArgs>),
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(args),
         Command::Quantize(args) => quantize::quantize(args),
         Command::Embed(args) => embed::embed(args),
+        Command::Transcribe(args) => transcribe::transcribe(args),
         #[cfg(feature = "train")]
         Command::Train(args) => cresset_train::cli::run(*args),
     };

@@ -50,13 +50,20 @@ import type {
   RequestProgress,
   Sampling,
   SamplingOptions,
+  Sound,
   StorageUsage,
   StoredModel,
   TemplateOptions,
   Tool,
   ToolCall,
+  Transcription,
+  TranscriptionEvent,
+  TranscriptionRequest,
+  TranscriptionSegment,
+  TranslationRequest,
   Usage,
   Variants,
+  VerboseTranscription,
 } from '../../../www/cresset.js';
 import type { CressetChat, CressetChatEventMap, WidgetMessage, WidgetModel } from '../../../www/cresset-chat.js';
 
@@ -232,7 +239,7 @@ const sampling: SamplingOptions = {
 const beside: RequestOptions = { signal, onProgress: reading };
 
 function reading({ status, loaded, total, fraction, text, secondsLeft }: RequestProgress): void {
-  is<'prompt' | 'context'>(status);
+  is<'prompt' | 'context' | 'sound'>(status);
   is<number>(loaded, total, fraction);
   is<string>(text);
   is<number | null>(secondsLeft);
@@ -416,6 +423,46 @@ export async function embedding(engine: Engine): Promise<void> {
     is<number>(each.index);
     is<number[] | string>(each.embedding);
   }
+}
+
+export async function recordings(engine: Engine, sounds: Sound[]): Promise<void> {
+  const request: TranscriptionRequest = {
+    file: new Blob(),
+    language: 'de',
+    prompt: 'Cresset',
+    temperature: 0,
+    response_format: 'json',
+    timestamp_granularities: ['segment'],
+    model: 'whisper-1',
+    signal,
+  };
+  for (const file of [...sounds, { samples: new Float32Array(1), sample_rate: 16_000 }]) {
+    const { text, usage }: Transcription = await engine.audio.transcriptions.create({ file }, beside);
+    is<string>(text);
+    is<'duration'>(usage.type);
+    is<number>(usage.seconds);
+  }
+  const verbose: VerboseTranscription = await engine.audio.transcriptions.create({ ...request, stream: false, response_format: 'verbose_json' });
+  is<'transcribe' | 'translate'>(verbose.task);
+  is<string | null>(verbose.language);
+  is<number>(verbose.duration);
+  verbose.segments.forEach(hearing);
+  const { file, prompt, temperature, model }: TranslationRequest = request;
+  is<string>(await engine.audio.translations.create({ file, prompt, temperature, model, response_format: 'srt' }));
+  for await (const event of await engine.audio.translations.create({ file, stream: true })) heard(event);
+}
+
+function hearing({ id, seek, start, end, text, tokens, temperature, avg_logprob, compression_ratio, no_speech_prob }: TranscriptionSegment): void {
+  is<number>(id, seek, start, end, temperature, avg_logprob, compression_ratio, no_speech_prob);
+  is<string>(text);
+  is<number[]>(tokens);
+}
+
+function heard(event: TranscriptionEvent): void {
+  if (event.type === 'transcript.text.delta') return is<string>(event.delta);
+  is<'transcript.text.done'>(event.type);
+  is<string>(event.text);
+  is<number>(event.usage.seconds);
 }
 
 export async function engines(engine: Engine): Promise<void> {

@@ -1,0 +1,228 @@
+//! Whisper (Radford et al. 2022, <https://arxiv.org/abs/2212.04356>): log-mel bands, two convolutions, an encoder, a decoder with
+//! cross-attention; LayerNorm before the sublayers, learnt positions, GELU.
+
+use super::architecture::{Architecture, Load};
+use super::decoder::Transformer;
+use super::encoder::encoder_attention;
+use super::speech::{SoundEncoder, Speech};
+use crate::error::{Error, Result};
+use crate::load::names::Name;
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape, pre_norm};
+use crate::nn::{Conv1d, CrossAttention, CrossKeys, Embedding, EncoderBlock, FeedForward, Linear, Mlp, Norm};
+use crate::ops::{Activation, FRAME, MOST_HEAD_DIM};
+
+pub static ARCHITECTURE: Architecture = Architecture {
+    family: Family {
+        name: "whisper",
+        gguf: &[],
+        hf: &["whisper"],
+        tensors: NAMES,
+        prefixes: &["model.", ""],
+        defaults: &[
+            ("d_model", 384.0),
+            ("encoder_layers", 4.0),
+            ("encoder_attention_heads", 6.0),
+            ("encoder_ffn_dim", 1536.0),
+            ("decoder_layers", 4.0),
+            ("decoder_attention_heads", 6.0),
+            ("decoder_ffn_dim", 1536.0),
+            ("num_mel_bins", 80.0),
+            ("max_source_positions", 1500.0),
+            ("max_target_positions", 448.0),
+        ],
+        ..Family::PLAIN
+    },
+    shape,
+    load: Load::Speech(|loader| Box::pin(load(loader))),
+};
+
+const NAMES: &[Name] = &[
+    ("embed", "", "model.decoder.embed_tokens.weight"),
+    ("positions", "", "model.decoder.embed_positions.weight"),
+    ("norm", "", "model.decoder.layer_norm.weight"),
+    ("norm.bias", "", "model.decoder.layer_norm.bias"),
+    ("lm_head", "", "proj_out.weight"),
+    ("attn.norm", "", "model.decoder.layers.{i}.self_attn_layer_norm.weight"),
+    ("attn.norm.bias", "", "model.decoder.layers.{i}.self_attn_layer_norm.bias"),
+    ("attn.q", "", "model.decoder.layers.{i}.self_attn.q_proj.weight"),
+    ("attn.q.bias", "", "model.decoder.layers.{i}.self_attn.q_proj.bias"),
+    ("attn.k", "", "model.decoder.layers.{i}.self_attn.k_proj.weight"),
+    ("attn.v", "", "model.decoder.layers.{i}.self_attn.v_proj.weight"),
+    ("attn.v.bias", "", "model.decoder.layers.{i}.self_attn.v_proj.bias"),
+    ("attn.o", "", "model.decoder.layers.{i}.self_attn.out_proj.weight"),
+    ("attn.o.bias", "", "model.decoder.layers.{i}.self_attn.out_proj.bias"),
+    ("cross.norm", "", "model.decoder.layers.{i}.encoder_attn_layer_norm.weight"),
+    ("cross.norm.bias", "", "model.decoder.layers.{i}.encoder_attn_layer_norm.bias"),
+    ("cross.q", "", "model.decoder.layers.{i}.encoder_attn.q_proj.weight"),
+    ("cross.q.bias", "", "model.decoder.layers.{i}.encoder_attn.q_proj.bias"),
+    ("cross.k", "", "model.decoder.layers.{i}.encoder_attn.k_proj.weight"),
+    ("cross.v", "", "model.decoder.layers.{i}.encoder_attn.v_proj.weight"),
+    ("cross.v.bias", "", "model.decoder.layers.{i}.encoder_attn.v_proj.bias"),
+    ("cross.o", "", "model.decoder.layers.{i}.encoder_attn.out_proj.weight"),
+    ("cross.o.bias", "", "model.decoder.layers.{i}.encoder_attn.out_proj.bias"),
+    ("ffn.norm", "", "model.decoder.layers.{i}.final_layer_norm.weight"),
+    ("ffn.norm.bias", "", "model.decoder.layers.{i}.final_layer_norm.bias"),
+    ("ffn.up", "", "model.decoder.layers.{i}.fc1.weight"),
+    ("ffn.up.bias", "", "model.decoder.layers.{i}.fc1.bias"),
+    ("ffn.down", "", "model.decoder.layers.{i}.fc2.weight"),
+    ("ffn.down.bias", "", "model.decoder.layers.{i}.fc2.bias"),
+    ("encoder.conv1", "", "model.encoder.conv1.weight"),
+    ("encoder.conv1.bias", "", "model.encoder.conv1.bias"),
+    ("encoder.conv2", "", "model.encoder.conv2.weight"),
+    ("encoder.conv2.bias", "", "model.encoder.conv2.bias"),
+    ("encoder.positions", "", "model.encoder.embed_positions.weight"),
+    ("encoder.norm", "", "model.encoder.layer_norm.weight"),
+    ("encoder.norm.bias", "", "model.encoder.layer_norm.bias"),
+    ("encoder.attn.norm", "", "model.encoder.layers.{i}.self_attn_layer_norm.weight"),
+    ("encoder.attn.norm.bias", "", "model.encoder.layers.{i}.self_attn_layer_norm.bias"),
+    ("encoder.attn.q", "", "model.encoder.layers.{i}.self_attn.q_proj.weight"),
+    ("encoder.attn.q.bias", "", "model.encoder.layers.{i}.self_attn.q_proj.bias"),
+    ("encoder.attn.k", "", "model.encoder.layers.{i}.self_attn.k_proj.weight"),
+    ("encoder.attn.v", "", "model.encoder.layers.{i}.self_attn.v_proj.weight"),
+    ("encoder.attn.v.bias", "", "model.encoder.layers.{i}.self_attn.v_proj.bias"),
+    ("encoder.attn.o", "", "model.encoder.layers.{i}.self_attn.out_proj.weight"),
+    ("encoder.attn.o.bias", "", "model.encoder.layers.{i}.self_attn.out_proj.bias"),
+    ("encoder.ffn.norm", "", "model.encoder.layers.{i}.final_layer_norm.weight"),
+    ("encoder.ffn.norm.bias", "", "model.encoder.layers.{i}.final_layer_norm.bias"),
+    ("encoder.ffn.up", "", "model.encoder.layers.{i}.fc1.weight"),
+    ("encoder.ffn.up.bias", "", "model.encoder.layers.{i}.fc1.bias"),
+    ("encoder.ffn.down", "", "model.encoder.layers.{i}.fc2.weight"),
+    ("encoder.ffn.down.bias", "", "model.encoder.layers.{i}.fc2.bias"),
+];
+
+/// The epsilon of all its norms, which no file says.
+const EPSILON: f32 = 1e-5;
+
+/// Sizes of the encoder, beside those of the decoder in [`Shape`].
+struct EncoderShape {
+    layers: usize,
+    heads: usize,
+    d_ffn: usize,
+    mels: usize,
+    positions: usize,
+}
+
+/// Columns of each of `heads` heads.
+fn head_dim(hyper: &Hyper, d_model: usize, heads: usize) -> Result<usize> {
+    if !d_model.is_multiple_of(heads) {
+        return Err(hyper.wrong("d_model", "must be a multiple of the number of heads"));
+    }
+    match d_model / heads {
+        n if n.is_multiple_of(4) && n <= MOST_HEAD_DIM => Ok(n),
+        n => Err(Error::unsupported(format!("a head size of {n} (this build: multiples of 4 up to {MOST_HEAD_DIM})"))),
+    }
+}
+
+/// The decoder's sizes.
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    hyper.activation_is("gelu")?;
+    if hyper.flag("", "scale_embedding")? == Some(true) {
+        return Err(Error::unsupported("a whisper model with scaled embeddings"));
+    }
+    encoder_shape(hyper)?;
+    let d_model = hyper.count("", "d_model")?;
+    let n_heads = hyper.count("", "decoder_attention_heads")?;
+    Ok(Shape {
+        architecture: hyper.family.name,
+        d_model,
+        n_layers: hyper.count("", "decoder_layers")?,
+        n_heads,
+        n_kv_heads: n_heads,
+        head_dim: head_dim(hyper, d_model, n_heads)?,
+        d_ffn: hyper.count("", "decoder_ffn_dim")?,
+        vocabulary: hyper.vocabulary()?,
+        context: hyper.count("", "max_target_positions")?,
+    })
+}
+
+fn encoder_shape(hyper: &Hyper) -> Result<EncoderShape> {
+    let heads = hyper.count("", "encoder_attention_heads")?;
+    head_dim(hyper, hyper.count("", "d_model")?, heads)?;
+    let shape = EncoderShape {
+        layers: hyper.count("", "encoder_layers")?,
+        heads,
+        d_ffn: hyper.count("", "encoder_ffn_dim")?,
+        mels: hyper.count("", "num_mel_bins")?,
+        positions: hyper.count("", "max_source_positions")?,
+    };
+    if !shape.mels.is_multiple_of(4) || shape.mels > FRAME {
+        return Err(hyper.wrong("num_mel_bins", &format!("must be a multiple of 4 up to {FRAME}")));
+    }
+    // Two rows of the grid are one position's frames.
+    if shape.positions > 30_000 {
+        return Err(hyper.wrong("max_source_positions", "must be at most 30000, ten minutes"));
+    }
+    Ok(shape)
+}
+
+async fn load(loader: &mut Loader<'_>) -> Result<Speech> {
+    let sizes = encoder_shape(&loader.hyper)?;
+    let mut parts = Parts::new(loader, NormStyle::Layer { epsilon: EPSILON }, Activation::Gelu);
+    let encoder = encoder(&mut parts, &sizes)?;
+    let positions = Some(parts.positions()?);
+    let embed = Embedding { positions, ..parts.embedding(1.0)? };
+    let decoder = Transformer::build(&mut parts, embed, |parts, i| {
+        let mut block = pre_norm(
+            parts.norm("attn.norm", i)?,
+            parts.attention(i, None)?,
+            parts.norm("ffn.norm", i)?,
+            parts.plain_mlp(i)?,
+        );
+        block.cross = Some(cross_attention(parts, i, encoder.cross[i].1)?);
+        Ok(block)
+    })?;
+    Ok(Speech { encoder, decoder })
+}
+
+fn encoder(parts: &mut Parts, sizes: &EncoderShape) -> Result<SoundEncoder> {
+    let d_model = parts.shape.d_model;
+    let first = conv(parts, "encoder.conv1", [d_model, sizes.mels], 1)?;
+    let second = conv(parts, "encoder.conv2", [d_model; 2], 2)?;
+    let position_table = parts.loader.matrix("encoder.positions", 0, [sizes.positions, d_model])?;
+    let mut blocks = Vec::with_capacity(sizes.layers.min(1024));
+    for i in 0..sizes.layers {
+        blocks.push(encoder_block(parts, i, sizes)?);
+    }
+    let norm = parts.norm("encoder.norm", 0)?;
+    let cross = parts.layers(|parts, i| {
+        let k = parts.loader.linear("cross.k", i, [d_model; 2])?;
+        let v = parts.loader.linear("cross.v", i, [d_model; 2])?;
+        let bytes = 4 * (sizes.positions * d_model) as u64;
+        let mut room = || parts.loader.room("the keys of what was heard", bytes);
+        Ok(([k, v], CrossKeys { keys: room()?, values: room()?, rows: sizes.positions }))
+    })?;
+    let EncoderShape { mels, positions, .. } = *sizes;
+    Ok(SoundEncoder { d_model, mels, positions, first, second, position_table, blocks, norm, cross })
+}
+
+/// Three taps, the first of them on the row before.
+fn conv(parts: &mut Parts, name: &str, [out, columns]: [usize; 2], step: usize) -> Result<Conv1d> {
+    let linear = parts.loader.conv(name, [out, columns, 3])?;
+    Ok(Conv1d { linear, step, before: 1, activation: parts.activation })
+}
+
+fn encoder_block(parts: &mut Parts, i: usize, sizes: &EncoderShape) -> Result<EncoderBlock> {
+    let d_model = parts.shape.d_model;
+    let mut square = |name: &str| parts.loader.linear(name, i, [d_model; 2]);
+    let projections =
+        [square("encoder.attn.q")?, square("encoder.attn.k")?, square("encoder.attn.v")?, square("encoder.attn.o")?];
+    let up = parts.loader.linear("encoder.ffn.up", i, [sizes.d_ffn, d_model])?;
+    let down = parts.loader.linear("encoder.ffn.down", i, [d_model, sizes.d_ffn])?;
+    let heads = Shape { n_heads: sizes.heads, head_dim: d_model / sizes.heads, ..parts.shape.clone() };
+    Ok(EncoderBlock {
+        attn_norm: Some(parts.norm("encoder.attn.norm", i)?),
+        attn: encoder_attention(projections, &heads),
+        attn_out_norm: None,
+        ffn_norm: Some(parts.norm("encoder.ffn.norm", i)?),
+        ffn: FeedForward::Dense(Mlp { gate: None, up, down, activation: parts.activation }),
+        ffn_out_norm: None,
+    })
+}
+
+fn cross_attention(parts: &mut Parts, i: usize, attended: CrossKeys) -> Result<CrossAttention> {
+    let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
+    let norm: Norm = parts.norm("cross.norm", i)?;
+    let q: Linear = parts.loader.linear("cross.q", i, [d_model; 2])?;
+    let o = parts.loader.linear("cross.o", i, [d_model; 2])?;
+    Ok(CrossAttention { norm, q, o, n_heads, scale: 1.0 / (head_dim as f32).sqrt(), attended })
+}

@@ -1,0 +1,56 @@
+//! Cross-attention (Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>): a decoder's rows attend to another sequence, whose
+//! keys and values are computed once and kept.
+
+use super::{Input, Linear, Norm};
+use crate::device::{BufferId, Pass, Tensor};
+use crate::error::Result;
+use crate::ops::{Attended, bidirectional};
+
+/// The keys and values of a decoder's layer for the sequence that it attends to.
+#[derive(Clone, Copy)]
+pub struct CrossKeys {
+    /// [S, H × head_dim], f32.
+    pub keys: BufferId,
+    /// [S, H × head_dim], f32.
+    pub values: BufferId,
+    /// S.
+    pub rows: usize,
+}
+
+/// The layer, with the norm before it.
+pub struct CrossAttention {
+    /// Before it.
+    pub norm: Norm,
+    /// [H × head_dim, D]
+    pub q: Linear,
+    /// [D, H × head_dim]
+    pub o: Linear,
+    /// Heads.
+    pub n_heads: usize,
+    /// Multiplies scores: 1/√head_dim.
+    pub scale: f32,
+    /// What it attends to.
+    pub attended: CrossKeys,
+}
+
+impl CrossKeys {
+    /// Keys and values [S, columns].
+    pub fn tensors(&self, columns: usize) -> [Tensor; 2] {
+        [self.keys, self.values].map(|buffer| Tensor::new(buffer, self.rows, columns))
+    }
+}
+
+impl CrossAttention {
+    /// x [T, D] += o(attention(norm(x))).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
+    pub fn add_to(&self, pass: &mut Pass, x: &Tensor) -> Result<()> {
+        let normed = Input { x, norm: Some(&self.norm) }.rows(pass)?; // [T, D]
+        let q = self.q.forward(pass, &normed)?; // [T, H × head_dim]
+        let [k, v] = self.attended.tensors(q.columns); // [S, H × head_dim]
+        let y = pass.tensor(q.rows, q.columns)?; // [T, H × head_dim]
+        bidirectional(pass, [&q, &k, &v], self.n_heads, self.scale, Attended::Other, &y);
+        self.o.add_to(pass, &y, x) // [T, D]
+    }
+}

@@ -1,0 +1,22 @@
+//! Sound in, ids out: what is said in a recording, with its times. Sees no string, and no file.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `ids` | which ids are languages, tasks and times |
+//! | `hearing` | a window of sound becomes keys and values that the decoder attends to |
+//! | `rules` | which ids may follow |
+//! | `draft` | a window's ids, and how sure the model is of them |
+//! | `segments` | a window's ids become passages with times |
+//! | `transcriber` | goes through a recording, window by window |
+
+mod draft;
+mod hearing;
+mod ids;
+mod rules;
+mod segments;
+mod transcriber;
+
+pub use hearing::{SAMPLE_RATE, Sound};
+pub use ids::SpeechIds;
+pub use segments::Segment;
+pub use transcriber::{TranscribeOptions, Transcriber, Transcript};

@@ -1,0 +1,126 @@
+//! A window's ids become passages with times, and say where the next window begins.
+
+use super::draft::Draft;
+use super::ids::{SpeechIds, TICK};
+
+/// A passage of what is said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    /// Seconds from the recording's beginning.
+    pub start: f32,
+    /// Seconds from the recording's beginning.
+    pub end: f32,
+    /// What is said, times included.
+    pub ids: Vec<u32>,
+    /// The first frame of the window that it was heard in; frames are 10 ms.
+    pub seek: usize,
+    /// The temperature that it was drawn with.
+    pub temperature: f32,
+    /// Mean of the logarithms of its window's probabilities.
+    pub mean_log_probability: f32,
+    /// Bytes of its window's ids over those that they are compressed to.
+    pub compression: f32,
+    /// Probability that nothing is said in its window.
+    pub no_speech: f32,
+}
+
+/// Frames of a tick.
+const FRAMES: usize = 2;
+
+/// The passages of a window of `frames` frames from the frame `seek` on, and the frames that are done with: a passage that has
+/// no end yet begins in the next window.
+pub fn passages(ids: &SpeechIds, draft: &Draft, seek: usize, frames: usize) -> (Vec<Segment>, usize) {
+    let said = &draft.ids[..];
+    let offset = seek as f32 * 0.01;
+    let passage = |ids: &[u32], start: u32, end: u32| Segment {
+        start: offset + start as f32 * TICK,
+        end: offset + end as f32 * TICK,
+        ids: ids.to_vec(),
+        seek,
+        temperature: draft.temperature,
+        mean_log_probability: draft.mean_log_probability,
+        compression: draft.compression,
+        no_speech: draft.no_speech,
+    };
+    let is_time = |id: u32| ids.ticks(id).is_some();
+    // Where an end and a beginning stand beside each other.
+    let mut cuts: Vec<usize> = (1..said.len()).filter(|&i| is_time(said[i - 1]) && is_time(said[i])).collect();
+    let ends_alone = match said {
+        [.., before, last] => !is_time(*before) && is_time(*last),
+        _ => false,
+    };
+    if cuts.is_empty() {
+        let last = said.iter().rev().find_map(|&id| ids.ticks(id)).filter(|&ticks| ticks > 0);
+        let end = last.unwrap_or((frames / FRAMES) as u32);
+        let start = said.first().and_then(|&id| ids.ticks(id)).unwrap_or(0).min(end);
+        return (vec![passage(said, start, end)], frames);
+    }
+    if ends_alone {
+        cuts.push(said.len());
+    }
+    let mut from = 0;
+    let mut all = Vec::with_capacity(cuts.len());
+    for cut in cuts {
+        let own = &said[from..cut];
+        let [start, end] = [own[0], own[own.len() - 1]].map(|id| ids.ticks(id).unwrap_or(0));
+        all.push(passage(own, start, end));
+        from = cut;
+    }
+    // Nothing is said behind an end that stands alone.
+    let done = if ends_alone { frames } else { FRAMES * ids.ticks(said[from - 1]).unwrap_or(0) as usize };
+    (all, if done == 0 { frames } else { done.min(frames) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids() -> SpeechIds {
+        SpeechIds {
+            start: 50,
+            end: 50,
+            previous: 50,
+            no_timestamps: 99,
+            no_speech: 50,
+            tasks: None,
+            languages: vec![],
+            suppressed: vec![],
+            suppressed_first: vec![],
+            most_first_time: None,
+        }
+    }
+
+    fn of(said: &[u32]) -> (Vec<(f32, f32, Vec<u32>)>, usize) {
+        let draft = Draft {
+            ids: said.to_vec(),
+            temperature: 0.0,
+            mean_log_probability: -0.1,
+            compression: 1.0,
+            no_speech: 0.0,
+        };
+        let (all, done) = passages(&ids(), &draft, 100, 3000);
+        (all.into_iter().map(|it| (it.start, it.end, it.ids)).collect(), done)
+    }
+
+    #[test]
+    fn a_passage_without_an_end_is_heard_again() {
+        // <|0.00|> a <|1.00|> <|1.20|> b <|2.00|> <|2.00|> c
+        let (all, done) = of(&[100, 1, 150, 160, 2, 200, 200, 3]);
+        assert_eq!(all, [(1.0, 2.0, vec![100, 1, 150]), (2.2, 3.0, vec![160, 2, 200])]);
+        assert_eq!(done, 200);
+    }
+
+    #[test]
+    fn an_end_alone_ends_the_window() {
+        let (all, done) = of(&[100, 1, 150, 160, 2, 200]);
+        assert_eq!(all, [(1.0, 2.0, vec![100, 1, 150]), (2.2, 3.0, vec![160, 2, 200])]);
+        assert_eq!(done, 3000);
+    }
+
+    #[test]
+    fn one_passage_alone() {
+        assert_eq!(of(&[100, 1, 150]), (vec![(1.0, 2.0, vec![100, 1, 150])], 3000));
+        assert_eq!(of(&[1, 2]), (vec![(1.0, 31.0, vec![1, 2])], 3000));
+        assert_eq!(of(&[]), (vec![(1.0, 31.0, vec![])], 3000));
+    }
+}
