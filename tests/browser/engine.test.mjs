@@ -113,6 +113,50 @@ for (const device of DEVICES) {
     }
   });
 
+  test(`${device}: a recording is heard as the reference hears it, in every form of sound`, LIMIT, async () => {
+    const { seconds, heard } = readJson(`${GOLDEN}/speech/whisper-128/expected.json`);
+    const letters = [...'abcdefghijklmnopqrstuvwxyz.,', ' ', "'"];
+    const got = await page.evaluate(
+      async ({ url, device, seconds }) => {
+        const tones = [220, 1234.5, 5000];
+        const at = (t) => tones.reduce((sum, hertz, k) => sum + (Math.sin(2 * Math.PI * hertz * t) * t) / (k + 1), 0) / 8;
+        const samples = Float32Array.from({ length: seconds * 16_000 }, (_, i) => at(i / 16_000) + (i === 4000 ? 0.5 : 0));
+        const engine = await Cresset.load(url, { device, cache: false, kv: 'f32' });
+        const { transcriptions } = engine.audio;
+        const how = { language: 'de', temperature: 0 };
+        const { text } = await transcriptions.create({ file: { samples, sample_rate: 16_000 }, ...how });
+        const progress = [];
+        const onProgress = ({ status, fraction }) => progress.push(`${status} ${fraction}`);
+        let streamed = '';
+        const stream = await transcriptions.create({ file: { samples, sample_rate: 16_000 }, ...how, stream: true }, { onProgress });
+        for await (const { delta = '' } of stream) streamed += delta;
+        const buffer = new AudioBuffer({ length: 1.5 * 48_000, numberOfChannels: 2, sampleRate: 48_000 });
+        const { duration, segments } = await transcriptions.create({ file: buffer, ...how, response_format: 'verbose_json' });
+        const refused = [];
+        for (const file of [new Blob(['no sound']), { samples: [0.5], sample_rate: 16_000 }, { samples, sample_rate: 0 }, undefined]) {
+          refused.push((await outcome(transcriptions.create({ file }))).message);
+        }
+        refused.push((await outcome(engine.completions.create({ prompt: 'a' }))).code);
+        await engine.unload();
+        return { text, streamed, progress, duration, segments, refused };
+      },
+      { url: `${server.url}golden/speech/whisper-128/model.safetensors`, device, seconds },
+    );
+    const want = heard
+      .map((id) => letters[id])
+      .join('')
+      .trim();
+    assert.ok(want.length > 20 && got.text.startsWith(want), `${got.text}\n${want}`);
+    assert.equal(got.streamed.trim(), got.text);
+    assert.equal(got.progress.at(-1), 'sound 1');
+    assert.deepEqual([got.duration, got.segments], [1.5, []], 'silence, at another rate, in two channels');
+    const [blob, array, rate, nothing, code] = got.refused;
+    assert.match(blob, /^file: it is no recording/);
+    assert.match(rate, /^file: sample_rate/);
+    assert.equal(array, nothing);
+    assert.equal(code, 'INVALID_REQUEST');
+  });
+
   test(`${device}: encoders make the reference's vectors, in the library's words`, LIMIT, async () => {
     for (const [index, folder] of ['bert-mean', 'bert-cls', 'nomic-bert', 'modern-bert'].entries()) {
       const { pooling, sequences } = readJson(`${GOLDEN}/encoders/${folder}/expected.json`);

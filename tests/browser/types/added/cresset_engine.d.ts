@@ -10,6 +10,7 @@ export class Engine {
   chat(request: string, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
   completion(request: string, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
   detokenize(ids: Uint32Array): string;
+  recording(request: string, sound: Float32Array, translate: boolean, on_chunk: Function, on_progress?: Function | null): Promise<string>;
   embeddings(request: string): Promise<string>;
   free(): void;
   info(): string;
