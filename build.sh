@@ -467,13 +467,8 @@ run_tests() {
   host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
   export "CARGO_TARGET_${host}_RUNNER=env RUSTC_BOOTSTRAP=1"
   part rust cargo test --release --workspace --tests --examples "${timed[@]}"
-  # Two files at a time; those that watch how long the main thread is busy, or keep it so, have the machine to themselves.
-  local file watchers=(tests/browser/{axe,chat,page,widget,write}.test.mjs) others=()
-  for file in tests/browser/*.test.mjs; do
-    [[ " ${watchers[*]} " == *" $file "* ]] || others+=("$file")
-  done
-  part browser node "${NODE_TEST[@]}" --test-concurrency=2 "${others[@]}"
-  part "browser 2" node "${NODE_TEST[@]}" --test-concurrency=1 "${watchers[@]}"
+  # More files at a time than there are cores, since pages wait for most of their time.
+  part browser node "${NODE_TEST[@]}" --test-concurrency=$(($(nproc) + 1)) tests/browser/*.test.mjs
   printf '\n'
   printf '%s\n' "${SUMMARY[@]}"
   slowest

@@ -205,7 +205,7 @@ test('conversations are listed, searched, renamed, reopened and deleted', async 
   await page.fill('#conversation-search', 'harbour');
   await page.waitForFunction(() => document.querySelectorAll('#conversations .found').length === 2);
   await page.fill('#conversation-search', '');
-  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 2);
+  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 2 && !document.querySelector('#conversations .found'));
   const row = page.locator('#conversations li', { hasText: 'About ships' });
   await row.hover();
   await row.locator('button').click();
@@ -281,8 +281,8 @@ test('a failed answer says why, keeps the question, and can be had again', async
   await page.press('#message', 'Enter');
   await page.waitForSelector('#chat-end .problem');
   assert.match(await page.textContent('#chat-end .problem'), /The graphics adapter went away.*is being loaded again/s);
-  assert.equal((await turns(page))[0], 'Still there?');
-  assert.equal((await turns(page))[1], 'there was a');
+  await page.locator('.turn.assistant .words', { hasText: 'there was a' }).waitFor();
+  assert.deepEqual(await turns(page), ['Still there?', 'there was a']);
   await page.click('#chat-end summary');
   await page.click('#chat-end button:has-text("Copy details")');
   await page.waitForSelector('.toast:has-text("Copied")');
@@ -541,8 +541,7 @@ test('in a tab behind others an answer goes on, and is whole when the visitor co
   const shown = () => document.querySelector('.turn.assistant .words')?.textContent.trim().split(' ').length ?? 0;
   await page.fill('#message', 'Take your time');
   await page.press('#message', 'Enter');
-  await page.waitForFunction(() => document.querySelector('.turn.assistant .words')?.textContent.split(' ').length > 3);
-  await behind(page);
+  await behind(page, '.turn.assistant.writing .words', 10);
   assert.ok((await page.evaluate(shown)) < 118);
   await page.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { polling: 50 });
   await inFront(page);
@@ -553,12 +552,7 @@ test('in a tab behind others an answer goes on, and is whole when the visitor co
   await page.fill('#message', 'Again');
   await page.press('#message', 'Enter');
   const last = () => page.evaluate(() => [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length);
-  await page.waitForFunction(
-    () =>
-      [...document.querySelectorAll('.turn.assistant .words')].at(-1).textContent.length < 100 &&
-      document.querySelector('.turn.assistant.writing .words')?.textContent.length > 5,
-  );
-  await behind(page);
+  await behind(page, '.turn.assistant.writing .words', 5);
   const before = await last();
   await page.waitForTimeout(500);
   assert.ok((await last()) - before < 12, 'a hidden tab draws nothing');

@@ -81,12 +81,10 @@ test('the preview is the widget itself, told of every change', async () => {
   await page.uncheck('#embed-consent');
   await page.check('#embed-colours');
   await page.fill('#accent', '#123456');
-  await page.waitForFunction(() => document.getElementById('preview').contentDocument.querySelector('cresset-chat').getAttribute('title') === 'Shop');
-  assert.equal(await widget.getAttribute('consent'), 'false');
-  assert.equal(await widget.getAttribute('accent'), '#123456');
+  await page.frameLocator('#preview').locator('cresset-chat[title="Shop"][consent="false"][accent="#123456"]').waitFor({ state: 'attached' });
   assert.equal(await widget.locator('.launcher').evaluate((node) => getComputedStyle(node).backgroundColor), 'rgb(18, 52, 86)');
   await page.uncheck('#embed-colours');
-  await page.waitForFunction(() => !document.getElementById('preview').contentDocument.querySelector('cresset-chat').hasAttribute('accent'));
+  await page.frameLocator('#preview').locator('cresset-chat:not([accent])').waitFor({ state: 'attached' });
   assert.equal(await widget.locator('.launcher').evaluate((node) => getComputedStyle(node).backgroundColor), 'rgb(184, 66, 15)');
 });
 

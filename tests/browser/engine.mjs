@@ -34,7 +34,10 @@ export function serveEngine(roots = [], routes = {}) {
   });
 }
 
-/** A page with the library as `Cresset`, and the wasm engine itself, which gives logits; the library does not. */
+/**
+ * A page with the library as `Cresset`, and the wasm engine itself, which gives logits; the library does not. Engines that the page
+ * itself loads share a graphics device.
+ */
 export async function newEnginePage(browser, server, options) {
   const page = await newPage(browser, options);
   await openEngine(page, server);
@@ -44,6 +47,7 @@ export async function newEnginePage(browser, server, options) {
 /** The same in a page that is there, as at a new visit. */
 export async function openEngine(page, server) {
   await page.goto(`${server.url}blank.html`);
+  await page.evaluate(shareDevice);
   await page.evaluate(async () => {
     await import('/worker/subgroups.js');
     const { default: init, Engine } = await import('/cresset_engine.js');
@@ -63,6 +67,30 @@ export async function openEngine(page, server) {
       );
     window.loadBare = async (paths, options) => Engine.load(await filesAt(paths), JSON.stringify(options), () => {});
   });
+}
+
+/**
+ * Has the engines of a page use one graphics device, which keeps the pipelines that it compiled: most of them serve the next model
+ * too, and a graphics adapter in software takes half a second for each.
+ */
+function shareDevice() {
+  const devices = new Map();
+  const pipelines = [];
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = function (wanted) {
+    const key = JSON.stringify(wanted);
+    if (!devices.has(key)) devices.set(key, requestDevice.call(this, wanted));
+    return devices.get(key);
+  };
+  GPUDevice.prototype.destroy = () => {}; // the next engine needs it
+  for (const method of ['createComputePipeline', 'createComputePipelineAsync']) {
+    const create = GPUDevice.prototype[method];
+    GPUDevice.prototype[method] = function (...descriptor) {
+      const pipeline = create.apply(this, descriptor);
+      pipelines.push(pipeline);
+      return pipeline;
+    };
+  }
 }
 
 /** The files that make a model of a golden folder, for the weights file `name`. */

@@ -121,7 +121,7 @@ for (const device of DEVICES) {
         const tones = [220, 1234.5, 5000];
         const at = (t) => tones.reduce((sum, hertz, k) => sum + (Math.sin(2 * Math.PI * hertz * t) * t) / (k + 1), 0) / 8;
         const samples = Float32Array.from({ length: seconds * 16_000 }, (_, i) => at(i / 16_000) + (i === 4000 ? 0.5 : 0));
-        const engine = await Cresset.load(url, { device, cache: false, kv: 'f32' });
+        const engine = await Cresset.load(url, { device, cache: false, kv: 'f32', selfTest: false }); // it has tests of its own
         const { transcriptions } = engine.audio;
         const how = { language: 'de', temperature: 0 };
         const { text } = await transcriptions.create({ file: { samples, sample_rate: 16_000 }, ...how });
@@ -157,24 +157,17 @@ for (const device of DEVICES) {
     assert.equal(code, 'INVALID_REQUEST');
   });
 
-  test(`${device}: encoders make the reference's vectors, in the library's words`, LIMIT, async () => {
-    for (const [index, folder] of ['bert-mean', 'bert-cls', 'nomic-bert', 'modern-bert'].entries()) {
+  // The library and files of either kind on the processor: what is left to WebGPU is to compute the same.
+  test(`${device}: encoders make the reference's vectors`, LIMIT, async () => {
+    for (const folder of ['bert-mean', 'bert-cls', 'nomic-bert', 'modern-bert']) {
       const { pooling, sequences } = readJson(`${GOLDEN}/encoders/${folder}/expected.json`);
-      const names = ['model.safetensors', 'f32.gguf'];
-      for (const name of device === 'cpu' ? names : [names[index % 2]]) {
-        const { vectors, usage, refused } = await page.evaluate(
-          async ({ url, device, input }) => {
-            const engine = await Cresset.load(url, { device, cache: false });
-            const { data, usage } = await engine.embeddings.create({ input });
-            const refused = (await outcome(engine.completions.create({ prompt: [5] }))).code;
-            await engine.unload();
-            return { vectors: data.map(({ embedding }) => embedding), usage, refused };
-          },
-          { url: `${server.url}golden/encoders/${folder}/${name}`, device, input: sequences.map(({ ids }) => ids) },
-        );
+      const input = sequences.map(({ ids }) => ids);
+      for (const name of device === 'cpu' ? ['model.safetensors', 'f32.gguf'] : ['f32.gguf']) {
+        const path = `/golden/encoders/${folder}/${name}`;
+        const { vectors, usage, refused } = await page.evaluate(device === 'cpu' ? embedByLibrary : embedByEngine, { path, device, input });
         assert.equal(
           usage.prompt_tokens,
-          sequences.reduce((sum, { ids }) => sum + ids.length, 0),
+          input.reduce((sum, ids) => sum + ids.length, 0),
         );
         assert.equal(refused, 'INVALID_REQUEST');
         for (const [index, sequence] of sequences.entries()) {
@@ -185,108 +178,90 @@ for (const device of DEVICES) {
     }
   });
 
-  test(`${device}: the library loads adapters with a model and after it`, LIMIT, async () => {
-    const { cases } = readJson(`${GOLDEN}/lora/expected.json`);
-    const { greedy } = cases[0];
-    const mlx = cases.find(({ adapters }) => adapters[0].startsWith('mlx/')).greedy;
-    const result = await page.evaluate(
-      async ({ device, greedy, mlx }) => {
-        const engine = await Cresset.load('/golden/llama-gqa/f32.gguf', { device, kv: 'f32', adapter: '/golden/lora/ranks' });
-        await engine.adapters.load('turned', '/golden/lora/mlx/');
-        const write = async ({ prompt, ids }, adapter) => {
-          const answer = await engine.completions.create({ prompt, max_tokens: ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter });
-          return answer.choices[0].token_ids;
-        };
-        const ids = [await write(greedy), await write(mlx, 'turned'), await write(greedy, 'default')];
-        const listed = await engine.adapters.list();
-        const wrong = await outcome(engine.adapters.load('wrong', '/golden/lora/conv1d/'));
-        const bytes = engine.info.memory.adapters;
-        await engine.unload();
-        return { ids, listed, wrong, bytes };
-      },
-      { device, greedy, mlx },
-    );
-    assert.deepEqual(result.ids, [greedy.ids, mlx.ids, greedy.ids]);
-    assert.deepEqual(
-      result.listed.map(({ name, rank, default: chosen }) => [name, rank, chosen]),
-      [
-        ['default', 64, true],
-        ['turned', 8, false],
-      ],
-    );
-    assert.equal(result.bytes >= result.listed[0].bytes + result.listed[1].bytes, true);
-    assert.equal(result.wrong.code, 'MODEL_FORMAT');
-    assert.match(result.wrong.message, /transformer\.h\.0\.attn\.c_attn\.lora_A\.weight/);
-  });
-
-  test(`${device}: the bundled model writes the reference's text`, LIMIT, async () => {
-    await checkGreedy('stories', `${GOLDEN}/bundled.json`, device);
-  });
-
-  test(`${device}: stories260K writes the reference's text`, { skip: existsSync(STORIES) ? false : 'the shared weights are not here' }, LIMIT, async () => {
-    await checkGreedy('/stories260K/stories260K.gguf', `${STORIES}/expected.json`, device);
-  });
-
-  test(`${device}: the same seed gives the same text, streamed or not`, LIMIT, async () => {
-    const [first, second, other] = await page.evaluate(async (device) => {
-      const engine = await Cresset.load('stories', { device });
-      const request = { prompt: 'One day', max_tokens: 24, temperature: 0.9, top_k: 40, seed: 7 };
-      const whole = (await engine.completions.create(request)).choices[0].text;
-      let streamed = '';
-      for await (const chunk of await engine.completions.create({ ...request, stream: true })) streamed += chunk.choices[0]?.text ?? '';
-      const other = (await engine.completions.create({ ...request, seed: 8 })).choices[0].text;
-      await engine.unload();
-      return [whole, streamed, other];
+  test(`${device}: stories260K writes the reference's text`, { skip: existsSync(STORIES) ? false : 'the shared weights are not here', ...LIMIT }, async () => {
+    await page.evaluate(async (device) => {
+      const engine = await loadBare(['/stories260K/stories260K.gguf'], { device });
+      window.writer = {
+        write: async (request) => JSON.parse(await engine.completion(JSON.stringify(request), () => {})),
+        tokenize: async (text) => Array.from(await engine.tokenize(text)),
+      };
+      window.end = () => engine.free();
     }, device);
-    assert.equal(second, first);
-    assert.notEqual(other, first);
+    await checkGreedy(`${STORIES}/expected.json`);
+    await page.evaluate(() => end());
   });
 
-  test(`${device}: an abort ends the stream at once and the engine goes on`, LIMIT, async () => {
-    const result = await page.evaluate(async (device) => {
-      const engine = await Cresset.load('stories', { device });
-      const controller = new AbortController();
-      const stream = await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true, signal: controller.signal });
-      let seen = 0;
-      const code = await (async () => {
-        for await (const _ of stream) if ((seen += 1) === 3) controller.abort();
-      })().then(
-        () => 'ended',
-        (error) => error.code,
-      );
-      const next = await engine.completions.create({ prompt: 'Once', max_tokens: 4, temperature: 0 });
-      const chunks = [];
-      for await (const chunk of await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true })) {
-        chunks.push(chunk);
-        if (chunks.length === 2) engine.interrupt();
-      }
-      const finish = chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean);
-      await engine.unload();
-      return { seen, code, next: next.choices[0].finish_reason, finish, count: chunks.length };
+  test(`${device}: the bundled model, loaded once`, LIMIT, async (t) => {
+    await page.evaluate(async (device) => {
+      window.engine = await Cresset.load('stories', { device, selfTest: false }); // it has tests of its own
+      window.writer = { write: (request) => engine.completions.create(request), tokenize: (text) => engine.tokenize(text) };
     }, device);
-    assert.deepEqual([result.seen, result.code, result.next, result.finish], [3, 'ABORTED', 'length', ['abort']]);
-    assert.ok(result.count < 60, `${result.count} chunks after an interrupt`);
+    if (device === 'webgpu') assert.equal(await page.evaluate(() => engine.info.variants.proven), false);
+    await t.test("it writes the reference's text", () => checkGreedy(`${GOLDEN}/bundled.json`));
+
+    await t.test('the same seed gives the same text, streamed or not', async () => {
+      const [first, second, other] = await page.evaluate(async () => {
+        const request = { prompt: 'One day', max_tokens: 24, temperature: 0.9, top_k: 40, seed: 7 };
+        const whole = (await engine.completions.create(request)).choices[0].text;
+        let streamed = '';
+        for await (const chunk of await engine.completions.create({ ...request, stream: true })) streamed += chunk.choices[0]?.text ?? '';
+        const other = (await engine.completions.create({ ...request, seed: 8 })).choices[0].text;
+        return [whole, streamed, other];
+      });
+      assert.equal(second, first);
+      assert.notEqual(other, first);
+    });
+
+    await t.test('an abort ends the stream at once and the engine goes on', async () => {
+      const result = await page.evaluate(async () => {
+        const controller = new AbortController();
+        const stream = await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true, signal: controller.signal });
+        let seen = 0;
+        const code = await (async () => {
+          for await (const _ of stream) if ((seen += 1) === 3) controller.abort();
+        })().then(
+          () => 'ended',
+          (error) => error.code,
+        );
+        const next = await engine.completions.create({ prompt: 'Once', max_tokens: 4, temperature: 0 });
+        const chunks = [];
+        for await (const chunk of await engine.completions.create({ prompt: 'Once', max_tokens: 200, ignore_eos: true, stream: true })) {
+          chunks.push(chunk);
+          if (chunks.length === 2) engine.interrupt();
+        }
+        const finish = chunks.map(({ choices }) => choices[0]?.finish_reason).filter(Boolean);
+        return { seen, code, next: next.choices[0].finish_reason, finish, count: chunks.length };
+      });
+      assert.deepEqual([result.seen, result.code, result.next, result.finish], [3, 'ABORTED', 'length', ['abort']]);
+      assert.ok(result.count < 60, `${result.count} chunks after an interrupt`);
+    });
+
+    await t.test('bench says how fast it is, and on WebGPU what the adapter could do at most', async () => {
+      const report = await page.evaluate(() => engine.bench({ prompt: 8, generate: 4, repeat: 1, ceilings: true }));
+      assert.deepEqual([report.prompt_tokens, report.generated_tokens, report.runs, report.objects_made], [8, 4, 1, 0]);
+      for (const key of ['prefill_tokens_per_s', 'decode_tokens_per_s', 'time_to_first_token_s', 'weight_bytes']) assert.ok(report[key] > 0, key);
+      assert.equal(report.ceilings !== undefined, device === 'webgpu');
+      for (const [key, value] of Object.entries(report.ceilings ?? {})) assert.ok(value > 0 && Number.isFinite(value), key);
+      if (report.ceilings) assert.ok(report.share_of_stream > 0 && report.share_of_fma > 0);
+    });
+    await page.evaluate(() => engine.unload());
   });
 }
 
-async function checkGreedy(model, expected, device) {
+/** Holds `writer`, which a page has, to texts of an independent implementation. */
+async function checkGreedy(expected) {
   const references = readJson(expected);
   const requests = references.map(({ prompt, ids, greedy_ids: want }) => ({ prompt, ids, count: want.length }));
-  const answers = await page.evaluate(
-    async ({ model, device, requests }) => {
-      const engine = await Cresset.load(model, { device });
-      const answers = [];
-      for (const { prompt, ids, count } of requests) {
-        const {
-          choices: [{ text, token_ids }],
-        } = await engine.completions.create({ prompt: ids, max_tokens: count, temperature: 0, ignore_eos: true, return_token_ids: true });
-        answers.push({ text, ids: token_ids, promptIds: prompt ? await engine.tokenize(prompt) : null });
-      }
-      await engine.unload();
-      return answers;
-    },
-    { model, device, requests },
-  );
+  const answers = await page.evaluate(async (requests) => {
+    const answers = [];
+    for (const { prompt, ids, count } of requests) {
+      const {
+        choices: [{ text, token_ids }],
+      } = await writer.write({ prompt: ids, max_tokens: count, temperature: 0, ignore_eos: true, return_token_ids: true });
+      answers.push({ text, ids: token_ids, promptIds: prompt ? await writer.tokenize(prompt) : null });
+    }
+    return answers;
+  }, requests);
   for (const [index, { prompt, ids, greedy_ids: want, greedy_text: text }] of references.entries()) {
     const got = answers[index];
     assert.deepEqual(got.ids, want, prompt);
@@ -294,6 +269,58 @@ async function checkGreedy(model, expected, device) {
     if (got.promptIds) assert.deepEqual(got.promptIds, ids, prompt);
   }
 }
+
+/** Vectors of token ids, and what comes of a request to write; runs in the page. */
+async function embedByLibrary({ path, device, input }) {
+  const engine = await Cresset.load(path, { device, cache: false });
+  const { data, usage } = await engine.embeddings.create({ input });
+  const refused = (await outcome(engine.completions.create({ prompt: [5] }))).code;
+  await engine.unload();
+  return { vectors: data.map(({ embedding }) => embedding), usage, refused };
+}
+
+/** The same of the engine alone, on the page's graphics device. */
+async function embedByEngine({ path, device, input }) {
+  const engine = await loadBare([path], { device });
+  const { data, usage } = JSON.parse(await engine.embeddings(JSON.stringify({ input })));
+  const refused = (await outcome(engine.completion(JSON.stringify({ prompt: [5] }), () => {}))).code;
+  engine.free();
+  return { vectors: data.map(({ embedding }) => embedding), usage, refused };
+}
+
+test('the library loads adapters with a model and after it', LIMIT, async () => {
+  const { cases } = readJson(`${GOLDEN}/lora/expected.json`);
+  const { greedy } = cases[0];
+  const mlx = cases.find(({ adapters }) => adapters[0].startsWith('mlx/')).greedy;
+  const result = await page.evaluate(
+    async ({ greedy, mlx }) => {
+      const engine = await Cresset.load('/golden/llama-gqa/f32.gguf', { device: 'cpu', kv: 'f32', adapter: '/golden/lora/ranks' });
+      await engine.adapters.load('turned', '/golden/lora/mlx/');
+      const write = async ({ prompt, ids }, adapter) => {
+        const answer = await engine.completions.create({ prompt, max_tokens: ids.length, temperature: 0, ignore_eos: true, return_token_ids: true, adapter });
+        return answer.choices[0].token_ids;
+      };
+      const ids = [await write(greedy), await write(mlx, 'turned'), await write(greedy, 'default')];
+      const listed = await engine.adapters.list();
+      const wrong = await outcome(engine.adapters.load('wrong', '/golden/lora/conv1d/'));
+      const bytes = engine.info.memory.adapters;
+      await engine.unload();
+      return { ids, listed, wrong, bytes };
+    },
+    { greedy, mlx },
+  );
+  assert.deepEqual(result.ids, [greedy.ids, mlx.ids, greedy.ids]);
+  assert.deepEqual(
+    result.listed.map(({ name, rank, default: chosen }) => [name, rank, chosen]),
+    [
+      ['default', 64, true],
+      ['turned', 8, false],
+    ],
+  );
+  assert.equal(result.bytes >= result.listed[0].bytes + result.listed[1].bytes, true);
+  assert.equal(result.wrong.code, 'MODEL_FORMAT');
+  assert.match(result.wrong.message, /transformer\.h\.0\.attn\.c_attn\.lora_A\.weight/);
+});
 
 test('probe and info name model, device and memory', LIMIT, async () => {
   const { fit, info, template, ids, text } = await page.evaluate(async () => {
@@ -360,22 +387,6 @@ test('broken files and requests are refused by code, and nothing breaks', LIMIT,
   assert.equal(long, 'CONTEXT_OVERFLOW');
   for (const [name, code] of Object.entries(invalid)) assert.equal(code, 'INVALID_REQUEST', name);
   assert.equal(result.tokens, 3);
-});
-
-test('bench says how fast it is, and on WebGPU what the adapter could do at most', LIMIT, async () => {
-  for (const device of DEVICES) {
-    const report = await page.evaluate(async (device) => {
-      const engine = await Cresset.load('stories', { device, selfTest: false });
-      const report = await engine.bench({ prompt: 8, generate: 4, repeat: 1, ceilings: true });
-      await engine.unload();
-      return report;
-    }, device);
-    assert.deepEqual([report.prompt_tokens, report.generated_tokens, report.runs, report.objects_made], [8, 4, 1, 0]);
-    for (const key of ['prefill_tokens_per_s', 'decode_tokens_per_s', 'time_to_first_token_s', 'weight_bytes']) assert.ok(report[key] > 0, key);
-    assert.equal(report.ceilings !== undefined, device === 'webgpu');
-    for (const [key, value] of Object.entries(report.ceilings ?? {})) assert.ok(value > 0 && Number.isFinite(value), key);
-    if (report.ceilings) assert.ok(report.share_of_stream > 0 && report.share_of_fma > 0);
-  }
 });
 
 test('the bench page shows the figures, and errors in words', LIMIT, async () => {

@@ -62,11 +62,11 @@ after(async () => {
   await server?.close();
 });
 
-test('the answer goes on where it was, and the engine is as before', async () => {
+test('the answer goes on where it was, twice, and the engine is as before; a model that was not kept is read again from where it was', async () => {
   const { undisturbed, disturbed, rebuilds, after } = await page.evaluate(async () => {
-    const engine = await Cresset.load('stories', { device: 'webgpu' });
+    const engine = await Cresset.load('stories', { device: 'webgpu', cache: false });
     const undisturbed = await write(engine, []);
-    const disturbed = await write(engine, [4], { cache_prompt: false });
+    const disturbed = await write(engine, [2, 9], { cache_prompt: false });
     const { rebuilds } = await engine.stats();
     const after = await write(engine, [], { cache_prompt: false });
     await engine.unload();
@@ -74,28 +74,17 @@ test('the answer goes on where it was, and the engine is as before', async () =>
   });
   assert.ok(undisturbed.length > 40, undisturbed);
   assert.equal(disturbed, undisturbed);
-  assert.equal(rebuilds, 1);
-  assert.equal(after, undisturbed);
-});
-
-test('a model that was not kept is read again from where it was', async () => {
-  const rebuilds = await page.evaluate(async () => {
-    const engine = await Cresset.load('stories', { device: 'webgpu', cache: false });
-    await write(engine, [2, 9]);
-    const { rebuilds } = await engine.stats();
-    await engine.unload();
-    return rebuilds;
-  });
   assert.equal(rebuilds, 2);
+  assert.equal(after, undisturbed);
 });
 
 test('where the model cannot be read again the error says why, and a load mends it', async () => {
   const { error, text } = await page.evaluate(async () => {
-    const engine = await Cresset.load('stories', { device: 'webgpu' });
+    const engine = await Cresset.load('stories', { device: 'webgpu', selfTest: false });
     await Cresset.cache.clear();
     const error = await write(engine, [3]).catch(({ code, message }) => ({ code, message }));
     await engine.unload();
-    const next = await Cresset.load('stories', { device: 'webgpu' });
+    const next = await Cresset.load('stories', { device: 'cpu' });
     const text = await write(next, []);
     await next.unload();
     return { error, text };
@@ -105,37 +94,32 @@ test('where the model cannot be read again the error says why, and a load mends 
   assert.ok(text.length > 40, text);
 });
 
-test('a visitor sees the text go on', async () => {
+test('a visitor sees a text go on, then an answer, and the conversation is kept', async () => {
   const visitor = await page.context().newPage();
-  await visitor.addInitScript(() => {
-    if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"');
-  });
-  await visitor.goto(`${server.url}#/write`);
-  await visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready');
-  await visitor.fill('#text', 'Once upon a time');
-  await visitor.press('#text', 'Control+Enter');
-  await visitor.waitForFunction(() => document.querySelectorAll('#ink .by-model').length > 0);
-  await visitor.evaluate((loss) => new BroadcastChannel('faults').postMessage(loss), LOSS);
-  const ink = async () => (await visitor.textContent('#ink')).replace(/\u200b$/, '');
-  const written = await ink();
-  await visitor.waitForFunction((length) => document.querySelector('#ink').textContent.length > length + 60, written.length);
-  assert.equal(await visitor.locator('#notices .problem').count(), 0);
-  assert.ok((await ink()).startsWith(written));
-  await visitor.close();
-});
-
-test('a visitor who chats sees the answer go on and end, and the conversation is kept', async () => {
-  const visitor = await page.context().newPage();
-  await visitor.addInitScript(() => {
-    if (!localStorage.getItem('cresset.device')) localStorage.setItem('cresset.device', '"webgpu"');
-  });
   const ready = () => visitor.waitForFunction(() => document.documentElement.dataset.state === 'ready' && document.getElementById('progress').hidden);
   await visitor.goto(`${server.url}#/models`);
   await ready();
+  // What comes with the page was loaded on the processor, since the adapter is software.
+  await visitor.evaluate(async () => ((await import('/page/session.js')).session.device = 'webgpu'));
   await visitor.setInputFiles('#file', { name: 'chatting.gguf', mimeType: 'application/octet-stream', buffer: CHATTING });
   await visitor.waitForFunction(() => document.getElementById('model-name').textContent === 'chatting.gguf');
-  await visitor.click('.views [data-view=chat]');
   await ready();
+  const lose = () => visitor.evaluate((loss) => new BroadcastChannel('faults').postMessage(loss), LOSS);
+
+  await visitor.click('.views [data-view=write]');
+  await visitor.fill('#text', 'Once upon a time');
+  await visitor.press('#text', 'Control+Enter');
+  await visitor.waitForFunction(() => document.querySelectorAll('#ink .by-model').length > 0);
+  await lose();
+  const ink = async () => (await visitor.textContent('#ink')).replace(/\u200b$/, '');
+  const written = await ink();
+  await visitor.waitForFunction((length) => document.querySelector('#ink').textContent.length > length + 60, written.length);
+  assert.ok((await ink()).startsWith(written));
+  assert.equal(await visitor.locator('#notices .problem').count(), 0);
+  await visitor.keyboard.press('Escape');
+  await ready();
+
+  await visitor.click('.views [data-view=chat]');
   const rebuilds = () => visitor.evaluate(async () => (await (await import('/page/session.js')).session.engine.stats()).rebuilds);
   const ask = async (text) => {
     await visitor.fill('#message', text);
@@ -151,12 +135,12 @@ test('a visitor who chats sees the answer go on and end, and the conversation is
 
   await ask('Once upon a time there was a little fox who lived in the');
   const [begun] = (await turns()).slice(-1);
-  await visitor.evaluate((loss) => new BroadcastChannel('faults').postMessage(loss), LOSS);
+  await lose();
   // It says that it writes, and more of it comes.
   await visitor.waitForFunction((length) => document.querySelector('.turn.assistant.writing .words')?.textContent.length > length + 60, begun.length);
   assert.equal(await visitor.getAttribute('html', 'data-state'), 'running');
   await answered();
-  assert.equal(await rebuilds(), 1);
+  assert.equal(await rebuilds(), 2);
   const [question, answer, ...more] = await turns();
   assert.match(question, /^Once upon a time/);
   assert.ok(answer.startsWith(begun), `${begun} … ${answer}`);

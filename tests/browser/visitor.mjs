@@ -64,32 +64,48 @@ export function answered(page) {
 /** The words of the turns that are shown. */
 export const turns = async (page) => (await page.locator('#turns .words').allTextContents()).map((text) => text.trim());
 
-/** As if the visitor looked at another tab: the page is hidden and draws no frames, until `inFront`. */
-export function behind(page) {
-  return page.evaluate(() => {
-    const held = new Map();
-    let id = 0;
-    const [draw, undraw] = [requestAnimationFrame, cancelAnimationFrame].map((deed) => deed.bind(window));
-    window.requestAnimationFrame = (deed) => {
-      held.set((id -= 1), deed);
-      return id;
-    };
-    window.cancelAnimationFrame = (which) => (held.delete(which) ? undefined : undraw(which));
-    const seen = (state) => {
-      for (const [name, value] of [
-        ['visibilityState', state],
-        ['hidden', state === 'hidden'],
-      ])
-        Object.defineProperty(document, name, { configurable: true, value });
-      document.dispatchEvent(new Event('visibilitychange'));
-    };
-    window.comeBack = () => {
-      Object.assign(window, { requestAnimationFrame: draw, cancelAnimationFrame: undraw });
-      seen('visible');
-      for (const deed of held.values()) draw(deed);
-    };
-    seen('hidden');
-  });
+/**
+ * As if the visitor looked at another tab: the page is hidden and draws no frames, until `inFront`. With a selector, from the very
+ * moment on when what it names has so many characters: more may come before a test that waited for them could say so.
+ */
+export function behind(page, selector = 'html', characters = 0) {
+  return page.evaluate(
+    async ([selector, characters]) => {
+      const isThere = () => document.querySelector(selector)?.textContent.length >= characters;
+      if (!isThere()) {
+        await new Promise((resolve) => {
+          new MutationObserver((_, observer) => {
+            if (!isThere()) return;
+            observer.disconnect();
+            resolve();
+          }).observe(document.body, { childList: true, characterData: true, subtree: true });
+        });
+      }
+      const held = new Map();
+      let id = 0;
+      const [draw, undraw] = [requestAnimationFrame, cancelAnimationFrame].map((deed) => deed.bind(window));
+      window.requestAnimationFrame = (deed) => {
+        held.set((id -= 1), deed);
+        return id;
+      };
+      window.cancelAnimationFrame = (which) => (held.delete(which) ? undefined : undraw(which));
+      const seen = (state) => {
+        for (const [name, value] of [
+          ['visibilityState', state],
+          ['hidden', state === 'hidden'],
+        ])
+          Object.defineProperty(document, name, { configurable: true, value });
+        document.dispatchEvent(new Event('visibilitychange'));
+      };
+      window.comeBack = () => {
+        Object.assign(window, { requestAnimationFrame: draw, cancelAnimationFrame: undraw });
+        seen('visible');
+        for (const deed of held.values()) draw(deed);
+      };
+      seen('hidden');
+    },
+    [selector, characters],
+  );
 }
 
 export const inFront = (page) => page.evaluate(() => window.comeBack());

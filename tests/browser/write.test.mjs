@@ -385,8 +385,7 @@ test('in a tab behind others the model writes on, and all of it is there when th
   await open();
   await page.fill('#text', 'Meanwhile');
   await page.press('#text', 'Control+Enter');
-  await page.waitForFunction(() => document.querySelectorAll('#ink .token').length > 3);
-  await behind(page);
+  await behind(page, '#ink', 'Meanwhile there was a'.length);
   const drawn = await page.locator('#ink .token').count();
   assert.ok(drawn < 118);
   await page.waitForFunction(() => document.documentElement.dataset.state === 'ready', null, { polling: 50 });
