@@ -175,7 +175,10 @@ fn attend(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
             for (var g = 0u; g < SHARE; g++) { // unrolled
                 var score = dots[g] * params.scale;
                 // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
-                if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
+                // NaN and infinity stay: it would make numbers of them.
+                if (SOFT_CAP == 1u && is_finite(score)) {
+                    score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0));
+                }
                 scores[g * 64u + local] = score;
             }
         }

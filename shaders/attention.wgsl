@@ -98,7 +98,10 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
                 for (var j = 0u; j < 4u; j++) {
                     var score = dots[i][j] * params.scale;
                     // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
-                    if (SOFT_CAP == 1u) { score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0)); }
+                    // NaN and infinity stay: it would make numbers of them.
+                    if (SOFT_CAP == 1u && is_finite(score)) {
+                        score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0));
+                    }
                     let ago = rows[j].position - (first + key); // wraps for keys of the future
                     let seen = rows[j].slot == slot && key < in_tile && ago < params.window && ago <= rows[j].position;
                     scores[(own + j) * KEYS + key] = select(LOWEST, score, seen);

@@ -41,8 +41,8 @@ fn lm_head(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
             var z = sums[t * OUTPUTS + o] * scale;
             if (BIAS == 1u) { z += bias[id] * params.scale; }
             // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
-            // NaN stays: clamp may make a number of it.
-            if (CAP == 1u) { z = select(params.cap * tanh(clamp(z / params.cap, -9.0, 9.0)), z, is_nan(z)); }
+            // NaN and infinity stay: it would make numbers of them.
+            if (CAP == 1u) { z = select(z, params.cap * tanh(clamp(z / params.cap, -9.0, 9.0)), is_finite(z)); }
             logits[t * params.logits_stride + id] = z;
             best = better(best, Best(candidate_key(z, slot, flags, params.vocab, id), id));
         }

@@ -14,7 +14,11 @@ fn pooled(first: u32, length: u32, column: u32) -> f32 {
     if (KIND == 2u) { return x[(first + length - 1u) * params.stride + column]; }
     if (KIND == 3u) {
         var most = x[first * params.stride + column];
-        for (var r = 1u; r < length; r++) { most = max(most, x[(first + r) * params.stride + column]); }
+        for (var r = 0u; r < length; r++) {
+            let z = x[(first + r) * params.stride + column];
+            if (is_nan(z)) { return z; }
+            most = max(most, z);
+        }
         return most;
     }
     var sum = 0.0;

@@ -22,6 +22,8 @@ fn route(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
     var most = probabilities[0];
     for (var e = 1u; e < params.experts; e++) { most = max(most, probabilities[e]); }
     var sum = 0.0;
+    var odd = false; // then no expert is more likely than another, and the weights say so
+    for (var e = 0u; e < params.experts; e++) { odd = odd || !is_finite(probabilities[e]); }
     for (var e = 0u; e < params.experts; e++) { sum += exp(max(probabilities[e] - most, -80.0)); }
     workgroupBarrier();
     for (var e = local; e < params.experts; e += 64u) {
@@ -46,7 +48,7 @@ fn route(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) l
         if (local == 0u) {
             probabilities[expert] = CHOSEN;
             routes[at + k] = expert;
-            routes[at + params.top_k + k] = bitcast<u32>(value);
+            routes[at + params.top_k + k] = select(bitcast<u32>(value), 0x7fc00000u, odd);
         }
     }
     if (NORMALIZE == 1u && local == 0u) {

@@ -117,8 +117,8 @@ fn sample(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     if (best.key == atomicLoad(&best_key)) { atomicMax(&best_key_id, ~best.id); }
     workgroupBarrier();
     best = Best(atomicLoad(&best_key), ~atomicLoad(&best_key_id));
-    // Still drawn, since a barrier must not depend on it, but the draw does not count.
-    let broken = best.key == NOT_A_NUMBER;
+    // Of NaN and +∞, and where all are -∞. Still drawn, since a barrier must not depend on it, but the draw does not count.
+    let broken = best.key == NOT_A_NUMBER || best.key == key_of(LEAST);
     var token = best.id;
     if (sampling.temperature >= LEAST_TEMPERATURE) {
         let source = Source(group.x, slot, sampling.flags, select(number_of(best.key), 0.0, broken), 1.0 / sampling.temperature);

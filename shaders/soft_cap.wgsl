@@ -12,6 +12,6 @@ fn soft_cap(@builtin(global_invocation_id) id: vec3u) {
     let at = id.y * params.columns4 + id.x;
     // Beyond ±9 tanh is ±1 to f32; some implementations overflow further out.
     let capped = params.cap * tanh(clamp(x[at] / params.cap, vec4f(-9.0), vec4f(9.0)));
-    let is_nan = (bitcast<vec4u>(x[at]) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u); // of which clamp may make numbers
-    x[at] = select(capped, x[at], is_nan);
+    let is_odd = (bitcast<vec4u>(x[at]) & vec4u(0x7f800000u)) == vec4u(0x7f800000u); // of NaN and infinity it would make numbers
+    x[at] = select(capped, x[at], is_odd);
 }

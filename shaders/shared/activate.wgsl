@@ -1,7 +1,10 @@
 // The element-wise non-linearities; KIND is the number of src/ops/activation.rs.
 
 // Arguments of exp and tanh are bounded where the result no longer changes: some GPUs give NaN for large ones.
-fn silu(x: vec4f) -> vec4f { return select(x / (1.0 + exp(-max(x, vec4f(-80.0)))), vec4f(), x < vec4f(-80.0)); }
+fn silu(x: vec4f) -> vec4f {
+    let vanishes = (x < vec4f(-80.0)) & (x > vec4f(-3.4e38)); // -∞ stays
+    return select(x / (1.0 + exp(-max(x, vec4f(-80.0)))), vec4f(), vanishes);
+}
 
 // Abramowitz & Stegun 7.1.26: absolute error below 1.5e-7, f32's own resolution near 1.
 fn erf(x: vec4f) -> vec4f {
@@ -21,5 +24,6 @@ fn activate(x: vec4f) -> vec4f {
     if (KIND == 0u) { return silu(x); }
     if (KIND == 1u) { return gelu(x); }
     if (KIND == 2u) { return gelu_tanh(x); }
-    return max(x, vec4f());
+    let is_nan = (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u); // of which max may make numbers
+    return select(max(x, vec4f()), x, is_nan);
 }

@@ -1,11 +1,14 @@
 // Logits as numbers and as keys that order like them.
 
+// A logit of -∞ as the sampler sees it.
+const LEAST: f32 = -3.0e38;
+
 // Infinities become the largest finite numbers, NaN the lowest: by their bits, since a compiler may assume that there
 // are none.
 fn finite(z: f32) -> f32 {
     let bits = bitcast<u32>(z);
     if ((bits & 0x7fffffffu) < 0x7f800000u) { return z; }
-    return select(-3.0e38, 3.0e38, bits == 0x7f800000u);
+    return select(LEAST, -LEAST, bits == 0x7f800000u);
 }
 
 // Keys order as their numbers do. No number has key 0.

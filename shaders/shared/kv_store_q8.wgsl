@@ -4,9 +4,10 @@
 struct Codes { words: array<u32, 8>, scale: f32 }
 
 fn codes_of(x: array<vec4f, 8>) -> Codes {
-    var largest = vec4f();
-    for (var i = 0u; i < 8u; i++) { largest = max(largest, abs(x[i])); }
-    let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
+    // By their bits, which order as the sizes do, with infinity and NaN above: the scale keeps those.
+    var largest = vec4u();
+    for (var i = 0u; i < 8u; i++) { largest = max(largest, bitcast<vec4u>(x[i]) & vec4u(0x7fffffffu)); }
+    let most = bitcast<f32>(max(max(largest.x, largest.y), max(largest.z, largest.w)));
     var codes = Codes(array<u32, 8>(), most / 127.0);
     let inverse = select(127.0 / most, 0.0, most == 0.0);
     for (var i = 0u; i < 8u; i++) {

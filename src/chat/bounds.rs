@@ -13,6 +13,9 @@ use crate::{Error, Result};
 
 /// Bytes of a template; the longest published ones have about 20,000.
 const MAX_SOURCE: usize = 1 << 17;
+/// Words and signs within tags; the longest published ones have about 4,000. Parser and compiler take some microseconds for
+/// each in a page.
+const MAX_TOKENS: usize = 20_000;
 /// Brackets in brackets. Published templates have 4. Each costs the parser some 15 nested calls.
 const MAX_BRACKETS: usize = 32;
 /// Levels of an expression's tree: operators, filters, tests, attributes, subscripts and brackets from the tag down to an
@@ -35,8 +38,12 @@ pub(super) fn checked<'s>(source: &'s str, syntax: &SyntaxConfig) -> Result<Cow<
     }
     let mut nesting = Nesting::default();
     let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
-    for token in tokenize(source, false, syntax.clone()) {
+    for (i, token) in tokenize(source, false, syntax.clone()).enumerate() {
         let (token, span) = token.map_err(template_error)?;
+        if i == MAX_TOKENS {
+            let reason = format!("more than {MAX_TOKENS} words and signs are too many for a template");
+            return Err(Error::Template { line: span.start_line.into(), reason });
+        }
         let first_of_block = nesting.in_block && nesting.tokens_of_tag == 0;
         nesting.add(&token).map_err(|what| Error::Template {
             line: span.start_line.into(),

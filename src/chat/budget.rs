@@ -33,8 +33,8 @@ const PLACE: u64 = 32;
 /// Units for a byte of a text within another value, which is written with escapes, up to six bytes for one.
 const INNER_BYTE: u64 = 8;
 
-/// Fuel for a template whatever it is given: 6 MB of values, or instructions for some 5 ms, ten times as long in a page.
-const BASE: u64 = 100_000;
+/// Fuel for a template whatever it is given: 3 MB of values, or instructions for some 3 ms, ten times as long in a page.
+const BASE: u64 = 50_000;
 /// Fuel for each value that the caller gives, such as a message, its role and its content. Real templates use 10 to 40.
 const PER_VALUE: u64 = 500;
 /// Bytes that the caller gives, for one more of fuel. Real templates make up to 10 bytes of one.

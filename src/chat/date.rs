@@ -60,7 +60,7 @@ pub(super) fn strftime(now: i64, format: &str, meter: &mut Meter) -> Result<Stri
         if let Some(fill) = fill {
             let missing = least.saturating_sub(text.len());
             meter.charge(missing as u64)?;
-            out.extend(std::iter::repeat_n(fill, missing));
+            out.push_str(&fill.to_string().repeat(missing));
         }
         out.push_str(&text);
     }

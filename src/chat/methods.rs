@@ -165,9 +165,9 @@ fn window(text: &str, start: Option<i64>, end: Option<i64>) -> (&str, usize) {
 fn padded(state: &State, text: &str, width: i64, fill: char, before: impl Fn(usize) -> usize) -> Result<String, Error> {
     let missing = usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
     Meter::new(state).charge(missing.saturating_mul(fill.len_utf8()) as u64)?;
-    let fill = |many: usize| std::iter::repeat_n(fill, many);
+    let fill = fill.to_string();
     let left = before(missing);
-    Ok(fill(left).chain(text.chars()).chain(fill(missing - left)).collect())
+    Ok([&fill.repeat(left), text, &fill.repeat(missing - left)].concat())
 }
 
 /// A text in the middle of so many characters, as Python shares out an odd number of them.
@@ -182,7 +182,7 @@ fn without_tabs(state: &State, text: &str, size: usize) -> Result<String, Error>
         if c == '\t' {
             let spaces = if size == 0 { 0 } else { size - column % size };
             meter.charge(spaces as u64)?;
-            out.extend(std::iter::repeat_n(' ', spaces));
+            out.push_str(&" ".repeat(spaces));
             column += spaces;
         } else {
             out.push(c);

@@ -10,7 +10,7 @@ use crate::device::{Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, Yield
 use crate::error::{Error, Result};
 use crate::lora::Adapter;
 use crate::models::Decoder;
-use crate::ops::first_broken;
+use crate::ops::undrawable;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -227,7 +227,7 @@ impl Generator {
             let rows = self.runner.read_logits(&self.device, 0, gathered).await?;
             let first = if all { position } else { ids.len() - 1 };
             for (i, row) in rows.chunks_exact(vocabulary).enumerate() {
-                if first_broken(row).is_some() {
+                if undrawable(row) {
                     return Err(Error::not_numbers(first + i));
                 }
                 on_row(row);

@@ -10,6 +10,7 @@ use super::attend_merge::{TILE, attend_merge, keys_a_chunk};
 use super::attention::{MOST_HEAD_DIM, Scores, WORTH_A_THREAD};
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece, kv_store_piece};
 use super::rope::Pairing;
+use super::soft_cap::capped;
 use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use crate::error::Result;
 use cresset_numerics::attention::{self, Head, Query, Softmax};
@@ -337,7 +338,7 @@ fn gather(
     };
     let score = |position| {
         let score = dot(q, &read(6, row(position))) * p.scale;
-        if t.constant("SOFT_CAP") == 1 { p.soft_cap * (score / p.soft_cap).tanh() } else { score }
+        if t.constant("SOFT_CAP") == 1 { capped(score, p.soft_cap) } else { score }
     };
     let scores: Vec<f32> = positions.clone().map(score).collect();
     let max = scores.iter().copied().fold(f32::MIN, f32::max);

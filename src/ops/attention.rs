@@ -2,6 +2,7 @@
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
 
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece};
+use super::soft_cap::capped;
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Query, Run, attention as attention_of};
 use cresset_numerics::in_parallel;
@@ -95,7 +96,7 @@ fn twin(t: &Twin) {
     let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
     let format = KvFormat::ALL[t.constant("KV") as usize];
     let words = format.row_words(head_dim);
-    let capped = t.constant("SOFT_CAP") == 1;
+    let is_capped = t.constant("SOFT_CAP") == 1;
     let mut cell = vec![0f32; head_dim];
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
@@ -112,7 +113,7 @@ fn twin(t: &Twin) {
             for position in first..end {
                 format.read(&keys[cache(position)..][..words], &mut cell);
                 let score = dot(&q[at..at + head_dim], &cell) * p.scale;
-                scores.push(if capped { p.soft_cap * (score / p.soft_cap).tanh() } else { score });
+                scores.push(if is_capped { capped(score, p.soft_cap) } else { score });
             }
             let max = scores.iter().copied().fold(f32::MIN, f32::max);
             scores.iter_mut().for_each(|s| *s = (*s - max).exp());

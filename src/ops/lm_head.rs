@@ -3,6 +3,7 @@
 
 use super::argmax::{NOT_A_NUMBER, key_of};
 use super::skinny::{self, DispatchShape, Products, Prologue, Tensor2, fold, or_control};
+use super::soft_cap::capped;
 use crate::device::{BufferId, Edits, Kernel, Pass, SamplingSlot, Slot, Tensor, Twin, Weight, kernel, params};
 use crate::error::Result;
 use cresset_numerics::products;
@@ -126,12 +127,12 @@ fn run(t: &Twin, products: Products) {
     let edits = Edits { words: &edits, vocabulary: p.vocab as usize };
     let (mut logits, mut partial) = (t.write::<f32>(7), t.write::<u32>(8));
     let first = p.n_offset as usize;
-    let (biased, capped) = (t.constant("BIAS") == 1, t.constant("CAP") == 1);
+    let (biased, is_capped) = (t.constant("BIAS") == 1, t.constant("CAP") == 1);
     for (r, sums) in sums.chunks_exact(n).enumerate() {
         let out = &mut logits[r * p.logits_stride as usize + first..][..n];
         finish(sums, biased.then(|| &bias[first..]), p.scale, false, out);
-        if capped {
-            out.iter_mut().for_each(|z| *z = p.cap * (*z / p.cap).tanh());
+        if is_capped {
+            out.iter_mut().for_each(|z| *z = capped(*z, p.cap));
         }
         let slot = Slot::slot(&control, Slot::gathered(&control, r));
         let sampling = Slot::sampling(&control, slot);

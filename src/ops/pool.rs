@@ -3,7 +3,7 @@
 
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
-pub static POOL: Kernel = kernel!(pool, [Uniform, Read, Read, Write], shared: ["control", "places"]);
+pub static POOL: Kernel = kernel!(pool, [Uniform, Read, Read, Write], shared: ["control", "places", "nan"]);
 
 /// How a sequence's rows become one vector; the numbers are `KIND` in the shader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +61,8 @@ fn twin(t: &Twin) {
             2 => y.copy_from_slice(row(length - 1)),
             3 => {
                 y.fill(f32::MIN);
-                (0..length).for_each(|r| y.iter_mut().zip(row(r)).for_each(|(y, x)| *y = y.max(*x)));
+                let larger = |y: f32, x: f32| if x > y || x.is_nan() { x } else { y };
+                (0..length).for_each(|r| y.iter_mut().zip(row(r)).for_each(|(y, x)| *y = larger(*y, *x)));
             }
             kind => {
                 let divisor = if kind == 4 { (length as f32).sqrt() } else { length as f32 };

@@ -1,9 +1,10 @@
 //! routes [T, 2K] = the K experts that a row goes to, then their weights: softmax over the router's logits [T, E], of
-//! which the largest are kept (Shazeer et al. 2017, <https://arxiv.org/abs/1701.06538>).
+//! which the largest are kept (Shazeer et al. 2017, <https://arxiv.org/abs/1701.06538>). A logit that is not finite makes all
+//! weights of its row NaN.
 
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
 
-pub static ROUTE: Kernel = kernel!(route, [Uniform, Read, Read, Write], shared: ["control"]);
+pub static ROUTE: Kernel = kernel!(route, [Uniform, Read, Read, Write], shared: ["control", "nan"]);
 
 /// Experts that a workgroup has room for.
 pub const MOST_EXPERTS: usize = 512;
@@ -40,6 +41,7 @@ fn twin(t: &Twin) {
     let top_k = p.top_k as usize;
     for r in 0..Slot::rows(&control) {
         let logits = &logits[r * p.stride as usize..][..p.experts as usize];
+        let odd = logits.iter().any(|x| !x.is_finite());
         let most = logits.iter().copied().fold(f32::MIN, f32::max);
         let sum: f32 = logits.iter().map(|x| (x - most).max(-80.0).exp()).sum();
         let mut experts: Vec<(f32, u32)> = logits.iter().map(|x| (x - most).max(-80.0).exp() / sum).zip(0..).collect();
@@ -50,7 +52,7 @@ fn twin(t: &Twin) {
         for (k, &(weight, expert)) in experts[..top_k].iter().enumerate() {
             routes[k] = expert;
             let weight = if t.constant("NORMALIZE") == 1 { weight / total } else { weight };
-            routes[top_k + k] = weight.to_bits();
+            routes[top_k + k] = if odd { f32::NAN } else { weight }.to_bits();
         }
     }
 }

@@ -8,6 +8,7 @@
 use super::argmax::{LogitParams, NOT_A_NUMBER, argmax, edited_logits, key_of, logit_params, partial_columns};
 use crate::device::{BufferId, FORBIDDEN, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
+use cresset_numerics::rows::LEAST;
 
 pub static SAMPLE: Kernel = kernel!(
     sample,
@@ -51,7 +52,7 @@ fn twin(t: &Twin) {
         let pairs = partial[i * p.partial_stride2 as usize * 2..].chunks_exact(2).take(p.chunks as usize);
         // `min_by` gives the first of equals: the lowest id.
         let (key, best) = pairs.min_by_key(|pair| !pair[0]).map_or((0, 0), |pair| (pair[0], pair[1]));
-        let broken = key == NOT_A_NUMBER;
+        let broken = key == NOT_A_NUMBER || key == key_of(LEAST);
         let token = if broken || sampling.temperature < LEAST_TEMPERATURE {
             best
         } else {

@@ -10,7 +10,7 @@ use crate::device::{Device, KvFormat, Row, YieldNow};
 use crate::error::{Error, Result};
 use crate::generate::{Batch, ModelRunner, Output};
 use crate::models::Speech;
-use crate::ops::{HOP, first_broken};
+use crate::ops::{HOP, undrawable};
 use crate::sampler::logprob;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -258,9 +258,9 @@ impl Transcriber {
         let ticket = self.runner.run(&mut self.device, &batch(ids, position, gather.to_vec())).await?;
         self.device.wait(ticket).await?;
         let logits = self.runner.read_logits(&self.device, 0, gather.len()).await?;
-        match first_broken(&logits) {
-            None => Ok(logits),
-            Some(_) => Err(Error::NotNumbers { what: "answer to a recording".into() }),
+        match logits.chunks_exact(self.runner.vocabulary()).any(undrawable) {
+            false => Ok(logits),
+            true => Err(Error::NotNumbers { what: "answer to a recording".into() }),
         }
     }
 }

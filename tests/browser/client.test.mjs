@@ -787,6 +787,16 @@ test('works from another origin', async (t) => {
   assert.equal(text, ' there was a');
 });
 
+/** What a hub, or who stands in its place, may send as a list of files. */
+const ODD_LISTS = {
+  none: '{}',
+  text: 'no list',
+  null: 'null',
+  number: '{"siblings":5}',
+  nothing: '{"siblings":[null,1,{"rfilename":{}},{"lfs":1}]}',
+  away: '{"siblings":[{"rfilename":"../../../o/r/resolve/main/x-Q8_0.gguf"},{"rfilename":"..\\\\x.gguf"}]}',
+};
+
 test('a repository name finds its best file; a missing one says so', async (t) => {
   const hub = await newPage(browser);
   t.after(() => hub.context().close());
@@ -796,21 +806,26 @@ test('a repository name finds its best file; a missing one says so', async (t) =
     if (pathname === '/api/models/o/r/revision/main')
       return route.fulfill({ headers: cors, json: { siblings: [{ rfilename: 'x-Q4_0.gguf' }, { rfilename: 'x-Q8_0.gguf' }] } });
     if (pathname === '/o/r/resolve/main/x-Q8_0.gguf') return route.fulfill({ headers: cors, body: gguf('chat'), contentType: 'application/octet-stream' });
+    const odd = /^\/api\/models\/odd\/(.*)\/revision\/main$/.exec(pathname)?.[1];
+    if (odd) return route.fulfill({ headers: cors, contentType: 'application/json', body: ODD_LISTS[odd] });
     return route.fulfill({ status: 401, headers: cors, body: 'no' });
   });
   const open = await startServer({ mock: true });
   t.after(() => open.close());
   await hub.goto(`${open.url}blank.html`);
-  const result = await hub.evaluate(async () => {
+  const result = await hub.evaluate(async (odds) => {
     const { Cresset } = await import('/cresset.js');
     const engine = await Cresset.load('hf:o/r');
     await engine.unload();
-    const missing = await Cresset.load('hf:o/none').catch(({ code, message }) => ({ code, message }));
-    return { name: engine.info.model.name, missing };
-  });
+    const refusal = (model) => Cresset.load(model).catch(({ code, message }) => ({ code, message }));
+    const odd = [];
+    for (const name of odds) odd.push((await refusal(`hf:odd/${name}`)).code);
+    return { name: engine.info.model.name, missing: await refusal('hf:o/none'), odd };
+  }, Object.keys(ODD_LISTS));
   assert.equal(result.name, 'x-Q8_0');
   assert.equal(result.missing.code, 'MODEL_NOT_FOUND');
   assert.match(result.missing.message, /no public repository o\/none/);
+  assert.deepEqual(result.odd, ['DOWNLOAD', 'DOWNLOAD', 'DOWNLOAD', 'DOWNLOAD', 'MODEL_NOT_FOUND', 'MODEL_NOT_FOUND']);
 });
 
 test('safetensors bring their siblings; a folder and its shards are found', async (t) => {

@@ -111,15 +111,18 @@ function changed(value, random) {
   const copy = Array.isArray(value) ? [...value] : { ...value };
   const keys = Object.keys(copy);
   const key = keys.length ? random.pick(keys) : 'id';
+  // As JSON's parser does: `__proto__` is a name like others.
+  const set = (/** @type {string} */ name, /** @type {unknown} */ to) =>
+    Object.defineProperty(copy, name, { value: to, enumerable: true, configurable: true, writable: true });
   switch (random(10)) {
     case 0:
       delete copy[key];
       break;
     case 1:
-      copy[random.pick(['id', 'title', '__proto__', 'constructor', 'parent', key])] = random.pick(VALUES);
+      set(random.pick(['id', 'title', '__proto__', 'constructor', 'parent', key]), random.pick(VALUES));
       break;
     default:
-      copy[key] = changed(copy[key], random);
+      set(key, changed(copy[key], random));
   }
   return copy;
 }

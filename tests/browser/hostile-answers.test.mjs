@@ -70,7 +70,7 @@ test('a link says where it leads, whatever its words are made of', async () => {
       'evil.example',
       'evil.example',
       'you@evil.example',
-      '%ZZ@evil.example',
+      '%zz@evil.example',
       'bank.com.evil.example',
       'evil.example',
     ],

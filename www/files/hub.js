@@ -1,12 +1,31 @@
 // Hugging Face's hub: where its files are, and what it says their SHA-256 is.
 
-import { bodyOf, request } from './http.js';
+import { bodyOf, downloadError, request } from './http.js';
 
 export const HUB = 'https://huggingface.co';
 
 /** The address of a file. @param {string} repo @param {string} revision @param {string} file */
 export function hubFile(repo, revision, file) {
   return `${HUB}/${repo}/resolve/${encodeURIComponent(revision)}/${file.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/**
+ * What the list of a repository's files says: their names, and the hashes of the large ones. A name that leads out of the repository
+ * is none of its files.
+ * @param {string} url   of the list
+ * @param {string} text
+ * @returns {Map<string, string | undefined>}
+ */
+export function filesIn(url, text) {
+  let listed;
+  try {
+    listed = JSON.parse(text).siblings;
+  } catch {
+    // It is no list.
+  }
+  if (!Array.isArray(listed)) throw downloadError(url, `${new URL(url).host} answered without a list of the repository's files`);
+  const named = listed.filter((file) => typeof file?.rfilename === 'string' && !/(^|[/\\])\.\.?([/\\]|$)/.test(file.rfilename));
+  return new Map(named.map(({ rfilename, lfs }) => [rfilename, typeof lfs?.sha256 === 'string' ? lfs.sha256 : undefined]));
 }
 
 /**

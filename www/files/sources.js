@@ -5,7 +5,7 @@
 import catalogue from '../models/catalogue.json' with { type: 'json' };
 import { CressetError } from '../lib/errors.js';
 import { baseName, bodyOf, request, requestText } from './http.js';
-import { HUB, hubFile } from './hub.js';
+import { HUB, filesIn, hubFile } from './hub.js';
 import { LARGE_TEXT, PARTS, SMALL_TEXT } from './limits.js';
 import { retried } from './backoff.js';
 import * as store from './store.js';
@@ -244,10 +244,9 @@ function siblings(url) {
 /** @param {import('./types.d.ts').Repository} repository @param {Reading} access @param {Kind} kind */
 async function hubFiles({ repo, revision }, access, kind) {
   const listing = `${HUB}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  /** @type {Map<string, string | undefined>} */
-  const hashes = new Map();
+  let hashes;
   try {
-    for (const { rfilename, lfs } of JSON.parse(await retried(() => requestText(listing, access), access)).siblings) hashes.set(rfilename, lfs?.sha256);
+    hashes = filesIn(listing, await retried(() => requestText(listing, access), access));
   } catch (/** @type {any} */ error) {
     if (error.details?.status === 401 || error.code === 'MODEL_NOT_FOUND') {
       throw new CressetError('MODEL_NOT_FOUND', `there is no public repository ${repo} with a revision ${revision}`, { repo, revision }, { cause: error });

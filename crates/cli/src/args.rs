@@ -55,11 +55,14 @@ impl Model {
     pub fn load(&self) -> Result<Engine> {
         let checkpoint = checkpoint(&locate(&self.model, Kind::Model)?)?;
         let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{msg:<8} {bar:32} {bytes}/{total_bytes} {eta}");
-        bar.set_style(style.expect("a valid template"));
+        let style = |template| ProgressStyle::with_template(template).expect("a valid template");
+        bar.set_style(style("{msg}")); // there is nothing to fill yet
         let mut on_progress = |progress: LoadProgress| {
             bar.set_message(progress.status);
             if progress.status == "upload" {
+                if bar.length() != Some(progress.total) {
+                    bar.set_style(style("{msg:<8} {bar:32} {bytes}/{total_bytes} {eta}"));
+                }
                 bar.set_length(progress.total);
                 bar.set_position(progress.loaded);
             }

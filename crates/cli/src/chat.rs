@@ -4,7 +4,7 @@ mod commands;
 mod conversation;
 
 use crate::args::{Adapter, Model, Sampling};
-use crate::output::{PROMPT, ask, end_answer, print_answer, print_json, say};
+use crate::output::{PROMPT, ask, end_answer, print_answer, print_json, say, told};
 use crate::{input, interrupt};
 use clap::Args;
 use commands::{Command, Line};
@@ -68,7 +68,7 @@ pub fn chat(args: Chat) -> Result<()> {
         conversation.ask(question);
         match answer(&mut engine, &mut conversation, &sampling, args.json) {
             Err(error @ Error::ContextOverflow { .. }) if interactive => {
-                say(&format!("error[{}]: {error}. /clear begins anew.", error.code()));
+                say(&format!("{}. /clear begins anew.", told(&error)));
             }
             answered => answered?,
         }

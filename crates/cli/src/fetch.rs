@@ -7,6 +7,7 @@ mod environment;
 mod failure;
 mod files;
 mod http;
+mod http_date;
 mod hub;
 mod name;
 mod patience;

@@ -1,11 +1,13 @@
 //! Ctrl-C. Before [`listen`] it ends the program, as everywhere; then it ends the answer that is being written, and the program
-//! when it is pressed again.
+//! when it is pressed again. After [`removes`] it leaves no half of a file.
 
 use crate::output::{PROMPT, ask, say};
 use cresset::device::YieldNow;
 use cresset::engine::{Engine, never_yield};
 use cresset::error::{Error, Result};
+use std::fs;
 use std::io::{IsTerminal, stdin};
+use std::path::Path;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -31,7 +33,24 @@ pub fn listen() -> Result<()> {
         }
         Press::EndsProgram => leave(),
     });
-    set.map_err(|error| Error::Internal(format!("Ctrl-C cannot be listened to: {error}")))
+    set.map_err(refused)
+}
+
+/// From now on Ctrl-C removes a file that is half written before it ends the program.
+///
+/// # Errors
+/// `INTERNAL` if the system refuses.
+pub fn removes(path: &Path) -> Result<()> {
+    let path = path.to_owned();
+    let set = ctrlc::set_handler(move || {
+        let _ = fs::remove_file(&path); // it may have its name already
+        leave()
+    });
+    set.map_err(refused)
+}
+
+fn refused(error: ctrlc::Error) -> Error {
+    Error::Internal(format!("Ctrl-C cannot be listened to: {error}"))
 }
 
 /// The effect of pressing Ctrl-C.
@@ -88,7 +107,6 @@ mod tests {
     use cresset::engine::LoadOptions;
     use pollster::block_on;
     use serde_json::json;
-    use std::path::Path;
 
     #[test]
     fn a_press_ends_the_answer_and_the_next_one_the_program() {

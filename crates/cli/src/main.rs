@@ -28,7 +28,7 @@ mod verdicts;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use output::say;
+use output::{say, told};
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("error[{}]: {error}", error.code()));
+            say(&told(&error));
             // Programs get one line.
             if stderr().is_terminal() {
                 report::of(&error).iter().for_each(|report| say(report));

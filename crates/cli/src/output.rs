@@ -1,5 +1,6 @@
 //! Printing: answers on stdout, everything else on stderr.
 
+use cresset::error::Error;
 use serde_json::Value;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::process::exit;
@@ -11,7 +12,7 @@ pub fn print(text: &str) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
         Err(error) => {
-            say(&format!("error[STORAGE]: storage: standard output: {error}"));
+            say(&told(&Error::Storage { reason: format!("standard output: {error}") }));
             exit(1);
         }
     }
@@ -38,9 +39,14 @@ pub fn print_json(value: &Value) {
     print(&format!("{value}\n"));
 }
 
-/// A line on stderr; where nobody reads it, it is lost.
+/// A line on stderr, without what would steer a terminal: errors quote files. Where nobody reads it, it is lost.
 pub fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
+    let _ = writeln!(stderr(), "{}", harmless(line));
+}
+
+/// An error as the terminal says it: in one line, and options have the names of the command line.
+pub fn told(error: &Error) -> String {
+    format!("error[{}]: {}", error.code(), error.to_string().replace("contextLength", "--context").replace('\n', " "))
 }
 
 /// What stands before a line that a person types.

@@ -6,7 +6,7 @@ use crate::output::{print, print_json};
 use clap::Args;
 use cresset::engine::never_yield;
 use cresset::error::Result;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use pollster::block_on;
 use serde_json::json;
 use std::path::PathBuf;
@@ -31,9 +31,12 @@ pub struct Perplexity {
 pub fn perplexity(args: Perplexity) -> Result<()> {
     let text = input::file(&args.file)?;
     let mut engine = args.adapter.load_on(&args.model)?;
-    let bar = ProgressBar::new(0);
+    let bar = ProgressBar::hidden();
     let mut on_progress = |done: usize, all: usize| {
-        bar.set_length(all as u64);
+        if bar.length() != Some(all as u64) {
+            bar.set_length(all as u64);
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
         bar.set_position(done as u64);
     };
     let score = block_on(engine.perplexity(&text, args.window, &mut on_progress, &never_yield))?;

@@ -2,6 +2,7 @@
 
 use crate::fetch::{Kind, locate};
 use crate::files::checkpoint;
+use crate::interrupt;
 use crate::output::print;
 use clap::Args;
 use cresset::engine::Conversion;
@@ -99,6 +100,7 @@ fn write_whole(path: &Path, write: impl FnOnce(&File, &Path) -> Result<()>) -> R
     let mut name = path.file_name().ok_or_else(|| Error::invalid("--output", "is no file name"))?.to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
+    interrupt::removes(&part)?;
     let file = File::create(&part).map_err(refused)?;
     let done = write(&file, &part).and_then(|()| {
         let length = file.sync_all().and_then(|()| file.metadata()).map_err(refused)?.len();

@@ -4,7 +4,7 @@
 
 use super::dispatch::{Vectorized, vectorized};
 use super::lanes::Lanes;
-use super::math::{exp, folded, max, tanh};
+use super::math::{exp, folded, max, soft_cap};
 use crate::KvFormat;
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub struct Head<'a> {
     pub head_dim: usize,
     /// Multiplies the products of queries and keys.
     pub scale: f32,
-    /// The bound c of scores, if there is one: score becomes c · tanh(score / c).
+    /// The bound c of scores, if there is one: a finite score becomes c · tanh(score / c).
     pub soft_cap: Option<f32>,
 }
 
@@ -146,7 +146,7 @@ impl Vectorized for Job<'_, '_> {
                 }
             }
             if let Some(cap) = head.soft_cap {
-                scores.iter_mut().for_each(|score| *score = cap * tanh(*score / cap));
+                scores.iter_mut().for_each(|score| *score = soft_cap(*score, cap));
             }
             let hidden = queries.iter().any(|query| !query.sees_all(&tile));
             if n < TILE || hidden {

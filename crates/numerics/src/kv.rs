@@ -1,6 +1,5 @@
 //! How the cache keeps keys and values; `shaders/shared/kv_*.wgsl` say the same.
 
-use crate::math::max;
 use half::f16;
 
 /// How keys and values are stored. A head's row of a position is whole words.
@@ -58,7 +57,8 @@ impl KvFormat {
             KvFormat::F32 => row.copy_from_slice(bytemuck::cast_slice(x)),
             KvFormat::Q8 => {
                 for (x, words) in x.chunks(BLOCK).zip(row.chunks_exact_mut(BLOCK_WORDS)) {
-                    let most = x.iter().fold(0f32, |most, x| max(x.abs(), most));
+                    // By their bits, which order as the sizes do, with infinity and NaN above: the scale keeps those.
+                    let most = f32::from_bits(x.iter().fold(0, |most, x| most.max(x.abs().to_bits())));
                     let inverse = if most == 0.0 { 0.0 } else { 127.0 / most };
                     let (codes, scale) = words.split_at_mut(BLOCK / 4);
                     scale[0] = (most / 127.0).to_bits();

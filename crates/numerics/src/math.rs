@@ -47,9 +47,16 @@ fn sigmoid(x: f32) -> f32 {
 
 /// The hyperbolic tangent, by [`exp`].
 #[inline(always)]
-pub fn tanh(x: f32) -> f32 {
+fn tanh(x: f32) -> f32 {
     let e = exp(-2.0 * x.abs());
     ((1.0 - e) / (1.0 + e)).copysign(x)
+}
+
+/// c · tanh(x / c). What is not finite stays: tanh would make a number of it.
+#[inline(always)]
+pub fn soft_cap(x: f32, cap: f32) -> f32 {
+    let capped = cap * tanh(x / cap);
+    if x.abs() < f32::INFINITY { capped } else { x }
 }
 
 /// As in `activation.rs`.
@@ -84,7 +91,7 @@ fn activate_on_lanes(kind: Activation, gate: &mut [f32], up: Option<&[f32]>) {
         Activation::Silu => each(gate, up, |x| x * sigmoid(x)),
         Activation::Gelu => each(gate, up, |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))),
         Activation::GeluTanh => each(gate, up, |x| 0.5 * x * (1.0 + tanh(0.797_884_6 * x * (1.0 + 0.044715 * x * x)))),
-        Activation::Relu => each(gate, up, |x| max(x, 0.0)),
+        Activation::Relu => each(gate, up, |x| if x < 0.0 { 0.0 } else { x }),
     }
 }
 

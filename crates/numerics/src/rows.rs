@@ -59,13 +59,16 @@ pub fn rotate(head: &mut [f32], angles: &[f32], half_split: bool) {
     }
 }
 
+/// A logit of -∞ as sampling sees it.
+pub const LEAST: f32 = -3.0e38;
+
 /// A logit as sampling sees it: infinities become the largest finite numbers, NaN the lowest.
 #[inline]
 pub fn finite(z: f32) -> f32 {
     match z {
         z if z.is_finite() => z,
-        f32::INFINITY => 3.0e38,
-        _ => -3.0e38,
+        f32::INFINITY => -LEAST,
+        _ => LEAST,
     }
 }
 
@@ -77,6 +80,11 @@ pub fn first_broken(z: &[f32]) -> Option<usize> {
     let any = |chunk: &[f32]| chunk.iter().fold(false, |any, z| any | is_broken(z));
     let chunk = z.chunks(256).position(any)?;
     z[256 * chunk..].iter().position(is_broken).map(|at| 256 * chunk + at)
+}
+
+/// Whether no token can be drawn from a row of logits: one of them comes of damaged weights, or all are -∞.
+pub fn undrawable(z: &[f32]) -> bool {
+    first_broken(z).is_some() || z.iter().all(|z| *z == f32::NEG_INFINITY)
 }
 
 /// Where the largest logit is; the first of equals. NaN is below every number.

@@ -5,6 +5,8 @@ use cresset::quant::Format;
 
 on_both_devices! {
     damaged_weights_end_in_an_error,
+    damage_shows_whatever_it_passes,
+    a_model_that_forbids_every_token_ends_in_an_error,
     a_damaged_encoder_gives_no_vectors,
 }
 
@@ -63,6 +65,42 @@ fn damaged_weights_end_in_an_error(case: Case) {
         }
         let logits = block_on(engine.logits(&[5, 9, 30], true, &mut |_| (), &never_yield));
         refused(logits, &format!("{file} {tensor} {number}, logits"));
+    }
+}
+
+/// Caches of each format, soft caps of scores and logits, a router's choice of experts: what is no number stays none.
+fn damage_shows_whatever_it_passes(case: Case) {
+    for (kv, file, tensor, number) in [
+        (KvFormat::F32, "gemma2/f32.gguf", "blk.0.attn_k", f32::NAN),
+        (KvFormat::F16, "gemma2/f32.gguf", "blk.1.attn_q", f32::INFINITY),
+        (KvFormat::Q8, "gemma2/f32.gguf", "blk.0.attn_k", f32::NAN),
+        (KvFormat::Q8, "gemma2/f32.gguf", "blk.1.attn_v", f32::NAN),
+        (KvFormat::F16, "olmoe/f32.gguf", "blk.0.ffn_gate_inp", f32::NAN),
+    ] {
+        let model = damaged(file, &format!("{tensor}.weight"), number);
+        let options = LoadOptions { device: case, kv, ..LoadOptions::default() };
+        let engine = block_on(Engine::load(model.checkpoint().expect("a file"), &options, &mut |_| ()));
+        let mut engine = engine.expect("an engine");
+        for prompt in [&[5, 9, 30][..], &[7]] {
+            let request = json!({ "prompt": prompt, "max_tokens": 3, "temperature": 0 });
+            refused(complete(&mut engine, request), &format!("{file} {tensor} {number} {} {prompt:?}", kv.name()));
+        }
+    }
+}
+
+/// Infinite weights of one column: all logits are -∞, or all are +∞, by the sign of what they are multiplied with.
+fn a_model_that_forbids_every_token_ends_in_an_error(case: Case) {
+    for number in [f32::NEG_INFINITY, f32::INFINITY] {
+        let mut model = Variant::of("llama-gqa/f32.gguf");
+        let (shape, _, bytes) = model.tensors.get_mut("output.weight").expect("an output");
+        bytes.chunks_exact_mut(4 * shape[1]).for_each(|row| row[..4].copy_from_slice(&number.to_le_bytes()));
+        let mut engine = load(&model, case, None);
+        for temperature in [0, 1] {
+            let request = json!({ "prompt": [5, 9, 30], "max_tokens": 3, "temperature": temperature });
+            refused(complete(&mut engine, request), &format!("{number} {temperature}"));
+        }
+        let logits = block_on(engine.logits(&[5, 9, 30], true, &mut |_| (), &never_yield));
+        refused(logits, &format!("{number}, logits"));
     }
 }
 

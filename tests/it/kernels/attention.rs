@@ -166,11 +166,13 @@ fn hidden_keys_may_be_anything() {
     let (used, bad) = (61, 40);
     let mut setting = Setting::rows(64, used);
     setting.layout.page = 32;
-    for format in [KvFormat::F32, KvFormat::F16] {
-        for (n_heads, window) in [(2, None), (6, None), (2, Some(7))] {
+    for format in KvFormat::ALL {
+        for (n_heads, window, soft_cap) in [(2, None, None), (6, None, Some(0.5)), (2, Some(7), Some(0.5))] {
             for number in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
                 for (of_keys, of_values) in [(true, false), (false, true), (true, true)] {
-                    let what = format!("{format:?}, {n_heads} heads, {window:?}, {number}, {of_keys} {of_values}");
+                    let what = format!(
+                        "{format:?}, {n_heads} heads, {window:?}, {soft_cap:?}, {number}, {of_keys} {of_values}"
+                    );
                     let record = |case: &mut Case| {
                         let (q, y) = (case.tensor(64, n_heads * 16), case.tensor(64, n_heads * 16));
                         let mut rows = |is_bad: bool| -> Tensor {
@@ -181,7 +183,7 @@ fn hidden_keys_may_be_anything() {
                         let (k, v) = (rows(of_keys), rows(of_values));
                         let cache = cache(case, format, 2, 16).0;
                         kv_write(&mut case.pass, &k, &v, &cache);
-                        let scores = Scores { window, ..Scores::scaled(16) };
+                        let scores = Scores { window, soft_cap, ..Scores::scaled(16) };
                         attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
                         vec![Output::Rows { tensor: y, used }]
                     };
@@ -199,6 +201,68 @@ fn hidden_keys_may_be_anything() {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// A decoded token: NaN or infinity of its own key or value, or of the cache's, stays in the answer of the head that sees
+/// it, and reaches no other.
+#[test]
+fn what_a_decoded_token_sees_is_not_hidden() {
+    let mut bench = Bench::open();
+    let setting = Setting::slots(&[100, 0], &[1; 2], 256, 32);
+    for (format, chunks, soft_cap) in [
+        (KvFormat::F32, 1, Some(0.5)),
+        (KvFormat::F16, 3, Some(0.5)),
+        (KvFormat::Q8, 1, Some(0.5)),
+        (KvFormat::Q8, 3, None),
+    ] {
+        for (window, number, own, of_keys) in [
+            (None, f32::NAN, true, true),
+            (None, f32::NAN, true, false),
+            (None, f32::INFINITY, true, false),
+            (None, f32::NAN, false, true),
+            (None, f32::NAN, false, false),
+            (None, f32::NEG_INFINITY, false, false),
+            (Some(1), f32::NAN, false, true),
+            (Some(1), f32::INFINITY, false, false),
+        ] {
+            let what = format!("{format:?}, {chunks}, {soft_cap:?}, {window:?}, {number}, own {own}, keys {of_keys}");
+            let record = |case: &mut Case| {
+                // Two heads of two: queries, keys and values of 16 numbers each. The first row's first head is at stake.
+                let mut rows = [case.randoms(6 * 16), case.randoms(6 * 16)].to_vec();
+                if own {
+                    rows[0][if of_keys { 2 * 16 + 3 } else { 4 * 16 + 3 }] = number;
+                }
+                let (qkv, y) = (case.tensor_with(&rows), case.tensor(2, 2 * 16));
+                let layout = case.pass.layout;
+                let words = format.row_words(16);
+                let mut fill = |is_odd: bool| {
+                    let mut stored = vec![0; layout.pages() * 2 * layout.page * words];
+                    for (i, row) in stored.chunks_exact_mut(words).enumerate() {
+                        let mut x = case.randoms(16);
+                        // Of the first head, in all pages: the second slot is at its first position, and sees none of them.
+                        if is_odd && (i / layout.page).is_multiple_of(2) {
+                            x[3] = number;
+                        }
+                        format.write(&x, row);
+                    }
+                    case.buffer(bytemuck::cast_slice(&stored))
+                };
+                let (keys, values) = (fill(!own && of_keys), fill(!own && !of_keys));
+                let cache = KvCache { keys, values, format, n_kv_heads: 2, head_dim: 16 };
+                case.pass.key_chunks = chunks;
+                let scores = Scores { window, soft_cap, ..Scores::scaled(16) };
+                attend(&mut case.pass, &qkv, 2, None, None, &cache, scores, &y).expect("room");
+                vec![Output::Rows { tensor: y, used: 2 }]
+            };
+            let devices = [Some(&mut bench.plain), Some(&mut bench.cpu), bench.gpu.as_mut()];
+            for (i, device) in devices.into_iter().flatten().enumerate() {
+                let ran = run(device, &setting, record);
+                let finite = |row: usize, head: usize| ran.row(0, row)[head * 16..][..16].iter().all(|x| x.is_finite());
+                assert_eq!(finite(0, 0), window.is_some(), "{what}, device {i}: {:?}", ran.row(0, 0));
+                assert!(finite(0, 1) && finite(1, 0) && finite(1, 1), "{what}, device {i}: it spreads");
             }
         }
     }

@@ -7,5 +7,6 @@ mod elementwise;
 mod encoder;
 mod experts;
 mod linear;
+mod not_numbers;
 mod packed;
 mod sampling;

@@ -164,25 +164,32 @@ fn greedy_is_the_largest() {
     }
 }
 
-/// NaN and +∞ mark the token, however it is drawn; -∞, of a logit or a bias, forbids as ever.
+/// NaN, +∞ and nothing but -∞ mark the token, however it is drawn; -∞, of a logit or a bias, forbids as ever.
 #[test]
 fn logits_that_are_not_numbers() {
     let (nan, inf) = (f32::NAN, f32::INFINITY);
-    let rows = [vec![1.0, nan, 2.0], vec![1.0, 5.0, inf], vec![1.0, -inf, 2.0], vec![-nan; 3], vec![-inf, -inf, 0.0]];
+    let rows = [
+        vec![1.0, nan, 2.0],
+        vec![1.0, 5.0, inf],
+        vec![1.0, -inf, 2.0],
+        vec![-nan; 3],
+        vec![-inf, -inf, 0.0],
+        vec![-inf; 3],
+    ];
     for temperature in [0.0, 1.0] {
         for flags in [0, SamplingSlot::PENALTIES, SamplingSlot::MASK] {
             let top_k = u32::from(temperature > 0.0); // the draw is certain
             let slot = SamplingSlot { temperature, flags, top_k, repetition_penalty: 1.25, ..Default::default() };
-            let setting = slots(vec![slot; 5]);
+            let setting = slots(vec![slot; 6]);
             let what = format!("not numbers, {temperature} {flags}");
             let ran = check(&mut Bench::open(), &what, &setting, Tolerance::EXACT, |case| {
                 let logits = case.tensor_with(&rows);
-                let own = edits(case, 3, &vec![(vec![0, 2], vec![]); 5]);
+                let own = edits(case, 3, &vec![(vec![0, 2], vec![]); 6]);
                 sample_token(case, &logits, own);
                 vec![]
             });
-            let drawn = (0..5).map(|slot| setting.layout.result(&ran.state, slot)).collect::<Vec<_>>();
-            assert_eq!(drawn, [None, None, Some(2), None, Some(2)], "{what}");
+            let drawn = (0..6).map(|slot| setting.layout.result(&ran.state, slot)).collect::<Vec<_>>();
+            assert_eq!(drawn, [None, None, Some(2), None, Some(2), None], "{what}");
         }
     }
 }

@@ -1,5 +1,5 @@
 // Where a link leads, and whether its words say so by themselves. Who writes a link chooses its words: they are believed only where
-// they are the very address, letter by letter, in letters that look like nothing else. Knows no document.
+// they are the very address, letter by letter, in letters that look like nothing else: no capital I for an l. Knows no document.
 
 const SAFE = ['http:', 'https:', 'mailto:'];
 const RECIPIENTS = ['to', 'cc', 'bcc'];
@@ -21,19 +21,19 @@ export function safeUrl(href, base) {
   }
 }
 
-/** The host, or who gets the mail, in ASCII: names in other letters as `xn--…`, or with percent signs. @param {URL} url */
+/** The host, or who gets the mail, in ASCII and small letters: names in other letters as `xn--…`, or with percent signs. @param {URL} url */
 export function placeOf({ protocol, host, pathname, searchParams }) {
   if (protocol !== 'mailto:') return host;
   const more = [...searchParams].filter(([name]) => RECIPIENTS.includes(name.toLowerCase())).map(([, value]) => encodeURI(value));
-  return [pathname, ...more].filter(Boolean).join(', ');
+  return [pathname, ...more].filter(Boolean).join(', ').toLowerCase();
 }
 
 /** Whether the words of a link are its address, so that nothing else need say it. @param {string} words @param {URL} url */
 export function isNamed(words, url) {
-  const place = placeOf(url).toLowerCase();
-  if (url.protocol === 'mailto:') return MAIL.exec(words.trim())?.[1].toLowerCase() === place;
+  const place = placeOf(url);
+  if (url.protocol === 'mailto:') return MAIL.exec(words.trim())?.[1] === place;
   const [, host = '', rest] = ADDRESS.exec(words.trim()) ?? [];
-  if (host.toLowerCase() !== place) return false;
+  if (host !== place) return false;
   if (rest === undefined) return true;
   const { pathname, search, hash } = new URL(rest, url.origin);
   return pathname + search + hash === url.pathname + url.search + url.hash;

@@ -12,6 +12,9 @@ export const MOST = { window: 6000, table: 24_000, text: 300_000 };
 
 // Parsers look from each mark of a paragraph for another that ends it: work that grows with the square of their number.
 const MARKS = /[*_~`[\]<>!]/g;
+// From each mark, and from each beginning of an address, they read on to where an address would end.
+const RUN = /[!-;=?-~]{100,}/g;
+const STARTS = /[*_~`[\]!@]|:\/\/|www\./g;
 const MOST_WORK = 1_000_000; // of a window
 const MOST_WORK_OF_TEXT = 8_000_000;
 const WORK_OF_LINE = 1500;
@@ -44,7 +47,12 @@ export function workOf(text, lex) {
 }
 
 /** @param {string[]} paragraphs */
-const squares = (paragraphs) => paragraphs.reduce((sum, paragraph) => sum + (paragraph.match(MARKS)?.length ?? 0) ** 2, 0);
+const squares = (paragraphs) => paragraphs.reduce((sum, paragraph) => sum + count(paragraph, MARKS) ** 2 + runs(paragraph), 0);
+
+/** @param {string} paragraph */
+const runs = (paragraph) => (paragraph.match(RUN) ?? []).reduce((sum, run) => sum + count(run, STARTS) * run.length, 0);
+
+const count = (/** @type {string} */ text, /** @type {RegExp} */ pattern) => text.match(pattern)?.length ?? 0;
 
 /** Whether this text may be parsed as a whole. @param {string} text @param {Lex} lex */
 export const isModest = (text, lex) => text.length <= MOST.table && workOf(text, lex) + linesOf(text) * WORK_OF_LINE <= 2 * MOST_WORK;

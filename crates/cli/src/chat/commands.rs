@@ -1,6 +1,7 @@
 //! Commands in a chat: lines that begin with a slash are for the program, not for the model.
 
 use super::conversation::Conversation;
+use crate::output::told;
 use std::path::PathBuf;
 
 /// A line that was typed.
@@ -74,7 +75,7 @@ impl Command {
             }
             Command::Save(file) => match conversation.save(file, model) {
                 Ok(path) => format!("Saved as {}.", path.display()),
-                Err(error) => format!("error[{}]: {error}", error.code()),
+                Err(error) => told(&error),
             },
         }
     }

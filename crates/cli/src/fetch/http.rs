@@ -3,11 +3,12 @@
 use super::address::{file_name, host, joined, origin};
 use super::environment::{endpoint, is_offline, token};
 use super::failure::{Failure, broke_off};
+use super::http_date::http_date;
 use super::patience::patiently;
 use cresset::error::{Error, Result};
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 use ureq::http::HeaderMap;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -236,10 +237,19 @@ fn refused(url: &str, answer: &Answer, is_hub: bool, has_token: bool) -> Failure
         (429, _) => format!("{host} asks to slow down (HTTP 429); try again in a while"),
         (status, _) => format!("{host} answered with HTTP {status}; try again in a while"),
     };
-    let seconds = answer.header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
     Failure {
         error: Error::Download { what, reason },
         transient: TRANSIENT.contains(&answer.status),
-        retry_after: seconds.map(Duration::from_secs),
+        retry_after: answer.header("retry-after").and_then(wait),
     }
+}
+
+/// The time that a Retry-After names: so many seconds, or until a date.
+fn wait(said: &str) -> Option<Duration> {
+    let said = said.trim();
+    if let Ok(seconds) = said.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = UNIX_EPOCH + Duration::from_secs(http_date(said)?.try_into().ok()?);
+    Some(then.duration_since(SystemTime::now()).unwrap_or_default())
 }

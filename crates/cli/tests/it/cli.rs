@@ -324,6 +324,16 @@ fn inspect_prints_no_control_characters() {
 }
 
 #[test]
+fn errors_are_one_line_without_control_characters() {
+    let source = "{{ raise_exception('no\\n\\x1b]0;x\\x07yes') }}";
+    let (_folder, path) = file(&Variant::of("llama-gqa/f32.gguf").set("tokenizer.chat_template", source));
+    let path = path.to_str().expect("a plain path");
+    let out = run_with_input(&["chat", "--model", path, "--device", "cpu"], b"a\n");
+    let said = failed(out, "TEMPLATE");
+    assert!(said.contains("no ") && said.contains("yes") && !said.trim_end().contains(char::is_control), "{said:?}");
+}
+
+#[test]
 fn a_model_without_a_name_is_called_as_its_file() {
     let (_folder, path) = file(&Variant::of("llama-gqa/f32.gguf").without("general.name"));
     let arguments = ["--device", "cpu", "--prompt", "a", "--max-tokens", "1", "--json"];
@@ -582,12 +592,12 @@ fn wrong_arguments_are_one_line() {
     wrong(&["--device", "cpu", "--top-p", "1.5"], "top_p: must be a number from 0 to 1");
     wrong(&["--temperature", "warm"], "--temperature");
     wrong(&["--max-tokens", "-3"], "-3");
-    wrong(&["--device", "cpu", "--context", "1000"], "contextLength: is 1000, but the model was made for 128");
+    wrong(&["--device", "cpu", "--context", "1000"], "--context: is 1000, but the model was made for 128");
     wrong(&["--tempreature", "1"], "--temperature");
     failed(run("generate", MODEL, &["--device", "cpu", "--prompt", ""]), "INVALID_REQUEST");
     let line =
         failed(run("generate", MODEL, &["--device", "cpu", "--prompt", &"the hen ".repeat(99)]), "CONTEXT_OVERFLOW");
-    assert!(line.contains("the context holds 128"), "{line}");
+    assert!(line.contains("the context holds 128; ") && line.ends_with("a larger --context"), "{line}");
     failed(run("dance", MODEL, &[]), "INVALID_REQUEST");
 }
 

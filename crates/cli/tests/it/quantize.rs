@@ -134,3 +134,21 @@ fn command() {
     assert_eq!(files(), ["model.gguf", "small.gguf"]);
     assert_eq!(fs::read(&model).expect("the model"), original);
 }
+
+/// Ctrl-C leaves no half of a file. A pipe that nobody reads holds the writer up in the middle.
+#[cfg(unix)]
+#[test]
+fn what_is_interrupted_leaves_nothing() {
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().expect("a folder");
+    let part = folder.path().join("new.gguf.part");
+    assert!(Command::new("mkfifo").arg(&part).status().expect("a pipe").success());
+    let mut command = cresset();
+    command.args(["quantize", "--allow-requantize", "--model"]).arg(at_root(BUNDLED)).args(["--to", "q4_0", "-o"]);
+    let mut running =
+        command.arg(folder.path().join("new.gguf")).stderr(Stdio::null()).spawn().expect("the binary runs");
+    let _reader = fs::File::open(&part).expect("the writer has come");
+    assert!(Command::new("kill").args(["-INT", &running.id().to_string()]).status().expect("a signal").success());
+    assert_eq!(running.wait().expect("an end").code(), Some(130));
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+}
