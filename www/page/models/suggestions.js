@@ -53,10 +53,11 @@ async function showOffered(host, row) {
     const note = away ? t('suggest.leftOut', { host: away }) : t('suggest.first.note');
     host.replaceChildren(card({ kind: 'first', name, note, get, run: () => load(id, name, { check: true }) }));
   };
-  show(origin);
+  const seen = origin;
+  show(seen);
   // Since then it may have come, or gone.
-  const found = await whence(row).catch(() => origin);
-  if (JSON.stringify(found) !== JSON.stringify(origin)) show(found);
+  const found = await whence(row).catch(() => seen);
+  if (JSON.stringify(found) !== JSON.stringify(seen)) show(found);
   origin = found;
 }
 
