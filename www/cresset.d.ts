@@ -189,11 +189,12 @@ export interface Fit {
 export interface ModelShape {
   dModel: number;
   nLayers: number;
-  nHeads: number;
-  nKvHeads: number;
+  /** A list where a file's layers differ; so are the next, and `dFfn`. */
+  nHeads: number | number[];
+  nKvHeads: number | number[];
   headDim: number;
   /** Columns inside the feed-forward layer, or inside each expert. */
-  dFfn: number;
+  dFfn: number | number[];
   vocabulary: number;
   /** Tokens that the model was made for. */
   context: number;

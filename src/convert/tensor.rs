@@ -55,7 +55,7 @@ impl PlannedTensor {
         if gguf.is_empty() {
             return Err(no_form(&tensors.file_name(used.name, used.layer), "the tensor"));
         }
-        let order = |name: &str| tensors.family.row_order.rows(shape, name);
+        let order = |name: &str| tensors.family.row_order.rows(shape, name, used.layer);
         let tensor = tensors.file_name(used.name, used.layer);
         let contents = match used.relation {
             Relation::Rows => Contents::Rows { tensor, order: order(used.name) },

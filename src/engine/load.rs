@@ -1,7 +1,7 @@
 //! A checkpoint and options → a model on its device, ready to run.
 
 use super::sampling;
-use super::size::{cache_bytes, check_size, device_bytes, matrix_formats, quantization};
+use super::size::{check_size, device_bytes, largest_cache_bytes, matrix_formats, quantization};
 use super::speech_ids::speech_ids;
 use super::task::Task;
 use crate::chat::ChatTemplate;
@@ -169,7 +169,7 @@ async fn most_context(
     }
     let fits = |context| {
         let bytes = device_bytes(checkpoint, shape, context, options, device.backend == "cpu");
-        let buffer = cache_bytes(shape, context, options);
+        let buffer = largest_cache_bytes(shape, context, options);
         check_size(shape, bytes, device).is_ok() && buffer <= device.limits.max_binding_bytes
     };
     let mut most = shape.context.min(GROWN_CONTEXT);

@@ -80,17 +80,22 @@ pub(super) fn device_bytes(
 
 /// Bytes of `weights` on the device, of the KV cache, and of an allowance for activations and logits.
 pub(super) fn bytes_on_device(shape: &Shape, context: usize, options: &LoadOptions, weights: u64) -> u64 {
-    let cache = (2 * shape.n_layers as u64).saturating_mul(cache_bytes(shape, context, options));
+    let cache = cache_bytes(shape, shape.n_kv_heads.sum(shape.n_layers), context, options).saturating_mul(2);
     let logits = 64 * 4 * shape.vocabulary as u64;
-    let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn as u64);
+    let activations = 256 * 4 * (6 * shape.d_model as u64 + 3 * shape.d_ffn.most() as u64);
     cache.saturating_add(weights).saturating_add(logits + activations)
 }
 
-/// Bytes of a layer's keys, and of its values.
-pub(super) fn cache_bytes(shape: &Shape, context: usize, options: &LoadOptions) -> u64 {
+/// Bytes of the largest buffer of the KV cache: of a layer's keys, or of its values.
+pub(super) fn largest_cache_bytes(shape: &Shape, context: usize, options: &LoadOptions) -> u64 {
+    cache_bytes(shape, shape.n_kv_heads.most() as u64, context, options)
+}
+
+/// Bytes of the keys of `heads` heads, of one layer or of several; the values take as many.
+fn cache_bytes(shape: &Shape, heads: u64, context: usize, options: &LoadOptions) -> u64 {
     // A header may claim anything: what is too much stays too much.
-    let counts = [4, shape.n_kv_heads, options.kv.row_words(shape.head_dim), context];
-    counts.into_iter().fold(1u64, |product, n| product.saturating_mul(n as u64))
+    let counts = [4, heads, options.kv.row_words(shape.head_dim) as u64, context as u64];
+    counts.into_iter().fold(1, u64::saturating_mul)
 }
 
 /// Checks that the device can hold so much.
@@ -98,7 +103,7 @@ pub(super) fn cache_bytes(shape: &Shape, context: usize, options: &LoadOptions) 
 /// # Errors
 /// `OUT_OF_MEMORY`.
 pub(super) fn check_size(shape: &Shape, bytes: u64, device: &DeviceInfo) -> Result<()> {
-    let widest = 4 * shape.d_model.max(shape.d_ffn) as u64;
+    let widest = 4 * shape.d_model.max(shape.d_ffn.most()) as u64;
     let most = device.limits.max_binding_bytes;
     let limit = match device.backend.as_str() {
         "cpu" if cfg!(target_arch = "wasm32") && bytes > WASM_MOST => MemoryLimit::Page { mb: WASM_MOST >> 20 },
@@ -112,6 +117,7 @@ pub(super) fn check_size(shape: &Shape, bytes: u64, device: &DeviceInfo) -> Resu
 mod tests {
     use super::*;
     use crate::device::Limits;
+    use crate::load::PerLayer;
 
     #[test]
     fn a_row_that_is_larger_than_a_binding() {
@@ -119,10 +125,10 @@ mod tests {
             architecture: "llama",
             d_model: 1 << 18,
             n_layers: 1,
-            n_heads: 1,
-            n_kv_heads: 1,
+            n_heads: PerLayer::Same(1),
+            n_kv_heads: PerLayer::Same(1),
             head_dim: 64,
-            d_ffn: 1 << 20,
+            d_ffn: PerLayer::Same(1 << 20),
             vocabulary: 2,
             context: 8,
         };

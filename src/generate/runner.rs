@@ -72,12 +72,13 @@ struct Room {
 impl Room {
     fn new(device: &mut Device, model: &dyn Decoder, layout: Layout, kv: KvFormat) -> Result<Room> {
         let shape = model.shape();
-        let bytes = cache_bytes(model, layout, kv);
         let mut caches = Vec::with_capacity(shape.n_layers);
-        for _ in 0..shape.n_layers {
+        for layer in 0..shape.n_layers {
+            let (n_kv_heads, head_dim) = (shape.n_kv_heads.at(layer), shape.head_dim);
+            let bytes = cache_bytes(layout, kv, n_kv_heads, head_dim);
             let mut buffer = || device.create_buffer("the KV cache", bytes, Usage::Kv);
             let (keys, values) = (buffer()?, buffer()?);
-            caches.push(KvCache { keys, values, format: kv, n_kv_heads: shape.n_kv_heads, head_dim: shape.head_dim });
+            caches.push(KvCache { keys, values, format: kv, n_kv_heads, head_dim });
         }
         let control = device.create_buffer("control", layout.control_bytes(), Usage::Other)?;
         let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
@@ -88,9 +89,8 @@ impl Room {
 }
 
 /// Bytes of a layer's keys, and of its values.
-fn cache_bytes(model: &dyn Decoder, layout: Layout, kv: KvFormat) -> u64 {
-    let shape = model.shape();
-    (layout.pages() * PAGE * shape.n_kv_heads) as u64 * 4 * kv.row_words(shape.head_dim) as u64
+fn cache_bytes(layout: Layout, kv: KvFormat, n_kv_heads: usize, head_dim: usize) -> u64 {
+    (layout.pages() * PAGE * n_kv_heads) as u64 * 4 * kv.row_words(head_dim) as u64
 }
 
 impl SlotState {
@@ -161,10 +161,11 @@ impl ModelRunner {
     /// `OUT_OF_MEMORY`, after which the context is as it was, and those of the device.
     pub async fn grow(&mut self, device: &mut Device, context: usize) -> Result<()> {
         let (before, layout) = (self.layout(), Layout { context, ..self.layout() });
-        let [held, bytes] = [before, layout].map(|layout| cache_bytes(&*self.model, layout, self.kv));
         self.plans.clear();
         // One buffer at a time: the others are not there twice.
         for cache in &mut self.caches {
+            let size = |layout| cache_bytes(layout, cache.format, cache.n_kv_heads, cache.head_dim);
+            let [held, bytes] = [before, layout].map(size);
             for buffer in [&mut cache.keys, &mut cache.values] {
                 let larger = device.create_buffer("the KV cache", bytes, Usage::Kv)?;
                 if let Err(error) = device.check().await {

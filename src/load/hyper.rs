@@ -1,7 +1,7 @@
 //! Hyperparameters by name, from GGUF metadata or config.json, checked for sense.
 
 use super::family::Family;
-use super::shape::Shape;
+use super::shape::{PerLayer, Shape};
 use crate::error::{Error, Result};
 use crate::ops::MOST_HEAD_DIM;
 use crate::weights::{Array, Checkpoint, Value};
@@ -166,6 +166,31 @@ impl<'a> Hyper<'a> {
             Some(_) => Err(Error::unsupported(format!("{key} that differs from layer to layer"))),
             None => Err(self.wrong(key, "must have a value for each layer")),
         }
+    }
+
+    /// An integer in 1 ..= 2²⁰ for each of `n_layers` layers, if it is there. GGUF's metadata may list them.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for any other value and for a list of another length, `MODEL_UNSUPPORTED` for a layer with none.
+    fn optional_counts(&self, gguf: &'static str, hf: &str, n_layers: usize) -> Result<Option<PerLayer>> {
+        let (key, metadata) = (self.key(gguf), self.checkpoint.metadata());
+        let Some(Value::Array(_)) = metadata.get(&key).filter(|_| self.config().is_none()) else {
+            return Ok(self.optional_count(gguf, hf)?.map(PerLayer::Same));
+        };
+        let listed = metadata.i32s(&key)?.unwrap_or_default();
+        if listed.len() != n_layers {
+            return Err(self.wrong(&key, &format!("must have a value for each of {n_layers} layers")));
+        }
+        if listed.contains(&0) {
+            return Err(Error::unsupported(format!("a layer whose {key} is 0")));
+        }
+        let sizes = listed.iter().map(|&n| usize::try_from(n).ok().filter(|n| *n <= MOST));
+        let sizes: Option<Vec<usize>> = sizes.collect();
+        let sizes = sizes.ok_or_else(|| self.wrong(&key, &format!("must be integers from 1 to {MOST}")))?;
+        Ok(Some(match sizes.split_first() {
+            Some((first, others)) if others.iter().all(|n| n == first) => PerLayer::Same(*first),
+            _ => PerLayer::Each(sizes),
+        }))
     }
 
     /// A finite number greater than zero, if it is there.
@@ -342,17 +367,20 @@ impl<'a> Hyper<'a> {
     /// Those of [`Hyper::shape`].
     pub fn shape_with(&self, d_ffn: Option<usize>) -> Result<Shape> {
         let d_model = self.count("embedding_length", "hidden_size|n_embd")?;
-        let n_heads = self.count("attention.head_count", "num_attention_heads|n_head|num_heads")?;
-        let n_kv_heads = self.optional_count("attention.head_count_kv", "num_key_value_heads")?.unwrap_or(n_heads);
+        let n_layers = self.count("block_count", "num_hidden_layers|n_layer|num_layers")?;
+        let (heads, hf_heads) = ("attention.head_count", "num_attention_heads|n_head|num_heads");
+        let n_heads = self.optional_counts(heads, hf_heads, n_layers)?.ok_or_else(|| self.missing(heads, hf_heads))?;
+        let n_kv_heads = self.optional_counts("attention.head_count_kv", "num_key_value_heads", n_layers)?;
+        let n_kv_heads = n_kv_heads.unwrap_or_else(|| n_heads.clone());
         let head_dim = match self.optional_count("attention.key_length", "head_dim")? {
             Some(head_dim) => head_dim,
-            None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
+            None if d_model.is_multiple_of(n_heads.at(0)) => d_model / n_heads.at(0),
             None => return Err(self.wrong("the embedding length", "must be a multiple of the number of heads")),
         };
-        if n_heads > d_model {
+        if n_heads.most() > d_model {
             return Err(self.wrong("the number of heads", "must not be larger than the embedding length"));
         }
-        if !n_heads.is_multiple_of(n_kv_heads) {
+        if (0..n_layers).any(|i| !n_heads.at(i).is_multiple_of(n_kv_heads.at(i))) {
             return Err(self.wrong("the number of heads", "must be a multiple of the number of key-value heads"));
         }
         if !head_dim.is_multiple_of(4) || head_dim > MOST_HEAD_DIM {
@@ -361,15 +389,17 @@ impl<'a> Hyper<'a> {
                 "a head size of {head_dim} (this build: multiples of 4 up to {most})"
             )));
         }
-        let d_ffn = match (self.optional_count("feed_forward_length", "intermediate_size|n_inner")?, d_ffn) {
-            (Some(d_ffn), _) | (None, Some(d_ffn)) => d_ffn,
-            (None, None) => self.count("feed_forward_length", "intermediate_size")?,
+        let listed = self.optional_counts("feed_forward_length", "intermediate_size|n_inner", n_layers)?;
+        let d_ffn = match (listed, d_ffn) {
+            (Some(d_ffn), _) => d_ffn,
+            (None, Some(d_ffn)) => PerLayer::Same(d_ffn),
+            (None, None) => return Err(self.missing("feed_forward_length", "intermediate_size")),
         };
-        self.note("feed_forward_length", d_ffn as u32); // at most four times 2²⁰
+        self.note("feed_forward_length", d_ffn.at(0) as u32); // config.json has one for all, at most four times 2²⁰
         Ok(Shape {
             architecture: self.family.name,
             d_model,
-            n_layers: self.count("block_count", "num_hidden_layers|n_layer|num_layers")?,
+            n_layers,
             n_heads,
             n_kv_heads,
             head_dim,

@@ -30,5 +30,5 @@ pub use hyper::Hyper;
 pub use loader::Loader;
 pub use parts::{NormStyle, Parts, pre_norm};
 pub use record::Record;
-pub use shape::Shape;
+pub use shape::{PerLayer, Shape};
 pub use upload::{Progress, UploadQueue};

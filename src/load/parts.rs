@@ -158,7 +158,8 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// # Errors
     /// Those of [`Loader`].
     pub fn qk_norm(&mut self, layer: usize, over: NormOver) -> Result<QkNorm> {
-        let Shape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
+        let (n_heads, n_kv_heads) = (self.shape.n_heads.at(layer), self.shape.n_kv_heads.at(layer));
+        let head_dim = self.shape.head_dim;
         let q = self.norm_of_heads("attn.q_norm", layer, n_heads, over)?;
         let k = self.norm_of_heads("attn.k_norm", layer, n_kv_heads, over)?;
         let columns = |heads| if over == NormOver::Head { head_dim } else { heads * head_dim };
@@ -214,7 +215,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// # Errors
     /// Those of [`Loader`].
     pub fn attention(&mut self, layer: usize, rope: Option<Rope>) -> Result<Attention> {
-        let (d_model, q_dim, kv_dim) = (self.shape.d_model, self.shape.q_dim(), self.shape.kv_dim());
+        let (d_model, q_dim, kv_dim) = (self.shape.d_model, self.shape.q_dim(layer), self.shape.kv_dim(layer));
         let qkv = [("attn.q", [q_dim, d_model]), ("attn.k", [kv_dim, d_model]), ("attn.v", [kv_dim, d_model])];
         let [q, k, v] = self.loader.linears(qkv, layer)?;
         let linears = [q, k, v, self.loader.linear("attn.o", layer, [d_model, q_dim])?];
@@ -225,7 +226,7 @@ impl<'p, 'a> Parts<'p, 'a> {
             }
             false => None,
         };
-        let attention = Attention::new(linears, self.shape.n_heads, self.shape.head_dim);
+        let attention = Attention::new(linears, self.shape.n_heads.at(layer), self.shape.head_dim);
         Ok(Attention { joined_bias, rope, ..attention })
     }
 
@@ -235,7 +236,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// Those of [`Loader`].
     pub fn fused_attention(&mut self, layer: usize, rows: [RowRanges; 3], rope: Option<Rope>) -> Result<Attention> {
         let linears = self.fused_qkvo(layer, rows)?;
-        Ok(Attention { rope, ..Attention::new(linears, self.shape.n_heads, self.shape.head_dim) })
+        Ok(Attention { rope, ..Attention::new(linears, self.shape.n_heads.at(layer), self.shape.head_dim) })
     }
 
     /// The projections of queries, keys and values, which the file keeps as one, and the one of attention's output.
@@ -254,7 +255,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// # Errors
     /// Those of [`Loader`].
     pub fn gated_mlp(&mut self, layer: usize) -> Result<FeedForward> {
-        self.gated_mlp_of(layer, self.shape.d_ffn)
+        self.gated_mlp_of(layer, self.shape.d_ffn.at(layer))
     }
 
     /// A gated feed-forward layer, `d_ffn` wide.
@@ -274,7 +275,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// # Errors
     /// Those of [`Loader`].
     pub fn fused_mlp(&mut self, layer: usize) -> Result<FeedForward> {
-        let Shape { d_model, d_ffn, .. } = self.shape;
+        let (d_model, d_ffn) = (self.shape.d_model, self.shape.d_ffn.at(layer));
         let halves = consecutive([d_ffn; 2]);
         let [gate, up] = self.loader.linear_parts("ffn.gate_up", layer, [2 * d_ffn, d_model], halves)?;
         let down = self.loader.linear("ffn.down", layer, [d_model, d_ffn])?;
@@ -286,7 +287,7 @@ impl<'p, 'a> Parts<'p, 'a> {
     /// # Errors
     /// Those of [`Loader`].
     pub fn plain_mlp(&mut self, layer: usize) -> Result<FeedForward> {
-        let Shape { d_model, d_ffn, .. } = self.shape;
+        let (d_model, d_ffn) = (self.shape.d_model, self.shape.d_ffn.at(layer));
         let up = self.loader.linear("ffn.up", layer, [d_ffn, d_model])?;
         let down = self.loader.linear("ffn.down", layer, [d_model, d_ffn])?;
         Ok(FeedForward::Dense(Mlp { gate: None, up, down, activation: self.activation }))

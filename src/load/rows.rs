@@ -1,6 +1,6 @@
 //! Rows of a matrix: the parts of fused projections, and the order in which GGUF's converter writes them.
 
-use super::Shape;
+use super::{PerLayer, Shape};
 use std::ops::Range;
 
 /// Rows of a matrix, as runs that follow each other.
@@ -25,9 +25,9 @@ pub fn consecutive<const N: usize>(counts: [usize; N]) -> [RowRanges; N] {
     })
 }
 
-/// Queries, keys and values in turn for each head: how Hugging Face's GPT-NeoX keeps the three as one.
-pub fn by_head(shape: &Shape) -> [RowRanges; 3] {
-    let Shape { n_heads, head_dim, .. } = *shape;
+/// Queries, keys and values in turn for each of a layer's heads: how Hugging Face's GPT-NeoX keeps the three as one.
+pub fn by_head(shape: &Shape, layer: usize) -> [RowRanges; 3] {
+    let (n_heads, head_dim) = (shape.n_heads.at(layer), shape.head_dim);
     let rows = |part: usize| (0..n_heads).map(|h| (3 * h + part) * head_dim..(3 * h + part + 1) * head_dim).collect();
     [rows(0), rows(1), rows(2)]
 }
@@ -44,12 +44,13 @@ pub enum RowOrder {
 }
 
 impl RowOrder {
-    /// For each of GGUF's rows of the tensor of our name, Hugging Face's row; `None` where they are the same.
-    pub fn rows(self, shape: &Shape, name: &str) -> Option<Vec<usize>> {
+    /// For each of GGUF's rows of a layer's tensor of our name, Hugging Face's row; `None` where they are the same.
+    pub fn rows(self, shape: &Shape, name: &str, layer: usize) -> Option<Vec<usize>> {
+        let halves = |heads: &PerLayer| interleaved_halves(heads.at(layer), shape.head_dim);
         match (self, name) {
-            (RowOrder::InterleavedHalves, "attn.q") => Some(interleaved_halves(shape.n_heads, shape.head_dim)),
-            (RowOrder::InterleavedHalves, "attn.k") => Some(interleaved_halves(shape.n_kv_heads, shape.head_dim)),
-            (RowOrder::QkvByHead, "attn.qkv") => Some(by_head(shape).into_iter().flatten().flatten().collect()),
+            (RowOrder::InterleavedHalves, "attn.q") => Some(halves(&shape.n_heads)),
+            (RowOrder::InterleavedHalves, "attn.k") => Some(halves(&shape.n_kv_heads)),
+            (RowOrder::QkvByHead, "attn.qkv") => Some(by_head(shape, layer).into_iter().flatten().flatten().collect()),
             _ => None,
         }
     }

@@ -38,8 +38,9 @@ struct BaseRows {
     columns: usize,
     out: usize,
     runs: RowRanges,
-    /// Our name of the tensor whose rows `runs` counts.
+    /// Our name of the tensor whose rows `runs` counts, and its layer.
     name: &'static str,
+    layer: usize,
 }
 
 /// All projections of a model.
@@ -63,7 +64,8 @@ impl LoraTargets {
         let found = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
         let target = |of: &BaseRows| {
             let rows = of.runs.iter().cloned().flatten();
-            let order = if world == self.base { None } else { self.family.row_order.rows(&self.shape, of.name) };
+            let row_order = self.family.row_order;
+            let order = if world == self.base { None } else { row_order.rows(&self.shape, of.name, of.layer) };
             let rows = match (order, self.base) {
                 (None, _) => rows.collect(),
                 (Some(of_gguf), World::Gguf) => rows.map(|row| of_gguf[row]).collect(),
@@ -97,7 +99,8 @@ fn by_name(family: &Family, projections: &[Projection]) -> HashMap<String, Vec<B
     for (i, p) in projections.iter().enumerate() {
         let [out, columns] = p.shape;
         for name in names_of(family, p.name, p.layer) {
-            let rows = BaseRows { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name };
+            let rows =
+                BaseRows { id: ProjectionId(i), columns, out, runs: p.runs.clone(), name: p.name, layer: p.layer };
             by_name.entry(name).or_insert_with(Vec::new).push(rows);
         }
     }
@@ -131,7 +134,7 @@ fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Base
         let Some((_, parts)) = parts else { continue };
         let name = parts[p.part.0];
         for alias in names_of(family, name, p.layer) {
-            aliases.push((alias, vec![BaseRows { id, columns, out, runs: one_run(0..out), name }]));
+            aliases.push((alias, vec![BaseRows { id, columns, out, runs: one_run(0..out), name, layer: p.layer }]));
         }
     }
     for (whole, parts) in FUSED {
@@ -144,7 +147,7 @@ fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Base
                 let mut at = 0;
                 let parts = found.iter().map(|&(id, shape)| {
                     at += shape[0];
-                    BaseRows { id, columns: shape[1], out, runs: one_run(at - shape[0]..at), name: whole }
+                    BaseRows { id, columns: shape[1], out, runs: one_run(at - shape[0]..at), name: whole, layer }
                 });
                 aliases.push((alias, parts.collect()));
             }
@@ -156,6 +159,7 @@ fn aliases(family: &Family, projections: &[Projection]) -> Vec<(String, Vec<Base
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::PerLayer;
     use crate::load::names::Name;
     use crate::load::rows::{RowOrder, consecutive};
 
@@ -172,10 +176,10 @@ mod tests {
             architecture: "llama",
             d_model: 16,
             n_layers: 1,
-            n_heads: 2,
-            n_kv_heads: 1,
+            n_heads: PerLayer::Same(2),
+            n_kv_heads: PerLayer::Same(1),
             head_dim: 4,
-            d_ffn: 16,
+            d_ffn: PerLayer::Same(16),
             vocabulary: 16,
             context: 16,
         }

@@ -71,19 +71,19 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
         Some(other) => return Err(Error::unsupported(format!("the activation {other} in a bert model"))),
     };
     let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, activation);
-    let square = [parts.shape.d_model; 2];
     let positions = Some(parts.positions()?);
     let types = parts.token_types()?;
     let embed = Embedding { positions, types, ..parts.embedding(1.0)? };
     let embed_norm = parts.norm("embed.norm", 0)?;
     let blocks = parts.layers(|parts, i| {
-        let q = parts.loader.linear("attn.q", i, square)?;
-        let k = parts.loader.linear("attn.k", i, square)?;
-        let v = parts.loader.linear("attn.v", i, square)?;
-        let o = parts.loader.linear("attn.o", i, square)?;
+        let (d_model, q_dim) = (parts.shape.d_model, parts.shape.q_dim(i));
+        let q = parts.loader.linear("attn.q", i, [q_dim, d_model])?;
+        let k = parts.loader.linear("attn.k", i, [q_dim, d_model])?;
+        let v = parts.loader.linear("attn.v", i, [q_dim, d_model])?;
+        let o = parts.loader.linear("attn.o", i, [d_model, q_dim])?;
         Ok(EncoderBlock {
             attn_norm: None,
-            attn: encoder_attention([q, k, v, o], &parts.shape),
+            attn: encoder_attention([q, k, v, o], &parts.shape, i),
             attn_out_norm: Some(parts.norm("attn.out_norm", i)?),
             ffn_norm: None,
             ffn: parts.plain_mlp(i)?,

@@ -107,7 +107,7 @@ fn of_modules(checkpoint: &Checkpoint, usual: Pooling) -> Result<Pooling> {
 }
 
 /// Attention of every row to every other, without rotary positions or a window.
-pub fn encoder_attention([q, k, v, o]: [Linear; 4], shape: &Shape) -> EncoderAttention {
-    let Shape { n_heads, head_dim, .. } = *shape;
+pub fn encoder_attention([q, k, v, o]: [Linear; 4], shape: &Shape, layer: usize) -> EncoderAttention {
+    let (n_heads, head_dim) = (shape.n_heads.at(layer), shape.head_dim);
     EncoderAttention { q, k, v, o, n_heads, rope: None, scale: 1.0 / (head_dim as f32).sqrt(), window: None }
 }

@@ -51,7 +51,7 @@ pub const NAMES: &[Name] = &[
 pub fn attention_scale(hyper: &Hyper<'_>, shape: &Shape, layers_of_largest: usize) -> Result<f32> {
     let by_file = hyper.optional_number("", "query_pre_attn_scalar")?;
     let usual = match shape.n_layers == layers_of_largest && hyper.config().is_none() {
-        true => shape.d_model / shape.n_heads,
+        true => shape.d_model / shape.n_heads.at(0),
         false => shape.head_dim,
     };
     Ok(1.0 / by_file.unwrap_or(usual as f64).sqrt() as f32)

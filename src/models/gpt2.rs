@@ -83,14 +83,14 @@ async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
 }
 
 fn attention(parts: &mut Parts, i: usize) -> Result<Attention> {
-    let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
-    let [q, k, v] = linears(parts.loader, "attn.qkv", i, [d_model; 3], d_model)?;
-    let [o] = linears(parts.loader, "attn.o", i, [d_model], d_model)?;
-    Ok(Attention::new([q, k, v, o], n_heads, head_dim))
+    let (d_model, q_dim, kv_dim) = (parts.shape.d_model, parts.shape.q_dim(i), parts.shape.kv_dim(i));
+    let [q, k, v] = linears(parts.loader, "attn.qkv", i, [q_dim, kv_dim, kv_dim], d_model)?;
+    let [o] = linears(parts.loader, "attn.o", i, [d_model], q_dim)?;
+    Ok(Attention::new([q, k, v, o], parts.shape.n_heads.at(i), parts.shape.head_dim))
 }
 
 fn mlp(parts: &mut Parts, i: usize) -> Result<FeedForward> {
-    let Shape { d_model, d_ffn, .. } = parts.shape;
+    let (d_model, d_ffn) = (parts.shape.d_model, parts.shape.d_ffn.at(i));
     let [up] = linears(parts.loader, "ffn.up", i, [d_ffn], d_model)?;
     let [down] = linears(parts.loader, "ffn.down", i, [d_model], d_ffn)?;
     Ok(FeedForward::Dense(Mlp { gate: None, up, down, activation: parts.activation }))

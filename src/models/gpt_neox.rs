@@ -6,7 +6,7 @@ use super::decoder::Transformer;
 use crate::error::{Error, Result};
 use crate::load::names::Name;
 use crate::load::rows::{RowOrder, by_head, consecutive};
-use crate::load::{Family, Hyper, Loader, NormStyle, Parts, pre_norm};
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape, pre_norm};
 use crate::nn::Block;
 use crate::ops::Activation;
 
@@ -28,7 +28,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
             ("rotary_pct", 0.25),
         ],
     },
-    shape: |hyper| hyper.shape(),
+    shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
@@ -51,6 +51,14 @@ const NAMES: &[Name] = &[
     ("ffn.down.bias", "blk.{i}.ffn_down.bias", "gpt_neox.layers.{i}.mlp.dense_4h_to_h.bias"),
 ];
 
+fn shape(hyper: &Hyper) -> Result<Shape> {
+    let shape = hyper.shape()?;
+    match shape.n_kv_heads == shape.n_heads {
+        true => Ok(shape),
+        false => Err(Error::unsupported("grouped queries in a gptneox model")),
+    }
+}
+
 async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let hyper = loader.hyper;
     let epsilon = hyper.number("attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
@@ -61,17 +69,17 @@ async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
         loader.tensors.may_lack(|name| name.starts_with("attn.") && !name.starts_with("attn.norm"));
     }
     let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, activation);
-    // Rows of queries, keys and values.
-    let rows = match parts.is_gguf() {
-        true => consecutive([parts.shape.q_dim(); 3]),
-        false => by_head(&parts.shape),
-    };
     let rope = Some(parts.rope().await?);
     let embed = parts.embedding(1.0)?;
     Transformer::build(&mut parts, embed, |parts, i| {
+        // Rows of queries, keys and values.
+        let rows = match parts.is_gguf() {
+            true => consecutive([parts.shape.q_dim(i); 3]),
+            false => by_head(&parts.shape, i),
+        };
         let block = pre_norm(
             parts.norm("attn.norm", i)?,
-            parts.fused_attention(i, rows.clone(), rope)?,
+            parts.fused_attention(i, rows, rope)?,
             parts.norm("ffn.norm", i)?,
             parts.plain_mlp(i)?,
         );

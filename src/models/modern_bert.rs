@@ -73,15 +73,14 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
 
     let embed = parts.embedding(1.0)?;
     let embed_norm = parts.norm("embed.norm", 0)?;
-    let thirds = consecutive([parts.shape.d_model; 3]);
     let blocks = parts.layers(|parts, i| {
         let (rope, window) = (Some(ropes[usize::from(local[i])]), local[i].then_some(window));
-        let linears = parts.fused_qkvo(i, thirds.clone())?;
+        let linears = parts.fused_qkvo(i, consecutive([parts.shape.q_dim(i); 3]))?;
         let ffn = parts.fused_mlp(i)?;
         Ok(EncoderBlock {
             // The first block has none: the embedding's own norm stands before it.
             attn_norm: if i == 0 { None } else { Some(parts.norm("attn.norm", i)?) },
-            attn: EncoderAttention { rope, window, ..encoder_attention(linears, &parts.shape) },
+            attn: EncoderAttention { rope, window, ..encoder_attention(linears, &parts.shape, i) },
             attn_out_norm: None,
             ffn_norm: Some(parts.norm("ffn.norm", i)?),
             ffn,

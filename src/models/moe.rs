@@ -5,7 +5,7 @@ use super::architecture::{Architecture, Load};
 use super::decoder::Transformer;
 use crate::error::{Error, Result};
 use crate::load::names::Name;
-use crate::load::{Family, Hyper, Loader, Parts, Shape, pre_norm};
+use crate::load::{Family, Hyper, Loader, Parts, PerLayer, Shape, pre_norm};
 use crate::nn::{Attention, Experts, FeedForward, NormOver};
 use crate::ops::{MOST_EXPERTS, Scores};
 
@@ -68,7 +68,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     hyper.activation_is("silu")?;
     // An expert's width, where it is not that of the dense layers.
     match hyper.optional_count("expert_feed_forward_length", "moe_intermediate_size")? {
-        Some(d_ffn) => Ok(Shape { d_ffn, ..hyper.shape_with(Some(d_ffn))? }),
+        Some(d_ffn) => Ok(Shape { d_ffn: PerLayer::Same(d_ffn), ..hyper.shape_with(Some(d_ffn))? }),
         None => hyper.shape(),
     }
 }
@@ -125,7 +125,7 @@ impl Routing {
 
     /// Layer i's experts and their router.
     fn experts(&self, parts: &mut Parts, i: usize) -> Result<FeedForward> {
-        let Shape { d_model, d_ffn, .. } = parts.shape;
+        let (d_model, d_ffn) = (parts.shape.d_model, parts.shape.d_ffn.at(i));
         let &Routing { experts, top_k, normalize } = self;
         Ok(FeedForward::Experts(Experts {
             router: parts.loader.linear("ffn.router", i, [experts, d_model])?,

@@ -87,16 +87,15 @@ async fn load(loader: &mut Loader<'_>) -> Result<Encoder> {
         return Err(Error::unsupported(format!("the activation {other} in a nomic-bert model")));
     }
     let mut parts = Parts::new(loader, NormStyle::Layer { epsilon }, Activation::Silu);
-    let thirds = consecutive([parts.shape.d_model; 3]);
     let rope = Some(parts.rope().await?);
     let types = parts.token_types()?;
     let embed = Embedding { types, ..parts.embedding(1.0)? };
     let embed_norm = parts.norm("embed.norm", 0)?;
     let blocks = parts.layers(|parts, i| {
-        let linears = parts.fused_qkvo(i, thirds.clone())?;
+        let linears = parts.fused_qkvo(i, consecutive([parts.shape.q_dim(i); 3]))?;
         Ok(EncoderBlock {
             attn_norm: None,
-            attn: EncoderAttention { rope, ..encoder_attention(linears, &parts.shape) },
+            attn: EncoderAttention { rope, ..encoder_attention(linears, &parts.shape, i) },
             attn_out_norm: Some(parts.norm("attn.out_norm", i)?),
             ffn_norm: None,
             ffn: parts.gated_mlp(i)?,

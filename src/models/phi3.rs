@@ -42,11 +42,11 @@ const NAMES: &[Name] = &[
 
 async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let mut parts = Parts::rms_silu(loader)?;
-    let (q_dim, kv_dim) = (parts.shape.q_dim(), parts.shape.kv_dim());
     let window = parts.hyper.window()?;
     let rope = Some(parts.rope().await?);
     let embed = parts.embedding(1.0)?;
     Transformer::build(&mut parts, embed, |parts, i| {
+        let (q_dim, kv_dim) = (parts.shape.q_dim(i), parts.shape.kv_dim(i));
         let mut block = pre_norm(
             parts.norm("attn.norm", i)?,
             parts.fused_attention(i, consecutive([q_dim, kv_dim, kv_dim]), rope)?,

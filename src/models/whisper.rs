@@ -7,7 +7,7 @@ use super::encoder::encoder_attention;
 use super::speech::{SoundEncoder, Speech};
 use crate::error::{Error, Result};
 use crate::load::names::Name;
-use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape, pre_norm};
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, PerLayer, Shape, pre_norm};
 use crate::nn::{Conv1d, CrossAttention, CrossKeys, Embedding, EncoderBlock, FeedForward, Linear, Mlp, Norm};
 use crate::ops::{Activation, FRAME, MOST_HEAD_DIM};
 
@@ -126,10 +126,10 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         architecture: hyper.family.name,
         d_model,
         n_layers: hyper.count("", "decoder_layers")?,
-        n_heads,
-        n_kv_heads: n_heads,
+        n_heads: PerLayer::Same(n_heads),
+        n_kv_heads: PerLayer::Same(n_heads),
         head_dim: head_dim(hyper, d_model, n_heads)?,
-        d_ffn: hyper.count("", "decoder_ffn_dim")?,
+        d_ffn: PerLayer::Same(hyper.count("", "decoder_ffn_dim")?),
         vocabulary: hyper.vocabulary()?,
         context: hyper.count("", "max_target_positions")?,
     })
@@ -208,10 +208,11 @@ fn encoder_block(parts: &mut Parts, i: usize, sizes: &EncoderShape) -> Result<En
         [square("encoder.attn.q")?, square("encoder.attn.k")?, square("encoder.attn.v")?, square("encoder.attn.o")?];
     let up = parts.loader.linear("encoder.ffn.up", i, [sizes.d_ffn, d_model])?;
     let down = parts.loader.linear("encoder.ffn.down", i, [d_model, sizes.d_ffn])?;
-    let heads = Shape { n_heads: sizes.heads, head_dim: d_model / sizes.heads, ..parts.shape.clone() };
+    let n_heads = PerLayer::Same(sizes.heads);
+    let heads = Shape { n_heads, head_dim: d_model / sizes.heads, ..parts.shape.clone() };
     Ok(EncoderBlock {
         attn_norm: Some(parts.norm("encoder.attn.norm", i)?),
-        attn: encoder_attention(projections, &heads),
+        attn: encoder_attention(projections, &heads, i),
         attn_out_norm: None,
         ffn_norm: Some(parts.norm("encoder.ffn.norm", i)?),
         ffn: FeedForward::Dense(Mlp { gate: None, up, down, activation: parts.activation }),
@@ -220,7 +221,8 @@ fn encoder_block(parts: &mut Parts, i: usize, sizes: &EncoderShape) -> Result<En
 }
 
 fn cross_attention(parts: &mut Parts, i: usize, attended: CrossKeys) -> Result<CrossAttention> {
-    let Shape { d_model, n_heads, head_dim, .. } = parts.shape;
+    let Shape { d_model, head_dim, .. } = parts.shape;
+    let n_heads = parts.shape.n_heads.at(i);
     let norm: Norm = parts.norm("cross.norm", i)?;
     let q: Linear = parts.loader.linear("cross.q", i, [d_model; 2])?;
     let o = parts.loader.linear("cross.o", i, [d_model; 2])?;

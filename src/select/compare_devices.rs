@@ -65,6 +65,7 @@ pub fn is_worth_measuring(architecture: &Architecture, shape: &Shape) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::PerLayer;
     use crate::models;
     use crate::select::estimate::Pace;
 
@@ -73,10 +74,10 @@ mod tests {
             architecture: "llama",
             d_model,
             n_layers,
-            n_heads: 8,
-            n_kv_heads: 8,
+            n_heads: PerLayer::Same(8),
+            n_kv_heads: PerLayer::Same(8),
             head_dim: d_model / 8,
-            d_ffn: 3 * d_model,
+            d_ffn: PerLayer::Same(3 * d_model),
             vocabulary,
             context: 2048,
         }

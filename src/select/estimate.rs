@@ -100,10 +100,9 @@ pub async fn costs(device: &mut Device, format: Format) -> Result<Costs> {
 
 /// Weights that every row of a forward is multiplied by.
 fn weights_of_blocks(shape: &Shape) -> f64 {
-    let Shape { n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ffn, .. } = *shape;
-    let attention = d_model as f64 * head_dim as f64 * 2.0 * (n_heads + n_kv_heads) as f64;
-    let mlp = 3.0 * d_model as f64 * d_ffn as f64;
-    n_layers as f64 * (attention + mlp)
+    let [heads, kv_heads, d_ffn] =
+        [&shape.n_heads, &shape.n_kv_heads, &shape.d_ffn].map(|size| size.sum(shape.n_layers) as f64);
+    shape.d_model as f64 * (2.0 * shape.head_dim as f64 * (heads + kv_heads) + 3.0 * d_ffn)
 }
 
 /// Weights that one decoded token reads.

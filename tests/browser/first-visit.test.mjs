@@ -110,6 +110,13 @@ test('the page opens on Write until the chat model is here; Chat offers it first
   await ready(page);
   assert.equal(await page.getAttribute('html', 'data-view'), 'chat');
   assert.equal(await page.textContent('#model-name'), 'Lantern');
+
+  // Beside another model it is offered as what is here.
+  await page.click('[data-view="models"]');
+  await page.locator('#stored .model', { hasText: 'Ember' }).locator('button:has-text("Use")').click();
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'Ember');
+  await page.click('[data-view="chat"]');
+  await card('Lantern').filter({ hasText: /Use$/ }).waitFor();
 });
 
 test('where the site leaves it out, Chat says where it comes from, and how large that is', async () => {

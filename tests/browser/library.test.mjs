@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { DEVICES, GOLDEN, filesOf, gap, newEnginePage, readJson, serveEngine } from './engine.mjs';
-import { startBrowser } from './harness.mjs';
+import { ranged, startBrowser } from './harness.mjs';
 
 const MINILM = process.env.CRESSET_MINILM;
 
@@ -13,7 +13,7 @@ let browser, server, page;
 
 before(async () => {
   browser = await startBrowser();
-  server = await serveEngine([MINILM ?? '']);
+  server = await serveEngine([MINILM ?? ''], { '/long/f32.gguf': ranged(withContext(`${GOLDEN}/llama-gqa/f32.gguf`, 16_384)) });
   // Half an hour from a whole one: an offset in hours, or of the wrong sign, would show.
   page = await newEnginePage(browser, server, { timezoneId: 'Asia/Kolkata' });
 });
@@ -21,6 +21,40 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await server?.close();
+});
+
+/** A llama of GGUF that was made for a context of so many tokens. */
+function withContext(path, tokens) {
+  const bytes = readFileSync(path);
+  const key = 'llama.context_length';
+  bytes.writeUInt32LE(tokens, bytes.indexOf(key) + key.length + 4); // behind the type of the value
+  return bytes;
+}
+
+test('a conversation that outgrows its context goes on in a larger one, and nothing is read again', async () => {
+  const { before, after, cached, told, same } = await page.evaluate(async () => {
+    const open = (contextLength) => Cresset.load('/long/f32.gguf', { device: 'cpu', kv: 'f32', ...(contextLength ? { contextLength } : {}) });
+    const ask = async (engine, prompt, max_tokens, onProgress) => {
+      const request = { prompt, max_tokens, temperature: 0, ignore_eos: true, return_token_ids: true };
+      const { choices, usage } = await engine.completions.create(request, { onProgress });
+      return { ids: choices[0].token_ids, cached: usage.prompt_tokens_details.cached_tokens };
+    };
+    const engine = await open();
+    const before = engine.info.model.contextLength;
+    const prompt = Array.from({ length: 4080 }, (_, i) => (i * 7) % 90);
+    const first = await ask(engine, prompt, 8);
+    const longer = [...prompt, ...first.ids, 1, 2, 3, 4, 5, 6, 7];
+    const told = [];
+    const second = await ask(engine, longer, 8, ({ status, loaded }) => status === 'context' && told.push(loaded));
+    const after = engine.info.model.contextLength;
+    await engine.unload();
+    const large = await open(8192);
+    const { ids } = await ask(large, longer, 8);
+    await large.unload();
+    return { before, after, cached: second.cached, told, same: ids.join() === second.ids.join() };
+  });
+  assert.deepEqual({ before, after, told, same }, { before: 4096, after: 8192, told: [8192], same: true });
+  assert.equal(cached, 4087, 'all but the last token, which was never fed back');
 });
 
 /** Logits of all positions of `ids` from llama-gqa's safetensors, made smaller as `quantize` says. */

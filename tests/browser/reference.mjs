@@ -33,7 +33,7 @@ const VIEWS = {
   },
   async chat(page, { server, locale }) {
     await page.goto(`${server.url}#/chat`);
-    await drop(page, 'Qwen3 1.7B', 'chat markdown thinks fast');
+    await use(page, 'Qwen3 1.7B', 'chat markdown thinks fast');
     await page.fill('#message', QUESTION[locale]);
     await page.click('#chat-go');
     await page.waitForSelector('.turn.assistant');
@@ -43,7 +43,7 @@ const VIEWS = {
   },
   async write(page, { server, narrow }) {
     await page.goto(`${server.url}#/write`);
-    await drop(page, 'Cresset Stories 4M', 'fast');
+    await use(page, 'Cresset Stories 4M', 'fast');
     await page.locator('#starters .chip').first().click();
     await page.waitForSelector('#ink .token', { state: 'attached' }); // forced colours hide it
     await ready(page);
@@ -131,6 +131,12 @@ bytes += await keep('shortcuts-light-en-desktop', await page.screenshot());
 console.log(`· ${(bytes / 1e6).toFixed(2)} MB of pictures in tests/browser/reference/`);
 await browser.close();
 await server.close();
+
+/** Loads a file of the visitor's own, and leaves it at that when the page asks whether to keep it. */
+async function use(page, name, traits) {
+  await drop(page, name, traits);
+  await page.locator('#notices .question button').last().click();
+}
 
 /** Pictures of every view. */
 async function views(locale, scheme, width) {

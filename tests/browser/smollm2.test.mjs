@@ -1,11 +1,13 @@
 // SmolLM2-135M-Instruct itself, the chat model that comes with the site: a download that is broken off and goes on, greedy text of
-// an independent implementation, a chat of five turns. Left out, and named, where the model cannot be had.
+// an independent implementation, a chat of five turns, an answer on another site. Left out, and named, where the model cannot be
+// had.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { DEVICES, DIST, SHARED, newEnginePage, openEngine, readJson, serveEngine } from './engine.mjs';
-import { startBrowser } from './harness.mjs';
+import { newPage, startBrowser, startServer } from './harness.mjs';
+import { widgetOn } from './sites.mjs';
 
 const { file, bytes } = readJson(`${DIST}/models/catalogue.json`).find(({ id }) => id === 'default');
 const EXPECTED = `${SHARED}/../../weights/expected/smollm2-135m.json`;
@@ -102,3 +104,30 @@ for (const device of DEVICES) {
     await page.context().close();
   });
 }
+
+test('cpu: the widget answers with it on the page of another origin', REAL, async (t) => {
+  // Widget, engine and model are one server's, the page another's.
+  const maker = await startServer({ headers: { 'Access-Control-Allow-Origin': '*' } });
+  t.after(() => maker.close());
+  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title><h1>Lanterns</h1>
+    <script type="module" src="${maker.url}cresset-chat.js"></script>
+    <cresset-chat device="cpu" consent="false" temperature="0" max-tokens="32" local-only></cresset-chat></html>`;
+  const shop = await startServer({ routes: { '/': (request, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(html) } });
+  t.after(() => shop.close());
+  const page = await newPage(browser);
+  t.after(() => page.context().close());
+  await page.goto(shop.url);
+  const widget = widgetOn(page);
+  await widget.open();
+  await widget.ready();
+  await widget.say('What is the capital of France?');
+  await widget.answered();
+  assert.match(await widget.answers.first().textContent(), /Paris/);
+  const asked = shop.requests.map(({ path }) => path).filter((path) => path !== '/favicon.ico');
+  assert.deepEqual(asked, ['/'], 'nothing but the page comes from there');
+  assert.deepEqual(
+    [...new Set(page.addresses.map((address) => new URL(address).origin))].sort(),
+    [shop.url, maker.url].map((url) => new URL(url).origin).sort(),
+  );
+  assert.deepEqual(page.problems, []);
+});

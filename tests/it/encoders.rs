@@ -228,10 +228,7 @@ fn nothing_is_made_twice(device: Case) {
 
 /// all-MiniLM-L6-v2 itself: `CRESSET_MINILM` names the folder that holds it.
 fn minilm(device: Case) {
-    let Some(folder) = std::env::var_os("CRESSET_MINILM") else {
-        crate::support::skip::skipped("all-MiniLM-L6-v2 (CRESSET_MINILM does not say where it is)");
-        return;
-    };
+    let Some(folder) = crate::support::shared::weights("CRESSET_MINILM", "all-MiniLM-L6-v2") else { return };
     let expected = crate::support::json(Path::new("tests/golden/encoders/minilm.json"));
     let cases = expected["cases"].as_array().expect("cases");
     let mut engine = open(folder.to_str().expect("UTF-8"), device);

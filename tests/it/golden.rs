@@ -100,7 +100,7 @@ fn check_folder(name: &str, device: Case) {
 
 /// The safetensors of a folder, whose tokenizer is a file of its own, or the one file that there is.
 fn first_file(name: &str) -> PathBuf {
-    let files = ["model.safetensors.index.json", "model.safetensors", "mixed.gguf"];
+    let files = ["model.safetensors.index.json", "model.safetensors", "mixed.gguf", "f32.gguf"];
     let mut paths = files.map(|file| Path::new("tests/golden").join(name).join(file)).into_iter();
     paths.find(|path| path.exists()).expect("a model")
 }
@@ -156,6 +156,28 @@ folders! {
     olmoe: "olmoe",
     qwen3_moe: "qwen3-moe",
     qwen3_moe_window: "qwen3-moe-window",
+}
+
+/// Layers that differ in heads, heads of keys and values, and width (`tests/golden/layers.py`): only GGUF can say so.
+fn layers_of_several_shapes(device: Case) {
+    for name in ["llama-layers", "qwen3-layers"] {
+        check_folder(name, device);
+        let info = open(&first_file(name), device, KvFormat::F32).info();
+        // (2 + 2 + 1) heads of 16 columns, keys and values, f32, and 128 positions in 4 pages of 32.
+        assert_eq!(info["memory"]["kv"], 5 * 16 * 2 * 4 * 128, "{name}: every layer's own cache");
+    }
+}
+
+#[test]
+fn layers_of_several_shapes_on_the_cpu() {
+    layers_of_several_shapes(cpu());
+}
+
+#[test]
+fn layers_of_several_shapes_on_the_gpu() {
+    if let Some(case) = gpu() {
+        layers_of_several_shapes(case);
+    }
 }
 
 /// `expected.json` of a real model: prompts with ids, last logits, greedy ids and text.

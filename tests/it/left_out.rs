@@ -83,14 +83,25 @@ fn gguf_keys_in_other_words() {
     for key in ["llama.attention.head_count", "llama.attention.head_count_kv", "llama.feed_forward_length"] {
         let n = number(key);
         assert_eq!(logits(file().set(key, vec![n; 2]).checkpoint()), want, "{key}");
-        let error = load(file().set(key, vec![n, 2 * n]).checkpoint()).err().expect("a refusal");
-        assert_eq!(error.code(), "MODEL_UNSUPPORTED");
-        assert!(error.to_string().contains(&format!("{key} that differs from layer to layer")), "{error}");
-        assert_eq!(
-            load(file().set(key, Vec::<u32>::new()).checkpoint()).err().expect("a refusal").code(),
-            "MODEL_FORMAT"
-        );
+        let refused = |listed: Vec<u32>, code: &str, says: &str| {
+            let error = load(file().set(key, listed).checkpoint()).err().expect("a refusal");
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.to_string().contains(says), "{error}");
+        };
+        refused(vec![n, 0], "MODEL_UNSUPPORTED", &format!("a layer whose {key} is 0"));
+        refused(vec![n, 1 << 21], "MODEL_FORMAT", &format!("{key} must be integers from 1 to 1048576"));
+        for count in [0, 1, 3] {
+            let says = format!("{key} must have a value for each of 2 layers");
+            refused(vec![n; count], "MODEL_FORMAT", &says);
+        }
     }
+    // Each layer is held to its own numbers, and messages name its tensor.
+    let heads = file().set("llama.attention.head_count", vec![4u32, 2]);
+    let error = load(heads.checkpoint()).err().expect("a refusal").to_string();
+    assert!(error.contains("blk.1.attn_q.weight") && error.contains("[32, 64]"), "{error}");
+    let groups =
+        load(file().set("llama.attention.head_count_kv", vec![2u32, 3]).checkpoint()).err().expect("a refusal");
+    assert!(groups.to_string().contains("must be a multiple of the number of key-value heads"), "{groups}");
     for key in ["bos", "eos", "unknown", "eot"].map(|name| format!("tokenizer.ggml.{name}_token_id")) {
         for past in [Value::U32(4_000_000), Value::U64(u64::MAX)] {
             assert_eq!(logits(file().set(&key, past).checkpoint()), want, "{key}");

@@ -32,6 +32,7 @@ mod fuzz_tokenizer;
 mod golden;
 mod kernels;
 mod left_out;
+mod llama_cpp;
 mod lora;
 mod perplexity;
 mod quant;

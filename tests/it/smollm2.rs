@@ -1,26 +1,21 @@
 //! SmolLM2-135M-Instruct itself (`CRESSET_SMOLLM2` names its Q4_1 file): ids, logits and greedy text of an independent
 //! implementation, and how well a chat of five turns is read again.
 
-use crate::support::shared::shared;
-use crate::support::skip::skipped;
+use crate::support::shared::{shared, weights};
 use crate::support::{Case, at_root, close, cpu, floats, gpu, greedy, ids};
 use cresset::engine::{Engine, LoadOptions, never_yield};
 use pollster::block_on;
 use regex::Regex;
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// The model with the sampling of its row in the catalogue, and the reference's values; `None`, said aloud, where one of them is not here.
 fn open(device: Case) -> Option<(Engine, Vec<Value>)> {
-    let Some(path) = std::env::var_os("CRESSET_SMOLLM2") else {
-        skipped("SmolLM2-135M-Instruct (CRESSET_SMOLLM2 does not say where it is)");
-        return None;
-    };
+    let path = weights("CRESSET_SMOLLM2", "SmolLM2-135M-Instruct")?;
     let expected = crate::support::json(&shared("../weights/expected/smollm2-135m.json")?);
     let rows = crate::support::json(&at_root("www/models/catalogue.json"));
     let row = rows.as_array().expect("a list").iter().find(|row| row["id"] == "default").expect("the chat model");
     let options = LoadOptions { device, sampling: row["sampling"].clone(), ..LoadOptions::default() };
-    let engine = crate::support::open_with(Path::new(&path), &options);
+    let engine = crate::support::open_with(&path, &options);
     Some((engine, expected.as_array().expect("a list").clone()))
 }
 

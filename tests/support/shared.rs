@@ -16,6 +16,15 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     Some(file)
 }
 
+/// The real weights that the environment variable names; `None`, said aloud, where it names none.
+pub fn weights(variable: &str, what: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    if path.is_none() {
+        skipped(&format!("{what} ({variable} does not say where it is)"));
+    }
+    path
+}
+
 /// The text of a file in the shared data folder.
 pub fn read(path: &str) -> Option<String> {
     Some(std::fs::read_to_string(shared(path)?).expect("a readable text file"))

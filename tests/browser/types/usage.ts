@@ -137,7 +137,8 @@ function fitting({
   if (shape) {
     const known: KnownModel = { shape, quantization, downloadBytes };
     const { dModel, nLayers, nHeads, nKvHeads, headDim, dFfn, vocabulary, context }: ModelShape = known.shape;
-    is<number>(dModel, nLayers, nHeads, nKvHeads, headDim, dFfn, vocabulary, context);
+    is<number>(dModel, nLayers, headDim, vocabulary, context);
+    is<number | number[]>(nHeads, nKvHeads, dFfn);
   }
 }
 

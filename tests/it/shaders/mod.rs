@@ -203,7 +203,7 @@ fn plan_steps(file: &Path) -> Vec<Step> {
             keys: none,
             values: none,
             format: KvFormat::F16,
-            n_kv_heads: shape.n_kv_heads,
+            n_kv_heads: shape.n_kv_heads.at(0),
             head_dim: shape.head_dim,
         };
         let logits = Tensor::new(none, 1, shape.vocabulary);

@@ -16,6 +16,11 @@ function expectsAnswers() {
   return session.loading !== null && answers(rowOf(session.loading.model) ?? {}) && (session.engine === null || !activeTransfer()?.quiet);
 }
 
+/** At a new visit to the view: what is offered there may have come meanwhile, or gone. @param {HTMLElement} host */
+export function renewEmpty(host) {
+  if (host.childElementCount > 0) shown = '';
+}
+
 /**
  * @param {HTMLElement} host
  * @param {import('./composer.js').PageComposer} composer

@@ -20,7 +20,7 @@ import { t, words } from '../text.js';
 import { showComing } from './coming.js';
 import { PageComposer } from './composer.js';
 import { Conversations, THINKING } from './conversations.js';
-import { showEmpty } from './empty.js';
+import { renewEmpty, showEmpty } from './empty.js';
 import { buildFrame } from './frame.js';
 import { loadMarkdown } from './markdown.js';
 import { Queue } from './queue.js';
@@ -351,6 +351,8 @@ export function createChat(section) {
         history.replaceState(null, '', addressOf('chat', id));
       }
       showTitle();
+      renewEmpty(byId('chat-empty'));
+      showEmptiness();
       sayWaiting();
       composer.focus();
     },

@@ -26,7 +26,9 @@ const KINDS = [
   { name: 'best', most: 3e9, speed: 8 },
 ];
 
-/** Where the site's comes from: asked once. @type {Promise<{ size: number, host: string | null, kept: boolean } | null> | null} */
+/** @typedef {{ size: number, host: string | null, kept: boolean }} Origin */
+
+/** Where the site's comes from, as it was seen last. @type {Origin | null} */
 let origin = null;
 
 /** Cards; those that depend on the device come when it is measured. @returns {HTMLElement} */
@@ -42,16 +44,24 @@ export function suggestions() {
 /** @param {HTMLElement} host @param {import('../../cresset.js').BundledModel} row */
 async function showOffered(host, row) {
   const { id, name } = row;
-  const show = (/** @type {import('../types.d.ts').Message} */ get, /** @type {string | null} */ note) =>
-    host.replaceChildren(card({ kind: 'first', name, note: note ?? t('suggest.first.note'), get, run: () => load(id, name, { check: true }) }));
-  show(['suggest.fromHere', { size: bytes(row.bytes) }], null);
-  origin ??= whence(row).catch(() => null);
-  const found = await origin;
-  if (found?.kept) show('models.load', null);
-  else if (found?.host) show(['suggest.fromThere', { size: bytes(found.size), host: found.host }], t('suggest.leftOut', { host: found.host }));
+  const show = (/** @type {Origin | null} */ found) => {
+    const away = !found?.kept && found?.host;
+    /** @type {import('../types.d.ts').Message} */
+    let get = ['suggest.fromHere', { size: bytes(row.bytes) }];
+    if (found?.kept) get = 'models.load';
+    else if (away) get = ['suggest.fromThere', { size: bytes(found.size), host: away }];
+    const note = away ? t('suggest.leftOut', { host: away }) : t('suggest.first.note');
+    host.replaceChildren(card({ kind: 'first', name, note, get, run: () => load(id, name, { check: true }) }));
+  };
+  const seen = origin;
+  show(seen);
+  // Since then it may have come, or gone.
+  const found = await whence(row).catch(() => seen);
+  if (JSON.stringify(found) !== JSON.stringify(seen)) show(found);
+  origin = found;
 }
 
-/** @param {import('../../cresset.js').BundledModel} row */
+/** @param {import('../../cresset.js').BundledModel} row @returns {Promise<Origin>} */
 async function whence({ id, bytes: usual }) {
   const kept = isKept(await Cresset.cache.list(), id, Cresset.models);
   const { bytes: left, kept: part, url } = await Cresset.measure(id);
