@@ -1,8 +1,5 @@
 //! The ids of Whisper's vocabulary that are no text.
 
-/// Seconds from one time to the next among the ids.
-pub const TICK: f32 = 0.02;
-
 /// Which ids are languages, tasks and times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpeechIds {
@@ -34,7 +31,7 @@ impl SpeechIds {
         self.no_timestamps + 1
     }
 
-    /// The time that an id says, in ticks from the window's beginning.
+    /// The time that an id says, in ticks of 20 ms from the window's beginning.
     pub fn ticks(&self, id: u32) -> Option<u32> {
         id.checked_sub(self.first_time())
     }

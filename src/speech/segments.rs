@@ -1,7 +1,7 @@
 //! A window's ids become passages with times, and say where the next window begins.
 
 use super::draft::Draft;
-use super::ids::{SpeechIds, TICK};
+use super::ids::SpeechIds;
 
 /// A passage of what is said.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,17 +24,17 @@ pub struct Segment {
     pub no_speech: f32,
 }
 
-/// Frames of a tick.
+/// Frames, of 10 ms, from one time to the next among the ids: a tick.
 const FRAMES: usize = 2;
 
 /// The passages of a window of `frames` frames from the frame `seek` on, and the frames that are done with: a passage that has
 /// no end yet begins in the next window.
 pub fn passages(ids: &SpeechIds, draft: &Draft, seek: usize, frames: usize) -> (Vec<Segment>, usize) {
     let said = &draft.ids[..];
-    let offset = seek as f32 * 0.01;
+    let seconds = |ticks: u32| (seek + FRAMES * ticks as usize) as f32 / 100.0;
     let passage = |ids: &[u32], start: u32, end: u32| Segment {
-        start: offset + start as f32 * TICK,
-        end: offset + end as f32 * TICK,
+        start: seconds(start),
+        end: seconds(end),
         ids: ids.to_vec(),
         seek,
         temperature: draft.temperature,

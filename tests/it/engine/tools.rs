@@ -186,7 +186,7 @@ fn prompts_show_what_requests_say(device: Case) {
 
 /// The file's own template, and one of the request's; the model answers with another one afterwards.
 fn a_template_that_loops_ends_in_an_error(device: Case) {
-    const LOOPS: &str = "a\n{% for i in range(90000) %}\n{% for j in range(90000) %}{% endfor %}{% endfor %}";
+    const LOOPS: &str = "a\n{% for i in range(9000) %}\n{% for j in range(9000) %}{% endfor %}{% endfor %}";
     let mut engine = load(&caller().set("tokenizer.chat_template", LOOPS), device, None);
     let own = chat(&mut engine, request(json!({}))).expect_err("no prompt ends");
     let theirs = chat(&mut engine, request(json!({ "chat_template": &LOOPS[2..] }))).expect_err("no prompt ends");
