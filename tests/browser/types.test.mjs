@@ -14,6 +14,7 @@ test('everything that the types declare is used where tsc looks', () => {
   // Of TypeScript itself, and of signatures.
   for (const other of [
     'Create',
+    'Hear',
     'Promise',
     'Record',
     'AsyncIterable',

@@ -8,6 +8,7 @@ use cresset::chat::ChatTemplate;
 use cresset::engine::probe;
 use cresset::error::{Error, Result};
 use cresset::lora;
+use cresset::models::architecture_of;
 use cresset::tokenizer::Tokenizer;
 use cresset::weights::Checkpoint;
 use pollster::block_on;
@@ -88,6 +89,12 @@ fn model(checkpoint: &Checkpoint, computing: &Computing) -> Result<Value> {
     let tokenizer = Tokenizer::from_checkpoint(checkpoint);
     let template = ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref().ok().and_then(Option::as_ref));
     about["kind"] = json!("model");
+    about["makes"] = match architecture_of(checkpoint) {
+        Ok(architecture) if architecture.is_encoder() => json!("embeddings"),
+        Ok(architecture) if architecture.is_speech() => json!("transcripts"),
+        Ok(_) => json!("text"),
+        Err(_) => Value::Null,
+    };
     about["name"] = json!(checkpoint.name());
     about["tokenizer"] = match &tokenizer {
         Ok(tokenizer) => json!(tokenizer.as_ref().map(Tokenizer::info)),
@@ -230,7 +237,11 @@ fn lines(about: &Value) -> Vec<String> {
         line("tokenizer", tokenizer_line(tokenizer));
     }
     if let Some(template) = about.get("chatTemplate") {
-        line("chat", template_line(template));
+        match about["makes"].as_str() {
+            Some("embeddings") => line("makes", "vectors of texts: cresset embed".to_string()),
+            Some("transcripts") => line("makes", "text of recordings: cresset transcribe".to_string()),
+            _ => line("chat", template_line(template)),
+        }
     }
     if about["files"].is_array() {
         line("files", list(&about["files"], FILES));

@@ -16,6 +16,9 @@ use symphonia::core::probe::Hint;
 
 /// Samples that are resampled at a time.
 const CHUNK: usize = 4096;
+/// Where a file is in no format that is known.
+const KNOWN: &str =
+    "it is no WAV, MP3, FLAC, Ogg Vorbis, AAC (M4A, MP4), ALAC, AIFF or CAF file, nor sound in Matroska";
 /// Samples a second that a file may claim.
 const RATES: std::ops::RangeInclusive<u32> = 4000..=384_000;
 
@@ -49,8 +52,8 @@ fn decode(path: &Path, file: File) -> Result<(Vec<f32>, u32)> {
         hint.with_extension(extension);
     }
     let probe = symphonia::default::get_probe();
-    let mut format =
-        probe.format(&hint, stream, &FormatOptions::default(), &MetadataOptions::default()).map_err(wrong)?.format;
+    let probed = probe.format(&hint, stream, &FormatOptions::default(), &MetadataOptions::default());
+    let mut format = probed.map_err(|_| unreadable(path, &KNOWN))?.format;
     let track = format.tracks().iter().find(|track| track.codec_params.codec != CODEC_TYPE_NULL);
     let (id, codec) = track
         .map(|track| (track.id, track.codec_params.clone()))

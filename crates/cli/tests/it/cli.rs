@@ -382,6 +382,42 @@ fn perplexity() {
     assert_eq!(String::from_utf8_lossy(&piped.stdout), shown);
 }
 
+/// A WAV file of 16 bits: a tone, the same in both channels, then silence.
+fn wav(rate: u32, seconds: u32) -> Vec<u8> {
+    let frames = rate * seconds;
+    let header = [36 + 4 * frames, 16, 0x0002_0001, rate, 4 * rate, 0x0010_0004, 4 * frames];
+    let [riff, format, kind, rate_, bytes, block, data] = header.map(u32::to_le_bytes);
+    let head: [&[u8]; 11] = [b"RIFF", &riff, b"WAVE", b"fmt ", &format, &kind, &rate_, &bytes, &block, b"data", &data];
+    let sample = |i: u32| (f64::from(i) * 0.3).sin() * if i < frames / 2 { 9000.0 } else { 0.0 };
+    let samples = (0..frames).flat_map(|i| [(sample(i) as i16).to_le_bytes(); 2].concat());
+    head.concat().into_iter().chain(samples).collect()
+}
+
+#[test]
+fn transcribe() {
+    const MODEL: &str = "tests/golden/speech/whisper-128/model.safetensors";
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tone.wav");
+    std::fs::write(&path, wav(8000, 3)).expect("a file");
+    let path = path.to_str().expect("a path");
+    let of = |more: &[&str]| ok("transcribe", MODEL, &[&["--device", "cpu", "--file", path], more].concat());
+    let verbose = one_json(&of(&["--json"]));
+    assert_eq!((&verbose["duration"], &verbose["task"]), (&json!(3.0), &json!("transcribe")));
+    let segments = verbose["segments"].as_array().expect("passages");
+    assert!(!segments.is_empty(), "{verbose}");
+    assert!(of(&["--format", "vtt"]).starts_with("WEBVTT\n\n00:00:0"));
+    assert!(of(&["--format", "srt"]).starts_with("1\n00:00:0"));
+    let lines = of(&["--timestamps", "segment"]);
+    assert!(lines.starts_with("[0:0") && lines.lines().count() == segments.len(), "{lines}");
+    assert_eq!(of(&["--translate", "--language", "German", "--temperature", "0"]).lines().count(), 1);
+
+    let not_sound = failed(run("transcribe", MODEL, &["--device", "cpu", "--file", "README.md"]), "INVALID_REQUEST");
+    assert!(not_sound.contains("README.md cannot be read as a recording: it is no WAV, MP3"), "{not_sound}");
+    failed(run("transcribe", MODEL, &["--device", "cpu", "--file", "nowhere.wav"]), "MODEL_NOT_FOUND");
+    let about = String::from_utf8(run_with_input(&["inspect", MODEL], b"").stdout).expect("text");
+    assert!(about.contains("text of recordings: cresset transcribe"), "{about}");
+}
+
 #[test]
 fn embed() {
     const ENCODER: &str = "tests/golden/encoders/bert-cls/f32.gguf";
