@@ -21,6 +21,8 @@ pub struct Hearing {
     control: Control,
     control_buffer: BufferId,
     state: BufferId,
+    /// A window's samples on their way: one buffer for all windows, since many large ones leave holes in the heap.
+    samples: Vec<f32>,
     compiling: Vec<Compiling>,
     plans: Vec<Compiled>,
 }
@@ -56,8 +58,8 @@ impl Hearing {
         let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
         device.write(sound.tables, 0, bytemuck::cast_slice(&tables));
         let control = Control::new(layout);
-        let (compiling, plans) = (Vec::new(), Vec::new());
-        Ok(Hearing { encoder, sound, pool: Rc::default(), control, control_buffer, state, compiling, plans })
+        let (samples, compiling, plans) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Hearing { encoder, sound, pool: Rc::default(), control, control_buffer, state, samples, compiling, plans })
     }
 
     /// Frames of a window, 10 ms each.
@@ -143,11 +145,12 @@ impl Hearing {
 
     /// A frame's middle is 10 ms behind that of the one before; the first one's is the first sample. Before that the sound is
     /// mirrored, behind its end there is silence.
-    fn write_samples(&self, device: &Device, sound: &Sound, first: usize) {
+    fn write_samples(&mut self, device: &Device, sound: &Sound, first: usize) {
         let from = (first * HOP) as isize - (FRAME / 2) as isize;
         let samples = HOP * (self.frames() - 1) + FRAME;
         let at = |i: usize| sound.get((from + i as isize).unsigned_abs()).copied().unwrap_or(0.0);
-        let samples: Vec<f32> = (0..samples).map(at).collect();
-        device.write(self.sound.samples, 0, bytemuck::cast_slice(&samples));
+        self.samples.clear();
+        self.samples.extend((0..samples).map(at));
+        device.write(self.sound.samples, 0, bytemuck::cast_slice(&self.samples));
     }
 }
