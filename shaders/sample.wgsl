@@ -117,7 +117,7 @@ fn sample(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) 
     if (best.key == atomicLoad(&best_key)) { atomicMax(&best_key_id, ~best.id); }
     workgroupBarrier();
     best = Best(atomicLoad(&best_key), ~atomicLoad(&best_key_id));
-    // Of NaN and +∞, and where all are -∞. Still drawn, since a barrier must not depend on it, but the draw does not count.
+    // A row with NaN or +∞, or of nothing but -∞, is still drawn from, since a barrier must not depend on it, but the draw does not count.
     let broken = best.key == NOT_A_NUMBER || best.key == key_of(LEAST);
     var token = best.id;
     if (sampling.temperature >= LEAST_TEMPERATURE) {

@@ -113,7 +113,7 @@ pub fn code_of(language: &str) -> Option<&'static str> {
     found.map(|(code, _)| *code)
 }
 
-/// What OpenAI's answers call the language of a code.
+/// The language's name in OpenAI's answers; a code that is not listed stays as it is.
 pub fn name_of(code: &str) -> &str {
     LANGUAGES.iter().find(|(own, _)| *own == code).map_or(code, |(_, name)| name)
 }

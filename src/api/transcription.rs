@@ -40,7 +40,7 @@ pub struct TranscriptionRequest {
     pub stream: bool,
 }
 
-/// What is said in a recording, as text.
+/// A transcript whose passages are text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TranscriptText {
     /// The language's code, where it is known.
@@ -173,7 +173,7 @@ impl TranscriptText {
     fn vtt(&self) -> String {
         let cue = |(it, text): &(Segment, String)| {
             let (start, end) = (clock(it.start, '.'), clock(it.end, '.'));
-            // What would be read as markup or as the arrow of a cue.
+            // These characters would be read as markup, or as the arrow of a cue.
             let text = one_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             format!("{start} --> {end}\n{text}\n\n")
         };

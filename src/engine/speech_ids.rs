@@ -36,7 +36,7 @@ pub(super) fn speech_ids(checkpoint: &Checkpoint, shape: &Shape) -> Result<Speec
         Some(value) => ids(value, rows).ok_or_else(|| wrong(format!("{key} must be a list of ids"))),
     };
     let no_timestamps = id("no_timestamps_token_id", rows.checked_sub(TIMES + 1))?;
-    // Of the ids before it these are the nearest: translate, transcribe, startoflm, startofprev, nospeech.
+    // Whisper's vocabularies have translate, transcribe, startoflm, startofprev and nospeech right before it.
     let before = |n: u32| no_timestamps.checked_sub(n);
     let multilingual = says("is_multilingual").and_then(Value::as_bool).unwrap_or(rows as usize > ENGLISH_ROWS);
     let end = id("eos_token_id", Some(if multilingual { 50_257 } else { 50_256 }))?;

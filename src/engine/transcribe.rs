@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Samples of a day.
 const MOST_SAMPLES: usize = 24 * 60 * 60 * SAMPLE_RATE;
 
-/// What is done with a recording.
+/// The task that a speech model is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpeechTask {
     /// Its words, in their own language.
@@ -78,7 +78,7 @@ pub(super) async fn transcribe(
     let transcript = loop {
         let transcriber = model.task.transcriber()?;
         match transcriber.transcribe(sound, &options, &mut on_segment, yield_now).await {
-            // What was told already cannot be taken back.
+            // A passage that was streamed cannot be taken back.
             Err(Error::DeviceLost { reason }) if !wanted.stream => model.rebuild(reason).await?,
             result => break result?,
         }

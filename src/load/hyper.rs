@@ -8,6 +8,20 @@ use crate::weights::{Array, Checkpoint, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+/// Whether kernels compute heads of this size.
+///
+/// # Errors
+/// `MODEL_UNSUPPORTED` if they do not.
+pub fn computable_head(head_dim: usize) -> Result<()> {
+    match head_dim.is_multiple_of(4) && head_dim <= MOST_HEAD_DIM {
+        true => Ok(()),
+        false => {
+            let what = format!("a head size of {head_dim} (this build: multiples of 4 up to {MOST_HEAD_DIM})");
+            Err(Error::unsupported(what))
+        }
+    }
+}
+
 /// A larger count than any model has, except of tokens. So bounded, a width times a workgroup's share of it fits a grid.
 const MOST: usize = 1 << 20;
 /// A larger vocabulary than any model has.
@@ -383,12 +397,7 @@ impl<'a> Hyper<'a> {
         if (0..n_layers).any(|i| !n_heads.at(i).is_multiple_of(n_kv_heads.at(i))) {
             return Err(self.wrong("the number of heads", "must be a multiple of the number of key-value heads"));
         }
-        if !head_dim.is_multiple_of(4) || head_dim > MOST_HEAD_DIM {
-            let most = MOST_HEAD_DIM;
-            return Err(Error::unsupported(format!(
-                "a head size of {head_dim} (this build: multiples of 4 up to {most})"
-            )));
-        }
+        computable_head(head_dim)?;
         let listed = self.optional_counts("feed_forward_length", "intermediate_size|n_inner", n_layers)?;
         let d_ffn = match (listed, d_ffn) {
             (Some(d_ffn), _) => d_ffn,

@@ -14,8 +14,8 @@ pub struct Speech {
     pub decoder: Transformer,
 }
 
-/// What a window of sound becomes, in two plans: the frames of its spectrum are twice as many as the rows behind the second
-/// convolution.
+/// The encoder of a window of sound, recorded as two plans: the frames of its spectrum are twice as many as the rows behind the
+/// second convolution.
 pub struct SoundEncoder {
     /// Columns of the activations between blocks, D.
     pub d_model: usize,

@@ -6,10 +6,11 @@ use super::decoder::Transformer;
 use super::encoder::encoder_attention;
 use super::speech::{SoundEncoder, Speech};
 use crate::error::{Error, Result};
+use crate::load::hyper::computable_head;
 use crate::load::names::Name;
 use crate::load::{Family, Hyper, Loader, NormStyle, Parts, PerLayer, Shape, pre_norm};
 use crate::nn::{Conv1d, CrossAttention, CrossKeys, Embedding, EncoderBlock, FeedForward, Linear, Mlp, Norm};
-use crate::ops::{Activation, FRAME, MOST_HEAD_DIM};
+use crate::ops::{Activation, FRAME};
 
 pub static ARCHITECTURE: Architecture = Architecture {
     family: Family {
@@ -107,10 +108,8 @@ fn head_dim(hyper: &Hyper, d_model: usize, heads: usize) -> Result<usize> {
     if !d_model.is_multiple_of(heads) {
         return Err(hyper.wrong("d_model", "must be a multiple of the number of heads"));
     }
-    match d_model / heads {
-        n if n.is_multiple_of(4) && n <= MOST_HEAD_DIM => Ok(n),
-        n => Err(Error::unsupported(format!("a head size of {n} (this build: multiples of 4 up to {MOST_HEAD_DIM})"))),
-    }
+    computable_head(d_model / heads)?;
+    Ok(d_model / heads)
 }
 
 /// The decoder's sizes.

@@ -13,7 +13,7 @@ pub struct Conv1d {
     pub step: usize,
     /// Rows before the first one that its first output sees: zeros.
     pub before: usize,
-    /// Of what comes out.
+    /// The activation of its output.
     pub activation: Activation,
 }
 

@@ -29,7 +29,7 @@ pub struct CrossAttention {
     pub n_heads: usize,
     /// Multiplies scores: 1/√head_dim.
     pub scale: f32,
-    /// What it attends to.
+    /// The keys and values of the other sequence.
     pub attended: CrossKeys,
 }
 

@@ -35,7 +35,7 @@ pub fn log_mel(pass: &mut Pass, samples: BufferId, tables: BufferId, peaks: Buff
     pass.record(&LOG_MEL, Options::default(), params, &bindings, [y.rows as u32, 1, 1]);
 }
 
-/// What the kernel multiplies with: Hann's window [400], the cosines of a full turn [400], the filters [M, 201] on Slaney's mel
+/// The kernel's tables: Hann's window [400], the cosines of a full turn [400], the filters [M, 201] on Slaney's mel
 /// scale, each of area 1, as librosa and transformers' `mel_filter_bank(norm="slaney", mel_scale="slaney")` make them.
 pub fn mel_tables(mels: usize) -> Vec<f32> {
     let turn = |i: usize| (TAU * i as f64 / FRAME as f64).cos();

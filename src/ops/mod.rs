@@ -42,7 +42,7 @@ pub use argmax::{argmax, partial_columns};
 pub use attend::{HeadNorms, Rotation, attend};
 pub use attention::{MOST_HEAD_DIM, Scores, attention};
 pub use bidirectional::{Attended, bidirectional};
-pub use cresset_numerics::rows::undrawable;
+pub use cresset_numerics::rows::{largest, undrawable};
 pub use cresset_numerics::{Activation, threads};
 pub use embed::{By, embed};
 pub use expert_down::expert_down;

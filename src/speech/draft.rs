@@ -1,8 +1,9 @@
 //! A window's ids, and how sure the model is of them.
 
+use crate::ops::largest;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
-/// What was heard in a window.
+/// The text that was drawn for a window, as ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     /// Without those that opened it, and without the end.
@@ -46,8 +47,7 @@ pub fn compression(ids: &[u32], vocabulary: usize) -> f32 {
 /// The largest logit's id; at a temperature one drawn by `random` (0 to 1) from the probabilities.
 pub fn choose(logits: &[f32], temperature: f32, random: f64) -> u32 {
     if temperature == 0.0 {
-        let best = (0..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best });
-        return best as u32;
+        return largest(logits) as u32;
     }
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weight = |z: f32| f64::from((z - most) / temperature).exp();

@@ -22,7 +22,7 @@ const PAUSE: usize = 500;
 /// Above this temperature a window's text is no guide for the next one.
 const MOST_GUIDING: f32 = 0.5;
 
-/// What a caller wants of a recording.
+/// The options of a transcription.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TranscribeOptions {
     /// The language's id; `None`: heard from the first window in which something is said.
@@ -39,7 +39,7 @@ pub struct TranscribeOptions {
     pub seed: u64,
 }
 
-/// What is said in a recording.
+/// The passages of a recording, and their language.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transcript {
     /// The language's id; `None` for models of English alone, and where nothing is said.
@@ -94,7 +94,7 @@ impl Transcriber {
         self.runner.plans.finish_all(&self.device).await
     }
 
-    /// What is said in `sound`. `on_segment` hears of each passage once it is settled, and of the frames that are done with and
+    /// Transcribes `sound`. `on_segment` hears of each passage once it is settled, and of the frames that are done with and
     /// those that there are.
     ///
     /// # Errors

@@ -101,12 +101,12 @@ pub async fn estimate(request: String, options: String) -> Result<String, JsValu
     run.await.map_err(thrown)
 }
 
-/// Hands a stream's chunks on.
-fn emitter(on_chunk: Function) -> impl FnMut(Value) {
-    move |chunk: Value| {
-        // A listener's own exception is its own affair.
-        let _ = on_chunk.call1(&JsValue::NULL, &chunk.to_string().into());
-    }
+/// The kinds of request that stream.
+enum Asked {
+    Completion,
+    Chat,
+    /// Samples of one channel, 16,000 a second.
+    Recording(SpeechTask, Vec<f32>),
 }
 
 /// A loaded model. One request at a time; `interrupt`, `info` and `stats` answer while one runs.
@@ -149,7 +149,7 @@ impl Engine {
         on_chunk: Function,
         on_progress: Option<Function>,
     ) -> Result<String, JsValue> {
-        self.request(false, request, on_chunk, on_progress).await.map_err(thrown)
+        self.request(Asked::Completion, request, on_chunk, on_progress).await.map_err(thrown)
     }
 
     /// `chat.completions.create`, likewise.
@@ -162,23 +162,29 @@ impl Engine {
         on_chunk: Function,
         on_progress: Option<Function>,
     ) -> Result<String, JsValue> {
-        self.request(true, request, on_chunk, on_progress).await.map_err(thrown)
+        self.request(Asked::Chat, request, on_chunk, on_progress).await.map_err(thrown)
     }
 
     async fn request(
         &self,
-        chat: bool,
+        asked: Asked,
         request: String,
         on_chunk: Function,
         on_progress: Option<Function>,
     ) -> Result<String> {
         let request = parse(&request, "request")?;
-        let mut emit = emitter(on_chunk);
+        let mut emit = |chunk: Value| {
+            // A listener's own exception is its own affair.
+            let _ = on_chunk.call1(&JsValue::NULL, &chunk.to_string().into());
+        };
         let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
         engine.set_on_progress(Rc::new(move |progress| tell(on_progress.as_ref(), &progress)));
-        let answer = match chat {
-            true => engine.chat(&request, &mut emit, &yield_to_events).await,
-            false => engine.complete(&request, &mut emit, &yield_to_events).await,
+        let answer = match asked {
+            Asked::Completion => engine.complete(&request, &mut emit, &yield_to_events).await,
+            Asked::Chat => engine.chat(&request, &mut emit, &yield_to_events).await,
+            Asked::Recording(task, sound) => {
+                engine.transcribe(&request, task, &sound, &mut emit, &yield_to_events).await
+            }
         };
         *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
         Ok(answer?.to_string())
@@ -198,17 +204,8 @@ impl Engine {
         on_chunk: Function,
         on_progress: Option<Function>,
     ) -> Result<String, JsValue> {
-        let run = async {
-            let request = parse(&request, "request")?;
-            let task = if translate { SpeechTask::Translate } else { SpeechTask::Transcribe };
-            let mut emit = emitter(on_chunk);
-            let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
-            engine.set_on_progress(Rc::new(move |progress| tell(on_progress.as_ref(), &progress)));
-            let answer = engine.transcribe(&request, task, &sound, &mut emit, &yield_to_events).await;
-            *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
-            Ok(answer?.to_string())
-        };
-        run.await.map_err(thrown)
+        let task = if translate { SpeechTask::Translate } else { SpeechTask::Transcribe };
+        self.request(Asked::Recording(task, sound), request, on_chunk, on_progress).await.map_err(thrown)
     }
 
     /// Vectors of texts; an OpenAI request as JSON, its answer as JSON.

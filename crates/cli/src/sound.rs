@@ -85,7 +85,7 @@ fn decode(path: &Path, file: File) -> Result<(Vec<f32>, u32)> {
     Ok((samples, rate))
 }
 
-/// The same sound at [`SAMPLE_RATE`].
+/// Resamples to [`SAMPLE_RATE`].
 fn resample(samples: &[f32], rate: u32) -> std::result::Result<Vec<f32>, Box<dyn std::error::Error>> {
     let parameters = SincInterpolationParameters {
         sinc_len: 128,
