@@ -86,7 +86,7 @@ export class FlakyFile {
       if (given >= this.cutAfter && this.cuts > 0) {
         this.cuts -= 1;
         // What was written must be read before the connection goes: browsers forget what is not.
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await new Promise((resolve) => setTimeout(resolve, 500));
         return response.destroy();
       }
       if (given >= this.stallAfter && this.stalls > 0) {
