@@ -5,8 +5,10 @@
 mod adapters;
 mod answer;
 mod bench;
+mod chat_pictures;
 mod choice;
 mod estimate;
+mod eyes;
 mod load;
 mod model;
 mod perplexity;
@@ -15,6 +17,7 @@ mod progress;
 mod random;
 mod rebuild;
 mod sampling;
+mod see;
 mod size;
 mod speech_ids;
 mod task;
@@ -38,6 +41,7 @@ use crate::api::answer::AnswerKind;
 use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::fields::Fields;
 use crate::api::messages;
+use crate::api::pictures::taken;
 use crate::api::prompt::{ChatPrompt, chat_prompt};
 use crate::api::request::{self, AdapterChoice, Prompt};
 use crate::api::transcription::TranscriptionRequest;
@@ -46,13 +50,15 @@ use crate::chat::tool_calls::ToolCallParser;
 use crate::device::Tuning;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
-use crate::generate::{Generator, YieldNow};
+use crate::generate::{Generator, Media, YieldNow};
+use crate::pictures::Picture;
 use crate::sampler::SamplingParams;
 use crate::speech::Transcriber;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Checkpoint;
 use adapters::Adapters;
 use answer::answer;
+use chat_pictures::ChatPictures;
 use choice::{Calling, PreparedRequest};
 use load::{Built, Loaded};
 use model::Model;
@@ -95,11 +101,11 @@ impl Engine {
     ) -> Result<Engine> {
         let Loaded { built, tokenizer, template, info, sampling } =
             load::load(&checkpoint, options, on_progress).await?;
-        let Built { task, targets, verdict, most_context } = built;
+        let Built { task, eyes, targets, verdict, most_context } = built;
         let mut options = options.clone();
         options.self_test.known.extend(verdict.clone());
         let origin = Origin::new(checkpoint.files(), options);
-        let model = Model { task, adapters: Adapters::new(targets), origin, most_context };
+        let model = Model { task, eyes, adapters: Adapters::new(targets), origin, most_context };
         Ok(Engine {
             model,
             tokenizer,
@@ -139,6 +145,9 @@ impl Engine {
             let context = generator.context();
             model["contextLength"] = json!(context);
             model["contextLimit"] = json!(context.max(self.model.most_context));
+        }
+        if let Some(eyes) = &self.model.eyes {
+            model["vision"] = json!({ "tokens": eyes.model().output()[0] });
         }
         json!({
             "build": env!("CRESSET_BUILD"),
@@ -243,11 +252,12 @@ impl Engine {
     pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
         let fields = Fields::of_options(options)?;
         messages::check(messages)?;
-        self.chat_prompt(messages, &fields).map(|prompt| Tokenizer::unquoted(&prompt.text))
+        let (messages, _) = taken(messages, usize::MAX)?;
+        self.chat_prompt(&messages, &fields).map(|prompt| Tokenizer::unquoted(&prompt.text))
     }
 
     fn chat_prompt(&self, messages: &[Value], fields: &Fields) -> Result<ChatPrompt> {
-        chat_prompt(messages, fields, &self.template, self.tokenizer.as_ref(), self.now())
+        chat_prompt(messages, fields, &self.template, self.tokenizer.as_ref(), self.now(), chat_pictures::TEXT.marker)
     }
 
     /// Seconds since 1970 by the clock on the wall.
@@ -270,14 +280,37 @@ impl Engine {
         on_chunk: &mut OnChunk<'_>,
         yield_now: &YieldNow,
     ) -> Result<Value> {
+        self.complete_with(request, &[], on_chunk, yield_now).await
+    }
+
+    /// As [`Self::complete`], with pictures: in place of the markers that the prompt has for them, else before it.
+    ///
+    /// # Errors
+    /// Those of [`Self::complete`]; `INVALID_REQUEST` also for pictures where the model sees none.
+    pub async fn complete_with(
+        &mut self,
+        request: &Value,
+        pictures: &[Picture],
+        on_chunk: &mut OnChunk<'_>,
+        yield_now: &YieldNow,
+    ) -> Result<Value> {
+        self.generator()?;
         let fields = Fields::of(request)?;
         let options = request::options(&fields, false, &self.sampling)?;
-        let prompt = match request::prompt(&fields)? {
-            Prompt::Ids(ids) => ids,
-            Prompt::Text(text) => self.tokenizer()?.encode(&text, true, true)?,
+        let (prompt, media) = match request::prompt(&fields)? {
+            Prompt::Ids(_) if !pictures.is_empty() => {
+                return Err(Error::invalid("prompt", "must be a text where there are pictures"));
+            }
+            Prompt::Ids(ids) => (ids, Vec::new()),
+            Prompt::Text(text) if pictures.is_empty() => (self.tokenizer()?.encode(&text, true, true)?, Vec::new()),
+            Prompt::Text(text) => {
+                let seen = ChatPictures::all(pictures, self.model.eyes.as_ref())?;
+                let text = seen.write(chat_pictures::with_markers(text, pictures.len()), self.model.eyes.as_ref())?;
+                self.see(seen, &text, true, yield_now).await?
+            }
         };
         let prepared =
-            PreparedRequest { kind: AnswerKind::Completion, prompt, options, continues: true, calling: None };
+            PreparedRequest { kind: AnswerKind::Completion, prompt, media, options, continues: true, calling: None };
         self.answer(prepared, on_chunk, yield_now).await
     }
 
@@ -286,16 +319,54 @@ impl Engine {
     /// # Errors
     /// Errors of [`Self::complete`] and of [`chat_prompt`].
     pub async fn chat(&mut self, request: &Value, on_chunk: &mut OnChunk<'_>, yield_now: &YieldNow) -> Result<Value> {
+        self.chat_with(request, &[], on_chunk, yield_now).await
+    }
+
+    /// As [`Self::chat`], with the pictures that parts `{ "type": "image_url", "image_url": { "picture": n } }` mean.
+    ///
+    /// # Errors
+    /// Those of [`Self::chat`]; `INVALID_REQUEST` also for pictures where the model sees none.
+    pub async fn chat_with(
+        &mut self,
+        request: &Value,
+        pictures: &[Picture],
+        on_chunk: &mut OnChunk<'_>,
+        yield_now: &YieldNow,
+    ) -> Result<Value> {
+        self.generator()?;
         let fields = Fields::of(request)?;
         let options = request::options(&fields, true, &self.sampling)?;
-        let prompt = self.chat_prompt(messages::messages(&fields)?, &fields)?;
-        let ids = self.tokenizer()?.encode(&prompt.text, false, true)?;
+        let seen = ChatPictures::take(messages::messages(&fields)?, pictures, self.model.eyes.as_ref())?;
+        let mut prompt = self.chat_prompt(&seen.messages, &fields)?;
+        prompt.text = seen.write(prompt.text, self.model.eyes.as_ref())?;
+        let (ids, media) = self.see(seen, &prompt.text, false, yield_now).await?;
         let in_thought = ToolCallParser::begins_thought(&prompt.text);
         let calling =
             (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought, opening: prompt.opening });
-        let prepared =
-            PreparedRequest { kind: AnswerKind::Chat, prompt: ids, options, continues: prompt.continues, calling };
+        let prepared = PreparedRequest {
+            kind: AnswerKind::Chat,
+            prompt: ids,
+            media,
+            options,
+            continues: prompt.continues,
+            calling,
+        };
         self.answer(prepared, on_chunk, yield_now).await
+    }
+
+    /// A prompt's ids, and what stands for the pictures among them.
+    async fn see(
+        &mut self,
+        seen: ChatPictures,
+        prompt: &str,
+        add_special: bool,
+        yield_now: &YieldNow,
+    ) -> Result<(Vec<u32>, Vec<Media>)> {
+        let ids = self.tokenizer()?.encode(prompt, add_special, true)?;
+        self.interrupt_handle().set(false);
+        let tokenizer = self.tokenizer.as_ref().ok_or_else(no_tokenizer)?;
+        let media = seen.see(&mut self.model, tokenizer, &ids, yield_now).await?;
+        Ok((ids, media))
     }
 
     async fn answer(
@@ -316,7 +387,19 @@ impl Engine {
     /// # Errors
     /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW` (unless `truncate_prompt_tokens` is given), `ABORTED`, `DEVICE_LOST`.
     pub async fn embed(&mut self, request: &Value, yield_now: &YieldNow) -> Result<Value> {
+        self.embed_with(request, &[], yield_now).await
+    }
+
+    /// As [`Self::embed`], with the pictures that inputs `{ "image": n }` mean.
+    ///
+    /// # Errors
+    /// Those of [`Self::embed`].
+    pub async fn embed_with(&mut self, request: &Value, pictures: &[Picture], yield_now: &YieldNow) -> Result<Value> {
         let fields = Fields::of(request)?;
+        if matches!(self.model.task, Task::See(_)) {
+            self.requests += 1;
+            return see::see(&mut self.model, &self.info.name, &fields, pictures, yield_now).await;
+        }
         let (context, model) = (self.embedder()?.context(), self.embedder()?.model());
         let wanted = EmbeddingsRequest::parse(&fields, context, model.shape.d_model, model.pooling)?;
         let encode = |text: &str| self.tokenizer()?.encode(text, true, true);
@@ -432,7 +515,7 @@ impl Engine {
     pub fn adapters(&self) -> Value {
         match &self.model.task {
             Task::Generate(generator) => self.model.adapters.list(generator),
-            Task::Embed(_) | Task::Transcribe(_) => json!([]),
+            Task::Embed(_) | Task::Transcribe(_) | Task::See(_) => json!([]),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`api`] | OpenAI's objects ⇄ ours; computes nothing | chat, generate, embed (their data) |
 //! | [`chat`] | messages → prompt (the model's Jinja template) | leaf rooms |
 //! | [`speech`] | sound in, ids out: goes through a recording window by window | generate, models, device |
+//! | [`viewer`] | pictures in, rows of numbers out | models, device, pictures |
 //! | [`generate`] | ids → ids; never sees a string | models, device, sampler |
 //! | [`convert`] | a Hugging Face folder as one GGUF file | models, load, tokenizer, chat |
 //! | [`lora`] | adapters: pairs of small matrices beside a model's projections | load, device |
@@ -19,6 +20,7 @@
 //! | [`device`] | plans, buffers, executors (wgpu, WebGPU, CPU) | quant |
 //! | [`quant`] | one file per weight format; in `crates/numerics` | nothing |
 //! | [`weights`] | GGUF and safetensors: bytes in, named tensor views out | quant, error |
+//! | [`pictures`] | pixels, sizes, patches | error |
 //! | [`tokenizer`], [`sampler`], [`error`] | leaf rooms | error (tokenizer: weights' metadata) |
 
 pub mod error;
@@ -39,10 +41,12 @@ pub mod lora;
 pub mod models;
 pub mod nn;
 pub mod ops;
+pub mod pictures;
 pub mod sampler;
 pub mod select;
 pub mod speech;
 pub mod tokenizer;
+pub mod viewer;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod weights;

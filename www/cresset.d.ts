@@ -238,6 +238,8 @@ export interface EngineInfo {
     contextLimit: number;
     vocabularySize: number;
     hasChatTemplate: boolean;
+  /** Of a model that sees pictures: the tokens that each part of one takes. */
+  vision?: { tokens: number };
   };
   /** What holds where a request leaves it out: recommended by the model's makers, or else usual. Null where it only embeds. */
   sampling: Sampling | null;
@@ -342,7 +344,25 @@ export interface ToolCall {
 }
 
 /** A text, whole or in parts. */
-export type Content = string | { type: 'text'; text: string }[];
+/** A text, or parts in order: texts, and for models that see pictures. */
+export type Content = string | (TextPart | PicturePart)[];
+
+export interface TextPart {
+  type: 'text';
+  text: string;
+}
+
+/** A picture in a message. */
+export interface PicturePart {
+  type: 'image_url';
+  image_url: Picture | { url: Picture; detail?: 'auto' | 'low' | 'high' };
+}
+
+/**
+ * A picture: an address (`data:`, `blob:`, of this site, or of one that allows it by CORS), or what the platform has it as. In any
+ * format that the browser shows; of a moving one, the first. What is transparent shows white.
+ */
+export type Picture = string | Blob | ImageData | ImageBitmap;
 
 export type ChatMessage =
   | { role: 'system' | 'developer' | 'user'; content: Content; name?: string }
@@ -479,8 +499,8 @@ export interface ChatCompletionChunk {
 }
 
 export interface EmbeddingRequest {
-  /** A text, token ids, or a list of either. */
-  input: string | ArrayLike<number> | (string | ArrayLike<number>)[];
+  /** A text, token ids, or a list of either; for an encoder of pictures such as DINOv2, `{ image }` or a list of those. */
+  input: string | ArrayLike<number> | (string | ArrayLike<number>)[] | { image: Picture } | { image: Picture }[];
   encoding_format?: 'float' | 'base64';
   /** The first so many numbers of each vector, for models trained so. */
   dimensions?: number;

@@ -13,6 +13,7 @@ import { Pace, describeProgress, describeReading } from './lib/progress.js';
 import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
 import { models, parse, parseAdapter } from './files/sources.js';
 import * as store from './files/store.js';
+import { takeInputs, takePictures } from './lib/pictures.js';
 import { soundOf } from './lib/sound.js';
 import { demandBrowser } from './lib/start-worker.js';
 import { Stream } from './lib/stream.js';
@@ -229,27 +230,29 @@ class Engine {
 
   /** @param {import('./cresset.js').EmbeddingRequest} body @param {import('./cresset.js').RequestOptions} [options] */
   async #embed(body, options) {
-    const { request, signal } = checkRequest('an embedding', body, options);
-    return this.#call('embed', { request }, signal);
+    const { body: told, pictures } = await takeInputs(body);
+    const { request, signal } = checkRequest('an embedding', told, options);
+    return this.#call('embed', { request, pictures }, signal);
   }
 
   /** @param {'chat' | 'completion'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
   async #generate(kind, body, options) {
-    return this.#ask(kind, checkRequest(`a ${kind}`, body, options));
+    const { body: told, pictures } = kind === 'chat' ? await takePictures(body) : { body, pictures: [] };
+    return this.#ask(kind, checkRequest(`a ${kind}`, told, options), { pictures });
   }
 
   /** @param {'transcription' | 'translation'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
   async #hear(kind, body, options) {
     const { file, ...rest } = own(body);
     const checked = checkRequest('a recording', rest, options);
-    return this.#ask(kind, checked, await soundOf(file));
+    return this.#ask(kind, checked, { sound: await soundOf(file) });
   }
 
-  /** @param {Calls['generate']['params']['kind']} kind @param {ReturnType<typeof checkRequest>} checked @param {Float32Array} [sound] */
-  #ask(kind, { request, isStream, signal, onProgress }, sound) {
+  /** @param {Calls['generate']['params']['kind']} kind @param {ReturnType<typeof checkRequest>} checked @param {{ sound?: Float32Array, pictures?: import('./lib/types.d.ts').Pixels[] }} media */
+  #ask(kind, { request, isStream, signal, onProgress }, media) {
     const pace = new Pace();
     const listeners = { onProgress: (/** @type {any} */ progress) => onProgress?.(describeReading(progress, pace)) };
-    const params = { kind, request, sound };
+    const params = { kind, request, ...media };
     return isStream ? this.#stream(params, signal, listeners) : this.#answer(params, signal, listeners);
   }
 

@@ -4,6 +4,7 @@ use super::fields::{Fields, ids};
 use crate::embed::How;
 use crate::error::{Error, Result};
 use crate::ops::Pooling;
+use crate::pictures::Picture;
 use serde_json::{Value, json};
 
 /// Inputs of a request: OpenAI's own limit.
@@ -60,6 +61,32 @@ impl EmbeddingsRequest {
         Ok(sequences)
     }
 
+    /// The pictures of `given` that the inputs mean: `{ "image": n }`, or a list of those.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for an input that is none of them.
+    pub fn pictures<'p>(&self, fields: &Fields, given: &'p [Picture]) -> Result<Vec<&'p Picture>> {
+        let picture = |input: &Value| {
+            let at = input["image"].as_u64().and_then(|at| usize::try_from(at).ok());
+            at.and_then(|at| given.get(at)).ok_or_else(|| {
+                Error::invalid("input", "must be { image } or a list of those: the model makes vectors of pictures")
+            })
+        };
+        match fields.get("input") {
+            Some(Value::Array(list)) if (1..=MOST_INPUTS).contains(&list.len()) => list.iter().map(picture).collect(),
+            Some(Value::Array(list)) if list.len() > MOST_INPUTS => Err(too_many(list.len())),
+            input => Ok(vec![picture(input.unwrap_or(&Value::Null))?]),
+        }
+    }
+
+    /// The vectors at unit length, where the request wants them so.
+    pub fn normalized(&self, mut vectors: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+        if self.how.normalize {
+            vectors.iter_mut().for_each(|vector| normalize(vector));
+        }
+        vectors
+    }
+
     /// OpenAI's list of vectors [d_model], made from `tokens` ids by the model of that name.
     pub fn answer(&self, vectors: Vec<Vec<f32>>, model: &str, tokens: usize) -> Value {
         let data = vectors.into_iter().enumerate().map(|(index, mut vector)| {
@@ -80,6 +107,10 @@ impl EmbeddingsRequest {
 
 fn inputs(fields: &Fields, encode: &dyn Fn(&str) -> Result<Vec<u32>>) -> Result<Vec<Vec<u32>>> {
     let wrong = || Error::invalid("input", "must be a text, a list of token ids, or a list of either");
+    let other = |item: &Value| match item.get("image") {
+        Some(_) => Error::invalid("input", "is a picture, but the model makes vectors of texts"),
+        None => wrong(),
+    };
     let text = |text: &str| match text.is_empty() {
         true => Err(Error::invalid("input", "has an empty text")),
         false => encode(text),
@@ -90,14 +121,14 @@ fn inputs(fields: &Fields, encode: &dyn Fn(&str) -> Result<Vec<u32>>) -> Result<
         Some(Value::Array(list)) if list.first().is_some_and(Value::is_number) => return Ok(vec![ids(list)?]),
         Some(Value::Array(list)) if (1..=MOST_INPUTS).contains(&list.len()) => list,
         Some(Value::Array(list)) if list.len() > MOST_INPUTS => {
-            return Err(Error::invalid("input", format!("has {} items; at most {MOST_INPUTS}", list.len())));
+            return Err(too_many(list.len()));
         }
-        _ => return Err(wrong()),
+        input => return Err(other(input.unwrap_or(&Value::Null))),
     };
     let item = |item: &Value| match item {
         Value::String(input) => text(input),
         Value::Array(list) => ids(list),
-        _ => Err(wrong()),
+        item => Err(other(item)),
     };
     list.iter().map(item).collect()
 }
@@ -117,9 +148,17 @@ fn cut(ids: &mut Vec<u32>, most: usize) {
 fn shorten(vector: &mut Vec<f32>, n: usize, normalize: bool) {
     vector.truncate(n);
     if normalize {
-        let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
-        vector.iter_mut().for_each(|x| *x /= norm);
+        self::normalize(vector);
     }
+}
+
+fn normalize(vector: &mut [f32]) {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
+    vector.iter_mut().for_each(|x| *x /= norm);
+}
+
+fn too_many(items: usize) -> Error {
+    Error::invalid("input", format!("has {items} items; at most {MOST_INPUTS}"))
 }
 
 /// Little-endian f32 in RFC 4648's base64, as OpenAI sends them.

@@ -48,9 +48,20 @@ pub fn check(messages: &[Value]) -> Result<()> {
             Value::String(_) => {}
             Value::Null if may_be_empty => {}
             Value::Array(parts) => {
-                if let Some(part) = parts.iter().find(|part| part["type"] != "text" || !part["text"].is_string()) {
-                    let kind = part["type"].as_str().unwrap_or("something else");
-                    return wrong(&format!("has {kind} among its parts; this version reads text only"));
+                for part in parts {
+                    match part["type"].as_str() {
+                        Some("text") if part["text"].is_string() => {}
+                        Some("image_url") if part["image_url"].is_object() => {}
+                        Some("input_audio") => {
+                            return wrong(
+                                "has input_audio among its parts; make text of it with audio.transcriptions, and send that",
+                            );
+                        }
+                        kind => {
+                            let kind = kind.unwrap_or("something else");
+                            return wrong(&format!("has {kind} among its parts; they may be text and image_url"));
+                        }
+                    }
                 }
             }
             _ => return wrong("must have a content: text, or a list of parts"),
@@ -82,7 +93,8 @@ mod tests {
             json!({ "role": "user", "content": null, "tool_calls": call }),
             json!({ "role": "assistant", "content": null, "tool_calls": [] }),
             json!({ "role": "assistant", "content": "x", "tool_calls": [1] }),
-            json!({ "role": "user", "content": [{ "type": "image_url", "image_url": {} }] }),
+            json!({ "role": "user", "content": [{ "type": "image_url", "image_url": "x" }] }),
+            json!({ "role": "user", "content": [{ "type": "input_audio", "input_audio": {} }] }),
             json!({ "role": "user", "content": 7 }),
         ] {
             let error = check(&[good[0].clone(), wrong]).unwrap_err();

@@ -6,6 +6,7 @@ pub mod embeddings;
 pub mod fields;
 pub mod languages;
 pub mod messages;
+pub mod pictures;
 pub mod prompt;
 pub mod request;
 pub mod stop;

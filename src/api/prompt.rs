@@ -36,7 +36,8 @@ enum ToolChoice<'a> {
 /// request has `allow_special`.
 ///
 /// `own`: the model's template, none, or why it cannot be used. `tokenizer`: for the special tokens that a request's own
-/// template names. `now`: seconds since 1970 by the clock on the wall, for templates that tell the date.
+/// template names. `now`: seconds since 1970 by the clock on the wall, for templates that tell the date. `picture`: what the model's
+/// prompts have for one.
 ///
 /// # Errors
 /// `INVALID_REQUEST` for fields that are wrong, or that the template has no place for; `MODEL_UNSUPPORTED` without a
@@ -47,8 +48,9 @@ pub fn chat_prompt(
     own: &Result<Option<ChatTemplate>>,
     tokenizer: Option<&Tokenizer>,
     now: Option<i64>,
+    picture: &'static str,
 ) -> Result<ChatPrompt> {
-    let mut options = RenderOptions { now, ..render_options(fields)? };
+    let mut options = RenderOptions { now, picture, ..render_options(fields)? };
     let allow_special = fields.flag("allow_special")?;
     let quotes = tokenizer.filter(|_| !allow_special);
     let quoted = quotes.and_then(|tokenizer| with_quotes(messages, tokenizer));

@@ -1,6 +1,6 @@
 //! Messages as templates expect them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
 
@@ -80,12 +80,12 @@ pub(super) fn cut_at_mark(mut prompt: String, text: &str) -> Result<String> {
 }
 
 /// The messages with the arguments of tool calls as objects, the ids of our own calls short and, unless the template goes over
-/// parts, with texts in parts joined; `None` if they are so already.
-pub(super) fn plain(messages: &[Value], in_parts: bool) -> Option<Vec<Value>> {
+/// parts, with texts in parts joined, `picture` in the place of pictures; `None` if they are so already.
+pub(super) fn plain(messages: &[Value], in_parts: bool, picture: &str) -> Option<Vec<Value>> {
     let mut changed = false;
     let mut messages = messages.to_vec();
     for message in &mut messages {
-        if let Some(text) = message.get("content").filter(|_| !in_parts).and_then(joined) {
+        if let Some(text) = message.get("content").filter(|_| !in_parts).and_then(|content| joined(content, picture)) {
             message["content"] = text.into();
             changed = true;
         }
@@ -118,23 +118,35 @@ fn shorten(id: Option<&mut Value>) -> bool {
     is_ours
 }
 
-/// The text of a content in parts, if all of them are text.
-fn joined(content: &Value) -> Option<String> {
-    let parts = content.as_array()?.iter().map(|part| part.get("text").and_then(Value::as_str));
+/// The texts of contents as parts of their own; `None` if there are none.
+pub(super) fn in_parts(messages: &[Value]) -> Option<Vec<Value>> {
+    let mut messages = messages.to_vec();
+    let texts = messages.iter_mut().filter(|message| message["content"].is_string());
+    let changed =
+        texts.map(|message| message["content"] = json!([{ "type": "text", "text": message["content"].take() }]));
+    (changed.count() > 0).then_some(messages)
+}
+
+/// The text of a content in parts, if all of them are texts and pictures.
+fn joined(content: &Value, picture: &str) -> Option<String> {
+    let text = |part: &Value| match part["type"] == "image" {
+        true => Some(picture.to_string()),
+        false => part.get("text").and_then(Value::as_str).map(str::to_string),
+    };
+    let parts = content.as_array()?.iter().map(text);
     parts.collect::<Option<Vec<_>>>().map(|texts| texts.join("\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn ids_of_our_calls_lose_their_prefix_and_others_stay() {
         let messages = |id: &str| [json!({ "tool_calls": [{ "id": id }] }), json!({ "tool_call_id": id })];
-        assert_eq!(plain(&messages("call_abc123xyz"), true), Some(messages("abc123xyz").to_vec()));
+        assert_eq!(plain(&messages("call_abc123xyz"), true, ""), Some(messages("abc123xyz").to_vec()));
         for id in ["abc123xyz", "call_1", "call_abc123xyz0", "call_abc-23xyz", "", "call_"] {
-            assert_eq!(plain(&messages(id), true), None, "{id}");
+            assert_eq!(plain(&messages(id), true, ""), None, "{id}");
         }
     }
 }

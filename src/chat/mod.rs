@@ -96,6 +96,8 @@ pub struct RenderOptions {
     /// Seconds since 1970 in the visitor's time zone, for templates that tell the model the date. Without it there is
     /// no `strftime_now`, and most such templates fall back to a fixed date.
     pub now: Option<i64>,
+    /// What a picture is in the text of a message, for templates that go over no parts.
+    pub picture: &'static str,
 }
 
 impl ChatTemplate {
@@ -292,16 +294,31 @@ impl ChatTemplate {
     /// [`Error::Template`], as [`Self::render`].
     pub fn render_request(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
         let has_parts = messages.iter().any(|message| message.get("content").is_some_and(Value::is_array));
-        let in_parts = has_parts && self.with_compiled(options, |compiled| compiled.reads_parts)?;
-        let as_usual = messages::plain(messages, in_parts);
-        let refused = match self.render(as_usual.as_deref().unwrap_or(messages), options) {
+        let reads_parts = self.with_compiled(options, |compiled| compiled.reads_parts)?;
+        let in_parts = has_parts && reads_parts;
+        let as_usual = messages::plain(messages, in_parts, options.picture);
+        let given = as_usual.as_deref().unwrap_or(messages);
+        let refused = match self.render(given, options) {
+            // One that goes over parts may see none in a text, and pass over it.
+            Ok(prompt) if reads_parts && lacks(&prompt, given) => {
+                let parts = messages::in_parts(given).and_then(|parts| self.render(&parts, options).ok());
+                return Ok(parts.filter(|better| !lacks(better, given)).unwrap_or(prompt));
+            }
             Ok(prompt) => return Ok(prompt),
             Err(refused) => refused,
         };
-        let joined = if in_parts { messages::plain(messages, false) } else { None };
-        let mut others = [joined.as_deref(), as_usual.is_some().then_some(messages)].into_iter().flatten();
+        let joined = if in_parts { messages::plain(messages, false, options.picture) } else { None };
+        let parted = if reads_parts { messages::in_parts(given) } else { None };
+        let mut others =
+            [joined.as_deref(), parted.as_deref(), as_usual.is_some().then_some(messages)].into_iter().flatten();
         others.find_map(|messages| self.render(messages, options).ok()).ok_or(refused)
     }
+}
+
+/// Whether what a user says, as a text of its own, is not in the prompt.
+fn lacks(prompt: &str, messages: &[Value]) -> bool {
+    let users = messages.iter().filter(|message| message["role"] == "user");
+    users.filter_map(|message| message["content"].as_str()).any(|text| !prompt.contains(text.trim()))
 }
 
 /// A source with the line breaks that Jinja makes of all kinds.

@@ -9,6 +9,7 @@ pub fn outline(model: &Model) -> Vec<String> {
         Model::Decoder(decoder) => of_decoder(decoder),
         Model::Encoder(encoder) => of_encoder(encoder),
         Model::Speech(speech) => of_decoder(&speech.decoder),
+        Model::Vision(encoder) => encoder.blocks.iter().map(of_encoder_block).collect(),
     }
 }
 
@@ -36,21 +37,22 @@ fn of_encoder(model: &Encoder) -> Vec<String> {
     let norms = [norm(Some(&model.embed_norm)), norm(model.norm.as_ref())];
     let positions = model.embed.positions.is_some();
     let mut lines = vec![format!("{:?}, learnt positions: {positions}, {norms:?}", model.pooling)];
-    let line = |block: &EncoderBlock| {
-        let attn = &block.attn;
-        let norms = [&block.attn_norm, &block.attn_out_norm, &block.ffn_norm, &block.ffn_out_norm];
-        format!(
-            "attention {:?} × {}, window {:?}, rotary {:?}; norms {:?}; {}",
-            [&attn.q, &attn.k, &attn.v, &attn.o].map(linear),
-            attn.scale,
-            attn.window,
-            attn.rope.map(|rope| rope.dims),
-            norms.map(|it| norm(it.as_ref())),
-            feed_forward(&block.ffn)
-        )
-    };
-    lines.extend(model.blocks.iter().map(line));
+    lines.extend(model.blocks.iter().map(of_encoder_block));
     lines
+}
+
+fn of_encoder_block(block: &EncoderBlock) -> String {
+    let attn = &block.attn;
+    let norms = [&block.attn_norm, &block.attn_out_norm, &block.ffn_norm, &block.ffn_out_norm];
+    format!(
+        "attention {:?} × {}, window {:?}, rotary {:?}; norms {:?}; {}",
+        [&attn.q, &attn.k, &attn.v, &attn.o].map(linear),
+        attn.scale,
+        attn.window,
+        attn.rope.map(|rope| rope.dims),
+        norms.map(|it| norm(it.as_ref())),
+        feed_forward(&block.ffn)
+    )
 }
 
 /// [out, in], bias, scale.

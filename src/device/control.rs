@@ -2,6 +2,8 @@
 //!
 //! Both are arrays of u32 words; `shaders/shared/control.wgsl` and `rows.wgsl` read them at the offsets of [`Layout`].
 
+use std::ops::Range;
+
 /// A row's token that the device takes, with its position, from `state`: the decode loop's rows.
 pub const FROM_STATE: u32 = u32::MAX;
 
@@ -10,7 +12,8 @@ const BROKEN: u32 = 1 << 31;
 
 /// Words before the row table.
 const HEADER: usize = 16;
-/// Words of a row: slot, position, token, and the length of its sequence where an encoder reads it.
+/// Words of a row: slot, position, token; where an encoder reads it the length of its sequence, else whether it stands for a picture or
+/// a sound.
 const ROW: usize = 4;
 /// Words of a slot's sampling parameters.
 const SAMPLING: usize = 16;
@@ -175,9 +178,14 @@ impl Control {
         assert!(rows.len() <= self.layout.rows && gather.len() <= self.layout.logit_rows);
         self.set(0, &[rows.len() as u32, gather.len() as u32]);
         for (i, row) in rows.iter().enumerate() {
-            self.set(HEADER + ROW * i, &[row.slot, row.position, row.token]);
+            self.set(HEADER + ROW * i, &[row.slot, row.position, row.token, 0]);
         }
         self.set(self.layout.gather_at(), gather);
+    }
+
+    /// These rows of the next run, among those that were set, stand for a picture or a sound.
+    pub fn set_media(&mut self, rows: Range<usize>) {
+        rows.for_each(|i| self.set(HEADER + ROW * i + 3, &[1]));
     }
 
     /// The rows of the next run: whole sequences, one behind the other, each a slot of its own; the first row of each is
@@ -193,6 +201,13 @@ impl Control {
         for (i, length) in lengths.enumerate() {
             self.set(HEADER + ROW * i + 3, &[length]);
         }
+    }
+
+    /// The rows of the next run: one whole sequence of so many that are no tokens; `outputs` rows come of it.
+    pub fn set_rows_without_tokens(&mut self, rows: usize, outputs: usize) {
+        assert!(outputs <= self.layout.logit_rows);
+        self.set_sequences(&[&vec![0; rows]]);
+        self.set(1, &[outputs as u32]);
     }
 
     /// How the next tokens of a slot are drawn.
@@ -249,6 +264,11 @@ impl Slot {
     /// Position and length of the sequence of row `i`, as an encoder has them.
     pub fn place(control: &[u32], i: usize) -> (u32, u32) {
         (control[HEADER + ROW * i + 1], control[HEADER + ROW * i + 3])
+    }
+
+    /// Whether row `i` stands for a picture or a sound.
+    pub fn is_media(control: &[u32], i: usize) -> bool {
+        control[HEADER + ROW * i + 3] == 1
     }
 
     /// The slot of row `i`: always the host's to say.

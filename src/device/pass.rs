@@ -64,6 +64,8 @@ pub struct Pass<'d> {
     pub key_chunks: usize,
     /// The adapter that the plan is recorded with.
     pub corrections: Option<Rc<Corrections>>,
+    /// Where rows [T, D] that stand for pictures and sounds lie, if there are any.
+    pub media: Option<BufferId>,
     pool: Rc<Pool>,
     plan: Plan,
 }
@@ -80,6 +82,7 @@ impl<'d> Pass<'d> {
             logit_rows: false,
             key_chunks: 1,
             corrections: None,
+            media: None,
             pool: pool.clone(),
             plan: Plan::default(),
         }

@@ -145,7 +145,7 @@ impl Adapters {
     pub(super) fn renew(&mut self, targets: LoraTargets, ids: &[AdapterId], old: &Task) -> Option<AdapterId> {
         let selected = match old {
             Task::Generate(generator) => generator.selected_adapter(),
-            Task::Embed(_) | Task::Transcribe(_) => None,
+            Task::Embed(_) | Task::Transcribe(_) | Task::See(_) => None,
         };
         let renewed = |old: AdapterId| {
             let index = self.loaded.iter().position(|loaded| loaded.id == old)?;

@@ -91,6 +91,7 @@ fn request(prepared: &PreparedRequest, tokenizer: Option<&Tokenizer>) -> Request
     };
     Request {
         prompt: prepared.prompt.clone(),
+        media: prepared.media.clone(),
         max_tokens: options.ending.max_tokens,
         min_tokens: options.ending.min_tokens,
         stop_ids,

@@ -8,7 +8,7 @@ use crate::api::request::RequestOptions;
 use crate::api::stop::StopMatcher;
 use crate::chat::tool_calls::{self, ToolCallParser};
 use crate::error::{Error, Result};
-use crate::generate::{Finish, Outcome, PromptProgress, Request, Sampled, YieldNow};
+use crate::generate::{Finish, Media, Outcome, PromptProgress, Request, Sampled, YieldNow};
 use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 use std::ops::ControlFlow;
@@ -18,6 +18,8 @@ use web_time::Instant;
 pub struct PreparedRequest {
     pub kind: AnswerKind,
     pub prompt: Vec<u32>,
+    /// What stands for pictures in the prompt.
+    pub media: Vec<Media>,
     pub options: RequestOptions,
     /// The answer continues a text instead of beginning one.
     pub continues: bool,

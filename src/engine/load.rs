@@ -1,9 +1,10 @@
 //! A checkpoint and options → a model on its device, ready to run.
 
+use super::eyes::Half;
 use super::sampling;
 use super::size::{check_size, device_bytes, largest_cache_bytes, matrix_formats, quantization};
 use super::speech_ids::speech_ids;
-use super::task::Task;
+use super::task::{See, Task};
 use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceInfo};
 use crate::embed::Embedder;
@@ -17,6 +18,7 @@ use crate::sampler::SamplingParams;
 use crate::select::{LoadOptions, LoadProgress, Verdict, proven_device};
 use crate::speech::Transcriber;
 use crate::tokenizer::Tokenizer;
+use crate::viewer::Viewer;
 use crate::weights::{Checkpoint, FileFormat};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -109,6 +111,8 @@ impl ModelPlan {
 /// A model on its device, ready to run.
 pub(super) struct Built {
     pub task: Task,
+    /// The half that sees, of a model that reads and sees.
+    pub eyes: Option<Viewer>,
     /// Where its adapters would go.
     pub targets: LoraTargets,
     /// The device's verdict.
@@ -127,7 +131,9 @@ pub(super) async fn build(
     let &ModelPlan { architecture, ref shape, context } = plan;
     let formats = matrix_formats(checkpoint, options);
     let (mut device, verdict) = proven_device(architecture, shape, &formats, options, on_progress).await?;
-    let planned = device_bytes(checkpoint, shape, context, options, device.is_cpu());
+    let half = Half::of(checkpoint).await?;
+    let beside = half.as_ref().map_or(0, Half::bytes);
+    let planned = device_bytes(checkpoint, shape, context, options, device.is_cpu()).saturating_add(beside);
     check_size(shape, planned, device.info())?;
     let most = device.info().limits.max_buffer_bytes;
     log::debug!("about {} MB on the device, buffers of {} MB at most", planned >> 20, most >> 20);
@@ -137,6 +143,11 @@ pub(super) async fn build(
     let loaded = architecture.load(architecture.hyper(checkpoint), shape, most_context, memory).await?;
     let models::Loaded { model, record, uploads } = loaded;
     let targets = LoraTargets::new(&architecture.family, checkpoint, shape, &record.projections);
+    let mut seeing = None;
+    if let Some(half) = half {
+        let (viewer, uploads) = half.open(checkpoint, shape, options, &mut device).await?;
+        seeing = Some((half, viewer, uploads));
+    }
     let mut task = match model {
         Model::Decoder(model) => Task::Generate(Generator::new(device, model, context, options.kv).await?),
         Model::Encoder(model) => Task::Embed(Embedder::new(device, *model, context).await?),
@@ -144,16 +155,28 @@ pub(super) async fn build(
             let ids = speech_ids(checkpoint, shape)?;
             Task::Transcribe(Box::new(Transcriber::new(device, *model, ids, options.kv).await?))
         }
+        Model::Vision(model) => {
+            let viewer = Viewer::new(&mut device, *model)?;
+            Task::See(Box::new(See { device, viewer }))
+        }
     };
     // Pipelines compile while the weights are read. What does not fit is known before that.
     task.begin_warm_up()?;
     task.device().check().await?;
     let mut progress = |loaded, total| on_progress(LoadProgress { status: "upload", loaded, total });
     uploads.read(checkpoint, task.device(), &mut progress).await?;
+    let mut eyes = None;
+    if let Some((half, viewer, uploads)) = seeing {
+        half.read(checkpoint, uploads, task.device(), &mut progress).await?;
+        eyes = Some(viewer);
+    }
     on_progress(LoadProgress { status: "compile", loaded: 0, total: 1 });
     task.warm_up().await?;
+    if let Some(eyes) = &mut eyes {
+        eyes.warm_up(task.device()).await?;
+    }
     task.device().check().await?;
-    Ok(Built { task, targets, verdict, most_context })
+    Ok(Built { task, eyes, targets, verdict, most_context })
 }
 
 /// Positions that the context may grow to: its own where the caller has chosen it, where the device has room for no more, or
@@ -164,7 +187,7 @@ async fn most_context(
     options: &LoadOptions,
     device: &DeviceInfo,
 ) -> usize {
-    if options.context.is_some() || architecture.is_encoder() || architecture.is_speech() {
+    if options.context.is_some() || !architecture.is_decoder() {
         return context;
     }
     let fits = |context| {

@@ -7,10 +7,13 @@ use super::task::Task;
 use crate::api::request::AdapterChoice;
 use crate::error::{Error, Result};
 use crate::generate::PAGE;
+use crate::viewer::Viewer;
 
 /// A loaded model, and where it came from, so that it can be rebuilt when its device is lost.
 pub struct Model {
     pub task: Task,
+    /// The half that sees, of a model that reads and sees.
+    pub eyes: Option<Viewer>,
     pub adapters: Adapters,
     pub origin: Origin,
     /// Positions that the context may grow to.
@@ -23,7 +26,7 @@ impl Model {
     /// # Errors
     /// `DEVICE_LOST` if that does not succeed.
     pub async fn rebuild(&mut self, reason: String) -> Result<()> {
-        self.origin.rebuild(reason, &mut self.task, &mut self.adapters).await
+        self.origin.rebuild(reason, &mut self.task, &mut self.eyes, &mut self.adapters).await
     }
 
     /// Replaces the device if it was lost since the last request.

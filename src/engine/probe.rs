@@ -1,5 +1,6 @@
 //! Judges a model before anything is loaded: its kind, its needs, and whether it runs here.
 
+use super::eyes::Half;
 use super::load::{context, device_facts, tokenizer};
 use super::size::{check_size, device_bytes, quantization};
 use crate::device::DeviceInfo;
@@ -33,6 +34,13 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
     {
         problems.push(error);
     }
+    let half = Half::of(checkpoint).await;
+    let beside = half.as_ref().ok().and_then(Option::as_ref).map_or(0, Half::bytes);
+    match (half, &shape) {
+        (Ok(Some(half)), Some(shape)) => problems.extend(half.check(checkpoint, shape).await.err()),
+        (Err(error), _) => problems.push(error),
+        _ => {}
+    }
     if let Some(at) = problems.iter().position(|error| !OBSTACLES.contains(&error.code())) {
         return Err(problems.swap_remove(at));
     }
@@ -44,14 +52,14 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         "architecture": architecture.map(|a| a.family.name).or(models::architecture_name(checkpoint).ok().flatten()),
         "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),
         "quantization": quantization(checkpoint, options),
-        "downloadBytes": checkpoint.file_bytes(),
+        "downloadBytes": checkpoint.file_bytes() + beside,
         "device": device_facts(&device),
         "estimatedTokensPerSecond": null,
     });
     state_problems(&mut answer, &problems);
     if let Some((shape, (context, bytes))) = shape.as_ref().zip(size) {
         answer["contextLength"] = json!(context);
-        answer["deviceBytes"] = json!(bytes);
+        answer["deviceBytes"] = json!(bytes.saturating_add(beside));
         answer["shape"] = json!(shape);
     }
     if let Some(shape) = shape.as_ref().filter(|_| problems.is_empty()) {

@@ -8,6 +8,7 @@ use super::task::Task;
 use crate::error::{Error, Result};
 use crate::lora;
 use crate::select::LoadOptions;
+use crate::viewer::Viewer;
 use crate::weights::{Checkpoint, Files};
 
 /// The files an engine was made from. Headers and vocabularies are read again when they are needed again.
@@ -27,14 +28,20 @@ impl Origin {
     ///
     /// # Errors
     /// `DEVICE_LOST` if that does not succeed; `task` is then still the old one.
-    pub async fn rebuild(&mut self, reason: String, task: &mut Task, adapters: &mut Adapters) -> Result<()> {
+    pub async fn rebuild(
+        &mut self,
+        reason: String,
+        task: &mut Task,
+        eyes: &mut Option<Viewer>,
+        adapters: &mut Adapters,
+    ) -> Result<()> {
         log::warn!("the graphics device was lost ({reason}); the model is put on a new one");
         // Frees the lost device's memory before the new one needs it.
         task.device().destroy();
         let renewed = async {
             let checkpoint = Checkpoint::open(self.files.clone()).await?;
             let plan = ModelPlan::read(&checkpoint, &self.options)?;
-            let Built { task: mut renewed, targets, .. } =
+            let Built { task: mut renewed, eyes, targets, .. } =
                 build(&checkpoint, &plan, &self.options, &mut |_| ()).await?;
             let ids = match &mut renewed {
                 Task::Generate(generator) => {
@@ -46,16 +53,16 @@ impl Origin {
                     }
                     ids
                 }
-                Task::Embed(_) | Task::Transcribe(_) => Vec::new(),
+                Task::Embed(_) | Task::Transcribe(_) | Task::See(_) => Vec::new(),
             };
-            Ok((renewed, targets, ids))
+            Ok((renewed, eyes, targets, ids))
         };
-        let (mut renewed, targets, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
+        let (mut renewed, seeing, targets, ids) = renewed.await.map_err(|error: Error| Error::DeviceLost {
             reason: format!("{reason}; the model could not be put on another: {error}"),
         })?;
         let selected = adapters.renew(targets, &ids, task);
         renewed.share_interrupt(task);
-        *task = renewed;
+        (*task, *eyes) = (renewed, seeing);
         if let Task::Generate(generator) = task {
             generator.select_adapter(selected);
         }

@@ -266,5 +266,5 @@ impl Generator {
 fn batch_of(position: usize, ids: &[u32], gather: Vec<u32>, output: Output, adapter: Option<AdapterId>) -> Batch {
     let rows = (position as u32..).zip(ids).map(|(position, &token)| Row { slot: 0, position, token });
     debug_assert!(!ids.contains(&FROM_STATE));
-    Batch { rows: rows.collect(), gather, output, adapter, keys: position + ids.len() }
+    Batch { rows: rows.collect(), gather, output, adapter, keys: position + ids.len(), media: Vec::new() }
 }

@@ -46,6 +46,8 @@ pub struct PlanKey {
     pub adapter: Option<AdapterId>,
     /// Chunks of keys in the attention of a single row; 1 unless keys are many.
     pub key_chunks: usize,
+    /// Some of its rows stand for pictures or sounds.
+    pub media: bool,
 }
 
 /// The smallest of `sizes` that holds `n`.

@@ -3,6 +3,7 @@
 use super::constraint::Constraint;
 use crate::sampler::SamplingParams;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Why generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Media {
     pub positions: Range<usize>,
     /// A hash of its content: equal hashes count as equal content.
     pub hash: u64,
+    /// What stands there in place of embeddings [positions, D].
+    pub rows: Rc<[f32]>,
 }
 
 /// How it went.

@@ -10,6 +10,7 @@ use crate::device::{
 use crate::error::Result;
 use crate::models::{Decoder, Wanted};
 use crate::ops::{KvCache, candidates, penalize, sample};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Positions in a page of the KV cache.
@@ -28,6 +29,19 @@ pub struct Batch {
     pub adapter: Option<AdapterId>,
     /// The most keys that a row attends to.
     pub keys: usize,
+    /// Rows that stand for pictures and sounds.
+    pub media: Vec<MediaRows>,
+}
+
+/// Rows of a batch in which something seen or heard comes in place of embeddings.
+#[derive(Debug, Clone)]
+pub struct MediaRows {
+    /// The first of them in the batch.
+    pub at: usize,
+    /// All numbers of the picture or the sound [R, D].
+    pub of: Rc<[f32]>,
+    /// Which of its R rows these are.
+    pub rows: Range<usize>,
 }
 
 /// A slot's state on the device.
@@ -58,6 +72,8 @@ pub struct ModelRunner {
     state: BufferId,
     edits: BufferId,
     logits: BufferId,
+    /// [rows, D]: what stands for pictures and sounds, row by row of the next run. Made when there is any.
+    media: Option<BufferId>,
     slots: Vec<SlotState>,
 }
 
@@ -128,6 +144,7 @@ impl ModelRunner {
             state,
             edits,
             logits,
+            media: None,
             slots: vec![SlotState::new(); slots],
         })
     }
@@ -207,7 +224,7 @@ impl ModelRunner {
     /// The plan for a single sampled row that attends to `keys` keys.
     pub fn single_key(&self, device: &Device, output: Output, adapter: Option<AdapterId>, keys: usize) -> PlanKey {
         let row = Row { slot: 0, position: 0, token: FROM_STATE };
-        self.key(device, &Batch { rows: vec![row], gather: vec![0], output, adapter, keys })
+        self.key(device, &Batch { rows: vec![row], gather: vec![0], output, adapter, keys, media: Vec::new() })
     }
 
     /// The plan that runs a batch.
@@ -220,6 +237,7 @@ impl ModelRunner {
             output: batch.output,
             adapter: batch.adapter,
             key_chunks: key_chunks(device, rows, batch.keys, self.layout().context),
+            media: !batch.media.is_empty(),
         }
     }
 
@@ -251,6 +269,7 @@ impl ModelRunner {
         let mut pass = Pass::new(device, &self.pool, key.rows, self.layout(), io);
         pass.key_chunks = key.key_chunks;
         pass.corrections = self.adapters.corrections(key.adapter);
+        pass.media = self.media.filter(|_| key.media);
         let wanted = match key.output {
             Output::None => Wanted::Cache,
             Output::Logits | Output::Sample { penalties: true } => Wanted::Logits(&logits),
@@ -286,13 +305,39 @@ impl ModelRunner {
         if batch.rows.iter().any(|row| row.token != FROM_STATE) {
             self.plans.note_chunk(key);
         }
+        self.make_room_for_media(device, batch)?;
         self.finish(device, key).await?;
+        self.write_media(device, batch);
         self.write_control(device, batch);
         device.run(self.plans.get(key), self.state, self.layout().result_bytes())
     }
 
+    fn make_room_for_media(&mut self, device: &mut Device, batch: &Batch) -> Result<()> {
+        if self.media.is_none() && !batch.media.is_empty() {
+            let row_bytes = 4 * self.model.shape().d_model.next_multiple_of(4) as u64;
+            let bytes = row_bytes * MOST_ROWS as u64;
+            self.media = Some(device.create_buffer("pictures and sounds in a prompt", bytes, Usage::Activations)?);
+        }
+        Ok(())
+    }
+
+    fn write_media(&self, device: &Device, batch: &Batch) {
+        let Some(buffer) = self.media else { return };
+        let d_model = self.model.shape().d_model;
+        let stride = d_model.next_multiple_of(4);
+        for MediaRows { at, of, rows } in &batch.media {
+            let mut numbers = vec![0f32; rows.len() * stride];
+            let from = of[rows.start * d_model..rows.end * d_model].chunks_exact(d_model);
+            numbers.chunks_exact_mut(stride).zip(from).for_each(|(row, from)| row[..d_model].copy_from_slice(from));
+            device.write(buffer, (4 * at * stride) as u64, bytemuck::cast_slice(&numbers));
+        }
+    }
+
     fn write_control(&mut self, device: &Device, batch: &Batch) {
         self.control.set_rows(&batch.rows, &batch.gather);
+        for MediaRows { at, rows, .. } in &batch.media {
+            self.control.set_media(*at..at + rows.len());
+        }
         if let Some(bytes) = self.control.take_changes() {
             device.write(self.control_buffer, 0, bytes);
         }

@@ -236,15 +236,18 @@ impl<'g, 'l> Scheduler<'g, 'l> {
         let mut left = self.prompt_rows(adapter);
         self.turn += 1;
         let (mut rows, mut gather, mut keys, mut penalties) = (Vec::new(), Vec::new(), 0, false);
+        let mut media = Vec::new();
         let (mut members, mut drawn, mut is_part) = (Vec::new(), Vec::new(), false);
         for sequence in self.served.iter_mut().filter(|sequence| sequence.adapter == adapter && sequence.may_draw()) {
             let of_prompt = !sequence.is_prefilled();
+            let before = sequence.prefilled;
             let own = sequence.next_rows(left);
             if own.is_empty() {
                 continue;
             }
             if of_prompt {
                 left -= own.len();
+                media.extend(sequence.media(before..sequence.prefilled, rows.len()));
                 let contents = sequence.contents(sequence.prefilled);
                 self.pages.note(&sequence.place().lease, contents);
             }
@@ -264,7 +267,7 @@ impl<'g, 'l> Scheduler<'g, 'l> {
             sequence.note_draw();
         }
         let output = if gather.is_empty() { Output::None } else { Output::Sample { penalties } };
-        Some(Composed { batch: Batch { rows, gather, output, adapter, keys }, members, drawn, is_part })
+        Some(Composed { batch: Batch { rows, gather, output, adapter, keys, media }, members, drawn, is_part })
     }
 
     /// The adapter of the sequence that has waited longest, among those that can have rows now; `None` if there is none.

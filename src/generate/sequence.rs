@@ -5,9 +5,10 @@ use super::bits::BitSet;
 use super::constraint::{Constraint, MinTokens, UNKNOWN_ID};
 use super::pages::{Content, Lease};
 use super::repetition::Repetition;
-use super::request::{Finish, Outcome, Request, Sampled};
+use super::request::{Finish, Media, Outcome, Request, Sampled};
+use super::runner::MediaRows;
 use crate::device::{FROM_STATE, Row, SamplingSlot};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// A request among those that a scheduler serves; no number comes twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,6 +147,21 @@ impl<'l> Sequence<'l> {
         self.prefilled = self.request.prompt.len().min(first + most);
         let tokens = (first as u32..).zip(&self.request.prompt[first..self.prefilled]);
         tokens.map(|(position, &token)| Row { slot, position, token }).collect()
+    }
+
+    /// What stands for pictures and sounds at these positions of the prompt, whose rows begin at `at` in a batch.
+    pub fn media(&self, positions: Range<usize>, at: usize) -> impl Iterator<Item = MediaRows> {
+        let of = move |media: &Media| {
+            let first = media.positions.start.max(positions.start);
+            let end = media.positions.end.min(positions.end);
+            let rows = first.checked_sub(media.positions.start)?..end.checked_sub(media.positions.start)?;
+            (rows.start < rows.end).then(|| MediaRows {
+                at: at + first - positions.start,
+                of: media.rows.clone(),
+                rows,
+            })
+        };
+        self.request.media.iter().filter_map(of)
     }
 
     /// Keys that the last of its submitted rows attends to, before the draw is noted.

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::quant::Format;
 use crate::weights::Checkpoint;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Makes buffers, and remembers what they are for.
 pub struct Allocator<'a> {
@@ -89,6 +90,20 @@ impl<'a> Allocator<'a> {
         Ok(buffer)
     }
 
+    /// A weight [rows, columns] of computed numbers, written now.
+    pub(super) fn computed(&mut self, label: &str, [rows, columns]: [usize; 2], numbers: &[f32]) -> Result<Weight> {
+        let weight = self.weight(label, Format::F32, [rows, columns], 1)?;
+        let Some(device) = &self.device else { return Ok(weight) };
+        for WeightPiece { buffer, rows, .. } in &weight.pieces {
+            let bytes = bytemuck::cast_slice(&numbers[rows.start * columns..rows.end * columns]);
+            match device.is_cpu() {
+                true => device.write(*buffer, 0, bytes),
+                false => device.write(*buffer, 0, bytemuck::cast_slice(&weight.format.repack_rows(bytes, columns))),
+            }
+        }
+        Ok(weight)
+    }
+
     /// A weight [rows, columns], in as many buffers as the device's largest binding makes necessary, each of a whole
     /// number of `unit` rows.
     pub(super) fn weight(
@@ -145,6 +160,23 @@ impl<'a> Allocator<'a> {
     /// The rows `runs` of a tensor are to become those of `weight` from `at` on.
     pub(super) fn fill(&mut self, weight: &Weight, at: usize, found: Found, runs: RowRanges) {
         self.upload(found, Target::Rows { weight: weight.clone(), at, runs });
+    }
+
+    /// The rows of a tensor, each times its factor, are to become those of `weight`.
+    pub(super) fn fill_scaled(&mut self, weight: &Weight, found: Found, factors: &Rc<[f32]>) {
+        self.upload(found, Target::ScaledRows { weight: weight.clone(), factors: factors.clone() });
+    }
+
+    /// The numbers of a vector, each times its factor, as f32.
+    pub(super) fn scaled_numbers(&mut self, label: &str, found: Found, factors: Rc<[f32]>) -> Result<BufferId> {
+        let buffer = self.buffer(label, 4 * factors.len() as u64)?;
+        self.upload(found, Target::ScaledNumbers { buffer, factors });
+        Ok(buffer)
+    }
+
+    /// Whether no room is made, and nothing will be read.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.device.is_none()
     }
 
     /// The rows of a convolution [out, in, taps] are to become those of `weight`, [out, taps × in].

@@ -14,6 +14,8 @@ pub struct Family {
     pub hf: &'static [&'static str],
     /// Values of keys that config.json may omit, as transformers' class has them.
     pub defaults: &'static [(&'static str, f64)],
+    /// Its part of config.json, where a model has several: one for texts, one for pictures.
+    pub section: &'static str,
     /// The tensors whose names differ from [`NAMES`]. Biases among them must be there; others may.
     pub tensors: &'static [Name],
     /// Prefixes of Hugging Face's names that stand for each other; the first is the one in the names.
@@ -29,6 +31,7 @@ impl Family {
         gguf: &[],
         hf: &[],
         defaults: &[],
+        section: "text_config",
         tensors: &[],
         prefixes: &["model.", ""],
         row_order: RowOrder::Same,

@@ -37,6 +37,7 @@ const TABLES: &[&str] = &[
     "embed_in.weight",
     "model.language_model.embed_tokens.weight",
     "language_model.model.embed_tokens.weight",
+    "model.text_model.embed_tokens.weight",
     "embeddings.word_embeddings.weight",
     "bert.embeddings.word_embeddings.weight",
     "embeddings.tok_embeddings.weight",
@@ -87,10 +88,11 @@ impl<'a> Hyper<'a> {
         }
     }
 
-    /// config.json, or the part of it that is about the language model in a model that also sees.
+    /// config.json, or the part of it that is about the family's half of a model that reads and sees.
     pub fn config(&self) -> Option<&'a serde_json::Value> {
         let config = self.checkpoint.config()?;
-        Some(if config["text_config"].is_object() { &config["text_config"] } else { config })
+        let section = &config[self.family.section];
+        Some(if section.is_object() { section } else { config })
     }
 
     /// The first of config.json's keys that is there, with its value.
@@ -266,6 +268,18 @@ impl<'a> Hyper<'a> {
         self.checkpoint.metadata().u64(&self.key(gguf))
     }
 
+    /// Three numbers of the metadata, one a colour, if they are there.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a value of another type or length.
+    pub fn colours(&self, gguf: &str) -> Result<Option<[f32; 3]>> {
+        let key = self.key(gguf);
+        let Some(listed) = self.checkpoint.metadata().f32s(&key)? else { return Ok(None) };
+        let three: Option<[f32; 3]> =
+            (*listed).try_into().ok().filter(|all: &[f32; 3]| all.iter().all(|x| x.is_finite()));
+        three.map(Some).ok_or_else(|| self.wrong(&key, "must be three numbers"))
+    }
+
     /// A switch, if it is there.
     ///
     /// # Errors
@@ -416,6 +430,18 @@ impl<'a> Hyper<'a> {
             vocabulary: self.vocabulary()?,
             context: self.count("context_length", "max_position_embeddings|n_positions|n_ctx")?,
         })
+    }
+
+    /// Columns of each of `heads` heads of `d_model`, which the file names so.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` where they do not share it evenly, `MODEL_UNSUPPORTED` for a size that kernels do not compute.
+    pub fn head_dim(&self, name: &str, d_model: usize, heads: usize) -> Result<usize> {
+        if !d_model.is_multiple_of(heads) {
+            return Err(self.wrong(name, "must be a multiple of the number of heads"));
+        }
+        computable_head(d_model / heads)?;
+        Ok(d_model / heads)
     }
 
     /// Rows of the embedding table: what the vocabulary really is.

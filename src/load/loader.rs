@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::nn::{Angles, Linear, Rope};
 use crate::ops::Pairing;
 use crate::quant::Format;
+use std::rc::Rc;
 
 /// Reads one model under our names.
 ///
@@ -168,16 +169,82 @@ impl<'a> Loader<'a> {
     /// Those of [`Loader`], and `MODEL_UNSUPPORTED` for a tensor that is quantised.
     pub fn conv(&mut self, name: &str, shape: [usize; 3]) -> Result<Linear> {
         self.note(name, 0, &shape, Relation::Rows);
-        let found = self.tensors.find(name, 0, &shape)?;
-        if found.format.block_len() != 1 {
-            let what = format!("{}: a convolution in {}", found.info.name, found.format.name());
-            return Err(Error::unsupported(what));
-        }
+        let found = self.plain(name, 0, &shape)?;
         let [out, columns, taps] = shape;
         let size = [out, taps * columns];
         let weight = self.memory.weight(&found.info.name, self.format(found, size[1]), size, 1)?;
         self.memory.fill_convolution(&weight, taps, found);
         self.finish_linear(name, 0, size, weight)
+    }
+
+    /// A tensor [out, …] as a matrix of `shape[0]` rows: the patches of an encoder of pictures, which is a convolution that moves by
+    /// its own width.
+    ///
+    /// # Errors
+    /// Those of [`Loader`], and `MODEL_UNSUPPORTED` for a tensor that is quantised.
+    pub fn flat(&mut self, name: &str, shape: &[usize]) -> Result<Weight> {
+        self.note(name, 0, shape, Relation::Rows);
+        let found = self.plain(name, 0, shape)?;
+        let size = [shape[0], shape[1..].iter().product()];
+        let weight = self.memory.weight(&found.info.name, self.format(found, size[1]), size, 1)?;
+        self.memory.fill_convolution(&weight, 1, found);
+        Ok(weight)
+    }
+
+    /// A projection [out, in] whose outputs are multiplied by `factors` [out], its bias too.
+    ///
+    /// # Errors
+    /// Those of [`Loader`].
+    pub fn scaled_linear(&mut self, name: &str, layer: usize, shape: [usize; 2], factors: Vec<f32>) -> Result<Linear> {
+        self.note(name, layer, &shape, Relation::Rows);
+        let found = self.tensors.matrix(name, layer, shape)?;
+        // A product of two 16-bit numbers is no such number.
+        let format = match self.format(found, shape[1]) {
+            Format::F16 | Format::BF16 => Format::F32,
+            format => format,
+        };
+        let weight = self.memory.weight(&found.info.name, format, shape, 1)?;
+        let factors = Rc::from(factors);
+        self.memory.fill_scaled(&weight, found, &factors);
+        let bias_name = format!("{name}.bias");
+        let bias = match self.tensors.expects(&bias_name, layer) {
+            true => {
+                let found = self.tensors.find(&bias_name, layer, &shape[..1])?;
+                Some(self.memory.scaled_numbers(&bias_name, found, factors)?)
+            }
+            false => None,
+        };
+        Ok(self.whole_linear(name, layer, shape, weight, bias))
+    }
+
+    /// A tensor's numbers on the host, now; zeros where nothing is loaded.
+    ///
+    /// # Errors
+    /// Those of [`Loader`], and those of the file's source.
+    pub async fn values(&mut self, name: &str, layer: usize, shape: &[usize]) -> Result<Vec<f32>> {
+        self.note(name, layer, shape, Relation::Rows);
+        match self.memory.is_nowhere() {
+            true => Ok(vec![0.0; self.tensors.find(name, layer, shape)?.info.elements()]),
+            false => self.tensors.values(name, layer, shape).await,
+        }
+    }
+
+    /// A matrix [rows, columns] of numbers that were computed, as f32.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where the device has no room for it.
+    pub fn computed(&mut self, label: &str, [rows, columns]: [usize; 2], numbers: Vec<f32>) -> Result<Weight> {
+        assert_eq!(numbers.len(), rows * columns, "{label}: numbers");
+        self.memory.computed(label, [rows, columns], &numbers)
+    }
+
+    /// A tensor of plain numbers.
+    fn plain(&self, name: &str, layer: usize, shape: &[usize]) -> Result<Found<'a>> {
+        let found = self.tensors.find(name, layer, shape)?;
+        match found.format.block_len() {
+            1 => Ok(found),
+            _ => Err(Error::unsupported(format!("{}: a convolution in {}", found.info.name, found.format.name()))),
+        }
     }
 
     /// A buffer of `bytes` for what is computed once and kept, as keys and values are.

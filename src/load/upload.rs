@@ -9,6 +9,7 @@ use crate::quant::Format;
 use crate::weights::{Checkpoint, TensorInfo};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Bytes of a tensor read at a time. Only what must be transposed is read whole.
 pub(super) const CHUNK: usize = 16 << 20;
@@ -35,6 +36,10 @@ pub(super) enum Target {
     Transposed(Vec<(Weight, RowRanges)>),
     /// The rows of a convolution [out, in, taps], each turned to [taps × in].
     Convolution { weight: Weight, taps: usize },
+    /// All rows, each times its factor.
+    ScaledRows { weight: Weight, factors: Rc<[f32]> },
+    /// All numbers as f32, each times its factor.
+    ScaledNumbers { buffer: BufferId, factors: Rc<[f32]> },
     /// The numbers `runs` as f32, `offset` added to each, from the byte `at` of a buffer on.
     Numbers { buffer: BufferId, at: u64, runs: RowRanges, offset: f32 },
 }
@@ -59,6 +64,13 @@ impl UploadQueue {
                 Target::Rows { weight, at, runs } => stream.rows(info, *format, weight, *at, runs).await?,
                 Target::Transposed(parts) => stream.transposed(info, *format, parts).await?,
                 Target::Convolution { weight, taps } => stream.convolution(info, *format, weight, *taps).await?,
+                Target::ScaledRows { weight, factors } => stream.scaled_rows(info, *format, weight, factors).await?,
+                Target::ScaledNumbers { buffer, factors } => {
+                    let mut values = read_values(checkpoint, Found { info, format: *format }).await?;
+                    values.iter_mut().zip(&**factors).for_each(|(x, factor)| *x *= factor);
+                    device.write(*buffer, 0, bytemuck::cast_slice(&values));
+                    stream.count(info.bytes);
+                }
                 Target::Numbers { buffer, at, runs, offset } => {
                     stream.numbers(info, *format, (*buffer, *at), runs, *offset).await?;
                 }
@@ -96,6 +108,24 @@ impl Stream<'_, '_> {
                 self.count(bytes.len() as u64);
                 at += rows.len();
             }
+        }
+        Ok(())
+    }
+
+    async fn scaled_rows(&mut self, info: &TensorInfo, format: Format, weight: &Weight, factors: &[f32]) -> Result<()> {
+        let row_bytes = format.row_bytes(weight.columns).expect("checked when the tensor was found");
+        let step = (CHUNK / row_bytes.max(4 * weight.columns)).max(1);
+        for first in (0..weight.rows).step_by(step) {
+            let rows = first..(first + step).min(weight.rows);
+            let bytes = self.checkpoint.read_rows(info, rows.clone()).await?;
+            let mut values = vec![0f32; rows.len() * weight.columns];
+            format.dequantize(&bytes, &mut values);
+            for (row, factor) in values.chunks_exact_mut(weight.columns).zip(&factors[rows.clone()]) {
+                row.iter_mut().for_each(|x| *x *= factor);
+            }
+            let scaled = converted(info, Format::F32, bytemuck::cast_slice(&values), weight)?;
+            self.upload(weight, rows, &scaled).await;
+            self.count(bytes.len() as u64);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::decoder::Transformer;
 use super::encoder::Encoder;
 use super::speech::Speech;
+use super::vision::VisionEncoder;
 use crate::error::Result;
 use crate::load::{Allocator, Family, Hyper, Loader, Record, Shape, UploadQueue};
 use crate::weights::{Checkpoint, LocalBoxFuture};
@@ -25,9 +26,11 @@ pub enum Load {
     Encoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Encoder>>),
     /// Builds a model that transcribes.
     Speech(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Speech>>),
+    /// Builds a model that sees.
+    Vision(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<VisionEncoder>>),
 }
 
-/// A model with room for its weights on the device: one that generates, one that embeds, or one that transcribes.
+/// A model with room for its weights on the device: one that generates, one that embeds, one that transcribes, or one that sees.
 pub enum Model {
     /// One that generates.
     Decoder(Box<Transformer>),
@@ -35,6 +38,8 @@ pub enum Model {
     Encoder(Box<Encoder>),
     /// One that transcribes.
     Speech(Box<Speech>),
+    /// One that makes vectors of pictures.
+    Vision(Box<VisionEncoder>),
 }
 
 /// The result of [`Architecture::load`].
@@ -54,6 +59,7 @@ impl Model {
             Model::Decoder(decoder) => &decoder.shape,
             Model::Encoder(encoder) => &encoder.shape,
             Model::Speech(speech) => &speech.decoder.shape,
+            Model::Vision(encoder) => &encoder.shape,
         }
     }
 }
@@ -90,14 +96,25 @@ impl Architecture {
             Load::Decoder(load) => Model::Decoder(Box::new(load(&mut loader).await?)),
             Load::Encoder(load) => Model::Encoder(Box::new(load(&mut loader).await?)),
             Load::Speech(load) => Model::Speech(Box::new(load(&mut loader).await?)),
+            Load::Vision(load) => Model::Vision(Box::new(load(&mut loader).await?)),
         };
         let (record, uploads) = loader.finish();
         Ok(Loaded { model, record, uploads })
     }
 
+    /// Whether it continues texts.
+    pub fn is_decoder(&self) -> bool {
+        matches!(self.load, Load::Decoder(_))
+    }
+
     /// Whether it makes vectors of texts instead of continuing them.
     pub fn is_encoder(&self) -> bool {
         matches!(self.load, Load::Encoder(_))
+    }
+
+    /// Whether it makes vectors of pictures.
+    pub fn is_vision(&self) -> bool {
+        matches!(self.load, Load::Vision(_))
     }
 
     /// Whether it writes down what is said.

@@ -4,7 +4,7 @@ use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
 use crate::load::{Parts, Shape};
 use crate::nn::{Block, Embedding, Input, Linear, Norm};
-use crate::ops::{KvCache, candidates, gather, soft_cap};
+use crate::ops::{KvCache, candidates, gather, media, soft_cap};
 
 /// A model whose weights are on the device.
 pub trait Decoder {
@@ -70,6 +70,9 @@ impl Decoder for Transformer {
 
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>> {
         let x = self.embed.forward(pass)?; // [T, D]
+        if let Some(seen) = pass.media {
+            media(pass, seen, &x); // [T, D]
+        }
         for (block, cache) in self.blocks.iter().zip(caches) {
             block.forward(pass, &x, cache)?; // [T, D]
         }

@@ -27,6 +27,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
             ("layer_norm_eps", 1e-5),
             ("rotary_pct", 0.25),
         ],
+        ..Family::PLAIN
     },
     shape,
     load: Load::Decoder(|loader| Box::pin(load(loader))),

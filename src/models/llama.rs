@@ -27,7 +27,11 @@ pub static ARCHITECTURE: Architecture = Architecture {
     load: Load::Decoder(|loader| Box::pin(load(loader))),
 };
 
-fn shape(hyper: &Hyper) -> Result<Shape> {
+/// The sizes of a llama, whatever it is called.
+///
+/// # Errors
+/// Those of [`Hyper::shape`], and `MODEL_UNSUPPORTED` for a mixture of experts.
+pub fn shape(hyper: &Hyper) -> Result<Shape> {
     if hyper.optional_integer("expert_count", "num_local_experts", 0)?.is_some_and(|n| n > 1) {
         return Err(Error::unsupported("a mixture of experts in a llama model"));
     }
@@ -35,7 +39,11 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     hyper.shape()
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
+/// Its layers.
+///
+/// # Errors
+/// Those of [`Parts`].
+pub async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let mut parts = Parts::rms_silu(loader)?;
     // Mistral's, where a GGUF file keeps it; config.json says mistral then.
     let window = if parts.is_gguf() { parts.hyper.window()? } else { None };

@@ -3,6 +3,7 @@
 mod architecture;
 mod bert;
 mod decoder;
+mod dinov2;
 mod encoder;
 mod gemma;
 mod gemma2;
@@ -11,6 +12,7 @@ mod gpt2;
 mod gpt_neo;
 mod gpt_neox;
 mod granite;
+mod idefics3;
 mod llama;
 mod mistral;
 mod modern_bert;
@@ -21,15 +23,19 @@ mod phi3;
 mod qwen2;
 mod qwen3;
 mod registry;
+mod siglip;
 mod smollm3;
 mod speech;
 mod stablelm;
+mod vision;
+mod vit;
 mod whisper;
 
 pub use architecture::{Architecture, Load, Loaded, Model};
 pub use decoder::{Decoder, Transformer, Wanted};
 pub use encoder::Encoder;
-pub use registry::{REGISTRY, architecture_name, architecture_of};
+pub use registry::{REGISTRY, architecture_name, architecture_of, eyes_of};
 pub use speech::{SoundBuffers, SoundEncoder, Speech};
+pub use vision::VisionEncoder;
 
 pub use crate::load::Shape;

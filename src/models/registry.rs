@@ -2,12 +2,15 @@
 
 use super::architecture::Architecture;
 use super::{
-    bert, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, llama, mistral, modern_bert, moe, nomic_bert, olmo2,
-    phi3, qwen2, qwen3, smollm3, stablelm, whisper,
+    bert, dinov2, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, idefics3, llama, mistral, modern_bert, moe,
+    nomic_bert, olmo2, phi3, qwen2, qwen3, siglip, smollm3, stablelm, whisper,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, FileFormat};
 use std::collections::BTreeSet;
+
+/// The name that GGUF files of projectors give as their architecture.
+const PROJECTOR: &str = "clip";
 
 /// Every architecture this build runs.
 pub static REGISTRY: &[&Architecture] = &[
@@ -33,6 +36,9 @@ pub static REGISTRY: &[&Architecture] = &[
     &nomic_bert::ARCHITECTURE,
     &modern_bert::ARCHITECTURE,
     &whisper::ARCHITECTURE,
+    &dinov2::ARCHITECTURE,
+    &siglip::ARCHITECTURE,
+    &idefics3::ARCHITECTURE,
 ];
 
 /// The architecture a checkpoint names.
@@ -65,6 +71,11 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
     let names = |a: &Architecture| if checkpoint.config().is_some() { a.family.hf } else { a.family.gguf };
     let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<BTreeSet<_>>();
     let architecture = REGISTRY.iter().find(|a| names(a).contains(&name)).copied();
+    if name == PROJECTOR && checkpoint.config().is_none() {
+        let reason =
+            "this is the half of a model that sees (a projector); load the half that reads, and this as its projector";
+        return Err(Error::format(checkpoint.name(), reason));
+    }
     let architecture = architecture.ok_or_else(|| Error::Unsupported {
         what: format!("the architecture {name}"),
         hint: format!("; this build runs {}", known().into_iter().collect::<Vec<_>>().join(", ")).into(),
@@ -77,6 +88,20 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
                 .into(),
         }),
     }
+}
+
+/// The half that sees, of a model that reads and sees: in the same files, or in its projector's.
+///
+/// # Errors
+/// `MODEL_FORMAT` for a projector's metadata of other types.
+pub fn eyes_of(checkpoint: &Checkpoint) -> Result<Option<&'static Architecture>> {
+    let name = architecture_name(checkpoint)?.unwrap_or_default();
+    let eyes = [(&idefics3::ARCHITECTURE, &idefics3::EYES)];
+    let of = |(reads, sees): (&'static Architecture, &'static Architecture)| match checkpoint.config() {
+        Some(_) => reads.family.hf.contains(&name).then_some(sees),
+        None => sees.family.gguf.contains(&name).then_some(sees),
+    };
+    Ok(eyes.into_iter().find_map(of))
 }
 
 /// The method that packed a Hugging Face folder's weights into numbers of its own, some of which are no floats: GPTQ,

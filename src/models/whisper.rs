@@ -6,7 +6,6 @@ use super::decoder::Transformer;
 use super::encoder::encoder_attention;
 use super::speech::{SoundEncoder, Speech};
 use crate::error::{Error, Result};
-use crate::load::hyper::computable_head;
 use crate::load::names::Name;
 use crate::load::{Family, Hyper, Loader, NormStyle, Parts, PerLayer, Shape, pre_norm};
 use crate::nn::{Conv1d, CrossAttention, CrossKeys, Embedding, EncoderBlock, FeedForward, Linear, Mlp, Norm};
@@ -103,15 +102,6 @@ struct EncoderShape {
     positions: usize,
 }
 
-/// Columns of each of `heads` heads.
-fn head_dim(hyper: &Hyper, d_model: usize, heads: usize) -> Result<usize> {
-    if !d_model.is_multiple_of(heads) {
-        return Err(hyper.wrong("d_model", "must be a multiple of the number of heads"));
-    }
-    computable_head(d_model / heads)?;
-    Ok(d_model / heads)
-}
-
 /// The decoder's sizes.
 fn shape(hyper: &Hyper) -> Result<Shape> {
     hyper.activation_is("gelu")?;
@@ -127,7 +117,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         n_layers: hyper.count("", "decoder_layers")?,
         n_heads: PerLayer::Same(n_heads),
         n_kv_heads: PerLayer::Same(n_heads),
-        head_dim: head_dim(hyper, d_model, n_heads)?,
+        head_dim: hyper.head_dim("d_model", d_model, n_heads)?,
         d_ffn: PerLayer::Same(hyper.count("", "decoder_ffn_dim")?),
         vocabulary: hyper.vocabulary()?,
         context: hyper.count("", "max_target_positions")?,
@@ -136,7 +126,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
 
 fn encoder_shape(hyper: &Hyper) -> Result<EncoderShape> {
     let heads = hyper.count("", "encoder_attention_heads")?;
-    head_dim(hyper, hyper.count("", "d_model")?, heads)?;
+    hyper.head_dim("d_model", hyper.count("", "d_model")?, heads)?;
     let shape = EncoderShape {
         layers: hyper.count("", "encoder_layers")?,
         heads,

@@ -268,7 +268,7 @@ impl Transcriber {
 /// Rows of one sequence, from `position` on.
 fn batch(ids: &[u32], position: usize, gather: Vec<u32>) -> Batch {
     let rows = (position as u32..).zip(ids).map(|(position, &token)| Row { slot: 0, position, token }).collect();
-    Batch { rows, gather, output: Output::Logits, adapter: None, keys: position + ids.len() }
+    Batch { rows, gather, output: Output::Logits, adapter: None, keys: position + ids.len(), media: Vec::new() }
 }
 
 /// From 0 to 1 (SplitMix64, Steele et al. 2014).

@@ -10,8 +10,9 @@ mod threads;
 use crate::device::set_heartbeat;
 use crate::engine::{self, AdapterOptions, BenchOptions, LoadOptions, SpeechTask};
 use crate::error::{Error, Result};
+use crate::pictures::Picture;
 use crate::weights::{Checkpoint, Files, LocalBoxFuture};
-use js_sys::{Array, Function};
+use js_sys::{Array, Function, Reflect, Uint8ClampedArray};
 use serde::Serialize;
 use serde_json::Value;
 use source::JsSource;
@@ -104,7 +105,7 @@ pub async fn estimate(request: String, options: String) -> Result<String, JsValu
 /// The kinds of request that stream.
 enum Asked {
     Completion,
-    Chat,
+    Chat(Vec<Picture>),
     /// Samples of one channel, 16,000 a second.
     Recording(SpeechTask, Vec<f32>),
 }
@@ -152,17 +153,20 @@ impl Engine {
         self.request(Asked::Completion, request, on_chunk, on_progress).await.map_err(thrown)
     }
 
-    /// `chat.completions.create`, likewise.
+    /// `chat.completions.create`, likewise. `pictures`: `[{ width, height, data }]`, 4 bytes a pixel, which parts
+    /// `{ "image_url": { "picture": n } }` mean.
     ///
     /// # Errors
-    /// Those of [`crate::engine::Engine::chat`]; `INTERNAL` while a request runs.
+    /// Those of [`crate::engine::Engine::chat_with`]; `INTERNAL` while a request runs.
     pub async fn chat(
         &self,
         request: String,
+        pictures: Array,
         on_chunk: Function,
         on_progress: Option<Function>,
     ) -> Result<String, JsValue> {
-        self.request(Asked::Chat, request, on_chunk, on_progress).await.map_err(thrown)
+        let pictures = read_pictures(&pictures).map_err(thrown)?;
+        self.request(Asked::Chat(pictures), request, on_chunk, on_progress).await.map_err(thrown)
     }
 
     async fn request(
@@ -181,7 +185,7 @@ impl Engine {
         engine.set_on_progress(Rc::new(move |progress| tell(on_progress.as_ref(), &progress)));
         let answer = match asked {
             Asked::Completion => engine.complete(&request, &mut emit, &yield_to_events).await,
-            Asked::Chat => engine.chat(&request, &mut emit, &yield_to_events).await,
+            Asked::Chat(pictures) => engine.chat_with(&request, &pictures, &mut emit, &yield_to_events).await,
             Asked::Recording(task, sound) => {
                 engine.transcribe(&request, task, &sound, &mut emit, &yield_to_events).await
             }
@@ -208,15 +212,16 @@ impl Engine {
         self.request(Asked::Recording(task, sound), request, on_chunk, on_progress).await.map_err(thrown)
     }
 
-    /// Vectors of texts; an OpenAI request as JSON, its answer as JSON.
+    /// Vectors of texts, or of `pictures` as for [`Self::chat`], which inputs `{ "image": n }` mean; an OpenAI request as JSON, its
+    /// answer as JSON.
     ///
     /// # Errors
-    /// Those of [`crate::engine::Engine::embed`]; `INTERNAL` while a request runs.
-    pub async fn embeddings(&self, request: String) -> Result<String, JsValue> {
+    /// Those of [`crate::engine::Engine::embed_with`]; `INTERNAL` while a request runs.
+    pub async fn embeddings(&self, request: String, pictures: Array) -> Result<String, JsValue> {
         let run = async {
-            let request = parse(&request, "request")?;
+            let (request, pictures) = (parse(&request, "request")?, read_pictures(&pictures)?);
             let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
-            let answer = engine.embed(&request, &yield_to_events).await;
+            let answer = engine.embed_with(&request, &pictures, &yield_to_events).await;
             *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
             Ok(answer?.to_string())
         };
@@ -343,6 +348,16 @@ impl Engine {
     pub fn interrupt(&self) {
         self.interrupted.set(true);
     }
+}
+
+/// Pictures as a canvas gives them: `{ width, height, data }`, 4 bytes a pixel.
+fn read_pictures(list: &Array) -> Result<Vec<Picture>> {
+    let picture = |picture: JsValue| {
+        let field = |name: &str| Reflect::get(&picture, &name.into()).unwrap_or_default();
+        let pixels = |name: &str| field(name).as_f64().unwrap_or_default() as usize;
+        Picture::from_rgba(pixels("width"), pixels("height"), &Uint8ClampedArray::new(&field("data")).to_vec())
+    };
+    list.iter().map(picture).collect()
 }
 
 /// Calls a listener, if there is one, with what serde makes of `progress`.

@@ -45,6 +45,8 @@ pub struct Checkpoint {
     tokenizer_json: Option<String>,
     tokenizer_config: Option<serde_json::Value>,
     generation_config: Option<serde_json::Value>,
+    preprocessor_config: Option<serde_json::Value>,
+    projector: Option<Rc<dyn Source>>,
     chat_template: Option<String>,
     chat_template_json: Option<serde_json::Value>,
     adapter_config: Option<serde_json::Value>,
@@ -67,12 +69,15 @@ impl Checkpoint {
             special_tokens_map,
             added_tokens,
             generation_config,
+            preprocessor_config,
+            processor_config,
             chat_template,
             chat_template_json,
             adapter_config,
             modules,
             pooling,
             index,
+            projector,
             weights,
         } = files.sort()?;
         let opened = match &index {
@@ -96,6 +101,12 @@ impl Checkpoint {
                 json(added_tokens.as_deref()).await?,
             ),
             generation_config: json(generation_config.as_deref()).await?,
+            projector,
+            preprocessor_config: match json(preprocessor_config.as_deref()).await? {
+                None => json(processor_config.as_deref()).await?.map(|mut config| config["image_processor"].take()),
+                config => config,
+            }
+            .filter(serde_json::Value::is_object),
             chat_template: text(chat_template.as_deref()).await?,
             chat_template_json: json(chat_template_json.as_deref()).await?,
             adapter_config: json(adapter_config.as_deref()).await?,
@@ -147,6 +158,16 @@ impl Checkpoint {
     /// `tokenizer_config.json`, an object; with what `special_tokens_map.json` and `added_tokens.json` add to an older one.
     pub fn tokenizer_config(&self) -> Option<&serde_json::Value> {
         self.tokenizer_config.as_ref()
+    }
+
+    /// The half of the model that sees, where it is a file of its own (`mmproj`).
+    pub fn projector(&self) -> Option<Files> {
+        self.projector.clone().map(Files::of)
+    }
+
+    /// `preprocessor_config.json`, or the part of `processor_config.json` about pictures: an object.
+    pub fn preprocessor_config(&self) -> Option<&serde_json::Value> {
+        self.preprocessor_config.as_ref()
     }
 
     /// `generation_config.json`, an object.

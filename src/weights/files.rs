@@ -22,6 +22,11 @@ impl Files {
         Files { sources: sources.into_iter().map(Rc::from).collect() }
     }
 
+    /// A file that was among others, by itself.
+    pub(super) fn of(source: Rc<dyn Source>) -> Self {
+        Files { sources: vec![source] }
+    }
+
     /// One file and nothing beside it.
     pub fn single(source: impl Source + 'static) -> Self {
         Files { sources: vec![Rc::new(source)] }
@@ -40,12 +45,15 @@ enum Role {
     SpecialTokensMap,
     AddedTokens,
     GenerationConfig,
+    PreprocessorConfig,
+    ProcessorConfig,
     ChatTemplate,
     ChatTemplateJson,
     AdapterConfig,
     Modules,
     Pooling,
     Index,
+    Projector,
     Gguf,
     Safetensors,
     Other,
@@ -64,11 +72,14 @@ impl Role {
             "special_tokens_map.json" => Role::SpecialTokensMap,
             "added_tokens.json" => Role::AddedTokens,
             "generation_config.json" => Role::GenerationConfig,
+            "preprocessor_config.json" => Role::PreprocessorConfig,
+            "processor_config.json" => Role::ProcessorConfig,
             "chat_template.jinja" => Role::ChatTemplate,
             "chat_template.json" => Role::ChatTemplateJson,
             "adapter_config.json" => Role::AdapterConfig,
             "modules.json" => Role::Modules,
             _ if name.ends_with(".safetensors.index.json") => Role::Index,
+            _ if name.ends_with(".gguf") && name.contains("mmproj") => Role::Projector,
             _ if name.ends_with(".gguf") => Role::Gguf,
             _ if name.ends_with(".safetensors") => Role::Safetensors,
             _ => Role::Other,
@@ -104,12 +115,16 @@ pub(super) struct Sorted {
     pub special_tokens_map: Option<Rc<dyn Source>>,
     pub added_tokens: Option<Rc<dyn Source>>,
     pub generation_config: Option<Rc<dyn Source>>,
+    pub preprocessor_config: Option<Rc<dyn Source>>,
+    pub processor_config: Option<Rc<dyn Source>>,
     pub chat_template: Option<Rc<dyn Source>>,
     pub chat_template_json: Option<Rc<dyn Source>>,
     pub adapter_config: Option<Rc<dyn Source>>,
     pub modules: Option<Rc<dyn Source>>,
     pub pooling: Option<Rc<dyn Source>>,
     pub index: Option<Rc<dyn Source>>,
+    /// The half of the model that sees.
+    pub projector: Option<Rc<dyn Source>>,
     /// At least one. With an index there may be some that it does not name.
     pub weights: Vec<Rc<dyn Source>>,
 }
@@ -119,6 +134,7 @@ impl Files {
     pub(super) fn sort(self) -> Result<Sorted> {
         let mut sorted = Sorted::default();
         let (mut ggufs, mut safetensors, mut indexes, mut others) = (vec![], vec![], vec![], vec![]);
+        let mut projectors = vec![];
         // Files in subfolders belong to something else: the weights at the top count, and of other files of one name
         // the last.
         let mut sources = self.sources;
@@ -134,16 +150,24 @@ impl Files {
                 Role::SpecialTokensMap => sorted.special_tokens_map = Some(source),
                 Role::AddedTokens => sorted.added_tokens = Some(source),
                 Role::GenerationConfig => sorted.generation_config = Some(source),
+                Role::PreprocessorConfig => sorted.preprocessor_config = Some(source),
+                Role::ProcessorConfig => sorted.processor_config = Some(source),
                 Role::ChatTemplate => sorted.chat_template = Some(source),
                 Role::ChatTemplateJson => sorted.chat_template_json = Some(source),
                 Role::AdapterConfig => sorted.adapter_config = Some(source),
                 Role::Modules => sorted.modules = Some(source),
                 Role::Pooling => sorted.pooling = Some(source),
                 Role::Index => indexes.push(source),
+                Role::Projector => projectors.push(source),
                 Role::Gguf => ggufs.push(source),
                 Role::Safetensors => safetensors.push(source),
                 Role::Other => others.push(source),
             }
+        }
+        match ggufs.is_empty() && safetensors.is_empty() && indexes.is_empty() {
+            // By itself it is looked into, to say what it is.
+            true => ggufs.append(&mut projectors),
+            false => sorted.projector = one_projector(projectors),
         }
         sorted.weights = match (ggufs.is_empty(), safetensors.is_empty()) {
             (false, true) => ggufs,
@@ -164,6 +188,16 @@ impl Files {
         };
         Ok(sorted)
     }
+}
+
+/// Of several, which differ in how their numbers are kept, the most exact that is not needlessly large.
+fn one_projector(mut projectors: Vec<Rc<dyn Source>>) -> Option<Rc<dyn Source>> {
+    let rank = |source: &Rc<dyn Source>| {
+        let name = base_name(source.name()).to_lowercase();
+        ["f16", "bf16", "q8_0"].iter().position(|format| name.contains(format)).unwrap_or(3)
+    };
+    projectors.sort_by_key(rank);
+    projectors.into_iter().next()
 }
 
 fn ambiguous(sources: &[Rc<dyn Source>]) -> Error {

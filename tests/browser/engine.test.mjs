@@ -157,6 +157,58 @@ for (const device of DEVICES) {
     assert.equal(code, 'INVALID_REQUEST');
   });
 
+  test(`${device}: pictures are seen as the reference sees them, from every form of picture`, LIMIT, async () => {
+    const [{ pictures }, { chats }] = ['dinov2', 'smolvlm'].map((folder) => readJson(`${GOLDEN}/vision/${folder}/expected.json`));
+    const got = await page.evaluate(
+      async ({ root, device, sizes, chat }) => {
+        const waves = (width, height) => {
+          const data = new Uint8ClampedArray(4 * width * height);
+          for (let y = 0, at = 0; y < height; y += 1)
+            for (let x = 0; x < width; x += 1, at += 4) data.set([(x * x + 3 * y) % 256, (x * y + 5 * x) % 256, (7 * x + y * y) % 256, 255], at);
+          return new ImageData(data, width, height);
+        };
+        const asFile = (picture) => {
+          const canvas = new OffscreenCanvas(picture.width, picture.height);
+          canvas.getContext('2d').putImageData(picture, 0, 0);
+          return canvas.convertToBlob();
+        };
+        const asAddress = async (picture) => `data:image/png;base64,${new Uint8Array(await (await asFile(picture)).arrayBuffer()).toBase64()}`;
+        const options = { device, cache: false, kv: 'f32', selfTest: false }; // it has tests of its own
+        const encoder = await Cresset.load(`${root}dinov2/model.safetensors`, options);
+        const [first, second] = sizes.map(({ width, height }) => waves(width, height));
+        const input = [{ image: await asFile(first) }, { image: second }];
+        const { data } = await encoder.embeddings.create({ input, normalize: false });
+        const refused = [];
+        const broken = [new Blob(['no picture']), 'data:image/png;base64,AAAA', `${root}none.png`, 7];
+        for (const image of broken) refused.push((await outcome(encoder.embeddings.create({ input: { image } }))).message);
+        refused.push((await outcome(encoder.completions.create({ prompt: 'a' }))).message);
+        await encoder.unload();
+
+        const engine = await Cresset.load(`${root}smolvlm/model.safetensors`, options);
+        const [[width, height]] = chat.sizes;
+        const url = await asAddress(waves(width, height));
+        const content = chat.parts.map((part) => (part === 'image' ? { type: 'image_url', image_url: { url } } : { type: 'text', text: part }));
+        const how = { temperature: 0, max_tokens: chat.answer.length, ignore_eos: true, return_token_ids: true };
+        const answer = await engine.chat.completions.create({ messages: [{ role: 'user', content }], ...how });
+        const { vision } = engine.info.model;
+        await engine.unload();
+        return { vectors: data.map(({ embedding }) => embedding), refused, ids: answer.choices[0].token_ids, vision };
+      },
+      { root: `${server.url}golden/vision/`, device, sizes: pictures, chat: chats[0] },
+    );
+    for (const [i, { vector }] of pictures.entries()) {
+      const gap = Math.max(...vector.map((x, j) => Math.abs(x - got.vectors[i][j])));
+      assert.ok(gap < 1e-3, `picture ${i}: ${gap}`);
+    }
+    const [file, address, absent, number, text] = got.refused;
+    assert.match(file, /^input\.image: it is no picture/);
+    assert.match(address, /^input\.image: it is no picture/);
+    assert.match(absent, /^input\.image: .*none\.png cannot be read \(HTTP 404\)/);
+    assert.match(number, /^input\.image: expected a Blob/);
+    assert.match(text, /makes vectors of pictures/);
+    assert.deepEqual([got.ids, got.vision], [chats[0].answer, { tokens: 4 }]);
+  });
+
   // The library and files of either kind on the processor: what is left to WebGPU is to compute the same.
   test(`${device}: encoders make the reference's vectors`, LIMIT, async () => {
     for (const folder of ['bert-mean', 'bert-cls', 'nomic-bert', 'modern-bert']) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, top down, each with those that it may use: all of them further down.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("web", &["engine", "select", "device", "weights", "error", "sampler"]),
+    ("web", &["engine", "select", "device", "weights", "pictures", "error", "sampler"]),
     (
         "engine",
         &[
@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "speech",
             "generate",
             "embed",
+            "viewer",
             "models",
             "load",
             "ops",
@@ -24,19 +25,21 @@ const ROOMS: &[(&str, &[&str])] = &[
             "tokenizer",
             "chat",
             "weights",
+            "pictures",
             "error",
             "sampler",
         ],
     ),
     ("select", &["api", "generate", "models", "load", "nn", "ops", "device", "weights", "error", "sampler"]),
-    ("api", &["speech", "generate", "embed", "ops", "tokenizer", "chat", "weights", "error", "sampler"]),
+    ("api", &["speech", "generate", "embed", "ops", "tokenizer", "chat", "weights", "pictures", "error", "sampler"]),
     ("convert", &["lora", "models", "load", "nn", "tokenizer", "chat", "weights", "error"]),
     // Sound or ids in, ids or vectors out: no tokenizer.
     ("speech", &["generate", "models", "ops", "device", "error", "sampler"]),
     ("generate", &["lora", "models", "nn", "ops", "device", "error", "sampler"]),
     ("embed", &["models", "nn", "ops", "device", "error"]),
+    ("viewer", &["models", "device", "pictures", "error"]),
     ("lora", &["models", "load", "nn", "ops", "device", "weights", "error"]),
-    ("models", &["load", "nn", "ops", "device", "weights", "error"]),
+    ("models", &["load", "nn", "ops", "device", "weights", "pictures", "error"]),
     ("load", &["nn", "ops", "device", "weights", "error"]),
     // Layers, kernels and devices know no file.
     ("nn", &["ops", "device", "error"]),
@@ -46,6 +49,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tokenizer", &["weights", "error"]),
     // A file knows no device.
     ("weights", &["error"]),
+    ("pictures", &["error"]),
     ("sampler", &["error"]),
     ("error", &[]),
 ];

@@ -42,4 +42,5 @@ mod shaders;
 mod smollm2;
 mod speech;
 mod tokenizer;
+mod vision;
 mod weights;

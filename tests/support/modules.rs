@@ -168,6 +168,7 @@ impl Recorder {
         }
         self.plainly(|pass| add(pass, &x, &y));
         self.plainly(|pass| gather(pass, &x, &y));
+        self.plainly(|pass| media(pass, none, &y));
         self.plainly(|pass| soft_cap(pass, &x, 30.0));
         self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, Attended::Other, &y));
         self.plainly(|pass| log_mel(pass, none, none, none, &y));

@@ -233,6 +233,8 @@ function siblings(url) {
     beside('special_tokens_map.json', true),
     beside('added_tokens.json', true),
     beside('generation_config.json', true),
+    beside('preprocessor_config.json', true),
+    beside('processor_config.json', true),
     beside('chat_template.jinja', true),
     beside('chat_template.json', true),
     beside('modules.json', true),

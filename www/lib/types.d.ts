@@ -28,6 +28,13 @@ export interface LoadSettings extends AdapterSettings {
   threads?: number;
 }
 
+/** A picture's pixels, 4 bytes each, as an ImageData has them. */
+export interface Pixels {
+  width: number;
+  height: number;
+  data: Uint8ClampedArray;
+}
+
 /** Method → what it takes and what it gives. */
 export interface Calls {
   probe: { params: { source: Source; options: LoadSettings }; result: Fit };
@@ -38,11 +45,11 @@ export interface Calls {
   listAdapters: { params: object; result: Adapter[] };
   unloadAdapter: { params: { name: string }; result: { info: EngineInfo } };
   generate: {
-    /** `sound`: of a recording, 16,000 samples a second. */
-    params: { kind: 'chat' | 'completion' | 'transcription' | 'translation'; request: string; sound?: Float32Array };
+    /** `sound`: of a recording, 16,000 samples a second; `pictures`: of a chat. */
+    params: { kind: 'chat' | 'completion' | 'transcription' | 'translation'; request: string; sound?: Float32Array; pictures?: Pixels[] };
     result: { answer: Completion | ChatCompletion | Transcription | string; info?: EngineInfo };
   };
-  embed: { params: { request: string }; result: Embeddings };
+  embed: { params: { request: string; pictures: Pixels[] }; result: Embeddings };
   bench: { params: { options: string }; result: BenchReport };
   tokenize: { params: { text: string }; result: number[] };
   detokenize: { params: { ids: Uint32Array }; result: string };

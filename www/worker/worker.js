@@ -106,7 +106,7 @@ const methods = {
     return { info: JSON.parse(await engine.info()) };
   },
 
-  async generate({ kind, request, sound }, report, { id, signal }) {
+  async generate({ kind, request, sound, pictures = [] }, report, { id, signal }) {
     const forward = (/** @type {string} */ chunk) => {
       if (!signal.aborted) postMessage({ id, chunk: JSON.parse(chunk) });
     };
@@ -114,16 +114,17 @@ const methods = {
       outdated ||= progress.status === 'context';
       report(progress);
     };
-    const answer = await interruptible(id, () =>
-      sound ? engine.recording(request, sound, kind === 'translation', forward, tell) : /** @type {any} */ (engine)[kind](request, forward, tell),
-    );
+    const answer = await interruptible(id, () => {
+      if (kind === 'chat') return engine.chat(request, pictures, forward, tell);
+      return sound ? engine.recording(request, sound, kind === 'translation', forward, tell) : engine.completion(request, forward, tell);
+    });
     if (!outdated || signal.aborted) return { answer };
     outdated = false;
     return { answer, info: JSON.parse(await engine.info()) };
   },
 
-  async embed({ request }, _report, { id }) {
-    return interruptible(id, () => engine.embeddings(request));
+  async embed({ request, pictures }, _report, { id }) {
+    return interruptible(id, () => engine.embeddings(request, pictures));
   },
 
   async bench({ options }, _report, { id }) {

@@ -5,12 +5,13 @@ mod conversation;
 
 use crate::args::{Adapter, Model, Sampling};
 use crate::output::{PROMPT, ask, end_answer, print_answer, print_json, say, told};
-use crate::{input, interrupt};
+use crate::{input, interrupt, picture};
 use clap::Args;
 use commands::{Command, Line};
 use conversation::Conversation;
 use cresset::engine::Engine;
 use cresset::error::{Error, Result};
+use cresset::pictures::Picture;
 use pollster::block_on;
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, stdin};
@@ -30,6 +31,9 @@ pub struct Chat {
     /// A conversation to go on with: one that /save wrote or the page exported, or a list of messages.
     #[arg(long, value_name = "FILE")]
     load: Option<PathBuf>,
+    /// A picture to show with the first question; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    image: Vec<PathBuf>,
     /// Print OpenAI's chat.completion objects, one a line, instead of the answers.
     #[arg(long)]
     json: bool,
@@ -40,6 +44,7 @@ pub fn chat(args: Chat) -> Result<()> {
     if args.system.is_some() {
         conversation.set_system(args.system);
     }
+    let pictures = picture::read(&args.image)?;
     let mut engine = args.adapter.load_on(&args.model)?;
     // A model that cannot chat says so before the first question.
     engine.apply_chat_template(&[json!({ "role": "user", "content": "" })], &Value::Null)?;
@@ -49,6 +54,7 @@ pub fn chat(args: Chat) -> Result<()> {
         say(&format!("{}. /help lists commands.", engine.model().name));
     }
     let sampling = args.sampling.fields();
+    let mut shown = Shown { pictures, at: None };
     while let Some(line) = next_line(interactive)? {
         // A text that is piped in does nothing but be answered.
         let question = match if interactive { commands::parse(&line) } else { Line::Message(&line) } {
@@ -66,7 +72,7 @@ pub fn chat(args: Chat) -> Result<()> {
             }
         };
         conversation.ask(question);
-        match answer(&mut engine, &mut conversation, &sampling, args.json) {
+        match answer(&mut engine, &mut conversation, &mut shown, &sampling, args.json) {
             Err(error @ Error::ContextOverflow { .. }) if interactive => {
                 say(&format!("{}. /clear begins anew.", told(&error)));
             }
@@ -97,15 +103,40 @@ fn next_line(interactive: bool) -> Result<Option<String>> {
     }
 }
 
+/// The pictures that go with the first question.
+struct Shown {
+    pictures: Vec<Picture>,
+    /// Where that stands among the messages, once it is asked.
+    at: Option<usize>,
+}
+
+impl Shown {
+    /// The messages with the pictures in the one that they belong to. A conversation that begins anew has none.
+    fn among(&mut self, mut messages: Vec<Value>) -> Vec<Value> {
+        let at = *self.at.get_or_insert(messages.len() - 1);
+        if at >= messages.len() {
+            self.pictures.clear();
+        }
+        if let Some(message) = messages.get_mut(at).filter(|_| !self.pictures.is_empty()) {
+            let picture = |i: usize| json!({ "type": "image_url", "image_url": { "picture": i } });
+            let mut parts: Vec<Value> = (0..self.pictures.len()).map(picture).collect();
+            parts.push(json!({ "type": "text", "text": message["content"].take() }));
+            message["content"] = json!(parts);
+        }
+        messages
+    }
+}
+
 /// Answers the question that was asked last. Where that fails, or is stopped before a word, it is as if it had not been asked.
 fn answer(
     engine: &mut Engine,
     conversation: &mut Conversation,
+    shown: &mut Shown,
     sampling: &Map<String, Value>,
     json: bool,
 ) -> Result<()> {
     let mut request = sampling.clone();
-    request.insert("messages".into(), json!(conversation.messages()));
+    request.insert("messages".into(), json!(shown.among(conversation.messages())));
     request.insert("stream".into(), json!(!json));
     let mut text = String::new();
     let mut on_chunk = |chunk: Value| {
@@ -114,7 +145,7 @@ fn answer(
         text.push_str(piece);
     };
     let answered = interrupt::while_answering(engine, |engine, pause| {
-        block_on(engine.chat(&Value::Object(request), &mut on_chunk, pause))
+        block_on(engine.chat_with(&Value::Object(request), &shown.pictures, &mut on_chunk, pause))
     });
     let whole = match answered {
         Ok(whole) => whole,

@@ -1,8 +1,8 @@
-//! `cresset embed`: texts → vectors.
+//! `cresset embed`: texts or pictures → vectors.
 
 use crate::args::Model;
-use crate::input;
 use crate::output::{print, print_json};
+use crate::{input, picture};
 use clap::Args;
 use cresset::engine::never_yield;
 use cresset::error::{Error, Result};
@@ -20,6 +20,9 @@ pub struct Embed {
     /// A file of texts, one a line; - is standard input, which is also read where there is neither text nor file.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
+    /// A picture to embed, with an encoder of pictures such as DINOv2; may be given several times.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["text", "file", "pooling", "truncate"])]
+    image: Vec<PathBuf>,
     /// How a text's tokens become its vector: mean, cls or last (default: as the model's files say).
     #[arg(long, value_name = "KIND")]
     pooling: Option<String>,
@@ -41,19 +44,25 @@ pub fn embed(args: Embed) -> Result<()> {
     let mut texts = args.text.clone();
     let lines = match &args.file {
         Some(path) => input::file(path)?,
-        None if texts.is_empty() => input::given("--text", None)?,
+        None if texts.is_empty() && args.image.is_empty() => input::given("--text", None)?,
         None => String::new(),
     };
     texts.extend(lines.lines().filter(|line| !line.trim().is_empty()).map(str::to_string));
-    if texts.is_empty() {
+    if texts.is_empty() && args.image.is_empty() {
         return Err(Error::invalid("--file", "has no text in it"));
     }
+    let pictures = picture::read(&args.image)?;
+    let input = match pictures.is_empty() {
+        true => json!(texts),
+        false => (0..pictures.len()).map(|i| json!({ "image": i })).collect(),
+    };
+    texts.extend(args.image.iter().map(|path| path.display().to_string()));
     let mut engine = args.model.load()?;
     let request = json!({
-        "input": texts, "pooling": args.pooling, "normalize": !args.no_normalize,
+        "input": input, "pooling": args.pooling, "normalize": !args.no_normalize,
         "truncate_prompt_tokens": args.truncate, "dimensions": args.dimensions,
     });
-    let answer = block_on(engine.embed(&request, &never_yield))?;
+    let answer = block_on(engine.embed_with(&request, &pictures, &never_yield))?;
     if args.json {
         print_json(&answer);
         return Ok(());
@@ -65,7 +74,7 @@ pub fn embed(args: Embed) -> Result<()> {
         print(&format!("[{}, … {} numbers]{likeness}  {text}\n", first.join(", "), vector.len()));
     }
     if vectors.len() > 1 {
-        print("The number behind a vector is its cosine to the first text's.\n");
+        print("The number behind a vector is its cosine to the first one.\n");
     }
     Ok(())
 }

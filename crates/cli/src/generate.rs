@@ -2,11 +2,12 @@
 
 use crate::args::{Adapter, Model, Sampling};
 use crate::output::{end_answer, print, print_answer, print_json};
-use crate::{input, interrupt};
+use crate::{input, interrupt, picture};
 use clap::Args;
 use cresset::error::Result;
 use pollster::block_on;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct Generate {
@@ -19,6 +20,9 @@ pub struct Generate {
     /// The text to continue; without it, or with -, standard input.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
+    /// A picture that the model sees before the prompt; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    image: Vec<PathBuf>,
     /// Print OpenAI's text_completion object instead of the text.
     #[arg(long)]
     json: bool,
@@ -26,6 +30,7 @@ pub struct Generate {
 
 pub fn generate(args: Generate) -> Result<()> {
     let prompt = input::given("--prompt", args.prompt.filter(|prompt| prompt != "-"))?;
+    let pictures = picture::read(&args.image)?;
     let mut engine = args.adapter.load_on(&args.model)?;
     interrupt::listen()?;
     let mut request = args.sampling.fields();
@@ -38,7 +43,7 @@ pub fn generate(args: Generate) -> Result<()> {
         print_answer(chunk["choices"][0]["text"].as_str().unwrap_or_default());
     };
     let answer = interrupt::while_answering(&mut engine, |engine, pause| {
-        block_on(engine.complete(&Value::Object(request), &mut on_chunk, pause))
+        block_on(engine.complete_with(&Value::Object(request), &pictures, &mut on_chunk, pause))
     })?;
     match args.json {
         true => print_json(&answer),

@@ -18,6 +18,7 @@ mod logits;
 mod models;
 mod output;
 mod perplexity;
+mod picture;
 mod quantize;
 mod quiet;
 mod report;

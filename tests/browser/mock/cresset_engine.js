@@ -188,7 +188,7 @@ export class Engine {
     });
   }
 
-  async chat(requestJson, onChunk, onProgress) {
+  async chat(requestJson, pictures, onChunk, onProgress) {
     const request = JSON.parse(requestJson);
     if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');

@@ -122,6 +122,8 @@ pub struct Setting {
     pub state: Vec<u32>,
     /// Lengths of whole sequences, as an encoder has them, instead of `rows`.
     pub sequences: Vec<usize>,
+    /// Rows that stand for pictures or sounds.
+    pub media: std::ops::Range<usize>,
 }
 
 impl Setting {
@@ -129,14 +131,30 @@ impl Setting {
     pub fn rows(rows: usize, used: usize) -> Setting {
         let layout = Layout { rows, logit_rows: rows, slots: 1, context: 64.max(rows), page: 16 };
         let rows = (0..used as u32).map(|i| Row { slot: 0, position: i, token: i }).collect();
-        Setting { layout, rows, gather: (0..used as u32).collect(), sampling: vec![], state: vec![], sequences: vec![] }
+        Setting {
+            layout,
+            rows,
+            gather: (0..used as u32).collect(),
+            sampling: vec![],
+            state: vec![],
+            sequences: vec![],
+            media: 0..0,
+        }
     }
 
     /// Whole sequences of these lengths in a plan of `rows` rows.
     pub fn sequences(lengths: &[usize], rows: usize) -> Setting {
         let n = lengths.len();
         let layout = Layout { rows, logit_rows: n + 1, slots: n + 1, context: rows, page: rows };
-        Setting { layout, rows: vec![], gather: vec![], sampling: vec![], state: vec![], sequences: lengths.to_vec() }
+        Setting {
+            layout,
+            rows: vec![],
+            gather: vec![],
+            sampling: vec![],
+            state: vec![],
+            sequences: lengths.to_vec(),
+            media: 0..0,
+        }
     }
 
     /// One row for each slot, taken from `state` by every second one.
@@ -154,7 +172,15 @@ impl Setting {
             rows.push(Row { slot: slot as u32, position: if token == FROM_STATE { 7 } else { position }, token });
         }
         let layout = Layout { rows: slots, logit_rows: slots, slots, context, page };
-        Setting { layout, rows, gather: (0..slots as u32).collect(), sampling: vec![], state, sequences: vec![] }
+        Setting {
+            layout,
+            rows,
+            gather: (0..slots as u32).collect(),
+            sampling: vec![],
+            state,
+            sequences: vec![],
+            media: 0..0,
+        }
     }
 }
 
@@ -348,6 +374,7 @@ pub fn run(device: &mut Device, setting: &Setting, record: impl FnOnce(&mut Case
     let mut control = Control::new(layout);
     if setting.sequences.is_empty() {
         control.set_rows(&setting.rows, &setting.gather);
+        control.set_media(setting.media.clone());
     } else {
         let ids: Vec<Vec<u32>> = setting.sequences.iter().map(|&length| (0..length as u32).collect()).collect();
         control.set_sequences(&ids.iter().map(Vec::as_slice).collect::<Vec<_>>());

@@ -3,7 +3,7 @@
 use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use cresset::device::Tensor;
 use cresset::ops::{
-    Activation, Normalisation, activation, add, gather, layer_norm, multiply_add, rms_norm, soft_cap, stream,
+    Activation, Normalisation, activation, add, gather, layer_norm, media, multiply_add, rms_norm, soft_cap, stream,
 };
 
 /// Around the vec4 and the 64 threads of a workgroup.
@@ -177,6 +177,25 @@ fn gather_grid() {
             });
             for (i, &from) in gathered.iter().enumerate() {
                 assert_eq!(ran.row(0, i), ran.row(1, from as usize));
+            }
+        }
+    }
+}
+
+/// Rows that stand for pictures come from elsewhere, all others stay.
+#[test]
+fn media_grid() {
+    let mut bench = Bench::open();
+    for columns in COLUMNS {
+        for (used, from) in [(7, 2..5), (4, 0..4), (7, 3..3)] {
+            let setting = Setting { media: from.clone(), ..Setting::rows(7, used) };
+            let ran = check(&mut bench, &format!("media {columns}"), &setting, Tolerance::EXACT, |case| {
+                let (x, y) = (case.tensor(7, columns), case.tensor(7, columns));
+                media(&mut case.pass, y.buffer, &x);
+                vec![Output::Rows { tensor: x, used }, Output::Rows { tensor: y, used: 7 }]
+            });
+            for i in 0..used {
+                assert_eq!(ran.row(0, i) == ran.row(1, i), from.contains(&i), "row {i} of {columns}");
             }
         }
     }

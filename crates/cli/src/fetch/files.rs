@@ -30,7 +30,7 @@ pub struct Remote {
 }
 
 /// Files that belong to weights in safetensors.
-const BESIDE: [&str; 10] = [
+const BESIDE: [&str; 12] = [
     "config.json",
     "adapter_config.json",
     "tokenizer.json",
@@ -38,6 +38,8 @@ const BESIDE: [&str; 10] = [
     "special_tokens_map.json",
     "added_tokens.json",
     "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
     "chat_template.jinja",
     "chat_template.json",
     "modules.json",

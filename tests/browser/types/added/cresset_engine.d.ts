@@ -1,17 +1,18 @@
 // The compiled engine, which wasm-bindgen puts beside www/ with types of its own: what the worker uses of them, with files and
 // listeners where those say Array and Function. Texts are JSON but for prompts.
 import type { BareProgress, Readable } from '../../../../www/files/types.d.ts';
+import type { Pixels } from '../../../../www/lib/types.d.ts';
 
 export class Engine {
   static load(files: Readable[], options: string, onProgress: (progress: BareProgress) => void): Promise<Engine>;
   adapters(): string;
   applyChatTemplate(messages: string, options: string): string;
   bench(options: string): Promise<string>;
-  chat(request: string, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
+  chat(request: string, pictures: Pixels[], onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
   completion(request: string, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
   detokenize(ids: Uint32Array): string;
   recording(request: string, sound: Float32Array, translate: boolean, on_chunk: Function, on_progress?: Function | null): Promise<string>;
-  embeddings(request: string): Promise<string>;
+  embeddings(request: string, pictures: Pixels[]): Promise<string>;
   free(): void;
   info(): string;
   interrupt(): void;

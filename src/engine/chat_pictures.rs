@@ -1,0 +1,115 @@
+//! The pictures of a chat: they are looked at before its prompt is read.
+
+use super::model::Model;
+use super::task::Task;
+use crate::api::pictures::{PictureText, taken};
+use crate::device::YieldNow;
+use crate::error::{Error, Result};
+use crate::generate::Media;
+use crate::pictures::{Picture, Tiles};
+use crate::tokenizer::Tokenizer;
+use crate::viewer::Viewer;
+use serde_json::Value;
+
+/// A chat's pictures, prepared.
+pub(super) struct ChatPictures {
+    /// The messages as templates know them.
+    pub messages: Vec<Value>,
+    /// What is seen of each picture, in order.
+    pub tiles: Vec<Tiles>,
+}
+
+/// How a model's prompts write pictures.
+pub(super) const TEXT: PictureText = PictureText::IDEFICS3;
+
+impl ChatPictures {
+    /// Takes the pictures out of messages.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for pictures that were not read, or for a model that sees none.
+    pub fn take(messages: &[Value], given: &[Picture], eyes: Option<&Viewer>) -> Result<ChatPictures> {
+        let (messages, order) = taken(messages, given.len())?;
+        Ok(ChatPictures { messages, tiles: tiles(order.iter().map(|&at| &given[at]), eyes)? })
+    }
+
+    /// Pictures without messages.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a model that sees none.
+    pub fn all(given: &[Picture], eyes: Option<&Viewer>) -> Result<ChatPictures> {
+        Ok(ChatPictures { messages: Vec::new(), tiles: tiles(given.iter(), eyes)? })
+    }
+
+    /// The prompt with the pictures' tokens.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` where the template shows another number of pictures.
+    pub fn write(&self, prompt: String, eyes: Option<&Viewer>) -> Result<String> {
+        match eyes {
+            Some(eyes) => TEXT.written(&prompt, &self.tiles, eyes.model().output()[0]),
+            None => Ok(prompt),
+        }
+    }
+
+    /// What stands for the pictures in a prompt: looks at those that were not seen lately.
+    ///
+    /// # Errors
+    /// `MODEL_UNSUPPORTED` for a vocabulary without the token of pictures, and those of [`Viewer::see`].
+    pub async fn see(
+        self,
+        model: &mut Model,
+        tokenizer: &Tokenizer,
+        prompt: &[u32],
+        yield_now: &YieldNow,
+    ) -> Result<Vec<Media>> {
+        if self.tiles.is_empty() {
+            return Ok(Vec::new());
+        }
+        model.revive().await?;
+        let id = tokenizer
+            .id(TEXT.marker)
+            .ok_or_else(|| Error::unsupported(format!("a model of pictures without the token {}", TEXT.marker)))?;
+        let prepared: Vec<Picture> = self.tiles.into_iter().flat_map(|tiles| tiles.pictures).collect();
+        let mut rebuilt = false;
+        let rows = loop {
+            let Model { task: Task::Generate(generator), eyes: Some(eyes), .. } = &mut *model else {
+                return Ok(Vec::new());
+            };
+            eyes.interrupted = generator.interrupted.clone();
+            match eyes.see(&generator.device, &prepared, yield_now).await {
+                Err(Error::DeviceLost { reason }) if !rebuilt => model.rebuild(reason).await?,
+                rows => break rows?,
+            }
+            rebuilt = true;
+        };
+        let placeholders: Vec<usize> = (0..prompt.len()).filter(|&at| prompt[at] == id).collect();
+        let tokens = placeholders.len() / rows.len().max(1);
+        let places = placeholders.chunks_exact(tokens.max(1));
+        if tokens * rows.len() != placeholders.len() || !places.clone().all(|it| it[tokens - 1] - it[0] == tokens - 1) {
+            let reason = format!("have {} where no picture is; leave it out, or send no allow_special", TEXT.marker);
+            return Err(Error::invalid("messages", reason));
+        }
+        let media = |((place, picture), rows): ((&[usize], &Picture), _)| Media {
+            positions: place[0]..place[0] + tokens,
+            hash: picture.hash(),
+            rows,
+        };
+        Ok(places.zip(&prepared).zip(rows).map(media).collect())
+    }
+}
+
+/// A prompt with a marker for each picture: before it, where it has none.
+pub(super) fn with_markers(prompt: String, pictures: usize) -> String {
+    if prompt.contains(TEXT.marker) { prompt } else { TEXT.marker.repeat(pictures) + &prompt }
+}
+
+fn tiles<'p>(pictures: impl ExactSizeIterator<Item = &'p Picture>, eyes: Option<&Viewer>) -> Result<Vec<Tiles>> {
+    match eyes {
+        Some(eyes) => Ok(pictures.map(|picture| eyes.model().preprocessing.tiles(picture)).collect()),
+        None if pictures.len() == 0 => Ok(Vec::new()),
+        None => {
+            let reason = "has pictures, but the model sees none; load one that does, such as SmolVLM, with its projector where that is a file of its own";
+            Err(Error::invalid("messages", reason))
+        }
+    }
+}

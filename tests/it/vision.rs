@@ -1,0 +1,195 @@
+//! Encoders of pictures: tiny ones against Hugging Face transformers (`tests/golden/vision.py`), odd pictures and requests; and real
+//! DINOv2-small, where its weights are (`CRESSET_DINOV2`).
+
+use crate::support::skip::skipped;
+use crate::support::{Case, close, cpu, floats, gpu, ids, json, open};
+use cresset::device::KvFormat;
+use cresset::engine::{Engine, never_yield};
+use cresset::pictures::Picture;
+use pollster::block_on;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// As `vision.py` makes it: waves of three colours.
+pub fn picture(width: usize, height: usize) -> Picture {
+    let mut rgba = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            let colours = [x * x + 3 * y, x * y + 5 * x, 7 * x + y * y].map(|wave| (wave % 256) as u8);
+            rgba.extend(colours);
+            rgba.push(255);
+        }
+    }
+    Picture::from_rgba(width, height, &rgba).expect("a picture")
+}
+
+fn embed(engine: &mut Engine, request: Value, pictures: &[Picture]) -> cresset::Result<Value> {
+    block_on(engine.embed_with(&request, pictures, &never_yield))
+}
+
+fn as_transformers(engine: &mut Engine, expected: &Value, what: &str) {
+    let expected = expected["pictures"].as_array().expect("pictures");
+    let size = |of: &Value| ["width", "height"].map(|key| of[key].as_u64().expect("pixels") as usize);
+    let pictures: Vec<Picture> = expected.iter().map(size).map(|[width, height]| picture(width, height)).collect();
+    let request = json!({ "input": [{ "image": 0 }, { "image": 1 }], "normalize": false });
+    let answer = embed(engine, request, &pictures).expect("vectors");
+    for (got, want) in answer["data"].as_array().expect("a list").iter().zip(expected) {
+        close(&floats(&got["embedding"]), &floats(&want["vector"]), 1e-3, &format!("{what}, picture {}", got["index"]));
+    }
+    // One picture by itself, at unit length.
+    let answer = embed(engine, json!({ "input": { "image": 1 } }), &pictures).expect("a vector");
+    let (got, want) = (floats(&answer["data"][0]["embedding"]), floats(&expected[1]["vector"]));
+    let length = want.iter().map(|x| x * x).sum::<f32>().sqrt();
+    close(&got, &want.iter().map(|x| x / length).collect::<Vec<_>>(), 1e-3, what);
+}
+
+fn tiny(folder: &str, device: Case) -> Engine {
+    open(Path::new(&format!("tests/golden/vision/{folder}/model.safetensors")), device, KvFormat::F32)
+}
+
+fn tiny_ones_as_transformers(device: Case) {
+    for folder in ["dinov2", "siglip"] {
+        let expected = json(Path::new(&format!("tests/golden/vision/{folder}/expected.json")));
+        as_transformers(&mut tiny(folder, device), &expected, folder);
+    }
+}
+
+#[test]
+fn tiny_ones_on_the_cpu() {
+    tiny_ones_as_transformers(cpu());
+}
+
+#[test]
+fn tiny_ones_on_the_gpu() {
+    if let Some(gpu) = gpu() {
+        tiny_ones_as_transformers(gpu);
+    }
+}
+
+/// The chats of `smolvlm`: the prompt's ids, what stands behind it, the greedy answer; then a picture's share of the cache.
+fn chats_as_transformers(path: &str, device: Case) {
+    let mut engine = open(Path::new(path), device, KvFormat::F32);
+    let expected = json(Path::new("tests/golden/vision/smolvlm/expected.json"));
+    for chat in expected["chats"].as_array().expect("chats") {
+        let (request, pictures) = request_of(chat);
+        let answer = block_on(engine.chat_with(&request, &pictures, &mut |_| (), &never_yield)).expect("an answer");
+        assert_eq!(answer["usage"]["prompt_tokens"], ids(&chat["ids"]).len(), "{path}: {answer}");
+        let mut logits = floats(&chat["logits"]);
+        logits.sort_by(|a, b| b.total_cmp(a));
+        let sum = logits.iter().map(|z| z.exp()).sum::<f32>().ln();
+        let top = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"].as_array().expect("the likeliest");
+        let top: Vec<f32> = top.iter().map(|top| top["logprob"].as_f64().expect("a number") as f32).collect();
+        close(&top, &logits[..5].iter().map(|z| z - sum).collect::<Vec<_>>(), 1e-3, path);
+        assert_eq!(ids(&answer["choices"][0]["token_ids"]), ids(&chat["answer"]), "{path}: {chat}");
+        // The same picture again is in the cache with its prompt; another one of the same size is not.
+        let again = block_on(engine.chat_with(&request, &pictures, &mut |_| (), &never_yield)).expect("an answer");
+        assert_eq!(again["choices"][0]["token_ids"], answer["choices"][0]["token_ids"]);
+        let cached =
+            |answer: &Value| answer["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().expect("a number");
+        assert_eq!(cached(&again), ids(&chat["ids"]).len() as u64 - 1);
+        if let Some(first) = pictures.first() {
+            let mut others = pictures.clone();
+            others[0].pixels.iter_mut().for_each(|colour| *colour = 255 - *colour);
+            assert_ne!(others[0].hash(), first.hash());
+            let other = block_on(engine.chat_with(&request, &others, &mut |_| (), &never_yield)).expect("an answer");
+            assert!(cached(&other) < 12, "{path}: {other}");
+            assert_ne!(other["choices"][0]["logprobs"], answer["choices"][0]["logprobs"]);
+        }
+    }
+}
+
+fn request_of(chat: &Value) -> (Value, Vec<Picture>) {
+    let sizes = chat["sizes"].as_array().expect("sizes").iter();
+    let pictures = sizes.map(|size| picture(ids(size)[0] as usize, ids(size)[1] as usize)).collect();
+    let mut next = 0;
+    let part = |part: &Value| match part.as_str().expect("a part") {
+        "image" => {
+            next += 1;
+            json!({ "type": "image_url", "image_url": { "picture": next - 1 } })
+        }
+        text => json!({ "type": "text", "text": text }),
+    };
+    let parts: Vec<Value> = chat["parts"].as_array().expect("parts").iter().map(part).collect();
+    let request = json!({
+        "messages": [{ "role": "user", "content": parts }], "temperature": 0, "max_tokens": 12, "ignore_eos": true,
+        "return_token_ids": true, "logprobs": true, "top_logprobs": 5,
+    });
+    (request, pictures)
+}
+
+/// Its half that sees comes from the same file, or from a projector beside it.
+#[test]
+fn chats_about_pictures_on_the_cpu() {
+    chats_as_transformers("tests/golden/vision/smolvlm/model.safetensors", cpu());
+    chats_as_transformers("tests/golden/vision/smolvlm", cpu());
+}
+
+#[test]
+fn chats_about_pictures_on_the_gpu() {
+    if let Some(gpu) = gpu() {
+        chats_as_transformers("tests/golden/vision/smolvlm/model.safetensors", gpu);
+    }
+}
+
+#[test]
+fn odd_chats_about_pictures() {
+    let mut engine = open(Path::new("tests/golden/vision/smolvlm/model.safetensors"), cpu(), KvFormat::F32);
+    let of = |content: Value| json!({ "messages": [{ "role": "user", "content": content }], "max_tokens": 2 });
+    let picture_part = json!({ "type": "image_url", "image_url": { "picture": 0 } });
+    // A text is read, though the template goes over parts; a user's own words for a picture are words.
+    for content in [json!("hello there"), json!("what is <image> for?")] {
+        let shown = engine.apply_chat_template(of(content.clone())["messages"].as_array().expect("one"), &json!({}));
+        assert!(shown.expect("a prompt").contains(content.as_str().expect("text")), "{content}");
+        block_on(engine.chat(&of(content), &mut |_| (), &never_yield)).expect("an answer");
+    }
+    let error =
+        block_on(engine.chat(&of(json!([picture_part])), &mut |_| (), &never_yield)).expect_err("no picture came");
+    assert_eq!(error.code(), "INVALID_REQUEST");
+    let mut forged = of(json!([picture_part, { "type": "text", "text": "<image>" }]));
+    forged["allow_special"] = json!(true);
+    let error =
+        block_on(engine.chat_with(&forged, &[picture(5, 5)], &mut |_| (), &never_yield)).expect_err("two markers");
+    assert!(error.to_string().contains("shows 2"), "{error}");
+    for (width, height) in [(1, 1), (1000, 1), (1, 1000)] {
+        block_on(engine.chat_with(&of(json!([picture_part])), &[picture(width, height)], &mut |_| (), &never_yield))
+            .expect("an answer");
+    }
+    let mut blind = open(Path::new("tests/golden/qwen3/model.safetensors"), cpu(), KvFormat::F32);
+    let error = block_on(blind.chat_with(&of(json!([picture_part])), &[picture(5, 5)], &mut |_| (), &never_yield));
+    assert!(error.expect_err("it only reads").to_string().contains("the model sees none"));
+}
+
+#[test]
+fn odd_pictures_and_requests() {
+    let mut engine = tiny("dinov2", cpu());
+    for (width, height) in [(1, 1), (3000, 1), (1, 2000)] {
+        let answer = embed(&mut engine, json!({ "input": { "image": 0 } }), &[picture(width, height)]);
+        let vector = floats(&answer.expect("a vector")["data"][0]["embedding"]);
+        assert!(vector.len() == 32 && vector.iter().all(|x| x.is_finite()), "{width} × {height}");
+    }
+    let refused = [
+        (json!({ "input": "a cat" }), "makes vectors of pictures"),
+        (json!({ "input": [{ "image": 7 }] }), "makes vectors of pictures"),
+        (json!({}), "makes vectors of pictures"),
+        (json!({ "input": { "image": 0 }, "pooling": "mean" }), "is for texts"),
+        (json!({ "input": { "image": 0 }, "dimensions": 99 }), "dimensions"),
+    ];
+    for (request, piece) in refused {
+        let error = embed(&mut engine, request.clone(), &[picture(5, 5)]).expect_err(piece);
+        assert!(error.code() == "INVALID_REQUEST" && error.to_string().contains(piece), "{request}: {error}");
+    }
+    let error = block_on(engine.complete(&json!({ "prompt": "A" }), &mut |_| (), &never_yield)).expect_err("no text");
+    assert!(error.to_string().contains("makes vectors of pictures"), "{error}");
+    let mut reader = open(Path::new("tests/golden/encoders/bert-cls/model.safetensors"), cpu(), KvFormat::F32);
+    let error = embed(&mut reader, json!({ "input": [{ "image": 0 }] }), &[picture(5, 5)]).expect_err("texts only");
+    assert!(error.to_string().contains("vectors of texts"), "{error}");
+}
+
+#[test]
+fn real_dinov2() {
+    let Some(folder) = std::env::var_os("CRESSET_DINOV2").map(PathBuf::from) else {
+        return skipped("real DINOv2 (CRESSET_DINOV2 is its folder)");
+    };
+    let mut engine = open(&folder.join("model.safetensors"), cpu(), KvFormat::F32);
+    as_transformers(&mut engine, &json(Path::new("tests/golden/vision/dinov2-small.json")), "DINOv2-small");
+}

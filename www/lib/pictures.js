@@ -1,0 +1,124 @@
+// What a caller calls a picture → pixels, which is what models see. The platform decodes: it knows the formats, and which way up.
+
+import { CressetError } from './errors.js';
+import { own } from './requests.js';
+
+// A photograph of 16 megapixels is more than any model looks at; a larger one is made smaller first.
+const MOST_PIXELS = 1 << 24;
+const MOST_EDGE = 16_384;
+
+/** @typedef {import('./types.d.ts').Pixels} Pixels */
+
+/** @param {string} field @param {string} reason */
+const refusal = (field, reason) => new CressetError('INVALID_REQUEST', `${field}: ${reason}`, { field });
+
+/**
+ * A chat's body whose pictures are numbers, `image_url: { picture: n }`, and the pictures of these numbers.
+ * @param {any} body
+ * @returns {Promise<{ body: any, pictures: Pixels[] }>}
+ */
+export async function takePictures(body) {
+  const { messages } = own(body);
+  if (!Array.isArray(messages) || !messages.some(hasPicture)) return { body, pictures: [] };
+  /** @type {Pixels[]} */
+  const pictures = [];
+  const told = [];
+  for (const [i, message] of messages.entries()) {
+    if (!hasPicture(message)) {
+      told.push(message);
+      continue;
+    }
+    const content = [];
+    for (const [j, part] of message.content.entries()) {
+      if (part?.type !== 'image_url') {
+        content.push(part);
+        continue;
+      }
+      const url = typeof part.image_url === 'string' || part.image_url instanceof Blob ? part.image_url : part.image_url?.url;
+      pictures.push(await pixelsOf(url, `messages[${i}].content[${j}].image_url`));
+      content.push({ type: 'image_url', image_url: { picture: pictures.length - 1 } });
+    }
+    told.push({ ...message, content });
+  }
+  return { body: { ...own(body), messages: told }, pictures };
+}
+
+/** An embedding's body whose pictures are numbers, `{ image: n }`, and the pictures of these numbers. @param {any} body */
+export async function takeInputs(body) {
+  const { input } = own(body);
+  const list = Array.isArray(input) ? input : [input];
+  if (!list.some(isPicture)) return { body, pictures: [] };
+  /** @type {Pixels[]} */
+  const pictures = [];
+  const told = [];
+  for (const [i, item] of list.entries()) {
+    if (isPicture(item)) {
+      pictures.push(await pixelsOf(item.image, Array.isArray(input) ? `input[${i}].image` : 'input.image'));
+      told.push({ image: pictures.length - 1 });
+    } else told.push(item);
+  }
+  return { body: { ...own(body), input: told }, pictures };
+}
+
+/** @param {any} message */
+const hasPicture = (message) => Array.isArray(message?.content) && message.content.some((/** @type {any} */ part) => part?.type === 'image_url');
+
+/** @param {any} item */
+const isPicture = (item) => typeof item === 'object' && item !== null && 'image' in item;
+
+/**
+ * @param {any} picture   a Blob, an address (data:, blob:, of this site, or of one that allows it), an ImageData, or an ImageBitmap
+ * @param {string} field
+ * @returns {Promise<Pixels>}
+ */
+async function pixelsOf(picture, field) {
+  if (globalThis.ImageData && picture instanceof ImageData) return picture;
+  if (globalThis.ImageBitmap && picture instanceof ImageBitmap) return drawn(picture, field);
+  const blob = picture instanceof Blob ? picture : await fetched(picture, field);
+  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: 'none' }).catch(() => {
+    throw refusal(field, `${/** @type {File} */ (blob).name ?? 'it'} is no picture that this browser can show`);
+  });
+  try {
+    return await drawn(bitmap, field);
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** @param {any} url @param {string} field */
+async function fetched(url, field) {
+  if (typeof url !== 'string') throw refusal(field, 'expected a Blob, the address of a picture, an ImageData or an ImageBitmap');
+  if (/^data:/i.test(url)) return inside(url, field);
+  const response = await fetch(url).catch(() => {
+    throw refusal(field, `${url} cannot be read; its server must be there, and allow this page (CORS)`);
+  });
+  if (!response.ok) throw refusal(field, `${url} cannot be read (HTTP ${response.status})`);
+  return response.blob();
+}
+
+/** What a `data:` address holds. A page's policy may keep it from fetching one. @param {string} url @param {string} field */
+function inside(url, field) {
+  const comma = url.indexOf(',');
+  const [head, body] = [url.slice(5, comma), url.slice(comma + 1)];
+  try {
+    if (comma < 0) throw new TypeError('no data');
+    const text = decodeURIComponent(body);
+    const bytes = /;\s*base64\s*$/i.test(head) ? Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)) : new TextEncoder().encode(text);
+    return new Blob([bytes], { type: head.split(';')[0] });
+  } catch {
+    throw refusal(field, 'the data: address is broken');
+  }
+}
+
+/** @param {ImageBitmap} bitmap @param {string} field @returns {Promise<Pixels>} */
+async function drawn(bitmap, field) {
+  const { width, height } = bitmap;
+  const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)), MOST_EDGE / Math.max(width, height));
+  const [columns, rows] = [width, height].map((edge) => Math.max(1, Math.floor(edge * scale)));
+  if (!globalThis.OffscreenCanvas) throw refusal(field, 'this browser has no OffscreenCanvas, which pictures are read with; give an ImageData');
+  const context = new OffscreenCanvas(columns, rows).getContext('2d', { willReadFrequently: true });
+  if (!context) throw refusal(field, 'there is no memory to read it with');
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, 0, 0, columns, rows);
+  return context.getImageData(0, 0, columns, rows);
+}
