@@ -13,6 +13,8 @@ import { Pace, describeProgress, describeReading } from './lib/progress.js';
 import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
 import { models, parse, parseAdapter } from './files/sources.js';
 import * as store from './files/store.js';
+import { isLive } from './lib/capture.js';
+import { listen } from './lib/live/listen.js';
 import { soundOf } from './lib/sound.js';
 import { demandBrowser } from './lib/start-worker.js';
 import { Stream } from './lib/stream.js';
@@ -242,6 +244,7 @@ class Engine {
   async #hear(kind, body, options) {
     const { file, ...rest } = own(body);
     const checked = checkRequest('a recording', rest, options);
+    if (isLive(file)) return this.#listen(kind, file, checked);
     return this.#ask(kind, checked, await soundOf(file));
   }
 
@@ -261,27 +264,31 @@ class Engine {
   }
 
   /** @param {Calls['generate']['params']} params @param {AbortSignal} signal @param {import('./lib/types.d.ts').Listeners} listeners */
-  async #stream(params, signal, listeners) {
-    const controller = new AbortController();
-    const first = Promise.withResolvers();
-    /** @type {any} */
-    let feed;
-    const chunks = new ReadableStream({
-      start(made) {
-        feed = made;
-      },
-      cancel: () => controller.abort(),
+  #stream(params, signal, listeners) {
+    return streamOf(signal, (emit, end) => {
+      const first = Promise.withResolvers();
+      const onChunk = (/** @type {any} */ chunk) => {
+        emit(chunk);
+        first.resolve(chunk);
+      };
+      const ended = this.#answer(params, end, { ...listeners, onChunk });
+      return { begun: Promise.race([first.promise, ended]), ended };
     });
-    const onChunk = (/** @type {any} */ chunk) => {
-      feed.enqueue(chunk);
-      first.resolve(chunk);
-    };
-    const answer = this.#answer(params, anySignal(signal, controller.signal), { ...listeners, onChunk });
-    // Of a stream that was left, neither does anything.
-    answer.then(() => feed.close()).catch((error) => feed.error(error));
-    // A request that is refused is refused here, not at the first chunk.
-    await Promise.race([first.promise, answer]);
-    return new Stream(chunks, controller);
+  }
+
+  /** Sound that goes on. @param {'transcription' | 'translation'} kind @param {MediaStream} media @param {ReturnType<typeof checkRequest>} checked */
+  async #listen(kind, media, { request, isStream, signal }) {
+    if (!isStream) throw new CressetError('INVALID_REQUEST', 'stream: must be true for a MediaStream, which has no end yet', { field: 'stream' });
+    const { timestamp_granularities: _, ...wanted } = JSON.parse(request);
+    return streamOf(signal, (emit, end) => {
+      const read = async (/** @type {Float32Array} */ sound, /** @type {string} */ guide) => {
+        const prompt = [wanted.prompt, guide].filter(Boolean).join(' ');
+        const asked = JSON.stringify({ ...wanted, prompt, stream: false, response_format: 'verbose_json' });
+        return /** @type {any} */ (await this.#answer({ kind, request: asked, sound }, end, {})).segments;
+      };
+      const listening = listen(media, { read, emit, signal: end });
+      return { begun: listening, ended: listening.then(({ ended }) => ended) };
+    });
   }
 
   /**
@@ -297,6 +304,28 @@ class Engine {
     const { id, answer } = this.#channel.call(method, params, listeners);
     return endedBy(signal, () => this.#channel.abort(id, aborted(signal)), answer);
   }
+}
+
+/**
+ * A stream of what a request emits. A request that is refused is refused here, not at the first chunk.
+ * @param {AbortSignal} signal
+ * @param {(emit: (chunk: any) => void, end: AbortSignal) => { begun: Promise<unknown>, ended: Promise<unknown> }} begin
+ */
+async function streamOf(signal, begin) {
+  const controller = new AbortController();
+  /** @type {any} */
+  let feed;
+  const chunks = new ReadableStream({
+    start(made) {
+      feed = made;
+    },
+    cancel: () => controller.abort(),
+  });
+  const { begun, ended } = begin((chunk) => feed.enqueue(chunk), anySignal(signal, controller.signal));
+  // Of a stream that was left, neither does anything.
+  ended.then(() => feed.close()).catch((error) => feed.error(error));
+  await begun;
+  return new Stream(chunks, controller);
 }
 
 /** The library. @type {typeof import('./cresset.js').Cresset} */
