@@ -13,9 +13,7 @@ import { Pace, describeProgress, describeReading } from './lib/progress.js';
 import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
 import { models, parse, parseAdapter } from './files/sources.js';
 import * as store from './files/store.js';
-import { isLive } from './lib/capture.js';
-import { listen } from './lib/live/listen.js';
-import { soundOf } from './lib/sound.js';
+import { isLive, soundOf } from './lib/sound.js';
 import { demandBrowser } from './lib/start-worker.js';
 import { Stream } from './lib/stream.js';
 
@@ -280,6 +278,7 @@ class Engine {
   async #listen(kind, media, { request, isStream, signal }) {
     if (!isStream) throw new CressetError('INVALID_REQUEST', 'stream: must be true for a MediaStream, which has no end yet', { field: 'stream' });
     const { timestamp_granularities: _, ...wanted } = JSON.parse(request);
+    const { listen } = await import('./lib/live/listen.js');
     return streamOf(signal, (emit, end) => {
       const read = async (/** @type {Float32Array} */ sound, /** @type {string} */ guide) => {
         const prompt = [wanted.prompt, guide].filter(Boolean).join(' ');

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { BLOCK, Ear, RATE, loudnessOf } from '../../www/lib/live/loudness.js';
 import { Passages } from '../../www/lib/live/passages.js';
 import { Resampler } from '../../www/lib/live/resampler.js';
+import { FORMATS, matchesOf, timeOf } from '../../www/page/listen/formats.js';
+import { piecesOf } from '../../www/page/listen/pieces.js';
 import { heardIn } from './mock/answers.js';
 import { tones } from './sound.mjs';
 
@@ -138,4 +140,54 @@ test('a device that reads slowly reads less often, and misses nothing', () => {
   );
   assert.equal(settled.join(''), ' there was a small. there was a small.');
   assert.equal(reads, 1);
+});
+
+test('a long recording is cut into pieces of half a minute at most, where it is quietest, without the silence between', () => {
+  const pieces = (parts) => piecesOf(tones(parts)).map(({ from, to }) => [from / RATE, to / RATE]);
+  assert.deepEqual(pieces([[5, 0]]), []);
+  assert.deepEqual(
+    pieces([
+      [5, 0],
+      [4, 0.5],
+      [10, 0],
+      [1.05, 0.5],
+    ]),
+    [
+      [4.7, 9.3],
+      [18.7, 20.05],
+    ],
+  );
+  const words = Array.from({ length: 20 }, () => [
+    [5, 0.5],
+    [0.4, 0],
+  ]).flat();
+  const cut = pieces(words);
+  assert.ok(
+    cut.every(([from, to], i) => to - from <= 28 && (i === 0 || from >= cut[i - 1][1])),
+    JSON.stringify(cut),
+  );
+  assert.ok(
+    cut.slice(0, -1).every(([, to]) => to % 5.4 >= 4.9 || to % 5.4 < 0.2),
+    JSON.stringify(cut),
+  );
+  assert.ok(cut.reduce((sum, [from, to]) => sum + to - from, 0) > 20 * 5);
+});
+
+test('a transcript is text, SubRip and WebVTT, and is searched whatever the case and the accents', () => {
+  const passages = [
+    { start: 0, end: 2.5, text: 'Hello <there>.' },
+    { start: 3661.04, end: 3662, text: 'Déjà\n\nvu --> me.' },
+  ];
+  const written = (format) => FORMATS[format].write(passages);
+  assert.equal(written('txt'), 'Hello <there>.\nDéjà vu --> me.\n');
+  assert.equal(written('srt'), '1\n00:00:00,000 --> 00:00:02,500\nHello <there>.\n\n2\n01:01:01,040 --> 01:01:02,000\nDéjà vu --> me.\n');
+  assert.equal(written('vtt'), 'WEBVTT\n\n00:00:00.000 --> 00:00:02.500\nHello &lt;there&gt;.\n\n01:01:01.040 --> 01:01:02.000\nDéjà vu --&gt; me.\n');
+  assert.deepEqual([timeOf(5.9), timeOf(65), timeOf(3723)], ['0:05', '1:05', '1:02:03']);
+  assert.deepEqual(matchesOf('Déjà vu, deja VU', 'dejà'), [
+    [0, 4],
+    [9, 13],
+  ]);
+  assert.deepEqual(matchesOf('De\u0301ja\u0300 vu', 'déjà'), [[0, 6]]);
+  assert.deepEqual(matchesOf('aaa', 'aa'), [[0, 2]]);
+  assert.deepEqual([matchesOf('text', '  '), matchesOf('text', 'x.')], [[], []]);
 });

@@ -630,7 +630,12 @@ test('suggestions are different models that fit and speak the language', () => {
 });
 
 const SHARED = { en: sharedEnglish, 'zh-CN': sharedChinese };
-const MESSAGES = Object.fromEntries(Object.keys(SHARED).map((code) => [code, { ...SHARED[code], ...JSON.parse(read(`page/locales/${code}.json`)) }]));
+const MESSAGES = Object.fromEntries(
+  Object.keys(SHARED).map((code) => [
+    code,
+    { ...SHARED[code], ...JSON.parse(read(`page/locales/${code}.json`)), ...JSON.parse(read(`page/locales/speech/${code}.json`)) },
+  ]),
+);
 
 /** A key without the ending of its plural, which only some languages have. */
 const base = (key) => (`${key.replace(/\.(one|other)$/, '')}.one` in MESSAGES.en ? key.replace(/\.(one|other)$/, '') : key);

@@ -6,9 +6,6 @@ import { Resampler } from './live/resampler.js';
 
 const WORKLET = new URL('../worker/capture.js', import.meta.url);
 
-/** Whether a caller's recording is sound that goes on. @param {unknown} file @returns {file is MediaStream} */
-export const isLive = (file) => Boolean(globalThis.MediaStream) && file instanceof MediaStream;
-
 /**
  * Listens to a stream until `stop`. The stream is its owner's: it is left as it is.
  * @param {MediaStream} media
