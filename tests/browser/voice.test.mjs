@@ -44,7 +44,11 @@ afterEach(async () => {
 /** A visit to Chat by one who has chosen a speech model before. */
 async function come(prepare = () => {}) {
   page = await visit(browser, server, 'chat');
-  await page.evaluate((model) => localStorage.setItem('cresset.speech', JSON.stringify({ model, label: 'Ears' })), `${server.url}files/hears.gguf`);
+  await page.evaluate(async (model) => {
+    const { Cresset } = await import('/cresset.js');
+    await (await Cresset.load(model)).unload();
+    localStorage.setItem('cresset.speech', JSON.stringify({ model, label: 'Ears' }));
+  }, `${server.url}files/hears.gguf`);
   await page.addInitScript(prepare);
   await page.reload();
   await drop(page, 'echo.gguf', 'chat echo fast');
@@ -96,13 +100,16 @@ test('a microphone that may not be used, or is not there, is told of in words', 
   }
 });
 
-test('who has no speech model is asked for one when the button is pressed, not before', async () => {
+test('who has no speech model, or has deleted it, is asked for one when the button is pressed, not before', async () => {
   page = await visit(browser, server, 'chat');
+  await page.evaluate((model) => localStorage.setItem('cresset.speech', JSON.stringify({ model, label: 'Gone' })), `${server.url}files/hears.gguf`);
+  await page.reload();
   await page.click('#dictate');
   await page.waitForSelector('#speech-chooser[open]');
   await page.keyboard.press('Escape');
   await page.waitForSelector('#speech-chooser', { state: 'detached' });
   await pressed(false);
+  assert.ok(!page.addresses.some((address) => address.endsWith('hears.gguf')));
 });
 
 /** A platform with voices, which notes what is said. */

@@ -71,7 +71,7 @@ export async function createMicrophone() {
     async toggle() {
       if (isOn()) return void dictation.stop();
       line.hidden = true;
-      if (speech.chosen || (await chooseSpeech())) dictation.start();
+      if ((await speech.isHere()) || (await chooseSpeech())) dictation.start();
       return undefined;
     },
     /** Ends; resolves when the last word is written. */

@@ -52,23 +52,32 @@ export class Sheet {
     [...this.#list.children].forEach((line, i) => line.classList.toggle('playing', i === at && seconds > 0));
   }
 
-  /** Marks where a text stands, and goes to the first. @param {string} wanted @returns {{ at: number, of: number } | null} null: nothing is searched for */
+  /** Marks where a text stands, and goes to the first. @param {string} wanted */
   search(wanted) {
     this.#wanted = wanted;
     this.#at = 0;
     this.#words.forEach((_, i) => this.#mark(i));
-    return this.step(0);
+    this.step(0);
   }
 
   /** To another match. @param {number} by */
   step(by) {
-    if (!this.#wanted.trim()) return null;
-    const marks = [...this.#list.querySelectorAll('mark')];
-    if (marks.length === 0) return { at: 0, of: 0 };
+    const marks = this.#marks();
+    if (marks.length === 0) return;
     this.#at = (this.#at + by + marks.length) % marks.length;
     marks.forEach((mark, i) => mark.classList.toggle('current', i === this.#at));
     marks[this.#at].scrollIntoView({ block: 'nearest' });
-    return { at: this.#at + 1, of: marks.length };
+  }
+
+  /** Which match of how many was gone to; null where nothing is searched for. @returns {{ at: number, of: number } | null} */
+  get found() {
+    if (!this.#wanted.trim()) return null;
+    const of = this.#marks().length;
+    return { at: of === 0 ? 0 : this.#at + 1, of };
+  }
+
+  #marks() {
+    return [...this.#list.querySelectorAll('mark')];
   }
 
   /** @param {number} i */

@@ -52,8 +52,9 @@ export async function createListen(section) {
     const controller = take();
     say(byId('listen-progress'), 'text', 'listen.reading');
     try {
-      samples = await sound();
+      samples = await sound().catch((error) => (error.details?.field === 'file' ? null : Promise.reject(error)));
       if (controller.signal.aborted) return;
+      if (!samples) return tell('listen.noRecording', { name });
       if (samples.length === 0) return tell('listen.noSound', { name });
       job = new Job(samples, { language: byId('listen-language').value || null, translate: byId('listen-translate').checked });
       if (job.isSilent) return tell('listen.silent', { name });
@@ -61,8 +62,7 @@ export async function createListen(section) {
       await proceed(controller);
     } catch (/** @type {any} */ error) {
       if (controller.signal.aborted) return;
-      if (error.details?.field === 'file') tell('listen.noRecording', { name });
-      else problem(error);
+      problem(error);
     } finally {
       leave(controller);
     }
@@ -78,6 +78,7 @@ export async function createListen(section) {
     const onChange = () => {
       if (signal.aborted || job !== current) return;
       sheet.grow(current.passages);
+      showMatches();
       byId('listen-result').hidden = current.passages.length === 0;
       showProgress();
     };
@@ -90,7 +91,7 @@ export async function createListen(section) {
 
   /** Asks for a speech model where there is none. */
   async function haveModel() {
-    if (speech.chosen) return true;
+    if (await speech.isHere()) return true;
     const { chooseSpeech } = await import('../speech/chooser.js');
     return chooseSpeech();
   }
@@ -140,6 +141,8 @@ export async function createListen(section) {
       { label: 'problem.again', primary: true, run: goOn },
       { label: 'speech.other', run: change },
     ];
+    // Models of one language refuse others, and have nothing to translate.
+    if (error?.code === 'INVALID_REQUEST') return tell('listen.cannot', { label: speech.chosen?.label ?? '' });
     byId('listen-problem').replaceChildren(...(error ? [problemCard(error, { subject: speech.chosen?.label, actions })] : []));
   }
 
@@ -212,15 +215,19 @@ export async function createListen(section) {
   });
   for (const [format, { type, write }] of Object.entries(FORMATS))
     byId(`listen-${format}`).addEventListener('click', () => job && download(`${name.replace(/\.\w+$/, '')}.${format}`, type, write(job.passages)));
-  byId('listen-search').addEventListener('input', () => showMatches(sheet.search(byId('listen-search').value)));
+  byId('listen-search').addEventListener('input', () => {
+    sheet.search(byId('listen-search').value);
+    showMatches();
+  });
   byId('listen-search').addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.isComposing) return;
     event.preventDefault();
-    showMatches(sheet.step(event.shiftKey ? -1 : 1));
+    sheet.step(event.shiftKey ? -1 : 1);
+    showMatches();
   });
 
-  /** @param {{ at: number, of: number } | null} found */
-  function showMatches(found) {
+  function showMatches() {
+    const { found } = sheet;
     byId('listen-matches').textContent = found === null ? '' : found.of === 0 ? t('chat.search.none') : t('chat.place', found);
   }
 

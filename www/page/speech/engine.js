@@ -29,12 +29,15 @@ class Speech extends /** @type {new () => import('../../chat/types.d.ts').Teller
   constructor() {
     super();
     session.addEventListener('change', () => {
-      if (session.loading && this.#users === 0) this.release();
+      if (session.loading && this.engine && this.#users === 0) this.release();
     });
   }
 
-  get loading() {
-    return this.#loading !== null;
+  /** Whether the one that was chosen is on this device: what was deleted meanwhile is not fetched again unasked. */
+  async isHere() {
+    const { model } = this.chosen ?? {};
+    if (this.engine || (model !== undefined && typeof model !== 'string')) return true;
+    return (await Cresset.cache.list()).some((stored) => stored.model === model);
   }
 
   /**
@@ -46,23 +49,27 @@ class Speech extends /** @type {new () => import('../../chat/types.d.ts').Teller
     const before = this.chosen;
     await this.release();
     this.chosen = { model, label };
+    this.#users += 1;
     try {
       await this.#load();
       if (typeof model === 'string') {
         memory.set('speech', this.chosen);
         noteSpeech(model);
       }
-      this.#rest();
     } catch (error) {
       this.chosen = before;
       this.#changed();
       throw error;
+    } finally {
+      this.#users -= 1;
+      this.#rest();
     }
   }
 
   /** Ends the load that goes on; what was downloaded stays. */
   cancel() {
     this.#loading?.controller.abort();
+    this.#loading = null;
   }
 
   /**
@@ -103,13 +110,11 @@ class Speech extends /** @type {new () => import('../../chat/types.d.ts').Teller
 
   #begin() {
     const controller = new AbortController();
-    const end = () => {
-      this.#loading = null;
+    const engine = this.#fetch(controller.signal).finally(() => {
+      if (this.#loading?.controller === controller) this.#loading = null;
       this.#changed();
-    };
-    const engine = this.#fetch(controller.signal).finally(end);
+    });
     engine.catch(() => {});
-    queueMicrotask(() => this.#changed());
     return { engine, controller };
   }
 
@@ -122,6 +127,10 @@ class Speech extends /** @type {new () => import('../../chat/types.d.ts').Teller
     if (!hears(engine.info.model.architecture)) {
       await engine.unload();
       throw new CressetError('MODEL_UNSUPPORTED', `${label} is no speech model: its architecture is ${engine.info.model.architecture}`, { deaf: true });
+    }
+    if (signal.aborted) {
+      await engine.unload();
+      throw new CressetError('ABORTED', 'the load was cancelled');
     }
     this.engine = engine;
     return engine;
