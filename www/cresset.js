@@ -280,11 +280,8 @@ class Engine {
     const { timestamp_granularities: _, ...wanted } = JSON.parse(request);
     const { listen } = await import('./lib/live/listen.js');
     return streamOf(signal, (emit, end) => {
-      const read = async (/** @type {Float32Array} */ sound, /** @type {string} */ guide) => {
-        const prompt = [wanted.prompt, guide].filter(Boolean).join(' ');
-        const asked = JSON.stringify({ ...wanted, prompt, stream: false, response_format: 'verbose_json' });
-        return /** @type {any} */ (await this.#answer({ kind, request: asked, sound }, end, {})).segments;
-      };
+      const asked = JSON.stringify({ ...wanted, stream: false, response_format: 'verbose_json' });
+      const read = async (/** @type {Float32Array} */ sound) => /** @type {any} */ (await this.#answer({ kind, request: asked, sound }, end, {})).segments;
       const listening = listen(media, { read, emit, signal: end });
       return { begun: listening, ended: listening.then(({ ended }) => ended) };
     });

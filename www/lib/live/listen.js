@@ -8,8 +8,6 @@ import { Passages } from './passages.js';
 
 // How often it is looked whether there is something to read, in ms.
 const TURN_MS = 100;
-// Characters of the settled text that stand before the next reading.
-const GUIDE = 200;
 
 /**
  * @typedef {import('./passages.js').Passage} Passage
@@ -19,7 +17,8 @@ const GUIDE = 200;
 /**
  * @param {MediaStream} media
  * @param {object} how
- * @param {(sound: Float32Array, guide: string) => Promise<Passage[]>} how.read   writes down what is said; `guide` is what was said before
+ * @param {(sound: Float32Array) => Promise<Passage[]>} how.read   writes down what is said. It does not hear of what was said before: a text without
+ *   times as its prompt keeps Whisper from telling when passages end
  * @param {(event: LiveEvent) => void} how.emit
  * @param {AbortSignal} how.signal   ends it at once
  * @returns {Promise<{ ended: Promise<void> }>} once it listens; `ended`: all was written down, or what went wrong
@@ -39,7 +38,7 @@ export async function listen(media, { read, emit, signal }) {
     for (let ended = false; !signal.aborted;) {
       const sound = passages.due(ended);
       if (sound) {
-        const reading = await read(sound, text.settled.slice(-GUIDE));
+        const reading = await read(sound);
         text.settle(passages.take(sound.length, reading));
         text.open(passages.open);
       } else if (passages.isWhole(ended)) {

@@ -1,10 +1,8 @@
-// A recording that is written down, piece by piece: what is there of it, how far it is, and the way on after a stop. Knows no document.
+// A recording that is written down, piece by piece: what is there of it, how far it is, and the way on after a stop. A piece does not hear of
+// the one before: a text without times as its prompt keeps Whisper from telling when passages end. Knows no document.
 
 import { RATE } from '../../lib/live/loudness.js';
 import { piecesOf } from './pieces.js';
-
-// Characters of what was said before that stand before the next piece.
-const GUIDE = 200;
 
 /** @typedef {import('./formats.js').Passage} Passage */
 
@@ -55,10 +53,6 @@ export class Job {
       const request = {
         file: { samples: this.#samples.subarray(from, to), sample_rate: RATE },
         response_format: /** @type {const} */ ('verbose_json'),
-        prompt: this.passages
-          .map(({ text }) => text)
-          .join(' ')
-          .slice(-GUIDE),
         ...(this.#how.translate || !this.#language ? {} : { language: this.#language }),
       };
       const onProgress = (/** @type {{ fraction: number }} */ { fraction }) => {
