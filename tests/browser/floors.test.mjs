@@ -37,7 +37,7 @@ const MAY_IMPORT = {
   'page/models': ['page', 'page/speech', 'chat', 'models', 'cresset.js'],
   'page/listen': ['page', 'page/speech', 'lib', 'chat'],
   'page/chat': ['page', 'page/speech', 'page/models', 'chat', 'vendor'],
-  'page/embed': ['page', 'page/models', 'chat', 'cresset.js', 'cresset-chat.js'],
+  'page/embed': ['page', 'page/speech', 'page/models', 'chat', 'cresset.js', 'cresset-chat.js'],
   'app.js': ['chat', 'page', 'page/chat', 'page/write', 'page/listen', 'page/models', 'page/embed', 'cresset.js'],
   bench: ['cresset.js'],
   'sw.js': [],

@@ -540,6 +540,8 @@ test('the snippet says what was chosen, and nothing else, safely', () => {
     ['accent', '#123456'],
     ['consent', ''],
   ]);
+  const voiced = (voice) => attributesOf({ model: 'default', voice }).filter(([name]) => name === 'voice');
+  assert.deepEqual([voiced(''), voiced('aloud'), voiced('hf:o/r')], [[], [['voice', '']], [['voice', 'hf:o/r']]]);
   const snippet = snippetOf(choices, 'https://cdn.example/cresset/');
   assert.match(snippet, /^<script type="module" src="https:\/\/cdn\.example\/cresset\/cresset-chat\.js"><\/script>\n<cresset-chat model="default"\n/);
   assert.match(snippet, /title="He said &quot;hi&quot; &amp; &lt;b>"/);
@@ -553,6 +555,7 @@ test('the snippet says what was chosen, and nothing else, safely', () => {
     policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'),
     /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/,
   );
+  assert.match(policyOf({ model: 'default', voice: 'hf:o/r' }, 'https://a.example/x/', 'https://a.example/'), /connect-src 'self' https:\/\/huggingface\.co /);
   // An address that is still being typed.
   assert.match(policyOf({ model: 'https:', endpoint: 'https://' }, 'https://a.example/x/', 'https://a.example/'), /connect-src 'self'$/);
 });
@@ -666,7 +669,7 @@ const SHARED = { en: sharedEnglish, 'zh-CN': sharedChinese };
 const MESSAGES = Object.fromEntries(
   Object.keys(SHARED).map((code) => [
     code,
-    { ...SHARED[code], ...JSON.parse(read(`page/locales/${code}.json`)), ...JSON.parse(read(`page/locales/speech/${code}.json`)) },
+    Object.assign({}, SHARED[code], ...['', 'speech/', 'embed/'].map((part) => JSON.parse(read(`page/locales/${part}${code}.json`)))),
   ]),
 );
 
