@@ -98,6 +98,14 @@ test('a microphone that may not be used, or is not there, is told of in words', 
     await page.locator('#dictation [role="alert"]', { hasText: words }).waitFor();
     await pressed(false);
   }
+  // A question of the browser's that nobody answers can be taken back.
+  await page.evaluate(() => {
+    navigator.mediaDevices.getUserMedia = () => new Promise(() => {});
+  });
+  await page.click('#dictate');
+  await page.locator('#dictation', { hasText: 'Getting ready…' }).waitFor();
+  await page.click('#dictate');
+  await pressed(false);
 });
 
 test('who has no speech model, or has deleted it, is asked for one when the button is pressed, not before', async () => {

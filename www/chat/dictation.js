@@ -65,9 +65,13 @@ export class Dictation {
   async #run(signal) {
     try {
       // The visitor is asked first: a model need not be loaded for a microphone that may not be used.
-      this.#media = await microphone();
-      signal.throwIfAborted();
-      await this.#with((engine) => this.#write(engine, signal));
+      const asked = microphone();
+      asked.then((media) => signal.aborted && silence(media)).catch(() => {});
+      this.#media = await until(signal, asked);
+      await until(
+        signal,
+        this.#with((engine) => this.#write(engine, signal)),
+      );
     } catch (/** @type {any} */ error) {
       if (!signal.aborted && error.code !== 'ABORTED') this.#onProblem(REFUSALS[error.name] ?? null, error);
     } finally {
@@ -100,8 +104,7 @@ export class Dictation {
   }
 
   #release() {
-    for (const track of this.#media?.getTracks() ?? []) track.stop();
-    if (this.state === 'off' || this.#controller.signal.aborted) this.#media = null;
+    if (this.#media) silence(this.#media);
   }
 
   /** @param {State} state */
@@ -111,8 +114,29 @@ export class Dictation {
   }
 }
 
+/** @param {MediaStream} media */
+function silence(media) {
+  for (const track of media.getTracks()) track.stop();
+}
+
+/**
+ * What a promise gives, unless the signal is aborted before: a question to the visitor may stay unanswered.
+ * @template T
+ * @param {AbortSignal} signal
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
+function until(signal, promise) {
+  return new Promise((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
+  });
+}
+
 /** Where nothing but https has microphones, there is none. */
-function microphone() {
+async function microphone() {
   if (!navigator.mediaDevices) throw new DOMException('this page has no access to microphones', 'NotFoundError');
   return navigator.mediaDevices.getUserMedia({ audio: true });
 }
