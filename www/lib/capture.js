@@ -6,6 +6,9 @@ import { Resampler } from './live/resampler.js';
 
 const WORKLET = new URL('../worker/capture.js', import.meta.url);
 
+// A browser begins at once, or not before the visitor has touched the page.
+const START_MS = 10_000;
+
 /**
  * Listens to a stream until `stop`. The stream is its owner's: it is left as it is.
  * @param {MediaStream} media
@@ -23,11 +26,22 @@ export async function capture(media, onSamples) {
     const resampler = new Resampler(context.sampleRate, RATE);
     node.port.onmessage = ({ data }) => onSamples(resampler.push(data));
     context.createMediaStreamSource(media).connect(node);
-    // Where a page may not begin to play by itself, it begins with the visitor's next touch.
-    context.resume().catch(() => {});
+    await begun(context);
   } catch (/** @type {any} */ cause) {
     await context.close();
     throw new CressetError('INVALID_REQUEST', `file: this browser cannot listen to a MediaStream here: ${cause.message}`, { field: 'file' }, { cause });
   }
   return { hasEnded: () => tracks.every(({ readyState }) => readyState === 'ended'), stop: () => context.close().catch(() => {}) };
+}
+
+/** Until sound passes. @param {AudioContext} context @returns {Promise<void>} */
+function begun(context) {
+  return new Promise((resolve, reject) => {
+    const refuse = () => reject(new Error('it gives no sound to a page before its visitor has touched it; begin in the listener of a click'));
+    const timer = setTimeout(refuse, START_MS);
+    context
+      .resume()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
 }
