@@ -280,7 +280,8 @@ class Engine {
     const { timestamp_granularities: _, ...wanted } = JSON.parse(request);
     const { listen } = await import('./lib/live/listen.js');
     return streamOf(signal, (emit, end) => {
-      const asked = JSON.stringify({ ...wanted, stream: false, response_format: 'verbose_json' });
+      // A reading is not drawn again where it is doubtful: the next one comes soon.
+      const asked = JSON.stringify({ temperature: 0, ...wanted, stream: false, response_format: 'verbose_json' });
       const read = async (/** @type {Float32Array} */ sound) => /** @type {any} */ (await this.#answer({ kind, request: asked, sound }, end, {})).segments;
       const listening = listen(media, { read, emit, signal: end });
       return { begun: listening, ended: listening.then(({ ended }) => ended) };

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isSaid } from '../../www/lib/live/doubt.js';
 import { BLOCK, Ear, RATE, loudnessOf } from '../../www/lib/live/loudness.js';
 import { Passages } from '../../www/lib/live/passages.js';
 import { Resampler } from '../../www/lib/live/resampler.js';
@@ -45,6 +46,23 @@ test('speech is what is loud, or louder than the noise around it', () => {
   assert.deepEqual(heard(0, 0.002, 0.02, 0.004, 0), [false, false, true, true, false]);
   assert.deepEqual(heard(0.004, 0.0045, 0.004, 0.009, 0.004), [false, false, false, true, false], 'a fan');
   assert.deepEqual(heard(0.02, 0.02), [true, true], 'loud from the first block on');
+});
+
+test('what a model makes of noise is told from what is said, as whisper-base hears both', () => {
+  const said = (avg_logprob, compression_ratio, no_speech_prob) => isSaid({ avg_logprob, compression_ratio, no_speech_prob });
+  for (const measured of [
+    [-0.8, 0.6, 0.28],
+    [-0.83, 0.71, 0.22],
+    [-0.63, 0.61, 0.44],
+    [-0.2, 0.78, 0.03],
+  ])
+    assert.ok(said(...measured), String(measured));
+  for (const measured of [
+    [-0.08, 23.4, 0.9],
+    [-0.94, 0.64, 0.78],
+    [-1.4, 1, 0.1],
+  ])
+    assert.ok(!said(...measured), String(measured));
 });
 
 /** Hears these parts, reading whatever is due as the mock does; gives what was settled when, and how much was read. */

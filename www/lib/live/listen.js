@@ -3,6 +3,7 @@
 
 import { aborted } from '../errors.js';
 import { capture } from '../capture.js';
+import { isSaid } from './doubt.js';
 import { RATE } from './loudness.js';
 import { Passages } from './passages.js';
 
@@ -17,7 +18,7 @@ const TURN_MS = 100;
 /**
  * @param {MediaStream} media
  * @param {object} how
- * @param {(sound: Float32Array) => Promise<Passage[]>} how.read   writes down what is said. It does not hear of what was said before: a text without
+ * @param {(sound: Float32Array) => Promise<import('../../cresset.js').TranscriptionSegment[]>} how.read   writes down what is said. It does not hear of what was said before: a text without
  *   times as its prompt keeps Whisper from telling when passages end
  * @param {(event: LiveEvent) => void} how.emit
  * @param {AbortSignal} how.signal   ends it at once
@@ -39,7 +40,7 @@ export async function listen(media, { read, emit, signal }) {
       const sound = passages.due(ended);
       if (sound) {
         const reading = await read(sound);
-        text.settle(passages.take(sound.length, reading));
+        text.settle(passages.take(sound.length, reading.filter(isSaid)));
         text.open(passages.open);
       } else if (passages.isWhole(ended)) {
         text.settle(passages.end());

@@ -1,6 +1,7 @@
 // A recording that is written down, piece by piece: what is there of it, how far it is, and the way on after a stop. A piece does not hear of
 // the one before: a text without times as its prompt keeps Whisper from telling when passages end. Knows no document.
 
+import { isSaid } from '../../lib/live/doubt.js';
 import { RATE } from '../../lib/live/loudness.js';
 import { piecesOf } from './pieces.js';
 
@@ -61,7 +62,7 @@ export class Job {
       };
       const { segments, language } = await api.create(request, { signal, onProgress });
       this.#language ??= language;
-      for (const { start, end, text } of segments) this.passages.push({ start: begin + start, end: begin + end, text: text.trim() });
+      for (const { start, end, text } of segments.filter(isSaid)) this.passages.push({ start: begin + start, end: begin + end, text: text.trim() });
       this.#next += 1;
       this.done = this.isWhole ? this.seconds : to / RATE;
       onChange();
