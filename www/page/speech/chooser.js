@@ -138,7 +138,7 @@ class Chooser {
     input.addEventListener('change', () => {
       const files = [...(input.files ?? [])];
       input.value = '';
-      if (files.length > 0) this.load(files, (files.find(({ size }) => size > 1e6) ?? files[0]).name);
+      if (files.length > 0) this.load(files, labelOf(files));
     });
     return element('label', { class: 'outline small file-label' }, input, icon(name), element('span', { text: label }));
   }
@@ -210,6 +210,12 @@ class Chooser {
     const amount = status === 'download' && total ? t('transfer.amount', { loaded: bytes(loaded), total: bytes(total) }) : null;
     this.#line.textContent = [t(`stage.${status}`, { label: speech.chosen?.label ?? '' }), amount].filter(Boolean).join(' · ');
   }
+}
+
+/** What files of the visitor's own are called: by their folder, or by the weights. @param {File[]} files */
+function labelOf(files) {
+  const largest = files.reduce((one, other) => (other.size > one.size ? other : one));
+  return largest.webkitRelativePath.split('/')[0] || largest.name;
 }
 
 /** That a model is one of another kind. @param {string} name */
