@@ -200,7 +200,8 @@ class Chooser {
     this.#list.hidden = busy;
     this.#others.hidden = busy;
     if (busy) this.#bar.removeAttribute('value');
-    if (busy) this.#status.querySelector('button')?.focus();
+    // The button in use is gone: the keyboard stays in the dialog.
+    (busy ? this.#status : this.#list).querySelector('button')?.focus();
   }
 
   /** @param {import('../../cresset.js').Progress} progress */
