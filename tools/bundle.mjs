@@ -20,7 +20,7 @@ const ENTRIES = ['cresset-chat.js', 'cresset.js', 'app.js', 'page/session.js', '
 const WORKERS = ['worker/worker.js', 'widget/remote-worker.js'];
 
 /** Scripts that stay as they are: words, which come by their language, and what is loaded by itself. */
-const ALONE = /^(sw|page\/theme|page\/embed\/preview|bench\/bench|worker\/thread)\.js$|\/locales\//;
+const ALONE = /^(sw|page\/theme|page\/embed\/preview|bench\/bench|worker\/(thread|capture))\.js$|\/locales\//;
 
 /** What this makes of www/. @param {string} name   below dist/ */
 export const isMade = (name) => /^parts\/|^style\/all\.css$|^index\.html$/.test(name) || ENTRIES.includes(name) || WORKERS.includes(name);

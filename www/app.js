@@ -25,6 +25,7 @@ import { allowed, mayFetch } from './page/save-data.js';
 const VIEWS = {
   chat: async () => (await import('./page/chat/view.js')).createChat,
   write: async () => (await import('./page/write/view.js')).createWrite,
+  listen: async () => (await import('./page/listen/view.js')).createListen,
   models: async () => (await import('./page/models/view.js')).createModels,
   embed: async () => (await import('./page/embed/view.js')).createEmbed,
 };

@@ -16,7 +16,7 @@ import { closedWords, localeFor } from './widget/words.js';
 
 const ATTRIBUTES = (
   'model system greeting placeholder title position theme accent lang endpoint endpoint-model consent local-only' +
-  ' integrity megabytes suggestions temperature max-tokens thinking device remember'
+  ' integrity megabytes suggestions temperature max-tokens thinking device remember voice'
 ).split(' ');
 
 /** Properties that a framework may have set before this file was there. */

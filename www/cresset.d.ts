@@ -546,6 +546,9 @@ interface Create<Request, Whole, Chunk> {
 /** A recording: a Blob in a format that the browser plays, decoded sound, or samples of one channel. */
 export type Sound = Blob | AudioBuffer | { samples: Float32Array; sample_rate: number };
 
+/** Sound that goes on, such as a microphone's: with `stream: true` it is written down while it comes. */
+export type LiveSound = MediaStream;
+
 export interface TranslationRequest {
   file: Sound;
   /** Text that is taken to stand before the recording: names, spelling. */
@@ -601,7 +604,19 @@ export interface TranscriptionSegment {
 export type TranscriptionEvent =
   { type: 'transcript.text.delta'; delta: string } | { type: 'transcript.text.done'; text: string; usage: { type: 'duration'; seconds: number } };
 
+/**
+ * Of sound that goes on. A delta is settled: deltas are added one to the other, and nothing of them changes. `partial` is the newest
+ * reading of what is not settled yet; each takes the place of the one before, and an empty one of none. `done` comes once all tracks of
+ * the MediaStream have ended.
+ */
+export type LiveEvent = TranscriptionEvent | { type: 'transcript.text.partial'; text: string };
+
 interface Hear<Request extends TranslationRequest> {
+  /**
+   * Sound that goes on. Ending its tracks ends the transcript, with all that was said; aborting ends it at once, without what is not
+   * settled. The tracks stay the caller's: nothing here stops them.
+   */
+  create(request: Omit<Request, 'file'> & { file: LiveSound; stream: true }, options?: Pick<RequestOptions, 'signal'>): Promise<Stream<LiveEvent>>;
   create(request: Request & { stream: true }, options?: RequestOptions): Promise<Stream<TranscriptionEvent>>;
   create(request: Request & { stream?: false | null; response_format: 'verbose_json' }, options?: RequestOptions): Promise<VerboseTranscription>;
   create(request: Request & { stream?: false | null; response_format: 'text' | 'srt' | 'vtt' }, options?: RequestOptions): Promise<string>;

@@ -13,8 +13,7 @@ import { Pace, describeProgress, describeReading } from './lib/progress.js';
 import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
 import { models, parse, parseAdapter } from './files/sources.js';
 import * as store from './files/store.js';
-import { takeInputs, takePictures } from './lib/pictures.js';
-import { soundOf } from './lib/sound.js';
+import { isLive, soundOf } from './lib/sound.js';
 import { demandBrowser } from './lib/start-worker.js';
 import { Stream } from './lib/stream.js';
 
@@ -136,6 +135,15 @@ function pageAddress() {
   return typeof base === 'string' ? base : globalThis.location?.href;
 }
 
+/** A request whose pictures are numbers, and their pixels. What reads pictures is fetched with the first. @param {any} body @returns {Promise<{ body: any, pictures: import('./lib/types.d.ts').Pixels[] }>} */
+async function withPictures(body) {
+  const { messages, input } = own(body);
+  const parts = [messages, input].flat().flatMap((/** @type {any} */ item) => [item, item?.content].flat());
+  if (!parts.some((part) => part?.type === 'image_url' || part?.image !== undefined)) return { body, pictures: [] };
+  const { takePictures } = await import('./lib/pictures.js');
+  return takePictures(body);
+}
+
 /** A loaded model. Requests run one after another, in the order they were made. @implements {EngineApi} */
 class Engine {
   #channel;
@@ -230,14 +238,14 @@ class Engine {
 
   /** @param {import('./cresset.js').EmbeddingRequest} body @param {import('./cresset.js').RequestOptions} [options] */
   async #embed(body, options) {
-    const { body: told, pictures } = await takeInputs(body);
+    const { body: told, pictures } = await withPictures(body);
     const { request, signal } = checkRequest('an embedding', told, options);
     return this.#call('embed', { request, pictures }, signal);
   }
 
   /** @param {'chat' | 'completion'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
   async #generate(kind, body, options) {
-    const { body: told, pictures } = kind === 'chat' ? await takePictures(body) : { body, pictures: [] };
+    const { body: told, pictures } = await withPictures(body);
     return this.#ask(kind, checkRequest(`a ${kind}`, told, options), { pictures });
   }
 
@@ -245,6 +253,7 @@ class Engine {
   async #hear(kind, body, options) {
     const { file, ...rest } = own(body);
     const checked = checkRequest('a recording', rest, options);
+    if (isLive(file)) return this.#listen(kind, file, checked);
     return this.#ask(kind, checked, { sound: await soundOf(file) });
   }
 
@@ -264,27 +273,30 @@ class Engine {
   }
 
   /** @param {Calls['generate']['params']} params @param {AbortSignal} signal @param {import('./lib/types.d.ts').Listeners} listeners */
-  async #stream(params, signal, listeners) {
-    const controller = new AbortController();
-    const first = Promise.withResolvers();
-    /** @type {any} */
-    let feed;
-    const chunks = new ReadableStream({
-      start(made) {
-        feed = made;
-      },
-      cancel: () => controller.abort(),
+  #stream(params, signal, listeners) {
+    return streamOf(signal, (emit, end) => {
+      const first = Promise.withResolvers();
+      const onChunk = (/** @type {any} */ chunk) => {
+        emit(chunk);
+        first.resolve(chunk);
+      };
+      const ended = this.#answer(params, end, { ...listeners, onChunk });
+      return { begun: Promise.race([first.promise, ended]), ended };
     });
-    const onChunk = (/** @type {any} */ chunk) => {
-      feed.enqueue(chunk);
-      first.resolve(chunk);
-    };
-    const answer = this.#answer(params, anySignal(signal, controller.signal), { ...listeners, onChunk });
-    // Of a stream that was left, neither does anything.
-    answer.then(() => feed.close()).catch((error) => feed.error(error));
-    // A request that is refused is refused here, not at the first chunk.
-    await Promise.race([first.promise, answer]);
-    return new Stream(chunks, controller);
+  }
+
+  /** Sound that goes on. @param {'transcription' | 'translation'} kind @param {MediaStream} media @param {ReturnType<typeof checkRequest>} checked */
+  async #listen(kind, media, { request, isStream, signal }) {
+    if (!isStream) throw new CressetError('INVALID_REQUEST', 'stream: must be true for a MediaStream, which has no end yet', { field: 'stream' });
+    const { timestamp_granularities: _, ...wanted } = JSON.parse(request);
+    const { listen } = await import('./lib/live/listen.js');
+    return streamOf(signal, (emit, end) => {
+      // A reading is not drawn again where it is doubtful: the next one comes soon.
+      const asked = JSON.stringify({ temperature: 0, ...wanted, stream: false, response_format: 'verbose_json' });
+      const read = async (/** @type {Float32Array} */ sound) => /** @type {any} */ (await this.#answer({ kind, request: asked, sound }, end, {})).segments;
+      const listening = listen(media, { read, emit, signal: end });
+      return { begun: listening, ended: listening.then(({ ended }) => ended) };
+    });
   }
 
   /**
@@ -300,6 +312,28 @@ class Engine {
     const { id, answer } = this.#channel.call(method, params, listeners);
     return endedBy(signal, () => this.#channel.abort(id, aborted(signal)), answer);
   }
+}
+
+/**
+ * A stream of what a request emits. A request that is refused is refused here, not at the first chunk.
+ * @param {AbortSignal} signal
+ * @param {(emit: (chunk: any) => void, end: AbortSignal) => { begun: Promise<unknown>, ended: Promise<unknown> }} begin
+ */
+async function streamOf(signal, begin) {
+  const controller = new AbortController();
+  /** @type {any} */
+  let feed;
+  const chunks = new ReadableStream({
+    start(made) {
+      feed = made;
+    },
+    cancel: () => controller.abort(),
+  });
+  const { begun, ended } = begin((chunk) => feed.enqueue(chunk), anySignal(signal, controller.signal));
+  // Of a stream that was left, neither does anything.
+  ended.then(() => feed.close()).catch((error) => feed.error(error));
+  await begun;
+  return new Stream(chunks, controller);
 }
 
 /** The library. @type {typeof import('./cresset.js').Cresset} */

@@ -8,10 +8,22 @@ import { after, before, test } from 'node:test';
 import { FlakyFile, modelBytes } from './flaky.mjs';
 import { startBrowser, startServer } from './harness.mjs';
 import { drop, ready, say, visit } from './visitor.mjs';
+import { tones, wav } from './sound.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const MIB = 1 << 20;
 const WIDE = { width: 1360, height: 900 };
+const TALK = {
+  name: 'talk.wav',
+  mimeType: 'audio/wav',
+  buffer: wav(
+    tones([
+      [2, 0.4],
+      [2.5, 0],
+      [2, 0.4],
+    ]),
+  ),
+};
 const PHONE = { width: 390, height: 844 };
 
 let browser, server, page;
@@ -147,8 +159,26 @@ const SCENES = {
     );
     for (const name of ['paused.gguf', 'running.gguf', 'other.gguf']) await transfer(name).waitFor();
   },
-  embed: async () => {
+  'listen, choosing a speech model': async () => {
     await transfer('running.gguf').locator('.icon-button').click();
+    await page.goto(`${server.url}#/listen`);
+    await page.setInputFiles('#listen-file', TALK);
+    await page.waitForSelector('#speech-chooser[open]');
+    await page.fill('#speech-address', `${server.url}files/hears.gguf`);
+    await page.press('#speech-address', 'Enter');
+    await page.waitForSelector('#speech-chooser .verdict-card');
+  },
+  'listen, with a transcript': async () => {
+    await page.click('#speech-chooser .verdict-card .primary');
+    await page.waitForFunction(() => document.querySelectorAll('#transcript li').length === 2 && document.getElementById('listen-status').hidden);
+    await page.fill('#listen-search', 'lamp');
+  },
+  'chat, without a microphone': async () => {
+    await page.goto(`${server.url}#/chat`);
+    await page.click('#dictate');
+    await page.waitForSelector('#dictation [role="alert"]');
+  },
+  embed: async () => {
     await page.goto(`${server.url}#/embed`);
     await page.waitForSelector('#snippet');
   },
@@ -166,6 +196,8 @@ const PARTS = {
   'chat, the panel over a phone': '#chat-panel',
   'write, the panel over a phone': '#write-panel',
   'models, downloads that broke off, are paused, go on here and in another tab': '#transfers-section',
+  'listen, choosing a speech model': '#speech-chooser',
+  'chat, without a microphone': '#composer',
   settings: '#settings',
   shortcuts: '#shortcuts',
 };

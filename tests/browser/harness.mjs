@@ -43,6 +43,7 @@ export const MODELS = {
   '/files/quick.gguf': ranged(gguf('chat echo fast')),
   '/files/drowsy.gguf': ranged(gguf('chat drowsy')),
   '/files/slow-chat.gguf': ranged(gguf('chat slow')),
+  '/files/hears.gguf': ranged(gguf('hears')),
   '/files/lora.gguf': ranged(gguf('')),
   '/files/lora/adapter_model.safetensors': ranged(gguf('')),
   '/files/lora/adapter_config.json': json({ r: 8, lora_alpha: 16 }),
@@ -152,7 +153,8 @@ const OFF_BY_PLAYWRIGHT = [
 /** The address bar's lists are pages of their own, which every window renders anew: a quarter of what a visit costs. */
 const ADDRESS_BAR = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
 
-export async function startBrowser() {
+/** @param {string[]} [more]   of its arguments */
+export async function startBrowser(more = []) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -165,6 +167,7 @@ export async function startBrowser() {
       '--disable-component-update',
       '--disable-sync',
       `--disable-features=${[...OFF_BY_PLAYWRIGHT, ...ADDRESS_BAR]}`,
+      ...more,
     ],
   });
   const open = browser.newContext.bind(browser);

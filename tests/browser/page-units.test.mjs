@@ -18,6 +18,8 @@ import { formatOf, matching, nameOf, pageOf, shortName } from '../../www/page/mo
 import { choose } from '../../www/page/models/suggestions.js';
 import { judge, judgeRow } from '../../www/page/models/verdict.js';
 import { Sentences, spoken } from '../../www/chat/answer/sentences.js';
+import { Spoken, languageOfText } from '../../www/chat/answer/spoken.js';
+import { joined } from '../../www/chat/dictation.js';
 import { Inked, Tokens, kept } from '../../www/page/write/runs.js';
 import { parse } from '../../www/files/sources.js';
 import { WORDS } from './mock/answers.js';
@@ -352,6 +354,37 @@ test('what is spoken is found in one go, whatever the text', { timeout: 120_000 
   }
 });
 
+test('what is read aloud has whole sentences, each once, without code and the ruling of tables, however it grows', () => {
+  const text =
+    '# Lamps\n\nA **lamp** burns. It [shines](https://a.example/x.y)! Then\n```js\nlight(1. 2);\n```\n- oil\n- *wick*\n\n| a | b |\n|---|:-:|\n| 1 | 2 |\n\n灯亮了。船回来了。Done';
+  const sentences = ['Lamps', 'A lamp burns.', 'It shines!', 'Then', 'oil', 'wick', 'a, b', '1, 2', '灯亮了。', '船回来了。', 'Done'];
+  assert.deepEqual(new Spoken().finish(text), sentences);
+  for (const step of [1, 3, 7]) {
+    const spoken = new Spoken();
+    const said = [];
+    for (let end = step; end < text.length; end += step) said.push(...spoken.take(text.slice(0, end)));
+    assert.ok(said.length > 5 && said.includes('A lamp burns.'), `${step}: ${said}`);
+    assert.deepEqual([...said, ...spoken.finish(text)], sentences, `${step} at a time`);
+  }
+});
+
+test('a voice has the language of the letters, where they tell, else the page’s', () => {
+  const of = (text, page) => languageOfText(text, page);
+  assert.deepEqual(
+    [of('The lamp.', 'en'), of('The lamp.', 'zh-CN'), of('灯亮了 OK', 'en'), of('ランプの光', 'zh-CN'), of('Лампа', 'en'), of('1 + 1', 'zh-CN')],
+    ['en', 'en', 'zh-CN', 'ja', 'ru', 'zh-CN'],
+  );
+});
+
+test('dictated words stand behind what is there as one would type them', () => {
+  assert.equal(joined('', ' Hello.'), 'Hello.');
+  assert.equal(joined('Note:', 'hello'), ' hello');
+  assert.equal(joined('Note: ', ' hello'), 'hello');
+  assert.equal(joined('Hello.', ' And'), ' And');
+  assert.equal(joined('灯', '亮了'), '亮了');
+  assert.equal(joined('Hello', ', you'), ', you');
+});
+
 test('conversations survive JSON and Markdown, under new ids', () => {
   const tree = new Tree();
   const question = tree.add({ parent: null, role: 'user', content: 'Why?\n\n## You\n\nnot a turn' });
@@ -507,6 +540,8 @@ test('the snippet says what was chosen, and nothing else, safely', () => {
     ['accent', '#123456'],
     ['consent', ''],
   ]);
+  const voiced = (voice) => attributesOf({ model: 'default', voice }).filter(([name]) => name === 'voice');
+  assert.deepEqual([voiced(''), voiced('aloud'), voiced('hf:o/r')], [[], [['voice', '']], [['voice', 'hf:o/r']]]);
   const snippet = snippetOf(choices, 'https://cdn.example/cresset/');
   assert.match(snippet, /^<script type="module" src="https:\/\/cdn\.example\/cresset\/cresset-chat\.js"><\/script>\n<cresset-chat model="default"\n/);
   assert.match(snippet, /title="He said &quot;hi&quot; &amp; &lt;b>"/);
@@ -520,6 +555,7 @@ test('the snippet says what was chosen, and nothing else, safely', () => {
     policyOf({ model: 'hf:o/r/f.gguf', endpoint: 'https://api.example/v1' }, 'https://cdn.example/', 'https://a.example/'),
     /script-src https:\/\/cdn\.example .*worker-src blob:; connect-src https:\/\/cdn\.example https:\/\/huggingface\.co .*https:\/\/api\.example/,
   );
+  assert.match(policyOf({ model: 'default', voice: 'hf:o/r' }, 'https://a.example/x/', 'https://a.example/'), /connect-src 'self' https:\/\/huggingface\.co /);
   // An address that is still being typed.
   assert.match(policyOf({ model: 'https:', endpoint: 'https://' }, 'https://a.example/x/', 'https://a.example/'), /connect-src 'self'$/);
 });
@@ -630,7 +666,12 @@ test('suggestions are different models that fit and speak the language', () => {
 });
 
 const SHARED = { en: sharedEnglish, 'zh-CN': sharedChinese };
-const MESSAGES = Object.fromEntries(Object.keys(SHARED).map((code) => [code, { ...SHARED[code], ...JSON.parse(read(`page/locales/${code}.json`)) }]));
+const MESSAGES = Object.fromEntries(
+  Object.keys(SHARED).map((code) => [
+    code,
+    Object.assign({}, SHARED[code], ...['', 'speech/', 'embed/'].map((part) => JSON.parse(read(`page/locales/${part}${code}.json`)))),
+  ]),
+);
 
 /** A key without the ending of its plural, which only some languages have. */
 const base = (key) => (`${key.replace(/\.(one|other)$/, '')}.one` in MESSAGES.en ? key.replace(/\.(one|other)$/, '') : key);

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { gguf, json, ranged, startBrowser, startServer } from './harness.mjs';
 import { picture } from './pictures.mjs';
 import { answered, drop, ready, visit } from './visitor.mjs';
+import { tones, wav } from './sound.mjs';
 
 const FOLDER = fileURLToPath(new URL('reference/', import.meta.url));
 
@@ -22,6 +23,18 @@ const SCHEMES = {
   light: { colorScheme: 'light' },
   dark: { colorScheme: 'dark' },
   forced: { colorScheme: 'dark', forcedColors: 'active' }, // the system's own few colours
+};
+const TALK = {
+  name: 'the keeper, a talk.wav',
+  mimeType: 'audio/wav',
+  buffer: wav(
+    tones(
+      [4, 9, 6, 3, 8, 5].flatMap((seconds) => [
+        [seconds, 0.4],
+        [1.5, 0],
+      ]),
+    ),
+  ),
 };
 const QUESTION = { 'en-GB': 'Why is the sky blue?', 'zh-CN': '天空为什么是蓝色的？' };
 
@@ -58,6 +71,16 @@ const VIEWS = {
     });
     await page.mouse.move(x, y);
     await page.waitForSelector('#token-card:not([hidden])');
+  },
+  async listen(page, { server }) {
+    await page.goto(`${server.url}#/listen`);
+    await page.setInputFiles('#listen-file', TALK);
+    await page.fill('#speech-address', `${server.url}files/hears.gguf`);
+    await page.press('#speech-address', 'Enter');
+    await page.click('#speech-chooser .verdict-card .primary');
+    await page.waitForFunction(() => document.getElementById('transcript').childElementCount > 0 && document.getElementById('listen-status').hidden);
+    await page.fill('#listen-search', 'wall');
+    await page.evaluate(() => document.activeElement.blur());
   },
   async models(page, { server }) {
     await page.goto(`${server.url}#/models`);

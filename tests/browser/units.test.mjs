@@ -17,6 +17,8 @@ import sharedEnglish from '../../www/chat/locales/en.js';
 import sharedChinese from '../../www/chat/locales/zh-CN.js';
 import widgetEnglish from '../../www/widget/locales/en.js';
 import widgetChinese from '../../www/widget/locales/zh-CN.js';
+import voiceEnglish from '../../www/widget/locales/voice/en.js';
+import voiceChinese from '../../www/widget/locales/voice/zh-CN.js';
 import { EventParser } from '../../www/widget/sse.js';
 import { partsOf } from '../../www/chat/answer/thought.js';
 import { Translator } from '../../www/chat/i18n.js';
@@ -262,6 +264,19 @@ test('the widget says the same in every language, and nothing else', () => {
     [],
   );
   assert.deepEqual(Object.keys(LOCALES), ['en', 'zh-CN']);
+});
+
+test('of its voice the widget says the same in every language, and nothing else', () => {
+  const code = ['microphone', 'voice'].map((name) => readFileSync(new URL(`../../www/widget/${name}.js`, import.meta.url), 'utf8')).join('\n');
+  const dictation = readFileSync(new URL('../../www/chat/dictation.js', import.meta.url), 'utf8');
+  assert.deepEqual(Object.keys(voiceChinese), Object.keys(voiceEnglish));
+  for (const [key, text] of Object.entries(voiceChinese)) {
+    assert.match(text, /[\u4e00-\u9fff]/, key);
+    assert.equal(text.includes('{size}'), voiceEnglish[key].includes('{size}'), key);
+    const [, own] = /^voice\.(\w+)$/.exec(key) ?? [];
+    // What is no word of its own stands in place of one about the assistant.
+    assert.ok(own ? code.includes(`'${key}'`) || dictation.includes(`'${own}'`) : key in english || key.startsWith('problem.INVALID_REQUEST.'), key);
+  }
 });
 
 test('the widget says what became of a kept or chosen file', () => {

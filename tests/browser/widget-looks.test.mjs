@@ -160,6 +160,17 @@ const STATES = {
       await page.waitForFunction(() => document.querySelector('cresset-chat').shadowRoot.querySelector('.words').textContent.length > 60);
     },
   ],
+  voice: [
+    'model="/files/quick.gguf" voice="/files/large.gguf"',
+    async (widget, page, { question }) => {
+      await widget.open();
+      await widget.ready();
+      await widget.say(question);
+      await widget.inside('.read').waitFor();
+      await widget.inside('.mic').click();
+      await widget.inside('.card .primary').waitFor();
+    },
+  ],
   problem: [
     'model="/files/none.gguf"',
     async (widget, page, { question }) => {

@@ -16,6 +16,9 @@ export class Translator {
     this.#number = new Intl.NumberFormat(locale);
   }
 
+  /** These words, and others in their place. @param {Record<string, string>} messages */
+  with = (messages) => new Translator(this.locale, this.#messages, messages);
+
   /** Whether there are words for this key. @param {string} key */
   has = (key) => this.#messages[key] !== undefined;
 

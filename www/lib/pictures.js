@@ -13,58 +13,41 @@ const MOST_EDGE = 16_384;
 const refusal = (field, reason) => new CressetError('INVALID_REQUEST', `${field}: ${reason}`, { field });
 
 /**
- * A chat's body whose pictures are numbers, `image_url: { picture: n }`, and the pictures of these numbers.
+ * A request whose pictures are numbers, in a chat `image_url: { picture: n }`, as input of embeddings `{ image: n }`, and the pictures
+ * of these numbers.
  * @param {any} body
  * @returns {Promise<{ body: any, pictures: Pixels[] }>}
  */
 export async function takePictures(body) {
-  const { messages } = own(body);
-  if (!Array.isArray(messages) || !messages.some(hasPicture)) return { body, pictures: [] };
   /** @type {Pixels[]} */
   const pictures = [];
-  const told = [];
-  for (const [i, message] of messages.entries()) {
-    if (!hasPicture(message)) {
-      told.push(message);
-      continue;
-    }
-    const content = [];
-    for (const [j, part] of message.content.entries()) {
-      if (part?.type !== 'image_url') {
-        content.push(part);
-        continue;
-      }
-      const url = typeof part.image_url === 'string' || part.image_url instanceof Blob ? part.image_url : part.image_url?.url;
-      pictures.push(await pixelsOf(url, `messages[${i}].content[${j}].image_url`));
-      content.push({ type: 'image_url', image_url: { picture: pictures.length - 1 } });
-    }
-    told.push({ ...message, content });
+  const take = async (/** @type {any} */ picture, /** @type {string} */ field) => pictures.push(await pixelsOf(picture, field)) - 1;
+  const told = { ...own(body) };
+  if (Array.isArray(told.messages)) {
+    told.messages = await each(told.messages, async (message, i) => {
+      if (!Array.isArray(message?.content)) return message;
+      const content = await each(message.content, async (part, j) => {
+        if (part?.type !== 'image_url') return part;
+        const given = part.image_url;
+        const picture = await take(typeof given === 'object' && given?.url !== undefined ? given.url : given, `messages[${i}].content[${j}].image_url`);
+        return { type: 'image_url', image_url: { picture } };
+      });
+      return { ...message, content };
+    });
   }
-  return { body: { ...own(body), messages: told }, pictures };
+  const image = async (/** @type {any} */ item, /** @type {string} */ field) =>
+    item?.image === undefined ? item : { image: await take(item.image, `${field}.image`) };
+  const { input } = told;
+  if (input !== undefined) told.input = Array.isArray(input) ? await each(input, (item, i) => image(item, `input[${i}]`)) : await image(input, 'input');
+  return { body: told, pictures };
 }
 
-/** An embedding's body whose pictures are numbers, `{ image: n }`, and the pictures of these numbers. @param {any} body */
-export async function takeInputs(body) {
-  const { input } = own(body);
-  const list = Array.isArray(input) ? input : [input];
-  if (!list.some(isPicture)) return { body, pictures: [] };
-  /** @type {Pixels[]} */
-  const pictures = [];
-  const told = [];
-  for (const [i, item] of list.entries()) {
-    if (isPicture(item)) {
-      pictures.push(await pixelsOf(item.image, Array.isArray(input) ? `input[${i}].image` : 'input.image'));
-      told.push({ image: pictures.length - 1 });
-    } else told.push(item);
-  }
-  return { body: { ...own(body), input: told }, pictures };
+/** One after the other: each takes memory while it is decoded. @param {any[]} list @param {(item: any, i: number) => Promise<any>} change */
+async function each(list, change) {
+  const changed = [];
+  for (const [i, item] of list.entries()) changed.push(await change(item, i));
+  return changed;
 }
-
-/** @param {any} message */
-const hasPicture = (message) => Array.isArray(message?.content) && message.content.some((/** @type {any} */ part) => part?.type === 'image_url');
-
-/** @param {any} item */
-const isPicture = (item) => typeof item === 'object' && item !== null && 'image' in item;
 
 /**
  * @param {any} picture   a Blob, an address (data:, blob:, of this site, or of one that allows it), an ImageData, or an ImageBitmap

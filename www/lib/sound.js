@@ -24,6 +24,9 @@ export async function soundOf(file) {
   return resample(buffer);
 }
 
+/** Whether a caller's recording is sound that goes on. @param {unknown} file @returns {file is MediaStream} */
+export const isLive = (file) => Boolean(globalThis.MediaStream) && file instanceof MediaStream;
+
 /** @param {Blob} file */
 async function decode(file) {
   const bytes = await file.arrayBuffer();

@@ -1,6 +1,7 @@
 // The settings: language, colours, contrast, where the model runs, how much of a conversation it holds.
 
 import { LOCALES } from '../chat/locale.js';
+import { flag } from '../chat/shapes.js';
 import { reload } from './downloads.js';
 import { byId, element, memory } from './dom.js';
 import { session } from './session.js';
@@ -55,6 +56,7 @@ export function setUpSettings() {
       ),
     ),
     element('p', { class: 'hint', text: 'settings.context.hint' }),
+    ...('speechSynthesis' in globalThis ? [aloud()] : []),
     element('hr'),
     element('button', {
       type: 'button',
@@ -65,6 +67,15 @@ export function setUpSettings() {
         showShortcuts();
       },
     }),
+  );
+}
+
+function aloud() {
+  const choices = ['off', 'on'].map((value) => ({ value, text: `settings.aloud.${value}` }));
+  const chosen = memory.get('aloud', flag) ? 'on' : 'off';
+  return row(
+    'settings.aloud',
+    choice('aloud', choices, chosen, (value) => memory.set('aloud', value === 'on')),
   );
 }
 

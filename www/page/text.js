@@ -29,6 +29,10 @@ const PLACES = {
 /** What stands in an element's messages. @type {WeakMap<HTMLElement, Partial<Record<Place, Values>>>} */
 const parameters = new WeakMap();
 let translator = new Translator(localeOf());
+/** Parts of the page whose words came when they were opened: tables of `locales/PART/`. @type {Set<string>} */
+const parts = new Set();
+/** @type {Promise<unknown>} */
+let changing = Promise.resolve();
 
 /** Dispatches `change` when another language holds. */
 export const words = new EventTarget();
@@ -45,16 +49,28 @@ export const langOf = (locale) => (locale === 'zh-CN' ? 'zh-Hans' : locale);
 /** Loads the first of these languages that there is, and shows it everywhere. @param {...(string | null | undefined)} tags */
 export async function useLanguage(...tags) {
   const locale = localeOf(...tags);
-  const [{ default: shared }, { default: own }] = await Promise.all([
+  const tables = await Promise.all([
     import(`../chat/locales/${locale}.js`),
     import(`../page/locales/${locale}.json`, { with: { type: 'json' } }),
+    ...[...parts].map((part) => import(`../page/locales/${part}/${locale}.json`, { with: { type: 'json' } })),
   ]);
-  translator = new Translator(locale, shared, own);
+  translator = new Translator(locale, ...tables.map((table) => table.default));
   document.documentElement.lang = langOf(locale);
   for (const place of /** @type {Place[]} */ (Object.keys(PLACES))) {
     for (const node of document.querySelectorAll(`[data-${place}]`)) show(/** @type {HTMLElement} */ (node), place);
   }
   words.dispatchEvent(new Event('change'));
+}
+
+/** Loads the words of a part of the page, in the language in use and in those that come after it. @param {string} part */
+export function addWords(part) {
+  if (parts.has(part)) return changing;
+  parts.add(part);
+  changing = useLanguage(translator.locale).catch((error) => {
+    parts.delete(part);
+    throw error;
+  });
+  return changing;
 }
 
 /**

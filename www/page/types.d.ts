@@ -16,6 +16,12 @@ export interface Ids {
   folder: HTMLInputElement;
   import: HTMLInputElement;
   inspect: HTMLInputElement;
+  'listen-bar': HTMLProgressElement;
+  'listen-file': HTMLInputElement;
+  'listen-language': HTMLSelectElement;
+  'listen-player': HTMLAudioElement;
+  'listen-search': HTMLInputElement;
+  'listen-translate': HTMLInputElement;
   message: HTMLTextAreaElement;
   preview: HTMLIFrameElement;
   system: HTMLTextAreaElement;

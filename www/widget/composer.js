@@ -55,6 +55,16 @@ export class WidgetComposer extends Composer {
     this.#changed();
   }
 
+  /** The field itself. */
+  get area() {
+    return this.#area;
+  }
+
+  /** Another button, before the one that sends. @param {HTMLElement} tool */
+  addTool(tool) {
+    this.#button.before(tool);
+  }
+
   /** Whether an answer is being written: the button then stops it. @param {boolean} writing */
   writing(writing) {
     if (writing === this.#writing) return;

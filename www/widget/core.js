@@ -11,7 +11,7 @@ import { tellsStories } from './local.js';
 import { Memory } from './memory.js';
 import { Messages } from './messages.js';
 import { Panel } from './panel.js';
-import { readSettings } from './settings.js';
+import { earsOf, readSettings } from './settings.js';
 import { Tray } from './tray.js';
 import { localeFor } from './words.js';
 
@@ -68,6 +68,9 @@ export class Core {
   /** The engine whose slowness was told. @type {Engine | null} */
   #noted = null;
   #toldDropped = false; // that the beginning of this conversation is left out
+  /** @type {import('./voice.js').Voice | null} */
+  #voice = null;
+  #voiceKey = ''; // what it was made of
   #release = new AbortController();
 
   /** @param {HTMLElement} host @param {Context} context */
@@ -95,6 +98,7 @@ export class Core {
     this.#listen();
     this.#relabel();
     this.#restore();
+    this.#giveVoice();
     if (context.given.engine) this.giveEngine(context.given.engine);
   }
 
@@ -107,6 +111,7 @@ export class Core {
       onAgain: () => this.#again(),
       onGoOn: (id) => conversation.proceed(id, this.#words.t('goOn')),
       onSuggestion: (text) => this.send(text),
+      voice: () => this.#voice,
     });
     const tray = new Tray(
       {
@@ -120,6 +125,12 @@ export class Core {
     );
     const composer = new WidgetComposer(this.#words, {
       onSend: (text) => {
+        const microphone = this.#voice?.microphone;
+        if (microphone?.isOn) {
+          // What is still being said belongs to it.
+          microphone.stop().then(() => this.#composer.send(true));
+          return false;
+        }
         if (conversation.busy) {
           // The question before still waits for a model that could not be loaded.
           assistant.resume();
@@ -128,7 +139,7 @@ export class Core {
         this.send(text);
         return true;
       },
-      onStop: () => conversation.stop(),
+      onStop: () => this.stop(),
       onDraft: () => this.#remember(),
     });
     const panel = new Panel(
@@ -158,6 +169,7 @@ export class Core {
     });
     on(this.#conversation, 'path', () => this.#pathChanged());
     on(this.#conversation, 'said', ({ detail: { content } }) => {
+      this.#voice?.hush();
       this.#log.follow();
       this.#context.tell('message', { role: 'user', content });
     });
@@ -200,6 +212,7 @@ export class Core {
   set messages(messages) {
     this.#toldDropped = false;
     this.#speaker.hush();
+    this.#voice?.hush();
     this.#log.clear();
     this.#conversation.messages = messages;
   }
@@ -222,6 +235,8 @@ export class Core {
   }
 
   close() {
+    this.#voice?.hush();
+    this.#voice?.microphone?.cancel();
     this.#panel.hide();
     this.#remember();
   }
@@ -233,6 +248,7 @@ export class Core {
   }
 
   stop() {
+    this.#voice?.hush();
     this.#conversation.stop();
   }
 
@@ -259,16 +275,20 @@ export class Core {
           if (this.#locale !== locale) return;
           this.#words = words;
           this.#relabel();
+          this.#giveVoice();
         },
         (error) => this.#context.tell('error', { error }),
       );
     }
     this.#relabel();
+    this.#giveVoice();
     this.#wakeIfOpen();
   }
 
   dispose() {
     this.#release.abort();
+    this.#voiceKey = '';
+    this.#voice?.dispose();
     this.#conversation.stop();
     this.#assistant.dispose();
     this.#panel.dispose();
@@ -277,6 +297,41 @@ export class Core {
   #readSettings() {
     const index = this.#models.length > 0 && (this.#chosen > 0 || !this.#host.hasAttribute('model')) ? this.#chosen : -1;
     return readSettings(this.#host, this.#models[index]);
+  }
+
+  /** Speaking and listening, as the attribute says now: fetched where it is there. */
+  async #giveVoice() {
+    const { voice, consent, device } = this.#settings;
+    const { locale } = this.#words;
+    const key = voice ? JSON.stringify([voice.model, consent, device]) : '';
+    const isOther = key !== this.#voiceKey;
+    this.#voiceKey = key;
+    if (isOther) {
+      this.#voice?.dispose();
+      this.#voice = null;
+    }
+    if (voice) {
+      try {
+        const { Voice, loadVoiceWords } = await import('./voice.js');
+        const words = this.#words.with(await loadVoiceWords(locale));
+        // Since then the attribute may be another one, or the language.
+        if (key !== this.#voiceKey || locale !== this.#words.locale) return;
+        if (this.#voice) this.#voice.relabel(words);
+        else
+          this.#voice = new Voice({
+            composer: this.#composer,
+            ears: earsOf(this.#settings),
+            words,
+            say: (line) => this.#panel.shown && this.#speaker.say(line),
+            note: (line) => this.#log.say(line),
+            onReading: () => this.#log.update(),
+          });
+      } catch (error) {
+        this.#voiceKey = ''; // it may come the next time
+        this.#context.tell('error', { error });
+      }
+    }
+    this.#log.update();
   }
 
   /** @param {number} index */

@@ -18,9 +18,9 @@ export class Messages extends Transcript {
   /**
    * @param {() => import('../chat/conversation.js').Conversation} conversation
    * @param {import('../chat/i18n.js').Translator} words
-   * @param {{ onAgain: () => void, onGoOn: (id: string) => void, onSuggestion: (text: string) => void }} actions
+   * @param {{ onAgain: () => void, onGoOn: (id: string) => void, onSuggestion: (text: string) => void, voice: () => import('./voice.js').Voice | null }} actions
    */
-  constructor(conversation, words, { onAgain, onGoOn, onSuggestion }) {
+  constructor(conversation, words, { onAgain, onGoOn, onSuggestion, voice }) {
     const welcome = element('div', { class: 'welcome', part: 'greeting' });
     const list = element('ol', { class: 'turns' });
     const box = element('div', { class: 'messages', part: 'messages', tabindex: '0', role: 'log', 'aria-live': 'off' }, welcome, list);
@@ -29,7 +29,7 @@ export class Messages extends Transcript {
       conversation,
       box,
       list,
-      makeView: (turn, onDrawn) => viewOf(turn, { words: () => this.#words, onAgain, onGoOn, onDrawn }),
+      makeView: (turn, onDrawn) => viewOf(turn, { words: () => this.#words, onAgain, onGoOn, onDrawn, voice }),
       onAway: (away) => attribute(latest, 'hidden', !away),
       sayEarlier: (count) => this.#words.t('answer.earlier', { count }),
       onCopy: (button, text) => copyText(button, text, this.#words),

@@ -177,6 +177,13 @@ export const PANEL = `
 textarea { flex: 1; min-width: 0; margin: 0; padding: 5px 4px 5px 13px; border: 0; outline: 0; background: none; color: inherit; font: inherit; font-size: 1em; line-height: 1.5; resize: none; overflow-y: auto; scrollbar-width: thin; }
 textarea:focus-visible { outline: 0; }
 textarea::placeholder { color: var(--soft); opacity: 1; }
+.mic { width: 34px; height: 34px; border-radius: 50%; }
+.mic[aria-pressed="true"] { background: var(--raised); color: var(--accent-text); box-shadow: 0 0 0 1px var(--accent-text); }
+.hearing { flex: none; display: flex; gap: 7px; margin: 8px 14px 0; padding: 0 6px; color: var(--soft); font-size: .875em; line-height: 1.45; overflow-wrap: anywhere; }
+.hearing[hidden] { display: none; }
+.hearing svg { flex: none; width: 18px; height: 18px; color: var(--accent-text); }
+.hearing strong { flex: none; color: var(--accent-text); font-weight: 600; }
+.hearing .open { min-width: 0; font-style: italic; text-decoration: underline dotted; text-underline-offset: 3px; }
 .send { flex: none; display: grid; place-items: center; width: 34px; height: 34px; padding: 0; border: 0; border-radius: 50%; background: var(--accent); color: var(--on-accent); transition: background .12s, color .12s; }
 .send svg { grid-area: 1 / 1; width: 19px; height: 19px; stroke-width: 2.1; }
 .send svg:last-child { display: none; fill: currentColor; stroke-width: 2; }
@@ -184,7 +191,7 @@ textarea::placeholder { color: var(--soft); opacity: 1; }
 .writing .send svg:last-child { display: block; }
 .send[aria-disabled="true"] { background: var(--raised); color: var(--soft); }
 .panel:modal .composer textarea { font-size: max(16px, 1em); }
-.panel:modal .send { width: 40px; height: 40px; }
+.panel:modal :is(.send, .mic) { width: 40px; height: 40px; }
 .panel:modal textarea { padding-block: 8px; }
 .footer { flex: none; margin: 0; padding: 7px 20px 12px; color: var(--soft); font-size: .75em; line-height: 1.4; text-align: center; }
 .panel:modal .footer { padding-bottom: max(10px, env(safe-area-inset-bottom)); }

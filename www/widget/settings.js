@@ -19,6 +19,7 @@ import { WIDGET } from '../chat/sampling.js';
  * @property {string} greeting
  * @property {string} placeholder
  * @property {string[]} suggestions
+ * @property {{ model: string | null } | null} voice   answers can be read aloud; with a model, what is said is written down
  */
 
 /**
@@ -51,7 +52,18 @@ export function readSettings(host, chosen) {
       .split('|')
       .map((each) => each.trim())
       .filter(Boolean),
+    voice: host.hasAttribute('voice') ? { model: text('voice') ? address(text('voice'), host) : null } : null,
   };
+}
+
+/**
+ * Settings for the speech model, as if it were one that answers: consent and device are the site's.
+ * @param {Settings} settings
+ * @returns {Settings | null}
+ */
+export function earsOf(settings) {
+  const model = settings.voice?.model;
+  return model ? { ...settings, model, integrity: undefined, bytes: null, endpoint: null, localOnly: true } : null;
 }
 
 // The element's own base: the document's can be hidden by a form or an image of that name.

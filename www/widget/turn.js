@@ -9,6 +9,8 @@ import { TurnWords } from '../chat/turn-words.js';
 
 const COPY = ['M9 9h10v11H9z', 'M15 9V4H5v11h4'];
 const AGAIN = ['M19.5 12a7.5 7.5 0 1 1-2.3-5.4L19.5 9', 'M19.5 4v5h-5'];
+const READ = ['M5 9.5v5h3.2L12 18V6L8.2 9.5z', 'M15 9a4.2 4.2 0 0 1 0 6', 'M17.6 6.5a7.8 7.8 0 0 1 0 11'];
+const QUIET = 'M7 7h10v10H7z';
 const COPIED_MS = 1600;
 
 /**
@@ -18,6 +20,7 @@ const COPIED_MS = 1600;
  * @property {() => void} onAgain
  * @property {(id: string) => void} onGoOn
  * @property {() => void} onDrawn
+ * @property {() => import('./voice.js').Voice | null} voice
  *
  * @typedef {import('../chat/types.d.ts').Turn} Turn
  * @typedef {import('../chat/i18n.js').Translator['t']} T
@@ -84,7 +87,8 @@ class Answer {
     classList.toggle('last', last);
     const said = this.#turn.content.trim() !== '';
     const writes = state === 'waiting' || state === 'writing';
-    const key = [writes, state, said, this.#turn.finish].join();
+    const read = this.#context.voice()?.readButton(this.#turn)?.name;
+    const key = [writes, state, said, this.#turn.finish, read].join();
     if (key === this.#shown) return;
     this.#shown = key;
     // While more is written, what can be done with it stays as it was.
@@ -110,6 +114,16 @@ class Answer {
     this.#words.renew();
   }
 
+  #readButton() {
+    const read = this.#context.voice()?.readButton(this.#turn);
+    if (!read) return null;
+    return element(
+      'button',
+      { type: 'button', class: 'tool read', 'aria-label': read.name, title: read.name, onclick: read.toggle },
+      ...(read.reads ? [icon(QUIET)] : [icon(...READ)]),
+    );
+  }
+
   /** @param {import('../chat/types.d.ts').TurnState} state @param {boolean} said */
   #tools(state, said) {
     const { words, onAgain, onGoOn } = this.#context;
@@ -129,6 +143,7 @@ class Answer {
     );
     const tools = [
       said && copy,
+      said && this.#readButton(),
       element('button', { type: 'button', class: 'tool again', 'aria-label': t('again'), title: t('again'), onclick: onAgain }, icon(...AGAIN)),
       this.#turn.finish === 'length' &&
         element('button', { type: 'button', class: 'go-on', part: 'go-on', text: t('goOn'), onclick: () => onGoOn(this.#turn.id) }),

@@ -74,6 +74,29 @@ function inPieces(text) {
   return text.match(/[\s\S]{1,5}/g);
 }
 
+const RATE = 16_000;
+const BLOCK = RATE / 10;
+
+/**
+ * What is said in a sound: of each stretch that is loud, as many words of the story as it has half seconds.
+ * @param {Float32Array} sound
+ * @returns {{ start: number, end: number, text: string }[]} seconds
+ */
+export function heardIn(sound) {
+  const passages = [];
+  let first = null;
+  const blocks = Math.ceil(sound.length / BLOCK);
+  for (let i = 0; i <= blocks; i += 1) {
+    const loud = i < blocks && Math.hypot(...sound.subarray(i * BLOCK, (i + 1) * BLOCK)) > 0.01 * Math.sqrt(BLOCK);
+    if (loud) first ??= i;
+    if (loud || first === null) continue;
+    const count = Math.round((i - first) / 5);
+    if (count > 0) passages.push({ start: first / 10, end: i / 10, text: ` ${WORDS.slice(0, count).join(' ')}.` });
+    first = null;
+  }
+  return passages;
+}
+
 /** OpenAI's `logprobs` of a completion's token: it, and other words in its place. */
 export function logprobsOf(piece, position, n) {
   const top = { [piece]: Math.log(0.62) };

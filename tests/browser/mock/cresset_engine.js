@@ -1,7 +1,7 @@
 // A stand-in for the wasm module with its contract and no model: tests of the client and of the page run on it.
 // It tells one story, word by word. A file's bytes choose its behaviour: see `open`.
 
-import { logprobsOf, tell } from './answers.js';
+import { heardIn, logprobsOf, tell } from './answers.js';
 
 export default async function init() {}
 export const version = () => '0.0.0-mock';
@@ -10,7 +10,7 @@ export const version = () => '0.0.0-mock';
  * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, overflow (of its stack), stuck (at the fourth word, for
  * ever), plodding (for 0.3 s at each word, in which it answers nothing), reads (a long prompt, for 2.5 s), grows (its context), oom, foreign (of a kind that
  * does not run), lost, loops (and is stopped), drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
- * answers.js): echo (the question), markdown, long, hostile, thinks, seeded.
+ * answers.js): echo (the question), markdown, long, hostile, thinks, seeded. `hears`: it writes down recordings, and nothing else.
  */
 async function open(files) {
   const bytes = await files[0].read(0, 64);
@@ -60,6 +60,8 @@ const SAMPLING = {
 
 const CPU = { ...DEVICE, backend: 'cpu', vendor: '', architecture: '', description: 'CPU', reason: 'the adapter is made of paper', reasonCode: 'unavailable' };
 
+const architectureOf = (traits) => (traits.has('hears') ? 'whisper' : 'llama');
+
 const FOREIGN = { code: 'MODEL_UNSUPPORTED', message: 'the architecture paper is not supported', details: {} };
 
 const tooLarge = ({ backend }) => ({
@@ -75,7 +77,7 @@ export async function probe(files, optionsJson) {
   const obstacle = traits.has('foreign') ? FOREIGN : traits.has('oom') ? tooLarge(device) : null;
   const fits = obstacle === null;
   return JSON.stringify({
-    architecture: 'llama',
+    architecture: architectureOf(traits),
     parameters: 2_800_000,
     quantization: 'Q8_0',
     contextLength: 1024,
@@ -190,6 +192,7 @@ export class Engine {
 
   async chat(requestJson, pictures, onChunk, onProgress) {
     const request = JSON.parse(requestJson);
+    if (this.traits.has('hears')) throw invalid('model', 'writes down what is said in recordings; texts need a language model');
     if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
     const prompt = this.tokenize(this.applyChatTemplate(JSON.stringify(request.messages))).length;
@@ -216,6 +219,33 @@ export class Engine {
       choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: finish }],
       usage,
     });
+  }
+
+  async recording(requestJson, sound, translate, onChunk, onProgress) {
+    const request = JSON.parse(requestJson);
+    if (!this.traits.has('hears')) throw invalid('model', 'knows texts only; recordings need a speech model, such as Whisper');
+    if (sound.length === 0) throw invalid('file', 'has no sound in it');
+    this.interrupted = false;
+    this.last = { ...request, translate, seconds: sound.length / 16_000 };
+    const frames = Math.ceil(sound.length / 160);
+    const segments = heardIn(sound);
+    for (const [id, segment] of segments.entries()) {
+      if (this.traits.has('slow')) await new Promise((resolve) => setTimeout(resolve, 400));
+      if (this.interrupted) throw { code: 'ABORTED', message: 'the request was aborted', details: {} };
+      Object.assign(segment, { id, seek: 0, tokens: [id], temperature: 0, avg_logprob: -0.2, compression_ratio: 1.2, no_speech_prob: 0.01 });
+      if (translate) segment.text = segment.text.toUpperCase();
+      if (request.stream) onChunk(JSON.stringify({ type: 'transcript.text.delta', delta: id === 0 ? segment.text.trimStart() : segment.text }));
+      onProgress({ status: 'sound', loaded: Math.round(segment.end * 100), total: frames });
+    }
+    const text = segments
+      .map((segment) => segment.text)
+      .join('')
+      .trim();
+    const usage = { type: 'duration', seconds: Math.ceil(frames / 100) };
+    if (request.stream) onChunk(JSON.stringify({ type: 'transcript.text.done', text, usage }));
+    if (request.response_format !== 'verbose_json') return JSON.stringify({ text, usage });
+    const language = segments.length > 0 ? (request.language ?? 'english') : null;
+    return JSON.stringify({ task: translate ? 'translate' : 'transcribe', language, duration: frames / 100, text, segments, usage });
   }
 
   /** A prompt that takes a while. */
@@ -317,7 +347,7 @@ export class Engine {
     return JSON.stringify({
       model: {
         name: this.name.replace(/\.gguf$/, ''),
-        architecture: 'llama',
+        architecture: architectureOf(this.traits),
         parameters: 2_800_000,
         quantization: 'Q8_0',
         contextLength: this.options.contextLength ?? (this.traits.has('grows') && this.generated > 0 ? 2048 : 1024),

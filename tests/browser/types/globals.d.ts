@@ -20,6 +20,13 @@ interface FileSystemSyncAccessHandle {
   close(): void;
 }
 
+// Of worklets.
+declare abstract class AudioWorkletProcessor {
+  readonly port: MessagePort;
+  abstract process(inputs: Float32Array[][]): boolean;
+}
+declare function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
+
 // Of service workers.
 interface ExtendableEvent extends Event {
   waitUntil(promise: Promise<unknown>): void;

@@ -33,6 +33,8 @@ import type {
   Fit,
   KernelTime,
   KnownModel,
+  LiveEvent,
+  LiveSound,
   LoadOptions,
   Logprob,
   Measure,
@@ -457,6 +459,16 @@ function hearing({ id, seek, start, end, text, tokens, temperature, avg_logprob,
   is<number>(id, seek, start, end, temperature, avg_logprob, compression_ratio, no_speech_prob);
   is<string>(text);
   is<number[]>(tokens);
+}
+
+export async function microphone(engine: Engine, file: LiveSound, signal: AbortSignal): Promise<void> {
+  for await (const event of await engine.audio.transcriptions.create({ file, stream: true, language: 'en', prompt: 'Cresset' }, { signal })) live(event);
+  for await (const event of await engine.audio.translations.create({ file, stream: true })) live(event);
+}
+
+function live(event: LiveEvent): void {
+  if (event.type === 'transcript.text.partial') return is<string>(event.text);
+  heard(event);
 }
 
 function heard(event: TranscriptionEvent): void {

@@ -65,10 +65,16 @@ function main() {
       'form',
       { id: 'composer', class: 'composer', autocomplete: 'off' },
       element('textarea', { id: 'message', rows: 1, dir: 'auto', label: 'chat.message', placeholder: 'chat.message.placeholder' }),
+      element('p', { id: 'dictation', class: 'dictation', hidden: true }),
       element(
         'div',
         { class: 'composer-row' },
         element('p', { class: 'state', id: 'chat-state' }),
+        element(
+          'button',
+          { type: 'button', id: 'dictate', class: 'icon-button', label: 'dictation.start', hint: 'dictation.start', 'aria-pressed': 'false' },
+          icon('mic'),
+        ),
         element('button', { id: 'chat-go', class: 'round primary' }),
       ),
     ),

@@ -7,8 +7,11 @@ import { text } from '../../chat/shapes.js';
 import { announce, copy, element, memory } from '../dom.js';
 import { duration, rate } from '../format.js';
 import { icon } from '../icons.js';
-import { currentLanguage, t } from '../text.js';
+import { currentLanguage, say, t } from '../text.js';
 import { MOST } from './rows.js';
+
+/** Whether the browser reads aloud. */
+const READS = 'speechSynthesis' in globalThis;
 
 /**
  * @typedef {object} Actions   what a turn asks of the conversation
@@ -16,6 +19,7 @@ import { MOST } from './rows.js';
  * @property {(id: string) => void} regenerate
  * @property {(id: string) => void} proceed
  * @property {(id: string, text: string) => void} edit
+ * @property {(turn: import('../../chat/types.d.ts').Turn) => void} aloud   reads it aloud, or stops that
  */
 
 /** A TurnView: see chat/transcript.js. */
@@ -31,6 +35,7 @@ export class TurnView {
   #words = null;
   #row = element('div', { class: 'turn-row' });
   #shown = ''; // what the row was made of
+  #isRead = false; // aloud, now
 
   /**
    * @param {import('../../chat/types.d.ts').Turn} turn
@@ -82,6 +87,12 @@ export class TurnView {
 
   focus() {
     this.node.focus();
+  }
+
+  /** Whether it is read aloud now. @param {boolean} isRead */
+  readAloud(isRead) {
+    this.#isRead = isRead;
+    this.#showRead(this.#row.querySelector('.aloud'));
   }
 
   /** Turns the words into a field; what is typed there outlasts a reload. */
@@ -188,9 +199,24 @@ export class TurnView {
       button('copy', 'common.copy', ({ currentTarget }) => this.copy(currentTarget)),
       button('edit', mine ? 'chat.edit.question' : 'chat.edit.answer', () => this.edit()),
       mine ? null : button('again', 'chat.regenerate', () => this.#actions.regenerate(turn.id)),
+      mine || !READS ? null : this.#readButton(button('aloud', 'aloud.read', () => this.#actions.aloud(turn))),
       cut ? element('button', { type: 'button', class: 'turn-button wide', text: 'chat.continue', onclick: () => this.#actions.proceed(turn.id) }) : null,
       mine ? null : element('span', { class: 'turn-facts', textContent: factsOf(turn) }),
     ].filter((part) => part !== null);
+  }
+
+  /** @param {HTMLButtonElement} node */
+  #readButton(node) {
+    node.classList.add('aloud');
+    this.#showRead(node);
+    return node;
+  }
+
+  /** @param {HTMLElement | null} node */
+  #showRead(node) {
+    if (!node) return;
+    for (const place of /** @type {const} */ (['label', 'hint'])) say(node, place, this.#isRead ? 'aloud.stop' : 'aloud.read');
+    node.replaceChildren(icon(this.#isRead ? 'stop' : 'aloud'));
   }
 
   /** @param {KeyboardEvent} event */

@@ -3,7 +3,7 @@
 import { Speaker } from '../../chat/answer/speaker.js';
 import { partsOf } from '../../chat/answer/thought.js';
 import { waysToAnswer } from '../../chat/problems.js';
-import { oneOf } from '../../chat/shapes.js';
+import { flag, oneOf } from '../../chat/shapes.js';
 import { Transcript } from '../../chat/transcript.js';
 import { Tree } from '../../chat/tree.js';
 import { offered } from '../bundled.js';
@@ -52,6 +52,7 @@ export function createChat(section) {
     regenerate: (id) => whenFree(() => chat.current.regenerate(id)),
     proceed: (id) => whenFree(() => chat.current.proceed(id)),
     edit: (id, text) => whenFree(() => chat.current.edit(id, text)),
+    aloud: async (turn) => (await reading()).toggle(turn),
   };
   /** Comes with the first answer. @type {import('./markdown.js').MakeText} */
   let makeText;
@@ -79,6 +80,25 @@ export function createChat(section) {
   const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (key) => chat.remove(key), save });
   const speaker = new Speaker(byId('speaker'));
   let dropped = 0;
+  /** Each is fetched when it is first used. @type {ReturnType<typeof import('./microphone.js').createMicrophone> | null} */
+  let microphone = null;
+  /** @type {Promise<ReturnType<typeof import('./reader.js').createReader>> | null} */
+  let reader = null;
+  /** The turn that is read aloud. @type {import('../../chat/types.d.ts').Turn | null} */
+  let read = null;
+
+  function reading() {
+    reader ??= import('./reader.js').then(({ createReader }) =>
+      createReader((turn) => {
+        if (read) viewOf(read)?.readAloud(false);
+        read = turn;
+        if (read) viewOf(read)?.readAloud(true);
+      }),
+    );
+    return reader;
+  }
+
+  const hush = () => reader?.then((reader) => reader.stop());
 
   /** If it is shown. @param {{ id: string }} turn */
   function viewOf({ id }) {
@@ -103,6 +123,11 @@ export function createChat(section) {
 
   /** @param {string} text @param {boolean} key   by Enter, not by the button @returns {Promise<boolean>} whether it was taken */
   async function send(text, key) {
+    // What is still being said belongs to it.
+    if (microphone) {
+      await (await microphone).stop();
+      text = composer.draft.trim();
+    }
     if (session.busy && !(key && text)) {
       session.stop();
       return false;
@@ -121,6 +146,7 @@ export function createChat(section) {
     }
     clearEnd();
     log.follow();
+    hush();
     if (text) chat.ask(text);
     else chat.current.answer(waiting);
     return true;
@@ -142,6 +168,8 @@ export function createChat(section) {
     if (queue.size > 0) giveBack(queue.takeAll());
     log.clear();
     clearEnd();
+    hush();
+    microphone?.then((microphone) => microphone.cancel());
     composer.show(chat.tree.size > 0 ? chat.record.id : 'new');
     sidebar.mark(chat.record.id);
     byId('system').value = chat.record.system;
@@ -161,9 +189,12 @@ export function createChat(section) {
   chat.addEventListener('text', ({ detail: turn }) => {
     log.grow(turn);
     speaker.grow(turn, partsOf(turn.content).answer);
+    if (memory.get('aloud', flag)) reading().then((reader) => reader.grow(turn));
   });
   chat.addEventListener('answered', ({ detail: { turn, error, dropped: missing, record } }) => {
     speaker.end(error ? '' : t(turn.finish === 'abort' ? 'chat.say.stopped' : 'chat.say.done'));
+    if (turn.finish === 'abort' || error) hush();
+    else reader?.then((reader) => reader.end(turn));
     if (record !== chat.record) return;
     log.end(turn);
     if (error) showFailure(error, turn);
@@ -310,6 +341,16 @@ export function createChat(section) {
     if (!log.move(event.key === 'ArrowUp' ? -1 : 1)) composer.focus();
   });
 
+  byId('dictate').addEventListener('click', async () => {
+    microphone ??= import('./microphone.js').then(({ createMicrophone }) => createMicrophone());
+    try {
+      await (await microphone).toggle();
+    } catch (/** @type {any} */ error) {
+      microphone = null; // it may come the next time
+      showProblem({ code: 'INTERNAL', message: `the microphone could not be opened: ${error.message}`, details: {} });
+    }
+  });
+
   const button = byId('chat-go');
   const showState = () => {
     const { busy } = session;
@@ -355,6 +396,10 @@ export function createChat(section) {
       showEmptiness();
       sayWaiting();
       composer.focus();
+    },
+    hide() {
+      hush();
+      microphone?.then((microphone) => microphone.cancel());
     },
     search: () => {
       list.open();

@@ -5,6 +5,9 @@
  * @typedef {Record<string, string | boolean>} Choices
  */
 
+/** Of the attribute `voice`: answers can be read aloud, and no more; it is written without a value. */
+export const ALOUD = 'aloud';
+
 /** Attributes of <cresset-chat>, in the order they are written. `flag`: there or not, or with a word for not. @type {{ name: string, usual?: string, flag?: boolean, off?: string }[]} */
 const ATTRIBUTES = [
   { name: 'model', usual: 'default' },
@@ -12,6 +15,7 @@ const ATTRIBUTES = [
   { name: 'greeting' },
   { name: 'placeholder' },
   { name: 'system' },
+  { name: 'voice' },
   { name: 'position', usual: 'bottom-right' },
   { name: 'theme', usual: 'auto' },
   { name: 'accent' },
@@ -30,7 +34,7 @@ export function attributesOf(choices) {
   return ATTRIBUTES.filter(({ name, usual, flag, off }) => {
     const text = textOf(choices, name);
     return flag ? choices[name] || off : text && (text !== usual || name === 'model');
-  }).map(({ name, flag, off = '' }) => [name, flag ? (choices[name] ? '' : off) : textOf(choices, name)]);
+  }).map(({ name, flag, off = '' }) => [name, flag ? (choices[name] ? '' : off) : name === 'voice' && choices.voice === ALOUD ? '' : textOf(choices, name)]);
 }
 
 /**
@@ -47,8 +51,8 @@ export function snippetOf(choices, base) {
 export function policyOf(choices, base, page) {
   const { origin } = new URL(base);
   const own = origin === new URL(page).origin;
-  const [model, endpoint] = [textOf(choices, 'model'), textOf(choices, 'endpoint')];
-  const hub = /^hf:/.test(model) ? ' https://huggingface.co https://*.hf.co' : '';
+  const [model, endpoint, voice] = ['model', 'endpoint', 'voice'].map((name) => textOf(choices, name));
+  const hub = [model, voice].some((name) => /^hf:/.test(name)) ? ' https://huggingface.co https://*.hf.co' : '';
   const hosts = [model, endpoint].map((address) => (/^https?:/.test(address) && URL.canParse(address) ? ` ${new URL(address).origin}` : ''));
   return [
     `script-src ${own ? "'self'" : origin} 'wasm-unsafe-eval'`,

@@ -7,8 +7,10 @@ import { answers } from '../bundled.js';
 import { announce, byId, copy, element, memory } from '../dom.js';
 import { icon } from '../icons.js';
 import { catalogue } from '../models/catalogue.js';
-import { currentLanguage, langOf, t, words } from '../text.js';
-import { attributesOf, policyOf, snippetOf } from './snippet.js';
+import { bytes } from '../format.js';
+import { KNOWN } from '../speech/models.js';
+import { addWords, currentLanguage, langOf, t, words } from '../text.js';
+import { ALOUD, attributesOf, policyOf, snippetOf } from './snippet.js';
 
 const POSITIONS = ['bottom-right', 'bottom-left', 'top-right', 'top-left'];
 const THEMES = ['auto', 'light', 'dark'];
@@ -26,7 +28,7 @@ const isBox = (/** @type {Field} */ field) => field instanceof HTMLInputElement 
 
 /** @param {HTMLElement} section @returns {Promise<import('../router.js').View>} */
 export async function createEmbed(section) {
-  const rows = await catalogue();
+  const [rows] = await Promise.all([catalogue(), addWords('embed')]);
   build(section, rows);
   const form = byId('embed-form');
   const frame = byId('preview');
@@ -129,6 +131,7 @@ function defaults() {
     greeting: t('embed.default.greeting'),
     placeholder: t('embed.default.placeholder'),
     system: '',
+    voice: '',
     position: 'bottom-right',
     theme: 'auto',
     lang: '',
@@ -168,6 +171,11 @@ function build(section, rows) {
     ...rows.filter(answers).map(({ model, name, maker }) => element('option', { value: model, textContent: `${name} (${maker})` })),
     element('option', { value: 'other', text: 'embed.model.other' }),
   ];
+  const voices = [
+    element('option', { value: '', text: 'embed.voice.none' }),
+    element('option', { value: ALOUD, text: 'embed.voice.aloud' }),
+    ...KNOWN.map(({ name, model, bytes: size }) => element('option', { value: model, text: ['embed.voice.model', { name, size: bytes(size) }] })),
+  ];
   section.append(
     element(
       'div',
@@ -184,6 +192,7 @@ function build(section, rows) {
           field('greeting', area('greeting', 2)),
           field('placeholder', input('placeholder', { dir: 'auto' })),
           field('system', area('system', 3), true),
+          field('voice', select('voice', voices), true),
         ),
         group(
           'embed.group.look',

@@ -6,8 +6,10 @@ import { element } from '../dom.js';
 import { bytes, parameters } from '../format.js';
 import { engineWords, problemCard } from '../problems.js';
 import { session } from '../session.js';
+import { hears } from '../speech/models.js';
 import { t } from '../text.js';
 import { shortName } from './catalogue.js';
+import { useSpeech } from './drop.js';
 import { judge, thisDevice } from './verdict.js';
 import { verdictLine } from './rows.js';
 
@@ -46,10 +48,16 @@ function verdictCard(fit, address) {
         .filter(Boolean)
         .join(' · '),
     }),
+    hears(fit.architecture) ? element('p', { text: 'speech.hears' }) : null,
     verdictLine(judge(fit, thisDevice())),
     fit.fits ? null : engineWords(fit.problems ?? []),
     fit.fits
-      ? element('button', { type: 'button', class: 'primary', text: ['models.get', { size: bytes(fit.downloadBytes) }], onclick: () => load(address, name) })
+      ? element('button', {
+          type: 'button',
+          class: 'primary',
+          text: ['models.get', { size: bytes(fit.downloadBytes) }],
+          onclick: () => (hears(fit.architecture) ? useSpeech(address, name) : load(address, name)),
+        })
       : null,
   );
 }

@@ -1,4 +1,4 @@
-// Files and folders dropped anywhere on the page: a model is loaded, a conversation is imported.
+// Files and folders dropped anywhere on the page: a model is loaded, a conversation is imported, a recording is written down.
 
 import { load } from '../downloads.js';
 import { byId, element } from '../dom.js';
@@ -8,16 +8,27 @@ import { showQuestion, toast } from '../problems.js';
 import { go, viewOf } from '../router.js';
 import { t } from '../text.js';
 
-const WEIGHTS = /\.(gguf|safetensors)$/i;
+const WEIGHTS = /\.(gguf|safetensors|bin)$/i;
+
+/** What tells speech models and recordings from other files: fetched with the first of any. */
+const kinds = () => import('../speech/models.js');
 
 /** Loads files that make up a model, and asks whether they are to be kept. @param {File[]} files */
 export async function loadFiles(files) {
   if (files.length === 0) return;
   const label = (files.find(({ name }) => WEIGHTS.test(name)) ?? files[0]).name;
+  const { isSpeechModel } = await kinds();
+  if (await isSpeechModel(files)) return useSpeech(files, label);
   if (!(await load(files, label))) return;
   const own = noteOwn(label, files);
   const keep = async () => toast(t((await keepOwn(own, files)) ? 'own.kept' : 'own.notKept', { name: label }));
   showQuestion(t('own.ask', { name: label, size: bytes(own.bytes) }), [{ label: 'own.keep', primary: true, run: keep }]);
+}
+
+/** Takes a speech model, where another one answers texts. @param {import('../../cresset.js').Model} model @param {string} label */
+export async function useSpeech(model, label) {
+  const { chooseSpeech } = await import('../speech/chooser.js');
+  if (await chooseSpeech({ model, label })) go('listen');
 }
 
 /** Asks for files that were chosen before and not kept. @param {string} label */
@@ -54,15 +65,18 @@ export function setUpDrop() {
     depth = 0;
     show(0);
     const files = await filesOf(/** @type {DataTransfer} */ (event.dataTransfer));
-    if (files.length > 0 && !files.some(({ name }) => WEIGHTS.test(name)) && files.every(({ name }) => /\.(json|md)$/i.test(name))) return importAll(files);
+    if (files.length > 0 && !files.some(({ name }) => WEIGHTS.test(name)) && files.every(({ name }) => /\.(json|md)$/i.test(name)))
+      return importTo('chat', files);
+    const { isRecording } = await kinds();
+    if (files.some(isRecording)) return importTo('listen', files.filter(isRecording));
     loadFiles(files);
   });
 }
 
-/** @param {File[]} files */
-async function importAll(files) {
-  await go('chat');
-  (await viewOf('chat'))?.importFiles?.(files);
+/** @param {string} view @param {File[]} files */
+async function importTo(view, files) {
+  await go(view);
+  (await viewOf(view))?.importFiles?.(files);
 }
 
 /** The files that were dropped, those in folders too. @param {DataTransfer} transfer */

@@ -8,11 +8,12 @@ import { icon } from '../icons.js';
 import { OWN, keptOwn, ownFiles, removeOwn } from '../own-files.js';
 import { toast, untoast } from '../problems.js';
 import { session } from '../session.js';
+import { isKnownSpeech } from '../speech/models.js';
 import { allowed, mayFetch } from '../save-data.js';
 import { say, t, words } from '../text.js';
 import { lookAt } from './address.js';
 import { SIZES, catalogue, integrityOf, matching, nameOf } from './catalogue.js';
-import { loadFiles } from './drop.js';
+import { loadFiles, useSpeech } from './drop.js';
 import { catalogueRow, facts, keyOf, storedRow, transferRow } from './rows.js';
 import { estimates, situation } from './estimates.js';
 import { judgeRow, thisDevice } from './verdict.js';
@@ -88,6 +89,7 @@ export async function createModels(section) {
           current: isCurrent(entry.model),
           integrity: integrityOf(rows.find(({ model }) => model === entry.model) ?? {}),
           remove: () => remove(entry.model),
+          ...(isKnownSpeech(entry.model) ? { use: () => useSpeech(entry.model, nameOf(entry.model, rows)) } : {}),
         }),
       ),
     );
@@ -319,7 +321,7 @@ function build(section, rows) {
         element(
           'div',
           { class: 'files' },
-          fileButton('file', 'file', 'files.choose', { accept: '.gguf,.safetensors,.json,.jinja' }),
+          fileButton('file', 'file', 'files.choose', { accept: '.gguf,.safetensors,.bin,.json,.jinja' }),
           fileButton('folder', 'folder', 'files.folder', { webkitdirectory: true }),
           element('p', { class: 'hint', text: 'files.hint' }),
         ),

@@ -1,0 +1,32 @@
+// What the widget says where a visitor may speak and listen, in Chinese; the same keys are in en.js.
+
+export default {
+  'voice.start': '说话',
+  'voice.stop': '停止听写',
+  'voice.starting': '正在准备……',
+  'voice.on': '正在听……',
+  'voice.ending': '正在写下最后几个字……',
+  'voice.off': '麦克风已关闭。',
+  'voice.refused': '浏览器不允许此页面使用麦克风。请在地址栏旁允许后重试。',
+  'voice.missing': '没有找到麦克风。请接好后重试。',
+  'voice.busy': '麦克风正被其他程序使用。请关闭那个程序后重试。',
+  'voice.read': '朗读',
+  'voice.quiet': '停止朗读',
+  'voice.none': '本设备没有这种语言的语音。',
+
+  'consent.title': '用说话代替打字',
+  'consent.text': '语音模型在此浏览器中写下你说的话，你的声音不会传到任何地方。为此需要下载一次：{size}。',
+  'consent.rest': '语音模型在此浏览器中写下你说的话，你的声音不会传到任何地方。还需下载 {size}。',
+  'consent.unknown': '语音模型在此浏览器中写下你说的话，你的声音不会传到任何地方。为此需要下载一次；服务器没有说明大小。',
+  'progress.download': '正在下载语音模型',
+  'progress.cache': '正在从本设备读取语音模型',
+  'progress.upload': '正在加载语音模型',
+  'progress.compile': '正在准备语音模型',
+  'progress.queued': '准备好后就可以说话。',
+  'problem.MODEL_NOT_FOUND.title': '没有找到语音模型',
+  'problem.MODEL_FORMAT.title': '语音模型的文件已损坏',
+  'problem.MODEL_UNSUPPORTED.title': '此语音模型无法在这里运行',
+  'problem.INVALID_REQUEST.title': '这个模型听不见声音',
+  'problem.INVALID_REQUEST.advice': '它是另一种模型。请告知此网站的所有者。',
+  'problem.INTEGRITY.title': '语音模型的文件不是正确的那一个',
+};
