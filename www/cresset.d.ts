@@ -55,6 +55,11 @@ export interface ProbeOptions {
    * Default true.
    */
   selfTest?: boolean;
+  /**
+   * The half of a model that sees, where it is a file of its own (`mmproj`, GGUF): a URL, `hf:owner/repo/file`, or the file itself. Beside
+   * a model in a list of files or in a repository it is found by itself.
+   */
+  projector?: string | URL | Blob | ArrayBuffer | ArrayBufferView;
 }
 
 /** Sampling parameters that hold where a request leaves them out. */

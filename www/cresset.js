@@ -11,7 +11,7 @@ import { Channel } from './lib/channel.js';
 import { CressetError, aborted } from './lib/errors.js';
 import { Pace, describeProgress, describeReading } from './lib/progress.js';
 import { anySignal, checkAdapterOptions, checkLoadOptions, checkName, checkRequest, encodeRequest, own } from './lib/requests.js';
-import { models, parse, parseAdapter } from './files/sources.js';
+import { models, parse, parseAdapter, parseProjector } from './files/sources.js';
 import * as store from './files/store.js';
 import { isLive, soundOf } from './lib/sound.js';
 import { demandBrowser } from './lib/start-worker.js';
@@ -36,7 +36,7 @@ async function load(model, options = {}) {
   const { onProgress, signal, ...rest } = own(options);
   const { adapter } = own(rest);
   /** @type {Calls['load']['params']} */
-  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(rest) };
+  const params = { source: sourceOf(model, rest), options: checkLoadOptions(rest) };
   if (adapter !== null && adapter !== undefined) params.adapter = parseAdapter(adapter, pageAddress());
   const channel = new Channel();
   try {
@@ -48,10 +48,16 @@ async function load(model, options = {}) {
   }
 }
 
+/** A model's files, and those of the half of it that sees. @param {Model} model @param {any} options */
+function sourceOf(model, { projector }) {
+  const source = parse(model, pageAddress());
+  return projector === undefined || projector === null ? source : { ...source, projector: parseProjector(projector, pageAddress()) };
+}
+
 /** What a model is and whether it fits this device, from its header alone. @param {Model} model @param {import('./cresset.js').ProbeOptions} [options] */
 async function probe(model, options = {}) {
   const { signal, ...settings } = own(options);
-  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  const params = { source: sourceOf(model, settings), options: checkLoadOptions(settings) };
   return ask('probe', params, signal);
 }
 
@@ -75,7 +81,7 @@ async function estimate(models, options = {}) {
  */
 async function measure(model, options = {}) {
   const { signal, ...settings } = own(options);
-  const params = { source: parse(model, pageAddress()), options: checkLoadOptions(settings) };
+  const params = { source: sourceOf(model, settings), options: checkLoadOptions(settings) };
   return ask('measure', params, signal);
 }
 

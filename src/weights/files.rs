@@ -14,22 +14,37 @@ use super::source::Source;
 #[derive(Default, Clone)]
 pub struct Files {
     sources: Vec<Rc<dyn Source>>,
+    /// The half of the model that sees, by whatever name.
+    projector: Option<Rc<dyn Source>>,
 }
 
 impl Files {
     /// Files in any order.
     pub fn new(sources: Vec<Box<dyn Source>>) -> Self {
-        Files { sources: sources.into_iter().map(Rc::from).collect() }
+        Files { sources: sources.into_iter().map(Rc::from).collect(), projector: None }
     }
 
     /// A file that was among others, by itself.
     pub(super) fn of(source: Rc<dyn Source>) -> Self {
-        Files { sources: vec![source] }
+        Files { sources: vec![source], projector: None }
     }
 
     /// One file and nothing beside it.
     pub fn single(source: impl Source + 'static) -> Self {
-        Files { sources: vec![Rc::new(source)] }
+        Files { sources: vec![Rc::new(source)], projector: None }
+    }
+
+    /// These files, with the half of the model that sees from others: the one file that they are.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` where they are several, or none.
+    pub fn with_projector(self, projector: Files) -> Result<Files> {
+        match <[Rc<dyn Source>; 1]>::try_from(projector.sources) {
+            Ok([projector]) => Ok(Files { projector: Some(projector), ..self }),
+            Err(others) => {
+                Err(Error::invalid("projector", format!("is {} files; a projector is one GGUF file", others.len())))
+            }
+        }
     }
 }
 
@@ -167,7 +182,7 @@ impl Files {
         match ggufs.is_empty() && safetensors.is_empty() && indexes.is_empty() {
             // By itself it is looked into, to say what it is.
             true => ggufs.append(&mut projectors),
-            false => sorted.projector = one_projector(projectors),
+            false => sorted.projector = self.projector.or(one_projector(projectors)),
         }
         sorted.weights = match (ggufs.is_empty(), safetensors.is_empty()) {
             (false, true) => ggufs,
@@ -268,7 +283,7 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
     };
     let wanted = |sibling: &str| {
         let role = Role::of(sibling);
-        let weights = matches!(role, Role::Gguf | Role::Safetensors | Role::Index);
+        let weights = matches!(role, Role::Gguf | Role::Safetensors | Role::Index | Role::Projector);
         match (is_folder, Role::of(&name)) {
             (true, _) => role != Role::Other,
             _ if sibling == name => true,
@@ -300,7 +315,7 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
         let what = format!("a .gguf or .safetensors file in {shown}");
         return Err(Error::ModelNotFound { what, hint: foreign::advice(names.iter().map(String::as_str)).into() });
     }
-    Ok(Files { sources })
+    Ok(Files { sources, projector: None })
 }
 
 /// Whether a file is another part of the same split model as `name`, or the index of its parts.

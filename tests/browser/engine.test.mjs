@@ -184,7 +184,9 @@ for (const device of DEVICES) {
         refused.push((await outcome(encoder.completions.create({ prompt: 'a' }))).message);
         await encoder.unload();
 
-        const engine = await Cresset.load(`${root}smolvlm/model.safetensors`, options);
+        // On the processor its half that sees comes from a projector.
+        const projector = device === 'cpu' ? await (await fetch(`${root}smolvlm/mmproj.gguf`)).blob() : undefined;
+        const engine = await Cresset.load(`${root}smolvlm/model.safetensors`, { ...options, projector });
         const [[width, height]] = chat.sizes;
         const url = await asAddress(waves(width, height));
         const content = chat.parts.map((part) => (part === 'image' ? { type: 'image_url', image_url: { url } } : { type: 'text', text: part }));

@@ -12,7 +12,7 @@ import { Pace, describeProgress, describeReading, formatBytes } from '../../www/
 import { KNOWN } from '../../www/lib/fields.js';
 import { encodeRequest } from '../../www/lib/requests.js';
 import { Sha256 } from '../../www/files/sha256.js';
-import { bestAdapter, bestFile, models, parse, parseAdapter, resolve } from '../../www/files/sources.js';
+import { bestAdapter, bestFile, bestProjector, models, parse, parseAdapter, resolve } from '../../www/files/sources.js';
 import sharedEnglish from '../../www/chat/locales/en.js';
 import sharedChinese from '../../www/chat/locales/zh-CN.js';
 import widgetEnglish from '../../www/widget/locales/en.js';
@@ -79,6 +79,8 @@ test('of a repository’s files, the one a person means is taken', () => {
   assert.equal(bestFile(['config.json', 'model.safetensors']), 'model.safetensors');
   assert.equal(bestFile(['model-00001-of-00002.safetensors', 'model.safetensors.index.json']), 'model.safetensors.index.json');
   assert.equal(bestFile(['README.md']), undefined);
+  assert.equal(bestProjector(['a-q8_0.gguf', 'mmproj-a-bf16.gguf', 'mmproj-a-f16.gguf']), 'mmproj-a-f16.gguf');
+  assert.equal(bestProjector(['a-q8_0.gguf']), undefined);
   const split = ['a-Q8_0-00002-of-00002.gguf', 'a-Q8_0-00001-of-00002.gguf', 'a-F16-00001-of-00009.gguf'];
   assert.equal(bestFile(split), 'a-Q8_0-00001-of-00002.gguf');
   assert.equal(bestFile([...split, 'a-Q4_K_M.gguf']), 'a-Q4_K_M.gguf');

@@ -50,6 +50,13 @@ export function parseAdapter(adapter, base) {
   return { ...(text.startsWith('hf:') ? parseHub(text, 'adapter') : parseUrl(text, base, 'adapter')), adapter: true };
 }
 
+/** The half of a model that sees, likewise. @param {unknown} projector @param {string} base @returns {Source} */
+export function parseProjector(projector, base) {
+  if (typeof projector !== 'string') return parseBytes(projector, 'projector');
+  const text = projector.trim();
+  return text.startsWith('hf:') ? parseHub(text, 'projector') : parseUrl(text, base, 'projector');
+}
+
 /** @param {unknown} model @param {string} field @returns {Source} */
 function parseBytes(model, field) {
   if (model instanceof URL) return { name: model.href, url: model.href };
@@ -109,6 +116,16 @@ function isListOfBlobs(model) {
  * @returns {Promise<ModelFile[]>} weights first
  */
 export async function resolve(source, access) {
+  const { projector, ...model } = source;
+  if (!projector) return filesOf(model, access);
+  const [files, eyes] = [await filesOf(model, access), await filesOf(projector, access)];
+  // The engine knows it by its name.
+  const named = eyes.map((file) => ({ ...file, name: isProjector(file.name) ? file.name : `mmproj-${file.name.split(/[/\\]/).pop()}.gguf` }));
+  return [...files.filter(({ name }) => !isProjector(name)), ...named];
+}
+
+/** @param {Source} source @param {Reading} access @returns {Promise<ModelFile[]>} */
+async function filesOf(source, access) {
   if (source.blobs) return source.blobs.map((blob, i) => ({ name: source.names?.[i] ?? (source.adapter ? 'adapter' : 'model'), blob }));
   const known = models.find(({ id }) => id === source.id);
   if (known) return [await bundled(known, access)];
@@ -255,16 +272,19 @@ async function hubFiles({ repo, revision }, access, kind) {
     }
     throw CressetError.from(error);
   }
-  const file = kind.bestFile([...hashes.keys()]);
+  const names = [...hashes.keys()];
+  const file = kind.bestFile(names);
   if (!file) throw new CressetError('MODEL_NOT_FOUND', `${repo} has no .gguf or .safetensors file`, { repo, revision });
   const files = await urlFiles(hubFile(repo, revision, file), access, kind);
+  const eyes = kind === MODEL && /\.gguf$/i.test(file) ? bestProjector(names) : undefined;
+  if (eyes) files.push(remote(hubFile(repo, revision, eyes)));
   const said = new Map([...hashes].map(([name, hash]) => [hubFile(repo, revision, name), hash]));
   return files.map((one) => (said.get(one.url) ? { ...one, said: said.get(one.url) } : one));
 }
 
 /** The file a person most likely means: good and small enough for a browser first. @param {string[]} names */
 export function bestFile(names) {
-  const all = names.filter((name) => /\.gguf$/i.test(name) && !/mmproj/i.test(name)).sort();
+  const all = names.filter((name) => /\.gguf$/i.test(name) && !isProjector(name)).sort();
   const whole = all.filter((name) => !/-of-\d+/i.test(name));
   const ggufs = whole.length > 0 ? whole : all.filter((name) => /-00001-of-\d+/.test(name));
   const wanted = [/q8_0/i, /q4_0/i, /(?<!b)f16/i, /bf16/i, /f32/i, /q4_k_m/i, /./];
@@ -278,6 +298,15 @@ export function bestFile(names) {
     names.find((name) => /\.safetensors$/i.test(name))
   );
 }
+
+/** Of the files with the half of a model that sees, the one as exact as need be. @param {string[]} names */
+export function bestProjector(names) {
+  const all = names.filter(isProjector);
+  return [/(?<!b)f16/i, /bf16/i, /q8_0/i, /./].map((wanted) => all.find((name) => wanted.test(name))).find(Boolean);
+}
+
+/** @param {string} name */
+const isProjector = (name) => /mmproj[^/]*\.gguf$/i.test(name);
 
 /** The file of a LoRA adapter: as PEFT or mlx-lm saves it, or a GGUF. @param {string[]} names */
 export function bestAdapter(names) {

@@ -27,6 +27,8 @@ export interface Source {
   names?: (string | undefined)[];
   /** It is a LoRA adapter, whose files have other names. */
   adapter?: boolean;
+  /** The half of the model that sees, where it is a file of its own. */
+  projector?: Source;
 }
 
 export interface Repository {

@@ -7,6 +7,7 @@ use clap::Args;
 use cresset::engine::{AdapterOptions, Engine, LoadOptions, LoadProgress};
 use cresset::error::Result;
 use cresset::sampler::{RANGES, Range};
+use cresset::weights::{Checkpoint, open_path};
 use indicatif::{ProgressBar, ProgressStyle};
 use pollster::block_on;
 use serde_json::{Map, Value, json};
@@ -19,6 +20,9 @@ pub struct Model {
     /// `cresset models` lists, hf:owner/repo/file, an address.
     #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
+    /// The half of a model that sees, where it is a file of its own (mmproj…gguf) and does not lie beside the model.
+    #[arg(long, value_name = "FILE")]
+    pub projector: Option<PathBuf>,
     #[command(flatten)]
     pub computing: Computing,
 }
@@ -53,7 +57,11 @@ impl Computing {
 impl Model {
     /// Loads with a progress bar on stderr (nothing where that is no terminal).
     pub fn load(&self) -> Result<Engine> {
-        let checkpoint = checkpoint(&locate(&self.model, Kind::Model)?)?;
+        let mut files = open_path(locate(&self.model, Kind::Model)?)?;
+        if let Some(projector) = &self.projector {
+            files = files.with_projector(open_path(locate(projector, Kind::Model)?)?)?;
+        }
+        let checkpoint = block_on(Checkpoint::open(files))?;
         let bar = ProgressBar::new(0);
         let style = |template| ProgressStyle::with_template(template).expect("a valid template");
         bar.set_style(style("{msg}")); // there is nothing to fill yet

@@ -45,6 +45,8 @@ import type {
   NoGpu,
   Obstacle,
   ObstacleCode,
+  Picture,
+  PicturePart,
   ProbeOptions,
   Progress,
   Recommendation,
@@ -56,6 +58,7 @@ import type {
   StorageUsage,
   StoredModel,
   TemplateOptions,
+  TextPart,
   Tool,
   ToolCall,
   Transcription,
@@ -79,7 +82,17 @@ const recommended: Recommendation = { temperature: 0.2, top_p: 0.9 };
 export async function loading(file: Blob, list: FileList, bytes: ArrayBuffer): Promise<Engine> {
   const models: Model[] = ['default', new URL('https://example.org/a.gguf'), file, [file], list, bytes, new Uint8Array(bytes)];
   const devices: Device[] = ['auto', 'webgpu', 'cpu'];
-  const probing: ProbeOptions = { signal, device: devices[0], contextLength: 4096, kv: 'q8', quantize: 'q8_0', cache: true, threads: 4, selfTest: false };
+  const probing: ProbeOptions = {
+    projector: 'hf:owner/repo/mmproj.gguf',
+    signal,
+    device: devices[0],
+    contextLength: 4096,
+    kv: 'q8',
+    quantize: 'q8_0',
+    cache: true,
+    threads: 4,
+    selfTest: false,
+  };
   const adapters: AdapterSource[] = ['hf:owner/adapter', new URL('https://example.org/lora/'), file, [file], list, bytes, new DataView(bytes)];
   const options: LoadOptions = { ...probing, onProgress: progress, integrity: 'sha256-…', adapter: adapters[0], sampling: recommended };
   fitting(await Cresset.probe(models[0], probing));
@@ -187,6 +200,7 @@ export function informing({ build, model, sampling, device, memory, adapters, va
   is<string>(build, model.name, model.architecture, model.quantization);
   is<number>(model.parameters, model.contextLength, model.contextLimit, model.vocabularySize);
   is<boolean>(model.hasChatTemplate);
+  is<number | undefined>(model.vision?.tokens);
   is<number>(memory.weights, memory.adapters, memory.kv, memory.activations, memory.other, memory.total);
   is<Sampling | null>(sampling);
   facts(device);
@@ -282,7 +296,10 @@ const template: TemplateOptions = {
 
 const call: ToolCall = { id: '1', type: 'function', function: { name: 'weather', arguments: '{}' } };
 
-const content: Content = [{ type: 'text', text: 'Hi' }];
+const words: TextPart = { type: 'text', text: 'Hi' };
+const picture: Picture = new Blob();
+const shown: PicturePart = { type: 'image_url', image_url: { url: picture, detail: 'low' } };
+const content: Content = [words, shown, { type: 'image_url', image_url: 'a.png' }];
 
 const messages: ChatMessage[] = [
   { role: 'system', content: 'Be brief.' },
@@ -421,6 +438,7 @@ export async function embedding(engine: Engine): Promise<void> {
   is<'list'>(object);
   is<string>(model);
   is<number>(usage.prompt_tokens, usage.total_tokens);
+  await engine.embeddings.create({ input: [{ image: picture }] });
   for (const each of data) {
     is<'embedding'>(each.object);
     is<number>(each.index);

@@ -114,7 +114,9 @@ fn hub_files(http: &Http, place: &Place, kind: Kind) -> Result<Vec<Remote>> {
         find(name).map(remote).ok_or_else(absent)
     };
     if is_gguf(chosen) {
-        return parts(chosen)?.iter().map(|part| need(part)).collect();
+        let mut names = parts(chosen)?;
+        names.extend(best_projector(&within(&folder)).map(str::to_string));
+        return names.iter().map(|name| need(name)).collect();
     }
     let mut files = vec![need(chosen)?];
     if chosen.ends_with(".index.json") {
@@ -177,6 +179,11 @@ fn is_gguf(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with(".gguf")
 }
 
+/// Whether it is the half of a model that sees, by its name.
+pub fn is_projector(name: &str) -> bool {
+    is_gguf(name) && last(name).to_ascii_lowercase().contains("mmproj")
+}
+
 fn is_weights(name: &str) -> bool {
     is_gguf(name) || name.ends_with(".safetensors")
 }
@@ -227,7 +234,7 @@ fn best<'a>(names: &[&'a str], kind: Kind) -> Option<&'a str> {
     let find = |wanted: &str| names.iter().copied().find(|name| *name == wanted);
     let first_safetensors = || names.iter().copied().find(|name| name.ends_with(".safetensors"));
     let mut ggufs: Vec<&str> = names.iter().copied().filter(|name| is_gguf(name)).collect();
-    ggufs.retain(|name| !name.to_ascii_lowercase().contains("mmproj"));
+    ggufs.retain(|name| !is_projector(name));
     ggufs.sort_unstable();
     if kind == Kind::Adapter {
         let usual = find("adapter_model.safetensors").or_else(|| find("adapters.safetensors"));
@@ -246,6 +253,16 @@ fn best<'a>(names: &[&'a str], kind: Kind) -> Option<&'a str> {
         }
     }
     find("model.safetensors.index.json").or_else(|| find("model.safetensors")).or_else(first_safetensors)
+}
+
+/// The half of the model that sees, where it is a file of its own: as exact as need be.
+fn best_projector<'a>(names: &[&'a str]) -> Option<&'a str> {
+    let projectors = || names.iter().copied().filter(|name| is_projector(name));
+    // f16 is in bf16 as well.
+    let fits = |name: &str, wanted: &str| name.contains(wanted) && (wanted != "f16" || !name.contains("bf16"));
+    ["f16", "bf16", "q8_0", ""]
+        .iter()
+        .find_map(|wanted| projectors().find(|name| fits(&name.to_ascii_lowercase(), wanted)))
 }
 
 #[cfg(test)]
@@ -281,6 +298,9 @@ mod tests {
         let model = |names: &[&'static str]| best(names, Kind::Model);
         assert_eq!(model(&["m-q4_k_m.gguf", "m-Q8_0.gguf", "mmproj-q8_0.gguf"]), Some("m-Q8_0.gguf"));
         assert_eq!(model(&["m-bf16.gguf", "m-f16.gguf"]), Some("m-f16.gguf"));
+        assert_eq!(best_projector(&["m.gguf", "mmproj-bf16.gguf", "mmproj-F16.gguf"]), Some("mmproj-F16.gguf"));
+        assert_eq!(best_projector(&["m.gguf", "mmproj-m.gguf"]), Some("mmproj-m.gguf"));
+        assert_eq!(best_projector(&["m.gguf"]), None);
         assert_eq!(
             model(&["m-q8_0-00001-of-00002.gguf", "m-q8_0-00002-of-00002.gguf"]),
             Some("m-q8_0-00001-of-00002.gguf")

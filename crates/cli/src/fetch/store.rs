@@ -2,7 +2,7 @@
 
 use super::address::{encoded, host};
 use super::download::{hexadecimal, storage};
-use super::files::Remote;
+use super::files::{Remote, is_projector};
 use super::place::parse_place;
 use crate::cache;
 use cresset::error::{Error, Result};
@@ -67,7 +67,12 @@ impl Store {
     /// # Errors
     /// `STORAGE`.
     pub fn begin(&self, model: &str, remote: &[Remote]) -> Result<Entry> {
-        let folder = folder_of(model);
+        // A model and its projector have a folder to themselves: there the one is found beside the other.
+        let has_projector = remote.iter().any(|file| is_projector(&file.name));
+        let folder = match remote.first().filter(|_| has_projector) {
+            Some(first) => format!("{}/{}", folder_of(model), first.name.trim_end_matches(".gguf")),
+            None => folder_of(model),
+        };
         let kept = |file: &Remote| Kept {
             path: format!("{folder}/{}", file.name),
             bytes: file.bytes,
@@ -75,7 +80,10 @@ impl Store {
             absent: false,
         };
         let files: Vec<Kept> = remote.iter().map(kept).collect();
-        let open = files.first().map(|file| file.path.clone()).unwrap_or_default();
+        let open = match has_projector {
+            true => folder,
+            false => files.first().map(|file| file.path.clone()).unwrap_or_default(),
+        };
         let entry = Entry { model: model.to_string(), open, files };
         self.keep(&entry)?;
         Ok(entry)
