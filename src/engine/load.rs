@@ -2,7 +2,7 @@
 
 use super::sampling;
 use super::size::{check_size, device_bytes, largest_cache_bytes, matrix_formats, quantization};
-use super::speech_ids::speech_ids;
+use super::speech_ids::{alignment_heads, speech_ids};
 use super::task::Task;
 use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceInfo};
@@ -142,7 +142,8 @@ pub(super) async fn build(
         Model::Encoder(model) => Task::Embed(Embedder::new(device, *model, context).await?),
         Model::Speech(model) => {
             let ids = speech_ids(checkpoint, shape)?;
-            Task::Transcribe(Box::new(Transcriber::new(device, *model, ids, options.kv).await?))
+            let heads = alignment_heads(checkpoint, shape);
+            Task::Transcribe(Box::new(Transcriber::new(device, *model, ids, heads, options.kv).await?))
         }
     };
     // Pipelines compile while the weights are read. What does not fit is known before that.

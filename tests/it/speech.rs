@@ -44,6 +44,17 @@ fn as_transformers(device: Case) {
         let want: Vec<f32> = expected["logits"].as_array().expect("rows").iter().flat_map(floats).collect();
         close(&got, &want, 1e-3, &format!("{folder}: logits"));
 
+        let aligned = &expected["alignment"];
+        let [opening, said] = ["opening", "said"].map(|key| ids(&aligned[key]));
+        let got = block_on(transcriber.align_known(&sound, &opening, &said, &never_yield)).expect("an alignment");
+        let want: Vec<f32> = aligned["weights"].as_array().expect("rows").iter().flat_map(floats).collect();
+        close(&got.weights, &want, 1e-3, &format!("{folder}: alignment"));
+        // Where a little noise would change the way, the reference says null.
+        let sure = aligned["ticks"].as_array().expect("ticks").iter().zip(&got.ticks[1..]);
+        for (i, (want, got)) in sure.enumerate().filter(|(_, (want, _))| !want.is_null()) {
+            assert_eq!(json!(got), *want, "{folder}: where id {i} ends");
+        }
+
         let language = transcriber.ids.languages.iter().find(|(code, _)| code == "de").map(|(_, id)| *id);
         let options = TranscribeOptions { language, temperature: Some(0.0), ..TranscribeOptions::default() };
         let heard = block_on(transcriber.transcribe(&sound, &options, &mut |_, _, _| (), &never_yield));
@@ -76,6 +87,21 @@ fn a_recording_of_several_windows() {
     assert_eq!(whole["duration"], 7.3);
     let segments = whole["segments"].as_array().expect("passages");
     assert!(segments.len() > 1, "{whole}");
+    let request = json!({
+        "response_format": "verbose_json", "temperature": 0, "timestamp_granularities": ["word", "segment"],
+    });
+    let timed = transcribe(&mut engine, request, &sound).expect("a transcript with words");
+    assert_eq!((&timed["text"], &timed["segments"]), (&whole["text"], &whole["segments"]), "words change nothing else");
+    let (mut words, mut end) = (String::new(), 0.0);
+    for word in timed["words"].as_array().expect("words") {
+        words += word["word"].as_str().expect("text");
+        assert!(word["end"].as_f64() >= word["start"].as_f64() && word["end"].as_f64() <= Some(7.3), "{word}");
+        assert!(word["start"].as_f64() >= Some(end), "no word begins before the one before it ends: {word}");
+        end = word["end"].as_f64().expect("seconds");
+    }
+    let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(without_spaces(&words), without_spaces(whole["text"].as_str().expect("text")));
+
     let mut last = 0.0;
     for segment in segments {
         let [start, end] = ["start", "end"].map(|key| segment[key].as_f64().expect("seconds"));
