@@ -205,7 +205,7 @@ pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
 pub(super) fn tokenizer(checkpoint: &Checkpoint, shape: &Shape) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::from_checkpoint(checkpoint)?;
     match &tokenizer {
-        Some(t) if checkpoint.file_format() != FileFormat::Safetensors && t.vocab_size() > shape.vocabulary => {
+        Some(t) if matches!(checkpoint.file_format(), FileFormat::Gguf { .. }) && t.vocab_size() > shape.vocabulary => {
             let (ids, rows) = (t.vocab_size(), shape.vocabulary);
             Err(Error::format(
                 checkpoint.name(),

@@ -46,7 +46,11 @@ pub(super) fn speech_ids(checkpoint: &Checkpoint, shape: &Shape) -> Result<Speec
     if multilingual {
         languages = match says("lang_to_id").and_then(Value::as_object) {
             Some(map) => map.iter().filter_map(|(name, id)| Some((code(name), one_id(id, rows)?))).collect(),
-            None => LANGUAGES.iter().map(|(code, _)| code.to_string()).zip(start + 1..no_timestamps - 5).collect(),
+            None => LANGUAGES
+                .iter()
+                .map(|(code, _)| code.to_string())
+                .zip(start + 1..no_timestamps.saturating_sub(5))
+                .collect(),
         };
         if languages.is_empty() {
             return Err(wrong("lang_to_id names no language".into()));

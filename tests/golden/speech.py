@@ -8,7 +8,7 @@ Each folder: safetensors as transformers saves them, config.json, generation_con
 that it need not be kept; `mel` are the feature extractor's numbers of each ninth frame, [frames][bands]; `logits` those after each of `ids`;
 `heard` the ids that greedy decoding gives behind them. `alignment`: {opening, said, weights, ticks}: how the alignment heads attend
 while `said` is read behind `opening`, as `_extract_token_timestamps` warps it, [said][frames], and where each of `said` ends, in
-frames of 20 ms; null where a little noise changes that.
+frames of 20 ms; null where a little noise changes that. ggml-whisper.bin has the first folder's weights in whisper.cpp's layout.
 """
 
 import json
@@ -21,6 +21,7 @@ import torch
 import transformers as tf
 from transformers.generation.utils import GenerateEncoderDecoderOutput
 from transformers.models.whisper import generation_whisper
+from whisper_cpp import convert
 
 HERE = Path(__file__).parent / "speech"
 SECONDS, RATE, STEP = 2, 16_000, 9
@@ -131,3 +132,4 @@ for seed, (name, config) in enumerate(MODELS.items()):
         made_by=f"transformers {tf.__version__}, torch {torch.__version__}", seconds=1.5, mel=rounded(features[0].T[::STEP], 5),
         ids=ids, logits=rounded(logits), heard=heard, alignment=aligned)))
     print(name, len(heard), heard[:12], logits.abs().max().item(), aligned["ticks"])
+convert(HERE / "whisper", HERE / "ggml-whisper.bin")
