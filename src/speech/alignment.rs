@@ -71,7 +71,13 @@ fn smooth(row: &[f32]) -> Vec<f32> {
             row[if at > last { 2 * last - at } else { at }]
         };
         let mut window: [f32; MEDIAN] = std::array::from_fn(neighbour);
-        window.sort_unstable_by(f32::total_cmp);
+        for end in 1..MEDIAN {
+            let mut at = end;
+            while at > 0 && window[at - 1] > window[at] {
+                window.swap(at - 1, at);
+                at -= 1;
+            }
+        }
         window[reach]
     };
     (0..row.len()).map(median).collect()

@@ -13,8 +13,8 @@ const MAGIC: [u8; 4] = *b"lmgg";
 const FREQUENCIES: u32 = 201;
 /// Bytes of the magic and of the eleven sizes.
 const SIZES_END: usize = 48;
-/// Bytes that are read at a time where headers stand between tensors.
-const READ: u64 = 4096;
+/// Bytes that are read at a time where headers stand between tensors: more than any header has.
+const READ: usize = 4096;
 /// Bytes of a token; the longest of Whisper's have 128.
 const MAX_TOKEN: u32 = 1024;
 /// Tokens of text; Whisper's vocabularies have 50,257.
@@ -39,9 +39,10 @@ pub(in crate::weights) fn recognise(head: &[u8]) -> bool {
 /// Reads the headers of a source whose first bytes are `head`.
 pub(in crate::weights) async fn read(source: &dyn Source, head: Vec<u8>) -> Result<WhisperCpp> {
     let mut reader = Reader { source, bytes: head, start: 0, at: MAGIC.len() as u64, what: "the header" };
+    reader.fill(SIZES_END).await?;
     let mut numbers = [0; 11];
     for number in &mut numbers {
-        *number = reader.number().await?;
+        *number = reader.number()?;
     }
     let [vocabulary, positions, encoder_width, encoder_heads, encoder_layers, context, width, heads, layers, mels, _] =
         numbers;
@@ -50,7 +51,8 @@ pub(in crate::weights) async fn read(source: &dyn Source, head: Vec<u8>) -> Resu
         return reader.bad(format!("the encoder has {encoder_width} columns, but the decoder {width}"));
     }
     reader.what = "the filter bank";
-    let (bands, frequencies) = (reader.number().await?, reader.number().await?);
+    reader.fill(8).await?;
+    let (bands, frequencies) = (reader.number()?, reader.number()?);
     // It is computed anew; the file's is the same.
     reader.skip(u64::from(bands).saturating_mul(4 * u64::from(frequencies)))?;
     let tokens = tokens(&mut reader).await?;
@@ -70,18 +72,20 @@ pub(in crate::weights) async fn read(source: &dyn Source, head: Vec<u8>) -> Resu
 /// The tokens of text.
 async fn tokens(reader: &mut Reader<'_>) -> Result<Vocabulary> {
     reader.what = "the vocabulary";
-    let n = reader.number().await?;
+    reader.fill(4).await?;
+    let n = reader.number()?;
     if n > MAX_TOKENS {
         return reader.bad(format!("the vocabulary claims {n} tokens, which is absurd"));
     }
     reader.check(4 * u64::from(n))?;
     let mut tokens = Vocabulary::default();
     for id in 0..n {
-        let length = reader.number().await?;
+        reader.fill(4 + MAX_TOKEN as usize).await?;
+        let length = reader.number()?;
         if length > MAX_TOKEN {
             return reader.bad(format!("token {id} claims {length} bytes"));
         }
-        tokens.push(reader.take(length).await?);
+        tokens.push(reader.take(length)?);
     }
     Ok(tokens)
 }
@@ -94,15 +98,16 @@ async fn tensors(reader: &mut Reader<'_>) -> Result<Vec<TensorInfo>> {
         if tensors.len() == MAX_TENSORS {
             return reader.bad("there are too many tensors".into());
         }
-        let (n_dims, name_length, kind) = (reader.number().await?, reader.number().await?, reader.number().await?);
+        reader.fill(READ).await?;
+        let (n_dims, name_length, kind) = (reader.number()?, reader.number()?, reader.number()?);
         if n_dims > MAX_DIMS || name_length as usize > MAX_NAME {
             return reader.bad(format!("a tensor claims {n_dims} dimensions and a name of {name_length} bytes"));
         }
         let mut shape = Vec::with_capacity(n_dims as usize);
         for _ in 0..n_dims {
-            shape.push(reader.number().await? as usize);
+            shape.push(reader.number()? as usize);
         }
-        let name = String::from_utf8_lossy(reader.take(name_length).await?).into_owned();
+        let name = String::from_utf8_lossy(reader.take(name_length)?).into_owned();
         let Some((dtype, block_len, block_bytes)) = tensor_type(kind) else {
             let what = format!("{}: the type of tensor {name:?}, ggml type {kind},", reader.source.name());
             return Err(Error::unsupported(what));
@@ -158,22 +163,29 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn take(&mut self, n: u32) -> Result<&[u8]> {
-        let n = u64::from(n);
-        self.check(n)?;
-        let end = self.at + n;
+    /// Has the next `n` bytes at hand, or those up to the end of the file.
+    async fn fill(&mut self, n: usize) -> Result<()> {
+        let left = self.source.len().saturating_sub(self.at);
+        let end = self.at + left.min(n as u64);
         if self.at < self.start || end > self.start + self.bytes.len() as u64 {
-            let length = n.max(READ).min(self.source.len() - self.at);
-            self.bytes = read_exact(self.source, self.at, length as usize).await?;
+            self.bytes = read_exact(self.source, self.at, left.min(n.max(READ) as u64) as usize).await?;
             self.start = self.at;
         }
-        let first = (self.at - self.start) as usize;
-        self.at = end;
-        Ok(&self.bytes[first..first + n as usize])
+        Ok(())
     }
 
-    async fn number(&mut self) -> Result<u32> {
-        let bytes = self.take(4).await?;
+    /// The next `n` bytes, which are at hand unless the file ends before.
+    fn take(&mut self, n: u32) -> Result<&[u8]> {
+        let first = (self.at - self.start) as usize;
+        self.skip(n.into())?;
+        match self.bytes.get(first..first + n as usize) {
+            Some(bytes) => Ok(bytes),
+            None => Err(Error::Internal(format!("{} was not read far enough", self.what))),
+        }
+    }
+
+    fn number(&mut self) -> Result<u32> {
+        let bytes = self.take(4)?;
         Ok(u32::from_le_bytes(std::array::from_fn(|i| bytes[i])))
     }
 }

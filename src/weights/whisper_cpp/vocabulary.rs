@@ -59,15 +59,18 @@ impl Vocabulary {
 
 /// The ids of tokens that no transcript has, in order.
 pub(super) fn suppressed(ids: &Ids) -> Vec<u32> {
-    let with_space = |sign: &str| [letters(sign.as_bytes()), letters(format!(" {sign}").as_bytes())];
-    let signs = SIGNS.split_whitespace().flat_map(with_space).chain([" -", " '"].map(|sign| letters(sign.as_bytes())));
-    let whole = signs.filter_map(|sign| ids.get(&*sign).copied());
-    let first_of = |note: String| {
-        let mut ends = note.char_indices().map(|(at, letter)| at + letter.len_utf8()).rev();
-        ends.find_map(|end| ids.get(&note[..end]).copied())
-    };
-    let first = NOTES.split_whitespace().flat_map(with_space).filter_map(first_of);
-    let mut all: Vec<u32> = whole.chain(first).collect();
+    let mut all = Vec::new();
+    for (signs, are_notes) in [(SIGNS, false), (NOTES, true)] {
+        for sign in signs.split_whitespace() {
+            for text in [letters(sign.as_bytes()), letters(format!(" {sign}").as_bytes())] {
+                // From the whole down to its first letter; of what is no note, the whole alone.
+                let mut ends = text.char_indices().map(|(at, letter)| at + letter.len_utf8()).rev();
+                let end = ends.find(|&end| !are_notes || ids.contains_key(&text[..end])).unwrap_or(0);
+                all.extend(ids.get(&text[..end]).copied());
+            }
+        }
+    }
+    all.extend([" -", " '"].iter().filter_map(|sign| ids.get(&*letters(sign.as_bytes())).copied()));
     all.sort_unstable();
     all.dedup();
     all
