@@ -22,6 +22,7 @@ mod size;
 mod speech_ids;
 mod task;
 mod transcribe;
+mod words;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::convert::Conversion;

@@ -570,8 +570,8 @@ export interface TranslationRequest {
 export interface TranscriptionRequest extends TranslationRequest {
   /** A code such as `en` or `pt-BR`, or a name in English; unless it is given, it is heard from the recording's beginning. */
   language?: string | null;
-  /** With `verbose_json`. */
-  timestamp_granularities?: 'segment'[] | null;
+  /** With `verbose_json`: whether passages, words or both have times; passages unless it is given. Words need an answer that does not stream. */
+  timestamp_granularities?: ('word' | 'segment')[] | null;
 }
 
 /** Of `json`; those of `verbose_json` have more. */
@@ -580,13 +580,27 @@ export interface Transcription {
   usage: { type: 'duration'; seconds: number };
 }
 
-export interface VerboseTranscription extends Transcription {
+export interface TimedTranscription extends Transcription {
   task: 'transcribe' | 'translate';
   /** Its name in English; null where nothing is said. */
   language: string | null;
   /** Seconds. */
   duration: number;
+  /** Where `timestamp_granularities` asks for them. */
+  words?: TranscriptionWord[];
+}
+
+export interface VerboseTranscription extends TimedTranscription {
   segments: TranscriptionSegment[];
+}
+
+export interface TranscriptionWord {
+  /** With its punctuation. */
+  word: string;
+  /** Seconds. */
+  start: number;
+  /** Seconds. */
+  end: number;
 }
 
 export interface TranscriptionSegment {
@@ -623,6 +637,10 @@ interface Hear<Request extends TranslationRequest> {
    */
   create(request: Omit<Request, 'file'> & { file: LiveSound; stream: true }, options?: Pick<RequestOptions, 'signal'>): Promise<Stream<LiveEvent>>;
   create(request: Request & { stream: true }, options?: RequestOptions): Promise<Stream<TranscriptionEvent>>;
+  create(
+    request: Request & { stream?: false | null; response_format: 'verbose_json'; timestamp_granularities: ['word'] },
+    options?: RequestOptions,
+  ): Promise<TimedTranscription>;
   create(request: Request & { stream?: false | null; response_format: 'verbose_json' }, options?: RequestOptions): Promise<VerboseTranscription>;
   create(request: Request & { stream?: false | null; response_format: 'text' | 'srt' | 'vtt' }, options?: RequestOptions): Promise<string>;
   create(request: Request & { stream?: false | null; response_format?: 'json' | null }, options?: RequestOptions): Promise<Transcription>;

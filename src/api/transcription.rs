@@ -38,6 +38,28 @@ pub struct TranscriptionRequest {
     pub format: TranscriptFormat,
     /// Whether passages are sent as they come.
     pub stream: bool,
+    /// What a verbose answer says the times of.
+    pub granularities: Granularities,
+}
+
+/// Times that a verbose answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granularities {
+    /// Those of passages.
+    pub segments: bool,
+    /// Those of words.
+    pub words: bool,
+}
+
+/// A word with its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Word {
+    /// With its punctuation, without the space before it.
+    pub text: String,
+    /// Seconds from the recording's beginning.
+    pub start: f32,
+    /// Seconds from the recording's beginning.
+    pub end: f32,
 }
 
 /// A transcript whose passages are text.
@@ -49,6 +71,8 @@ pub struct TranscriptText {
     pub duration: f32,
     /// Each passage with its text.
     pub passages: Vec<(Segment, String)>,
+    /// In order; none unless asked for.
+    pub words: Vec<Word>,
 }
 
 impl TranscriptionRequest {
@@ -74,13 +98,15 @@ impl TranscriptionRequest {
                 return Err(Error::invalid("response_format", must));
             }
         };
-        check_granularities(fields, format)?;
+        let stream = fields.flag("stream")?;
+        let granularities = granularities(fields, format, stream)?;
         Ok(TranscriptionRequest {
             language,
             prompt: fields.text("prompt")?.filter(|prompt| !prompt.trim().is_empty()).map(str::to_string),
             temperature: fields.number(&TEMPERATURE)?,
             format,
-            stream: fields.flag("stream")?,
+            stream,
+            granularities,
         })
     }
 
@@ -93,7 +119,7 @@ impl TranscriptionRequest {
     pub fn answer(&self, transcript: &TranscriptText, task: &str) -> Value {
         match self.format {
             TranscriptFormat::Json => json!({ "text": transcript.text(), "usage": transcript.usage() }),
-            TranscriptFormat::VerboseJson => transcript.verbose(task),
+            TranscriptFormat::VerboseJson => transcript.verbose(task, self.granularities),
             TranscriptFormat::Text => Value::String(transcript.text() + "\n"),
             TranscriptFormat::Srt => Value::String(transcript.srt()),
             TranscriptFormat::Vtt => Value::String(transcript.vtt()),
@@ -101,20 +127,26 @@ impl TranscriptionRequest {
     }
 }
 
-/// Passages are what the verbose answer has anyway.
-fn check_granularities(fields: &Fields, format: TranscriptFormat) -> Result<()> {
+/// Passages, unless something else is asked for.
+fn granularities(fields: &Fields, format: TranscriptFormat, stream: bool) -> Result<Granularities> {
     const NAME: &str = "timestamp_granularities";
-    let Some(value) = fields.get(NAME).or_else(|| fields.get("timestamp_granularities[]")) else { return Ok(()) };
-    let asked = value.as_array().ok_or_else(|| Error::invalid(NAME, "must be a list"))?;
+    let asked = match fields.get(NAME).or_else(|| fields.get("timestamp_granularities[]")) {
+        None => &[],
+        Some(value) => &value.as_array().ok_or_else(|| Error::invalid(NAME, "must be a list"))?[..],
+    };
+    let mut all = Granularities { segments: asked.is_empty(), words: false };
     for granularity in asked {
         match granularity.as_str() {
-            Some("segment") if format == TranscriptFormat::VerboseJson => {}
-            Some("segment") => return Err(Error::invalid(NAME, "needs response_format verbose_json")),
-            Some("word") => return Err(Error::invalid(NAME, "may hold segment; times of words are not known yet")),
-            _ => return Err(Error::invalid(NAME, format!("may hold segment, not {granularity}"))),
+            _ if format != TranscriptFormat::VerboseJson => {
+                return Err(Error::invalid(NAME, "needs response_format verbose_json"));
+            }
+            Some("segment") => all.segments = true,
+            Some("word") if stream => return Err(Error::invalid(NAME, "may hold word only without stream")),
+            Some("word") => all.words = true,
+            _ => return Err(Error::invalid(NAME, format!("may hold word and segment, not {granularity}"))),
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 /// An event of a stream: what a passage adds to the text.
@@ -137,7 +169,7 @@ impl TranscriptText {
         json!({ "type": "duration", "seconds": self.duration.ceil() as u64 })
     }
 
-    fn verbose(&self, task: &str) -> Value {
+    fn verbose(&self, task: &str, granularities: Granularities) -> Value {
         let segment = |(id, (it, text)): (usize, &(Segment, String))| {
             json!({
                 "id": id,
@@ -152,14 +184,21 @@ impl TranscriptText {
                 "no_speech_prob": it.no_speech,
             })
         };
-        json!({
+        let word = |it: &Word| json!({ "word": it.text, "start": seconds(it.start), "end": seconds(it.end) });
+        let mut answer = json!({
             "task": task,
             "language": self.language.as_deref().map(name_of),
             "duration": seconds(self.duration),
             "text": self.text(),
-            "segments": self.passages.iter().enumerate().map(segment).collect::<Vec<_>>(),
-            "usage": self.usage(),
-        })
+        });
+        if granularities.words {
+            answer["words"] = self.words.iter().map(word).collect();
+        }
+        if granularities.segments {
+            answer["segments"] = self.passages.iter().enumerate().map(segment).collect();
+        }
+        answer["usage"] = self.usage();
+        answer
     }
 
     fn srt(&self) -> String {
@@ -207,6 +246,7 @@ mod tests {
             start,
             end,
             ids: vec![7],
+            spans: vec![],
             seek: 0,
             temperature: 0.2,
             mean_log_probability: -0.25,
@@ -217,7 +257,8 @@ mod tests {
             (segment(0.0, 2.5), " Hello <there>.".to_string()),
             (segment(3661.04, 3662.0), "\n\nIt's --> me.".to_string()),
         ];
-        TranscriptText { language: Some("en".into()), duration: 3662.3, passages }
+        let words = vec![Word { text: "Hello".into(), start: 0.0, end: 0.56 }];
+        TranscriptText { language: Some("en".into()), duration: 3662.3, passages, words }
     }
 
     fn request(body: Value) -> Result<TranscriptionRequest> {
@@ -246,6 +287,20 @@ mod tests {
     }
 
     #[test]
+    fn words_come_where_they_are_asked_for() {
+        let answer = |asked: Value| {
+            let body = json!({ "response_format": "verbose_json", "timestamp_granularities": asked });
+            request(body).expect("a request").answer(&transcript(), "transcribe")
+        };
+        let words = json!([{ "word": "Hello", "start": 0.0, "end": 0.56 }]);
+        assert_eq!((answer(json!([])).get("words"), answer(json!(["segment"])).get("words")), (None, None));
+        let alone = answer(json!(["word"]));
+        assert_eq!((&alone["words"], alone.get("segments")), (&words, None));
+        let both = answer(json!(["word", "segment"]));
+        assert_eq!((&both["words"], both["segments"].as_array().map(Vec::len)), (&words, Some(2)));
+    }
+
+    #[test]
     fn wrong_fields_are_named() {
         let wrong = [
             json!({ "language": "Klingon" }),
@@ -254,6 +309,8 @@ mod tests {
             json!({ "temperature": 1.5 }),
             json!({ "timestamp_granularities": "segment" }),
             json!({ "timestamp_granularities": ["segment"] }),
+            json!({ "response_format": "srt", "timestamp_granularities": ["word"] }),
+            json!({ "response_format": "verbose_json", "timestamp_granularities": ["word"], "stream": true }),
             json!({ "response_format": "verbose_json", "timestamp_granularities": ["letter"] }),
         ];
         for body in wrong {

@@ -3,7 +3,7 @@
 use super::eyes::Half;
 use super::sampling;
 use super::size::{check_size, device_bytes, largest_cache_bytes, matrix_formats, quantization};
-use super::speech_ids::speech_ids;
+use super::speech_ids::{alignment_heads, speech_ids};
 use super::task::{See, Task};
 use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceInfo};
@@ -153,7 +153,8 @@ pub(super) async fn build(
         Model::Encoder(model) => Task::Embed(Embedder::new(device, *model, context).await?),
         Model::Speech(model) => {
             let ids = speech_ids(checkpoint, shape)?;
-            Task::Transcribe(Box::new(Transcriber::new(device, *model, ids, options.kv).await?))
+            let heads = alignment_heads(checkpoint, shape);
+            Task::Transcribe(Box::new(Transcriber::new(device, *model, ids, heads, options.kv).await?))
         }
         Model::Vision(model) => {
             let viewer = Viewer::new(&mut device, *model)?;
@@ -227,7 +228,7 @@ pub(super) fn context(options: &LoadOptions, shape: &Shape) -> Result<usize> {
 pub(super) fn tokenizer(checkpoint: &Checkpoint, shape: &Shape) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::from_checkpoint(checkpoint)?;
     match &tokenizer {
-        Some(t) if checkpoint.file_format() != FileFormat::Safetensors && t.vocab_size() > shape.vocabulary => {
+        Some(t) if matches!(checkpoint.file_format(), FileFormat::Gguf { .. }) && t.vocab_size() > shape.vocabulary => {
             let (ids, rows) = (t.vocab_size(), shape.vocabulary);
             Err(Error::format(
                 checkpoint.name(),

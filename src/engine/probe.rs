@@ -48,6 +48,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         "format": match checkpoint.file_format() {
             FileFormat::Gguf { version } => format!("GGUF v{version}"),
             FileFormat::Safetensors => "safetensors".to_string(),
+            FileFormat::WhisperCpp => "whisper.cpp's ggml".to_string(),
         },
         "architecture": architecture.map(|a| a.family.name).or(models::architecture_name(checkpoint).ok().flatten()),
         "parameters": checkpoint.tensors().map(|t| t.elements() as u64).sum::<u64>(),

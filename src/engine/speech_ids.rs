@@ -46,7 +46,11 @@ pub(super) fn speech_ids(checkpoint: &Checkpoint, shape: &Shape) -> Result<Speec
     if multilingual {
         languages = match says("lang_to_id").and_then(Value::as_object) {
             Some(map) => map.iter().filter_map(|(name, id)| Some((code(name), one_id(id, rows)?))).collect(),
-            None => LANGUAGES.iter().map(|(code, _)| code.to_string()).zip(start + 1..no_timestamps - 5).collect(),
+            None => LANGUAGES
+                .iter()
+                .map(|(code, _)| code.to_string())
+                .zip(start + 1..no_timestamps.saturating_sub(5))
+                .collect(),
         };
         if languages.is_empty() {
             return Err(wrong("lang_to_id names no language".into()));
@@ -72,6 +76,21 @@ pub(super) fn speech_ids(checkpoint: &Checkpoint, shape: &Shape) -> Result<Speec
             None => MOST_FIRST_TIME,
         }),
     })
+}
+
+/// The heads, each with its layer, of the decoder whose attention follows what is said: those of `alignment_heads` that the model has, since smaller
+/// models may list those of their teacher; where there are none, all of the upper half of its layers.
+pub(super) fn alignment_heads(checkpoint: &Checkpoint, shape: &Shape) -> Vec<[usize; 2]> {
+    let number = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok());
+    let pair = |value: &Value| Some([number(value.get(0)?)?, number(value.get(1)?)?]);
+    let has = |&[layer, head]: &[usize; 2]| layer < shape.n_layers && head < shape.n_heads.at(layer);
+    let said = checkpoint.generation_config().and_then(|file| file["alignment_heads"].as_array());
+    let listed: Vec<[usize; 2]> = said.into_iter().flatten().filter_map(pair).filter(has).collect();
+    if !listed.is_empty() {
+        return listed;
+    }
+    let all = |layer| (0..shape.n_heads.at(layer)).map(move |head| [layer, head]);
+    (shape.n_layers / 2..shape.n_layers).flat_map(all).collect()
 }
 
 /// `en` of `<|en|>`.

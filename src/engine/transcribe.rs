@@ -3,7 +3,8 @@
 use super::answer::OnChunk;
 use super::model::Model;
 use super::progress::{OnProgress, RequestProgress};
-use crate::api::transcription::{TranscriptText, TranscriptionRequest, delta, done};
+use super::words::words;
+use crate::api::transcription::{TranscriptText, TranscriptionRequest, Word, delta, done};
 use crate::device::YieldNow;
 use crate::error::{Error, Result};
 use crate::speech::{SAMPLE_RATE, Segment, Sound, SpeechIds, TranscribeOptions};
@@ -56,6 +57,7 @@ pub(super) async fn transcribe(
         },
         temperature: wanted.temperature,
         times: wanted.wants_times(),
+        words: wanted.granularities.words,
         seed: 0,
     };
     if options.translate && transcriber.ids.tasks.is_none() {
@@ -87,14 +89,37 @@ pub(super) async fn transcribe(
     let code = |id: u32| ids.languages.iter().find(|(_, own)| *own == id).map(|(code, _)| code.clone());
     let language = if ids.is_multilingual() { transcript.language.and_then(code) } else { Some("en".into()) };
     let passages = transcript.segments.into_iter().map(|segment| Ok((text_of(&segment)?, segment)));
-    let passages = passages.map(|pair| pair.map(|(text, segment)| (segment, text))).collect::<Result<_>>()?;
+    let passages = passages.map(|pair| pair.map(|(text, segment)| (segment, text))).collect::<Result<Vec<_>>>()?;
+    let words = match options.words {
+        true => timed_words(&passages, end, language.as_deref().filter(|_| !options.translate), tokenizer)?,
+        false => Vec::new(),
+    };
     let duration = sound.len() as f32 / SAMPLE_RATE as f32;
-    let text = TranscriptText { language, duration, passages };
+    let text = TranscriptText { language, duration, passages, words };
     if !wanted.stream {
         return Ok(wanted.answer(&text, task.name()));
     }
     on_chunk(done(&text));
     Ok(done(&text))
+}
+
+/// The words of all passages, written in this language. Ids from `end` on are no text.
+fn timed_words(
+    passages: &[(Segment, String)],
+    end: u32,
+    language: Option<&str>,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<Word>> {
+    let mut timed = Vec::new();
+    for (segment, _) in passages {
+        let text = segment.ids.iter().zip(&segment.spans).filter(|(id, _)| **id < end);
+        let (ids, spans): (Vec<u32>, Vec<[f32; 2]>) = text.unzip();
+        for word in words(&ids, language, &|ids| tokenizer.decode(ids, true))? {
+            let (first, last) = (spans[word.ids.start], spans[word.ids.end - 1]);
+            timed.push(Word { text: word.text.trim().to_string(), start: first[0], end: last[1] });
+        }
+    }
+    Ok(timed)
 }
 
 fn check_sound(sound: &Sound) -> Result<()> {

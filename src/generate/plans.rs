@@ -31,6 +31,8 @@ pub enum Output {
     },
     /// Logits of the gathered rows.
     Logits,
+    /// The weights of the observed heads of the cross-attention.
+    Attention,
 }
 
 /// Everything that changes a plan's steps.
@@ -68,7 +70,7 @@ pub fn plan_rows(prompt: usize, single: usize) -> usize {
 pub fn plan_logit_rows(output: Output, rows: usize, gathered: usize) -> usize {
     match output {
         Output::Logits => rows.min(LOGIT_ROWS),
-        Output::None => 1,
+        Output::None | Output::Attention => 1,
         Output::Sample { .. } => smallest(&SINGLE_ROWS, gathered.max(1)).min(LOGIT_ROWS),
     }
 }

@@ -2,19 +2,22 @@
 
 use super::adapters::{AdapterId, Adapters};
 use super::bits::BitSet;
-use super::plans::{LOGIT_ROWS, MOST_ROWS, Output, PlanKey, Plans, key_chunks, plan_logit_rows, plan_rows};
+use super::plans::{CHUNKS, LOGIT_ROWS, MOST_ROWS, Output, PlanKey, Plans, key_chunks, plan_logit_rows, plan_rows};
 use crate::device::{
     BufferId, Compiled, Control, Device, EditsLayout, FROM_STATE, KvFormat, Layout, Pass, Plan, Pool, Row,
     SamplingSlot, Tensor, Ticket, Usage,
 };
 use crate::error::Result;
 use crate::models::{Decoder, Wanted};
+use crate::nn::Observed;
 use crate::ops::{KvCache, candidates, penalize, sample};
 use std::ops::Range;
 use std::rc::Rc;
 
 /// Positions in a page of the KV cache.
 pub const PAGE: usize = 32;
+/// Bytes for weights of the cross-attention; with many heads, runs have fewer rows.
+const MOST_OBSERVED: u64 = 64 << 20;
 
 /// Rows that run together.
 #[derive(Debug, Clone)]
@@ -75,6 +78,7 @@ pub struct ModelRunner {
     /// [rows, D]: what stands for pictures and sounds, row by row of the next run. Made when there is any.
     media: Option<BufferId>,
     slots: Vec<SlotState>,
+    observed: Option<Observed>,
 }
 
 /// The buffers whose size depends on the number of slots.
@@ -146,6 +150,7 @@ impl ModelRunner {
             logits,
             media: None,
             slots: vec![SlotState::new(); slots],
+            observed: None,
         })
     }
 
@@ -272,6 +277,7 @@ impl ModelRunner {
         pass.media = self.media.filter(|_| key.media);
         let wanted = match key.output {
             Output::None => Wanted::Cache,
+            Output::Attention => self.observed.as_ref().map_or(Wanted::Cache, Wanted::Attention),
             Output::Logits | Output::Sample { penalties: true } => Wanted::Logits(&logits),
             Output::Sample { penalties: false } => Wanted::TopK(&logits, self.edits),
         };
@@ -389,6 +395,39 @@ impl ModelRunner {
         }
         state.sampling = sampling;
         self.control.set_sampling(slot, &sampling);
+    }
+
+    /// Makes room for the weights of `heads`, each a layer and one of its heads, of the cross-attention over `keys` keys, where there is none yet: runs whose output is
+    /// [`Output::Attention`] write them. → the most rows that such a run may have.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub async fn observe(&mut self, device: &mut Device, heads: &[[usize; 2]], keys: usize) -> Result<usize> {
+        if self.observed.is_none() {
+            let columns = heads.len() * keys;
+            let bytes = |rows: usize| 4 * (rows * columns.next_multiple_of(4)) as u64;
+            let rows = CHUNKS.into_iter().rfind(|&rows| bytes(rows) <= MOST_OBSERVED).unwrap_or(CHUNKS[0]);
+            let buffer = device.create_buffer("weights of the cross-attention", bytes(rows), Usage::Activations)?;
+            if let Err(error) = device.check().await {
+                device.free(buffer, Usage::Activations);
+                return Err(error);
+            }
+            self.observed = Some(Observed { heads: heads.to_vec(), weights: Tensor::new(buffer, rows, columns) });
+        }
+        Ok(self.observed.as_ref().map_or(0, |observed| observed.weights.rows))
+    }
+
+    /// The weights [rows, keys] of each observed head in the first rows of the last run.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub async fn read_attention(&self, device: &Device, rows: usize) -> Result<Vec<Vec<f32>>> {
+        let Some(Observed { heads, weights }) = &self.observed else { return Ok(Vec::new()) };
+        let words = device.read(weights.buffer, 0, 4 * (rows * weights.stride()) as u64).await?;
+        let keys = weights.columns / heads.len();
+        let row_of = |row: &[u32], at: usize| row[at * keys..][..keys].to_vec();
+        let of_head = |at: usize| words.chunks_exact(weights.stride()).flat_map(move |row| row_of(row, at));
+        Ok((0..heads.len()).map(|at| of_head(at).map(f32::from_bits).collect()).collect())
     }
 
     /// Logits [rows, V] of the last run, from the gathered row `first` on, without padding.

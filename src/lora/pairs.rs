@@ -15,7 +15,7 @@ impl World {
     pub fn of(checkpoint: &Checkpoint) -> World {
         match checkpoint.file_format() {
             FileFormat::Gguf { .. } => World::Gguf,
-            FileFormat::Safetensors => World::HuggingFace,
+            FileFormat::Safetensors | FileFormat::WhisperCpp => World::HuggingFace,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
 use crate::load::{Parts, Shape};
-use crate::nn::{Block, Embedding, Input, Linear, Norm};
+use crate::nn::{Block, Embedding, Input, Linear, Norm, Observed};
 use crate::ops::{KvCache, candidates, gather, media, soft_cap};
 
 /// A model whose weights are on the device.
@@ -24,6 +24,8 @@ pub trait Decoder {
 pub enum Wanted<'a> {
     /// Nothing: the keys and values are what is wanted.
     Cache,
+    /// The weights of these heads of the cross-attention.
+    Attention(&'a Observed),
     /// Logits [L, V].
     Logits(&'a Tensor),
     /// Logits [L, V], and the best of them with the requests' bias [slots, V], for the sampler.
@@ -73,11 +75,12 @@ impl Decoder for Transformer {
         if let Some(seen) = pass.media {
             media(pass, seen, &x); // [T, D]
         }
-        for (block, cache) in self.blocks.iter().zip(caches) {
-            block.forward(pass, &x, cache)?; // [T, D]
+        for (i, (block, cache)) in self.blocks.iter().zip(caches).enumerate() {
+            let observed = if let Wanted::Attention(observed) = wanted { Some((observed, i)) } else { None };
+            block.forward(pass, &x, cache, observed)?; // [T, D]
         }
         let (logits, edits) = match wanted {
-            Wanted::Cache => return Ok(None),
+            Wanted::Cache | Wanted::Attention(_) => return Ok(None),
             Wanted::Logits(logits) => (logits, None),
             Wanted::TopK(logits, edits) => (logits, Some(edits)),
         };

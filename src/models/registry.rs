@@ -62,9 +62,9 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
     let name = architecture_name(checkpoint)?.unwrap_or_default();
     if name.is_empty() {
         let reason = match (checkpoint.file_format(), checkpoint.config()) {
-            (FileFormat::Safetensors, None) => "there is no config.json beside it, which would name the architecture",
-            (FileFormat::Safetensors, Some(_)) => "config.json has no model_type, which would name the architecture",
             (FileFormat::Gguf { .. }, _) => "there is no general.architecture in the metadata",
+            (_, None) => "there is no config.json beside it, which would name the architecture",
+            (_, Some(_)) => "config.json has no model_type, which would name the architecture",
         };
         return Err(Error::format(checkpoint.name(), reason));
     }

@@ -1,6 +1,6 @@
 //! The Transformer block: pre-norm, post-norm or both, its two sublayers one after the other or side by side.
 
-use super::{Attention, CrossAttention, FeedForward, Input, Norm};
+use super::{Attention, CrossAttention, FeedForward, Input, Norm, Observed};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
 use crate::ops::KvCache;
@@ -26,18 +26,25 @@ pub struct Block {
 }
 
 impl Block {
-    /// x [T, D] += attention(norm(x)), += cross-attention(norm(x)) where there is any, then += ffn(norm(x)).
+    /// x [T, D] += attention(norm(x)), += cross-attention(norm(x)) where there is any, then += ffn(norm(x)). `observed`: heads of
+    /// the cross-attention, and which layer this one is.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY` where an activation finds no room.
-    pub fn forward(&self, pass: &mut Pass, x: &Tensor, cache: &KvCache) -> Result<()> {
+    pub fn forward(
+        &self,
+        pass: &mut Pass,
+        x: &Tensor,
+        cache: &KvCache,
+        observed: Option<(&Observed, usize)>,
+    ) -> Result<()> {
         if self.parallel {
             return self.forward_parallel(pass, x, cache);
         }
         let input = Input { x, norm: self.attn_norm.as_ref() };
         self.attn.add_to(pass, input, cache, self.attn_post_norm.as_ref(), x)?; // [T, D]
         if let Some(cross) = &self.cross {
-            cross.add_to(pass, x)?; // [T, D]
+            cross.add_to(pass, x, observed)?; // [T, D]
         }
         let input = Input { x, norm: self.ffn_norm.as_ref() };
         self.ffn.add_to(pass, input, self.ffn_post_norm.as_ref(), x) // [T, D]

@@ -4,7 +4,7 @@
 use super::{Input, Linear, Norm};
 use crate::device::{BufferId, Pass, Tensor};
 use crate::error::Result;
-use crate::ops::{Attended, bidirectional};
+use crate::ops::{Attended, attention_weights, bidirectional};
 
 /// The keys and values of a decoder's layer for the sequence that it attends to.
 #[derive(Clone, Copy)]
@@ -33,6 +33,14 @@ pub struct CrossAttention {
     pub attended: CrossKeys,
 }
 
+/// Heads of a decoder whose weights are kept for the host.
+pub struct Observed {
+    /// Each a layer, and one of its heads.
+    pub heads: Vec<[usize; 2]>,
+    /// [T, heads × S]
+    pub weights: Tensor,
+}
+
 impl CrossKeys {
     /// Keys and values [S, columns].
     pub fn tensors(&self, columns: usize) -> [Tensor; 2] {
@@ -41,14 +49,19 @@ impl CrossKeys {
 }
 
 impl CrossAttention {
-    /// x [T, D] += o(attention(norm(x))).
+    /// x [T, D] += o(attention(norm(x))). The weights of those heads that are `observed` of this layer are kept.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY` where an activation finds no room.
-    pub fn add_to(&self, pass: &mut Pass, x: &Tensor) -> Result<()> {
+    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, observed: Option<(&Observed, usize)>) -> Result<()> {
         let normed = Input { x, norm: Some(&self.norm) }.rows(pass)?; // [T, D]
         let q = self.q.forward(pass, &normed)?; // [T, H × head_dim]
         let [k, v] = self.attended.tensors(q.columns); // [S, H × head_dim]
+        if let Some((Observed { heads, weights }, layer)) = observed {
+            for (at, [_, head]) in heads.iter().enumerate().filter(|(_, head)| head[0] == layer) {
+                attention_weights(pass, [&q, &k], (*head, self.n_heads), self.scale, weights, at); // [T, heads × S]
+            }
+        }
         let y = pass.tensor(q.rows, q.columns)?; // [T, H × head_dim]
         bidirectional(pass, [&q, &k, &v], self.n_heads, self.scale, Attended::Other, &y);
         self.o.add_to(pass, &y, x) // [T, D]

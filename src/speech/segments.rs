@@ -12,6 +12,8 @@ pub struct Segment {
     pub end: f32,
     /// What is said, times included.
     pub ids: Vec<u32>,
+    /// When each of them is spoken, from one second to another; empty unless asked for.
+    pub spans: Vec<[f32; 2]>,
     /// The first frame of the window that it was heard in; frames are 10 ms.
     pub seek: usize,
     /// The temperature that it was drawn with.
@@ -24,18 +26,20 @@ pub struct Segment {
     pub no_speech: f32,
 }
 
-/// Frames, of 10 ms, from one time to the next among the ids: a tick.
-const FRAMES: usize = 2;
+/// Frames, of 10 ms, from one time to the next among the ids: a tick, which is a position of the encoder as well.
+pub const FRAMES: usize = 2;
 
 /// The passages of a window of `frames` frames from the frame `seek` on, and the frames that are done with: a passage that has
-/// no end yet begins in the next window.
-pub fn passages(ids: &SpeechIds, draft: &Draft, seek: usize, frames: usize) -> (Vec<Segment>, usize) {
+/// no end yet begins in the next window. `ticks`: where each id begins, and the last one ends; empty where nobody asked.
+pub fn passages(ids: &SpeechIds, draft: &Draft, ticks: &[u32], seek: usize, frames: usize) -> (Vec<Segment>, usize) {
     let said = &draft.ids[..];
     let seconds = |ticks: u32| (seek + FRAMES * ticks as usize) as f32 / 100.0;
-    let passage = |ids: &[u32], start: u32, end: u32| Segment {
+    let spans = |from: usize, to: usize| ticks.get(from..=to).unwrap_or_default().windows(2);
+    let passage = |from: usize, to: usize, start: u32, end: u32| Segment {
         start: seconds(start),
         end: seconds(end),
-        ids: ids.to_vec(),
+        ids: said[from..to].to_vec(),
+        spans: spans(from, to).map(|span| [span[0], span[1]].map(seconds)).collect(),
         seek,
         temperature: draft.temperature,
         mean_log_probability: draft.mean_log_probability,
@@ -53,7 +57,7 @@ pub fn passages(ids: &SpeechIds, draft: &Draft, seek: usize, frames: usize) -> (
         let last = said.iter().rev().find_map(|&id| ids.ticks(id)).filter(|&ticks| ticks > 0);
         let end = last.unwrap_or((frames / FRAMES) as u32);
         let start = said.first().and_then(|&id| ids.ticks(id)).unwrap_or(0).min(end);
-        return (vec![passage(said, start, end)], frames);
+        return (vec![passage(0, said.len(), start, end)], frames);
     }
     if ends_alone {
         cuts.push(said.len());
@@ -63,7 +67,7 @@ pub fn passages(ids: &SpeechIds, draft: &Draft, seek: usize, frames: usize) -> (
     for cut in cuts {
         let own = &said[from..cut];
         let [start, end] = [own[0], own[own.len() - 1]].map(|id| ids.ticks(id).unwrap_or(0));
-        all.push(passage(own, start, end));
+        all.push(passage(from, cut, start, end));
         from = cut;
     }
     // Nothing is said behind an end that stands alone.
@@ -90,7 +94,7 @@ mod tests {
         }
     }
 
-    fn of(said: &[u32]) -> (Vec<(f32, f32, Vec<u32>)>, usize) {
+    fn hear(said: &[u32], ticks: &[u32]) -> (Vec<Segment>, usize) {
         let draft = Draft {
             ids: said.to_vec(),
             temperature: 0.0,
@@ -98,7 +102,12 @@ mod tests {
             compression: 1.0,
             no_speech: 0.0,
         };
-        let (all, done) = passages(&ids(), &draft, 100, 3000);
+        passages(&ids(), &draft, ticks, 100, 3000)
+    }
+
+    fn of(said: &[u32]) -> (Vec<(f32, f32, Vec<u32>)>, usize) {
+        let (all, done) = hear(said, &[]);
+        assert!(all.iter().all(|it| it.spans.is_empty()), "nobody asked");
         (all.into_iter().map(|it| (it.start, it.end, it.ids)).collect(), done)
     }
 
@@ -115,6 +124,14 @@ mod tests {
         let (all, done) = of(&[100, 1, 150, 160, 2, 200]);
         assert_eq!(all, [(1.0, 2.0, vec![100, 1, 150]), (2.2, 3.0, vec![160, 2, 200])]);
         assert_eq!(done, 3000);
+    }
+
+    #[test]
+    fn ids_have_their_own_times() {
+        let (all, _) = hear(&[100, 1, 150, 160, 2, 200, 200, 3], &[0, 0, 45, 50, 60, 95, 100, 100, 120]);
+        assert_eq!(all[0].spans, [[1.0, 1.0], [1.0, 1.9], [1.9, 2.0]]);
+        assert_eq!(all[1].spans, [[2.0, 2.2], [2.2, 2.9], [2.9, 3.0]]);
+        assert_eq!(hear(&[1, 2], &[0, 5, 10]).0[0].spans, [[1.0, 1.1], [1.1, 1.2]]);
     }
 
     #[test]

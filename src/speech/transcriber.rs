@@ -1,11 +1,12 @@
 //! Goes through a recording, window by window (Radford et al. 2022, section 4.5, <https://arxiv.org/abs/2212.04356>): what a
 //! window says of times tells where the next one begins, and what was said before is what it begins with.
 
+use super::alignment::Alignment;
 use super::draft::{Draft, TEMPERATURES, choose, compression};
 use super::hearing::{Hearing, Sound};
 use super::ids::SpeechIds;
 use super::rules::restrict;
-use super::segments::{Segment, passages};
+use super::segments::{FRAMES, Segment, passages};
 use crate::device::{Device, KvFormat, Row, YieldNow};
 use crate::error::{Error, Result};
 use crate::generate::{Batch, ModelRunner, Output};
@@ -35,6 +36,8 @@ pub struct TranscribeOptions {
     pub temperature: Option<f32>,
     /// Whether passages have times, though the recording fits one window.
     pub times: bool,
+    /// Whether ids have times of their own.
+    pub words: bool,
     /// For temperatures above 0.
     pub seed: u64,
 }
@@ -56,20 +59,29 @@ pub struct Transcriber {
     runner: ModelRunner,
     /// Which ids are languages, tasks and times.
     pub ids: SpeechIds,
+    /// The heads of the decoder that look at what is being said, each a layer and one of its heads.
+    alignment_heads: Vec<[usize; 2]>,
     /// Set from outside to end the running request; the caller takes it back before the next one.
     pub interrupted: Rc<Cell<bool>>,
 }
 
 impl Transcriber {
-    /// Makes room for a window and its text.
+    /// Makes room for a window and its text. `alignment_heads`: those of the decoder that look at what is being said,
+    /// each a layer and one of its heads.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY`, `DEVICE_LOST`.
-    pub async fn new(mut device: Device, speech: Speech, ids: SpeechIds, kv: KvFormat) -> Result<Self> {
+    pub async fn new(
+        mut device: Device,
+        speech: Speech,
+        ids: SpeechIds,
+        alignment_heads: Vec<[usize; 2]>,
+        kv: KvFormat,
+    ) -> Result<Self> {
         let context = speech.decoder.shape.context;
         let hearing = Hearing::new(&mut device, speech.encoder)?;
         let runner = ModelRunner::new(&mut device, Box::new(speech.decoder), context, kv, 1).await?;
-        Ok(Transcriber { device, hearing, runner, ids, interrupted: Rc::default() })
+        Ok(Transcriber { device, hearing, runner, ids, alignment_heads, interrupted: Rc::default() })
     }
 
     /// Records the plans of every request, and begins to compile them.
@@ -132,7 +144,11 @@ impl Transcriber {
             let draft = self.draft(&before, &opening, times, options, yield_now).await?;
             let mut done = length;
             if !draft.is_silence() {
-                let (segments, frames_done) = passages(&self.ids, &draft, seek, length);
+                let ticks = match options.words {
+                    true if !draft.ids.is_empty() => self.align(&opening, &draft.ids, length, yield_now).await?.ticks,
+                    _ => Vec::new(),
+                };
+                let (segments, frames_done) = passages(&self.ids, &draft, &ticks, seek, length);
                 done = frames_done;
                 if draft.temperature > MOST_GUIDING {
                     before.clear();
@@ -153,10 +169,31 @@ impl Transcriber {
     /// # Errors
     /// As [`Self::transcribe`].
     pub async fn logits_after(&mut self, sound: &Sound, ids: &[u32], yield_now: &YieldNow) -> Result<Vec<f32>> {
+        self.listen_to_first_window(sound, yield_now).await?;
+        self.logits(ids, 0, &(0..ids.len() as u32).collect::<Vec<_>>()).await
+    }
+
+    /// When each of the ids `said`, which are not none, is spoken in a recording's first window, which they follow `opening` in:
+    /// for texts that are known, and for measurements.
+    ///
+    /// # Errors
+    /// As [`Self::transcribe`].
+    pub async fn align_known(
+        &mut self,
+        sound: &Sound,
+        opening: &[u32],
+        said: &[u32],
+        yield_now: &YieldNow,
+    ) -> Result<Alignment> {
+        self.listen_to_first_window(sound, yield_now).await?;
+        let frames = self.hearing.frames().min(sound.len().div_ceil(HOP));
+        self.align(opening, said, frames, yield_now).await
+    }
+
+    async fn listen_to_first_window(&mut self, sound: &Sound, yield_now: &YieldNow) -> Result<()> {
         let loudness = self.loudness(sound, sound.len().div_ceil(HOP), yield_now).await?;
         let loudest = loudness.iter().copied().fold(f32::MIN, f32::max);
-        self.hearing.listen(&self.device, sound, 0, loudest).await?;
-        self.logits(ids, 0, &(0..ids.len() as u32).collect::<Vec<_>>()).await
+        self.hearing.listen(&self.device, sound, 0, loudest).await
     }
 
     /// The loudest band of each frame.
@@ -253,10 +290,40 @@ impl Transcriber {
         Ok(Draft { ids, temperature, mean_log_probability, compression, no_speech })
     }
 
+    /// When each of the ids `said` is spoken in the window that was heard last: what was settled is read once more, by heads that
+    /// look at the sound. `frames`: up to the recording's end.
+    async fn align(&mut self, opening: &[u32], said: &[u32], frames: usize, yield_now: &YieldNow) -> Result<Alignment> {
+        let weights = self.attention(&[opening, said].concat(), yield_now).await?;
+        let (positions, end) = (self.hearing.frames() / FRAMES, (frames / FRAMES).max(1));
+        let heard = |row: &[f32]| row[..end].to_vec();
+        let own = |rows: Vec<f32>| rows.chunks_exact(positions).skip(opening.len()).flat_map(heard).collect();
+        Ok(Alignment::new(weights.into_iter().map(own).collect(), end))
+    }
+
+    /// The weights [ids, positions] with which each alignment head attends to the window that was heard last, while `ids` are read.
+    async fn attention(&mut self, ids: &[u32], yield_now: &YieldNow) -> Result<Vec<Vec<f32>>> {
+        let positions = self.hearing.frames() / FRAMES;
+        let most = self.runner.observe(&mut self.device, &self.alignment_heads, positions).await?;
+        let mut heads = vec![Vec::new(); self.alignment_heads.len()];
+        for (i, ids) in ids.chunks(most).enumerate() {
+            let batch = Batch { output: Output::Attention, ..batch(ids, i * most, vec![]) };
+            self.run(&batch).await?;
+            let rows = self.runner.read_attention(&self.device, ids.len()).await?;
+            heads.iter_mut().zip(rows).for_each(|(head, rows)| head.extend(rows));
+            self.pause(yield_now).await?;
+        }
+        Ok(heads)
+    }
+
+    async fn run(&mut self, batch: &Batch) -> Result<()> {
+        let ticket = self.runner.run(&mut self.device, batch).await?;
+        self.device.wait(ticket).await?;
+        Ok(())
+    }
+
     /// Logits [rows, V] of the rows `gather` of `ids`, which stand at `position` and behind it.
     async fn logits(&mut self, ids: &[u32], position: usize, gather: &[u32]) -> Result<Vec<f32>> {
-        let ticket = self.runner.run(&mut self.device, &batch(ids, position, gather.to_vec())).await?;
-        self.device.wait(ticket).await?;
+        self.run(&batch(ids, position, gather.to_vec())).await?;
         let logits = self.runner.read_logits(&self.device, 0, gather.len()).await?;
         match logits.chunks_exact(self.runner.vocabulary()).any(undrawable) {
             false => Ok(logits),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::error::{Error, MemoryLimit, Result};
 
-use super::files::{Files, Sorted, base_name};
+use super::files::{Files, Sorted, ambiguous, base_name};
 use super::foreign;
 use super::gguf::{self, Gguf};
 use super::metadata::Metadata;
@@ -15,6 +15,7 @@ use super::safetensors::{self, Index};
 use super::source::{Source, read_exact};
 use super::special_tokens::with_older_files;
 use super::tensor::TensorInfo;
+use super::whisper_cpp::{self, HubFiles, WhisperCpp};
 
 /// Bytes of a JSON or template file beside the weights; the largest tokenizers take about 35 MB.
 const MAX_TEXT: u64 = 128 << 20;
@@ -29,6 +30,8 @@ pub enum FileFormat {
     },
     /// Hugging Face's safetensors.
     Safetensors,
+    /// whisper.cpp's `ggml-*.bin`, opened as what Hugging Face's hub has of the same model.
+    WhisperCpp,
 }
 
 /// An opened model: what its headers say, and its tensors' bytes on demand.
@@ -84,6 +87,16 @@ impl Checkpoint {
             Some(index) => open_shards(index.as_ref(), weights).await?,
             None => open_weights(weights).await?,
         };
+        let (config, generation_config, tokenizer_json) = match opened.beside {
+            Some(HubFiles { config, generation_config, tokenizer_json }) => {
+                (own_json(&config)?, own_json(&generation_config)?, Some(tokenizer_json))
+            }
+            None => (
+                json(config.as_deref()).await?,
+                json(generation_config.as_deref()).await?,
+                json_text(tokenizer.as_deref()).await?,
+            ),
+        };
         let name = index.as_deref().unwrap_or(opened.sources[0].as_ref()).name();
         Ok(Checkpoint {
             files: kept,
@@ -93,14 +106,14 @@ impl Checkpoint {
             metadata: opened.metadata,
             tensors: opened.tensors,
             sources: opened.sources,
-            config: json(config.as_deref()).await?,
-            tokenizer_json: json_text(tokenizer.as_deref()).await?,
+            config,
+            tokenizer_json,
             tokenizer_config: with_older_files(
                 json(tokenizer_config.as_deref()).await?,
                 json(special_tokens_map.as_deref()).await?,
                 json(added_tokens.as_deref()).await?,
             ),
-            generation_config: json(generation_config.as_deref()).await?,
+            generation_config,
             projector,
             preprocessor_config: match json(preprocessor_config.as_deref()).await? {
                 None => json(processor_config.as_deref()).await?.map(|mut config| config["image_processor"].take()),
@@ -192,7 +205,7 @@ impl Checkpoint {
 
     /// Whether these files are a LoRA adapter's rather than a model's.
     pub fn is_adapter(&self) -> bool {
-        if self.kind != FileFormat::Safetensors {
+        if matches!(self.kind, FileFormat::Gguf { .. }) {
             return self.metadata.str("general.type").ok().flatten() == Some("adapter");
         }
         // Without either configuration its tensors tell: PEFT's `lora_A`, mlx-lm's `lora_a`.
@@ -260,9 +273,11 @@ struct Opened {
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     sources: Vec<Rc<dyn Source>>,
+    /// Of a file of whisper.cpp's, what would else be files beside it.
+    beside: Option<HubFiles>,
 }
 
-/// One file of either kind, all parts of a split GGUF, or all parts of a safetensors model.
+/// One file of whichever kind, all parts of a split GGUF, or all parts of a safetensors model.
 async fn open_weights(sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
     let mut ggufs = vec![];
     let mut tensors = vec![];
@@ -270,11 +285,22 @@ async fn open_weights(sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
         match read_header(source.as_ref()).await? {
             Header::Gguf(gguf) => ggufs.push(gguf),
             Header::Safetensors(more) => tensors.extend(more.into_iter().map(|t| TensorInfo { file: i, ..t })),
+            Header::WhisperCpp(_) if sources.len() > 1 => return Err(ambiguous(&sources)),
+            Header::WhisperCpp(WhisperCpp { beside, tensors }) => {
+                let kind = FileFormat::WhisperCpp;
+                return Ok(Opened { kind, metadata: Metadata::default(), tensors, sources, beside: Some(beside) });
+            }
         }
     }
     if ggufs.is_empty() {
         check_unique(sources[0].name(), &tensors)?;
-        return Ok(Opened { kind: FileFormat::Safetensors, metadata: Metadata::default(), tensors, sources });
+        return Ok(Opened {
+            kind: FileFormat::Safetensors,
+            metadata: Metadata::default(),
+            tensors,
+            sources,
+            beside: None,
+        });
     }
     if !tensors.is_empty() || ggufs.len() < sources.len() {
         return Err(Error::format(sources[0].name(), "some parts are GGUF and some safetensors"));
@@ -317,7 +343,7 @@ fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
         sources.push(source);
     }
     check_unique(&first, &tensors)?;
-    Ok(Opened { kind, metadata, tensors, sources })
+    Ok(Opened { kind, metadata, tensors, sources, beside: None })
 }
 
 /// The files that an index names.
@@ -336,7 +362,7 @@ async fn open_shards(index: &dyn Source, mut files: Vec<Rc<dyn Source>>) -> Resu
         };
         let source = files.swap_remove(at);
         let Header::Safetensors(more) = read_header(source.as_ref()).await? else {
-            return Err(Error::format(*name, "this part should be safetensors, but is GGUF"));
+            return Err(Error::format(*name, "this part should be safetensors, but is not"));
         };
         tensors.extend(more.into_iter().map(|t| TensorInfo { file: i, ..t }));
         sources.push(source);
@@ -354,18 +380,22 @@ async fn open_shards(index: &dyn Source, mut files: Vec<Rc<dyn Source>>) -> Resu
         };
         return Err(Error::format(index_name, why));
     }
-    Ok(Opened { kind: FileFormat::Safetensors, metadata: Metadata::default(), tensors, sources })
+    Ok(Opened { kind: FileFormat::Safetensors, metadata: Metadata::default(), tensors, sources, beside: None })
 }
 
 enum Header {
     Gguf(Gguf),
     Safetensors(Vec<TensorInfo>),
+    WhisperCpp(WhisperCpp),
 }
 
 /// Tells a weight file by its first bytes, then by its name, and reads its header.
 async fn read_header(source: &dyn Source) -> Result<Header> {
     let head = read_exact(source, 0, source.len().min(gguf::FIRST_READ) as usize).await?;
     let name = source.name().to_ascii_lowercase();
+    if whisper_cpp::recognise(&head) {
+        return Ok(Header::WhisperCpp(whisper_cpp::read(source, head).await?));
+    }
     let known = head.starts_with(&gguf::MAGIC) || safetensors::recognise(&head);
     if !known && let Some(what) = foreign::recognise(&head) {
         return Err(Error::format(source.name(), what));
@@ -421,6 +451,11 @@ async fn json_text(source: Option<&dyn Source>) -> Result<Option<String>> {
 async fn json(source: Option<&dyn Source>) -> Result<Option<serde_json::Value>> {
     let value = json_of::<serde_json::Map<_, _>>(source, "object").await?;
     Ok(value.map(serde_json::Value::Object))
+}
+
+/// JSON that was written here.
+fn own_json(text: &str) -> Result<Option<serde_json::Value>> {
+    serde_json::from_str(text).map(Some).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// A file that holds a list.

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use super::foreign;
 use super::source::Source;
 
-/// The files of one model: a `.gguf`; or `*.safetensors` (with `*.safetensors.index.json` where sharded) and the JSON
+/// The files of one model: a `.gguf`; a `ggml-*.bin` of whisper.cpp's; or `*.safetensors` (with `*.safetensors.index.json` where sharded) and the JSON
 /// files beside it. Files of other names are ignored, unless there is only one, which is then told by its first bytes.
 ///
 /// A clone reads the same files.
@@ -71,6 +71,7 @@ enum Role {
     Projector,
     Gguf,
     Safetensors,
+    WhisperCpp,
     Other,
 }
 
@@ -97,8 +98,14 @@ impl Role {
             _ if name.ends_with(".gguf") && name.contains("mmproj") => Role::Projector,
             _ if name.ends_with(".gguf") => Role::Gguf,
             _ if name.ends_with(".safetensors") => Role::Safetensors,
+            _ if name.starts_with("ggml-") && name.ends_with(".bin") => Role::WhisperCpp,
             _ => Role::Other,
         }
+    }
+
+    /// Whether it holds tensors, or says which files do.
+    fn is_weights(self) -> bool {
+        matches!(self, Role::Gguf | Role::Safetensors | Role::WhisperCpp | Role::Index | Role::Projector)
     }
 }
 
@@ -154,7 +161,7 @@ impl Files {
         // the last.
         let mut sources = self.sources;
         sources.sort_by_key(|source| std::cmp::Reverse(depth(source.name())));
-        let weights = |name: &str| matches!(Role::of(name), Role::Gguf | Role::Safetensors | Role::Index);
+        let weights = |name: &str| Role::of(name).is_weights();
         let top = sources.iter().map(|source| source.name()).filter(|name| weights(name)).map(depth).min();
         for source in sources {
             match Role::of(source.name()) {
@@ -174,7 +181,7 @@ impl Files {
                 Role::Pooling => sorted.pooling = Some(source),
                 Role::Index => indexes.push(source),
                 Role::Projector => projectors.push(source),
-                Role::Gguf => ggufs.push(source),
+                Role::Gguf | Role::WhisperCpp => ggufs.push(source),
                 Role::Safetensors => safetensors.push(source),
                 Role::Other => others.push(source),
             }
@@ -215,7 +222,7 @@ fn one_projector(mut projectors: Vec<Rc<dyn Source>>) -> Option<Rc<dyn Source>> 
     projectors.into_iter().next()
 }
 
-fn ambiguous(sources: &[Rc<dyn Source>]) -> Error {
+pub(super) fn ambiguous(sources: &[Rc<dyn Source>]) -> Error {
     const SHOWN: usize = 4;
     let names: Vec<&str> = sources.iter().take(SHOWN).map(|source| base_name(source.name())).collect();
     let more = if sources.len() > SHOWN { ", …" } else { "" };
@@ -283,7 +290,7 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
     };
     let wanted = |sibling: &str| {
         let role = Role::of(sibling);
-        let weights = matches!(role, Role::Gguf | Role::Safetensors | Role::Index | Role::Projector);
+        let weights = role.is_weights();
         match (is_folder, Role::of(&name)) {
             (true, _) => role != Role::Other,
             _ if sibling == name => true,
@@ -310,8 +317,7 @@ pub fn open_path(path: impl AsRef<std::path::Path>) -> Result<Files> {
     if wanted("config.json") && pooling.is_file() {
         sources.push(Rc::new(FileSource::open(&pooling)?.named(POOLING)));
     }
-    if is_folder && !sources.iter().any(|s| matches!(Role::of(s.name()), Role::Gguf | Role::Safetensors | Role::Index))
-    {
+    if is_folder && !sources.iter().any(|source| Role::of(source.name()).is_weights()) {
         let what = format!("a .gguf or .safetensors file in {shown}");
         return Err(Error::ModelNotFound { what, hint: foreign::advice(names.iter().map(String::as_str)).into() });
     }

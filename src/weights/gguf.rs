@@ -235,13 +235,19 @@ fn tensor(cursor: &mut Cursor, name: &str, alignment: u64) -> Result<TensorInfo,
 /// The type of a tensor, weights in a block, bytes of a block.
 fn dtype(cursor: &mut Cursor, name: &str) -> Result<(DType, u64, u64), Stop> {
     let id = cursor.u32()?;
-    if let Some(format) = Format::from_ggml_type(id) {
-        return Ok((DType::Known(format), format.block_len() as u64, format.block_bytes() as u64));
-    }
-    match OTHER_TYPES.iter().find(|(other, ..)| *other == id) {
-        Some(&(_, other, block_len, block_bytes)) => Ok((DType::Other(other.to_owned()), block_len, block_bytes)),
+    match tensor_type(id) {
+        Some(known) => Ok(known),
         None => cursor.unsupported(format!("the type of tensor {name:?}, ggml type {id},"), ""),
     }
+}
+
+/// The tensor type of ggml's number, weights in a block, bytes of a block.
+pub(super) fn tensor_type(id: u32) -> Option<(DType, u64, u64)> {
+    if let Some(format) = Format::from_ggml_type(id) {
+        return Some((DType::Known(format), format.block_len() as u64, format.block_bytes() as u64));
+    }
+    let &(_, other, block_len, block_bytes) = OTHER_TYPES.iter().find(|(other, ..)| *other == id)?;
+    Some((DType::Other(other.to_owned()), block_len, block_bytes))
 }
 
 /// Tensor types that this build can size but not compute with: (ggml type, name, weights in a block, bytes of a block).

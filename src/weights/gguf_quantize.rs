@@ -25,12 +25,12 @@ impl<'a> Quantization<'a> {
     /// Chooses a format for each tensor. Nothing is made larger.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` for safetensors, for a format that cannot be written, if nothing would change, and for a matrix
+    /// `INVALID_REQUEST` for what is no GGUF, for a format that cannot be written, if nothing would change, and for a matrix
     /// that is quantised already, unless `requantize` says that this is meant; `MODEL_UNSUPPORTED` for a tensor type
     /// that this build does not know.
     pub fn plan(checkpoint: &'a Checkpoint, to: Format, requantize: bool) -> Result<Self> {
-        if checkpoint.file_format() == FileFormat::Safetensors {
-            let why = "is safetensors, which are converted, not rewritten";
+        if !matches!(checkpoint.file_format(), FileFormat::Gguf { .. }) {
+            let why = "is no GGUF; other files are converted, not rewritten";
             return Err(Error::invalid("--model", why));
         }
         if !to.is_writable() {

@@ -12,6 +12,7 @@
 //! | `choice` | which tensors are quantised, and to what |
 //! | `special_tokens` | older files beside `tokenizer_config.json` |
 //! | `gguf`, `safetensors` | parse headers (pure: bytes in, tables out) |
+//! | `whisper_cpp` | opens whisper.cpp's files as what the hub has of the same model |
 //! | `metadata`, `tensor` | what a header says |
 //! | `python_json` | what Python writes where JSON has no word for a number |
 //! | `recommended` | the sampling parameters that a model's makers recommend |
@@ -34,6 +35,7 @@ mod safetensors;
 mod source;
 mod special_tokens;
 mod tensor;
+mod whisper_cpp;
 
 pub use checkpoint::{Checkpoint, FileFormat};
 pub use files::Files;

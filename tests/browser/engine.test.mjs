@@ -132,13 +132,15 @@ for (const device of DEVICES) {
         for await (const { delta = '' } of stream) streamed += delta;
         const buffer = new AudioBuffer({ length: 1.5 * 48_000, numberOfChannels: 2, sampleRate: 48_000 });
         const { duration, segments } = await transcriptions.create({ file: buffer, ...how, response_format: 'verbose_json' });
+        const timed = { response_format: 'verbose_json', timestamp_granularities: ['word'] };
+        const words = await transcriptions.create({ file: { samples, sample_rate: 16_000 }, ...how, ...timed });
         const refused = [];
         for (const file of [new Blob(['no sound']), { samples: [0.5], sample_rate: 16_000 }, { samples, sample_rate: 0 }, undefined]) {
           refused.push((await outcome(transcriptions.create({ file }))).message);
         }
         refused.push((await outcome(engine.completions.create({ prompt: 'a' }))).code);
         await engine.unload();
-        return { text, streamed, progress, duration, segments, refused };
+        return { text, streamed, progress, duration, segments, words, refused };
       },
       { url: `${server.url}golden/speech/whisper-128/model.safetensors`, device, seconds },
     );
@@ -150,6 +152,10 @@ for (const device of DEVICES) {
     assert.equal(got.streamed.trim(), got.text);
     assert.equal(got.progress.at(-1), 'sound 1');
     assert.deepEqual([got.duration, got.segments], [1.5, []], 'silence, at another rate, in two channels');
+    const { words, ...others } = got.words;
+    assert.ok(words.length > 0 && words.every(({ start, end }) => 0 <= start && start <= end && end <= seconds), JSON.stringify(words));
+    assert.equal(words.map(({ word }) => word).join(''), others.text.replaceAll(' ', ''));
+    assert.ok(!('segments' in others), 'words alone');
     const [blob, array, rate, nothing, code] = got.refused;
     assert.match(blob, /^file: it is no recording/);
     assert.match(rate, /^file: sample_rate/);

@@ -4,9 +4,11 @@ Run from the repository root: `python tests/golden/speech.py` rewrites tests/gol
 with torch 2.15.0 and transformers 5.23.0. Nothing in the engine took part.
 
 Each folder: safetensors as transformers saves them, config.json, generation_config.json, a tokenizer.json that lacks the times
-(as those of the hub may), and expected.json: {made_by, seconds, mel, ids, logits, heard}. The sound is made by a formula, so
+(as those of the hub may), and expected.json: {made_by, seconds, mel, ids, logits, heard, alignment}. The sound is made by a formula, so
 that it need not be kept; `mel` are the feature extractor's numbers of each ninth frame, [frames][bands]; `logits` those after each of `ids`;
-`heard` the ids that greedy decoding gives behind them.
+`heard` the ids that greedy decoding gives behind them. `alignment`: {opening, said, weights, ticks}: how the alignment heads attend
+while `said` is read behind `opening`, as `_extract_token_timestamps` warps it, [said][frames], and where each of `said` ends, in
+frames of 20 ms; null where a little noise changes that. ggml-whisper.bin has the first folder's weights in whisper.cpp's layout.
 """
 
 import json
@@ -17,6 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers as tf
+from transformers.generation.utils import GenerateEncoderDecoderOutput
+from transformers.models.whisper import generation_whisper
+from whisper_cpp import convert
 
 HERE = Path(__file__).parent / "speech"
 SECONDS, RATE, STEP = 2, 16_000, 9
@@ -63,6 +68,33 @@ def rounded(tensor, digits=6):
     return [[round(x, digits) for x in row] for row in tensor.tolist()]
 
 
+def alignment(model, features, heads, frames):
+    """What transformers makes of a text of letters and times."""
+    opening = [ID[t] for t in PROMPT[:-1]]
+    time = ID["<|notimestamps|>"] + 1
+    said = [time, *np.random.default_rng(7).integers(0, len(LETTERS), 20).tolist(), time + 40, time + 40, 3, 14, 15, time + 70]
+    ids = torch.tensor([opening + said])
+    with torch.no_grad():
+        attention = model(features, decoder_input_ids=ids, output_attentions=True).cross_attentions
+    outputs = GenerateEncoderDecoderOutput(sequences=ids, cross_attentions=(attention,))
+    matrices, warp = [], generation_whisper._dynamic_time_warping
+
+    def ticks(noise):
+        def noisy(matrix):
+            matrices.append(-matrix)
+            return warp(matrix + noise * np.random.default_rng(len(matrices)).standard_normal(matrix.shape))
+
+        generation_whisper._dynamic_time_warping = noisy
+        times = model._extract_token_timestamps(outputs, heads, num_frames=frames, num_input_ids=len(opening))
+        generation_whisper._dynamic_time_warping = warp
+        return (times[0, len(opening):-1] / 0.02).round().int().tolist()
+
+    first = ticks(0.0)
+    others = [ticks(1e-3) for _ in range(20)]
+    sure = [tick if all(other[i] == tick for other in others) else None for i, tick in enumerate(first)]
+    return dict(opening=opening, said=said, weights=rounded(torch.tensor(matrices[0]), 5), ticks=sure)
+
+
 for seed, (name, config) in enumerate(MODELS.items()):
     folder = HERE / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,9 +111,13 @@ for seed, (name, config) in enumerate(MODELS.items()):
         no_timestamps_token_id=ID["<|notimestamps|>"], prev_sot_token_id=ID["<|startofprev|>"], return_timestamps=False,
         lang_to_id={t: ID[t] for t in ("<|en|>", "<|de|>")}, task_to_id={t: ID[f"<|{t}|>"] for t in ("transcribe", "translate")},
         suppress_tokens=[*range(ID["<|startoftranscript|>"], VOCABULARY), LETTERS.index(",")], begin_suppress_tokens=[LETTERS.index("Ġ"), ID["<|endoftext|>"]])
+    # The first says which heads are aligned; for the other it is all of the upper half of the layers.
+    heads = [[0, 1], [1, 0], [1, 3]] if name == "whisper" else [[0, 0], [0, 1], [0, 2]]
+    if name == "whisper":
+        generation.alignment_heads = heads
     model.generation_config = generation
     model.half().save_pretrained(folder)
-    model = tf.WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    model = tf.WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     write_tokenizer(folder)
     extract = tf.WhisperFeatureExtractor(feature_size=config["num_mel_bins"], chunk_length=SECONDS)
     x = sound(1.5)
@@ -90,8 +126,10 @@ for seed, (name, config) in enumerate(MODELS.items()):
     with torch.no_grad():
         logits = model(features, decoder_input_ids=torch.tensor([ids])).logits[0]
         heard = model.generate(features, language="de", task="transcribe", max_new_tokens=40)[0].tolist()
+    aligned = alignment(model, features, heads, frames=150)
     heard = [id for id in heard if id < ID["<|endoftext|>"]]
     (folder / "expected.json").write_text(json.dumps(dict(
         made_by=f"transformers {tf.__version__}, torch {torch.__version__}", seconds=1.5, mel=rounded(features[0].T[::STEP], 5),
-        ids=ids, logits=rounded(logits), heard=heard)))
-    print(name, len(heard), heard[:12], logits.abs().max().item())
+        ids=ids, logits=rounded(logits), heard=heard, alignment=aligned)))
+    print(name, len(heard), heard[:12], logits.abs().max().item(), aligned["ticks"])
+convert(HERE / "whisper", HERE / "ggml-whisper.bin")

@@ -137,6 +137,12 @@ fn safetensors() {
     fuzz(20_000, &models);
 }
 
+#[test]
+fn whisper_cpp() {
+    let file = std::fs::read("tests/golden/speech/ggml-whisper.bin").expect("a readable file");
+    fuzz(4_000, &[vec![("ggml-whisper.bin", file)]]);
+}
+
 /// Sharded files, their index, and the JSON files beside them.
 #[test]
 fn folder() {
@@ -165,6 +171,11 @@ fn dense_headers() {
     let keys = (0..n).fold(GgufWriter::new(), |writer, i| writer.set(format!("{i:x}"), true));
     let tensors =
         (0..n).fold(GgufWriter::new(), |writer, i| writer.tensor(format!("{i:x}"), &[], Format::F16, vec![0; 2]));
+    let numbers = [1600u32, 1500, 384, 6, 4, 448, 384, 6, 4, 80, 1, 80, 201];
+    let mut whisper = [&b"lmgg"[..], bytemuck::cast_slice(&numbers), &[0; 4 * 80 * 201], &[0; 4]].concat();
+    let tensor = |i| [&[0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0][..], format!("{i:03x}").as_bytes(), &[0; 4]].concat();
+    whisper.extend((0..2048).flat_map(tensor));
+    assert!(exercise(vec![("ggml-dense.bin", whisper)]));
     for writer in [strings, keys, tensors] {
         let mut bytes = vec![];
         writer.write(&mut bytes).unwrap();

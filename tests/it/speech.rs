@@ -44,6 +44,17 @@ fn as_transformers(device: Case) {
         let want: Vec<f32> = expected["logits"].as_array().expect("rows").iter().flat_map(floats).collect();
         close(&got, &want, 1e-3, &format!("{folder}: logits"));
 
+        let aligned = &expected["alignment"];
+        let [opening, said] = ["opening", "said"].map(|key| ids(&aligned[key]));
+        let got = block_on(transcriber.align_known(&sound, &opening, &said, &never_yield)).expect("an alignment");
+        let want: Vec<f32> = aligned["weights"].as_array().expect("rows").iter().flat_map(floats).collect();
+        close(&got.weights, &want, 1e-3, &format!("{folder}: alignment"));
+        // Where a little noise would change the way, the reference says null.
+        let sure = aligned["ticks"].as_array().expect("ticks").iter().zip(&got.ticks[1..]);
+        for (i, (want, got)) in sure.enumerate().filter(|(_, (want, _))| !want.is_null()) {
+            assert_eq!(json!(got), *want, "{folder}: where id {i} ends");
+        }
+
         let language = transcriber.ids.languages.iter().find(|(code, _)| code == "de").map(|(_, id)| *id);
         let options = TranscribeOptions { language, temperature: Some(0.0), ..TranscribeOptions::default() };
         let heard = block_on(transcriber.transcribe(&sound, &options, &mut |_, _, _| (), &never_yield));
@@ -66,6 +77,23 @@ fn as_transformers_on_the_gpu() {
     }
 }
 
+/// whisper.cpp's file of the same weights.
+#[test]
+fn the_same_from_a_file_of_whisper_cpp() {
+    let expected = json(Path::new("tests/golden/speech/whisper/expected.json"));
+    let sound = sound(expected["seconds"].as_f64().expect("seconds"));
+    let mut engine = open(Path::new("tests/golden/speech/ggml-whisper.bin"), cpu(), KvFormat::F32);
+    let transcriber = engine.transcriber().expect("a speech model");
+    let got = block_on(transcriber.logits_after(&sound, &ids(&expected["ids"]), &never_yield)).expect("logits");
+    let want: Vec<f32> = expected["logits"].as_array().expect("rows").iter().flat_map(floats).collect();
+    close(&got, &want, 1e-3, "logits");
+    let request = json!({
+        "response_format": "verbose_json", "timestamp_granularities": ["word"], "language": "zh", "prompt": "so it is",
+    });
+    let timed = transcribe(&mut engine, request, &sound).expect("a transcript");
+    assert!(timed["words"].as_array().is_some_and(|words| !words.is_empty()), "{timed}");
+}
+
 /// Several windows, each with its times; what streams says the same.
 #[test]
 fn a_recording_of_several_windows() {
@@ -76,6 +104,21 @@ fn a_recording_of_several_windows() {
     assert_eq!(whole["duration"], 7.3);
     let segments = whole["segments"].as_array().expect("passages");
     assert!(segments.len() > 1, "{whole}");
+    let request = json!({
+        "response_format": "verbose_json", "temperature": 0, "timestamp_granularities": ["word", "segment"],
+    });
+    let timed = transcribe(&mut engine, request, &sound).expect("a transcript with words");
+    assert_eq!((&timed["text"], &timed["segments"]), (&whole["text"], &whole["segments"]), "words change nothing else");
+    let (mut words, mut end) = (String::new(), 0.0);
+    for word in timed["words"].as_array().expect("words") {
+        words += word["word"].as_str().expect("text");
+        assert!(word["end"].as_f64() >= word["start"].as_f64() && word["end"].as_f64() <= Some(7.3), "{word}");
+        assert!(word["start"].as_f64() >= Some(end), "no word begins before the one before it ends: {word}");
+        end = word["end"].as_f64().expect("seconds");
+    }
+    let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(without_spaces(&words), without_spaces(whole["text"].as_str().expect("text")));
+
     let mut last = 0.0;
     for segment in segments {
         let [start, end] = ["start", "end"].map(|key| segment[key].as_f64().expect("seconds"));
@@ -158,6 +201,37 @@ fn real_whisper_hears_what_transformers_hears() {
             let sound = wav(&sentences.join(format!("{name}.wav")));
             let answer = block_on(engine.transcribe(&json!({}), task, &sound, &mut |_| (), &never_yield));
             assert_eq!(answer.expect("a transcript")["text"], row[key], "{model}: {name}");
+        }
+    }
+}
+
+/// Each word within 0.2 s of where transformers' pipeline hears it (`tests/golden/words.py`).
+#[test]
+fn real_whisper_times_words_as_transformers() {
+    let (Some(weights), Some(shared)) = (std::env::var_os("CRESSET_WHISPER"), std::env::var_os("CRESSET_SHARED"))
+    else {
+        return skipped("real Whisper's words (CRESSET_WHISPER is the folder with whisper-tiny.en and whisper-base)");
+    };
+    let sentences = PathBuf::from(shared).join("data/audio/sentences");
+    let expected = json(Path::new("tests/golden/speech/words.json"));
+    let request = json!({ "response_format": "verbose_json", "timestamp_granularities": ["word"], "temperature": 0 });
+    for model in ["tiny.en", "base"] {
+        let path = PathBuf::from(&weights).join(format!("whisper-{model}/model.safetensors"));
+        let mut engine = open(&path, cpu(), KvFormat::F16);
+        for (name, want) in expected[model].as_object().expect("sentences").iter().step_by(6) {
+            let answer = transcribe(&mut engine, request.clone(), &wav(&sentences.join(format!("{name}.wav"))));
+            let answer = answer.expect("a transcript");
+            let (got, want) = (answer["words"].as_array().expect("words"), want.as_array().expect("words"));
+            assert!(
+                got.iter().map(|word| &word["word"]).eq(want.iter().map(|word| &word[0])),
+                "{model}: {name}: {answer}"
+            );
+            for (got, want) in got.iter().zip(want) {
+                for (key, want) in [("start", &want[1]), ("end", &want[2])] {
+                    let apart = got[key].as_f64().expect("seconds") - want.as_f64().expect("seconds");
+                    assert!(apart.abs() <= 0.2, "{model}: {name}: {got}, {key} {want}");
+                }
+            }
         }
     }
 }

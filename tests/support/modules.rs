@@ -171,6 +171,7 @@ impl Recorder {
         self.plainly(|pass| media(pass, none, &y));
         self.plainly(|pass| soft_cap(pass, &x, 30.0));
         self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, Attended::Other, &y));
+        self.plainly(|pass| attention_weights(pass, [&x, &x], (1, 2), 1.0, &tensor(8, 16), 1));
         self.plainly(|pass| log_mel(pass, none, none, none, &y));
         self.plainly(|pass| mel_range(pass, none, &y));
         self.plainly(|pass| unfold(pass, &x, 2, 1, &tensor(4, 192)));

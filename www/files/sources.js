@@ -179,6 +179,7 @@ async function isThere(url, signal) {
 async function urlFiles(url, access, kind) {
   const path = new URL(url).pathname.toLowerCase();
   if (path.endsWith('.gguf')) return parts(url).map(remote);
+  if (/\/ggml-[^/]*\.bin$/.test(path)) return [remote(url)]; // whisper.cpp's: all is in it
   if (path.endsWith('.index.json')) return shards(url, await access.readText(url));
   if (path.endsWith('.safetensors')) return [remote(url), ...kind.siblings(url)];
   if (path.endsWith('/')) return kind.folder(url, access);

@@ -44,7 +44,7 @@ pub fn quantize(args: Quantize) -> Result<()> {
             bar.finish_and_clear();
             (written, plan.summary())
         }
-        FileFormat::Safetensors => {
+        FileFormat::Safetensors | FileFormat::WhisperCpp => {
             let plan = Conversion::plan(&model, to)?;
             let bar = bar(plan.bytes());
             let name = model_name(&path);

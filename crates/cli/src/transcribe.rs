@@ -5,7 +5,7 @@ use crate::output::{harmless, print, print_json};
 use crate::{interrupt, sound};
 use clap::Args;
 use cresset::engine::{RequestProgress, SpeechTask};
-use cresset::error::Result;
+use cresset::error::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -25,8 +25,8 @@ pub struct Transcribe {
     /// Into English.
     #[arg(long)]
     translate: bool,
-    /// With the times of passages.
-    #[arg(long, value_name = "WHICH", default_value = "none", value_parser = ["none", "segment"])]
+    /// With the times of passages or of words.
+    #[arg(long, value_name = "WHICH", default_value = "none", value_parser = ["none", "segment", "word"])]
     timestamps: String,
     /// How it is printed.
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json", "srt", "vtt"])]
@@ -46,16 +46,23 @@ pub fn transcribe(args: Transcribe) -> Result<()> {
     let sounds = args.file.iter().map(|path| sound::read(path)).collect::<Result<Vec<_>>>()?;
     let mut engine = args.model.load()?;
     interrupt::listen()?;
-    let timed = args.timestamps == "segment";
+    let timed = args.timestamps != "none";
+    let words = args.timestamps == "word";
     let json = args.json || args.format == "json";
     let format = match &*args.format {
         _ if json => "verbose_json",
         "text" if timed => "verbose_json",
+        other if words => {
+            return Err(Error::invalid("timestamps", format!("of words need the format text or json, not {other}")));
+        }
         other => other,
     };
-    let request = json!({
+    let mut request = json!({
         "language": args.language, "prompt": args.prompt, "temperature": args.temperature, "response_format": format,
     });
+    if words {
+        request["timestamp_granularities"] = json!(["word", "segment"]);
+    }
     let task = if args.translate { SpeechTask::Translate } else { SpeechTask::Transcribe };
     for sound in &sounds {
         let bar = ProgressBar::new(0);
@@ -75,21 +82,21 @@ pub fn transcribe(args: Transcribe) -> Result<()> {
         match answer? {
             answer if json => print_json(&answer),
             Value::String(text) => print(&harmless(&text)),
-            answer => print(&harmless(&timed_lines(&answer))),
+            answer => print(&harmless(&timed_lines(&answer[if words { "words" } else { "segments" }]))),
         }
     }
     Ok(())
 }
 
-/// `[0:01.20 – 0:03.40] What is said.`
-fn timed_lines(answer: &Value) -> String {
+/// `[0:01.20 – 0:03.40] What is said.`, a line for each passage or word.
+fn timed_lines(timed: &Value) -> String {
     let clock = |at: &Value| {
         let seconds = at.as_f64().unwrap_or_default();
         format!("{}:{:05.2}", seconds as u64 / 60, seconds % 60.0)
     };
-    let line = |segment: &Value| {
-        let text = segment["text"].as_str().unwrap_or_default().trim();
-        format!("[{} – {}] {text}\n", clock(&segment["start"]), clock(&segment["end"]))
+    let line = |it: &Value| {
+        let text = it.get("word").unwrap_or(&it["text"]).as_str().unwrap_or_default().trim();
+        format!("[{} – {}] {text}\n", clock(&it["start"]), clock(&it["end"]))
     };
-    answer["segments"].as_array().into_iter().flatten().map(line).collect()
+    timed.as_array().into_iter().flatten().map(line).collect()
 }

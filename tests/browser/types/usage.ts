@@ -59,12 +59,14 @@ import type {
   StoredModel,
   TemplateOptions,
   TextPart,
+  TimedTranscription,
   Tool,
   ToolCall,
   Transcription,
   TranscriptionEvent,
   TranscriptionRequest,
   TranscriptionSegment,
+  TranscriptionWord,
   TranslationRequest,
   Usage,
   Variants,
@@ -453,7 +455,7 @@ export async function recordings(engine: Engine, sounds: Sound[]): Promise<void>
     prompt: 'Cresset',
     temperature: 0,
     response_format: 'json',
-    timestamp_granularities: ['segment'],
+    timestamp_granularities: ['word', 'segment'],
     model: 'whisper-1',
     signal,
   };
@@ -468,6 +470,13 @@ export async function recordings(engine: Engine, sounds: Sound[]): Promise<void>
   is<string | null>(verbose.language);
   is<number>(verbose.duration);
   verbose.segments.forEach(hearing);
+  verbose.words?.forEach(spoken);
+  const { words }: TimedTranscription = await engine.audio.transcriptions.create({
+    file: request.file,
+    response_format: 'verbose_json',
+    timestamp_granularities: ['word'],
+  });
+  words?.forEach(spoken);
   const { file, prompt, temperature, model }: TranslationRequest = request;
   is<string>(await engine.audio.translations.create({ file, prompt, temperature, model, response_format: 'srt' }));
   for await (const event of await engine.audio.translations.create({ file, stream: true })) heard(event);
@@ -477,6 +486,11 @@ function hearing({ id, seek, start, end, text, tokens, temperature, avg_logprob,
   is<number>(id, seek, start, end, temperature, avg_logprob, compression_ratio, no_speech_prob);
   is<string>(text);
   is<number[]>(tokens);
+}
+
+function spoken({ word, start, end }: TranscriptionWord): void {
+  is<string>(word);
+  is<number>(start, end);
 }
 
 export async function microphone(engine: Engine, file: LiveSound, signal: AbortSignal): Promise<void> {

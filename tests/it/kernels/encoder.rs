@@ -2,7 +2,9 @@
 
 use super::bench::{Bench, Output, Setting, Tolerance, check, close};
 use crate::support::{floats, json};
-use cresset::ops::{Attended, FRAME, HOP, Pooling, bidirectional, log_mel, mel_range, mel_tables, pool, unfold};
+use cresset::ops::{
+    Attended, FRAME, HOP, Pooling, attention_weights, bidirectional, log_mel, mel_range, mel_tables, pool, unfold,
+};
 use std::path::Path;
 
 /// Around the 64 keys of a tile; the plan has a few rows more than are in use.
@@ -75,6 +77,27 @@ fn attention_to_another_sequence() {
                 bidirectional(&mut case.pass, [&q, &k, &v], n_heads, 0.3, Attended::Other, &y);
                 vec![Output::Rows { tensor: y, used }]
             });
+        }
+    }
+}
+
+/// Two heads of several, side by side.
+#[test]
+fn attention_weights_grid() {
+    let mut bench = Bench::open();
+    for (rows, used, keys) in [(1, 1, 1), (4, 3, 64), (70, 66, 65), (2, 2, 1500)] {
+        for (n_heads, head_dim) in [(2, 4), (6, 64), (2, 256)] {
+            let what = format!("weights of {rows} rows for {keys} keys, {n_heads} × {head_dim}");
+            let ran = check(&mut bench, &what, &Setting::rows(rows, used), Tolerance::new(5e-6, 5e-6), |case| {
+                let [q, k] = [rows, keys].map(|rows| case.tensor(rows, n_heads * head_dim));
+                let w = case.tensor(rows, 2 * keys);
+                for (at, head) in [n_heads - 1, 0].into_iter().enumerate() {
+                    attention_weights(&mut case.pass, [&q, &k], (head, n_heads), 0.3, &w, at);
+                }
+                vec![Output::Rows { tensor: w, used }]
+            });
+            let sum: f32 = ran.row(0, used - 1)[..keys].iter().sum();
+            assert!((sum - 1.0).abs() < 1e-4, "{what}: {sum}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod malformed_gguf;
 mod malformed_safetensors;
 mod real;
 mod round_trip;
+mod whisper_cpp;
 
 /// Opens files of these names and bytes.
 fn open_all<B: Into<Vec<u8>>>(files: impl IntoIterator<Item = (&'static str, B)>) -> Result<Checkpoint> {

@@ -409,6 +409,13 @@ fn transcribe() {
     assert!(of(&["--format", "srt"]).starts_with("1\n00:00:0"));
     let lines = of(&["--timestamps", "segment"]);
     assert!(lines.starts_with("[0:0") && lines.lines().count() == segments.len(), "{lines}");
+    let lines = of(&["--timestamps", "word"]);
+    assert!(lines.starts_with("[0:0") && lines.lines().count() >= segments.len(), "{lines}");
+    let words = one_json(&of(&["--json", "--timestamps", "word"]));
+    assert_eq!(words["words"].as_array().map(Vec::len), Some(lines.lines().count()));
+    assert_eq!(words["segments"], verbose["segments"]);
+    let args = ["--device", "cpu", "--file", path, "--timestamps", "word", "--format", "srt"];
+    assert!(failed(run("transcribe", MODEL, &args), "INVALID_REQUEST").contains("text or json"));
     assert_eq!(of(&["--translate", "--language", "German", "--temperature", "0"]).lines().count(), 1);
 
     let not_sound = failed(run("transcribe", MODEL, &["--device", "cpu", "--file", "README.md"]), "INVALID_REQUEST");
