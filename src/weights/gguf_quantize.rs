@@ -30,7 +30,7 @@ impl<'a> Quantization<'a> {
     /// that this build does not know.
     pub fn plan(checkpoint: &'a Checkpoint, to: Format, requantize: bool) -> Result<Self> {
         if !matches!(checkpoint.file_format(), FileFormat::Gguf { .. }) {
-            let why = "is no GGUF; other files are converted, not rewritten";
+            let why = "is no GGUF; safetensors and others are converted, not rewritten";
             return Err(Error::invalid("--model", why));
         }
         if !to.is_writable() {
