@@ -243,8 +243,8 @@ export interface EngineInfo {
     contextLimit: number;
     vocabularySize: number;
     hasChatTemplate: boolean;
-  /** Of a model that sees pictures: the tokens that each part of one takes. */
-  vision?: { tokens: number };
+    /** Of a model that sees pictures: the tokens that each part of one takes. */
+    vision?: { tokens: number };
   };
   /** What holds where a request leaves it out: recommended by the model's makers, or else usual. Null where it only embeds. */
   sampling: Sampling | null;
