@@ -108,8 +108,8 @@ fn tiles<'p>(pictures: impl ExactSizeIterator<Item = &'p Picture>, eyes: Option<
         Some(eyes) => Ok(pictures.map(|picture| eyes.model().preprocessing.tiles(picture)).collect()),
         None if pictures.len() == 0 => Ok(Vec::new()),
         None => {
-            let reason = "has pictures, but the model sees none; load one that does, such as SmolVLM, with its projector where that is a file of its own";
-            Err(Error::invalid("messages", reason))
+            let reason = "sees no pictures; load one that does, such as SmolVLM, with its projector where that is a file of its own";
+            Err(Error::invalid("model", reason))
         }
     }
 }

@@ -156,7 +156,7 @@ fn odd_chats_about_pictures() {
     }
     let mut blind = open(Path::new("tests/golden/qwen3/model.safetensors"), cpu(), KvFormat::F32);
     let error = block_on(blind.chat_with(&of(json!([picture_part])), &[picture(5, 5)], &mut |_| (), &never_yield));
-    assert!(error.expect_err("it only reads").to_string().contains("the model sees none"));
+    assert!(error.expect_err("it only reads").to_string().contains("sees no pictures"));
 }
 
 #[test]

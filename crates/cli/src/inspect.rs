@@ -92,6 +92,7 @@ fn model(checkpoint: &Checkpoint, computing: &Computing) -> Result<Value> {
     about["makes"] = match architecture_of(checkpoint) {
         Ok(architecture) if architecture.is_encoder() => json!("embeddings"),
         Ok(architecture) if architecture.is_speech() => json!("transcripts"),
+        Ok(architecture) if architecture.is_vision() => json!("embeddings of pictures"),
         Ok(_) => json!("text"),
         Err(_) => Value::Null,
     };
@@ -233,12 +234,13 @@ fn lines(about: &Value) -> Vec<String> {
         let (bytes, context) = (megabytes(&about["deviceBytes"]), &about["contextLength"]);
         line("on the device", format!("{bytes} with a context of {context}"));
     }
-    if let Some(tokenizer) = about.get("tokenizer") {
+    if let Some(tokenizer) = about.get("tokenizer").filter(|_| about["makes"] != "embeddings of pictures") {
         line("tokenizer", tokenizer_line(tokenizer));
     }
     if let Some(template) = about.get("chatTemplate") {
         match about["makes"].as_str() {
             Some("embeddings") => line("makes", "vectors of texts: cresset embed".to_string()),
+            Some("embeddings of pictures") => line("makes", "vectors of pictures: cresset embed --image".to_string()),
             Some("transcripts") => line("makes", "text of recordings: cresset transcribe".to_string()),
             _ => line("chat", template_line(template)),
         }
@@ -259,8 +261,11 @@ fn lines(about: &Value) -> Vec<String> {
     }
     match about["fits"].as_bool() {
         Some(true) => {
-            let speed = rough(&about["estimatedTokensPerSecond"]);
-            lines.push(labelled("runs here", &format!("yes, about {speed} tokens a second")));
+            let speed = match &about["estimatedTokensPerSecond"] {
+                Value::Null => String::new(),
+                speed => format!(", about {} tokens a second", rough(speed)),
+            };
+            lines.push(labelled("runs here", &format!("yes{speed}")));
         }
         _ => lines.push(labelled("runs here", &format!("no: {}", text(&about["reason"])))),
     }
