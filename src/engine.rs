@@ -364,6 +364,11 @@ impl Engine {
         yield_now: &YieldNow,
     ) -> Result<(Vec<u32>, Vec<Media>)> {
         let ids = self.tokenizer()?.encode(prompt, add_special, true)?;
+        let context = self.model.most_context()?;
+        if ids.len() > context {
+            // Before anything is looked at.
+            return Err(Error::ContextOverflow { prompt: ids.len(), context });
+        }
         self.interrupt_handle().set(false);
         let tokenizer = self.tokenizer.as_ref().ok_or_else(no_tokenizer)?;
         let media = seen.see(&mut self.model, tokenizer, &ids, yield_now).await?;

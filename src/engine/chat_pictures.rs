@@ -83,10 +83,13 @@ impl ChatPictures {
             rebuilt = true;
         };
         let placeholders: Vec<usize> = (0..prompt.len()).filter(|&at| prompt[at] == id).collect();
-        let tokens = placeholders.len() / rows.len().max(1);
-        let places = placeholders.chunks_exact(tokens.max(1));
+        let tokens = model.eyes.as_ref().map_or(1, |eyes| eyes.model().output()[0]);
+        let places = placeholders.chunks_exact(tokens);
         if tokens * rows.len() != placeholders.len() || !places.clone().all(|it| it[tokens - 1] - it[0] == tokens - 1) {
-            let reason = format!("have {} where no picture is; leave it out, or send no allow_special", TEXT.marker);
+            let reason = format!(
+                "have {} in other places than those of the pictures; leave it out, or send no allow_special",
+                TEXT.marker
+            );
             return Err(Error::invalid("messages", reason));
         }
         let media = |((place, picture), rows): ((&[usize], &Picture), _)| Media {

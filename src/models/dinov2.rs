@@ -6,7 +6,7 @@ use super::vision::{VisionEncoder, VisionHead};
 use super::vit::{self, VitParts};
 use crate::error::{Error, Result};
 use crate::load::names::Name;
-use crate::load::{Family, Hyper, Loader, PerLayer, Shape};
+use crate::load::{Family, Hyper, Loader, Shape};
 use crate::ops::Activation;
 use crate::pictures::Preprocessing;
 
@@ -24,6 +24,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
             ("mlp_ratio", 4.0),
             ("image_size", 224.0),
             ("patch_size", 14.0),
+            ("layer_norm_eps", 1e-6),
         ],
         ..Family::PLAIN
     },
@@ -64,9 +65,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         return Err(Error::unsupported("a dinov2 model with a gated feed-forward layer"));
     }
     let d_ffn = hyper.count("", "mlp_ratio")?.saturating_mul(hyper.count("", "hidden_size")?);
-    let shape = VitParts::shape(hyper, d_ffn)?;
-    let grid = vit::grid(&preprocessing(hyper)?, hyper, 1)?;
-    Ok(Shape { d_ffn: PerLayer::Same(d_ffn), context: 1 + grid.patches(), ..shape })
+    VitParts::shape(hyper, d_ffn, 1 + vit::grid(&preprocessing(hyper)?, hyper, 1)?.patches())
 }
 
 /// transformers' own values for what the file leaves out.
@@ -81,7 +80,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
     let preprocessing = preprocessing(&hyper)?;
     let grid = vit::grid(&preprocessing, &hyper, 1)?;
     let trained = hyper.count("", "image_size")? / grid.edge;
-    let epsilon = hyper.optional_number("", "layer_norm_eps")?.unwrap_or(1e-6) as f32;
+    let epsilon = hyper.number("", "layer_norm_eps")? as f32;
     let mut vit = VitParts::new(loader, epsilon, Activation::Gelu);
     let position_table = vit.positions([trained; 2], &grid, 1).await?;
     let patches = vit.patches(grid.edge)?;

@@ -37,6 +37,7 @@ pub static EYES: Architecture = Architecture {
             ("num_attention_heads", 16.0),
             ("image_size", 224.0),
             ("patch_size", 32.0),
+            ("layer_norm_eps", 1e-6),
         ],
         ..siglip::ARCHITECTURE.family
     },

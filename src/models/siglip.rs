@@ -25,6 +25,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
             ("num_attention_heads", 12.0),
             ("image_size", 224.0),
             ("patch_size", 16.0),
+            ("layer_norm_eps", 1e-6),
         ],
         ..Family::PLAIN
     },
@@ -77,8 +78,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
 /// The sizes of all but a head.
 pub fn body_shape(hyper: &Hyper, grid: &Grid) -> Result<Shape> {
     activation(hyper)?;
-    let shape = VitParts::shape(hyper, hyper.count("vision.feed_forward_length", "intermediate_size")?)?;
-    Ok(Shape { context: grid.patches(), ..shape })
+    VitParts::shape(hyper, hyper.count("vision.feed_forward_length", "intermediate_size")?, grid.patches())
 }
 
 /// GELU, in one of its two forms; GGUF knows the faster one alone.
@@ -133,7 +133,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
 /// Those of [`Hyper`].
 pub fn parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<VitParts<'p, 'a>> {
     let hyper = loader.hyper;
-    let epsilon = hyper.optional_number("vision.attention.layer_norm_epsilon", "layer_norm_eps")?.unwrap_or(1e-6);
+    let epsilon = hyper.number("vision.attention.layer_norm_epsilon", "layer_norm_eps")?;
     Ok(VitParts::new(loader, epsilon as f32, activation(&hyper)?))
 }
 

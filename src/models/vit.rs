@@ -7,10 +7,13 @@ use crate::load::rows::one_run;
 use crate::load::{Hyper, Loader, NormStyle, Parts, PerLayer, Shape};
 use crate::nn::{EncoderBlock, FeedForward, Linear, Mlp, Norm};
 use crate::ops::Activation;
-use crate::pictures::{Grid, Preprocessing};
+use crate::pictures::{Grid, MOST_EDGE, Preprocessing};
 
 /// Most patches of a picture.
 const MOST_PATCHES: usize = 1 << 14;
+
+/// Most numbers of an activation, 512 MiB.
+const MOST_NUMBERS: usize = 1 << 27;
 
 /// Reads one encoder.
 pub struct VitParts<'p, 'a>(Parts<'p, 'a>);
@@ -24,6 +27,9 @@ pub fn grid(preprocessing: &Preprocessing, hyper: &Hyper, merge: usize) -> Resul
     let Some([height, width]) = preprocessing.size() else {
         return Err(Error::unsupported(format!("a {} model whose pictures keep their own shape", hyper.family.name)));
     };
+    if height.max(width) > MOST_EDGE {
+        return Err(hyper.wrong("image_size", &format!("must be at most {MOST_EDGE}")));
+    }
     let grid = Grid { edge, rows: height / edge, columns: width / edge, merge };
     if !grid.rows.is_multiple_of(merge) || !grid.columns.is_multiple_of(merge) {
         return Err(hyper.wrong("the scale factor", &format!("must divide {} × {} patches", grid.rows, grid.columns)));
@@ -40,16 +46,21 @@ impl<'p, 'a> VitParts<'p, 'a> {
         VitParts(Parts::new(loader, NormStyle::Layer { epsilon }, activation))
     }
 
-    /// The sizes, but for the context, which is the number of rows; there is no vocabulary.
+    /// The sizes; the context is the number of `rows`, and there is no vocabulary.
     ///
     /// # Errors
-    /// `MODEL_FORMAT` for numbers that make no sense, `MODEL_UNSUPPORTED` for heads that kernels do not compute.
-    pub fn shape(hyper: &Hyper, d_ffn: usize) -> Result<Shape> {
+    /// `MODEL_FORMAT` for numbers that make no sense, `MODEL_UNSUPPORTED` for heads that kernels do not compute and for activations
+    /// beyond all measure.
+    pub fn shape(hyper: &Hyper, d_ffn: usize, rows: usize) -> Result<Shape> {
         if hyper.optional_count("", "num_channels")?.is_some_and(|channels| channels != 3) {
             return Err(Error::unsupported(format!("a {} model of other than three colours", hyper.family.name)));
         }
         let d_model = hyper.count("vision.embedding_length", "hidden_size")?;
         let n_heads = hyper.count("vision.attention.head_count", "num_attention_heads")?;
+        if rows.saturating_mul(d_model.max(d_ffn)) > MOST_NUMBERS {
+            let what = format!("a {} model of {rows} patches, {} columns each", hyper.family.name, d_model.max(d_ffn));
+            return Err(Error::unsupported(what));
+        }
         Ok(Shape {
             architecture: hyper.family.name,
             d_model,
@@ -59,7 +70,7 @@ impl<'p, 'a> VitParts<'p, 'a> {
             head_dim: hyper.head_dim("hidden_size", d_model, n_heads)?,
             d_ffn: PerLayer::Same(d_ffn),
             vocabulary: 0,
-            context: 0,
+            context: rows,
         })
     }
 

@@ -16,6 +16,6 @@ mod tiles;
 
 pub use grid::Grid;
 pub use picture::Picture;
-pub use preprocess::Preprocessing;
+pub use preprocess::{MOST_EDGE, Preprocessing};
 pub use resize::Filter;
 pub use tiles::{Tiles, Tiling};

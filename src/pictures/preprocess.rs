@@ -36,8 +36,8 @@ pub enum Resize {
     Shortest(usize),
 }
 
-/// Pixels of an edge, at most.
-const MOST: usize = 4096;
+/// Pixels that an edge of a prepared picture may have.
+pub const MOST_EDGE: usize = 4096;
 
 impl Preprocessing {
     /// SigLIP's: stretched to a square, colours from −1 to 1.
@@ -64,28 +64,27 @@ impl Preprocessing {
     /// # Errors
     /// `MODEL_FORMAT`, naming the key, for what makes no sense.
     pub fn read(config: Option<&Value>, usual: Preprocessing, file: &str) -> Result<Self> {
-        let Some(config) = config else { return Ok(usual) };
+        let config = config.unwrap_or(&Value::Null);
         let wrong =
             |key: &str, must: &str| Error::format(file, format!("preprocessor_config.json: {key} must be {must}"));
         let is_off = |key: &str| config[key].as_bool() == Some(false);
-        let edge = |value: &Value| value.as_u64().map(|n| n as usize).filter(|n| (1..=MOST).contains(n));
+        let edge = |value: &Value| value.as_u64().map(|n| n as usize).filter(|n| (1..=MOST_EDGE).contains(n));
         let both =
             |value: &Value| edge(&value["height"]).zip(edge(&value["width"])).map(|(height, width)| [height, width]);
         let tiling = usual.tiling.map(|usual| Tiling::read(config, usual, &wrong)).transpose()?;
-        let resize =
-            match &config["size"] {
-                // Tiles have their size.
-                _ if tiling.is_some() => tiling.map(|tiling| Resize::To([tiling.tile; 2])),
-                _ if is_off("do_resize") => None,
-                Value::Null => usual.resize,
-                size => {
-                    let shortest = edge(&size["shortest_edge"]).or(edge(size)).map(Resize::Shortest);
-                    let found = both(size).map(Resize::To).or(shortest);
-                    Some(found.ok_or_else(|| {
-                        wrong("size", &format!("a height and a width, or a shortest_edge, up to {MOST}"))
-                    })?)
-                }
-            };
+        let resize = match &config["size"] {
+            // Tiles have their size.
+            _ if tiling.is_some() => tiling.map(|tiling| Resize::To([tiling.tile; 2])),
+            _ if is_off("do_resize") => None,
+            Value::Null => usual.resize,
+            size => {
+                let shortest = edge(&size["shortest_edge"]).or(edge(size)).map(Resize::Shortest);
+                let found = both(size).map(Resize::To).or(shortest);
+                Some(found.ok_or_else(|| {
+                    wrong("size", &format!("a height and a width, or a shortest_edge, up to {MOST_EDGE}"))
+                })?)
+            }
+        };
         let crop = match &config["crop_size"] {
             _ if is_off("do_center_crop") => None,
             Value::Null => usual.crop,
@@ -93,7 +92,7 @@ impl Preprocessing {
             _ if config["do_center_crop"].is_null() && usual.crop.is_none() => None,
             size => {
                 let found = both(size).or(edge(size).map(|edge| [edge; 2]));
-                Some(found.ok_or_else(|| wrong("crop_size", &format!("a height and a width up to {MOST}")))?)
+                Some(found.ok_or_else(|| wrong("crop_size", &format!("a height and a width up to {MOST_EDGE}")))?)
             }
         };
         let filter = match &config["resample"] {
@@ -149,9 +148,9 @@ impl Preprocessing {
             None => [picture.height, picture.width],
             Some(Resize::To(size)) => size,
             Some(Resize::Shortest(edge)) => {
-                let (short, long) = (picture.width.min(picture.height), picture.width.max(picture.height));
+                let [short, long] = [picture.width.min(picture.height), picture.width.max(picture.height)];
                 // What is cut away at last need not be made: a ribbon has no end otherwise.
-                let long = (edge * long / short).min(edge.saturating_mul(RIBBON));
+                let long = ((edge as u64 * long as u64 / short as u64) as usize).min(MOST_RESIZED / edge);
                 if picture.width <= picture.height { [long, edge] } else { [edge, long] }
             }
         };
@@ -180,8 +179,8 @@ impl Preprocessing {
     }
 }
 
-/// How many times its shorter edge a resized picture's longer one may be.
-const RIBBON: usize = 64;
+/// Pixels of a resized picture, before its middle is cut out.
+const MOST_RESIZED: usize = 1 << 25;
 
 #[cfg(test)]
 mod tests {

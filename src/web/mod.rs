@@ -161,11 +161,11 @@ impl Engine {
     pub async fn chat(
         &self,
         request: String,
-        pictures: Array,
+        pictures: Option<Array>,
         on_chunk: Function,
         on_progress: Option<Function>,
     ) -> Result<String, JsValue> {
-        let pictures = read_pictures(&pictures).map_err(thrown)?;
+        let pictures = read_pictures(pictures.as_ref()).map_err(thrown)?;
         self.request(Asked::Chat(pictures), request, on_chunk, on_progress).await.map_err(thrown)
     }
 
@@ -217,9 +217,9 @@ impl Engine {
     ///
     /// # Errors
     /// Those of [`crate::engine::Engine::embed_with`]; `INTERNAL` while a request runs.
-    pub async fn embeddings(&self, request: String, pictures: Array) -> Result<String, JsValue> {
+    pub async fn embeddings(&self, request: String, pictures: Option<Array>) -> Result<String, JsValue> {
         let run = async {
-            let (request, pictures) = (parse(&request, "request")?, read_pictures(&pictures)?);
+            let (request, pictures) = (parse(&request, "request")?, read_pictures(pictures.as_ref())?);
             let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
             let answer = engine.embed_with(&request, &pictures, &yield_to_events).await;
             *self.snapshot.borrow_mut() = (engine.info().to_string(), engine.stats().to_string());
@@ -351,13 +351,13 @@ impl Engine {
 }
 
 /// Pictures as a canvas gives them: `{ width, height, data }`, 4 bytes a pixel.
-fn read_pictures(list: &Array) -> Result<Vec<Picture>> {
+fn read_pictures(list: Option<&Array>) -> Result<Vec<Picture>> {
     let picture = |picture: JsValue| {
         let field = |name: &str| Reflect::get(&picture, &name.into()).unwrap_or_default();
         let pixels = |name: &str| field(name).as_f64().unwrap_or_default() as usize;
         Picture::from_rgba(pixels("width"), pixels("height"), &Uint8ClampedArray::new(&field("data")).to_vec())
     };
-    list.iter().map(picture).collect()
+    list.into_iter().flat_map(|list| list.iter()).map(picture).collect()
 }
 
 /// Calls a listener, if there is one, with what serde makes of `progress`.

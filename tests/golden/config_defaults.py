@@ -14,7 +14,7 @@ import transformers
 MODEL_TYPES = [
     "llama", "mistral", "smollm3", "granite", "qwen2", "qwen3", "phi3", "stablelm", "gemma", "gemma2", "gemma3_text",
     "olmo2", "olmo3", "gpt2", "gpt_neo", "gpt_neox", "olmoe", "qwen3_moe", "bert", "nomic_bert", "modernbert",
-    "whisper"]
+    "whisper", "dinov2", "siglip_vision_model"]
 KEYS = [
     "hidden_size", "n_embd", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads",
     "n_head", "num_heads", "num_key_value_heads", "head_dim", "max_position_embeddings", "n_positions",
@@ -23,7 +23,8 @@ KEYS = [
     "final_logit_softcapping", "query_pre_attn_scalar", "num_experts", "num_experts_per_tok", "moe_intermediate_size",
     "embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling", "type_vocab_size",
     "d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "decoder_layers", "decoder_attention_heads",
-    "decoder_ffn_dim", "num_mel_bins", "max_source_positions", "max_target_positions"]
+    "decoder_ffn_dim", "num_mel_bins", "max_source_positions", "max_target_positions",
+    "mlp_ratio", "image_size", "patch_size"]
 
 
 def defaults(model_type):

@@ -4,8 +4,9 @@
 use crate::support::skip::skipped;
 use crate::support::{Case, close, cpu, floats, gpu, ids, json, open};
 use cresset::device::KvFormat;
-use cresset::engine::{Engine, never_yield};
+use cresset::engine::{Engine, LoadOptions, never_yield};
 use cresset::pictures::Picture;
+use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -183,6 +184,41 @@ fn odd_pictures_and_requests() {
     let mut reader = open(Path::new("tests/golden/encoders/bert-cls/model.safetensors"), cpu(), KvFormat::F32);
     let error = embed(&mut reader, json!({ "input": [{ "image": 0 }] }), &[picture(5, 5)]).expect_err("texts only");
     assert!(error.to_string().contains("vectors of texts"), "{error}");
+}
+
+/// Sizes that no file may lead to: an error before a byte of them is made.
+#[test]
+fn hostile_sizes_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let with = |source: &str, file: &str, change: &dyn Fn(&mut Value)| {
+        for entry in std::fs::read_dir(source)
+            .expect("files")
+            .flatten()
+            .filter(|entry| entry.path().extension() != Some("gguf".as_ref()))
+        {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("a copy");
+        }
+        let path = folder.path().join(file);
+        let mut value = json(&path);
+        change(&mut value);
+        std::fs::write(&path, value.to_string()).expect("a file");
+        let load = async {
+            let checkpoint = Checkpoint::open(open_path(folder.path())?).await?;
+            Engine::load(checkpoint, &LoadOptions { device: cpu(), ..LoadOptions::default() }, &mut |_| ()).await
+        };
+        block_on(load).err().map(|error| error.code())
+    };
+    let (dino, smol) = ("tests/golden/vision/dinov2", "tests/golden/vision/smolvlm");
+    let size = |n: u64| move |config: &mut Value| config["crop_size"] = json!({ "height": n, "width": n });
+    assert_eq!(with(dino, "preprocessor_config.json", &size(4097)), Some("MODEL_FORMAT"));
+    assert_eq!(with(dino, "preprocessor_config.json", &size(2)), Some("MODEL_FORMAT"));
+    assert_eq!(with(dino, "preprocessor_config.json", &size(4096)), Some("MODEL_FORMAT"), "a million patches");
+    let tiles = |config: &mut Value| config["max_image_size"] = json!({ "longest_edge": 1 });
+    assert_eq!(with(smol, "preprocessor_config.json", &tiles), Some("MODEL_FORMAT"));
+    let image = |n: u64| move |config: &mut Value| config["vision_config"]["image_size"] = json!(n);
+    assert_eq!(with(smol, "config.json", &image(1 << 20)), Some("MODEL_FORMAT"));
+    let merge = |config: &mut Value| config["scale_factor"] = json!(3);
+    assert_eq!(with(smol, "config.json", &merge), Some("MODEL_FORMAT"));
 }
 
 #[test]

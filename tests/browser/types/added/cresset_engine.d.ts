@@ -8,11 +8,11 @@ export class Engine {
   adapters(): string;
   applyChatTemplate(messages: string, options: string): string;
   bench(options: string): Promise<string>;
-  chat(request: string, pictures: Pixels[], onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
+  chat(request: string, pictures: Pixels[] | undefined, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
   completion(request: string, onChunk: (chunk: string) => void, onProgress?: (progress: BareProgress) => void): Promise<string>;
   detokenize(ids: Uint32Array): string;
   recording(request: string, sound: Float32Array, translate: boolean, on_chunk: Function, on_progress?: Function | null): Promise<string>;
-  embeddings(request: string, pictures: Pixels[]): Promise<string>;
+  embeddings(request: string, pictures?: Pixels[]): Promise<string>;
   free(): void;
   info(): string;
   interrupt(): void;
