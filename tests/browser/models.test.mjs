@@ -252,7 +252,7 @@ test('a download shows its speed and the time left, is paused, goes on, and is g
   await page.click('#transfers button:has-text("Resume")');
   await page.waitForFunction(() => document.getElementById('model-name').textContent === 'trickle.gguf');
   await ready(page);
-  assert.ok(await page.isHidden('#transfers-section'));
+  await page.waitForSelector('#transfers-section', { state: 'hidden' });
   await look(`${server.url}files/trickle.gguf?again`);
   await page.click('#fit .primary');
   // Enough is here to be listed among what an earlier visit left unfinished: what is given up must not come back from there.
@@ -457,7 +457,7 @@ test('two tabs get the same model: one downloads, both show it, both have it at 
   await Promise.all([loaded(page, 'flaky.gguf'), loaded(other, 'flaky.gguf')]);
   assert.equal(flaky.reads.filter(({ range }) => !/^bytes=\d+-\d+$/.test(range ?? '')).length, 1, JSON.stringify(flaky.reads));
   for (const tab of [page, other]) {
-    assert.ok(await tab.isHidden('#transfers-section'));
+    await tab.waitForSelector('#transfers-section', { state: 'hidden' });
     await tab.locator('#stored .model', { hasText: 'flaky.gguf' }).waitFor();
   }
 });
@@ -650,7 +650,7 @@ test('a download that failed is there to go on with, one of which nothing came i
   };
   flaky.cuts = 0;
   await get();
-  assert.ok(await page.isHidden('#transfers-section'));
+  await page.waitForSelector('#transfers-section', { state: 'hidden' });
   Object.assign(flaky, { cutAfter: 2_300_000, cuts: 1 });
   await get();
   // A slow browser may lose the last of what was sent before the connection went.
