@@ -355,7 +355,7 @@ impl Engine {
         self.answer(prepared, on_chunk, yield_now).await
     }
 
-    /// A prompt's ids, and what stands for the pictures among them.
+    /// A prompt's ids, and the embeddings of the pictures among them.
     async fn see(
         &mut self,
         seen: ChatPictures,
@@ -364,12 +364,6 @@ impl Engine {
         yield_now: &YieldNow,
     ) -> Result<(Vec<u32>, Vec<Media>)> {
         let ids = self.tokenizer()?.encode(prompt, add_special, true)?;
-        let context = self.model.most_context()?;
-        if ids.len() > context {
-            // Before anything is looked at.
-            return Err(Error::ContextOverflow { prompt: ids.len(), context });
-        }
-        self.interrupt_handle().set(false);
         let tokenizer = self.tokenizer.as_ref().ok_or_else(no_tokenizer)?;
         let media = seen.see(&mut self.model, tokenizer, &ids, yield_now).await?;
         Ok((ids, media))

@@ -11,6 +11,15 @@ use std::rc::Rc;
 /// Numbers of pictures that are kept: 64 MiB.
 const MOST_KEPT: usize = 16 << 20;
 
+/// A picture, by its hash, and the rows that the encoder made of it.
+#[derive(Clone)]
+pub struct Seen {
+    /// Of the prepared picture.
+    pub hash: u64,
+    /// All rows, one behind the other.
+    pub rows: Rc<[f32]>,
+}
+
 /// An encoder of pictures with its plan and its buffers.
 pub struct Viewer {
     model: VisionEncoder,
@@ -24,8 +33,8 @@ pub struct Viewer {
     rows: BufferId,
     compiling: Option<Compiling>,
     plan: Option<Compiled>,
-    /// What came of the last pictures, by their hashes: a chat brings its pictures with each question.
-    seen: Vec<(u64, Rc<[f32]>)>,
+    /// The last pictures: a chat brings its pictures with each question.
+    seen: Vec<Seen>,
     /// Set from outside to end the running request; the caller takes it back before the next one.
     pub interrupted: Rc<Cell<bool>>,
 }
@@ -95,11 +104,11 @@ impl Viewer {
         Ok(())
     }
 
-    /// What comes of each prepared picture, all rows of it one behind the other.
+    /// Runs the encoder on each prepared picture that was not seen lately.
     ///
     /// # Errors
     /// `MODEL_FORMAT` for rows that are not numbers, `ABORTED`, and those of the device.
-    pub async fn see(&mut self, device: &Device, prepared: &[Picture], yield_now: &YieldNow) -> Result<Vec<Rc<[f32]>>> {
+    pub async fn see(&mut self, device: &Device, prepared: &[Picture], yield_now: &YieldNow) -> Result<Vec<Seen>> {
         let mut all = Vec::with_capacity(prepared.len());
         for picture in prepared {
             all.push(self.see_one(device, picture).await?);
@@ -111,12 +120,12 @@ impl Viewer {
         Ok(all)
     }
 
-    async fn see_one(&mut self, device: &Device, picture: &Picture) -> Result<Rc<[f32]>> {
+    async fn see_one(&mut self, device: &Device, picture: &Picture) -> Result<Seen> {
         let hash = picture.hash();
-        if let Some(at) = self.seen.iter().position(|(own, _)| *own == hash) {
+        if let Some(at) = self.seen.iter().position(|seen| seen.hash == hash) {
             let found = self.seen.remove(at);
             self.seen.push(found.clone());
-            return Ok(found.1);
+            return Ok(found);
         }
         let VisionEncoder { preprocessing, grid, classes, shape, .. } = &self.model;
         let stride = self.model.patch_columns().next_multiple_of(4);
@@ -137,7 +146,8 @@ impl Viewer {
         if self.seen.len() * rows.len() >= MOST_KEPT {
             self.seen.remove(0);
         }
-        self.seen.push((hash, rows.clone()));
-        Ok(rows)
+        let seen = Seen { hash, rows };
+        self.seen.push(seen.clone());
+        Ok(seen)
     }
 }

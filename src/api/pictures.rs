@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 /// How a family of models writes a picture in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureText {
-    /// What a template writes for a picture; the same text, so many times, is what the model reads.
+    /// The text that a template writes for a picture; the prompt has it once for each of the picture's tokens.
     pub marker: &'static str,
-    /// What stands before each part of it.
+    /// The text before each tile.
     before: &'static str,
-    /// What stands before the whole of it.
+    /// The text before the whole picture.
     whole: &'static str,
 }
 

@@ -36,8 +36,8 @@ enum ToolChoice<'a> {
 /// request has `allow_special`.
 ///
 /// `own`: the model's template, none, or why it cannot be used. `tokenizer`: for the special tokens that a request's own
-/// template names. `now`: seconds since 1970 by the clock on the wall, for templates that tell the date. `picture`: what the model's
-/// prompts have for one.
+/// template names. `now`: seconds since 1970 by the clock on the wall, for templates that tell the date. `picture`: its text in
+/// the model's prompts.
 ///
 /// # Errors
 /// `INVALID_REQUEST` for fields that are wrong, or that the template has no place for; `MODEL_UNSUPPORTED` without a

@@ -38,7 +38,7 @@ pub struct TranscriptionRequest {
     pub format: TranscriptFormat,
     /// Whether passages are sent as they come.
     pub stream: bool,
-    /// What a verbose answer says the times of.
+    /// The times of a verbose answer.
     pub granularities: Granularities,
 }
 

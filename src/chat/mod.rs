@@ -96,7 +96,7 @@ pub struct RenderOptions {
     /// Seconds since 1970 in the visitor's time zone, for templates that tell the model the date. Without it there is
     /// no `strftime_now`, and most such templates fall back to a fixed date.
     pub now: Option<i64>,
-    /// What a picture is in the text of a message, for templates that go over no parts.
+    /// The text of a picture in a message, for templates that go over no parts.
     pub picture: &'static str,
 }
 
@@ -294,13 +294,13 @@ impl ChatTemplate {
     /// [`Error::Template`], as [`Self::render`].
     pub fn render_request(&self, messages: &[Value], options: &RenderOptions) -> Result<String> {
         let has_parts = messages.iter().any(|message| message.get("content").is_some_and(Value::is_array));
-        let reads_parts = self.with_compiled(options, |compiled| compiled.reads_parts)?;
-        let in_parts = has_parts && reads_parts;
+        let reads_parts = || self.with_compiled(options, |compiled| compiled.reads_parts);
+        let in_parts = has_parts && reads_parts()?;
         let as_usual = messages::plain(messages, in_parts, options.picture);
         let given = as_usual.as_deref().unwrap_or(messages);
         let refused = match self.render(given, options) {
             // One that goes over parts may see none in a text, and pass over it.
-            Ok(prompt) if reads_parts && lacks(&prompt, given) => {
+            Ok(prompt) if lacks(&prompt, given) && reads_parts()? => {
                 let parts = messages::in_parts(given).and_then(|parts| self.render(&parts, options).ok());
                 return Ok(parts.filter(|better| !lacks(better, given)).unwrap_or(prompt));
             }
@@ -308,7 +308,7 @@ impl ChatTemplate {
             Err(refused) => refused,
         };
         let joined = if in_parts { messages::plain(messages, false, options.picture) } else { None };
-        let parted = if reads_parts { messages::in_parts(given) } else { None };
+        let parted = if reads_parts().unwrap_or(false) { messages::in_parts(given) } else { None };
         let mut others =
             [joined.as_deref(), parted.as_deref(), as_usual.is_some().then_some(messages)].into_iter().flatten();
         others.find_map(|messages| self.render(messages, options).ok()).ok_or(refused)

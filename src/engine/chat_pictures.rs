@@ -8,14 +8,14 @@ use crate::error::{Error, Result};
 use crate::generate::Media;
 use crate::pictures::{Picture, Tiles};
 use crate::tokenizer::Tokenizer;
-use crate::viewer::Viewer;
+use crate::viewer::{Seen, Viewer};
 use serde_json::Value;
 
 /// A chat's pictures, prepared.
 pub(super) struct ChatPictures {
     /// The messages as templates know them.
     pub messages: Vec<Value>,
-    /// What is seen of each picture, in order.
+    /// The tiles of each picture, in order.
     pub tiles: Vec<Tiles>,
 }
 
@@ -51,10 +51,11 @@ impl ChatPictures {
         }
     }
 
-    /// What stands for the pictures in a prompt: looks at those that were not seen lately.
+    /// The pictures' embeddings, with their places in the prompt. Those of pictures that were seen lately are not computed again.
     ///
     /// # Errors
-    /// `MODEL_UNSUPPORTED` for a vocabulary without the token of pictures, and those of [`Viewer::see`].
+    /// `CONTEXT_OVERFLOW` for a prompt that is too long, `MODEL_UNSUPPORTED` for a vocabulary without the token of pictures, and
+    /// those of [`Viewer::see`].
     pub async fn see(
         self,
         model: &mut Model,
@@ -65,39 +66,44 @@ impl ChatPictures {
         if self.tiles.is_empty() {
             return Ok(Vec::new());
         }
+        let context = model.most_context()?;
+        if prompt.len() > context {
+            return Err(Error::ContextOverflow { prompt: prompt.len(), context });
+        }
+        model.task.interrupted().set(false);
         model.revive().await?;
         let id = tokenizer
             .id(TEXT.marker)
             .ok_or_else(|| Error::unsupported(format!("a model of pictures without the token {}", TEXT.marker)))?;
         let prepared: Vec<Picture> = self.tiles.into_iter().flat_map(|tiles| tiles.pictures).collect();
         let mut rebuilt = false;
-        let rows = loop {
+        let seen = loop {
             let Model { task: Task::Generate(generator), eyes: Some(eyes), .. } = &mut *model else {
                 return Ok(Vec::new());
             };
             eyes.interrupted = generator.interrupted.clone();
             match eyes.see(&generator.device, &prepared, yield_now).await {
                 Err(Error::DeviceLost { reason }) if !rebuilt => model.rebuild(reason).await?,
-                rows => break rows?,
+                seen => break seen?,
             }
             rebuilt = true;
         };
         let placeholders: Vec<usize> = (0..prompt.len()).filter(|&at| prompt[at] == id).collect();
         let tokens = model.eyes.as_ref().map_or(1, |eyes| eyes.model().output()[0]);
         let places = placeholders.chunks_exact(tokens);
-        if tokens * rows.len() != placeholders.len() || !places.clone().all(|it| it[tokens - 1] - it[0] == tokens - 1) {
+        if tokens * seen.len() != placeholders.len() || !places.clone().all(|it| it[tokens - 1] - it[0] == tokens - 1) {
             let reason = format!(
                 "have {} in other places than those of the pictures; leave it out, or send no allow_special",
                 TEXT.marker
             );
             return Err(Error::invalid("messages", reason));
         }
-        let media = |((place, picture), rows): ((&[usize], &Picture), _)| Media {
+        let media = |(place, Seen { hash, rows }): (&[usize], Seen)| Media {
             positions: place[0]..place[0] + tokens,
-            hash: picture.hash(),
+            hash,
             rows,
         };
-        Ok(places.zip(&prepared).zip(rows).map(media).collect())
+        Ok(places.zip(seen).map(media).collect())
     }
 }
 

@@ -18,7 +18,7 @@ use web_time::Instant;
 pub struct PreparedRequest {
     pub kind: AnswerKind,
     pub prompt: Vec<u32>,
-    /// What stands for pictures in the prompt.
+    /// The embeddings of the prompt's pictures.
     pub media: Vec<Media>,
     pub options: RequestOptions,
     /// The answer continues a text instead of beginning one.

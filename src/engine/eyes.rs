@@ -11,6 +11,7 @@ use crate::weights::Checkpoint;
 /// Where the half that sees lies: in the files of the other, or in one of its own.
 pub(super) struct Half {
     architecture: &'static Architecture,
+    shape: Shape,
     projector: Option<Checkpoint>,
 }
 
@@ -37,7 +38,7 @@ impl Half {
                 Ok(None)
             }
             Err(error) => Err(error),
-            Ok(_) => Ok(Some(Half { architecture, projector })),
+            Ok(shape) => Ok(Some(Half { architecture, shape, projector })),
         }
     }
 
@@ -98,8 +99,7 @@ impl Half {
     ) -> Result<(models::VisionEncoder, UploadQueue)> {
         let own = self.checkpoint(model);
         let hyper = self.architecture.hyper(own);
-        let shape = self.architecture.read_shape(own)?;
-        let loaded = self.architecture.load(hyper, &shape, shape.context, memory).await?;
+        let loaded = self.architecture.load(hyper, &self.shape, self.shape.context, memory).await?;
         let models::Model::Vision(encoder) = loaded.model else { unreachable!("eyes see") };
         match encoder.output() {
             [_, columns] if columns == reads.d_model => Ok((*encoder, loaded.uploads)),

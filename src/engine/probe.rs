@@ -63,7 +63,7 @@ pub async fn probe(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Val
         answer["deviceBytes"] = json!(bytes.saturating_add(beside));
         answer["shape"] = json!(shape);
     }
-    // What sees reads no tokens.
+    // An encoder of pictures reads no tokens.
     let reads = architecture.is_some_and(|architecture| !architecture.is_vision());
     if let Some(shape) = shape.as_ref().filter(|_| reads && problems.is_empty()) {
         let format = Format::from_name(&quantization(checkpoint, options)).unwrap_or(Format::F16);

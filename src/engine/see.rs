@@ -43,7 +43,7 @@ pub(super) async fn see(
         rebuilt = true;
     };
     Ok(wanted.answer(
-        wanted.normalized(vectors.iter().map(|it| it.to_vec()).collect()),
+        wanted.normalized(vectors.iter().map(|seen| seen.rows.to_vec()).collect()),
         name,
         prepared.len() * shape.context,
     ))

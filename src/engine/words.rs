@@ -138,7 +138,7 @@ mod tests {
         let tokens: [&[u8]; 5] = [b" caf", &bytes[..1], &bytes[1..3], &bytes[3..], b"."];
         assert_eq!(split(&tokens, "fr"), [(" café好.".to_string(), 0..5)]);
         assert_eq!(split(&tokens, "zh"), [(" caf".to_string(), 0..1), ("é好.".to_string(), 1..5)]);
-        // What never becomes a character is kept as it is.
+        // Bytes that never become a character keep their place.
         assert_eq!(split(&[b" a", &bytes[..1]], "zh"), [(" a".to_string(), 0..1), ("\u{fffd}".to_string(), 1..2)]);
     }
 }

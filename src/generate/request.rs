@@ -55,7 +55,7 @@ pub struct Media {
     pub positions: Range<usize>,
     /// A hash of its content: equal hashes count as equal content.
     pub hash: u64,
-    /// What stands there in place of embeddings [positions, D].
+    /// Its embeddings [positions, D], in place of those of the ids.
     pub rows: Rc<[f32]>,
 }
 

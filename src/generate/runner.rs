@@ -75,7 +75,7 @@ pub struct ModelRunner {
     state: BufferId,
     edits: BufferId,
     logits: BufferId,
-    /// [rows, D]: what stands for pictures and sounds, row by row of the next run. Made when there is any.
+    /// [rows, D]: the embeddings of pictures and sounds, row by row of the next run. Made when there are any.
     media: Option<BufferId>,
     slots: Vec<SlotState>,
     observed: Option<Observed>,
@@ -397,8 +397,8 @@ impl ModelRunner {
         self.control.set_sampling(slot, &sampling);
     }
 
-    /// Makes room for the weights of `heads`, each a layer and one of its heads, of the cross-attention over `keys` keys, where there is none yet: runs whose output is
-    /// [`Output::Attention`] write them. → the most rows that such a run may have.
+    /// Makes room for the weights of `heads`, each a layer and one of its heads, of the cross-attention over `keys` keys, where there is
+    /// none yet: runs whose output is [`Output::Attention`] write them. → the most rows that such a run may have.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY`.

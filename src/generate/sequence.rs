@@ -149,7 +149,7 @@ impl<'l> Sequence<'l> {
         tokens.map(|(position, &token)| Row { slot, position, token }).collect()
     }
 
-    /// What stands for pictures and sounds at these positions of the prompt, whose rows begin at `at` in a batch.
+    /// The embeddings of pictures and sounds at these positions of the prompt, whose rows begin at `at` in a batch.
     pub fn media(&self, positions: Range<usize>, at: usize) -> impl Iterator<Item = MediaRows> {
         let of = move |media: &Media| {
             let first = media.positions.start.max(positions.start);

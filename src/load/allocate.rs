@@ -3,7 +3,7 @@
 
 use super::find::Found;
 use super::rows::{RowRanges, count};
-use super::upload::{CHUNK, Target, Upload, UploadQueue, device_row_bytes};
+use super::upload::{CHUNK, Target, Upload, UploadQueue, device_row_bytes, write_rows};
 use crate::device::{BufferId, Device, Usage, Weight, WeightPiece};
 use crate::error::Result;
 use crate::quant::Format;
@@ -96,10 +96,7 @@ impl<'a> Allocator<'a> {
         let Some(device) = &self.device else { return Ok(weight) };
         for WeightPiece { buffer, rows, .. } in &weight.pieces {
             let bytes = bytemuck::cast_slice(&numbers[rows.start * columns..rows.end * columns]);
-            match device.is_cpu() {
-                true => device.write(*buffer, 0, bytes),
-                false => device.write(*buffer, 0, bytemuck::cast_slice(&weight.format.repack_rows(bytes, columns))),
-            }
+            write_rows(device, &weight, *buffer, 0, bytes);
         }
         Ok(weight)
     }

@@ -168,13 +168,9 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// Those of [`Loader`], and `MODEL_UNSUPPORTED` for a tensor that is quantised.
     pub fn conv(&mut self, name: &str, shape: [usize; 3]) -> Result<Linear> {
-        self.note(name, 0, &shape, Relation::Rows);
-        let found = self.plain(name, 0, &shape)?;
         let [out, columns, taps] = shape;
-        let size = [out, taps * columns];
-        let weight = self.memory.weight(&found.info.name, self.format(found, size[1]), size, 1)?;
-        self.memory.fill_convolution(&weight, taps, found);
-        self.finish_linear(name, 0, size, weight)
+        let weight = self.convolution(name, &shape, taps)?;
+        self.finish_linear(name, 0, [out, taps * columns], weight)
     }
 
     /// A tensor [out, …] as a matrix of `shape[0]` rows: the patches of an encoder of pictures, which is a convolution that moves by
@@ -183,11 +179,20 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// Those of [`Loader`], and `MODEL_UNSUPPORTED` for a tensor that is quantised.
     pub fn flat(&mut self, name: &str, shape: &[usize]) -> Result<Weight> {
+        self.convolution(name, shape, 1)
+    }
+
+    /// A tensor [out, …] of plain numbers as a matrix [out, …], the columns of each of `taps` together.
+    fn convolution(&mut self, name: &str, shape: &[usize], taps: usize) -> Result<Weight> {
         self.note(name, 0, shape, Relation::Rows);
-        let found = self.plain(name, 0, shape)?;
+        let found = self.tensors.find(name, 0, shape)?;
+        if found.format.block_len() != 1 {
+            let what = format!("{}: a convolution in {}", found.info.name, found.format.name());
+            return Err(Error::unsupported(what));
+        }
         let size = [shape[0], shape[1..].iter().product()];
         let weight = self.memory.weight(&found.info.name, self.format(found, size[1]), size, 1)?;
-        self.memory.fill_convolution(&weight, 1, found);
+        self.memory.fill_convolution(&weight, taps, found);
         Ok(weight)
     }
 
@@ -236,15 +241,6 @@ impl<'a> Loader<'a> {
     pub fn computed(&mut self, label: &str, [rows, columns]: [usize; 2], numbers: Vec<f32>) -> Result<Weight> {
         assert_eq!(numbers.len(), rows * columns, "{label}: numbers");
         self.memory.computed(label, [rows, columns], &numbers)
-    }
-
-    /// A tensor of plain numbers.
-    fn plain(&self, name: &str, layer: usize, shape: &[usize]) -> Result<Found<'a>> {
-        let found = self.tensors.find(name, layer, shape)?;
-        match found.format.block_len() {
-            1 => Ok(found),
-            _ => Err(Error::unsupported(format!("{}: a convolution in {}", found.info.name, found.format.name()))),
-        }
     }
 
     /// A buffer of `bytes` for what is computed once and kept, as keys and values are.

@@ -189,12 +189,7 @@ impl Stream<'_, '_> {
             }
             let bytes = &bytes[(first - rows.start) * file_row..(last - rows.start) * file_row];
             let offset = ((piece.at + first - piece.rows.start) * device_row) as u64;
-            if self.device.is_cpu() {
-                self.device.write(piece.buffer, offset, bytes);
-            } else {
-                let words = weight.format.repack_rows(bytes, weight.columns);
-                self.device.write(piece.buffer, offset, bytemuck::cast_slice(&words));
-            }
+            write_rows(self.device, weight, piece.buffer, offset, bytes);
         }
         self.unflushed += bytes.len();
         if self.unflushed >= UNFLUSHED {
@@ -207,6 +202,14 @@ impl Stream<'_, '_> {
         self.uploaded += bytes;
         let total = self.checkpoint.file_bytes().max(self.uploaded);
         (self.progress)(self.uploaded, total);
+    }
+}
+
+/// Writes rows, in their file's layout, to a buffer of `weight` in the device's.
+pub(super) fn write_rows(device: &Device, weight: &Weight, buffer: BufferId, offset: u64, bytes: &[u8]) {
+    match device.is_cpu() {
+        true => device.write(buffer, offset, bytes),
+        false => device.write(buffer, offset, bytemuck::cast_slice(&weight.format.repack_rows(bytes, weight.columns))),
     }
 }
 

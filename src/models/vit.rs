@@ -142,8 +142,8 @@ impl<'p, 'a> VitParts<'p, 'a> {
     /// # Errors
     /// Those of [`Loader`].
     pub fn block(&mut self, i: usize) -> Result<EncoderBlock> {
-        let (o, down) = (self.square("attn.o", i)?, self.down(i)?);
-        self.block_of(i, o, down)
+        let (o, mlp) = (self.square("attn.o", i)?, self.mlp(self.up_and_down(i), i)?);
+        self.block_of(i, o, mlp)
     }
 
     /// A block with LayerScale behind both sublayers: each row of their last projections times a number.
@@ -158,28 +158,21 @@ impl<'p, 'a> VitParts<'p, 'a> {
             [loader.values("attn.scale", i, &[d_model]).await?, loader.values("ffn.scale", i, &[d_model]).await?];
         let o = loader.scaled_linear("attn.o", i, [d_model; 2], for_attn)?;
         let down = loader.scaled_linear("ffn.down", i, [d_model, d_ffn], for_ffn)?;
-        self.block_of(i, o, down)
+        let up = loader.linear("ffn.up", i, [d_ffn, d_model])?;
+        let mlp = Mlp { gate: None, up, down, activation: self.0.activation };
+        self.block_of(i, o, mlp)
     }
 
-    fn block_of(&mut self, i: usize, o: Linear, down: Linear) -> Result<EncoderBlock> {
-        let d_model = self.d_model();
-        let d_ffn = self.0.shape.d_ffn.at(i);
-        let qkv = [self.square("attn.q", i)?, self.square("attn.k", i)?, self.square("attn.v", i)?];
-        let [q, k, v] = qkv;
-        let up = self.0.loader.linear(self.up_and_down(i)[0], i, [d_ffn, d_model])?;
+    fn block_of(&mut self, i: usize, o: Linear, mlp: Mlp) -> Result<EncoderBlock> {
+        let linears = [self.square("attn.q", i)?, self.square("attn.k", i)?, self.square("attn.v", i)?, o];
         Ok(EncoderBlock {
             attn_norm: Some(self.norm("attn.norm", i)?),
-            attn: encoder_attention([q, k, v, o], &self.0.shape, i),
+            attn: encoder_attention(linears, &self.0.shape, i),
             attn_out_norm: None,
             ffn_norm: Some(self.norm("ffn.norm", i)?),
-            ffn: FeedForward::Dense(Mlp { gate: None, up, down, activation: self.0.activation }),
+            ffn: FeedForward::Dense(mlp),
             ffn_out_norm: None,
         })
-    }
-
-    fn down(&mut self, i: usize) -> Result<Linear> {
-        let (d_model, name) = (self.d_model(), self.up_and_down(i)[1]);
-        self.0.loader.linear(name, i, [d_model, self.0.shape.d_ffn.at(i)])
     }
 
     /// The names of the feed-forward layer's projections: older GGUF files have them the other way round.
@@ -200,7 +193,7 @@ impl<'p, 'a> VitParts<'p, 'a> {
         self.0.loader.linear(name, layer, [d_model; 2])
     }
 
-    /// down(act(up(x))), of projections that go by other names than a block's.
+    /// down(act(up(x))), of projections that go by these names.
     ///
     /// # Errors
     /// Those of [`Loader`].

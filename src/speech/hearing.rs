@@ -110,7 +110,7 @@ impl Hearing {
     }
 
     async fn run(&mut self, device: &Device, part: Part) -> Result<()> {
-        self.control.set_sequences(&[&vec![0; self.rows(part)]]);
+        self.control.set_rows_without_tokens(self.rows(part), 1);
         device.write(self.control_buffer, 0, self.control.bytes());
         let ticket = device.run(&self.plans[part as usize], self.state, 4)?;
         device.wait(ticket).await?;

@@ -2,39 +2,26 @@
 // read while it is said, and settled; who ends the tracks keeps all of it, who aborts keeps what was settled.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { STRICT_CSP, exposeLibrary, newPage, startBrowser, startServer } from './harness.mjs';
-import { tones, wav } from './sound.mjs';
+import { STRICT_CSP, exposeLibrary, newPage, startServer } from './harness.mjs';
+import { startBrowserThatHears } from './sound.mjs';
 
-let browser, server, page, folder;
+let browser, server, page;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cresset-'));
-  const file = join(folder, 'microphone.wav');
-  await writeFile(
-    file,
-    wav(
-      tones([
-        [0.5, 0],
-        [3, 0.5],
-        [1.5, 0],
-        [1.5, 0.5],
-        [60, 0],
-      ]),
-    ),
-  );
-  const microphone = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${file}%noloop`];
-  browser = await startBrowser(microphone);
+  browser = await startBrowserThatHears([
+    [0.5, 0],
+    [3, 0.5],
+    [1.5, 0],
+    [1.5, 0.5],
+    [60, 0],
+  ]);
   server = await startServer({ mock: true, headers: { 'Content-Security-Policy': STRICT_CSP } });
 });
 
 after(async () => {
   await browser?.close();
   await server?.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 test('a microphone is written down while it is heard: settled text only grows, and what is open may change', async (t) => {

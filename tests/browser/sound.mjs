@@ -1,6 +1,22 @@
 // Sound for tests: a tone where something is said, silence elsewhere, as a WAV file.
 
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startBrowser } from './harness.mjs';
+
 const RATE = 16_000;
+
+/** A Chromium whose microphone hears these tones, once from each time that it is opened. @param {Parameters<typeof tones>[0]} parts */
+export async function startBrowserThatHears(parts) {
+  const folder = await mkdtemp(join(tmpdir(), 'cresset-'));
+  const file = join(folder, 'microphone.wav');
+  await writeFile(file, wav(tones(parts)));
+  const microphone = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${file}%noloop`];
+  const browser = await startBrowser(microphone);
+  browser.on('disconnected', () => void rm(folder, { recursive: true, force: true }));
+  return browser;
+}
 
 /**
  * @param {[seconds: number, loudness: number][]} parts   one after the other; loudness 0 is silence

@@ -2,37 +2,25 @@
 // and answers are read aloud by voices of this device.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { startBrowser, startServer } from './harness.mjs';
+import { startServer } from './harness.mjs';
 import { answered, drop, leave, say, turns, visit } from './visitor.mjs';
-import { tones, wav } from './sound.mjs';
+import { startBrowserThatHears } from './sound.mjs';
 
-let browser, server, page, folder;
+let browser, server, page;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cresset-'));
-  const file = join(folder, 'microphone.wav');
-  await writeFile(
-    file,
-    wav(
-      tones([
-        [0.5, 0],
-        [3, 0.5],
-        [90, 0],
-      ]),
-    ),
-  );
-  browser = await startBrowser(['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${file}%noloop`]);
+  browser = await startBrowserThatHears([
+    [0.5, 0],
+    [3, 0.5],
+    [90, 0],
+  ]);
   server = await startServer({ mock: true });
 });
 
 after(async () => {
   await browser?.close();
   await server?.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 afterEach(async () => {

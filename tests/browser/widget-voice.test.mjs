@@ -2,37 +2,25 @@
 // speech model are asked for when the microphone is pressed, and answers are read aloud by a button.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { gguf, ranged, startBrowser } from './harness.mjs';
+import { gguf, ranged } from './harness.mjs';
 import { startSites, widgetOn } from './sites.mjs';
-import { tones, wav } from './sound.mjs';
+import { startBrowserThatHears } from './sound.mjs';
 
-let browser, site, page, folder;
+let browser, site, page;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cresset-'));
-  const file = join(folder, 'microphone.wav');
-  await writeFile(
-    file,
-    wav(
-      tones([
-        [0.5, 0],
-        [3, 0.5],
-        [90, 0],
-      ]),
-    ),
-  );
-  browser = await startBrowser(['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${file}%noloop`]);
+  browser = await startBrowserThatHears([
+    [0.5, 0],
+    [3, 0.5],
+    [90, 0],
+  ]);
   site = await startSites({ routes: { '/files/large-ears.gguf': ranged(gguf('hears', 12_000_000)) } });
 });
 
 after(async () => {
   await browser?.close();
   await site?.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 afterEach(async () => {
