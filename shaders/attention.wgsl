@@ -3,7 +3,7 @@
 // each key and value is read once for all of them. Keys come KEYS at a time through workgroup memory, then their values.
 struct Params {
     n_heads: u32, n_kv_heads: u32, stride4: u32, page: u32,
-    scale: f32, soft_cap: f32, window: u32, unused: u32,
+    scale: f32, soft_cap: f32, window: u32, bias_columns: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -12,7 +12,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read> q: array<vec4f>;       // [T, H × DIMS4]
 @group(0) @binding(4) var<storage, read> keys: array<Stored>;   // [pages, Hkv, page, head_dim]
 @group(0) @binding(5) var<storage, read> values: array<Stored>;
-@group(0) @binding(6) var<storage, read_write> y: array<vec4f>; // [T, H × DIMS4]
+@group(0) @binding(6) var<storage, read> bias: array<f32>;      // [H, bias_columns], by distance, where BIAS is 1
+@group(0) @binding(7) var<storage, read_write> y: array<vec4f>; // [T, H × DIMS4]
 
 // Low enough to lose every comparison, high enough that a difference of two is still a number for fast-math compilers.
 const LOWEST: f32 = -1e30;
@@ -52,10 +53,13 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
     let quarter = local % 4u;
     var q_at = array<u32, 4>();
     var rows = array<Row, 4>();
+    var bias_at = array<u32, 4>(); // of position 0
     for (var i = 0u; i < 4u; i++) {
         let query = min(first_query + own + i, last_query);
         rows[i] = row_at(query / heads_a_key);
-        q_at[i] = query / heads_a_key * params.stride4 + (kv_head * heads_a_key + query % heads_a_key) * DIMS4;
+        let head = kv_head * heads_a_key + query % heads_a_key;
+        q_at[i] = query / heads_a_key * params.stride4 + head * DIMS4;
+        bias_at[i] = head * params.bias_columns + params.bias_columns / 2u - rows[i].position;
     }
     var highest = LOWEST;
     var sum = 0.0;
@@ -102,6 +106,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
                     if (SOFT_CAP == 1u && is_finite(score)) {
                         score = params.soft_cap * tanh(clamp(score / params.soft_cap, -9.0, 9.0));
                     }
+                    if (BIAS == 1u) { score += bias[bias_at[j] + first + key]; }
                     let ago = rows[j].position - (first + key); // wraps for keys of the future
                     let seen = rows[j].slot == slot && key < in_tile && ago < params.window && ago <= rows[j].position;
                     scores[(own + j) * KEYS + key] = select(LOWEST, score, seen);

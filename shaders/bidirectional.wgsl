@@ -1,8 +1,9 @@
 // y [T, H, head_dim] = softmax(q kᵀ × scale) v without a mask and without a cache: over the row's own sequence, before and behind
-// it, or over all `others` rows of k and v. Online softmax. One workgroup a (head, row); keys come in tiles of 64, as in attention.wgsl.
+// it, or over rows of k and v, `others` at most. Online softmax. One workgroup a (head, row); keys come in tiles of 64, as in attention.wgsl.
 struct Params {
     n_heads: u32, head_dim: u32, stride: u32, scale: f32,
     window: u32, first_row: u32, rows: u32, others: u32, // rows of this dispatch
+    bias_columns: u32, unused0: u32, unused1: u32, unused2: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -10,7 +11,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> q: array<vec4f>;       // [T, H × head_dim / 4]
 @group(0) @binding(3) var<storage, read> k: array<vec4f>;       // [T, H × head_dim / 4]
 @group(0) @binding(4) var<storage, read> v: array<vec4f>;       // [T, H × head_dim / 4]
-@group(0) @binding(5) var<storage, read_write> y: array<vec4f>; // [T, H × head_dim / 4]
+@group(0) @binding(5) var<storage, read> bias: array<f32>;      // [H, bias_columns], by distance, where BIAS is 1
+@group(0) @binding(6) var<storage, read_write> y: array<vec4f>; // [T, H × head_dim / 4]
 
 // Low enough to lose every comparison, high enough that a difference of two is still a number for fast-math compilers.
 const LOWEST: f32 = -1e30;
@@ -34,10 +36,12 @@ fn bidirectional(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
     if (params.others > 0u) {
         start = 0u;
         first = 0u;
-        end = params.others;
+        end = min(attended_by(row), params.others);
     }
     if (local < dims4) { query[local] = q[row * stride4 + head + local]; }
     workgroupBarrier();
+
+    let bias_at = group.x * params.bias_columns + params.bias_columns / 2u - place.position; // of position 0
 
     // In the second half, `gatherers` groups of threads share the tile's values.
     let gatherers = 64u / dims4;
@@ -55,6 +59,7 @@ fn bidirectional(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_
             var sum = vec4f();
             for (var d = 0u; d < dims4; d++) { sum += query[d] * k[at + d]; }
             score = (sum.x + sum.y + sum.z + sum.w) * params.scale;
+            if (BIAS == 1u) { score += bias[bias_at + tile + local]; }
         }
         scores[local] = score;
         workgroupBarrier();

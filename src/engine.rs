@@ -19,6 +19,7 @@ mod rebuild;
 mod sampling;
 mod see;
 mod size;
+mod source_rules;
 mod speech_ids;
 mod task;
 mod transcribe;
@@ -60,7 +61,7 @@ use crate::weights::Checkpoint;
 use adapters::Adapters;
 use answer::answer;
 use chat_pictures::ChatPictures;
-use choice::{Calling, PreparedRequest};
+use choice::{About, Calling, PreparedRequest};
 use load::{Built, Loaded};
 use model::Model;
 use rebuild::Origin;
@@ -295,7 +296,7 @@ impl Engine {
         on_chunk: &mut OnChunk<'_>,
         yield_now: &YieldNow,
     ) -> Result<Value> {
-        self.generator()?;
+        let rules = self.generator()?.source_rules().cloned();
         let fields = Fields::of(request)?;
         let options = request::options(&fields, false, &self.sampling)?;
         let (prompt, media) = match request::prompt(&fields)? {
@@ -310,8 +311,9 @@ impl Engine {
                 self.see(seen, &text, true, yield_now).await?
             }
         };
-        let prepared =
-            PreparedRequest { kind: AnswerKind::Completion, prompt, media, options, continues: true, calling: None };
+        let (kind, continues) = (AnswerKind::Completion, rules.is_none());
+        let source = About::of(rules, &options)?;
+        let prepared = PreparedRequest { kind, prompt, media, source, options, continues, calling: None };
         self.answer(prepared, on_chunk, yield_now).await
     }
 
@@ -334,9 +336,12 @@ impl Engine {
         on_chunk: &mut OnChunk<'_>,
         yield_now: &YieldNow,
     ) -> Result<Value> {
-        self.generator()?;
+        if self.generator()?.source_rules().is_some() {
+            return Err(Error::invalid("model", "reads a text and writes another; it does not chat: use completions"));
+        }
         let fields = Fields::of(request)?;
         let options = request::options(&fields, true, &self.sampling)?;
+        About::of(None, &options)?;
         let seen = ChatPictures::take(messages::messages(&fields)?, pictures, self.model.eyes.as_ref())?;
         let mut prompt = self.chat_prompt(&seen.messages, &fields)?;
         prompt.text = seen.write(prompt.text, self.model.eyes.as_ref())?;
@@ -348,6 +353,7 @@ impl Engine {
             kind: AnswerKind::Chat,
             prompt: ids,
             media,
+            source: None,
             options,
             continues: prompt.continues,
             calling,
@@ -456,7 +462,17 @@ impl Engine {
     ) -> Result<()> {
         self.model.revive().await?;
         self.model.select_adapter(&AdapterChoice::Default)?;
-        self.generator()?.logits(ids, all, on_row, yield_now).await
+        self.scored()?.logits(ids, all, on_row, yield_now).await
+    }
+
+    /// The generator, where logits depend on the ids before them and on nothing else.
+    fn scored(&mut self) -> Result<&mut Generator> {
+        match self.generator()?.source_rules() {
+            Some(_) => {
+                Err(Error::invalid("model", "writes about a text that an encoder reads; a text alone has no score"))
+            }
+            None => self.generator(),
+        }
     }
 
     /// Scores a text in windows of `window` tokens side by side; in each, every token but the first is predicted.
@@ -472,6 +488,7 @@ impl Engine {
     ) -> Result<Perplexity> {
         self.model.revive().await?;
         self.model.select_adapter(&AdapterChoice::Default)?;
+        self.scored()?;
         let generator = self.model.task.generator()?;
         let tokenizer = self.tokenizer.as_ref().ok_or_else(no_tokenizer)?;
         perplexity::perplexity(generator, tokenizer, (text, window), on_progress, yield_now).await

@@ -50,6 +50,10 @@ pub struct Ranges {
     pub min_tokens: Range,
     /// Choices of an answer.
     pub n: Range,
+    /// Texts that grow side by side in a search for the likeliest; 1: there is no search.
+    pub num_beams: Range,
+    /// In a search, a text's score is divided by its length to this power.
+    pub length_penalty: Range,
 }
 
 /// The one table of ranges and defaults, which the page reads as well: requests are checked by it, the terminal's help shows it.
@@ -72,6 +76,8 @@ pub static RANGES: LazyLock<Ranges> = LazyLock::new(|| {
         max_tokens: range("max_tokens"),
         min_tokens: range("min_tokens"),
         n: range("n"),
+        num_beams: range("num_beams"),
+        length_penalty: range("length_penalty"),
     }
 });
 
@@ -82,9 +88,19 @@ impl Ranges {
     }
 
     /// In the order of the table.
-    fn all(&self) -> [&Range; 12] {
+    fn all(&self) -> [&Range; 14] {
         let Ranges { temperature, top_k, top_p, min_p, repetition_penalty, frequency_penalty, .. } = self;
-        let Ranges { presence_penalty, penalty_last_n, logit_bias, max_tokens, min_tokens, n, .. } = self;
+        let Ranges {
+            presence_penalty,
+            penalty_last_n,
+            logit_bias,
+            max_tokens,
+            min_tokens,
+            n,
+            num_beams,
+            length_penalty,
+            ..
+        } = self;
         [
             temperature,
             top_k,
@@ -98,6 +114,8 @@ impl Ranges {
             max_tokens,
             min_tokens,
             n,
+            num_beams,
+            length_penalty,
         ]
     }
 }
@@ -241,8 +259,12 @@ fn max_and_log_sum(logits: &[f32]) -> (f32, f32) {
 /// The `k` most likely (id, log-probability) of logits [V], the likeliest first; of equals, the lower id first.
 pub fn top_logprobs(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
     let mut ranked: Vec<(u32, f32)> = (0..).zip(log_softmax(logits)).collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    ranked.truncate(k);
+    let likelier = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if k < ranked.len() {
+        ranked.select_nth_unstable_by(k, likelier);
+        ranked.truncate(k);
+    }
+    ranked.sort_unstable_by(likelier);
     ranked
 }
 

@@ -295,6 +295,12 @@ export interface SamplingOptions {
   /** Name of a loaded adapter; null is the model as it is, absent the one it was loaded with. */
   adapter?: string | null;
   min_tokens?: number | null;
+  /** Models with an encoder: texts that grow side by side in a search for the likeliest, 1 to 16; absent, as the model's files say. */
+  num_beams?: number | null;
+  /** In a search, a text's score is divided by its length to this power. */
+  length_penalty?: number | null;
+  /** In a search, end as soon as `num_beams` texts have ended. */
+  early_stopping?: boolean | null;
   /** False computes the whole prompt anew, whatever the cache holds of it; for measuring. */
   cache_prompt?: boolean;
   /** Adds `token_ids` to each choice. */

@@ -14,6 +14,8 @@ pub struct RequestOptions {
     pub sampling: SamplingParams,
     /// When a choice ends.
     pub ending: Ending,
+    /// How the likeliest text is searched for.
+    pub search: Search,
     /// Which details of the answer are shown.
     pub shown: Shown,
     /// Start from what the cache holds of the prompt.
@@ -33,6 +35,17 @@ pub struct Ending {
     pub stop: Vec<String>,
     /// Go on past the model's own end of text.
     pub ignore_eos: bool,
+}
+
+/// How the likeliest text is searched for, by models with an encoder. What is absent is as the model's files say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Search {
+    /// Texts that grow side by side; 1: there is no search.
+    pub num_beams: Option<usize>,
+    /// A text's score is divided by its length to this power.
+    pub length_penalty: Option<f32>,
+    /// End as soon as so many texts have ended as there are beams.
+    pub early_stopping: Option<bool>,
 }
 
 /// Which details of an answer are shown, and when.
@@ -99,6 +112,7 @@ pub fn options(fields: &Fields, chat: bool, defaults: &SamplingParams) -> Result
         shown: shown(fields, chat)?,
         sampling: sampling(fields, defaults)?,
         ending: ending(fields)?,
+        search: search(fields)?,
         n: fields.whole(&RANGES.n)?.unwrap_or(1),
         cache_prompt: fields.get("cache_prompt").is_none() || fields.flag("cache_prompt")?,
         adapter: adapter(fields)?,
@@ -169,6 +183,15 @@ fn ending(fields: &Fields) -> Result<Ending> {
         stop: stop(fields)?,
         ignore_eos: fields.flag("ignore_eos")?,
     })
+}
+
+fn search(fields: &Fields) -> Result<Search> {
+    let early_stopping = match fields.get("early_stopping") {
+        Some(_) => Some(fields.flag("early_stopping")?),
+        None => None,
+    };
+    let length_penalty = fields.number(&RANGES.length_penalty)?;
+    Ok(Search { num_beams: fields.whole(&RANGES.num_beams)?, length_penalty, early_stopping })
 }
 
 fn stop(fields: &Fields) -> Result<Vec<String>> {

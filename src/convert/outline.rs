@@ -8,13 +8,14 @@ pub fn outline(model: &Model) -> Vec<String> {
     match model {
         Model::Decoder(decoder) => of_decoder(decoder),
         Model::Encoder(encoder) => of_encoder(encoder),
+        Model::EncoderDecoder(model) => of_decoder(&model.decoder),
         Model::Speech(speech) => of_decoder(&speech.decoder),
         Model::Vision(encoder) => encoder.blocks.iter().map(of_encoder_block).collect(),
     }
 }
 
 fn of_decoder(model: &Transformer) -> Vec<String> {
-    let head = (linear(&model.lm_head), model.logit_cap, norm(Some(&model.norm)));
+    let head = (linear(&model.lm_head), model.logit_cap, norm(model.norm.as_ref()));
     let mut lines = vec![format!("embeddings × {}, output {head:?}", model.embed.scale)];
     for block in &model.blocks {
         let attn = &block.attn;

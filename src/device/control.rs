@@ -125,8 +125,10 @@ pub struct SamplingSlot {
     pub flags: u32,
     /// Of the tokens since [`Self::penalized_from`], penalties look at so many of the last; 0: at all.
     pub penalty_last_n: u32,
+    /// Rows of another sequence that cross-attention sees; 0: as many as there are.
+    pub attended: u32,
     /// Fills the sixteen words.
-    pub unused: [u32; 4],
+    pub unused: [u32; 3],
 }
 
 impl SamplingSlot {
@@ -297,6 +299,14 @@ impl Slot {
     pub fn cache_position(control: &[u32], slot: u32, position: u32, page: u32) -> usize {
         let at = control[4] + slot * control[5] + position / page;
         (control[at as usize] * page + position % page) as usize
+    }
+
+    /// Rows of another sequence that row `i` attends to in cross-attention; as many as there are, where nothing is said.
+    pub fn attended(control: &[u32], i: usize) -> u32 {
+        match Slot::sampling(control, Slot::slot(control, i)).attended {
+            0 => u32::MAX,
+            rows => rows,
+        }
     }
 
     /// Positions that a slot holds.

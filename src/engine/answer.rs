@@ -89,8 +89,15 @@ fn request(prepared: &PreparedRequest, tokenizer: Option<&Tokenizer>) -> Request
         (Some(tokenizer), false) => tokenizer.stop_ids().to_vec(),
         _ => Vec::new(),
     };
+    let (prompt, source) = match &prepared.source {
+        Some(about) => (about.rules.opening.clone(), prepared.prompt.clone()),
+        None => (prepared.prompt.clone(), Vec::new()),
+    };
     Request {
-        prompt: prepared.prompt.clone(),
+        prompt,
+        source,
+        beams: prepared.source.as_ref().and_then(|about| about.beams),
+        never: prepared.source.as_ref().map(|about| about.rules.never.clone()).unwrap_or_default(),
         media: prepared.media.clone(),
         max_tokens: options.ending.max_tokens,
         min_tokens: options.ending.min_tokens,

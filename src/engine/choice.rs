@@ -3,12 +3,13 @@
 use super::model::Model;
 use super::progress::{OnProgress, RequestProgress};
 use super::random;
+use super::source_rules::beams;
 use crate::api::answer::{AnswerKind, Call, Piece, Times, TokenLogprob};
 use crate::api::request::RequestOptions;
 use crate::api::stop::StopMatcher;
 use crate::chat::tool_calls::{self, ToolCallParser};
 use crate::error::{Error, Result};
-use crate::generate::{Finish, Media, Outcome, PromptProgress, Request, Sampled, YieldNow};
+use crate::generate::{Beams, Finish, Media, Outcome, PromptProgress, Request, Sampled, SourceRules, YieldNow};
 use crate::sampler::{logprob, top_logprobs};
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 use std::ops::ControlFlow;
@@ -20,11 +21,42 @@ pub struct PreparedRequest {
     pub prompt: Vec<u32>,
     /// The embeddings of the prompt's pictures.
     pub media: Vec<Media>,
+    /// How the model writes about the prompt, where an encoder reads it.
+    pub source: Option<About>,
     pub options: RequestOptions,
     /// The answer continues a text instead of beginning one.
     pub continues: bool,
     /// The tools that the model may call.
     pub calling: Option<Calling>,
+}
+
+/// How a model with an encoder writes about a prompt.
+pub struct About {
+    /// What its own text begins behind, and the ids that are never drawn.
+    pub rules: SourceRules,
+    /// The search, if there is one.
+    pub beams: Option<Beams>,
+}
+
+impl About {
+    /// `None` for a model without an encoder.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` for a search by such a model, and for what does not go with one.
+    pub fn of(rules: Option<SourceRules>, options: &RequestOptions) -> Result<Option<About>> {
+        let Some(rules) = rules else {
+            return match options.search.num_beams {
+                None | Some(1) => Ok(None),
+                Some(_) => Err(Error::invalid("num_beams", "is for models with an encoder, such as T5")),
+            };
+        };
+        let beams = beams(rules.beams, &options.search, options.sampling.temperature)?;
+        if beams.is_some() && (options.shown.logprobs.is_some() || options.n > 1) {
+            let field = if options.n > 1 { "n" } else { "logprobs" };
+            return Err(Error::invalid(field, "is not for a search for the likeliest text; that needs num_beams 1"));
+        }
+        Ok(Some(About { rules, beams }))
+    }
 }
 
 /// The tools of a request.

@@ -3,6 +3,7 @@
 use super::eyes::Half;
 use super::sampling;
 use super::size::{check_size, device_bytes, largest_cache_bytes, matrix_formats, quantization};
+use super::source_rules::source_rules;
 use super::speech_ids::{alignment_heads, speech_ids};
 use super::task::{See, Task};
 use crate::chat::ChatTemplate;
@@ -71,7 +72,11 @@ pub(super) async fn load(
 ) -> Result<Loaded> {
     let plan = ModelPlan::read(checkpoint, options)?;
     let tokenizer = tokenizer(checkpoint, &plan.shape)?;
-    let sampling = sampling::defaults(checkpoint, &options.sampling)?;
+    let usual = match plan.architecture.is_encoder_decoder() {
+        true => SamplingParams { temperature: 0.0, ..SamplingParams::default() }, // as transformers, unless the files say otherwise
+        false => SamplingParams::default(),
+    };
+    let sampling = sampling::defaults(checkpoint, &options.sampling, &usual)?;
     // A model whose template is broken still completes texts: chats alone are refused.
     let template = ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref());
 
@@ -150,6 +155,10 @@ pub(super) async fn build(
     }
     let mut task = match model {
         Model::Decoder(model) => Task::Generate(Generator::new(device, model, context, options.kv).await?),
+        Model::EncoderDecoder(model) => {
+            let rules = source_rules(checkpoint, shape)?;
+            Task::Generate(Generator::with_source(device, *model, rules, context, options.kv).await?)
+        }
         Model::Encoder(model) => Task::Embed(Embedder::new(device, *model, context).await?),
         Model::Speech(model) => {
             let ids = speech_ids(checkpoint, shape)?;

@@ -8,12 +8,12 @@ use crate::sampler::{RANGES, SamplingParams};
 use crate::weights::{Checkpoint, recommended};
 use serde_json::{Map, Value, json};
 
-/// The parameters for a model, field by field: of `wanted` (an object, or null), of the model's files, the usual ones.
+/// The parameters for a model, field by field: of `wanted` (an object, or null), of the model's files, the `usual` ones.
 ///
 /// # Errors
 /// `INVALID_REQUEST` for a field of `wanted` that is wrong. An odd number in a file is no reason not to load it: it is passed
 /// over.
-pub fn defaults(checkpoint: &Checkpoint, wanted: &Value) -> Result<SamplingParams> {
+pub fn defaults(checkpoint: &Checkpoint, wanted: &Value, usual: &SamplingParams) -> Result<SamplingParams> {
     let mut found = Map::new();
     for recommended in recommended(checkpoint) {
         let range = RANGES.of(recommended.field).expect("a field of the table");
@@ -22,7 +22,7 @@ pub fn defaults(checkpoint: &Checkpoint, wanted: &Value) -> Result<SamplingParam
         }
     }
     let found = Value::Object(found);
-    let own = request::sampling(&Fields::of(&found)?, &SamplingParams::default())?;
+    let own = request::sampling(&Fields::of(&found)?, usual)?;
     request::sampling(&Fields::of_options(wanted)?, &own)
 }
 

@@ -74,6 +74,28 @@ impl Constraint for MinTokens {
     }
 }
 
+/// Forbids ids throughout.
+#[derive(Debug, Clone)]
+pub struct Never(pub Vec<u32>);
+
+impl Constraint for Never {
+    fn mask(&self, allowed: &mut BitSet) {
+        self.0.iter().for_each(|id| allowed.remove(*id));
+    }
+
+    fn accept(&mut self, _id: u32) {}
+
+    fn rollback(&mut self, _n: usize) {}
+
+    fn looks_back(&self) -> bool {
+        false
+    }
+
+    fn boxed(&self) -> Box<dyn Constraint> {
+        Box::new(self.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

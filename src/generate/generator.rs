@@ -1,15 +1,17 @@
 //! The interface for `engine`: a model on its device that serves one request at a time.
 
 use super::adapters::AdapterId;
+use super::beams::Search;
 use super::pages::Pages;
 use super::plans::{CHUNKS, LOGIT_ROWS, MOST_ROWS, Output};
 use super::request::{Outcome, PromptProgress, Request, Sampled};
-use super::runner::{Batch, ModelRunner};
+use super::runner::{Batch, ModelRunner, PAGE};
 use super::scheduler::{Scheduler, check_prompt};
-use crate::device::{Device, FROM_STATE, KernelTime, KvFormat, Row, Tuning, YieldNow, profile};
+use super::source::{SourceReader, SourceRules};
+use crate::device::{Device, FROM_STATE, KernelTime, KvFormat, Row, SamplingSlot, Tuning, YieldNow, profile};
 use crate::error::{Error, Result};
 use crate::lora::Adapter;
-use crate::models::Decoder;
+use crate::models::{Decoder, EncoderDecoder};
 use crate::ops::undrawable;
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -24,6 +26,7 @@ pub struct Generator {
     pub device: Device,
     runner: ModelRunner,
     pages: Pages,
+    source: Option<Box<SourceReader>>,
     /// The adapter that requests are computed with.
     adapter: Option<AdapterId>,
     /// Set from outside to end the running generation; the caller takes it back before the next one.
@@ -42,9 +45,55 @@ impl Generator {
     /// # Errors
     /// `OUT_OF_MEMORY`.
     pub async fn new(mut device: Device, model: Box<dyn Decoder>, context: usize, kv: KvFormat) -> Result<Self> {
-        let runner = ModelRunner::new(&mut device, model, context, kv, 1).await?;
+        let runner = ModelRunner::new(&mut device, model, context, kv, [1, PAGE]).await?;
         let pages = pages_of(&runner);
-        Ok(Generator { device, runner, pages, adapter: None, interrupted: Rc::default() })
+        Ok(Generator { device, runner, pages, source: None, adapter: None, interrupted: Rc::default() })
+    }
+
+    /// Likewise, for a decoder that attends to a text. Its pages have one position each, so that beams share all that they have in
+    /// common.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub async fn with_source(
+        mut device: Device,
+        model: EncoderDecoder,
+        rules: SourceRules,
+        context: usize,
+        kv: KvFormat,
+    ) -> Result<Self> {
+        let EncoderDecoder { encoder, decoder } = model;
+        let source = SourceReader::new(&mut device, encoder, decoder.shape.vocabulary, rules)?;
+        let slots = source.rules.beams.count.clamp(1, MOST_SLOTS);
+        let runner = ModelRunner::new(&mut device, Box::new(decoder), context, kv, [slots, 1]).await?;
+        let pages = pages_of(&runner);
+        Ok(Generator {
+            device,
+            runner,
+            pages,
+            source: Some(Box::new(source)),
+            adapter: None,
+            interrupted: Rc::default(),
+        })
+    }
+
+    /// How it writes about a text, where it attends to one.
+    pub fn source_rules(&self) -> Option<&SourceRules> {
+        self.source.as_ref().map(|source| &source.rules)
+    }
+
+    /// Reads the text that is attended to from now on, for [`Self::logits`]. Nothing where the model attends to none.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, and those of the device.
+    pub async fn read_source(&mut self, ids: &[u32]) -> Result<()> {
+        let Some(source) = &mut self.source else { return Ok(()) };
+        source.read(&mut self.device, ids).await?;
+        let sampling = SamplingSlot { attended: ids.len() as u32, ..SamplingSlot::default() };
+        for slot in 0..self.runner.layout().slots {
+            self.runner.set_sampling(&self.device, slot, sampling, &[]);
+        }
+        Ok(())
     }
 
     /// Makes room for `slots` sequences of the whole context at once, 1 to 16. All that is cached is lost.
@@ -104,7 +153,7 @@ impl Generator {
             let key = self.runner.single_key(&self.device, output, self.adapter, keys);
             self.runner.begin(&mut self.device, key)?;
         }
-        Ok(())
+        self.source.as_mut().map_or(Ok(()), |source| source.begin_warm_up(&mut self.device))
     }
 
     /// Waits for the plans of [`Self::begin_warm_up`].
@@ -112,6 +161,9 @@ impl Generator {
     /// # Errors
     /// Those of the device.
     pub async fn warm_up(&mut self) -> Result<()> {
+        if let Some(source) = &mut self.source {
+            source.warm_up(&self.device).await?;
+        }
         self.runner.plans.finish_all(&self.device).await
     }
 
@@ -176,6 +228,18 @@ impl Generator {
         on_token: &mut dyn FnMut(Sampled) -> ControlFlow<()>,
         yield_now: &YieldNow,
     ) -> Result<Outcome> {
+        if !request.source.is_empty() {
+            self.read_source(&request.source).await?;
+        }
+        if let Some(beams) = request.beams {
+            if beams.count > self.runner.layout().slots {
+                self.set_slots(beams.count).await?;
+                self.read_source(&request.source).await?;
+            }
+            let search = Search::new(&mut self.device, &mut self.runner, request, beams, self.adapter);
+            self.pages.forget();
+            return search.run(&self.interrupted, on_token, yield_now).await;
+        }
         let adapter = self.adapter;
         let mut scheduler = self.scheduler();
         let id = scheduler.submit(request.clone(), adapter, Box::new(on_token))?;

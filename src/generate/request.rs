@@ -25,6 +25,10 @@ pub struct Request {
     pub prompt: Vec<u32>,
     /// Pictures and sounds in the prompt.
     pub media: Vec<Media>,
+    /// The text that the decoder of a model with an encoder attends to; the prompt is then what its own text begins behind.
+    pub source: Vec<u32>,
+    /// Search instead of drawing.
+    pub beams: Option<Beams>,
     /// The number of ids at the prompt's end that are the answer's own, from before an interruption: it continues as if there
     /// had been none.
     pub resumed_tokens: usize,
@@ -32,6 +36,8 @@ pub struct Request {
     pub max_tokens: Option<usize>,
     /// No stop id is drawn before the answer has this many tokens.
     pub min_tokens: usize,
+    /// Ids that are never drawn.
+    pub never: Vec<u32>,
     /// Ids that end the answer; not handed to the callback.
     pub stop_ids: Vec<u32>,
     /// End an answer that repeats itself endlessly, unless a constraint says what may come next.
@@ -46,6 +52,17 @@ pub struct Request {
     pub want_logits: bool,
     /// Compute the whole prompt even if a prefix of it is cached.
     pub recompute: bool,
+}
+
+/// A search for the likeliest text: several grow side by side, and of all that could follow the best are kept (beam search).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Beams {
+    /// Texts that grow side by side, 2 to 16.
+    pub count: usize,
+    /// The sum of a text's log-probabilities is divided by its length to this power: above 0, longer ones are preferred.
+    pub length_penalty: f32,
+    /// End as soon as so many texts have ended as there are beams, whatever the others might come to.
+    pub early_stopping: bool,
 }
 
 /// A picture or a sound in a prompt, where placeholder ids stand for it.
@@ -64,7 +81,7 @@ pub struct Media {
 pub struct Outcome {
     /// Why it ended.
     pub finish: Finish,
-    /// Tokens of the prompt.
+    /// Tokens of the prompt, or of the text that is attended to.
     pub prompt_tokens: usize,
     /// Tokens of the prompt whose keys and values were cached.
     pub cached_tokens: usize,

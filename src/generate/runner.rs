@@ -129,9 +129,9 @@ impl ModelRunner {
         model: Box<dyn Decoder>,
         context: usize,
         kv: KvFormat,
-        slots: usize,
+        [slots, page]: [usize; 2],
     ) -> Result<Self> {
-        let layout = Layout { rows: MOST_ROWS, logit_rows: LOGIT_ROWS, slots, context, page: PAGE };
+        let layout = Layout { rows: MOST_ROWS, logit_rows: LOGIT_ROWS, slots, context, page };
         let Room { caches, control, state, edits } = Room::new(device, &*model, layout, kv)?;
         let row_bytes = 4 * model.shape().vocabulary.next_multiple_of(4) as u64;
         let logits = device.create_buffer("logits", row_bytes * LOGIT_ROWS as u64, Usage::Activations)?;

@@ -2,11 +2,12 @@
 
 use super::adapters::AdapterId;
 use super::bits::BitSet;
-use super::constraint::{Constraint, MinTokens, UNKNOWN_ID};
+use super::constraint::{Constraint, MinTokens, Never, UNKNOWN_ID};
 use super::pages::{Content, Lease};
 use super::repetition::Repetition;
 use super::request::{Finish, Media, Outcome, Request, Sampled};
 use super::runner::MediaRows;
+use super::source::source_hash;
 use crate::device::{FROM_STATE, Row, SamplingSlot};
 use std::ops::{ControlFlow, Range};
 
@@ -71,6 +72,9 @@ impl<'l> Sequence<'l> {
         let mut constraints: Vec<Box<dyn Constraint>> = request.constraint.clone().into_iter().collect();
         if request.min_tokens > 0 && !request.stop_ids.is_empty() {
             constraints.push(Box::new(MinTokens::new(request.min_tokens, request.stop_ids.clone())));
+        }
+        if !request.never.is_empty() {
+            constraints.push(Box::new(Never(request.never.clone())));
         }
         for id in &request.prompt[request.prompt.len() - request.resumed_tokens..] {
             constraints.iter_mut().for_each(|constraint| constraint.accept(*id));
@@ -218,6 +222,9 @@ impl<'l> Sequence<'l> {
     /// The contents of its first `n` positions.
     pub fn contents(&self, n: usize) -> Vec<Content> {
         let mut contents: Vec<Content> = self.ids[..n].iter().map(|id| Content::Token(*id)).collect();
+        if let Some(first) = contents.first_mut().filter(|_| !self.request.source.is_empty()) {
+            *first = Content::Media(source_hash(&self.request.source));
+        }
         for media in &self.request.media {
             let positions = media.positions.start.min(n)..media.positions.end.min(n);
             contents[positions].fill(Content::Media(media.hash));
@@ -247,15 +254,17 @@ impl<'l> Sequence<'l> {
             penalized_from: if p.penalty_last_n < 0 { 0 } else { self.prompt_tokens() as u32 },
             flags,
             penalty_last_n: p.penalty_last_n.clamp(0, i64::from(u32::MAX)) as u32,
-            unused: [0; 4],
+            attended: self.request.source.len() as u32,
+            unused: [0; 3],
         }
     }
 
     /// The outcome, if it ends now.
     pub fn outcome(&self, finish: Finish) -> Outcome {
+        let source = &self.request.source;
         Outcome {
             finish,
-            prompt_tokens: self.prompt_tokens(),
+            prompt_tokens: if source.is_empty() { self.prompt_tokens() } else { source.len() },
             cached_tokens: self.cached_tokens,
             tokens: self.received(),
         }

@@ -444,6 +444,15 @@ impl<'a> Hyper<'a> {
         Ok(d_model / heads)
     }
 
+    /// Columns of a head where the file names them, under config.json's key `hf`.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` where it does not, `MODEL_UNSUPPORTED` for a size that kernels do not compute.
+    pub fn own_head_dim(&self, hf: &str) -> Result<usize> {
+        let head_dim = self.count("", hf)?;
+        computable_head(head_dim).map(|()| head_dim)
+    }
+
     /// Rows of the embedding table: what the vocabulary really is.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub struct Loader<'a> {
     /// Its sizes.
     pub shape: Shape,
     /// Positions to make tables for.
-    pub(super) context: usize,
+    pub context: usize,
     /// Its tensors under our names.
     pub tensors: Tensors<'a>,
     record: Record,
@@ -232,6 +232,14 @@ impl<'a> Loader<'a> {
             true => Ok(vec![0.0; self.tensors.find(name, layer, shape)?.info.elements()]),
             false => self.tensors.values(name, layer, shape).await,
         }
+    }
+
+    /// A vector of numbers that were computed, as f32, without padding.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where the device has no room for it.
+    pub fn computed_vector(&mut self, label: &str, numbers: &[f32]) -> Result<BufferId> {
+        self.memory.table(label, [numbers.len(), 1], |of| numbers[of].to_vec())
     }
 
     /// A matrix [rows, columns] of numbers that were computed, as f32.

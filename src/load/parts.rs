@@ -48,10 +48,12 @@ pub fn pre_norm(attn_norm: Norm, attn: Attention, ffn_norm: Norm, ffn: FeedForwa
         attn_norm: Some(attn_norm),
         attn,
         attn_post_norm: None,
+        attn_out_norm: None,
         cross: None,
         ffn_norm: Some(ffn_norm),
         ffn,
         ffn_post_norm: None,
+        ffn_out_norm: None,
         parallel: false,
     }
 }

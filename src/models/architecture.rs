@@ -2,6 +2,7 @@
 
 use super::decoder::Transformer;
 use super::encoder::Encoder;
+use super::encoder_decoder::EncoderDecoder;
 use super::speech::Speech;
 use super::vision::VisionEncoder;
 use crate::error::Result;
@@ -24,18 +25,22 @@ pub enum Load {
     Decoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Transformer>>),
     /// Builds a model that embeds.
     Encoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Encoder>>),
+    /// Builds a model that reads a whole text, then writes another.
+    EncoderDecoder(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<EncoderDecoder>>),
     /// Builds a model that transcribes.
     Speech(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<Speech>>),
     /// Builds a model that sees.
     Vision(for<'a> fn(&'a mut Loader<'_>) -> LocalBoxFuture<'a, Result<VisionEncoder>>),
 }
 
-/// A model with room for its weights on the device: one that generates, one that embeds, one that transcribes, or one that sees.
+/// A model with room for its weights on the device, by what it does.
 pub enum Model {
     /// One that generates.
     Decoder(Box<Transformer>),
     /// One that embeds.
     Encoder(Box<Encoder>),
+    /// One that reads a whole text, then writes another.
+    EncoderDecoder(Box<EncoderDecoder>),
     /// One that transcribes.
     Speech(Box<Speech>),
     /// One that makes vectors of pictures.
@@ -58,6 +63,7 @@ impl Model {
         match self {
             Model::Decoder(decoder) => &decoder.shape,
             Model::Encoder(encoder) => &encoder.shape,
+            Model::EncoderDecoder(model) => &model.decoder.shape,
             Model::Speech(speech) => &speech.decoder.shape,
             Model::Vision(encoder) => &encoder.shape,
         }
@@ -95,11 +101,17 @@ impl Architecture {
         let model = match self.load {
             Load::Decoder(load) => Model::Decoder(Box::new(load(&mut loader).await?)),
             Load::Encoder(load) => Model::Encoder(Box::new(load(&mut loader).await?)),
+            Load::EncoderDecoder(load) => Model::EncoderDecoder(Box::new(load(&mut loader).await?)),
             Load::Speech(load) => Model::Speech(Box::new(load(&mut loader).await?)),
             Load::Vision(load) => Model::Vision(Box::new(load(&mut loader).await?)),
         };
         let (record, uploads) = loader.finish();
         Ok(Loaded { model, record, uploads })
+    }
+
+    /// Whether it writes what an encoder's text asks for.
+    pub fn is_encoder_decoder(&self) -> bool {
+        matches!(self.load, Load::EncoderDecoder(_))
     }
 
     /// Whether it continues texts.

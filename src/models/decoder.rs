@@ -40,8 +40,8 @@ pub struct Transformer {
     pub embed: Embedding,
     /// [T, D] → [T, D], one after the other.
     pub blocks: Vec<Block>,
-    /// After the last block.
-    pub norm: Norm,
+    /// After the last block, but where blocks end with norms.
+    pub norm: Option<Norm>,
     /// [L, D] → logits [L, V].
     pub lm_head: Linear,
     /// Logits become cap × tanh(logits / cap) (Gemma 2).
@@ -61,7 +61,7 @@ impl Transformer {
         let blocks = parts.layers(block)?;
         parts.check_window(&blocks)?;
         let (norm, lm_head) = parts.head(&embed)?;
-        Ok(Transformer { shape: parts.shape.clone(), embed, blocks, norm, lm_head, logit_cap: None })
+        Ok(Transformer { shape: parts.shape.clone(), embed, blocks, norm: Some(norm), lm_head, logit_cap: None })
     }
 }
 
@@ -71,13 +71,13 @@ impl Decoder for Transformer {
     }
 
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>> {
-        let x = self.embed.forward(pass)?; // [T, D]
+        let mut x = self.embed.forward(pass)?; // [T, D]
         if let Some(seen) = pass.media {
             media(pass, seen, &x); // [T, D]
         }
         for (i, (block, cache)) in self.blocks.iter().zip(caches).enumerate() {
             let observed = if let Wanted::Attention(observed) = wanted { Some((observed, i)) } else { None };
-            block.forward(pass, &x, cache, observed)?; // [T, D]
+            x = block.forward(pass, x, cache, observed)?; // [T, D]
         }
         let (logits, edits) = match wanted {
             Wanted::Cache | Wanted::Attention(_) => return Ok(None),
@@ -93,7 +93,7 @@ impl Decoder for Transformer {
             }
         };
         pass.logit_rows = true;
-        let last = Input { x: &last, norm: Some(&self.norm) }; // [L, D]
+        let last = Input { x: &last, norm: self.norm.as_ref() }; // [L, D]
         if let Some(edits) = edits
             && let Some(ranked) = self.lm_head.rank(pass, last, self.logit_cap, (logits, edits))?
         {

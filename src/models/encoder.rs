@@ -109,5 +109,6 @@ fn of_modules(checkpoint: &Checkpoint, usual: Pooling) -> Result<Pooling> {
 /// Attention of every row to every other, without rotary positions or a window.
 pub fn encoder_attention([q, k, v, o]: [Linear; 4], shape: &Shape, layer: usize) -> EncoderAttention {
     let (n_heads, head_dim) = (shape.n_heads.at(layer), shape.head_dim);
-    EncoderAttention { q, k, v, o, n_heads, rope: None, scale: 1.0 / (head_dim as f32).sqrt(), window: None }
+    let scale = 1.0 / (head_dim as f32).sqrt();
+    EncoderAttention { q, k, v, o, n_heads, rope: None, scale, window: None, bias: None }
 }

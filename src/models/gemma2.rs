@@ -83,7 +83,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let embed = parts.embedding((parts.shape.d_model as f32).sqrt())?;
     let model = Transformer::build(&mut parts, embed, |parts, i| {
         let window = window.filter(|_| sliding[i]);
-        gemma_block(parts, i, rope, Scores { scale, soft_cap, window })
+        gemma_block(parts, i, rope, Scores { scale, soft_cap, window, bias: None })
     })?;
     Ok(Transformer { logit_cap, ..model })
 }

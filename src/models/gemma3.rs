@@ -61,7 +61,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let embed = parts.embedding((parts.shape.d_model as f32).sqrt())?;
     let model = Transformer::build(&mut parts, embed, |parts, i| {
         let (rope, window) = if sliding[i] { (local, Some(window)) } else { (global, None) };
-        let mut block = gemma_block(parts, i, rope, Scores { scale, soft_cap: None, window })?;
+        let mut block = gemma_block(parts, i, rope, Scores { scale, soft_cap: None, window, bias: None })?;
         block.attn.qk_norm = Some(parts.qk_norm(i, NormOver::Head)?);
         Ok(block)
     })?;

@@ -97,7 +97,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
     let positions = Some(parts.positions()?);
     let embed = Embedding { positions, ..parts.embedding(1.0)? };
     Transformer::build(&mut parts, embed, |parts, i| {
-        let scores = Scores { scale: 1.0, soft_cap: None, window: local[i].then_some(window) };
+        let scores = Scores { scale: 1.0, soft_cap: None, window: local[i].then_some(window), bias: None };
         Ok(pre_norm(
             parts.norm("attn.norm", i)?,
             Attention { scores, ..parts.attention(i, None)? },

@@ -83,10 +83,12 @@ async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
             attn_norm: None,
             attn: Attention { qk_norm, scores, ..parts.attention(i, Some(rope))? },
             attn_post_norm: Some(parts.norm("attn.post_norm", i)?),
+            attn_out_norm: None,
             cross: None,
             ffn_norm: None,
             ffn: parts.gated_mlp(i)?,
             ffn_post_norm: Some(parts.norm("ffn.post_norm", i)?),
+            ffn_out_norm: None,
             parallel: false,
         })
     })

@@ -2,8 +2,8 @@
 
 use super::architecture::Architecture;
 use super::{
-    bert, dinov2, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, idefics3, llama, mistral, modern_bert, moe,
-    nomic_bert, olmo2, phi3, qwen2, qwen3, siglip, smollm3, stablelm, whisper,
+    bert, dinov2, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, idefics3, llama, marian, mistral,
+    modern_bert, moe, nomic_bert, olmo2, phi3, qwen2, qwen3, siglip, smollm3, stablelm, t5, whisper,
 };
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, FileFormat};
@@ -36,6 +36,8 @@ pub static REGISTRY: &[&Architecture] = &[
     &nomic_bert::ARCHITECTURE,
     &modern_bert::ARCHITECTURE,
     &whisper::ARCHITECTURE,
+    &t5::ARCHITECTURE,
+    &marian::ARCHITECTURE,
     &dinov2::ARCHITECTURE,
     &siglip::ARCHITECTURE,
     &idefics3::ARCHITECTURE,

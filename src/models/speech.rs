@@ -3,7 +3,7 @@
 use super::decoder::Transformer;
 use crate::device::{BufferId, Pass, Tensor, Weight};
 use crate::error::Result;
-use crate::nn::{Conv1d, CrossKeys, EncoderBlock, Linear, Norm};
+use crate::nn::{Conv1d, CrossKeys, CrossProjections, EncoderBlock, Norm};
 use crate::ops::{By, embed, log_mel, mel_range};
 
 /// Both halves, their weights on the device.
@@ -33,8 +33,8 @@ pub struct SoundEncoder {
     pub blocks: Vec<EncoderBlock>,
     /// After the last block.
     pub norm: Norm,
-    /// For each of the decoder's layers, its projections to keys and values, and where they go.
-    pub cross: Vec<([Linear; 2], CrossKeys)>,
+    /// The decoder's layers.
+    pub cross: Vec<CrossProjections>,
 }
 
 /// A window's buffers on the device.
@@ -78,12 +78,7 @@ impl SoundEncoder {
             x = block.forward(pass, x)?; // [S, D]
         }
         let x = self.norm.forward(pass, &x)?; // [S, D]
-        for ([k, v], kept) in &self.cross {
-            let [keys, values] = kept.tensors(k.weight.rows); // [S, H × head_dim]
-            k.forward_into(pass, &x, &keys)?;
-            v.forward_into(pass, &x, &values)?;
-        }
-        Ok(())
+        CrossKeys::keep(pass, &x, &self.cross) // [S, H × head_dim]
     }
 
     fn halfway(&self, sound: SoundBuffers) -> Tensor {

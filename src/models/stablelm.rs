@@ -63,11 +63,13 @@ async fn load(loader: &mut Loader<'_>) -> Result<Transformer> {
             attn_norm: Some(parts.norm("attn.norm", i)?),
             attn: Attention { qk_norm, ..parts.attention(i, rope)? },
             attn_post_norm: None,
+            attn_out_norm: None,
             cross: None,
             // Side by side, the sublayers share a norm.
             ffn_norm: if parallel { None } else { Some(parts.norm("ffn.norm", i)?) },
             ffn: parts.gated_mlp(i)?,
             ffn_post_norm: None,
+            ffn_out_norm: None,
             parallel,
         })
     })

@@ -3,12 +3,12 @@
 
 use super::architecture::{Architecture, Load};
 use super::decoder::Transformer;
-use super::encoder::encoder_attention;
+use super::encoder_decoder::{EncoderShape, NormPlace};
 use super::speech::{SoundEncoder, Speech};
 use crate::error::{Error, Result};
 use crate::load::names::Name;
 use crate::load::{Family, Hyper, Loader, NormStyle, Parts, PerLayer, Shape, pre_norm};
-use crate::nn::{Conv1d, CrossAttention, CrossKeys, Embedding, EncoderBlock, FeedForward, Linear, Mlp, Norm};
+use crate::nn::{Conv1d, Embedding};
 use crate::ops::{Activation, FRAME};
 
 pub static ARCHITECTURE: Architecture = Architecture {
@@ -94,10 +94,8 @@ const NAMES: &[Name] = &[
 const EPSILON: f32 = 1e-5;
 
 /// Sizes of the encoder, beside those of the decoder in [`Shape`].
-struct EncoderShape {
-    layers: usize,
-    heads: usize,
-    d_ffn: usize,
+struct SoundShape {
+    blocks: EncoderShape,
     mels: usize,
     positions: usize,
 }
@@ -124,13 +122,12 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     })
 }
 
-fn encoder_shape(hyper: &Hyper) -> Result<EncoderShape> {
+fn encoder_shape(hyper: &Hyper) -> Result<SoundShape> {
     let heads = hyper.count("", "encoder_attention_heads")?;
-    hyper.head_dim("d_model", hyper.count("", "d_model")?, heads)?;
-    let shape = EncoderShape {
-        layers: hyper.count("", "encoder_layers")?,
-        heads,
-        d_ffn: hyper.count("", "encoder_ffn_dim")?,
+    let head_dim = hyper.head_dim("d_model", hyper.count("", "d_model")?, heads)?;
+    let (layers, d_ffn) = (hyper.count("", "encoder_layers")?, hyper.count("", "encoder_ffn_dim")?);
+    let shape = SoundShape {
+        blocks: EncoderShape { layers, heads, head_dim, d_ffn },
         mels: hyper.count("", "num_mel_bins")?,
         positions: hyper.count("", "max_source_positions")?,
     };
@@ -157,30 +154,21 @@ async fn load(loader: &mut Loader<'_>) -> Result<Speech> {
             parts.norm("ffn.norm", i)?,
             parts.plain_mlp(i)?,
         );
-        block.cross = Some(cross_attention(parts, i, encoder.cross[i].1)?);
+        block.cross = Some(parts.cross_attention(i, encoder.cross[i].1, NormPlace::Before)?);
         Ok(block)
     })?;
     Ok(Speech { encoder, decoder })
 }
 
-fn encoder(parts: &mut Parts, sizes: &EncoderShape) -> Result<SoundEncoder> {
+fn encoder(parts: &mut Parts, sizes: &SoundShape) -> Result<SoundEncoder> {
     let d_model = parts.shape.d_model;
     let first = conv(parts, "encoder.conv1", [d_model, sizes.mels], 1)?;
     let second = conv(parts, "encoder.conv2", [d_model; 2], 2)?;
     let position_table = parts.loader.matrix("encoder.positions", 0, [sizes.positions, d_model])?;
-    let mut blocks = Vec::with_capacity(sizes.layers.min(1024));
-    for i in 0..sizes.layers {
-        blocks.push(encoder_block(parts, i, sizes)?);
-    }
+    let blocks = parts.encoder_blocks(&sizes.blocks, "encoder.ffn.up", NormPlace::Before, None)?;
     let norm = parts.norm("encoder.norm", 0)?;
-    let cross = parts.layers(|parts, i| {
-        let k = parts.loader.linear("cross.k", i, [d_model; 2])?;
-        let v = parts.loader.linear("cross.v", i, [d_model; 2])?;
-        let bytes = 4 * (sizes.positions * d_model) as u64;
-        let mut room = || parts.loader.room("the keys of what was heard", bytes);
-        Ok(([k, v], CrossKeys { keys: room()?, values: room()?, rows: sizes.positions }))
-    })?;
-    let EncoderShape { mels, positions, .. } = *sizes;
+    let cross = parts.cross_projections(sizes.positions)?;
+    let SoundShape { mels, positions, .. } = *sizes;
     Ok(SoundEncoder { d_model, mels, positions, first, second, position_table, blocks, norm, cross })
 }
 
@@ -188,32 +176,4 @@ fn encoder(parts: &mut Parts, sizes: &EncoderShape) -> Result<SoundEncoder> {
 fn conv(parts: &mut Parts, name: &str, [out, columns]: [usize; 2], step: usize) -> Result<Conv1d> {
     let linear = parts.loader.conv(name, [out, columns, 3])?;
     Ok(Conv1d { linear, step, before: 1, activation: parts.activation })
-}
-
-fn encoder_block(parts: &mut Parts, i: usize, sizes: &EncoderShape) -> Result<EncoderBlock> {
-    let d_model = parts.shape.d_model;
-    let mut square = |name: &str| parts.loader.linear(name, i, [d_model; 2]);
-    let projections =
-        [square("encoder.attn.q")?, square("encoder.attn.k")?, square("encoder.attn.v")?, square("encoder.attn.o")?];
-    let up = parts.loader.linear("encoder.ffn.up", i, [sizes.d_ffn, d_model])?;
-    let down = parts.loader.linear("encoder.ffn.down", i, [d_model, sizes.d_ffn])?;
-    let n_heads = PerLayer::Same(sizes.heads);
-    let heads = Shape { n_heads, head_dim: d_model / sizes.heads, ..parts.shape.clone() };
-    Ok(EncoderBlock {
-        attn_norm: Some(parts.norm("encoder.attn.norm", i)?),
-        attn: encoder_attention(projections, &heads, i),
-        attn_out_norm: None,
-        ffn_norm: Some(parts.norm("encoder.ffn.norm", i)?),
-        ffn: FeedForward::Dense(Mlp { gate: None, up, down, activation: parts.activation }),
-        ffn_out_norm: None,
-    })
-}
-
-fn cross_attention(parts: &mut Parts, i: usize, attended: CrossKeys) -> Result<CrossAttention> {
-    let Shape { d_model, head_dim, .. } = parts.shape;
-    let n_heads = parts.shape.n_heads.at(i);
-    let norm: Norm = parts.norm("cross.norm", i)?;
-    let q: Linear = parts.loader.linear("cross.q", i, [d_model; 2])?;
-    let o = parts.loader.linear("cross.o", i, [d_model; 2])?;
-    Ok(CrossAttention { norm, q, o, n_heads, scale: 1.0 / (head_dim as f32).sqrt(), attended })
 }

@@ -78,6 +78,7 @@ impl Attention {
         let linears = [&self.q, &self.k, &self.v];
         let biased = linears.iter().any(|linear| linear.bias.is_some());
         pass.rows == 1
+            && self.scores.bias.is_none()
             && linears.iter().all(|linear| linear.can_share(pass, 1))
             && (!biased || self.joined_bias.is_some())
             && self.qk_norm.is_none_or(|norm| norm.on_the_way().is_some())

@@ -13,6 +13,8 @@ pub struct Block {
     pub attn: Attention,
     /// On what attention adds (Gemma 2, OLMo 2).
     pub attn_post_norm: Option<Norm>,
+    /// On x + attention(x) (the original Transformer's post-norm).
+    pub attn_out_norm: Option<Norm>,
     /// Attention to another sequence, in the decoder of an encoder.
     pub cross: Option<CrossAttention>,
     /// Before the feed-forward layer; `None` in a parallel block whose sublayers share `attn_norm`.
@@ -21,37 +23,42 @@ pub struct Block {
     pub ffn: FeedForward,
     /// On what the feed-forward layer adds.
     pub ffn_post_norm: Option<Norm>,
+    /// On x + ffn(x).
+    pub ffn_out_norm: Option<Norm>,
     /// Both sublayers read the same x: x + attn(norm(x)) + ffn(norm(x)) (GPT-J, GPT-NeoX).
     pub parallel: bool,
 }
 
 impl Block {
-    /// x [T, D] += attention(norm(x)), += cross-attention(norm(x)) where there is any, then += ffn(norm(x)). `observed`: heads of
-    /// the cross-attention, and which layer this one is.
+    /// x [T, D] → [T, D]: attention(norm(x)), cross-attention(norm(x)) where there is any, then ffn(norm(x)) are added. `observed`:
+    /// heads of the cross-attention, and which layer this one is.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(
         &self,
         pass: &mut Pass,
-        x: &Tensor,
+        mut x: Tensor,
         cache: &KvCache,
         observed: Option<(&Observed, usize)>,
-    ) -> Result<()> {
+    ) -> Result<Tensor> {
         if self.parallel {
-            return self.forward_parallel(pass, x, cache);
+            self.add_parallel(pass, &x, cache)?; // [T, D]
+            return Ok(x);
         }
-        let input = Input { x, norm: self.attn_norm.as_ref() };
-        self.attn.add_to(pass, input, cache, self.attn_post_norm.as_ref(), x)?; // [T, D]
+        let input = Input { x: &x, norm: self.attn_norm.as_ref() };
+        self.attn.add_to(pass, input, cache, self.attn_post_norm.as_ref(), &x)?; // [T, D]
+        x = Norm::after(self.attn_out_norm.as_ref(), pass, x)?; // [T, D]
         if let Some(cross) = &self.cross {
-            cross.add_to(pass, x, observed)?; // [T, D]
+            x = cross.forward(pass, x, observed)?; // [T, D]
         }
-        let input = Input { x, norm: self.ffn_norm.as_ref() };
-        self.ffn.add_to(pass, input, self.ffn_post_norm.as_ref(), x) // [T, D]
+        let input = Input { x: &x, norm: self.ffn_norm.as_ref() };
+        self.ffn.add_to(pass, input, self.ffn_post_norm.as_ref(), &x)?; // [T, D]
+        Norm::after(self.ffn_out_norm.as_ref(), pass, x) // [T, D]
     }
 
     /// x [T, D] += attention(norm(x)) + ffn(norm(x)).
-    fn forward_parallel(&self, pass: &mut Pass, x: &Tensor, cache: &KvCache) -> Result<()> {
+    fn add_parallel(&self, pass: &mut Pass, x: &Tensor, cache: &KvCache) -> Result<()> {
         let for_attn = Input { x, norm: self.attn_norm.as_ref() }.rows(pass)?; // [T, D]
         let own = Input { x, norm: self.ffn_norm.as_ref() }.rows(pass)?; // [T, D], before attention changes x
         let for_ffn = if self.ffn_norm.is_some() { &*own } else { &*for_attn };

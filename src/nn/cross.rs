@@ -17,10 +17,15 @@ pub struct CrossKeys {
     pub rows: usize,
 }
 
-/// The layer, with the norm before it.
+/// A decoder's layer as the encoder sees it: its projections to keys and values, and where they go.
+pub type CrossProjections = ([Linear; 2], CrossKeys);
+
+/// The layer, with its norm.
 pub struct CrossAttention {
     /// Before it.
-    pub norm: Norm,
+    pub norm: Option<Norm>,
+    /// On x + attention(x) (the original Transformer's post-norm).
+    pub out_norm: Option<Norm>,
     /// [H × head_dim, D]
     pub q: Linear,
     /// [D, H × head_dim]
@@ -43,18 +48,31 @@ pub struct Observed {
 
 impl CrossKeys {
     /// Keys and values [S, columns].
-    pub fn tensors(&self, columns: usize) -> [Tensor; 2] {
+    fn tensors(&self, columns: usize) -> [Tensor; 2] {
         [self.keys, self.values].map(|buffer| Tensor::new(buffer, self.rows, columns))
+    }
+
+    /// The other sequence's rows x [T, D], T up to S, become the keys and values of all layers.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
+    pub fn keep(pass: &mut Pass, x: &Tensor, layers: &[CrossProjections]) -> Result<()> {
+        for (projections, kept) in layers {
+            for (projection, buffer) in projections.iter().zip([kept.keys, kept.values]) {
+                projection.forward_into(pass, x, &Tensor::new(buffer, x.rows, projection.weight.rows))?; // [T, H × head_dim]
+            }
+        }
+        Ok(())
     }
 }
 
 impl CrossAttention {
-    /// x [T, D] += o(attention(norm(x))). The weights of those heads that are `observed` of this layer are kept.
+    /// x [T, D] → [T, D]: o(attention(norm(x))) is added. The weights of those heads that are `observed` of this layer are kept.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY` where an activation finds no room.
-    pub fn add_to(&self, pass: &mut Pass, x: &Tensor, observed: Option<(&Observed, usize)>) -> Result<()> {
-        let normed = Input { x, norm: Some(&self.norm) }.rows(pass)?; // [T, D]
+    pub fn forward(&self, pass: &mut Pass, x: Tensor, observed: Option<(&Observed, usize)>) -> Result<Tensor> {
+        let normed = Input { x: &x, norm: self.norm.as_ref() }.rows(pass)?; // [T, D]
         let q = self.q.forward(pass, &normed)?; // [T, H × head_dim]
         let [k, v] = self.attended.tensors(q.columns); // [S, H × head_dim]
         if let Some((Observed { heads, weights }, layer)) = observed {
@@ -64,6 +82,7 @@ impl CrossAttention {
         }
         let y = pass.tensor(q.rows, q.columns)?; // [T, H × head_dim]
         bidirectional(pass, [&q, &k, &v], self.n_heads, self.scale, Attended::Other, &y);
-        self.o.add_to(pass, &y, x) // [T, D]
+        self.o.add_to(pass, &y, &x)?; // [T, D]
+        Norm::after(self.out_norm.as_ref(), pass, x) // [T, D]
     }
 }

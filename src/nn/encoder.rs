@@ -3,7 +3,7 @@
 use super::{FeedForward, Input, Linear, Norm, Rope};
 use crate::device::{Pass, Tensor};
 use crate::error::Result;
-use crate::ops::{Attended, bidirectional};
+use crate::ops::{Attended, RelativeBias, bidirectional};
 
 /// One layer of an encoder.
 pub struct EncoderBlock {
@@ -28,14 +28,9 @@ impl EncoderBlock {
     /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn forward(&self, pass: &mut Pass, mut x: Tensor) -> Result<Tensor> {
         self.attn.add_to(pass, Input { x: &x, norm: self.attn_norm.as_ref() }, &x)?; // [T, D]
-        if let Some(norm) = &self.attn_out_norm {
-            x = norm.forward(pass, &x)?; // [T, D]
-        }
+        x = Norm::after(self.attn_out_norm.as_ref(), pass, x)?; // [T, D]
         self.ffn.add_to(pass, Input { x: &x, norm: self.ffn_norm.as_ref() }, None, &x)?; // [T, D]
-        if let Some(norm) = &self.ffn_out_norm {
-            x = norm.forward(pass, &x)?; // [T, D]
-        }
-        Ok(x)
+        Norm::after(self.ffn_out_norm.as_ref(), pass, x) // [T, D]
     }
 }
 
@@ -57,6 +52,8 @@ pub struct EncoderAttention {
     pub scale: f32,
     /// How far a row sees on either side.
     pub window: Option<u32>,
+    /// Added to scores by distance (T5).
+    pub bias: Option<RelativeBias>,
 }
 
 impl EncoderAttention {
@@ -74,7 +71,14 @@ impl EncoderAttention {
             rope.apply(pass, &k, self.n_heads);
         }
         let y = pass.tensor(q.rows, q.columns)?; // [T, H × head_dim]
-        bidirectional(pass, [&q, &k, &v], self.n_heads, self.scale, Attended::Own { window: self.window }, &y);
+        bidirectional(
+            pass,
+            [&q, &k, &v],
+            self.n_heads,
+            self.scale,
+            Attended::Own { window: self.window, bias: self.bias },
+            &y,
+        );
         self.o.add_to(pass, &y, residual) // [T, D]
     }
 }

@@ -16,7 +16,7 @@ mod rope;
 pub use attention::Attention;
 pub use block::Block;
 pub use conv::Conv1d;
-pub use cross::{CrossAttention, CrossKeys, Observed};
+pub use cross::{CrossAttention, CrossKeys, CrossProjections, Observed};
 pub use embedding::Embedding;
 pub use encoder::{EncoderAttention, EncoderBlock};
 pub use experts::Experts;

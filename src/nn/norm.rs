@@ -38,6 +38,17 @@ impl Norm {
         Ok(y)
     }
 
+    /// x [T, D] → [T, D], normalised where there is a norm: the original Transformer's post-norm.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
+    pub fn after(norm: Option<&Norm>, pass: &mut Pass, x: Tensor) -> Result<Tensor> {
+        match norm {
+            Some(norm) => norm.forward(pass, &x), // [T, D]
+            None => Ok(x),
+        }
+    }
+
     /// residual [T, D] += norm(x [T, D]).
     pub fn add_to(&self, pass: &mut Pass, x: &Tensor, residual: &Tensor) {
         self.record(pass, x, Normalisation { accumulate: true, ..Normalisation::rows(self.epsilon) }, residual);

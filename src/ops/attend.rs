@@ -92,6 +92,7 @@ pub fn attend(
     assert_eq!((y.rows, y.columns), (qkv.rows, n_heads * head_dim), "attend: shape of y");
     assert!(head_dim.is_multiple_of(4) && head_dim <= MOST_HEAD_DIM, "attend: head_dim");
     assert!(n_heads.is_multiple_of(cache.n_kv_heads), "attend: groups");
+    assert!(scores.bias.is_none(), "attend: has no biases");
     let params = Params {
         n_heads: n_heads as u32,
         n_kv_heads: cache.n_kv_heads as u32,
@@ -290,7 +291,8 @@ fn fast(t: &Twin) {
                 let seen = begin..positions.end.min(begin + KEYS_A_PART);
                 let (gathered, softmaxes) = part.split_at_mut(group * head_dim);
                 let heads = q[kv_head * group..].iter().zip(gathered.chunks_exact_mut(head_dim));
-                let mut queries: Vec<_> = heads.map(|(q, y)| Query { q, positions: seen.clone(), y }).collect();
+                let mut queries: Vec<_> =
+                    heads.map(|(q, y)| Query { q, positions: seen.clone(), bias: &[], y }).collect();
                 let run = |position| cache_run(place(position), p.page as usize, kv_heads, kv_head, words);
                 let sums = attention::gather(head, &mut queries, &run);
                 for (to, Softmax { max, sum }) in softmaxes.chunks_exact_mut(2).zip(sums) {

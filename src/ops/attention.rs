@@ -3,14 +3,14 @@
 
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece};
 use super::soft_cap::capped;
-use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
+use crate::device::{BufferId, Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Query, Run, attention as attention_of};
 use cresset_numerics::in_parallel;
 use cresset_numerics::rows::dot;
 use std::ops::Range;
 
 pub static ATTENTION: Kernel =
-    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "rows", "nan", "cache"])
+    kernel!(attention, [Uniform, Read, Read, Read, Read, Read, Read, Write], shared: ["control", "rows", "nan", "cache"])
         .fast(fast);
 
 /// The largest head that `attend` covers with 64 threads, four dimensions a thread.
@@ -37,7 +37,8 @@ params! {
         scale: f32,
         soft_cap: f32,
         window: u32,
-        unused: u32,
+        /// Columns of the table of biases; 0: there is none.
+        bias_columns: u32,
     }
 }
 
@@ -50,12 +51,31 @@ pub struct Scores {
     pub soft_cap: Option<f32>,
     /// Keys that a query sees, its own the last of them (Beltagy et al. 2020, <https://arxiv.org/abs/2004.05150>).
     pub window: Option<u32>,
+    /// Added by how far a key lies from its query.
+    pub bias: Option<RelativeBias>,
+}
+
+/// What is added to scores by how far a key lies from its query (Raffel et al. 2020, section 2.1,
+/// <https://arxiv.org/abs/1910.10683>): a table [H, 2 C − 1], a head's row beginning with the key C − 1 positions before the query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelativeBias {
+    /// The numbers, f32, without padding.
+    pub table: BufferId,
+    /// Positions that it is made for, C.
+    pub context: usize,
+}
+
+impl RelativeBias {
+    /// Columns of the table, as kernels' parameters have them; 0: there is no table.
+    pub(super) fn columns(bias: Option<RelativeBias>) -> u32 {
+        bias.map_or(0, |bias| 2 * bias.context as u32 - 1)
+    }
 }
 
 impl Scores {
     /// q · k / √head_dim over all keys.
     pub fn scaled(head_dim: usize) -> Self {
-        Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap: None, window: None }
+        Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap: None, window: None, bias: None }
     }
 }
 
@@ -74,7 +94,7 @@ pub fn attention(pass: &mut Pass, q: &Tensor, n_heads: usize, cache: &KvCache, s
         scale: scores.scale,
         soft_cap: scores.soft_cap.unwrap_or(0.0),
         window: scores.window.unwrap_or(u32::MAX),
-        unused: 0,
+        bias_columns: RelativeBias::columns(scores.bias),
     };
     assert!(params.window > 0, "attention: window");
     let options = Options::default()
@@ -82,8 +102,10 @@ pub fn attention(pass: &mut Pass, q: &Tensor, n_heads: usize, cache: &KvCache, s
         .set("KEYS", keys_a_tile(cache.format, head_dim))
         .set("KV", cache.format as u32)
         .set("SOFT_CAP", scores.soft_cap.is_some().into())
+        .set("BIAS", scores.bias.is_some().into())
         .piece(kv_piece(cache.format));
-    let bindings = [pass.control, pass.state, q.buffer, cache.keys, cache.values, y.buffer];
+    let bias = scores.bias.map_or(pass.control, |bias| bias.table);
+    let bindings = [pass.control, pass.state, q.buffer, cache.keys, cache.values, bias, y.buffer];
     let queries = q.rows * (n_heads / cache.n_kv_heads);
     pass.record(&ATTENTION, options, params, &bindings, [cache.n_kv_heads as u32, queries.div_ceil(QUERIES) as u32, 1]);
 }
@@ -92,7 +114,7 @@ fn twin(t: &Twin) {
     let p: Params = t.params();
     let (control, state, q) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
     let (keys, values) = (t.read::<u32>(4), t.read::<u32>(5));
-    let mut y = t.write::<f32>(6);
+    let (bias, mut y) = (t.read::<f32>(6), t.write::<f32>(7));
     let (heads, kv_heads, head_dim) = (p.n_heads as usize, p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize);
     let format = KvFormat::ALL[t.constant("KV") as usize];
     let words = format.row_words(head_dim);
@@ -110,10 +132,12 @@ fn twin(t: &Twin) {
                 words * cache_row(at, p.page as usize, kv_heads, kv_head)
             };
             let mut scores = Vec::with_capacity(end as usize);
+            let mut biases = biases(&bias, p.bias_columns, head, row.position, first..end).iter();
             for position in first..end {
                 format.read(&keys[cache(position)..][..words], &mut cell);
                 let score = dot(&q[at..at + head_dim], &cell) * p.scale;
-                scores.push(if is_capped { capped(score, p.soft_cap) } else { score });
+                let score = if is_capped { capped(score, p.soft_cap) } else { score };
+                scores.push(score + biases.next().unwrap_or(&0.0));
             }
             let max = scores.iter().copied().fold(f32::MIN, f32::max);
             scores.iter_mut().for_each(|s| *s = (*s - max).exp());
@@ -128,6 +152,15 @@ fn twin(t: &Twin) {
     }
 }
 
+/// What is added to the scores of a query at `position` with the keys at `positions`; nothing where there is no table.
+pub(super) fn biases(table: &[f32], columns: u32, head: usize, position: u32, positions: Range<u32>) -> &[f32] {
+    if columns == 0 {
+        return &[];
+    }
+    let first = head * columns as usize + (positions.start + columns / 2 - position) as usize;
+    &table[first..first + positions.len()]
+}
+
 /// Queries that share what is read of keys and values.
 const SHARE: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
@@ -136,7 +169,14 @@ pub(super) const WORTH_A_THREAD: usize = 1 << 16;
 /// The keys within a row's mask: positions of a sequence, which `run` knows by its number.
 pub(super) struct Sight {
     pub sequence: usize,
+    pub position: u32,
     pub positions: Range<u32>,
+}
+
+/// A table of biases [H, columns], as far as there is one.
+pub(super) struct Biases<'a> {
+    pub table: &'a [f32],
+    pub columns: u32,
 }
 
 /// Answers the queries `q` of rows, all heads of each: y [T, H × head_dim], both with rows `stride` apart. `run` says where a
@@ -146,6 +186,7 @@ pub(super) fn answer(
     [n_heads, n_kv_heads]: [usize; 2],
     (q, y, stride): (&[f32], &mut [f32], usize),
     rows: &[Sight],
+    biased: &Biases,
     run: impl Fn(usize, usize, u32) -> Run + Sync,
 ) {
     let (group, head_dim) = (n_heads / n_kv_heads, head.head_dim);
@@ -161,8 +202,10 @@ pub(super) fn answer(
                 let mut queries = Vec::with_capacity(block.len() * group);
                 for (r, (row, y)) in block.iter().zip(&mut of_heads).enumerate() {
                     for (i, y) in y.by_ref().take(group).enumerate() {
-                        let q_at = (at + r) * stride + (kv_head * group + i) * head_dim;
-                        queries.push(Query { q: &q[q_at..q_at + head_dim], positions: row.positions.clone(), y });
+                        let (head, positions) = (kv_head * group + i, row.positions.clone());
+                        let q_at = (at + r) * stride + head * head_dim;
+                        let bias = biases(biased.table, biased.columns, head, row.position, positions.clone());
+                        queries.push(Query { q: &q[q_at..q_at + head_dim], positions, bias, y });
                     }
                 }
                 attention_of(head, &mut queries, &|position| run(block[0].sequence, kv_head, position));
@@ -177,7 +220,7 @@ fn fast(t: &Twin) {
     let p: Params = t.params();
     let (control, state, q) = (t.read::<u32>(1), t.read::<u32>(2), t.read::<f32>(3));
     let (keys, values) = (t.read::<u32>(4), t.read::<u32>(5));
-    let mut y = t.write::<f32>(6);
+    let (bias, mut y) = (t.read::<f32>(6), t.write::<f32>(7));
     let (kv_heads, head_dim, page) = (p.n_kv_heads as usize, t.constant("HEAD_DIM") as usize, p.page as usize);
     let format = KvFormat::ALL[t.constant("KV") as usize];
     let words = format.row_words(head_dim);
@@ -194,7 +237,7 @@ fn fast(t: &Twin) {
     let sight = |r: usize| {
         let row = Slot::row(&control, &state, r);
         let positions = (row.position + 1).saturating_sub(p.window)..(row.position + 1).min(context);
-        Sight { sequence: row.slot as usize, positions }
+        Sight { sequence: row.slot as usize, position: row.position, positions }
     };
     let rows: Vec<_> = (0..Slot::rows(&control)).map(sight).collect();
     let control = &control[..];
@@ -203,6 +246,7 @@ fn fast(t: &Twin) {
         [p.n_heads as usize, kv_heads],
         (&q, &mut y, p.stride4 as usize * 4),
         &rows,
+        &Biases { table: &bias, columns: p.bias_columns },
         |slot, kv_head, position| {
             let at = Slot::cache_position(control, slot as u32, position, p.page);
             cache_run(at, page, kv_heads, kv_head, words)

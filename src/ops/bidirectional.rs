@@ -2,14 +2,15 @@
 //! attention (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>), or over another sequence, a decoder's cross-attention
 //! (Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>). No cache: keys and values are rows of a tensor.
 
-use super::attention::{MOST_HEAD_DIM, Sight, answer};
+use super::attention::{Biases, MOST_HEAD_DIM, RelativeBias, Sight, answer, biases};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Run};
 use cresset_numerics::rows::dot;
 use std::ops::Range;
 
 pub static BIDIRECTIONAL: Kernel =
-    kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Write], shared: ["control", "places", "nan"]).fast(fast);
+    kernel!(bidirectional, [Uniform, Read, Read, Read, Read, Read, Write], shared: ["control", "places", "nan"])
+        .fast(fast);
 
 params! {
     struct Params {
@@ -21,8 +22,13 @@ params! {
         /// Rows of this dispatch.
         first_row: u32,
         rows: u32,
-        /// Keys of another sequence, which every row sees; 0: those of its own.
+        /// The most keys of another sequence, which every row sees; 0: those of its own.
         others: u32,
+        /// Columns of the table of biases; 0: there is none.
+        bias_columns: u32,
+        unused0: u32,
+        unused1: u32,
+        unused2: u32,
     }
 }
 
@@ -33,8 +39,10 @@ pub enum Attended {
     Own {
         /// `None`: all of them.
         window: Option<u32>,
+        /// Added by how far a key lies from its query.
+        bias: Option<RelativeBias>,
     },
-    /// All rows of k and v: another sequence, the same for all.
+    /// Rows of k and v, another sequence, the same for all: as many as the slot's parameters say.
     Other,
 }
 
@@ -51,7 +59,7 @@ impl Params {
     /// The row of k at which the sequence that row `r` sees begins, and the positions of it that it sees.
     fn seen(&self, control: &[u32], r: usize) -> (usize, Range<u32>) {
         if self.others > 0 {
-            return (0, 0..self.others);
+            return (0, 0..Slot::attended(control, r).min(self.others));
         }
         let (position, length) = Slot::place(control, r);
         let end = length.min(position.saturating_add(self.window).saturating_add(1));
@@ -68,9 +76,9 @@ pub fn bidirectional(
     attended: Attended,
     y: &Tensor,
 ) {
-    let (window, others) = match attended {
-        Attended::Own { window } => (window.unwrap_or(u32::MAX), 0),
-        Attended::Other => (u32::MAX, k.rows as u32),
+    let (window, others, bias) = match attended {
+        Attended::Own { window, bias } => (window.unwrap_or(u32::MAX), 0, bias),
+        Attended::Other => (u32::MAX, k.rows as u32, None),
     };
     let keys = if others > 0 { k.rows } else { q.rows };
     assert!((q.rows, q.columns) == (y.rows, y.columns), "bidirectional: queries");
@@ -78,7 +86,9 @@ pub fn bidirectional(
     let head_dim = y.columns / n_heads;
     assert_eq!(head_dim * n_heads, y.columns, "bidirectional: columns");
     assert!(head_dim.is_multiple_of(4) && head_dim <= MOST_HEAD_DIM, "bidirectional: head_dim");
-    let bindings = [pass.control, q.buffer, k.buffer, v.buffer, y.buffer];
+    let table = bias.map_or(pass.control, |bias| bias.table);
+    let options = Options::default().set("BIAS", bias.is_some().into());
+    let bindings = [pass.control, q.buffer, k.buffer, v.buffer, table, y.buffer];
     for first in (0..y.rows).step_by(ROWS) {
         let rows = ROWS.min(y.rows - first) as u32;
         let params = Params {
@@ -90,8 +100,12 @@ pub fn bidirectional(
             first_row: first as u32,
             rows,
             others,
+            bias_columns: RelativeBias::columns(bias),
+            unused0: 0,
+            unused1: 0,
+            unused2: 0,
         };
-        pass.record(&BIDIRECTIONAL, Options::default(), params, &bindings, [n_heads as u32, rows, 1]);
+        pass.record(&BIDIRECTIONAL, options.clone(), params, &bindings, [n_heads as u32, rows, 1]);
     }
 }
 
@@ -99,14 +113,16 @@ fn twin(t: &Twin) {
     let p: Params = t.params();
     let control = t.read::<u32>(1);
     let (q, k, v) = (t.read::<f32>(2), t.read::<f32>(3), t.read::<f32>(4));
-    let mut y = t.write::<f32>(5);
+    let (bias, mut y) = (t.read::<f32>(5), t.write::<f32>(6));
     let (head_dim, stride) = (p.head_dim as usize, p.stride as usize);
     for r in p.rows_in(&control) {
         let (start, Range { start: first, end }) = p.seen(&control, r);
         for head in 0..p.n_heads as usize {
             let at = |row: usize| row * stride + head * head_dim..row * stride + (head + 1) * head_dim;
             let key_at = |key: u32| at(start + key as usize);
-            let scores: Vec<f32> = (first..end).map(|key| dot(&q[at(r)], &k[key_at(key)]) * p.scale).collect();
+            let mut scores: Vec<f32> = (first..end).map(|key| dot(&q[at(r)], &k[key_at(key)]) * p.scale).collect();
+            let biases = biases(&bias, p.bias_columns, head, Slot::place(&control, r).0, first..end);
+            scores.iter_mut().zip(biases).for_each(|(score, bias)| *score += bias);
             let max = scores.iter().copied().fold(f32::MIN, f32::max);
             let weights: Vec<f32> = scores.iter().map(|score| (score - max).exp()).collect();
             let sum: f32 = weights.iter().sum();
@@ -124,18 +140,19 @@ fn fast(t: &Twin) {
     let p: Params = t.params();
     let (control, q) = (t.read::<u32>(1), t.read::<f32>(2));
     let (keys, values) = (t.read::<u32>(3), t.read::<u32>(4));
-    let mut y = t.write::<f32>(5);
+    let (bias, mut y) = (t.read::<f32>(5), t.write::<f32>(6));
     let (heads, head_dim, stride) = (p.n_heads as usize, p.head_dim as usize, p.stride as usize);
     let head =
         Head { keys: &keys, values: &values, format: KvFormat::F32, stride, head_dim, scale: p.scale, soft_cap: None };
     let sight = |r: usize| {
         let (sequence, positions) = p.seen(&control, r);
-        Sight { sequence, positions }
+        Sight { sequence, position: Slot::place(&control, r).0, positions }
     };
     let rows: Vec<_> = p.rows_in(&control).map(sight).collect();
+    let biased = Biases { table: &bias, columns: p.bias_columns };
     let own = p.first_row as usize * stride;
     // A sequence's rows lie one after the other; none sees beyond its end.
-    answer(head, [heads, heads], (&q[own..], &mut y[own..], stride), &rows, |start, head, position| Run {
+    answer(head, [heads, heads], (&q[own..], &mut y[own..], stride), &rows, &biased, |start, head, position| Run {
         at: (start + position as usize) * stride + head * head_dim,
         rows: usize::MAX,
     });

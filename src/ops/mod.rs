@@ -42,7 +42,7 @@ pub use activation::activation;
 pub use add::add;
 pub use argmax::{argmax, partial_columns};
 pub use attend::{HeadNorms, Rotation, attend};
-pub use attention::{MOST_HEAD_DIM, Scores, attention};
+pub use attention::{MOST_HEAD_DIM, RelativeBias, Scores, attention};
 pub use attention_weights::attention_weights;
 pub use bidirectional::{Attended, bidirectional};
 pub use cresset_numerics::rows::{largest, undrawable};

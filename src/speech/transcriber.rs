@@ -9,7 +9,7 @@ use super::rules::restrict;
 use super::segments::{FRAMES, Segment, passages};
 use crate::device::{Device, KvFormat, Row, YieldNow};
 use crate::error::{Error, Result};
-use crate::generate::{Batch, ModelRunner, Output};
+use crate::generate::{Batch, ModelRunner, Output, PAGE};
 use crate::models::Speech;
 use crate::ops::{HOP, undrawable};
 use crate::sampler::logprob;
@@ -80,7 +80,7 @@ impl Transcriber {
     ) -> Result<Self> {
         let context = speech.decoder.shape.context;
         let hearing = Hearing::new(&mut device, speech.encoder)?;
-        let runner = ModelRunner::new(&mut device, Box::new(speech.decoder), context, kv, 1).await?;
+        let runner = ModelRunner::new(&mut device, Box::new(speech.decoder), context, kv, [1, PAGE]).await?;
         Ok(Transcriber { device, hearing, runner, ids, alignment_heads, interrupted: Rc::default() })
     }
 

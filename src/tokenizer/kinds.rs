@@ -15,7 +15,7 @@ use super::parts::Parts;
 use super::pipeline::Pipeline;
 use super::pre::pre_tokenizer;
 use super::split::SplitStep;
-use super::vocabulary::{CONTROL, MARK, Made, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary};
+use super::vocabulary::{CONTROL, HIDDEN, MARK, Made, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Vocabulary};
 use crate::Result;
 
 /// Characters of a token that merges are looked for in; published ones have up to 32.
@@ -178,7 +178,7 @@ pub(super) fn unigram(vocab: &Vocabulary) -> Result<Parts> {
     let unknown = vocab.special(file.unk, Some(2));
     // A control token is found in text only as an added token, never as a piece.
     let piece = |id: usize| match vocab.types[id] {
-        CONTROL | UNKNOWN => (String::new(), f64::from(scores[id])),
+        CONTROL | UNKNOWN | HIDDEN => (String::new(), f64::from(scores[id])),
         USER_DEFINED => (vocab.tokens[id].clone(), 0.0),
         _ => (vocab.tokens[id].clone(), f64::from(scores[id])),
     };
@@ -199,7 +199,11 @@ pub(super) fn unigram(vocab: &Vocabulary) -> Result<Parts> {
         normalizer.push(Prepend::new(MARK.into()).into());
     }
     normalizer.push(replace(" ", MARK));
-    let pipeline = Pipeline::new(vocab.added(), normalizer, Vec::new(), model)?;
+    let mut pipeline = Pipeline::new(vocab.added(), normalizer, Vec::new(), model)?;
+    if let Some(unknown) = unknown {
+        let hidden = (0u32..).zip(vocab.tokens).zip(&vocab.types).filter(|(_, kind)| **kind == HIDDEN);
+        pipeline.keep_known(unknown, hidden.map(|((id, token), _)| (token.clone(), id)).collect());
+    }
     let bytes = |id| vocab.sentencepiece_bytes(id);
     let made = Made { pipeline, pre: file.pre.unwrap_or("none"), bytes: &bytes, strip_first_space: add_space };
     let bos = (vocab.special(file.bos, None), file.add_bos.unwrap_or(false));

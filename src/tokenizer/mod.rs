@@ -5,7 +5,7 @@
 //! text ─ added tokens cut out ─ normalized ─ split into words ─ BPE, WordPiece or Unigram ─► ids   (pipeline.rs)
 //! ids ─ bytes of each token, joined (table.rs) ─► text
 //! ```
-//! `json.rs` with `steps.rs` (and, the other way, `export.rs`), and `gguf.rs` with `vocabulary.rs` and `kinds.rs`, say what a
+//! `marian.rs` reads what older models for translation have, `json.rs` with `steps.rs` (and, the other way, `export.rs`), and `gguf.rs` with `vocabulary.rs` and `kinds.rs`, say what a
 //! file means, `pre.rs` has the patterns that GGUF names, `build.rs` checks what the crate would trust. Our own are the splitting by pattern (`split.rs`: the crate's loses text silently) and decoding
 //! (`table.rs`: the crate gives text, where log-probabilities and streams need the bytes of single tokens).
 
@@ -18,6 +18,7 @@ mod gguf;
 mod json;
 mod kinds;
 mod malformed;
+mod marian;
 mod parts;
 mod pipeline;
 mod pre;
@@ -107,6 +108,14 @@ impl Tokenizer {
         Self::new(gguf::parts(vocab)?)
     }
 
+    /// Reads Marian's `source.spm` and `vocab.json`.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for a malformed vocabulary, `MODEL_UNSUPPORTED` for one that is no Unigram model.
+    pub fn from_marian(source_spm: &[u8], vocab_json: &Value) -> Result<Self> {
+        Self::new(marian::parts(source_spm, vocab_json)?)
+    }
+
     /// The tokenizer that a checkpoint brings along; `None` if it has none.
     ///
     /// # Errors
@@ -115,6 +124,9 @@ impl Tokenizer {
         if let Some(text) = checkpoint.tokenizer_json() {
             let config = (checkpoint.tokenizer_config(), checkpoint.config(), checkpoint.generation_config());
             return Self::from_json(text, config.0, config.1, config.2).map(Some);
+        }
+        if let Some((source, ids)) = checkpoint.marian_vocabulary() {
+            return Self::from_marian(source, ids).map(Some);
         }
         match checkpoint.metadata().str("tokenizer.ggml.model")? {
             None | Some("none" | "no_vocab") => Ok(None),

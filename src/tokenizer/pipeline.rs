@@ -1,5 +1,7 @@
 //! Text to ids, by the `tokenizers` crate: added tokens are cut out, the rest is normalized, split and encoded.
 
+use std::collections::HashMap;
+
 use tokenizers::{
     AddedToken, AddedVocabulary, Model, ModelWrapper, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizer,
     Token,
@@ -18,6 +20,8 @@ pub(super) struct Pipeline {
     normalizer: Vec<NormalizerWrapper>,
     steps: Vec<SplitStep>,
     model: ModelWrapper,
+    /// The id of what the model does not know, and ids of texts that are known all the same.
+    known: (u32, HashMap<String, u32>),
 }
 
 /// A text as it was before it was quoted.
@@ -35,7 +39,18 @@ impl Pipeline {
         let all = build::added(added, &normalizer)?;
         let mut without_control = all.clone();
         without_control.set_encode_special_tokens(true);
-        Ok(Pipeline { added: [all, without_control], normalizer, steps, model: model.into() })
+        Ok(Pipeline {
+            added: [all, without_control],
+            normalizer,
+            steps,
+            model: model.into(),
+            known: (0, HashMap::new()),
+        })
+    }
+
+    /// From now on what the model takes for `unknown` has the id that `known` has for its text, if it has one.
+    pub(super) fn keep_known(&mut self, unknown: u32, known: HashMap<String, u32>) {
+        self.known = (unknown, known);
     }
 
     pub(super) fn encode(&self, text: &str, parse_special: bool, ids: &mut Vec<u32>) -> Result<()> {
@@ -52,7 +67,12 @@ impl Pipeline {
         // Bytes and characters that byte-pair encoding has no token for are dropped, as they were in the model's training.
         pieces.tokenize(|word| self.model.tokenize(word.get())).map_err(failed)?;
         let pieces = pieces.get_splits(OffsetReferential::Original, OffsetType::None);
-        ids.extend(pieces.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten()).map(|token| token.id));
+        let (unknown, known) = &self.known;
+        let id = |token: &Token| match known.get(&token.value) {
+            Some(id) if token.id == *unknown => *id,
+            _ => token.id,
+        };
+        ids.extend(pieces.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten()).map(id));
         Ok(())
     }
 

@@ -69,6 +69,8 @@ pub(super) const CONTROL: i32 = 3;
 pub(super) const USER_DEFINED: i32 = 4;
 pub(super) const UNUSED: i32 = 5;
 pub(super) const BYTE: i32 = 6;
+/// Not GGUF's: a piece that is written, but never found in a text.
+pub(super) const HIDDEN: i32 = -1;
 
 /// The mark that stands for a space in SentencePiece's vocabularies, and before a word in WordPiece's.
 pub(super) const MARK: &str = "▁";

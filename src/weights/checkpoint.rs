@@ -50,6 +50,8 @@ pub struct Checkpoint {
     generation_config: Option<serde_json::Value>,
     preprocessor_config: Option<serde_json::Value>,
     projector: Option<Rc<dyn Source>>,
+    /// Marian's `source.spm` and `vocab.json`.
+    marian_vocabulary: Option<(Vec<u8>, serde_json::Value)>,
     chat_template: Option<String>,
     chat_template_json: Option<serde_json::Value>,
     adapter_config: Option<serde_json::Value>,
@@ -73,6 +75,8 @@ impl Checkpoint {
             added_tokens,
             generation_config,
             preprocessor_config,
+            source_pieces,
+            vocab,
             processor_config,
             chat_template,
             chat_template_json,
@@ -115,6 +119,11 @@ impl Checkpoint {
             ),
             generation_config,
             projector,
+            marian_vocabulary: match (&source_pieces, &tokenizer) {
+                (Some(source), None) => json(vocab.as_deref()).await?.zip(Some(read_small(source.as_ref()).await?)),
+                _ => None,
+            }
+            .map(|(ids, pieces)| (pieces, ids)),
             preprocessor_config: match json(preprocessor_config.as_deref()).await? {
                 None => json(processor_config.as_deref()).await?.map(|mut config| config["image_processor"].take()),
                 config => config,
@@ -166,6 +175,11 @@ impl Checkpoint {
     /// The text of `tokenizer.json`.
     pub fn tokenizer_json(&self) -> Option<&str> {
         self.tokenizer_json.as_deref()
+    }
+
+    /// Marian's `source.spm` and `vocab.json`, where there is no `tokenizer.json`.
+    pub fn marian_vocabulary(&self) -> Option<(&[u8], &serde_json::Value)> {
+        self.marian_vocabulary.as_ref().map(|(pieces, ids)| (pieces.as_slice(), ids))
     }
 
     /// `tokenizer_config.json`, an object; with what `special_tokens_map.json` and `added_tokens.json` add to an older one.

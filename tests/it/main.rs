@@ -38,6 +38,7 @@ mod perplexity;
 mod quant;
 mod quantize;
 mod recommended;
+mod seq2seq;
 mod shaders;
 mod smollm2;
 mod speech;

@@ -171,6 +171,8 @@ impl Recorder {
         self.plainly(|pass| media(pass, none, &y));
         self.plainly(|pass| soft_cap(pass, &x, 30.0));
         self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, Attended::Other, &y));
+        let own = Attended::Own { window: None, bias: Some(RelativeBias { table: none, context: 8 }) };
+        self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, own, &y));
         self.plainly(|pass| attention_weights(pass, [&x, &x], (1, 2), 1.0, &tensor(8, 16), 1));
         self.plainly(|pass| log_mel(pass, none, none, none, &y));
         self.plainly(|pass| mel_range(pass, none, &y));
@@ -205,6 +207,9 @@ impl Recorder {
             let (q, y) = (tensor(64, 2 * head_dim), tensor(64, 2 * head_dim));
             self.record(tuning, |pass| attention(pass, &q, 2, &cache(1), scores(capped), &y));
         }
+        let bias = Some(RelativeBias { table: none, context: 8 });
+        let (q, y) = (tensor(64, 2 * head_dim), tensor(64, 2 * head_dim));
+        self.record(tuning, |pass| attention(pass, &q, 2, &cache(1), Scores { bias, ..scores(false) }, &y));
         // (heads, chunks of keys): a workgroup takes all heads of a KV head where the keys are cut into chunks.
         let heads = [(1, 1)].into_iter().chain((1..=8).map(|heads| (heads, 16)));
         for (n_heads, chunks) in heads {

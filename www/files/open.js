@@ -38,6 +38,7 @@ const WHOLE = 256 * 1024 * 1024;
  * @throws {CressetError} MODEL_NOT_FOUND, without asking for the rest, where one is missing that must be there
  */
 export async function survey(files, access) {
+  /** @type {import('./types.d.ts').SurveyedFile[]} */
   const surveyed = [];
   for (let at = 0; at < files.length; at += AT_ONCE) {
     const some = await Promise.all(files.slice(at, at + AT_ONCE).map((file) => surveyOne(file, access)));
@@ -45,7 +46,8 @@ export async function survey(files, access) {
     if (gone) throw new CressetError('MODEL_NOT_FOUND', `there is no file at ${gone.url}`, { url: gone.url });
     surveyed.push(...some);
   }
-  return surveyed;
+  const isThere = (/** @type {string} */ name) => surveyed.some((file) => file.name === name && !file.absent);
+  return surveyed.filter(({ onlyWith }) => !onlyWith || isThere(onlyWith));
 }
 
 /**

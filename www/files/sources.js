@@ -253,6 +253,9 @@ function siblings(url) {
     beside('generation_config.json', true),
     beside('preprocessor_config.json', true),
     beside('processor_config.json', true),
+    beside('source.spm', true),
+    // Other models have one too, which says nothing that their tokenizer.json does not.
+    { ...beside('vocab.json', true), onlyWith: 'source.spm' },
     beside('chat_template.jinja', true),
     beside('chat_template.json', true),
     beside('modules.json', true),

@@ -46,6 +46,8 @@ interface FileFacts {
   said?: string;
   bytes?: number;
   optional?: boolean;
+  /** Wanted only where the file of this name is there. */
+  onlyWith?: string;
   /** What `survey` found. */
   size?: number | null;
   absent?: boolean;

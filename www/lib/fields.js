@@ -10,7 +10,7 @@ const known = (names, nested) => ({ ...Object.fromEntries(names.split(' ').map((
 
 const WRITING =
   'temperature top_p top_k min_p seed frequency_penalty presence_penalty repetition_penalty penalty_last_n logit_bias max_tokens max_completion_tokens' +
-  ' min_tokens stop ignore_eos n logprobs return_token_ids skip_special_tokens cache_prompt adapter stream response_format functions function_call model user';
+  ' min_tokens stop ignore_eos n num_beams length_penalty early_stopping logprobs return_token_ids skip_special_tokens cache_prompt adapter stream response_format functions function_call model user';
 const STREAM = { stream_options: known('include_usage') };
 
 /** Fields within `messages`, `documents` and the like are a template's to read. @type {Record<string, Known>} */

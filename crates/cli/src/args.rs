@@ -160,6 +160,16 @@ pub struct Sampling {
         "How many of the last tokens written the three penalties look at; 0: all of them, -1: the prompt too",
     ))]
     penalty_last_n: Option<i64>,
+    #[arg(long, value_name = "N", help = ranged(
+        RANGES.num_beams,
+        "Models with an encoder: texts that grow side by side in a search for the likeliest",
+    ))]
+    num_beams: Option<u64>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help = ranged(
+        RANGES.length_penalty,
+        "In such a search, above 0 prefers longer texts",
+    ))]
+    length_penalty: Option<f64>,
     /// The same seed gives the same text on the same device.
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<i64>,
@@ -184,6 +194,8 @@ impl Sampling {
             "frequency_penalty": self.frequency_penalty,
             "presence_penalty": self.presence_penalty,
             "penalty_last_n": self.penalty_last_n,
+            "num_beams": self.num_beams,
+            "length_penalty": self.length_penalty,
             "seed": self.seed,
             "stop": self.stop,
             "ignore_eos": self.ignore_eos,

@@ -17,7 +17,7 @@ pub struct Generate {
     adapter: Adapter,
     #[command(flatten)]
     sampling: Sampling,
-    /// The text to continue; without it, or with -, standard input.
+    /// The text to continue, or to translate or sum up, as the model was taught; without it, or with -, standard input.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// A picture that the model sees before the prompt; may be given several times.
@@ -36,8 +36,9 @@ pub fn generate(args: Generate) -> Result<()> {
     let mut request = args.sampling.fields();
     request.insert("prompt".into(), json!(prompt));
     request.insert("stream".into(), json!(!args.json));
-    // The prompt goes before the first piece: a request that is refused prints nothing.
-    let mut prompt = Some(prompt);
+    // The prompt goes before the first piece: a request that is refused prints nothing. What is written about it is no part of it.
+    let continues = engine.generator()?.source_rules().is_none();
+    let mut prompt = Some(prompt).filter(|_| continues);
     let mut on_chunk = |chunk: Value| {
         prompt.take().iter().for_each(|prompt| print(prompt));
         print_answer(chunk["choices"][0]["text"].as_str().unwrap_or_default());

@@ -40,6 +40,8 @@ pub struct Query<'a> {
     pub q: &'a [f32],
     /// The positions whose keys it sees.
     pub positions: Range<u32>,
+    /// [positions], added to the scores; empty: nothing is.
+    pub bias: &'a [f32],
     /// [head_dim], overwritten.
     pub y: &'a mut [f32],
 }
@@ -148,6 +150,7 @@ impl Vectorized for Job<'_, '_> {
             if let Some(cap) = head.soft_cap {
                 scores.iter_mut().for_each(|score| *score = soft_cap(*score, cap));
             }
+            add_biases(queries, &tile, &mut scores, [row, step]);
             let hidden = queries.iter().any(|query| !query.sees_all(&tile));
             if n < TILE || hidden {
                 hide(queries, &tile, &mut scores, [row, step]);
@@ -185,6 +188,18 @@ impl Vectorized for Job<'_, '_> {
         for (i, (query, own)) in queries.iter_mut().zip(softmaxes).enumerate() {
             query.y.copy_from_slice(&gathered[i * wide..][..head.head_dim]);
             *own = Softmax { max: softmax.max[i], sum: softmax.sum[i] };
+        }
+    }
+}
+
+/// Adds what a query's bias has for the keys that it sees.
+#[inline(always)]
+fn add_biases(queries: &[Query], tile: &Range<u32>, scores: &mut [f32], [row, step]: [usize; 2]) {
+    for (i, query) in queries.iter().enumerate().filter(|(_, query)| !query.bias.is_empty()) {
+        let seen = query.positions.start.max(tile.start)..query.positions.end.min(tile.end);
+        for position in seen {
+            let key = (position - tile.start) as usize;
+            scores[i * row + key * step] += query.bias[(position - query.positions.start) as usize];
         }
     }
 }
@@ -481,14 +496,16 @@ mod tests {
     }
 
     /// By the formula, in f64.
-    fn plain(head: &Head, keys: &[f32], values: &[f32], q: &[f32], positions: Range<u32>, page: usize) -> Vec<f32> {
+    fn plain(head: &Head, keys: &[f32], values: &[f32], query: &Query, page: usize) -> Vec<f32> {
+        let (q, positions) = (query.q, query.positions.clone());
         let cells = |cache: &[f32], position: u32| {
             cache[row(page, position as usize) * head.head_dim..][..head.head_dim].to_vec()
         };
         let score = |position| {
             let dot: f64 = q.iter().zip(cells(keys, position)).map(|(a, b)| f64::from(*a) * f64::from(b)).sum();
             let score = dot * f64::from(head.scale);
-            head.soft_cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
+            let score = head.soft_cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh());
+            score + query.bias.get((position - query.positions.start) as usize).map_or(0.0, |bias| f64::from(*bias))
         };
         let scores: Vec<f64> = positions.clone().map(score).collect();
         let max = scores.iter().copied().fold(f64::MIN, f64::max);
@@ -524,17 +541,22 @@ mod tests {
                     let end = (150 + i / 3) as u32;
                     if m % 2 == 0 { end.saturating_sub(40)..end } else { (i as u32 * 37 % 140)..end }
                 };
+                // Every other query has a bias for each of its keys.
+                let biases = numbers(256, 4);
+                let bias = |i: usize| if (i + m).is_multiple_of(2) { &biases[..seen(i).len()] } else { &[] };
                 for set in Set::here() {
                     let mut y = vec![f32::NAN; m * head_dim];
                     let rows = q.chunks_exact(head_dim).zip(y.chunks_exact_mut(head_dim)).enumerate();
-                    let mut queries: Vec<_> = rows.map(|(i, (q, y))| Query { q, positions: seen(i), y }).collect();
+                    let mut queries: Vec<_> =
+                        rows.map(|(i, (q, y))| Query { q, positions: seen(i), bias: bias(i), y }).collect();
                     let mut softmaxes = vec![Softmax { max: f32::MIN, sum: 0.0 }; m];
                     let runs = |position| run(&head, page, position);
                     let job = Job { head, queries: &mut queries, softmaxes: &mut softmaxes, runs: &runs };
                     // SAFETY: the set is one of those that are here.
                     unsafe { run_on(set, job) };
                     for (i, (y, q)) in y.chunks_exact(head_dim).zip(q.chunks_exact(head_dim)).enumerate() {
-                        let want = plain(&head, &keys.rows, &values.rows, q, seen(i), page);
+                        let query = Query { q, positions: seen(i), bias: bias(i), y: &mut [] };
+                        let want = plain(&head, &keys.rows, &values.rows, &query, page);
                         for (y, want) in y.iter().map(|y| y / softmaxes[i].sum).zip(want) {
                             assert!(
                                 (y - want).abs() < 1e-5,
@@ -563,14 +585,15 @@ mod tests {
         let q = numbers(16, 4);
         let gathered = |positions: Range<u32>| {
             let mut y = vec![0f32; 16];
-            let mut queries = [Query { q: &q, positions, y: &mut y }];
+            let mut queries = [Query { q: &q, positions, bias: &[], y: &mut y }];
             let softmaxes = gather(head, &mut queries, &|position| run(&head, 24, position));
             (y, softmaxes[0])
         };
         let parts = [gathered(0..100), gathered(100..101), gathered(101..230)];
         let mut y = vec![f32::NAN; 16];
         merge(parts.iter().map(|(y, softmax)| (&y[..], *softmax)), &mut y);
-        for (y, want) in y.iter().zip(plain(&head, &keys.rows, &values.rows, &q, 0..230, 24)) {
+        let all = Query { q: &q, positions: 0..230, bias: &[], y: &mut [] };
+        for (y, want) in y.iter().zip(plain(&head, &keys.rows, &values.rows, &all, 24)) {
             assert!((y - want).abs() < 1e-5, "{y}, not {want}");
         }
     }

@@ -1,6 +1,7 @@
 //! Kernels that know positions: rope, kv_write, attention.
 
 use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close, run};
+use super::encoder::relative_bias;
 use cresset::device::{KvFormat, Tensor};
 use cresset::ops::{HeadNorms, KvCache, Pairing, Scores, attend, attention, kv_write, rope};
 
@@ -79,7 +80,7 @@ fn attention_grid() {
             // Two for each shape: each format meets all of them.
             let scores = [(usual, None, None), (3.0, None, None), (usual, Some(0.5), None), (3.0, None, Some(40))];
             for (scale, soft_cap, window) in scores.into_iter().skip((i + f) % 2).step_by(2) {
-                let scores = Scores { scale, soft_cap, window };
+                let scores = Scores { scale, soft_cap, window, bias: None };
                 let what = format!("attention {} {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}", format.name());
                 // A score's error, times the scale, is the relative error of its weight.
                 let mut tolerance = Tolerance::new(2e-6 * (1.0 + scale * (head_dim as f32).sqrt()), 2e-6);
@@ -125,7 +126,7 @@ fn attention_of_prompt(window: Option<u32>) {
         let (v, y) = (case.tensor_with(&v), case.tensor(100, 4 * 16));
         let cache = cache(case, KvFormat::F32, 2, 16).0;
         kv_write(&mut case.pass, &k, &v, &cache);
-        let scores = Scores { scale: 0.0, soft_cap: None, window };
+        let scores = Scores { scale: 0.0, soft_cap: None, window, bias: None };
         attention(&mut case.pass, &q, 4, &cache, scores, &y);
         vec![Output::Rows { tensor: y, used: 97 }]
     });
@@ -144,14 +145,16 @@ fn attention_of_many_rows() {
     let mut setting = Setting::rows(150, 141);
     setting.layout.page = 32;
     for (i, (n_heads, n_kv_heads, head_dim)) in [(6, 2, 20), (3, 3, 64), (7, 1, 48)].into_iter().enumerate() {
-        for window in [None, Some(21)] {
+        for (window, biased) in [(None, false), (Some(21), false), (None, true), (Some(21), true)] {
             let format = KvFormat::ALL[i];
-            let scores = Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap: None, window };
-            let what = format!("attention of many rows, {n_heads}/{n_kv_heads} × {head_dim}, {format:?}, {window:?}");
+            let of = format!("{n_heads}/{n_kv_heads} × {head_dim}, {format:?}, {window:?}, biased: {biased}");
+            let what = format!("attention of many rows, {of}");
             let tolerance = Tolerance::new(if format == KvFormat::Q8 { 2e-3 } else { 1e-5 }, 1e-5);
             check(&mut bench, &what, &setting, tolerance, |case| {
                 let (q, y) = (case.tensor(150, n_heads * head_dim), case.tensor(150, n_heads * head_dim));
                 let cache = cache(case, format, n_kv_heads, head_dim).0;
+                let bias = biased.then(|| relative_bias(case, n_heads, case.pass.layout.context));
+                let scores = Scores { window, bias, ..Scores::scaled(head_dim) };
                 attention(&mut case.pass, &q, n_heads, &cache, scores, &y);
                 vec![Output::Rows { tensor: y, used: 141 }]
             });
@@ -275,7 +278,7 @@ fn attend_of_many_keys() {
     let setting = Setting::slots(&[255, 256, 700], &[1; 3], 768, 32);
     for (n_heads, n_kv_heads, head_dim) in [(1, 1, 8), (6, 2, 20), (3, 1, 64)] {
         for (window, soft_cap) in [(None, None), (Some(300), None), (None, Some(0.5))] {
-            let scores = Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap, window };
+            let scores = Scores { scale: 1.0 / (head_dim as f32).sqrt(), soft_cap, window, bias: None };
             let what = format!("attend of many keys, {n_heads}/{n_kv_heads} × {head_dim}, {scores:?}");
             check(&mut bench, &what, &setting, Tolerance::new(1e-5, 1e-5), |case| {
                 let qkv = case.tensor(3, (n_heads + 2 * n_kv_heads) * head_dim);
@@ -308,9 +311,9 @@ fn attend_grid() {
             let norms = [None, Some(false), Some(true)][(i + c) % 3];
             let scale = 1.0 / (head_dim as f32).sqrt();
             let scores = match i % 3 {
-                0 => Scores { scale, soft_cap: None, window: None },
-                1 => Scores { scale, soft_cap: Some(0.5), window: Some(40) },
-                _ => Scores { scale, soft_cap: None, window: Some(1) },
+                0 => Scores { scale, soft_cap: None, window: None, bias: None },
+                1 => Scores { scale, soft_cap: Some(0.5), window: Some(40), bias: None },
+                _ => Scores { scale, soft_cap: None, window: Some(1), bias: None },
             };
             let pairing = if i % 2 == 0 { Pairing::Adjacent } else { Pairing::HalfSplit };
             let what =

@@ -1,14 +1,22 @@
 //! Kernels of encoders: attention without a mask, pooling, what is heard of a sound, convolutions.
 
-use super::bench::{Bench, Output, Setting, Tolerance, check, close};
+use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use crate::support::{floats, json};
+use cresset::device::SamplingSlot;
 use cresset::ops::{
-    Attended, FRAME, HOP, Pooling, attention_weights, bidirectional, log_mel, mel_range, mel_tables, pool, unfold,
+    Attended, FRAME, HOP, Pooling, RelativeBias, attention_weights, bidirectional, log_mel, mel_range, mel_tables,
+    pool, unfold,
 };
 use std::path::Path;
 
 /// Around the 64 keys of a tile; the plan has a few rows more than are in use.
 const SEQUENCES: [&[usize]; 4] = [&[1], &[3, 1, 64], &[65, 2, 63], &[130]];
+
+/// A table of biases, some of which outweigh all scores.
+pub fn relative_bias(case: &mut Case, n_heads: usize, context: usize) -> RelativeBias {
+    let numbers: Vec<f32> = case.randoms(n_heads * (2 * context - 1)).iter().map(|x| 4.0 * x).collect();
+    RelativeBias { table: case.floats(&numbers), context }
+}
 
 #[test]
 fn bidirectional_grid() {
@@ -19,10 +27,12 @@ fn bidirectional_grid() {
         for (n_heads, head_dim) in [(1, 4), (3, 20), (2, 64), (12, 32), (1, 256)] {
             for window in [None, Some(0), Some(1), Some(40), Some(64)] {
                 let scale = 1.0 / (head_dim as f32).sqrt();
-                let what = format!("bidirectional {lengths:?} {n_heads} × {head_dim}, {window:?}");
+                let biased = window == Some(1) || window.is_none() && n_heads > 1;
+                let what = format!("bidirectional {lengths:?} {n_heads} × {head_dim}, {window:?}, biased: {biased}");
                 check(&mut bench, &what, &setting, Tolerance::new(5e-6, 5e-6), |case| {
                     let [q, k, v, y] = std::array::from_fn(|_| case.tensor(used + 3, n_heads * head_dim));
-                    bidirectional(&mut case.pass, [&q, &k, &v], n_heads, scale, Attended::Own { window }, &y);
+                    let bias = biased.then(|| relative_bias(case, n_heads, 130));
+                    bidirectional(&mut case.pass, [&q, &k, &v], n_heads, scale, Attended::Own { window, bias }, &y);
                     vec![Output::Rows { tensor: y, used }]
                 });
             }
@@ -39,7 +49,7 @@ fn bidirectional_in_several_dispatches() {
         let what = format!("bidirectional {lengths:?} of {rows}");
         check(&mut bench, &what, &Setting::sequences(lengths, rows), Tolerance::new(5e-6, 5e-6), |case| {
             let [q, k, v, y] = std::array::from_fn(|_| case.tensor(rows, 32));
-            bidirectional(&mut case.pass, [&q, &k, &v], 1, 0.2, Attended::Own { window: None }, &y);
+            bidirectional(&mut case.pass, [&q, &k, &v], 1, 0.2, Attended::Own { window: None, bias: None }, &y);
             vec![Output::Rows { tensor: y, used }]
         });
     }
@@ -64,14 +74,18 @@ fn pool_grid() {
     }
 }
 
-/// A decoder's rows over the keys of an encoder: all of them, wherever the rows stand.
+/// A decoder's rows over the keys of an encoder: the same for all, wherever the rows stand.
 #[test]
 fn attention_to_another_sequence() {
     let mut bench = Bench::open();
     for (rows, used, keys) in [(1, 1, 1), (4, 3, 64), (70, 66, 65), (2, 2, 1500)] {
         for (n_heads, head_dim) in [(1, 4), (6, 64), (1, 256)] {
-            let what = format!("attention of {rows} rows to {keys} keys, {n_heads} × {head_dim}");
-            check(&mut bench, &what, &Setting::rows(rows, used), Tolerance::new(5e-6, 5e-6), |case| {
+            // All keys, or as many as the slot's parameters say.
+            let attended = if n_heads > 1 { keys as u32 / 2 } else { 0 };
+            let what = format!("attention of {rows} rows to {attended} of {keys} keys, {n_heads} × {head_dim}");
+            let sampling = vec![SamplingSlot { attended, ..SamplingSlot::default() }];
+            let setting = Setting { sampling, ..Setting::rows(rows, used) };
+            check(&mut bench, &what, &setting, Tolerance::new(5e-6, 5e-6), |case| {
                 let [q, y] = std::array::from_fn(|_| case.tensor(rows, n_heads * head_dim));
                 let [k, v] = std::array::from_fn(|_| case.tensor(keys, n_heads * head_dim));
                 bidirectional(&mut case.pass, [&q, &k, &v], n_heads, 0.3, Attended::Other, &y);

@@ -30,7 +30,7 @@ pub struct Remote {
 }
 
 /// Files that belong to weights in safetensors.
-const BESIDE: [&str; 12] = [
+const BESIDE: [&str; 14] = [
     "config.json",
     "adapter_config.json",
     "tokenizer.json",
@@ -40,10 +40,14 @@ const BESIDE: [&str; 12] = [
     "generation_config.json",
     "preprocessor_config.json",
     "processor_config.json",
+    MARIAN[0],
+    MARIAN[1],
     "chat_template.jinja",
     "chat_template.json",
     "modules.json",
 ];
+/// Marian's vocabulary. Other models have a file of the second name too, which says nothing that their tokenizer.json does not.
+const MARIAN: [&str; 2] = ["source.spm", "vocab.json"];
 /// How sentence-transformers makes a vector of a text.
 const POOLING: &str = "1_Pooling/config.json";
 /// Files that a model is split into, at most.
@@ -131,7 +135,9 @@ fn hub_files(http: &Http, place: &Place, kind: Kind) -> Result<Vec<Remote>> {
     };
     let beside = listed.iter().filter(|file| {
         let name = file.name.strip_prefix(folder.as_str()).unwrap_or_default();
-        BESIDE.contains(&name) || (is_module(name) && (name.ends_with(".json") || name.ends_with(".safetensors")))
+        let wanted = name != MARIAN[1] || find(MARIAN[0]).is_some();
+        BESIDE.contains(&name) && wanted
+            || (is_module(name) && (name.ends_with(".json") || name.ends_with(".safetensors")))
     });
     files.extend(beside.map(remote));
     Ok(files)

@@ -1,0 +1,55 @@
+//! How a model with an encoder writes about a text, as generation_config.json and config.json say.
+
+use crate::api::request::Search;
+use crate::error::{Error, Result};
+use crate::generate::{Beams, SourceRules};
+use crate::load::Shape;
+use crate::sampler::RANGES;
+use crate::weights::Checkpoint;
+use serde_json::Value;
+
+/// # Errors
+/// `MODEL_FORMAT` where the files do not say what the decoder's text begins behind, or name an id that the model does not have.
+pub(super) fn source_rules(checkpoint: &Checkpoint, shape: &Shape) -> Result<SourceRules> {
+    let says = |key: &str| {
+        let files = [checkpoint.generation_config(), checkpoint.config()];
+        files.into_iter().flatten().map(|file| &file[key]).find(|value| !value.is_null())
+    };
+    let id = |value: &Value| {
+        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+        id.filter(|id| (*id as usize) < shape.vocabulary)
+    };
+    let start = says("decoder_start_token_id").or_else(|| says("pad_token_id")).and_then(id).ok_or_else(|| {
+        Error::format(checkpoint.name(), "config.json has no decoder_start_token_id that is an id of the vocabulary")
+    })?;
+    let alone = |ids: &Value| ids.as_array().filter(|ids| ids.len() == 1).and_then(|ids| id(&ids[0]));
+    let bad = says("bad_words_ids").and_then(Value::as_array).into_iter().flatten().filter_map(alone);
+    let suppressed = says("suppress_tokens").and_then(Value::as_array).into_iter().flatten().filter_map(id);
+    let number = |key: &str| says(key).and_then(Value::as_f64);
+    let beams = Beams {
+        count: number("num_beams").filter(|n| RANGES.num_beams.has(*n)).unwrap_or(1.0) as usize,
+        length_penalty: number("length_penalty").filter(|n| RANGES.length_penalty.has(*n)).unwrap_or(1.0) as f32,
+        early_stopping: says("early_stopping") == Some(&Value::Bool(true)),
+    };
+    Ok(SourceRules { opening: vec![start], never: bad.chain(suppressed).collect(), beams })
+}
+
+/// The search that a request wants, if it wants one. `temperature`: that of the request.
+///
+/// # Errors
+/// `INVALID_REQUEST` for a search where tokens are to be drawn, or where something is asked for that a search does not give.
+pub(super) fn beams(usual: Beams, wanted: &Search, temperature: f32) -> Result<Option<Beams>> {
+    let drawn = temperature > 0.0;
+    let beams = Beams {
+        count: wanted.num_beams.unwrap_or(if drawn { 1 } else { usual.count }),
+        length_penalty: wanted.length_penalty.unwrap_or(usual.length_penalty),
+        early_stopping: wanted.early_stopping.unwrap_or(usual.early_stopping),
+    };
+    match beams.count > 1 {
+        true if drawn => {
+            Err(Error::invalid("num_beams", "searches for the likeliest text; that wants a temperature of 0"))
+        }
+        true => Ok(Some(beams)),
+        false => Ok(None),
+    }
+}
