@@ -5,7 +5,7 @@ use super::architecture::{Architecture, Load};
 use super::llama;
 use super::siglip;
 use super::vision::{VisionEncoder, VisionHead};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::load::names::Name;
 use crate::load::{Family, Hyper, Loader, Shape};
 use crate::pictures::{Filter, Grid, Preprocessing, Tiling};
@@ -45,25 +45,16 @@ pub static EYES: Architecture = Architecture {
     load: Load::Vision(|loader| Box::pin(load(loader))),
 };
 
-const NAMES: &[Name] = &{
-    let mut names = [("projector", "mm.model.fc.weight", "model.connector.modality_projection.proj.weight");
-        siglip::NAMES.len() + 1];
-    let mut i = 0;
-    while i < siglip::NAMES.len() {
-        names[i] = siglip::NAMES[i];
-        i += 1;
-    }
-    names
-};
+const NAMES: &[Name] = &siglip::names::<{ siglip::NAMES.len() + 1 }>(&[(
+    "projector",
+    "mm.model.fc.weight",
+    "model.connector.modality_projection.proj.weight",
+)]);
 
 /// transformers' own value where config.json has none.
 const MERGE: u64 = 2;
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
-    let projector = hyper.checkpoint.metadata().str("clip.projector_type")?;
-    if let Some(other) = projector.filter(|kind| *kind != "idefics3") {
-        return Err(Error::unsupported(format!("the projector {other}")));
-    }
     let shape = siglip::body_shape(hyper, &preprocessing(hyper)?.1)?;
     // Rows of patches are read as rows of squares.
     match shape.d_model.is_multiple_of(4) {

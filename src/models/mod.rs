@@ -14,6 +14,7 @@ mod gpt_neox;
 mod granite;
 mod idefics3;
 mod llama;
+mod llava;
 mod mistral;
 mod modern_bert;
 mod moe;

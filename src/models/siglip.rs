@@ -17,7 +17,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
         hf: &["siglip", "siglip_vision_model"],
         section: "vision_config",
         tensors: NAMES,
-        prefixes: &["vision_model.", "model.vision_model.", ""],
+        prefixes: TOWERS,
         defaults: &[
             ("hidden_size", 768.0),
             ("intermediate_size", 3072.0),
@@ -32,6 +32,17 @@ pub static ARCHITECTURE: Architecture = Architecture {
     shape,
     load: Load::Vision(|loader| Box::pin(load(loader))),
 };
+
+/// What an encoder is called in files of its own, and beside a half that reads.
+pub const TOWERS: &[&str] = &[
+    "vision_model.",
+    "model.vision_model.",
+    "vision_tower.vision_model.",
+    "vision_tower.",
+    "model.vision_tower.",
+    "model.vision_tower.vision_model.",
+    "",
+];
 
 pub const NAMES: &[Name] = &[
     ("positions", "v.position_embd.weight", "vision_model.embeddings.position_embedding.weight"),
@@ -67,6 +78,17 @@ pub const NAMES: &[Name] = &[
     ("head.down", "", "vision_model.head.mlp.fc2.weight"),
     ("head.down.bias", "", "vision_model.head.mlp.fc2.bias"),
 ];
+
+/// [`NAMES`] behind those that a model has of its own.
+pub const fn names<const N: usize>(own: &[Name]) -> [Name; N] {
+    let mut names = [own[0]; N];
+    let mut i = 0;
+    while i < N {
+        names[i] = if i < own.len() { own[i] } else { NAMES[i - own.len()] };
+        i += 1;
+    }
+    names
+}
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
     if hyper.flag("", "vision_use_head")? == Some(false) {
@@ -142,7 +164,7 @@ pub fn parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<VitParts<'p, 'a>> {
 /// # Errors
 /// Those of [`Loader`].
 pub async fn body(vit: &mut VitParts<'_, '_>, preprocessing: Preprocessing, grid: Grid) -> Result<VisionEncoder> {
-    let position_table = vit.positions([grid.rows, grid.columns], &grid, 0).await?;
+    let position_table = vit.positions([grid.rows, grid.columns], &grid, None).await?;
     let patches = vit.patches(grid.edge)?;
     let blocks = (0..vit.layers()).map(|i| vit.block(i)).collect::<Result<_>>()?;
     let norm = vit.norm("norm", 0)?;
@@ -153,8 +175,9 @@ pub async fn body(vit: &mut VitParts<'_, '_>, preprocessing: Preprocessing, grid
         classes: 0,
         patches,
         position_table,
+        pre_norm: None,
         blocks,
-        norm,
+        norm: Some(norm),
         head: VisionHead::First,
     })
 }
