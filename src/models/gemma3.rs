@@ -79,8 +79,10 @@ fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
     let across = edge / hyper.count("vision.patch_size", "patch_size")?;
     let (name, merge) = match hyper.checkpoint.config() {
         Some(config) => {
-            let tokens = config["mm_tokens_per_image"].as_u64().unwrap_or(MOST_TOKENS as u64) as usize;
-            ("mm_tokens_per_image", across.checked_div(tokens.isqrt()))
+            let tokens = &config["mm_tokens_per_image"];
+            let tokens = if tokens.is_null() { Some(MOST_TOKENS as u64) } else { tokens.as_u64() };
+            let tokens = tokens.and_then(|n| usize::try_from(n).ok());
+            ("mm_tokens_per_image", tokens.and_then(|n| across.checked_div(n.isqrt())))
         }
         None => {
             let factor = hyper.metadata_u64("vision.projector.scale_factor")?.unwrap_or(4);

@@ -61,8 +61,14 @@ impl Joint {
     fn read(hyper: &Hyper) -> Result<Joint> {
         let all = hyper.count("vision.block_count", "num_hidden_layers")?;
         let Some(config) = hyper.checkpoint.config() else {
-            if hyper.checkpoint.metadata().get("clip.vision.feature_layer").is_some() {
-                return Err(Error::unsupported("a llava model that chooses its layers (clip.vision.feature_layer)"));
+            let other = ["feature_layer", "image_grid_pinpoints"].map(|key| format!("clip.vision.{key}"));
+            if let Some(key) = other.iter().find(|key| hyper.checkpoint.metadata().get(key).is_some()) {
+                return Err(Error::unsupported(format!(
+                    "a llava model with {key}: several layers, or tiles as in LLaVA 1.6"
+                )));
+            }
+            if hyper.checkpoint.tensor("v.class_embd").is_none() {
+                return Err(Error::unsupported("a llava model that sees by another encoder than CLIP's"));
             }
             return Ok(Joint { layers: all, class: ClassRow::Last, biases: true });
         };

@@ -16,6 +16,7 @@ import gguf
 import numpy as np
 import torch
 import transformers as tf
+from safetensors.torch import load_file, save_file
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
@@ -78,8 +79,8 @@ def write_projector(path, kind, config, tower, projector, *, layers, block=BLOCK
     w.close()
 
 
-def saved(folder, kind, config, seed, scale):
-    """A random model as its folder has it."""
+def saved(folder, kind, config, seed, scale, rename=()):
+    """A random model as its folder has it; `rename`: pairs of prefixes, for files that have the names of other versions."""
     torch.manual_seed(seed)
     model = kind(config).eval()
     with torch.no_grad():
@@ -89,7 +90,12 @@ def saved(folder, kind, config, seed, scale):
             # Else the likeliest token is always the last one.
             model.get_input_embeddings().weight *= 0.3
     model.half().save_pretrained(folder)
-    return kind.from_pretrained(folder, dtype=torch.float32).eval()
+    model = kind.from_pretrained(folder, dtype=torch.float32).eval()
+    tensors = load_file(folder / "model.safetensors")
+    for old, new in rename:
+        tensors = {name.replace(old, new, 1) if name.startswith(old) else name: weight for name, weight in tensors.items()}
+    save_file(tensors, folder / "model.safetensors", metadata=dict(format="pt"))
+    return model
 
 
 def write_chats(folder, model, look, expand, chats=CHATS):
@@ -182,7 +188,9 @@ def gemma3(folder):
             patch_size=4, vision_use_head=False),
         mm_tokens_per_image=25, boi_token_index=ids["<start_of_image>"], eoi_token_index=ids["<end_of_image>"],
         image_token_index=ids["<image_soft_token>"])
-    model = saved(folder, tf.Gemma3ForConditionalGeneration, config, 8, 0.3)
+    # As the hub's files have it.
+    names = [("vision_tower.", "vision_tower.vision_model.")]
+    model = saved(folder, tf.Gemma3ForConditionalGeneration, config, 8, 0.3, names)
     processor = Gemma3ImageProcessorPil(size={"height": 40, "width": 40}, image_seq_length=25)
     processor.save_pretrained(folder)
     write_tokenizer(folder, special, template, eos_token="<end_of_turn>", bos_token="<bos>")
@@ -218,7 +226,10 @@ def llava(folder, reads="llama", seed=9, **more):
             model_type="clip_vision_model", hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2, image_size=20,
             patch_size=5, projection_dim=8),
         image_token_index=ids["<image>"], tie_word_embeddings=False, **more)
-    model = saved(folder, tf.LlavaForConditionalGeneration, config, seed, 0.3)
+    # Of the one with options as the classes themselves have it.
+    names = [("language_model.model.", "model.language_model."), ("language_model.lm_head", "lm_head"),
+             ("vision_tower.", "model.vision_tower."), ("multi_modal_projector.", "model.multi_modal_projector.")] if more else []
+    model = saved(folder, tf.LlavaForConditionalGeneration, config, seed, 0.3, names)
     processor = LlavaImageProcessorPil(size={"shortest_edge": 20}, crop_size={"height": 20, "width": 20}, image_mean=[0.4] * 3, image_std=[0.3] * 3)
     processor.save_pretrained(folder)
     write_tokenizer(folder, special, template, eos_token="</s>", bos_token="<s>")

@@ -2,9 +2,11 @@
 //! DINOv2-small, where its weights are (`CRESSET_DINOV2`).
 
 use crate::support::skip::skipped;
+use crate::support::variant::Variant;
 use crate::support::{Case, close, cpu, floats, gpu, ids, json, open};
 use cresset::device::KvFormat;
 use cresset::engine::{Engine, LoadOptions, never_yield};
+use cresset::models::eyes_of;
 use cresset::pictures::Picture;
 use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
@@ -292,6 +294,31 @@ fn other_eyes_are_left_out() {
     };
     let larger = |folder: &str| sees(folder, "config.json", &many);
     assert!(!larger("gemma3"));
+}
+
+/// Projectors in GGUF of other kinds than this build computes, by their own words.
+#[test]
+fn other_projectors_are_told_by_name() {
+    let file = || Variant::of("vision/llava/mmproj.gguf");
+    let refused = |file: Variant| {
+        let checkpoint = file.checkpoint().expect("a file");
+        let eyes = eyes_of(&checkpoint).and_then(|eyes| eyes.expect("a projector").read_shape(&checkpoint));
+        eyes.err().map(|error| (error.code(), error.to_string()))
+    };
+    assert_eq!(refused(file()), None);
+    assert_eq!(refused(file().without("clip.projector_type")), None, "the first files do not say");
+    let others = [
+        (file().set("clip.projector_type", "ldpv2"), "the projector ldpv2"),
+        (file().set("clip.vision.image_grid_pinpoints", vec![336i32, 672]), "LLaVA 1.6"),
+        (file().set("clip.vision.feature_layer", vec![3i32, 7]), "several layers"),
+        (file().without_tensor("v.class_embd"), "another encoder"),
+    ];
+    for (file, words) in others {
+        let (code, message) = refused(file).expect(words);
+        assert!(code == "MODEL_UNSUPPORTED" && message.contains(words), "{code}: {message}");
+    }
+    let tokens = Variant::of("vision/gemma3/mmproj.gguf").set("clip.vision.projector.scale_factor", 11u32);
+    assert_eq!(refused(tokens).expect("ten patches").0, "MODEL_FORMAT");
 }
 
 #[test]
