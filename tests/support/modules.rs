@@ -200,7 +200,9 @@ impl Recorder {
         let cache = |n_kv_heads| KvCache { keys: none, values: none, format, n_kv_heads, head_dim };
         let scores = |capped: bool| Scores { soft_cap: capped.then_some(50.0), ..Scores::scaled(head_dim) };
         self.record(tuning, |pass| kv_write(pass, &tensor(8, head_dim), &tensor(8, head_dim), &cache(1)));
-        for (capped, whole) in [(false, false), (true, false), (false, true)] {
+        // Models whose pictures see each other have heads of 256.
+        let whole = (head_dim == USUAL_HEADS[0] || head_dim == MOST_HEAD_DIM).then_some((false, true));
+        for (capped, whole) in [(false, false), (true, false)].into_iter().chain(whole) {
             let (q, y) = (tensor(64, 2 * head_dim), tensor(64, 2 * head_dim));
             self.record(tuning, |pass| {
                 pass.whole_media = whole;
