@@ -50,7 +50,12 @@ pub static ARCHITECTURE: Architecture = Architecture {
 pub static EYES: Architecture = Architecture {
     family: Family { name: "gemma3", gguf: &["clip"], hf: &[], tensors: EYES_NAMES, ..siglip::ARCHITECTURE.family },
     shape: |hyper| siglip::body_shape(hyper, &preprocessing(hyper)?.1),
-    load: Load::Vision(|loader| Box::pin(load_eyes(loader))),
+    load: Load::Vision(|loader| {
+        Box::pin(async {
+            let prepared = preprocessing(&loader.hyper)?;
+            siglip::load_with(loader, prepared, head).await
+        })
+    }),
 };
 
 const EYES_NAMES: &[Name] = &siglip::names::<{ siglip::NAMES.len() + 2 }>(&[
@@ -64,15 +69,7 @@ const MOST_TOKENS: usize = 256;
 /// How pictures are prepared, and their patches: transformers' own values for what the file leaves out.
 fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
     let edge = hyper.count("vision.image_size", "image_size")?;
-    let [mean, std] = [hyper.colours("vision.image_mean")?, hyper.colours("vision.image_std")?];
-    let square = Preprocessing::square(edge);
-    let usual = Preprocessing {
-        filter: Filter::Bilinear,
-        mean: mean.unwrap_or(square.mean),
-        std: std.unwrap_or(square.std),
-        ..square
-    };
-    let preprocessing = Preprocessing::read(hyper.checkpoint.preprocessor_config(), usual, hyper.checkpoint.name())?;
+    let usual = Preprocessing { filter: Filter::Bilinear, ..Preprocessing::square(edge) };
     if hyper.checkpoint.preprocessor_config().is_some_and(|config| config["do_pan_and_scan"] == true) {
         return Err(Error::unsupported("a gemma3 model that cuts pictures by itself (pan and scan)"));
     }
@@ -91,17 +88,14 @@ fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
     };
     let merge = merge.filter(|merge| (1..=across).contains(merge));
     let merge = merge.ok_or_else(|| hyper.wrong(name, &format!("must fit {across} × {across} patches")))?;
-    let grid = siglip::positioned(&preprocessing, hyper, merge)?;
-    match grid.patches() / (merge * merge) {
-        ..=MOST_TOKENS => Ok((preprocessing, grid)),
+    let prepared = siglip::prepared(hyper, usual, merge)?;
+    match prepared.1.patches() / (merge * merge) {
+        ..=MOST_TOKENS => Ok(prepared),
         n => Err(Error::unsupported(format!("a gemma3 model with {n} tokens a picture (most: {MOST_TOKENS})"))),
     }
 }
 
-async fn load_eyes(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
-    let (preprocessing, grid) = preprocessing(&loader.hyper)?;
-    let mut vit = siglip::parts(loader)?;
-    let body = siglip::body(&mut vit, preprocessing, grid).await?;
+fn head(loader: &mut Loader, encoder: &VisionEncoder) -> Result<VisionHead> {
     // As the decoder's norms: safetensors keep w − 1.
     let offset = if loader.tensors.is_gguf() { 0.0 } else { 1.0 };
     let epsilon = loader.hyper.number("vision.attention.layer_norm_epsilon", "layer_norm_eps")? as f32;
@@ -109,8 +103,9 @@ async fn load_eyes(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
         Parts::new(loader, NormStyle::Rms { epsilon, offset }, Activation::GeluTanh).norm("projector.norm", 0)?;
     // Both kinds of file keep it as [in, out].
     let [_, columns] = loader.tensors.size("projector", 0);
-    let [projector] = loader.transposed_parts("projector", 0, [columns, body.shape.d_model], [one_run(0..columns)])?;
-    Ok(VisionEncoder { head: VisionHead::Averaged(norm, projector), ..body })
+    let [projector] =
+        loader.transposed_parts("projector", 0, [columns, encoder.shape.d_model], [one_run(0..columns)])?;
+    Ok(VisionHead::Averaged(norm, projector))
 }
 
 /// The local layers' rotary base where the file does not say.

@@ -42,7 +42,12 @@ pub static EYES: Architecture = Architecture {
         ..siglip::ARCHITECTURE.family
     },
     shape,
-    load: Load::Vision(|loader| Box::pin(load(loader))),
+    load: Load::Vision(|loader| {
+        Box::pin(async {
+            let prepared = preprocessing(&loader.hyper)?;
+            siglip::load_with(loader, prepared, head).await
+        })
+    }),
 };
 
 const NAMES: &[Name] = &siglip::names::<{ siglip::NAMES.len() + 1 }>(&[(
@@ -83,24 +88,15 @@ fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
         None => hyper.optional_count("vision.preproc_image_size", "")?.unwrap_or(4 * tile),
     };
     let tiling = Some(Tiling { longest: longest.min(4096), tile, splits: true });
-    let [mean, std] = [hyper.colours("vision.image_mean")?, hyper.colours("vision.image_std")?];
-    let square = Preprocessing::square(tile);
-    let usual = Preprocessing {
-        filter: Filter::Lanczos,
-        tiling,
-        mean: mean.unwrap_or(square.mean),
-        std: std.unwrap_or(square.std),
-        ..square
-    };
-    let preprocessing = Preprocessing::read(hyper.checkpoint.preprocessor_config(), usual, hyper.checkpoint.name())?;
-    let grid = siglip::positioned(&preprocessing, hyper, merge(hyper)?)?;
-    Ok((preprocessing, grid))
+    siglip::prepared(
+        hyper,
+        Preprocessing { filter: Filter::Lanczos, tiling, ..Preprocessing::square(tile) },
+        merge(hyper)?,
+    )
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
-    let (preprocessing, grid) = preprocessing(&loader.hyper)?;
-    let mut vit = siglip::parts(loader)?;
-    let body = siglip::body(&mut vit, preprocessing, grid).await?;
-    let projector = vit.projector("projector", grid.merge * grid.merge * body.shape.d_model)?;
-    Ok(VisionEncoder { head: VisionHead::Projected(projector), ..body })
+fn head(loader: &mut Loader, encoder: &VisionEncoder) -> Result<VisionHead> {
+    let rows = loader.tensors.size("projector", 0)[0];
+    let columns = encoder.grid.merge * encoder.grid.merge * encoder.shape.d_model;
+    Ok(VisionHead::Projected(loader.linear("projector", 0, [rows, columns])?))
 }

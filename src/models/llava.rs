@@ -125,19 +125,15 @@ fn projector_activation(hyper: &Hyper) -> Result<Activation> {
 /// How pictures are prepared, and their patches: transformers' own values for what the file leaves out.
 fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
     let edge = hyper.count("vision.image_size", "image_size")?;
-    let [mean, std] = [hyper.colours("vision.image_mean")?, hyper.colours("vision.image_std")?];
     let usual = Preprocessing {
-        mean: mean.unwrap_or([0.481_454_66, 0.457_827_5, 0.408_210_73]),
-        std: std.unwrap_or([0.268_629_54, 0.261_302_6, 0.275_777_1]),
+        mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+        std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
         ..Preprocessing::middle(edge, edge)
     };
-    let config = hyper.checkpoint.preprocessor_config();
-    if config.is_some_and(|config| config["do_pad"] == true) {
+    if hyper.checkpoint.preprocessor_config().is_some_and(|config| config["do_pad"] == true) {
         return Err(Error::unsupported("a llava model whose pictures are made square (do_pad)"));
     }
-    let preprocessing = Preprocessing::read(config, usual, hyper.checkpoint.name())?;
-    let grid = siglip::positioned(&preprocessing, hyper, 1)?;
-    Ok((preprocessing, grid))
+    siglip::prepared(hyper, usual, 1)
 }
 
 async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {

@@ -113,21 +113,23 @@ fn activation(hyper: &Hyper) -> Result<Activation> {
 }
 
 fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
-    let usual = Preprocessing::square(hyper.count("", "image_size")?);
-    let preprocessing = Preprocessing::read(hyper.checkpoint.preprocessor_config(), usual, hyper.checkpoint.name())?;
-    let grid = positioned(&preprocessing, hyper, 1)?;
-    Ok((preprocessing, grid))
+    prepared(hyper, Preprocessing::square(hyper.count("", "image_size")?), 1)
 }
 
-/// The patches of pictures in the size that the positions are made for.
+/// How the file says that pictures are prepared, `usual` standing for what it leaves out, and their patches, in the size that the
+/// positions are made for: `merge` × `merge` of them become one token.
 ///
 /// # Errors
-/// `MODEL_FORMAT` where pictures are prepared in another, and those of [`vit::grid`].
-pub fn positioned(preprocessing: &Preprocessing, hyper: &Hyper, merge: usize) -> Result<Grid> {
+/// `MODEL_FORMAT` where pictures are prepared in another, and those of [`Preprocessing::read`] and [`vit::grid`].
+pub fn prepared(hyper: &Hyper, mut usual: Preprocessing, merge: usize) -> Result<(Preprocessing, Grid)> {
+    for (key, colours) in [("vision.image_mean", &mut usual.mean), ("vision.image_std", &mut usual.std)] {
+        *colours = hyper.colours(key)?.unwrap_or(*colours);
+    }
+    let preprocessing = Preprocessing::read(hyper.checkpoint.preprocessor_config(), usual, hyper.checkpoint.name())?;
     let edge = hyper.count("vision.image_size", "image_size")?;
-    let grid = vit::grid(preprocessing, hyper, merge)?;
+    let grid = vit::grid(&preprocessing, hyper, merge)?;
     match [grid.rows, grid.columns] == [edge / grid.edge; 2] {
-        true => Ok(grid),
+        true => Ok((preprocessing, grid)),
         false => Err(hyper.wrong("preprocessor_config.json", &format!("must make pictures of {edge} × {edge} pixels"))),
     }
 }
@@ -135,7 +137,7 @@ pub fn positioned(preprocessing: &Preprocessing, hyper: &Hyper, merge: usize) ->
 async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
     let (preprocessing, grid) = preprocessing(&loader.hyper)?;
     let mut vit = parts(loader)?;
-    let body = body(&mut vit, preprocessing, grid).await?;
+    let mut encoder = body(&mut vit, preprocessing, grid).await?;
     let [k, v] = vit.head_keys_and_values()?;
     let pooling = AttentionPooling {
         query: vit.head_query().await?,
@@ -146,24 +148,35 @@ async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
         norm: vit.norm("head.norm", 0)?,
         mlp: vit.mlp(["head.up", "head.down"], 0)?,
     };
-    Ok(VisionEncoder { head: VisionHead::Attention(Box::new(pooling)), ..body })
+    encoder.head = VisionHead::Attention(Box::new(pooling));
+    Ok(encoder)
 }
 
-/// Its parts.
-///
-/// # Errors
-/// Those of [`Hyper`].
-pub fn parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<VitParts<'p, 'a>> {
+fn parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<VitParts<'p, 'a>> {
     let hyper = loader.hyper;
     let epsilon = hyper.number("vision.attention.layer_norm_epsilon", "layer_norm_eps")?;
     Ok(VitParts::new(loader, epsilon as f32, activation(&hyper)?))
+}
+
+/// An encoder whose head is found by `head`, once all else is.
+///
+/// # Errors
+/// Those of [`Loader`].
+pub async fn load_with(
+    loader: &mut Loader<'_>,
+    (preprocessing, grid): (Preprocessing, Grid),
+    head: fn(&mut Loader<'_>, &VisionEncoder) -> Result<VisionHead>,
+) -> Result<VisionEncoder> {
+    let mut encoder = body(&mut parts(loader)?, preprocessing, grid).await?;
+    encoder.head = head(loader, &encoder)?;
+    Ok(encoder)
 }
 
 /// All but a head.
 ///
 /// # Errors
 /// Those of [`Loader`].
-pub async fn body(vit: &mut VitParts<'_, '_>, preprocessing: Preprocessing, grid: Grid) -> Result<VisionEncoder> {
+async fn body(vit: &mut VitParts<'_, '_>, preprocessing: Preprocessing, grid: Grid) -> Result<VisionEncoder> {
     let position_table = vit.positions([grid.rows, grid.columns], &grid, None).await?;
     let patches = vit.patches(grid.edge)?;
     let blocks = (0..vit.layers()).map(|i| vit.block(i)).collect::<Result<_>>()?;

@@ -231,15 +231,6 @@ impl<'p, 'a> VitParts<'p, 'a> {
         Ok(Mlp { gate: None, up, down, activation: self.0.activation })
     }
 
-    /// A projection to the columns of another model, whose number the file says by its shape.
-    ///
-    /// # Errors
-    /// Those of [`Loader`].
-    pub fn projector(&mut self, name: &str, columns: usize) -> Result<Linear> {
-        let rows = self.0.loader.tensors.rows(name, 0);
-        self.0.loader.linear(name, 0, [rows, columns])
-    }
-
     /// The head's projections to keys and values, which the file keeps behind that of its query.
     ///
     /// # Errors
