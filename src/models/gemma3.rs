@@ -50,12 +50,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
 pub static EYES: Architecture = Architecture {
     family: Family { name: "gemma3", gguf: &["clip"], hf: &[], tensors: EYES_NAMES, ..siglip::ARCHITECTURE.family },
     shape: |hyper| siglip::body_shape(hyper, &preprocessing(hyper)?.1),
-    load: Load::Vision(|loader| {
-        Box::pin(async {
-            let prepared = preprocessing(&loader.hyper)?;
-            siglip::load_with(loader, prepared, head).await
-        })
-    }),
+    load: Load::Vision(|loader| Box::pin(siglip::load_with(loader, preprocessing, head))),
 };
 
 const EYES_NAMES: &[Name] = &siglip::names::<{ siglip::NAMES.len() + 2 }>(&[

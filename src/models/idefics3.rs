@@ -42,12 +42,7 @@ pub static EYES: Architecture = Architecture {
         ..siglip::ARCHITECTURE.family
     },
     shape,
-    load: Load::Vision(|loader| {
-        Box::pin(async {
-            let prepared = preprocessing(&loader.hyper)?;
-            siglip::load_with(loader, prepared, head).await
-        })
-    }),
+    load: Load::Vision(|loader| Box::pin(siglip::load_with(loader, preprocessing, head))),
 };
 
 const NAMES: &[Name] = &siglip::names::<{ siglip::NAMES.len() + 1 }>(&[(

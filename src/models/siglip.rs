@@ -158,15 +158,16 @@ fn parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<VitParts<'p, 'a>> {
     Ok(VitParts::new(loader, epsilon as f32, activation(&hyper)?))
 }
 
-/// An encoder whose head is found by `head`, once all else is.
+/// An encoder whose pictures are prepared as `preprocessing` reads it; its head is found by `head`, once all else is.
 ///
 /// # Errors
 /// Those of [`Loader`].
 pub async fn load_with(
     loader: &mut Loader<'_>,
-    (preprocessing, grid): (Preprocessing, Grid),
+    preprocessing: fn(&Hyper) -> Result<(Preprocessing, Grid)>,
     head: fn(&mut Loader<'_>, &VisionEncoder) -> Result<VisionHead>,
 ) -> Result<VisionEncoder> {
+    let (preprocessing, grid) = preprocessing(&loader.hyper)?;
     let mut encoder = body(&mut parts(loader)?, preprocessing, grid).await?;
     encoder.head = head(loader, &encoder)?;
     Ok(encoder)

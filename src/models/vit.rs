@@ -119,26 +119,22 @@ impl<'p, 'a> VitParts<'p, 'a> {
         let d_model = self.d_model();
         let classes = usize::from(class.is_some());
         let n = classes + trained[0] * trained[1];
-        // With a class token, some files have both in a batch of one.
-        let of_batch = if class.is_some() && self.0.loader.tensors.rows("positions", 0) == 0 { 1 } else { 0 };
-        let shape = |shape: &[usize]| [&[1, 1][..of_batch * (3 - shape.len())], shape].concat();
-        let mut wanted = vec![("positions", shape(&[n, d_model]))];
-        if class.is_some() {
-            wanted.push(("class", shape(&[d_model])));
+        // DINOv2's are in a batch of one.
+        let of_batch = class.is_some() && self.0.loader.tensors.rows("positions", 0) == 0;
+        let alone = usize::from(!of_batch);
+        let wanted = [
+            (true, "positions", &[1, n, d_model][alone..]),
+            (class.is_some(), "class", &[1, 1, d_model][2 * alone..]),
+            (self.0.loader.tensors.expects("patches.bias", 0), "patches.bias", &[d_model]),
+        ];
+        let mut found = [vec![], vec![0.0; d_model], vec![0.0; d_model]];
+        // One await for all of them: each takes room in the engine's code.
+        for ((is_there, name, shape), values) in wanted.into_iter().zip(&mut found) {
+            if is_there {
+                *values = self.0.loader.values(name, 0, shape).await?;
+            }
         }
-        if self.0.loader.tensors.expects("patches.bias", 0) {
-            wanted.push(("patches.bias", vec![d_model]));
-        }
-        // One await for all of them: each takes room in the state of every loader.
-        let [mut learnt, mut own, mut bias] = [vec![], vec![0.0; d_model], vec![0.0; d_model]];
-        for (name, shape) in &wanted {
-            let values = self.0.loader.values(name, 0, shape).await?;
-            *(match *name {
-                "positions" => &mut learnt,
-                "class" => &mut own,
-                _ => &mut bias,
-            }) = values;
-        }
+        let [learnt, mut own, bias] = found;
         let (first, learnt) = learnt.split_at(classes * d_model);
         own.iter_mut().zip(first).for_each(|(x, position)| *x += position);
         let mut table = if class == Some(ClassRow::First) { own.clone() } else { Vec::new() };

@@ -9,6 +9,7 @@ use crate::error::{Error, MemoryLimit, Result};
 use super::files::{Files, Sorted, ambiguous, base_name};
 use super::foreign;
 use super::gguf::{self, Gguf};
+use super::insertion::insertion_sort;
 use super::metadata::Metadata;
 use super::python_json::plain_json;
 use super::safetensors::{self, Index};
@@ -316,7 +317,7 @@ fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
         let part = gguf.metadata.usize("split.no")?.unwrap_or(0);
         parts.push((part, n_parts, gguf, source));
     }
-    parts.sort_by_key(|part| part.0);
+    insertion_sort(&mut parts, |a, b| a.0 < b.0);
     let n_parts = parts[0].1;
     if n_parts <= 1 && parts.len() > 1 {
         let names: Vec<&str> = parts.iter().map(|part| part.3.name()).collect();

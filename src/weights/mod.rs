@@ -19,6 +19,7 @@
 //! | `gguf_write` | writes GGUF v3 |
 //! | `gguf_quantize` | a GGUF model with its matrices in another format |
 //! | `foreign` | names the files that are no models |
+//! | `insertion` | short lists in order |
 
 mod checkpoint;
 mod choice;
@@ -28,6 +29,7 @@ mod gguf;
 #[cfg(not(target_arch = "wasm32"))]
 mod gguf_quantize;
 mod gguf_write;
+mod insertion;
 mod metadata;
 mod python_json;
 mod recommended;
@@ -48,6 +50,7 @@ pub(crate) use gguf_quantize::file_type;
 pub use gguf_write::GgufWriter;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use gguf_write::unwritable;
+pub use insertion::insertion_sort;
 pub use metadata::{Array, Metadata, Value};
 pub use recommended::{Recommended, recommended};
 #[cfg(not(target_arch = "wasm32"))]
