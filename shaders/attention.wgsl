@@ -37,6 +37,12 @@ fn is_odd(x: vec4f) -> bool { return any((bitcast<vec4u>(x) & vec4u(0x7f800000u)
 // A value times its weight, and nothing of a key that is hidden, whatever its value.
 fn weighed(weight: f32, value: vec4f) -> vec4f { return select(weight * value, vec4f(), weight == 0.0); }
 
+// Keys behind its own that a row sees: those of its picture, in models whose pictures see themselves.
+fn ahead_of(row: u32) -> u32 {
+    if (WHOLE_MEDIA == 0u) { return 0u; }
+    return max(media_rows(row), 1u) - 1u;
+}
+
 @compute @workgroup_size(64)
 fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
     let kv_head = group.x;
@@ -53,10 +59,12 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
     let quarter = local % 4u;
     var q_at = array<u32, 4>();
     var rows = array<Row, 4>();
+    var ahead = array<u32, 4>();
     var bias_at = array<u32, 4>(); // of position 0
     for (var i = 0u; i < 4u; i++) {
         let query = min(first_query + own + i, last_query);
         rows[i] = row_at(query / heads_a_key);
+        ahead[i] = ahead_of(query / heads_a_key);
         let head = kv_head * heads_a_key + query % heads_a_key;
         q_at[i] = query / heads_a_key * params.stride4 + head * DIMS4;
         bias_at[i] = head * params.bias_columns + params.bias_columns / 2u - rows[i].position;
@@ -75,7 +83,7 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         while (row <= last_row && row_at(row).slot == slot) {
             let keys_end = min(row_at(row).position + 1u, context());
             begin = min(begin, keys_end - min(keys_end, params.window));
-            end = max(end, keys_end);
+            end = max(end, min(keys_end + ahead_of(row), context()));
             row++;
         }
         for (var first = begin; first < end; first += KEYS) {
@@ -108,7 +116,8 @@ fn attention(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
                     }
                     if (BIAS == 1u) { score += bias[bias_at[j] + first + key]; }
                     let ago = rows[j].position - (first + key); // wraps for keys of the future
-                    let seen = rows[j].slot == slot && key < in_tile && ago < params.window && ago <= rows[j].position;
+                    let past = ago < params.window && ago <= rows[j].position;
+                    let seen = rows[j].slot == slot && key < in_tile && (past || 0u - ago <= ahead[j]);
                     scores[(own + j) * KEYS + key] = select(LOWEST, score, seen);
                 }
             }

@@ -8,7 +8,7 @@ struct Params { columns4: u32 }
 
 @compute @workgroup_size(64)
 fn media(@builtin(global_invocation_id) at: vec3u) {
-    if (at.x >= params.columns4 || at.y >= rows_in_use() || !is_media(at.y)) { return; }
+    if (at.x >= params.columns4 || at.y >= rows_in_use() || media_rows(at.y) == 0u) { return; }
     let i = at.y * params.columns4 + at.x;
     x[i] = y[i];
 }

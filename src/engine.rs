@@ -259,7 +259,8 @@ impl Engine {
     }
 
     fn chat_prompt(&self, messages: &[Value], fields: &Fields) -> Result<ChatPrompt> {
-        chat_prompt(messages, fields, &self.template, self.tokenizer.as_ref(), self.now(), chat_pictures::TEXT.marker)
+        let picture = chat_pictures::text_of(self.model.eyes.as_ref()).marker;
+        chat_prompt(messages, fields, &self.template, self.tokenizer.as_ref(), self.now(), picture)
     }
 
     /// Seconds since 1970 by the clock on the wall.
@@ -306,8 +307,10 @@ impl Engine {
             Prompt::Ids(ids) => (ids, Vec::new()),
             Prompt::Text(text) if pictures.is_empty() => (self.tokenizer()?.encode(&text, true, true)?, Vec::new()),
             Prompt::Text(text) => {
-                let seen = ChatPictures::all(pictures, self.model.eyes.as_ref())?;
-                let text = seen.write(chat_pictures::with_markers(text, pictures.len()), self.model.eyes.as_ref())?;
+                let eyes = self.model.eyes.as_ref();
+                let seen = ChatPictures::all(pictures, eyes)?;
+                let text = chat_pictures::with_markers(text, pictures.len(), chat_pictures::text_of(eyes));
+                let text = seen.write(text, eyes)?;
                 self.see(seen, &text, true, yield_now).await?
             }
         };
@@ -369,9 +372,8 @@ impl Engine {
         add_special: bool,
         yield_now: &YieldNow,
     ) -> Result<(Vec<u32>, Vec<Media>)> {
-        let ids = self.tokenizer()?.encode(prompt, add_special, true)?;
-        let tokenizer = self.tokenizer.as_ref().ok_or_else(no_tokenizer)?;
-        let media = seen.see(&mut self.model, tokenizer, &ids, yield_now).await?;
+        let (ids, places) = seen.encode(self.tokenizer()?, prompt, add_special)?;
+        let media = seen.see(&mut self.model, ids.len(), &places, yield_now).await?;
         Ok((ids, media))
     }
 

@@ -258,14 +258,15 @@ fn max_and_log_sum(logits: &[f32]) -> (f32, f32) {
 
 /// The `k` most likely (id, log-probability) of logits [V], the likeliest first; of equals, the lower id first.
 pub fn top_logprobs(logits: &[f32], k: usize) -> Vec<(u32, f32)> {
-    let mut ranked: Vec<(u32, f32)> = (0..).zip(log_softmax(logits)).collect();
-    let likelier = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if k < ranked.len() {
-        ranked.select_nth_unstable_by(k, likelier);
-        ranked.truncate(k);
+    let mut best: Vec<(u32, f32)> = Vec::with_capacity(k + 1);
+    for (id, logprob) in (0..).zip(log_softmax(logits)) {
+        if best.len() < k || best.last().is_some_and(|last| logprob > last.1) {
+            let at = best.partition_point(|better| better.1 >= logprob);
+            best.insert(at, (id, logprob));
+            best.truncate(k);
+        }
     }
-    ranked.sort_unstable_by(likelier);
-    ranked
+    best
 }
 
 #[cfg(test)]

@@ -130,7 +130,8 @@ impl Viewer {
         let VisionEncoder { preprocessing, grid, classes, shape, .. } = &self.model;
         let stride = self.model.patch_columns().next_multiple_of(4);
         let mut numbers = vec![0.0; shape.context * stride];
-        preprocessing.write_patches(picture, grid, stride, &mut numbers[classes * stride..]);
+        let patches = &mut numbers[classes * stride..][..grid.patches() * stride];
+        preprocessing.write_patches(picture, grid, stride, patches);
         device.write(self.patches, 0, bytemuck::cast_slice(&numbers));
         let plan = self.plan.as_ref().expect("it was warmed up");
         let ticket = device.run(plan, self.state, 4)?;

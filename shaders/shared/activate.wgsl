@@ -24,6 +24,7 @@ fn activate(x: vec4f) -> vec4f {
     if (KIND == 0u) { return silu(x); }
     if (KIND == 1u) { return gelu(x); }
     if (KIND == 2u) { return gelu_tanh(x); }
+    if (KIND == 4u) { return silu(1.702 * x) / 1.702; }
     let is_nan = (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u); // of which max may make numbers
     return select(max(x, vec4f()), x, is_nan);
 }

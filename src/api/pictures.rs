@@ -7,34 +7,58 @@ use serde_json::{Value, json};
 /// How a family of models writes a picture in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureText {
-    /// The text that a template writes for a picture; the prompt has it once for each of the picture's tokens.
+    /// The family's name.
+    architecture: &'static str,
+    /// The text that a template writes for a picture.
     pub marker: &'static str,
+    /// The text that the prompt has for each of the picture's tokens.
+    pub token: &'static str,
     /// The text before each tile.
-    before: &'static str,
-    /// The text before the whole picture.
-    whole: &'static str,
+    tile: &'static str,
+    /// The texts before and behind the whole picture.
+    around: [&'static str; 2],
 }
 
+/// Idefics3 and SmolVLM have tiles with their row and column, then the whole.
+const TEXTS: [PictureText; 3] = [
+    PictureText {
+        architecture: "idefics3",
+        marker: "<image>",
+        token: "<image>",
+        tile: "<fake_token_around_image>",
+        around: ["<fake_token_around_image><global-img>", "<fake_token_around_image>"],
+    },
+    PictureText {
+        architecture: "gemma3",
+        marker: "<start_of_image>",
+        token: "<image_soft_token>",
+        tile: "",
+        around: ["\n\n<start_of_image>", "<end_of_image>\n\n"],
+    },
+    PictureText { architecture: "llava", marker: "<image>", token: "<image>", tile: "", around: ["", ""] },
+];
+
 impl PictureText {
-    /// That of Idefics3 and SmolVLM: tiles with their row and column, then the whole.
-    pub const IDEFICS3: PictureText =
-        PictureText { marker: "<image>", before: "<fake_token_around_image>", whole: "<global-img>" };
+    /// That of the family whose name is `architecture`; the first of all for others.
+    pub fn of(architecture: &str) -> &'static PictureText {
+        TEXTS.iter().find(|text| text.architecture == architecture).unwrap_or(&TEXTS[0])
+    }
 
     /// A picture's text, where each of its parts is `tokens` tokens.
     fn write(&self, tiles: &Tiles, tokens: usize) -> String {
-        let PictureText { marker, before, whole } = self;
-        let part = marker.repeat(tokens);
+        let PictureText { token, tile, around: [before, behind], .. } = self;
+        let part = token.repeat(tokens);
         let mut text = String::new();
         for row in 1..=tiles.rows {
             for column in 1..=tiles.columns {
-                text += &format!("{before}<row_{row}_col_{column}>{part}");
+                text += &format!("{tile}<row_{row}_col_{column}>{part}");
             }
             text.push('\n');
         }
         if tiles.rows > 0 {
             text.push('\n');
         }
-        text + &format!("{before}{whole}{part}{before}")
+        text + &format!("{before}{part}{behind}")
     }
 
     /// The prompt with each picture's text in place of its marker.
@@ -87,13 +111,22 @@ mod tests {
     #[test]
     fn a_prompt_has_tokens_for_each_tile() {
         let tiles = |rows, columns| Tiles { pictures: vec![], rows, columns };
-        let text = PictureText::IDEFICS3.written("A<image>B<image>", &[tiles(0, 0), tiles(1, 2)], 2).expect("as many");
+        let text =
+            PictureText::of("idefics3").written("A<image>B<image>", &[tiles(0, 0), tiles(1, 2)], 2).expect("as many");
         let (fake, global) = ("<fake_token_around_image>", "<global-img>");
         let single = format!("{fake}{global}<image><image>{fake}");
         let cut = format!("{fake}<row_1_col_1><image><image>{fake}<row_1_col_2><image><image>\n\n{single}");
         assert_eq!(text, format!("A{single}B{cut}"));
-        let error = PictureText::IDEFICS3.written("A<image>", &[], 2).expect_err("one too many");
+        let error = PictureText::of("idefics3").written("A<image>", &[], 2).expect_err("one too many");
         assert_eq!(error.code(), "INVALID_REQUEST");
+    }
+
+    #[test]
+    fn prompts_of_other_families() {
+        let whole = || [Tiles { pictures: vec![], rows: 0, columns: 0 }];
+        let gemma = PictureText::of("gemma3").written("A<start_of_image>B", &whole(), 2).expect("as many");
+        assert_eq!(gemma, "A\n\n<start_of_image><image_soft_token><image_soft_token><end_of_image>\n\nB");
+        assert_eq!(PictureText::of("llava").written("A<image>\nB", &whole(), 2), Ok("A<image><image>\nB".into()));
     }
 
     #[test]

@@ -12,8 +12,8 @@ const BROKEN: u32 = 1 << 31;
 
 /// Words before the row table.
 const HEADER: usize = 16;
-/// Words of a row: slot, position, token; where an encoder reads it the length of its sequence, else whether it stands for a picture or
-/// a sound.
+/// Words of a row: slot, position, token; where an encoder reads it the length of its sequence, else, if it stands for a picture or a
+/// sound, the rows from it to the end of that, itself among them.
 const ROW: usize = 4;
 /// Words of a slot's sampling parameters.
 const SAMPLING: usize = 16;
@@ -185,9 +185,10 @@ impl Control {
         self.set(self.layout.gather_at(), gather);
     }
 
-    /// These rows of the next run, among those that were set, stand for a picture or a sound.
+    /// These rows of the next run, among those that were set, stand for one picture or one sound.
     pub fn set_media(&mut self, rows: Range<usize>) {
-        rows.for_each(|i| self.set(HEADER + ROW * i + 3, &[1]));
+        let end = rows.end;
+        rows.for_each(|i| self.set(HEADER + ROW * i + 3, &[(end - i) as u32]));
     }
 
     /// The rows of the next run: whole sequences, one behind the other, each a slot of its own; the first row of each is
@@ -268,9 +269,9 @@ impl Slot {
         (control[HEADER + ROW * i + 1], control[HEADER + ROW * i + 3])
     }
 
-    /// Whether row `i` stands for a picture or a sound.
-    pub fn is_media(control: &[u32], i: usize) -> bool {
-        control[HEADER + ROW * i + 3] == 1
+    /// Rows from row `i` to the end of the picture or the sound that it stands for; 0 where it stands for none.
+    pub fn media_rows(control: &[u32], i: usize) -> u32 {
+        control[HEADER + ROW * i + 3]
     }
 
     /// The slot of row `i`: always the host's to say.

@@ -66,6 +66,8 @@ pub struct Pass<'d> {
     pub corrections: Option<Rc<Corrections>>,
     /// Where rows [T, D] that stand for pictures and sounds lie, if there are any.
     pub media: Option<BufferId>,
+    /// Rows of one picture see each other, later ones too.
+    pub whole_media: bool,
     pool: Rc<Pool>,
     plan: Plan,
 }
@@ -83,6 +85,7 @@ impl<'d> Pass<'d> {
             key_chunks: 1,
             corrections: None,
             media: None,
+            whole_media: false,
             pool: pool.clone(),
             plan: Plan::default(),
         }

@@ -17,10 +17,13 @@ pub(super) struct ChatPictures {
     pub messages: Vec<Value>,
     /// The tiles of each picture, in order.
     pub tiles: Vec<Tiles>,
+    text: &'static PictureText,
 }
 
 /// How a model's prompts write pictures.
-pub(super) const TEXT: PictureText = PictureText::IDEFICS3;
+pub(super) fn text_of(eyes: Option<&Viewer>) -> &'static PictureText {
+    PictureText::of(eyes.map_or("", |eyes| eyes.model().shape.architecture))
+}
 
 impl ChatPictures {
     /// Takes the pictures out of messages.
@@ -29,7 +32,8 @@ impl ChatPictures {
     /// `INVALID_REQUEST` for pictures that were not read, or for a model that sees none.
     pub fn take(messages: &[Value], given: &[Picture], eyes: Option<&Viewer>) -> Result<ChatPictures> {
         let (messages, order) = taken(messages, given.len())?;
-        Ok(ChatPictures { messages, tiles: tiles(order.iter().map(|&at| &given[at]), eyes)? })
+        let tiles = tiles(order.iter().map(|&at| &given[at]), eyes)?;
+        Ok(ChatPictures { messages, tiles, text: text_of(eyes) })
     }
 
     /// Pictures without messages.
@@ -37,7 +41,7 @@ impl ChatPictures {
     /// # Errors
     /// `INVALID_REQUEST` for a model that sees none.
     pub fn all(given: &[Picture], eyes: Option<&Viewer>) -> Result<ChatPictures> {
-        Ok(ChatPictures { messages: Vec::new(), tiles: tiles(given.iter(), eyes)? })
+        Ok(ChatPictures { messages: Vec::new(), tiles: tiles(given.iter(), eyes)?, text: text_of(eyes) })
     }
 
     /// The prompt with the pictures' tokens.
@@ -46,35 +50,57 @@ impl ChatPictures {
     /// `INVALID_REQUEST` where the template shows another number of pictures.
     pub fn write(&self, prompt: String, eyes: Option<&Viewer>) -> Result<String> {
         match eyes {
-            Some(eyes) => TEXT.written(&prompt, &self.tiles, eyes.model().output()[0]),
+            Some(eyes) => self.text.written(&prompt, &self.tiles, eyes.model().output()[0]),
             None => Ok(prompt),
         }
     }
 
-    /// The pictures' embeddings, with their places in the prompt. Those of pictures that were seen lately are not computed again.
+    /// The prompt's ids, and which of them stand for the pictures' tokens. A vocabulary may have no such token (LLaVA's in GGUF): any id
+    /// stands in its place then.
     ///
     /// # Errors
-    /// `CONTEXT_OVERFLOW` for a prompt that is too long, `MODEL_UNSUPPORTED` for a vocabulary without the token of pictures, and
-    /// those of [`Viewer::see`].
+    /// Those of [`Tokenizer::encode`].
+    pub fn encode(&self, tokenizer: &Tokenizer, prompt: &str, add_special: bool) -> Result<(Vec<u32>, Vec<usize>)> {
+        let token = self.text.token;
+        if let Some(id) = tokenizer.id(token).or(self.tiles.is_empty().then_some(u32::MAX)) {
+            let ids = tokenizer.encode(prompt, add_special, true)?;
+            let places = (0..ids.len()).filter(|&at| ids[at] == id).collect();
+            return Ok((ids, places));
+        }
+        let (mut ids, mut places) = (Vec::new(), Vec::new());
+        for (i, piece) in prompt.split(token).enumerate() {
+            if i > 0 {
+                places.push(ids.len());
+                ids.push(0);
+            }
+            if i == 0 || !piece.is_empty() {
+                ids.extend(tokenizer.encode(piece, add_special && i == 0, true)?);
+            }
+        }
+        Ok((ids, places))
+    }
+
+    /// The pictures' embeddings, with their places in the prompt of `prompt` ids: `placeholders`, as [`Self::encode`] gives them. Those of
+    /// pictures that were seen lately are not computed again.
+    ///
+    /// # Errors
+    /// `CONTEXT_OVERFLOW` for a prompt that is too long, and those of [`Viewer::see`].
     pub async fn see(
         self,
         model: &mut Model,
-        tokenizer: &Tokenizer,
-        prompt: &[u32],
+        prompt: usize,
+        placeholders: &[usize],
         yield_now: &YieldNow,
     ) -> Result<Vec<Media>> {
         if self.tiles.is_empty() {
             return Ok(Vec::new());
         }
         let context = model.most_context()?;
-        if prompt.len() > context {
-            return Err(Error::ContextOverflow { prompt: prompt.len(), context });
+        if prompt > context {
+            return Err(Error::ContextOverflow { prompt, context });
         }
         model.task.interrupted().set(false);
         model.revive().await?;
-        let id = tokenizer
-            .id(TEXT.marker)
-            .ok_or_else(|| Error::unsupported(format!("a model of pictures without the token {}", TEXT.marker)))?;
         let prepared: Vec<Picture> = self.tiles.into_iter().flat_map(|tiles| tiles.pictures).collect();
         let mut rebuilt = false;
         let seen = loop {
@@ -88,13 +114,12 @@ impl ChatPictures {
             }
             rebuilt = true;
         };
-        let placeholders: Vec<usize> = (0..prompt.len()).filter(|&at| prompt[at] == id).collect();
         let tokens = model.eyes.as_ref().map_or(1, |eyes| eyes.model().output()[0]);
         let places = placeholders.chunks_exact(tokens);
         if tokens * seen.len() != placeholders.len() || !places.clone().all(|it| it[tokens - 1] - it[0] == tokens - 1) {
             let reason = format!(
                 "have {} in other places than those of the pictures; leave it out, or send no allow_special",
-                TEXT.marker
+                self.text.token
             );
             return Err(Error::invalid("messages", reason));
         }
@@ -108,8 +133,8 @@ impl ChatPictures {
 }
 
 /// A prompt with a marker for each picture: before it, where it has none.
-pub(super) fn with_markers(prompt: String, pictures: usize) -> String {
-    if prompt.contains(TEXT.marker) { prompt } else { TEXT.marker.repeat(pictures) + &prompt }
+pub(super) fn with_markers(prompt: String, pictures: usize, text: &PictureText) -> String {
+    if prompt.contains(text.marker) { prompt } else { text.marker.repeat(pictures) + &prompt }
 }
 
 fn tiles<'p>(pictures: impl ExactSizeIterator<Item = &'p Picture>, eyes: Option<&Viewer>) -> Result<Vec<Tiles>> {

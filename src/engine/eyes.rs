@@ -26,19 +26,18 @@ impl Half {
             None => None,
         };
         let own = projector.as_ref().unwrap_or(checkpoint);
-        let Some(architecture) = models::eyes_of(own)? else {
-            return match projector {
+        let found = models::eyes_of(own);
+        match found.and_then(|eyes| eyes.map(|eyes| eyes.read_shape(own).map(|shape| (eyes, shape))).transpose()) {
+            Ok(Some((architecture, shape))) => Ok(Some(Half { architecture, shape, projector })),
+            Ok(None) => match projector {
                 None => Ok(None),
                 Some(other) => Err(Error::format(other.name(), "this is no projector, the half of a model that sees")),
-            };
-        };
-        match architecture.read_shape(own) {
+            },
             Err(error @ Error::Unsupported { .. }) => {
                 log::warn!("the model reads, but does not see: {error}");
                 Ok(None)
             }
             Err(error) => Err(error),
-            Ok(shape) => Ok(Some(Half { architecture, shape, projector })),
         }
     }
 

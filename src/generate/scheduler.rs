@@ -5,7 +5,7 @@
 
 use super::adapters::AdapterId;
 use super::pages::Pages;
-use super::plans::Output;
+use super::plans::{MOST_ROWS, Output};
 use super::request::{Finish, Outcome, PromptProgress, Request, Sampled};
 use super::runner::{Batch, ModelRunner};
 use super::sequence::{Listener, Place, Sequence, SequenceId};
@@ -73,7 +73,7 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     /// Adds a request, to be computed with `adapter` or without one. The listener gets its tokens during [`Self::step`].
     ///
     /// # Errors
-    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`.
+    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`; `MODEL_UNSUPPORTED` for a picture that must not be cut and is too large for a run.
     pub fn submit(
         &mut self,
         request: Request,
@@ -82,6 +82,13 @@ impl<'g, 'l> Scheduler<'g, 'l> {
     ) -> Result<SequenceId> {
         check_prompt(self.runner, &request.prompt)?;
         request.sampling.validate(self.runner.vocabulary())?;
+        let whole = self.runner.model.whole_media();
+        if let Some(media) = request.media.iter().find(|media| whole && media.positions.len() > MOST_ROWS) {
+            let tokens = media.positions.len();
+            return Err(Error::unsupported(format!(
+                "a picture of {tokens} tokens that see each other (most: {MOST_ROWS})"
+            )));
+        }
         let id = SequenceId(self.next);
         self.next += 1;
         // Each position of the context holds one token; the last sampled one needs none.
@@ -234,19 +241,28 @@ impl<'g, 'l> Scheduler<'g, 'l> {
         self.end_what_cannot_go_on();
         let adapter = self.next_adapter()?;
         let mut left = self.prompt_rows(adapter);
+        let whole = self.runner.model.whole_media();
+        // A picture that is not cut runs alone where it has more rows than would run together.
+        let members = self.served.iter().filter(|sequence| sequence.adapter == adapter && sequence.may_draw());
+        let mut prompts = members.filter(|sequence| !sequence.is_prefilled());
+        let alone = prompts.find(|sequence| sequence.least_rows(whole) > left).map(|sequence| sequence.id);
         self.turn += 1;
         let (mut rows, mut gather, mut keys, mut penalties) = (Vec::new(), Vec::new(), 0, false);
         let mut media = Vec::new();
         let (mut members, mut drawn, mut is_part) = (Vec::new(), Vec::new(), false);
         for sequence in self.served.iter_mut().filter(|sequence| sequence.adapter == adapter && sequence.may_draw()) {
+            if alone.is_some_and(|id| id != sequence.id) {
+                continue;
+            }
             let of_prompt = !sequence.is_prefilled();
             let before = sequence.prefilled;
-            let own = sequence.next_rows(left);
+            let most = if alone.is_some() { sequence.least_rows(whole) } else { left };
+            let own = sequence.next_rows(most, whole);
             if own.is_empty() {
                 continue;
             }
             if of_prompt {
-                left -= own.len();
+                left = left.saturating_sub(own.len());
                 media.extend(sequence.media(before..sequence.prefilled, rows.len()));
                 let contents = sequence.contents(sequence.prefilled);
                 self.pages.note(&sequence.place().lease, contents);

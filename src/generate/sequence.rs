@@ -141,14 +141,27 @@ impl<'l> Sequence<'l> {
         self.submitted < self.most && (self.may_run_ahead() || self.submitted == self.received())
     }
 
-    /// Its rows in the next run: at most `most` of the prompt, which then count as submitted, or the newest token.
-    pub fn next_rows(&mut self, most: usize) -> Vec<Row> {
+    /// Rows of the prompt that its next run must at least have; with `whole`, all that are left of a picture.
+    pub fn least_rows(&self, whole: bool) -> usize {
+        self.media_around(self.prefilled, whole).map_or(1, |media| media.end - self.prefilled)
+    }
+
+    /// The picture or the sound that a position of the prompt is in, if `whole`.
+    fn media_around(&self, position: usize, whole: bool) -> Option<Range<usize>> {
+        let mut all = self.request.media.iter().map(|media| media.positions.clone());
+        all.find(|positions| whole && positions.contains(&position))
+    }
+
+    /// Its rows in the next run: at most `most` of the prompt, which then count as submitted, or the newest token. With `whole`, no
+    /// picture is cut: where it has no room, there are none.
+    pub fn next_rows(&mut self, most: usize, whole: bool) -> Vec<Row> {
         let slot = self.place().slot as u32;
         if self.is_prefilled() {
             return vec![Row { slot, position: 0, token: FROM_STATE }];
         }
         let first = self.prefilled;
-        self.prefilled = self.request.prompt.len().min(first + most);
+        let end = self.request.prompt.len().min(first + most);
+        self.prefilled = self.media_around(end, whole).map_or(end, |media| media.start.max(first).min(end));
         let tokens = (first as u32..).zip(&self.request.prompt[first..self.prefilled]);
         tokens.map(|(position, &token)| Row { slot, position, token }).collect()
     }

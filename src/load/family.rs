@@ -33,7 +33,7 @@ impl Family {
         defaults: &[],
         section: "text_config",
         tensors: &[],
-        prefixes: &["model.", ""],
+        prefixes: &["model.", "", "language_model.model.", "model.language_model."],
         row_order: RowOrder::Same,
     };
 
@@ -44,9 +44,11 @@ impl Family {
 
     /// Names that Hugging Face's files may have instead of `full`, the name with the first prefix.
     pub fn hf_variants(&self, full: &str) -> Vec<String> {
-        match self.prefixes.first().and_then(|prefix| full.strip_prefix(prefix)) {
-            Some(stem) => self.prefixes.iter().map(|prefix| format!("{prefix}{stem}")).collect(),
-            None => vec![full.to_string()],
-        }
+        let (prefixes, stem) = match self.prefixes.first().and_then(|prefix| full.strip_prefix(prefix)) {
+            Some(stem) => (self.prefixes, stem),
+            // Beside the halves of a model that reads and sees, or below them.
+            None => (&["", "model.", "language_model."][..], full),
+        };
+        prefixes.iter().map(|prefix| [prefix, stem].concat()).collect()
     }
 }

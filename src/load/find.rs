@@ -79,10 +79,15 @@ impl<'a> Tensors<'a> {
         self.has(name, layer) || self.required.contains(&name)
     }
 
+    /// Rows and columns of a matrix of the file, zeros where it is none.
+    pub fn size(&self, name: &str, layer: usize) -> [usize; 2] {
+        let info = self.checkpoint.tensor(&self.file_name(name, layer));
+        info.and_then(|info| info.shape[..].try_into().ok()).unwrap_or_default()
+    }
+
     /// Rows of a matrix of the file, or 0 where it is none.
     pub fn rows(&self, name: &str, layer: usize) -> usize {
-        let info = self.checkpoint.tensor(&self.file_name(name, layer));
-        info.filter(|info| info.shape.len() == 2).map_or(0, |info| info.shape[0])
+        self.size(name, layer)[0]
     }
 
     /// The tensor `name` of `layer`.

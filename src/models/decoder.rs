@@ -11,6 +11,9 @@ pub trait Decoder {
     /// Its sizes.
     fn shape(&self) -> &Shape;
 
+    /// Whether rows of one picture see each other, so that a run must have all of them.
+    fn whole_media(&self) -> bool;
+
     /// Records the way from the pass's rows to what is wanted of the gathered ones; → the candidates, where logits are
     /// [`Wanted::TopK`]. One forward for T ≥ 1 rows: prefill and decode are the same.
     ///
@@ -46,6 +49,8 @@ pub struct Transformer {
     pub lm_head: Linear,
     /// Logits become cap × tanh(logits / cap) (Gemma 2).
     pub logit_cap: Option<f32>,
+    /// Rows of one picture see each other (Gemma 3).
+    pub whole_media: bool,
 }
 
 impl Transformer {
@@ -61,7 +66,15 @@ impl Transformer {
         let blocks = parts.layers(block)?;
         parts.check_window(&blocks)?;
         let (norm, lm_head) = parts.head(&embed)?;
-        Ok(Transformer { shape: parts.shape.clone(), embed, blocks, norm: Some(norm), lm_head, logit_cap: None })
+        Ok(Transformer {
+            shape: parts.shape.clone(),
+            embed,
+            blocks,
+            norm: Some(norm),
+            lm_head,
+            logit_cap: None,
+            whole_media: false,
+        })
     }
 }
 
@@ -70,10 +83,15 @@ impl Decoder for Transformer {
         &self.shape
     }
 
+    fn whole_media(&self) -> bool {
+        self.whole_media
+    }
+
     fn forward(&self, pass: &mut Pass, caches: &[KvCache], wanted: Wanted) -> Result<Option<Tensor>> {
         let mut x = self.embed.forward(pass)?; // [T, D]
         if let Some(seen) = pass.media {
             media(pass, seen, &x); // [T, D]
+            pass.whole_media = self.whole_media;
         }
         for (i, (block, cache)) in self.blocks.iter().zip(caches).enumerate() {
             let observed = if let Wanted::Attention(observed) = wanted { Some((observed, i)) } else { None };

@@ -3,7 +3,7 @@
 
 use super::architecture::{Architecture, Load};
 use super::vision::{VisionEncoder, VisionHead};
-use super::vit::{self, VitParts};
+use super::vit::{self, ClassRow, VitParts};
 use crate::error::{Error, Result};
 use crate::load::names::Name;
 use crate::load::{Family, Hyper, Loader, Shape};
@@ -82,7 +82,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
     let trained = hyper.count("", "image_size")? / grid.edge;
     let epsilon = hyper.number("", "layer_norm_eps")? as f32;
     let mut vit = VitParts::new(loader, epsilon, Activation::Gelu);
-    let position_table = vit.positions([trained; 2], &grid, 1).await?;
+    let position_table = vit.positions([trained; 2], &grid, Some(ClassRow::First)).await?;
     let patches = vit.patches(grid.edge)?;
     let mut blocks = Vec::new();
     for i in 0..vit.layers() {
@@ -96,8 +96,9 @@ async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
         classes: 1,
         patches,
         position_table,
+        pre_norm: None,
         blocks,
-        norm,
+        norm: Some(norm),
         head: VisionHead::First,
     })
 }

@@ -5,7 +5,7 @@ use super::architecture::{Architecture, Load};
 use super::llama;
 use super::siglip;
 use super::vision::{VisionEncoder, VisionHead};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::load::names::Name;
 use crate::load::{Family, Hyper, Loader, Shape};
 use crate::pictures::{Filter, Grid, Preprocessing, Tiling};
@@ -42,28 +42,19 @@ pub static EYES: Architecture = Architecture {
         ..siglip::ARCHITECTURE.family
     },
     shape,
-    load: Load::Vision(|loader| Box::pin(load(loader))),
+    load: Load::Vision(|loader| Box::pin(siglip::load_with(loader, preprocessing, head))),
 };
 
-const NAMES: &[Name] = &{
-    let mut names = [("projector", "mm.model.fc.weight", "model.connector.modality_projection.proj.weight");
-        siglip::NAMES.len() + 1];
-    let mut i = 0;
-    while i < siglip::NAMES.len() {
-        names[i] = siglip::NAMES[i];
-        i += 1;
-    }
-    names
-};
+const NAMES: &[Name] = &siglip::names::<{ siglip::NAMES.len() + 1 }>(&[(
+    "projector",
+    "mm.model.fc.weight",
+    "model.connector.modality_projection.proj.weight",
+)]);
 
 /// transformers' own value where config.json has none.
 const MERGE: u64 = 2;
 
 fn shape(hyper: &Hyper) -> Result<Shape> {
-    let projector = hyper.checkpoint.metadata().str("clip.projector_type")?;
-    if let Some(other) = projector.filter(|kind| *kind != "idefics3") {
-        return Err(Error::unsupported(format!("the projector {other}")));
-    }
     let shape = siglip::body_shape(hyper, &preprocessing(hyper)?.1)?;
     // Rows of patches are read as rows of squares.
     match shape.d_model.is_multiple_of(4) {
@@ -92,24 +83,15 @@ fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
         None => hyper.optional_count("vision.preproc_image_size", "")?.unwrap_or(4 * tile),
     };
     let tiling = Some(Tiling { longest: longest.min(4096), tile, splits: true });
-    let [mean, std] = [hyper.colours("vision.image_mean")?, hyper.colours("vision.image_std")?];
-    let square = Preprocessing::square(tile);
-    let usual = Preprocessing {
-        filter: Filter::Lanczos,
-        tiling,
-        mean: mean.unwrap_or(square.mean),
-        std: std.unwrap_or(square.std),
-        ..square
-    };
-    let preprocessing = Preprocessing::read(hyper.checkpoint.preprocessor_config(), usual, hyper.checkpoint.name())?;
-    let grid = siglip::positioned(&preprocessing, hyper, merge(hyper)?)?;
-    Ok((preprocessing, grid))
+    siglip::prepared(
+        hyper,
+        Preprocessing { filter: Filter::Lanczos, tiling, ..Preprocessing::square(tile) },
+        merge(hyper)?,
+    )
 }
 
-async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
-    let (preprocessing, grid) = preprocessing(&loader.hyper)?;
-    let mut vit = siglip::parts(loader)?;
-    let body = siglip::body(&mut vit, preprocessing, grid).await?;
-    let projector = vit.projector("projector", grid.merge * grid.merge * body.shape.d_model)?;
-    Ok(VisionEncoder { head: VisionHead::Projected(projector), ..body })
+fn head(loader: &mut Loader, encoder: &VisionEncoder) -> Result<VisionHead> {
+    let rows = loader.tensors.size("projector", 0)[0];
+    let columns = encoder.grid.merge * encoder.grid.merge * encoder.shape.d_model;
+    Ok(VisionHead::Projected(loader.linear("projector", 0, [rows, columns])?))
 }

@@ -15,6 +15,7 @@ mod gpt_neox;
 mod granite;
 mod idefics3;
 mod llama;
+mod llava;
 mod marian;
 mod mistral;
 mod modern_bert;

@@ -2,10 +2,11 @@
 
 use super::architecture::Architecture;
 use super::{
-    bert, dinov2, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, idefics3, llama, marian, mistral,
+    bert, dinov2, gemma, gemma2, gemma3, gpt_neo, gpt_neox, gpt2, granite, idefics3, llama, llava, marian, mistral,
     modern_bert, moe, nomic_bert, olmo2, phi3, qwen2, qwen3, siglip, smollm3, stablelm, t5, whisper,
 };
 use crate::error::{Error, Result};
+use crate::load::Tensors;
 use crate::weights::{Checkpoint, FileFormat};
 use std::collections::BTreeSet;
 
@@ -43,6 +44,14 @@ pub static REGISTRY: &[&Architecture] = &[
     &idefics3::ARCHITECTURE,
 ];
 
+/// Models that read and see: their name in config.json, that of their projector in GGUF, and the half that sees.
+static EYES: [(&str, &str, &Architecture); 4] = [
+    ("idefics3", "idefics3", &idefics3::EYES),
+    ("smolvlm", "idefics3", &idefics3::EYES),
+    ("gemma3", "gemma3", &gemma3::EYES),
+    ("llava", "mlp", &llava::EYES),
+];
+
 /// The architecture a checkpoint names.
 ///
 /// # Errors
@@ -70,8 +79,12 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
         };
         return Err(Error::format(checkpoint.name(), reason));
     }
+    // A model that sees may leave it to the configuration of its other half what that is.
+    let half = checkpoint.config().map(|config| config["text_config"]["model_type"].as_str().unwrap_or("llama"));
+    let name = half.filter(|_| name == llava::EYES.family.name).unwrap_or(name);
     let names = |a: &Architecture| if checkpoint.config().is_some() { a.family.hf } else { a.family.gguf };
-    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().collect::<BTreeSet<_>>();
+    let whole = || EYES.iter().map(|row| row.0).filter(|_| checkpoint.config().is_some());
+    let known = || REGISTRY.iter().flat_map(|a| names(a)).copied().chain(whole()).collect::<BTreeSet<_>>();
     let architecture = REGISTRY.iter().find(|a| names(a).contains(&name)).copied();
     if name == PROJECTOR && checkpoint.config().is_none() {
         let reason =
@@ -95,15 +108,23 @@ pub fn architecture_of(checkpoint: &Checkpoint) -> Result<&'static Architecture>
 /// The half that sees, of a model that reads and sees: in the same files, or in its projector's.
 ///
 /// # Errors
-/// `MODEL_FORMAT` for a projector's metadata of other types.
+/// `MODEL_FORMAT` for a projector's metadata of other types, `MODEL_UNSUPPORTED` for a projector of another kind.
 pub fn eyes_of(checkpoint: &Checkpoint) -> Result<Option<&'static Architecture>> {
     let name = architecture_name(checkpoint)?.unwrap_or_default();
-    let eyes = [(&idefics3::ARCHITECTURE, &idefics3::EYES)];
-    let of = |(reads, sees): (&'static Architecture, &'static Architecture)| match checkpoint.config() {
-        Some(_) => reads.family.hf.contains(&name).then_some(sees),
-        None => sees.family.gguf.contains(&name).then_some(sees),
+    let found = |known: &dyn Fn(&(&str, &str, &Architecture)) -> bool| {
+        EYES.iter().find(|row| known(row)).map(|&(_, _, architecture)| architecture)
     };
-    Ok(eyes.into_iter().find_map(of))
+    if checkpoint.config().is_some() {
+        // Some of them keep their name without that half.
+        let has = |a: &&'static Architecture| Tensors::new(&a.hyper(checkpoint)).has("patches", 0);
+        return Ok(found(&|row| row.0 == name).filter(has));
+    }
+    if name != PROJECTOR {
+        return Ok(None);
+    }
+    let metadata = checkpoint.metadata();
+    let kind = metadata.str("clip.projector_type")?.or(metadata.str("clip.vision.projector_type")?).unwrap_or("mlp");
+    found(&|row| row.1 == kind).map(Some).ok_or_else(|| Error::unsupported(format!("the projector {kind}")))
 }
 
 /// The method that packed a Hugging Face folder's weights into numbers of its own, some of which are no floats: GPTQ,

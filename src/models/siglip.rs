@@ -17,7 +17,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
         hf: &["siglip", "siglip_vision_model"],
         section: "vision_config",
         tensors: NAMES,
-        prefixes: &["vision_model.", "model.vision_model.", ""],
+        prefixes: TOWERS,
         defaults: &[
             ("hidden_size", 768.0),
             ("intermediate_size", 3072.0),
@@ -32,6 +32,17 @@ pub static ARCHITECTURE: Architecture = Architecture {
     shape,
     load: Load::Vision(|loader| Box::pin(load(loader))),
 };
+
+/// What an encoder is called in files of its own, and beside a half that reads.
+pub const TOWERS: &[&str] = &[
+    "vision_model.",
+    "model.vision_model.",
+    "vision_tower.vision_model.",
+    "vision_tower.",
+    "model.vision_tower.",
+    "model.vision_tower.vision_model.",
+    "",
+];
 
 pub const NAMES: &[Name] = &[
     ("positions", "v.position_embd.weight", "vision_model.embeddings.position_embedding.weight"),
@@ -68,6 +79,17 @@ pub const NAMES: &[Name] = &[
     ("head.down.bias", "", "vision_model.head.mlp.fc2.bias"),
 ];
 
+/// [`NAMES`] behind those that a model has of its own.
+pub const fn names<const N: usize>(own: &[Name]) -> [Name; N] {
+    let mut names = [own[0]; N];
+    let mut i = 0;
+    while i < N {
+        names[i] = if i < own.len() { own[i] } else { NAMES[i - own.len()] };
+        i += 1;
+    }
+    names
+}
+
 fn shape(hyper: &Hyper) -> Result<Shape> {
     if hyper.flag("", "vision_use_head")? == Some(false) {
         return Err(Error::unsupported("a siglip model without its head"));
@@ -91,21 +113,23 @@ fn activation(hyper: &Hyper) -> Result<Activation> {
 }
 
 fn preprocessing(hyper: &Hyper) -> Result<(Preprocessing, Grid)> {
-    let usual = Preprocessing::square(hyper.count("", "image_size")?);
-    let preprocessing = Preprocessing::read(hyper.checkpoint.preprocessor_config(), usual, hyper.checkpoint.name())?;
-    let grid = positioned(&preprocessing, hyper, 1)?;
-    Ok((preprocessing, grid))
+    prepared(hyper, Preprocessing::square(hyper.count("", "image_size")?), 1)
 }
 
-/// The patches of pictures in the size that the positions are made for.
+/// How the file says that pictures are prepared, `usual` standing for what it leaves out, and their patches, in the size that the
+/// positions are made for: `merge` × `merge` of them become one token.
 ///
 /// # Errors
-/// `MODEL_FORMAT` where pictures are prepared in another, and those of [`vit::grid`].
-pub fn positioned(preprocessing: &Preprocessing, hyper: &Hyper, merge: usize) -> Result<Grid> {
+/// `MODEL_FORMAT` where pictures are prepared in another, and those of [`Preprocessing::read`] and [`vit::grid`].
+pub fn prepared(hyper: &Hyper, mut usual: Preprocessing, merge: usize) -> Result<(Preprocessing, Grid)> {
+    for (key, colours) in [("vision.image_mean", &mut usual.mean), ("vision.image_std", &mut usual.std)] {
+        *colours = hyper.colours(key)?.unwrap_or(*colours);
+    }
+    let preprocessing = Preprocessing::read(hyper.checkpoint.preprocessor_config(), usual, hyper.checkpoint.name())?;
     let edge = hyper.count("vision.image_size", "image_size")?;
-    let grid = vit::grid(preprocessing, hyper, merge)?;
+    let grid = vit::grid(&preprocessing, hyper, merge)?;
     match [grid.rows, grid.columns] == [edge / grid.edge; 2] {
-        true => Ok(grid),
+        true => Ok((preprocessing, grid)),
         false => Err(hyper.wrong("preprocessor_config.json", &format!("must make pictures of {edge} × {edge} pixels"))),
     }
 }
@@ -113,7 +137,7 @@ pub fn positioned(preprocessing: &Preprocessing, hyper: &Hyper, merge: usize) ->
 async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
     let (preprocessing, grid) = preprocessing(&loader.hyper)?;
     let mut vit = parts(loader)?;
-    let body = body(&mut vit, preprocessing, grid).await?;
+    let mut encoder = body(&mut vit, preprocessing, grid).await?;
     let [k, v] = vit.head_keys_and_values()?;
     let pooling = AttentionPooling {
         query: vit.head_query().await?,
@@ -124,25 +148,37 @@ async fn load(loader: &mut Loader<'_>) -> Result<VisionEncoder> {
         norm: vit.norm("head.norm", 0)?,
         mlp: vit.mlp(["head.up", "head.down"], 0)?,
     };
-    Ok(VisionEncoder { head: VisionHead::Attention(Box::new(pooling)), ..body })
+    encoder.head = VisionHead::Attention(Box::new(pooling));
+    Ok(encoder)
 }
 
-/// Its parts.
-///
-/// # Errors
-/// Those of [`Hyper`].
-pub fn parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<VitParts<'p, 'a>> {
+fn parts<'p, 'a>(loader: &'p mut Loader<'a>) -> Result<VitParts<'p, 'a>> {
     let hyper = loader.hyper;
     let epsilon = hyper.number("vision.attention.layer_norm_epsilon", "layer_norm_eps")?;
     Ok(VitParts::new(loader, epsilon as f32, activation(&hyper)?))
+}
+
+/// An encoder whose pictures are prepared as `preprocessing` reads it; its head is found by `head`, once all else is.
+///
+/// # Errors
+/// Those of [`Loader`].
+pub async fn load_with(
+    loader: &mut Loader<'_>,
+    preprocessing: fn(&Hyper) -> Result<(Preprocessing, Grid)>,
+    head: fn(&mut Loader<'_>, &VisionEncoder) -> Result<VisionHead>,
+) -> Result<VisionEncoder> {
+    let (preprocessing, grid) = preprocessing(&loader.hyper)?;
+    let mut encoder = body(&mut parts(loader)?, preprocessing, grid).await?;
+    encoder.head = head(loader, &encoder)?;
+    Ok(encoder)
 }
 
 /// All but a head.
 ///
 /// # Errors
 /// Those of [`Loader`].
-pub async fn body(vit: &mut VitParts<'_, '_>, preprocessing: Preprocessing, grid: Grid) -> Result<VisionEncoder> {
-    let position_table = vit.positions([grid.rows, grid.columns], &grid, 0).await?;
+async fn body(vit: &mut VitParts<'_, '_>, preprocessing: Preprocessing, grid: Grid) -> Result<VisionEncoder> {
+    let position_table = vit.positions([grid.rows, grid.columns], &grid, None).await?;
     let patches = vit.patches(grid.edge)?;
     let blocks = (0..vit.layers()).map(|i| vit.block(i)).collect::<Result<_>>()?;
     let norm = vit.norm("norm", 0)?;
@@ -153,8 +189,9 @@ pub async fn body(vit: &mut VitParts<'_, '_>, preprocessing: Preprocessing, grid
         classes: 0,
         patches,
         position_table,
+        pre_norm: None,
         blocks,
-        norm,
+        norm: Some(norm),
         head: VisionHead::First,
     })
 }

@@ -4,7 +4,7 @@ use crate::device::{BufferId, Pass, Tensor, Weight};
 use crate::error::Result;
 use crate::load::Shape;
 use crate::nn::{EncoderBlock, Input, Linear, Mlp, Norm};
-use crate::ops::{Attended, By, bidirectional, embed, gather};
+use crate::ops::{Attended, By, average, bidirectional, embed, gather};
 use crate::pictures::{Grid, Preprocessing};
 
 /// An encoder of pictures whose weights are on the device.
@@ -21,10 +21,12 @@ pub struct VisionEncoder {
     pub patches: Linear,
     /// [T, D], added; the bias of the patches and the rows before them are in it.
     pub position_table: Weight,
+    /// Before the first block (CLIP).
+    pub pre_norm: Option<Norm>,
     /// [T, D] → [T, D], one after the other.
     pub blocks: Vec<EncoderBlock>,
     /// After the last block.
-    pub norm: Norm,
+    pub norm: Option<Norm>,
     /// What comes of a picture.
     pub head: VisionHead,
 }
@@ -37,6 +39,15 @@ pub enum VisionHead {
     Attention(Box<AttentionPooling>),
     /// Embeddings for a language model, one of each square of patches: [N, D of that].
     Projected(Linear),
+    /// Likewise, of a square's mean, normalised (Gemma 3, <https://arxiv.org/abs/2503.19786>).
+    Averaged(Norm, Linear),
+    /// Likewise, of each patch by two layers (Liu et al. 2023, <https://arxiv.org/abs/2310.03744>).
+    Perceptron {
+        /// Rows that become tokens, the first of all.
+        rows: usize,
+        /// The layers.
+        mlp: Mlp,
+    },
 }
 
 /// SigLIP's head (Zhai et al. 2021, <https://arxiv.org/abs/2106.04560>): a learnt query attends to all rows.
@@ -62,9 +73,10 @@ impl VisionEncoder {
     pub fn output(&self) -> [usize; 2] {
         match &self.head {
             VisionHead::First | VisionHead::Attention(_) => [1, self.shape.d_model],
-            VisionHead::Projected(projector) => {
+            VisionHead::Projected(projector) | VisionHead::Averaged(_, projector) => {
                 [self.grid.patches() / (self.grid.merge * self.grid.merge), projector.weight.rows]
             }
+            VisionHead::Perceptron { rows, mlp } => [*rows, mlp.down.weight.rows],
         }
     }
 
@@ -80,10 +92,15 @@ impl VisionEncoder {
     pub fn forward(&self, pass: &mut Pass, patches: &Tensor, y: &Tensor) -> Result<()> {
         let mut x = self.patches.forward(pass, patches)?; // [T, D]
         embed(pass, &self.position_table, By::Position, 1.0, &x);
+        if let Some(norm) = &self.pre_norm {
+            x = norm.forward(pass, &x)?; // [T, D]
+        }
         for block in &self.blocks {
             x = block.forward(pass, x)?; // [T, D]
         }
-        let x = self.norm.forward(pass, &x)?; // [T, D]
+        if let Some(norm) = &self.norm {
+            x = norm.forward(pass, &x)?; // [T, D]
+        }
         match &self.head {
             VisionHead::First => gather(pass, &x, y),                             // [1, D]
             VisionHead::Attention(pooling) => pooling.forward_into(pass, &x, y)?, // [1, D]
@@ -92,6 +109,18 @@ impl VisionEncoder {
                 let squares = Tensor::new(x.buffer, y.rows, projector.weight.columns); // [N, merge² × D]
                 pass.logit_rows = true;
                 projector.forward_into(pass, &squares, y)?; // [N, D of the language model]
+            }
+            VisionHead::Averaged(norm, projector) => {
+                pass.logit_rows = true;
+                let means = pass.tensor(y.rows, x.columns)?; // [N, D]
+                average(pass, &x, &means);
+                let means = norm.forward(pass, &means)?; // [N, D]
+                projector.forward_into(pass, &means, y)?; // [N, D of the language model]
+            }
+            VisionHead::Perceptron { mlp, .. } => {
+                let patches = Tensor::new(x.buffer, y.rows, x.columns); // [N, D]
+                pass.logit_rows = true;
+                mlp.forward_into(pass, &patches, y)?; // [N, D of the language model]
             }
         }
         Ok(())

@@ -15,6 +15,15 @@ const MOST_PATCHES: usize = 1 << 14;
 /// Most numbers of an activation, 512 MiB.
 const MOST_NUMBERS: usize = 1 << 27;
 
+/// Where the class token's row lies: before the patches, or behind them, where those behind are passed over.
+#[derive(Clone, Copy, PartialEq)]
+pub enum ClassRow {
+    /// The first of all rows.
+    First,
+    /// The last of all rows.
+    Last,
+}
+
 /// Reads one encoder.
 pub struct VitParts<'p, 'a>(Parts<'p, 'a>);
 
@@ -101,28 +110,42 @@ impl<'p, 'a> VitParts<'p, 'a> {
         self.0.norm(name, layer)
     }
 
-    /// The table that is added to the patches [classes + patches, D]: their bias, and positions that were learnt for `trained` =
-    /// [rows, columns] of patches, brought to those of `grid`. With `classes`, the first row is the class token's.
+    /// The table that is added to the patches [patches, D]: their bias, and positions that were learnt for `trained` = [rows, columns] of
+    /// patches, brought to those of `grid`. With `class`, there is a row more for the class token.
     ///
     /// # Errors
     /// Those of [`Loader`], and those of the file's source.
-    pub async fn positions(&mut self, trained: [usize; 2], grid: &Grid, classes: usize) -> Result<Weight> {
+    pub async fn positions(&mut self, trained: [usize; 2], grid: &Grid, class: Option<ClassRow>) -> Result<Weight> {
         let d_model = self.d_model();
+        let classes = usize::from(class.is_some());
         let n = classes + trained[0] * trained[1];
-        let shape = if classes > 0 { vec![1, n, d_model] } else { vec![n, d_model] };
-        let learnt = self.0.loader.values("positions", 0, &shape).await?;
-        let (first, learnt) = learnt.split_at(classes * d_model);
-        let bias = self.0.loader.values("patches.bias", 0, &[d_model]).await?;
-        let mut table = first.to_vec();
-        if classes > 0 {
-            let class = self.0.loader.values("class", 0, &[1, 1, d_model]).await?;
-            table.iter_mut().zip(class).for_each(|(x, class)| *x += class);
+        // DINOv2's are in a batch of one.
+        let of_batch = class.is_some() && self.0.loader.tensors.rows("positions", 0) == 0;
+        let alone = usize::from(!of_batch);
+        let wanted = [
+            (true, "positions", &[1, n, d_model][alone..]),
+            (class.is_some(), "class", &[1, 1, d_model][2 * alone..]),
+            (self.0.loader.tensors.expects("patches.bias", 0), "patches.bias", &[d_model]),
+        ];
+        let mut found = [vec![], vec![0.0; d_model], vec![0.0; d_model]];
+        // One await for all of them: each takes room in the engine's code.
+        for ((is_there, name, shape), values) in wanted.into_iter().zip(&mut found) {
+            if is_there {
+                *values = self.0.loader.values(name, 0, shape).await?;
+            }
         }
+        let [learnt, mut own, bias] = found;
+        let (first, learnt) = learnt.split_at(classes * d_model);
+        own.iter_mut().zip(first).for_each(|(x, position)| *x += position);
+        let mut table = if class == Some(ClassRow::First) { own.clone() } else { Vec::new() };
         let positions = resampled(learnt, trained, [grid.rows, grid.columns], d_model);
         for i in 0..grid.patches() {
             let [row, column] = grid.place(i);
             let position = &positions[(row * grid.columns + column) * d_model..][..d_model];
             table.extend(position.iter().zip(&bias).map(|(x, bias)| x + bias));
+        }
+        if class == Some(ClassRow::Last) {
+            table.extend(own);
         }
         self.0.loader.computed("positions", [classes + grid.patches(), d_model], table)
     }
@@ -202,15 +225,6 @@ impl<'p, 'a> VitParts<'p, 'a> {
         let up = self.0.loader.linear(up, layer, [d_ffn, d_model])?;
         let down = self.0.loader.linear(down, layer, [d_model, d_ffn])?;
         Ok(Mlp { gate: None, up, down, activation: self.0.activation })
-    }
-
-    /// A projection to the columns of another model, whose number the file says by its shape.
-    ///
-    /// # Errors
-    /// Those of [`Loader`].
-    pub fn projector(&mut self, name: &str, columns: usize) -> Result<Linear> {
-        let rows = self.0.loader.tensors.rows(name, 0);
-        self.0.loader.linear(name, 0, [rows, columns])
     }
 
     /// The head's projections to keys and values, which the file keeps behind that of its query.

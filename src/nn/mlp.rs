@@ -53,6 +53,20 @@ impl Mlp {
     /// # Errors
     /// `OUT_OF_MEMORY` where an activation finds no room.
     pub fn add_to(&self, pass: &mut Pass, x: Input, norm: Option<&Norm>, residual: &Tensor) -> Result<()> {
+        let hidden = self.hidden(pass, x)?; // [T, F]
+        self.down.add_normed_to(pass, &hidden, norm, residual) // [T, D]
+    }
+
+    /// y [T, D] = mlp(x [T, C]).
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` where an activation finds no room.
+    pub fn forward_into(&self, pass: &mut Pass, x: &Tensor, y: &Tensor) -> Result<()> {
+        let hidden = self.hidden(pass, Input::of(x))?; // [T, F]
+        self.down.forward_into(pass, &hidden, y) // [T, D]
+    }
+
+    fn hidden(&self, pass: &mut Pass, x: Input) -> Result<Tensor> {
         let hidden = pass.tensor(x.x.rows, self.up.weight.rows)?; // [T, F]
         match &self.gate {
             Some(gate) if self.can_gate(pass, gate, x.x.rows) => {
@@ -70,6 +84,6 @@ impl Mlp {
                 activation(pass, &up, None, self.activation, &hidden);
             }
         }
-        self.down.add_normed_to(pass, &hidden, norm, residual) // [T, D]
+        Ok(hidden)
     }
 }

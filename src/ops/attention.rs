@@ -1,5 +1,6 @@
 //! y [T, H, head_dim] = softmax(q kᵀ × scale) v over the slot's cached positions up to the row's own: causal,
 //! grouped-query, windowed and soft-capped where a model asks for it, online softmax (Milakov & Gimelshein 2018, <https://arxiv.org/abs/1805.02867>), never a T × T buffer.
+//! Where `Pass::whole_media` says so, rows of a picture see it to its end (Gemma 3, <https://arxiv.org/abs/2503.19786>).
 
 use super::kv_write::{KvCache, cache_row, cache_run, kv_piece};
 use super::soft_cap::capped;
@@ -103,11 +104,18 @@ pub fn attention(pass: &mut Pass, q: &Tensor, n_heads: usize, cache: &KvCache, s
         .set("KV", cache.format as u32)
         .set("SOFT_CAP", scores.soft_cap.is_some().into())
         .set("BIAS", scores.bias.is_some().into())
+        .set("WHOLE_MEDIA", pass.whole_media.into())
         .piece(kv_piece(cache.format));
     let bias = scores.bias.map_or(pass.control, |bias| bias.table);
     let bindings = [pass.control, pass.state, q.buffer, cache.keys, cache.values, bias, y.buffer];
     let queries = q.rows * (n_heads / cache.n_kv_heads);
     pass.record(&ATTENTION, options, params, &bindings, [cache.n_kv_heads as u32, queries.div_ceil(QUERIES) as u32, 1]);
+}
+
+/// The positions that row `r` sees.
+fn seen(t: &Twin, p: &Params, control: &[u32], r: usize, position: u32) -> Range<u32> {
+    let ahead = if t.constant("WHOLE_MEDIA") == 1 { Slot::media_rows(control, r).max(1) } else { 1 };
+    (position + 1).saturating_sub(p.window)..(position + ahead).min(Slot::context(control))
 }
 
 fn twin(t: &Twin) {
@@ -122,8 +130,7 @@ fn twin(t: &Twin) {
     let mut cell = vec![0f32; head_dim];
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
-        let end = (row.position + 1).min(Slot::context(&control));
-        let first = (row.position + 1).saturating_sub(p.window);
+        let seen = seen(t, &p, &control, r, row.position);
         for head in 0..heads {
             let kv_head = head / (heads / kv_heads);
             let at = r * p.stride4 as usize * 4 + head * head_dim;
@@ -131,9 +138,9 @@ fn twin(t: &Twin) {
                 let at = Slot::cache_position(&control, row.slot, position, p.page);
                 words * cache_row(at, p.page as usize, kv_heads, kv_head)
             };
-            let mut scores = Vec::with_capacity(end as usize);
-            let mut biases = biases(&bias, p.bias_columns, head, row.position, first..end).iter();
-            for position in first..end {
+            let mut scores = Vec::with_capacity(seen.len());
+            let mut biases = biases(&bias, p.bias_columns, head, row.position, seen.clone()).iter();
+            for position in seen.clone() {
                 format.read(&keys[cache(position)..][..words], &mut cell);
                 let score = dot(&q[at..at + head_dim], &cell) * p.scale;
                 let score = if is_capped { capped(score, p.soft_cap) } else { score };
@@ -144,7 +151,7 @@ fn twin(t: &Twin) {
             let sum: f32 = scores.iter().sum();
             let y = &mut y[at..at + head_dim];
             y.fill(0.0);
-            for (position, score) in (first..).zip(&scores) {
+            for (position, score) in seen.clone().zip(&scores) {
                 format.read(&values[cache(position)..][..words], &mut cell);
                 y.iter_mut().zip(&cell).for_each(|(y, v)| *y += score / sum * v);
             }
@@ -157,6 +164,7 @@ pub(super) fn biases(table: &[f32], columns: u32, head: usize, position: u32, po
     if columns == 0 {
         return &[];
     }
+    let position = position.min(columns / 2); // those past the context write nothing that counts
     let first = head * columns as usize + (positions.start + columns / 2 - position) as usize;
     &table[first..first + positions.len()]
 }
@@ -233,10 +241,9 @@ fn fast(t: &Twin) {
         scale: p.scale,
         soft_cap: (t.constant("SOFT_CAP") == 1).then_some(p.soft_cap),
     };
-    let context = Slot::context(&control);
     let sight = |r: usize| {
         let row = Slot::row(&control, &state, r);
-        let positions = (row.position + 1).saturating_sub(p.window)..(row.position + 1).min(context);
+        let positions = seen(t, &p, &control, r, row.position);
         Sight { sequence: row.slot as usize, position: row.position, positions }
     };
     let rows: Vec<_> = (0..Slot::rows(&control)).map(sight).collect();

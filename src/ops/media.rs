@@ -24,7 +24,7 @@ fn twin(t: &Twin) {
     let (control, y) = (t.read::<u32>(1), t.read::<f32>(2));
     let mut x = t.write::<f32>(3);
     let stride = p.columns4 as usize * 4;
-    for r in (0..Slot::rows(&control)).filter(|&r| Slot::is_media(&control, r)) {
+    for r in (0..Slot::rows(&control)).filter(|&r| Slot::media_rows(&control, r) > 0) {
         x[r * stride..][..stride].copy_from_slice(&y[r * stride..][..stride]);
     }
 }

@@ -16,6 +16,7 @@ use super::source::{Source, read_exact};
 use super::special_tokens::with_older_files;
 use super::tensor::TensorInfo;
 use super::whisper_cpp::{self, HubFiles, WhisperCpp};
+use cresset_numerics::insertion_sort;
 
 /// Bytes of a JSON or template file beside the weights; the largest tokenizers take about 35 MB.
 const MAX_TEXT: u64 = 128 << 20;
@@ -330,7 +331,7 @@ fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
         let part = gguf.metadata.usize("split.no")?.unwrap_or(0);
         parts.push((part, n_parts, gguf, source));
     }
-    parts.sort_by_key(|part| part.0);
+    insertion_sort(&mut parts, |a, b| a.0 < b.0);
     let n_parts = parts[0].1;
     if n_parts <= 1 && parts.len() > 1 {
         let names: Vec<&str> = parts.iter().map(|part| part.3.name()).collect();

@@ -6,6 +6,7 @@ use crate::{Error, Result};
 
 use super::foreign;
 use super::source::Source;
+use cresset_numerics::insertion_sort;
 
 /// The files of one model: a `.gguf`; a `ggml-*.bin` of whisper.cpp's; or `*.safetensors` (with `*.safetensors.index.json` where sharded) and the JSON
 /// files beside it. Files of other names are ignored, unless there is only one, which is then told by its first bytes.
@@ -166,7 +167,7 @@ impl Files {
         // Files in subfolders belong to something else: the weights at the top count, and of other files of one name
         // the last.
         let mut sources = self.sources;
-        sources.sort_by_key(|source| std::cmp::Reverse(depth(source.name())));
+        insertion_sort(&mut sources, |a, b| depth(a.name()) > depth(b.name()));
         let weights = |name: &str| Role::of(name).is_weights();
         let top = sources.iter().map(|source| source.name()).filter(|name| weights(name)).map(depth).min();
         for source in sources {
@@ -221,13 +222,12 @@ impl Files {
 }
 
 /// Of several, which differ in how their numbers are kept, the most exact that is not needlessly large.
-fn one_projector(mut projectors: Vec<Rc<dyn Source>>) -> Option<Rc<dyn Source>> {
+fn one_projector(projectors: Vec<Rc<dyn Source>>) -> Option<Rc<dyn Source>> {
     let rank = |source: &Rc<dyn Source>| {
         let name = base_name(source.name()).to_lowercase();
         ["f16", "bf16", "q8_0"].iter().position(|format| name.contains(format)).unwrap_or(3)
     };
-    projectors.sort_by_key(rank);
-    projectors.into_iter().next()
+    projectors.into_iter().min_by_key(rank)
 }
 
 pub(super) fn ambiguous(sources: &[Rc<dyn Source>]) -> Error {
@@ -251,7 +251,7 @@ fn one_index(mut indexes: Vec<Rc<dyn Source>>) -> Result<Option<Rc<dyn Source>>>
 
 /// Without an index: one file, or all parts of one.
 fn one_model(mut files: Vec<Rc<dyn Source>>) -> Result<Vec<Rc<dyn Source>>> {
-    files.sort_by(|a, b| a.name().cmp(b.name()));
+    insertion_sort(&mut files, |a, b| a.name() < b.name());
     let first = base_name(files[0].name()).to_owned();
     if let Some((stem, _, parts, extension)) = part_of(&first)
         && files.iter().all(|file| part_of(file.name()).is_some_and(|part| (part.0, part.2) == (stem, parts)))

@@ -5,11 +5,12 @@ use crate::support::variant::Variant;
 use crate::support::{close, cpu};
 use cresset::device::KvFormat;
 use cresset::engine::{Engine, LoadOptions, never_yield};
-use cresset::models::REGISTRY;
+use cresset::models::{REGISTRY, eyes_of};
 use cresset::quant::Format;
 use cresset::weights::{Array, Checkpoint, Files, MemorySource, Source, Value};
 use pollster::block_on;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const IDS: [u32; 24] = [5, 17, 29, 41, 53, 65, 77, 1, 13, 25, 37, 49, 61, 73, 9, 21, 33, 45, 57, 69, 2, 14, 26, 38];
@@ -43,6 +44,17 @@ fn numbers_left_out_of_config_json_are_those_of_transformers() {
         "intermediate_size" => value == 3072.0, // four times the default width
         _ => key.ends_with("multiplier") || ["partial_rotary_factor", "logits_scaling"].contains(&key) && value == 1.0,
     };
+    // The halves that see are in no row.
+    for (name, class) in
+        [("smolvlm", "idefics3_vision"), ("gemma3", "siglip_vision_model"), ("llava", "clip_vision_model")]
+    {
+        let checkpoint = Folder::of(&format!("vision/{name}")).checkpoint().expect("a model");
+        let eyes = eyes_of(&checkpoint).expect("a known half").expect("it sees");
+        let said = eyes.family.defaults.iter().map(|(key, value)| (key.to_string(), Some(*value)));
+        let want = of_classes[class].as_object().expect("it is in the fixture").iter();
+        let want = want.map(|(key, value)| (key.clone(), value.as_f64()));
+        assert_eq!(said.collect::<BTreeMap<_, _>>(), want.collect(), "{class}");
+    }
     for row in REGISTRY {
         // The classes of models that read and see have those of their halves as parts.
         let whole = ["gemma3", "siglip", "idefics3", "smolvlm"];

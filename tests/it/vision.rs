@@ -2,9 +2,11 @@
 //! DINOv2-small, where its weights are (`CRESSET_DINOV2`).
 
 use crate::support::skip::skipped;
+use crate::support::variant::Variant;
 use crate::support::{Case, close, cpu, floats, gpu, ids, json, open};
 use cresset::device::KvFormat;
 use cresset::engine::{Engine, LoadOptions, never_yield};
+use cresset::models::eyes_of;
 use cresset::pictures::Picture;
 use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
@@ -67,10 +69,13 @@ fn tiny_ones_on_the_gpu() {
     }
 }
 
-/// The chats of `smolvlm`: the prompt's ids, what stands behind it, the greedy answer; then a picture's share of the cache.
-fn chats_as_transformers(path: &str, device: Case) {
+/// Models that read and see (`tests/golden/eyes.py`).
+const EYES: [&str; 4] = ["smolvlm", "gemma3", "llava", "llava-qwen2"];
+
+/// The chats of one of them: the prompt's ids, what stands behind it, the greedy answer; then a picture's share of the cache.
+fn chats_as_transformers(name: &str, path: &str, device: Case) {
     let mut engine = open(Path::new(path), device, KvFormat::F32);
-    let expected = json(Path::new("tests/golden/vision/smolvlm/expected.json"));
+    let expected = json(Path::new(&format!("tests/golden/vision/{name}/expected.json")));
     for chat in expected["chats"].as_array().expect("chats") {
         let (request, pictures) = request_of(chat);
         let answer = block_on(engine.chat_with(&request, &pictures, &mut |_| (), &never_yield)).expect("an answer");
@@ -93,7 +98,9 @@ fn chats_as_transformers(path: &str, device: Case) {
             others[0].pixels.iter_mut().for_each(|colour| *colour = 255 - *colour);
             assert_ne!(others[0].hash(), first.hash());
             let other = block_on(engine.chat_with(&request, &others, &mut |_| (), &never_yield)).expect("an answer");
-            assert!(cached(&other) < 12, "{path}: {other}");
+            let all = ids(&chat["ids"]);
+            let before = all.windows(4).position(|ids| ids.iter().all(|id| *id == ids[0])).expect("a picture");
+            assert!(cached(&other) <= before as u64, "{path}: {other}");
             assert_ne!(other["choices"][0]["logprobs"], answer["choices"][0]["logprobs"]);
         }
     }
@@ -121,15 +128,42 @@ fn request_of(chat: &Value) -> (Value, Vec<Picture>) {
 /// Its half that sees comes from the same file, or from a projector beside it.
 #[test]
 fn chats_about_pictures_on_the_cpu() {
-    chats_as_transformers("tests/golden/vision/smolvlm/model.safetensors", cpu());
-    chats_as_transformers("tests/golden/vision/smolvlm", cpu());
+    for name in EYES {
+        chats_as_transformers(name, &format!("tests/golden/vision/{name}/model.safetensors"), cpu());
+        if Path::new(&format!("tests/golden/vision/{name}/mmproj.gguf")).exists() {
+            chats_as_transformers(name, &format!("tests/golden/vision/{name}"), cpu());
+        }
+    }
 }
 
 #[test]
 fn chats_about_pictures_on_the_gpu() {
     if let Some(gpu) = gpu() {
-        chats_as_transformers("tests/golden/vision/smolvlm/model.safetensors", gpu);
+        for name in EYES {
+            chats_as_transformers(name, &format!("tests/golden/vision/{name}/model.safetensors"), gpu);
+        }
     }
+}
+
+/// As LLaVA's in GGUF: the vocabulary has no token for what stands in a picture's place.
+#[test]
+fn a_vocabulary_without_a_token_for_pictures() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for entry in std::fs::read_dir("tests/golden/vision/llava").expect("files").flatten() {
+        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("a copy");
+    }
+    let path = folder.path().join("tokenizer.json");
+    let mut tokenizer = json(&path);
+    tokenizer["added_tokens"].as_array_mut().expect("tokens").retain(|token| token["content"] != "<image>");
+    std::fs::write(&path, tokenizer.to_string()).expect("a file");
+    chats_as_transformers("llava", folder.path().to_str().expect("a path"), cpu());
+}
+
+/// Gemma's name and half that reads, without the one that sees.
+#[test]
+fn a_model_without_its_eyes_reads() {
+    let engine = open(Path::new("tests/golden/gemma3-whole/model.safetensors"), cpu(), KvFormat::F32);
+    assert!(engine.info()["model"]["vision"].is_null());
 }
 
 #[test]
@@ -208,6 +242,7 @@ fn hostile_sizes_are_refused() {
         };
         block_on(load).err().map(|error| error.code())
     };
+    let [gemma, llava] = ["gemma3", "llava"].map(|name| format!("tests/golden/vision/{name}"));
     let (dino, smol) = ("tests/golden/vision/dinov2", "tests/golden/vision/smolvlm");
     let size = |n: u64| move |config: &mut Value| config["crop_size"] = json!({ "height": n, "width": n });
     assert_eq!(with(dino, "preprocessor_config.json", &size(4097)), Some("MODEL_FORMAT"));
@@ -219,6 +254,71 @@ fn hostile_sizes_are_refused() {
     assert_eq!(with(smol, "config.json", &image(1 << 20)), Some("MODEL_FORMAT"));
     let merge = |config: &mut Value| config["scale_factor"] = json!(3);
     assert_eq!(with(smol, "config.json", &merge), Some("MODEL_FORMAT"));
+    let tokens = |n: u64| move |config: &mut Value| config["mm_tokens_per_image"] = json!(n);
+    assert_eq!(with(&gemma, "config.json", &tokens(0)), Some("MODEL_FORMAT"));
+    assert_eq!(with(&gemma, "config.json", &tokens(9)), Some("MODEL_FORMAT"), "ten patches are no threes");
+    let layer = |n: i64| move |config: &mut Value| config["vision_feature_layer"] = json!(n);
+    assert_eq!(with(&llava, "config.json", &layer(-4)), Some("MODEL_FORMAT"), "before the first block");
+    assert_eq!(with(&llava, "config.json", &layer(4)), Some("MODEL_FORMAT"));
+    let width = |config: &mut Value| config["vision_config"]["intermediate_size"] = json!(32);
+    assert_eq!(with(&llava, "config.json", &width), Some("MODEL_FORMAT"));
+}
+
+/// What this build does not compute, it does not see with: the model reads.
+#[test]
+fn other_eyes_are_left_out() {
+    let sees = |name: &str, file: &str, change: &dyn Fn(&mut Value)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        for entry in std::fs::read_dir(format!("tests/golden/vision/{name}")).expect("files").flatten() {
+            if entry.path().extension() != Some("gguf".as_ref()) {
+                std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("a copy");
+            }
+        }
+        let path = folder.path().join(file);
+        let mut value = json(&path);
+        change(&mut value);
+        std::fs::write(&path, value.to_string()).expect("a file");
+        let engine = open(&folder.path().join("model.safetensors"), cpu(), KvFormat::F32);
+        !engine.info()["model"]["vision"].is_null()
+    };
+    assert!(sees("llava", "config.json", &|_| ()));
+    let layers = |config: &mut Value| config["vision_feature_layer"] = json!([-2, -1]);
+    assert!(!sees("llava", "config.json", &layers));
+    let kind = |config: &mut Value| config["vision_config"]["model_type"] = json!("pixtral");
+    assert!(!sees("llava", "config.json", &kind));
+    assert!(!sees("llava", "preprocessor_config.json", &|config: &mut Value| config["do_pad"] = json!(true)));
+    assert!(!sees("gemma3", "preprocessor_config.json", &|config: &mut Value| config["do_pan_and_scan"] = json!(true)));
+    let many = |config: &mut Value| {
+        config["mm_tokens_per_image"] = json!(400);
+        config["vision_config"]["patch_size"] = json!(2);
+    };
+    let larger = |folder: &str| sees(folder, "config.json", &many);
+    assert!(!larger("gemma3"));
+}
+
+/// Projectors in GGUF of other kinds than this build computes, by their own words.
+#[test]
+fn other_projectors_are_told_by_name() {
+    let file = || Variant::of("vision/llava/mmproj.gguf");
+    let refused = |file: Variant| {
+        let checkpoint = file.checkpoint().expect("a file");
+        let eyes = eyes_of(&checkpoint).and_then(|eyes| eyes.expect("a projector").read_shape(&checkpoint));
+        eyes.err().map(|error| (error.code(), error.to_string()))
+    };
+    assert_eq!(refused(file()), None);
+    assert_eq!(refused(file().without("clip.projector_type")), None, "the first files do not say");
+    let others = [
+        (file().set("clip.projector_type", "ldpv2"), "the projector ldpv2"),
+        (file().set("clip.vision.image_grid_pinpoints", vec![336i32, 672]), "LLaVA 1.6"),
+        (file().set("clip.vision.feature_layer", vec![3i32, 7]), "several layers"),
+        (file().without_tensor("v.class_embd"), "another encoder"),
+    ];
+    for (file, words) in others {
+        let (code, message) = refused(file).expect(words);
+        assert!(code == "MODEL_UNSUPPORTED" && message.contains(words), "{code}: {message}");
+    }
+    let tokens = Variant::of("vision/gemma3/mmproj.gguf").set("clip.vision.projector.scale_factor", 11u32);
+    assert_eq!(refused(tokens).expect("ten patches").0, "MODEL_FORMAT");
 }
 
 #[test]

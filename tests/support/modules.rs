@@ -114,8 +114,6 @@ struct Extras {
 /// Which norm queries and keys have: none, of each head, or of the whole row.
 type WholeRow = Option<bool>;
 
-const ACTIVATIONS: [Activation; 4] = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
-
 impl Recorder {
     /// One of them, the same in each run.
     fn draw<T: Copy>(&mut self, all: &[T]) -> T {
@@ -151,7 +149,7 @@ impl Recorder {
     fn element_wise(&mut self) {
         let (x, y, none) = (tensor(8, 64), tensor(8, 64), BufferId::default());
         for flag in [false, true] {
-            for kind in ACTIVATIONS {
+            for kind in Activation::ALL {
                 self.plainly(|pass| activation(pass, &x, flag.then_some(&x), kind, &y));
             }
             for accumulate in [false, true] {
@@ -168,6 +166,7 @@ impl Recorder {
         }
         self.plainly(|pass| add(pass, &x, &y));
         self.plainly(|pass| gather(pass, &x, &y));
+        self.plainly(|pass| average(pass, &x, &tensor(2, 64)));
         self.plainly(|pass| media(pass, none, &y));
         self.plainly(|pass| soft_cap(pass, &x, 30.0));
         self.plainly(|pass| bidirectional(pass, [&x, &x, &x], 2, 1.0, Attended::Other, &y));
@@ -203,9 +202,14 @@ impl Recorder {
         let cache = |n_kv_heads| KvCache { keys: none, values: none, format, n_kv_heads, head_dim };
         let scores = |capped: bool| Scores { soft_cap: capped.then_some(50.0), ..Scores::scaled(head_dim) };
         self.record(tuning, |pass| kv_write(pass, &tensor(8, head_dim), &tensor(8, head_dim), &cache(1)));
-        for capped in [false, true] {
+        // Models whose pictures see each other have heads of 256.
+        let whole = (head_dim == USUAL_HEADS[0] || head_dim == MOST_HEAD_DIM).then_some((false, true));
+        for (capped, whole) in [(false, false), (true, false)].into_iter().chain(whole) {
             let (q, y) = (tensor(64, 2 * head_dim), tensor(64, 2 * head_dim));
-            self.record(tuning, |pass| attention(pass, &q, 2, &cache(1), scores(capped), &y));
+            self.record(tuning, |pass| {
+                pass.whole_media = whole;
+                attention(pass, &q, 2, &cache(1), scores(capped), &y);
+            });
         }
         let bias = Some(RelativeBias { table: none, context: 8 });
         let (q, y) = (tensor(64, 2 * head_dim), tensor(64, 2 * head_dim));
@@ -339,7 +343,7 @@ impl Extras {
         let flags = (0..8).map(|bits| [0, 1, 2].map(|bit| bits >> bit & 1 == 1));
         let each = flags.flat_map(|[norm, bias, more]| {
             columns(format).iter().flat_map(move |&columns| {
-                ACTIVATIONS.map(|activation| Extras { columns, norm, bias, more, activation })
+                Activation::ALL.map(|activation| Extras { columns, norm, bias, more, activation })
             })
         });
         each.collect()

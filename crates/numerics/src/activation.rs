@@ -11,10 +11,14 @@ pub enum Activation {
     GeluTanh = 2,
     /// max(x, 0).
     Relu = 3,
+    /// x · σ(1.702 x): CLIP's approximation of GELU.
+    QuickGelu = 4,
 }
 
 impl Activation {
-    const ALL: [Activation; 4] = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
+    /// All of them, by their numbers.
+    pub const ALL: [Activation; 5] =
+        [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::QuickGelu];
 
     /// The one whose number a kernel's constant `KIND` is.
     pub fn of(kind: u32) -> Self {
@@ -34,6 +38,7 @@ impl Activation {
                     x
                 }
             }
+            Activation::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
         }
     }
 }
@@ -67,7 +72,7 @@ mod tests {
 
     #[test]
     fn large_arguments_stay_finite() {
-        for kind in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+        for kind in Activation::ALL {
             for x in [1e3, 1e20, 3e38] {
                 assert_eq!(kind.apply(x), x, "{kind:?}");
                 assert_eq!(kind.apply(-x), 0.0, "{kind:?}");

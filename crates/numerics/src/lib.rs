@@ -8,6 +8,7 @@
 mod activation;
 pub mod attention;
 mod dispatch;
+mod insertion;
 mod kv;
 mod lanes;
 mod math;
@@ -17,6 +18,7 @@ pub mod rows;
 pub mod threads;
 
 pub use activation::Activation;
+pub use insertion::insertion_sort;
 pub use kv::KvFormat;
 pub use math::activate;
 pub use products::products;

@@ -88,7 +88,11 @@ impl Vectorized for Activate<'_> {
 #[inline(always)]
 fn activate_on_lanes(kind: Activation, gate: &mut [f32], up: Option<&[f32]>) {
     match kind {
-        Activation::Silu => each(gate, up, |x| x * sigmoid(x)),
+        // One loop for both: × 1 changes nothing.
+        Activation::Silu | Activation::QuickGelu => {
+            let steepness = if kind == Activation::Silu { 1.0 } else { 1.702 };
+            each(gate, up, |x| x * sigmoid(steepness * x));
+        }
         Activation::Gelu => each(gate, up, |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))),
         Activation::GeluTanh => each(gate, up, |x| 0.5 * x * (1.0 + tanh(0.797_884_6 * x * (1.0 + 0.044715 * x * x)))),
         Activation::Relu => each(gate, up, |x| if x < 0.0 { 0.0 } else { x }),
@@ -120,7 +124,7 @@ mod tests {
 
     #[test]
     fn activations() {
-        for kind in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+        for kind in Activation::ALL {
             let x: Vec<f32> = (-2000..=2000).map(|i| i as f32 / 100.0).chain([1e3, -1e3, 1e20, -1e20]).collect();
             let mut got = x.clone();
             activate(kind, &mut got, None);

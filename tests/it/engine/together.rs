@@ -1,7 +1,7 @@
 //! Sequences that are served together, in the same runs: each gets the text that it gets alone.
 
 use super::*;
-use cresset::generate::{BitSet, Constraint, Finish, Generator, Outcome, Sampled};
+use cresset::generate::{BitSet, Constraint, Finish, Generator, Media, Outcome, Sampled};
 use std::cell::RefCell;
 
 on_both_devices! {
@@ -11,6 +11,7 @@ on_both_devices! {
     only_what_a_constraint_allows,
     penalties_count_what_another_slot_has_computed,
     all_are_interrupted,
+    pictures_that_are_not_cut,
 }
 
 type Text = Vec<u32>;
@@ -259,4 +260,36 @@ fn all_are_interrupted(case: Case) {
     drop(scheduler);
     interrupted.set(false);
     assert_eq!(alone(generator, &requests()[0]).0, fresh.0);
+}
+
+/// Gemma 3's pictures see themselves, so that a run has all rows of one, whatever else it has: each gets what it gets alone, in one run
+/// behind what is cached of it or in several.
+fn pictures_that_are_not_cut(case: Case) {
+    let with_picture = |before: u32, tokens: usize, behind: u32| {
+        let text = |n: u32| prompt(before, n).into_iter().map(|id| id % 33);
+        let prompt: Vec<u32> = text(before).chain((0..tokens).map(|_| 40)).chain(text(behind)).collect();
+        let numbers = (0..tokens * 32).map(|i| ((i * 7919 + tokens) % 997) as f32 / 400.0 - 1.2);
+        let first = before as usize;
+        let media = vec![Media { positions: first..first + tokens, hash: tokens as u64, rows: numbers.collect() }];
+        Request { media, ..request(prompt, 10, greedy()) }
+    };
+    let requests = [
+        request(prompt(1, 60).into_iter().map(|id| id % 33).collect(), 40, greedy()),
+        with_picture(9, 200, 5),
+        with_picture(3, 25, 30),
+        // The same picture, other words behind it.
+        with_picture(9, 200, 20),
+    ];
+    let open = || crate::support::open("tests/golden/vision/gemma3/model.safetensors".as_ref(), case, KvFormat::F32);
+    let want: Vec<_> = requests.iter().map(|request| alone(generator_of(&mut open(), 1), request)).collect();
+    assert_ne!(want[1].0, want[3].0);
+    let mut engine = open();
+    for starts in [[0, 0, 0, 0], [0, 3, 4, 6], [0, 1, 2, 30]] {
+        let requests: Vec<_> = starts.into_iter().zip(requests.clone()).collect();
+        check_alike(&together(generator_of(&mut engine, 4), &requests), &want);
+    }
+    let mut large = requests[1].clone();
+    large.media[0].positions = 0..257;
+    let error = generator_of(&mut engine, 1).scheduler().submit(large, None, Box::new(|_| ControlFlow::Continue(())));
+    assert_eq!(error.expect_err("more than a run has").code(), "MODEL_UNSUPPORTED");
 }

@@ -138,6 +138,43 @@ fn attention_of_prompt(window: Option<u32>) {
     }
 }
 
+/// Rows of a picture see it to its end, and as much before it as their window lets them; of the part of one whose beginning is cached
+/// too.
+#[test]
+fn rows_of_a_picture_see_each_other() {
+    let mut bench = Bench::open();
+    for (first, media) in [(0, 20..75), (0, 90..97), (30, 0..7)] {
+        for window in [None, Some(1), Some(30)] {
+            for whole in [false, true] {
+                let what = &format!("rows {media:?} of a picture behind {first}, window {window:?}, {whole}");
+                let mut setting = Setting { media: media.clone(), ..Setting::rows(100, 97) };
+                (setting.layout.page, setting.layout.context) = (256, 256);
+                setting.rows.iter_mut().for_each(|row| row.position += first);
+                let ran = check(&mut bench, what, &setting, Tolerance::new(5e-6, 5e-6), |case| {
+                    case.pass.whole_media = whole;
+                    let (q, y) = (case.tensor(100, 4 * 16), case.tensor(100, 4 * 16));
+                    let mut cache = cache(case, KvFormat::F32, 2, 16).0;
+                    // The value of position p is p + 1 in every dimension of both heads.
+                    let values: Vec<f32> = (0..512).flat_map(|p| [(p % 256) as f32 + 1.0; 16]).collect();
+                    cache.values = case.floats(&values);
+                    let scores = Scores { scale: 0.0, soft_cap: None, window, bias: None };
+                    attention(&mut case.pass, &q, 4, &cache, scores, &y);
+                    vec![Output::Rows { tensor: y, used: 97 }]
+                });
+                // With scale 0 all keys weigh the same: the mean of begin + 1..=end.
+                for row in 0..97u32 {
+                    let position = row + first;
+                    let end =
+                        if whole && media.contains(&(row as usize)) { media.end as u32 + first } else { position + 1 };
+                    let begin = (position + 1).saturating_sub(window.unwrap_or(1000));
+                    let want = vec![(begin + 1 + end) as f32 / 2.0; 64];
+                    close(ran.row(0, row as usize), &want, Tolerance::new(0.0, 1e-5), what);
+                }
+            }
+        }
+    }
+}
+
 /// A prompt of random numbers: rows that share what they read, of several heads on one.
 #[test]
 fn attention_of_many_rows() {
@@ -145,12 +182,16 @@ fn attention_of_many_rows() {
     let mut setting = Setting::rows(150, 141);
     setting.layout.page = 32;
     for (i, (n_heads, n_kv_heads, head_dim)) in [(6, 2, 20), (3, 3, 64), (7, 1, 48)].into_iter().enumerate() {
-        for (window, biased) in [(None, false), (Some(21), false), (None, true), (Some(21), true)] {
+        for (window, whole, biased) in
+            [(None, false, false), (Some(21), false, true), (None, true, true), (Some(21), true, false)]
+        {
             let format = KvFormat::ALL[i];
-            let of = format!("{n_heads}/{n_kv_heads} × {head_dim}, {format:?}, {window:?}, biased: {biased}");
+            let setting = Setting { media: 37..110, ..setting.clone() };
+            let of = format!("{n_heads}/{n_kv_heads} × {head_dim}, {format:?}, {window:?}, {whole}, {biased}");
             let what = format!("attention of many rows, {of}");
             let tolerance = Tolerance::new(if format == KvFormat::Q8 { 2e-3 } else { 1e-5 }, 1e-5);
             check(&mut bench, &what, &setting, tolerance, |case| {
+                case.pass.whole_media = whole;
                 let (q, y) = (case.tensor(150, n_heads * head_dim), case.tensor(150, n_heads * head_dim));
                 let cache = cache(case, format, n_kv_heads, head_dim).0;
                 let bias = biased.then(|| relative_bias(case, n_heads, case.pass.layout.context));

@@ -3,7 +3,8 @@
 use super::bench::{Bench, Case, Output, Setting, Tolerance, check, close};
 use cresset::device::Tensor;
 use cresset::ops::{
-    Activation, Normalisation, activation, add, gather, layer_norm, media, multiply_add, rms_norm, soft_cap, stream,
+    Activation, Normalisation, activation, add, average, gather, layer_norm, media, multiply_add, rms_norm, soft_cap,
+    stream,
 };
 
 /// Around the vec4 and the 64 threads of a workgroup.
@@ -118,11 +119,9 @@ fn layer_norm_does_not_cancel() {
     close(ran.row(0, 0), &want, Tolerance::ROUNDING, "large mean");
 }
 
-const KINDS: [Activation; 4] = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
-
 #[test]
 fn activation_grid() {
-    for kind in KINDS {
+    for kind in Activation::ALL {
         for gated in [false, true] {
             // WGSL allows exp and tanh an error of a few units in the sixth digit.
             let tolerance = Tolerance::new(1e-5, 1e-5);
@@ -140,7 +139,7 @@ fn activation_grid() {
 fn activations_of_extremes() {
     let row = vec![0.0, -0.0, 1e-30, 20.0, -20.0, 89.0, -89.0, 1e4, -1e4, 1e15, -1e15, 1e30, -1e30];
     let mut bench = Bench::open();
-    for kind in KINDS {
+    for kind in Activation::ALL {
         let tolerance = Tolerance::new(1e-6, 1e-6);
         let ran = check(&mut bench, &format!("{kind:?}"), &Setting::rows(1, 1), tolerance, |case| {
             let (gate, y) = (case.tensor_with(std::slice::from_ref(&row)), case.tensor(1, row.len()));
@@ -179,6 +178,18 @@ fn gather_grid() {
                 assert_eq!(ran.row(0, i), ran.row(1, from as usize));
             }
         }
+    }
+}
+
+#[test]
+fn average_grid() {
+    for n in [1, 2, 9, 16] {
+        grid(&format!("average of {n}"), Tolerance::sum(n, 1.0), |case, rows, columns| {
+            case.pass.logit_rows = true;
+            let (x, y) = (case.tensor(rows * n, columns), case.tensor(rows, columns));
+            average(&mut case.pass, &x, &y);
+            y
+        });
     }
 }
 

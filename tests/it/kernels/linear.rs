@@ -384,7 +384,7 @@ fn gated_grid() {
                 if format.row_bytes(k).is_none() {
                     continue;
                 }
-                let all = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu];
+                let all = Activation::ALL;
                 let activation = all[i % all.len()];
                 let (norm, biased) = turn(&[(false, false), (true, true)], i + s / 3 + j);
                 let what = format!("gated {} {t} × {n} × {k}, {activation:?}, {norm}, {shape:?}", format.name());
