@@ -1,11 +1,12 @@
 //! Encoders of pictures: tiny ones against Hugging Face transformers (`tests/golden/vision.py`), odd pictures and requests; and real
 //! DINOv2-small, where its weights are (`CRESSET_DINOV2`).
 
+use crate::support::folder::Folder;
 use crate::support::skip::skipped;
 use crate::support::variant::Variant;
 use crate::support::{Case, close, cpu, floats, gpu, ids, json, open};
 use cresset::device::KvFormat;
-use cresset::engine::{Engine, LoadOptions, never_yield};
+use cresset::engine::{Engine, LoadOptions, never_yield, probe};
 use cresset::models::eyes_of;
 use cresset::pictures::Picture;
 use cresset::weights::{Checkpoint, open_path};
@@ -294,6 +295,56 @@ fn other_eyes_are_left_out() {
     };
     let larger = |folder: &str| sees(folder, "config.json", &many);
     assert!(!larger("gemma3"));
+}
+
+/// A half that sees is looked at before it is loaded, and its parts are held to each other.
+#[test]
+fn eyes_are_probed() {
+    let options = LoadOptions { device: cpu(), ..LoadOptions::default() };
+    let about = |checkpoint: &Checkpoint| block_on(probe(checkpoint, &options)).expect("an answer");
+    for name in EYES {
+        let folder = Path::new("tests/golden/vision").join(name);
+        let open = |path: &Path| block_on(Checkpoint::open(open_path(path).expect("files"))).expect("a model");
+        let alone = about(&open(&folder.join("model.safetensors")));
+        assert_eq!((&alone["fits"], &alone["problems"]), (&json!(true), &Value::Null), "{name}: {alone}");
+        if let Ok(projector) = std::fs::metadata(folder.join("mmproj.gguf")) {
+            let both = about(&open(&folder));
+            let bytes = |about: &Value| about["downloadBytes"].as_u64().expect("bytes");
+            assert_eq!(
+                (&both["fits"], bytes(&both) - bytes(&alone)),
+                (&json!(true), projector.len()),
+                "{name}: {both}"
+            );
+        }
+    }
+    let wrong = [
+        ("gemma3", "multi_modal_projector.mm_soft_emb_norm.weight", vec![8]),
+        ("gemma3", "multi_modal_projector.mm_input_projection_weight", vec![32, 16]),
+        ("llava", "multi_modal_projector.linear_1.weight", vec![16, 32]),
+        ("llava", "multi_modal_projector.linear_2.bias", vec![16]),
+        ("llava", "vision_tower.embeddings.class_embedding", vec![4, 4]),
+        ("llava", "vision_tower.embeddings.position_embedding.weight", vec![16, 17]),
+        ("llava", "vision_tower.pre_layrnorm.bias", vec![2]),
+    ];
+    for (name, tensor, shape) in wrong {
+        let without = Folder::of(&format!("vision/{name}")).without_tensor(tensor);
+        let mut odd = Folder::of(&format!("vision/{name}"));
+        let (had, _, bytes) = odd.tensors.get_mut(tensor).expect(tensor);
+        let size = bytes.len() / had.iter().product::<usize>();
+        bytes.resize(shape.iter().product::<usize>() * size, 0);
+        *had = shape;
+        for folder in [without, odd] {
+            let checkpoint = folder.checkpoint().expect("a file");
+            let about = about(&checkpoint);
+            assert_eq!(
+                (&about["fits"], &about["errors"][0]["code"]),
+                (&json!(false), &json!("MODEL_FORMAT")),
+                "{tensor}"
+            );
+            let error = block_on(Engine::load(checkpoint, &options, &mut |_| ())).err().expect(tensor);
+            assert_eq!(error.code(), "MODEL_FORMAT", "{tensor}: {error}");
+        }
+    }
 }
 
 /// Projectors in GGUF of other kinds than this build computes, by their own words.
