@@ -625,7 +625,7 @@ export async function embeddingTheWidget(engine: Engine): Promise<void> {
   chat.addEventListener('cresset-progress', ({ detail }) => progress(detail));
   chat.addEventListener('cresset-message', ({ detail: { role, content, finish } }) => {
     is<'user' | 'assistant'>(role);
-    is<string>(content);
+    is<string | (TextPart | PicturePart)[]>(content);
     is<FinishReason | null | undefined>(finish);
   });
   chat.addEventListener('cresset-error', ({ detail: { error } }) => failing(error));
