@@ -67,7 +67,7 @@ test('pictures are attached, named, removed, and sent with the words; the turn s
   await open();
   await attach([HARBOUR, BOAT], 2);
   assert.deepEqual(await names(), ['harbour.png', 'boat.png']);
-  assert.equal(await page.textContent('#announcer'), 'boat.png is attached; 2 pictures in all.');
+  assert.equal(await page.textContent('#announcer'), 'boat.png is attached. Attached pictures: 2.');
   await page.waitForTimeout(100);
   assert.deepEqual(await drawn('.attachment canvas'), ['214,94,42', '30,120,200']);
   // By the keyboard: the focus goes on to the next one, and at last back to the field.

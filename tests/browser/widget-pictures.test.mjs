@@ -112,7 +112,7 @@ test('pictures are chosen, pasted, dropped, removed and sent, under a strict pol
   await widget.items.nth(2).waitFor();
   assert.deepEqual(await widget.inside('.attachment-name').allTextContents(), ['harbour.png', 'boat.png', 'sail.png']);
   await page.waitForFunction(() =>
-    /sail\.png is attached; 3/.test(document.querySelector('cresset-chat').shadowRoot.querySelector('[role=status]').textContent),
+    /sail\.png is attached\. Attached pictures: 3/.test(document.querySelector('cresset-chat').shadowRoot.querySelector('[role=status]').textContent),
   );
   await widget.removes.nth(1).press('Enter');
   assert.deepEqual(await widget.inside('.attachment-name').allTextContents(), ['harbour.png', 'sail.png']);

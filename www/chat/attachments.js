@@ -12,6 +12,8 @@ import { drawingOf } from './picture-view.js';
  * @typedef {import('./types.d.ts').PictureOptions} Options
  */
 
+/** What is said of files that are no picture here. */
+const REFUSED = { large: 'pictures.large', broken: 'pictures.broken' };
 const CLOSE = 'M7 7l10 10M17 7l-10 10';
 /** Pixels of a thumbnail's edge. */
 const THUMBNAIL = 112;
@@ -63,22 +65,22 @@ export class Attachments {
   /** @param {File} file */
   async #read(file) {
     const { t } = this.#options.words();
-    if (this.pictures.length >= MOST.pictures) return this.#refuse('many', file);
+    if (this.pictures.length >= MOST.pictures) return this.#refuse('pictures.many', file);
     // What goes wrong beside is the same to a visitor: there is no picture.
     const read = await pictureOf(file).catch(() => ({ problem: /** @type {const} */ ('broken') }));
-    if ('problem' in read) return this.#refuse(read.problem, file);
+    if ('problem' in read) return this.#refuse(REFUSED[read.problem], file);
     this.pictures = [...this.pictures, read.picture];
     if (read.moves) this.#problems.push(['pictures.moves', { name: file.name }]);
     this.#show();
     this.#options.onChange();
-    this.#options.announce(t('pictures.added', { name: file.name, count: this.pictures.length }));
+    this.#options.announce(t('pictures.added', { name: file.name, total: this.pictures.length }));
     return undefined;
   }
 
-  /** @param {'many' | 'large' | 'broken'} problem @param {File} file */
-  #refuse(problem, { name }) {
+  /** @param {string} key   of the message that says why @param {File} file */
+  #refuse(key, { name }) {
     const { locale } = this.#options.words();
-    this.#problems.push([`pictures.${problem}`, { name, most: MOST.pictures, size: bytesText(LARGEST.bytes, locale), pixels: LARGEST.pixels / 1e6 }]);
+    this.#problems.push([key, { name, most: MOST.pictures, size: bytesText(LARGEST.bytes, locale), pixels: LARGEST.pixels / 1e6 }]);
     this.#show();
   }
 

@@ -14,7 +14,7 @@ export default {
   'pictures.attach': '添加图片',
   'pictures.list': '已添加的图片',
   'pictures.remove': '移除 {name}',
-  'pictures.added.other': '已添加 {name}，共 {count} 张图片。',
+  'pictures.added': '已添加 {name}，共 {total} 张图片。',
   'pictures.removed': '已移除 {name}。',
   'pictures.alt': '图片：{name}',
   'pictures.open': '打开 {name}',
