@@ -41,11 +41,16 @@ async function attach(files, count) {
 const attached = (count) => page.waitForFunction((count) => document.querySelectorAll('.attachment').length === count, count);
 const names = () => page.locator('.attachment-name').allTextContents();
 const problems = () => page.locator('.attachment-problem').allTextContents();
-/** Colours at the middle of what is drawn: a picture, not an empty canvas. */
-const drawn = (selector) =>
-  page
-    .locator(selector)
-    .evaluateAll((all) => all.map((canvas) => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data].slice(0, 3).join()));
+/** Colours at the middle of what is drawn, once it is. */
+const drawn = async (selector) => {
+  const handle = await page.waitForFunction((selector) => {
+    const pixels = [...document.querySelectorAll(selector)].map((canvas) => [
+      ...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data,
+    ]);
+    return pixels.length > 0 && pixels.every(([, , , opacity]) => opacity > 0) && pixels.map((pixel) => pixel.slice(0, 3).join());
+  }, selector);
+  return handle.jsonValue();
+};
 const seenBy = () => page.evaluate(async () => (await (await import('/page/session.js')).session.engine.stats()).seen);
 const inStore = () =>
   page.evaluate(
@@ -68,7 +73,6 @@ test('pictures are attached, named, removed, and sent with the words; the turn s
   await attach([HARBOUR, BOAT], 2);
   assert.deepEqual(await names(), ['harbour.png', 'boat.png']);
   assert.equal(await page.textContent('#announcer'), 'boat.png is attached. Attached pictures: 2.');
-  await page.waitForTimeout(100);
   assert.deepEqual(await drawn('.attachment canvas'), ['214,94,42', '30,120,200']);
   // By the keyboard: the focus goes on to the next one, and at last back to the field.
   await page.focus('button[aria-label="Remove harbour.png"]');
@@ -125,7 +129,6 @@ test('a picture alone is a question; it goes along with what follows, by every w
   await page.reload();
   await ready(page);
   await page.waitForFunction(() => document.querySelectorAll('.turn.user canvas').length === 2);
-  await page.waitForTimeout(100);
   assert.deepEqual(await drawn('.turn.user canvas'), ['214,94,42', '30,120,200']);
   await say(page, 'Do you remember?');
   assert.equal((await seenBy()).length, 2);
@@ -251,7 +254,7 @@ test('a model that only reads: the visitor is told what would help, and nothing 
 
 test('pictures wait with their message, come back to the field, and outlast a reload and other conversations', async () => {
   await open();
-  await drop(page, 'slow.gguf', 'chat sees slow');
+  await drop(page, 'slow.gguf', 'chat sees slow long');
   await page.fill('#message', 'First');
   await page.press('#message', 'Enter');
   await page.waitForFunction(() => document.documentElement.dataset.state === 'running');
@@ -299,7 +302,6 @@ test('conversations go to files and come back with their pictures, odd ones with
     await dropFiles(page, [{ name, bytes: Buffer.from(text) }]);
     await page.waitForFunction(() => /imported/.test(document.getElementById('toasts').textContent));
     await page.waitForFunction(() => document.querySelectorAll('.turn.user canvas').length === 2);
-    await page.waitForTimeout(100);
     assert.deepEqual(await drawn('.turn.user canvas'), ['214,94,42', '30,120,200'], format);
     assert.equal((await turns(page))[0], 'Two pictures');
     await say(page, 'And?');
@@ -318,7 +320,7 @@ test('conversations go to files and come back with their pictures, odd ones with
       ];
       await dropFiles(page, [{ name: 'odd.json', bytes: Buffer.from(JSON.stringify(odd)) }]);
       await page.waitForFunction(() => /left out/.test(document.getElementById('toasts').textContent));
-      assert.equal(await page.locator('.turn.user canvas').count(), 0);
+      await page.waitForFunction(() => document.querySelectorAll('.turn.user').length === 1 && !document.querySelector('.turn.user canvas'));
       await page.waitForFunction(() => document.getElementById('toasts').childElementCount === 0);
     }
   }
@@ -331,8 +333,8 @@ test('a conversation that outgrows the context loses its oldest turns by what th
     await attach({ ...HARBOUR, name: `${name}.png` }, 1);
     await say(page, name);
   }
-  // Half of the mock's context, 512 bytes, is the question's: of pictures of 100 and the words about them, four.
-  assert.equal((await seenBy()).length, 4);
+  // Half of the mock's context, 512 bytes, is the question's: of turns that take 140 each, 100 of them for the picture, three.
+  assert.equal((await seenBy()).length, 3);
   assert.match(await page.textContent('#toasts'), /longer than the model’s context/);
 });
 

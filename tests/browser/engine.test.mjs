@@ -199,8 +199,9 @@ for (const device of DEVICES) {
         const how = { temperature: 0, max_tokens: chat.answer.length, ignore_eos: true, return_token_ids: true };
         const answer = await engine.chat.completions.create({ messages: [{ role: 'user', content }], ...how });
         const { vision } = engine.info.model;
+        const counted = await engine.tokenize(await engine.applyChatTemplate([{ role: 'user', content }]));
         await engine.unload();
-        return { vectors: data.map(({ embedding }) => embedding), refused, ids: answer.choices[0].token_ids, vision };
+        return { counted, vectors: data.map(({ embedding }) => embedding), refused, ids: answer.choices[0].token_ids, vision };
       },
       { root: `${server.url}golden/vision/`, device, sizes: pictures, chat: chats[0] },
     );
@@ -215,6 +216,7 @@ for (const device of DEVICES) {
     assert.match(number, /^input\.image: expected a Blob/);
     assert.match(text, /makes vectors of pictures/);
     assert.deepEqual([got.ids, got.vision], [chats[0].answer, { tokens: 4 }]);
+    assert.deepEqual(got.counted, chats[0].ids);
   });
 
   // The library and files of either kind on the processor: what is left to WebGPU is to compute the same.

@@ -55,6 +55,16 @@ export class PageComposer extends Composer {
     this.pictures.set(this.#left.get(this.#key) ?? keptPictures(this.#key));
   }
 
+  /** The new conversation has its first words: what is typed from now on belongs to it. @param {string} id */
+  begun(id) {
+    if (this.#key !== 'draft.new') return;
+    memory.remove(this.#key);
+    keepPictures(this.#key, []);
+    this.#key = `draft.${id}`;
+    this.#keep(this.draft);
+    keepPictures(this.#key, this.pictures.pictures);
+  }
+
   /** Takes the pictures out of the field. */
   takePictures() {
     const { pictures: taken } = this.pictures;

@@ -180,7 +180,8 @@ export function createChat(section) {
 
   /** What waits is said when it can be answered. */
   function sendQueued() {
-    if (queue.size === 0 || session.busy || !session.canChat) return;
+    // The session is free a moment before the conversation is.
+    if (queue.size === 0 || session.busy || chat.current.busy || !session.canChat) return;
     const message = queue.take();
     if (!message) return;
     begin();
@@ -207,6 +208,7 @@ export function createChat(section) {
     log.draw();
     showTitle();
     showEmptiness();
+    if (chat.tree.size > 0) composer.begun(chat.record.id);
     // A new conversation has an address as soon as it has words.
     if (chat.tree.size > 0 && currentView() === 'chat' && location.hash !== addressOf('chat', chat.record.id)) {
       history.replaceState(null, '', addressOf('chat', chat.record.id));
