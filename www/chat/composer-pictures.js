@@ -1,14 +1,9 @@
-// How pictures come to a message that is being written: chosen, pasted, dropped. What reads and shows them is fetched with the first.
+// The pictures of a message that is being written. What reads and shows them is fetched with the first.
 
 /**
  * @typedef {import('./types.d.ts').Picture} Picture
  * @typedef {import('./attachments.js').Attachments} Attachments
  */
-
-const NAMES = /\.(png|jpe?g|webp|gif|avif|bmp|heic|heif|tiff?|svg)$/i;
-
-/** Whether a file is a picture, by what it says of itself. @param {File} file */
-export const isPicture = ({ type, name }) => type.startsWith('image/') || (type === '' && NAMES.test(name));
 
 export class ComposerPictures {
   /** @type {Promise<Attachments | null> | null} */
@@ -20,25 +15,10 @@ export class ComposerPictures {
   /** Held, since a browser may forget one that is nowhere else. @type {HTMLInputElement | null} */
   #input = null;
 
-  /**
-   * @param {object} parts
-   * @param {HTMLElement} parts.host   where they are shown
-   * @param {HTMLElement} parts.button   that asks for files
-   * @param {HTMLTextAreaElement} parts.area   of the text
-   * @param {import('./types.d.ts').PictureOptions} options
-   */
-  constructor({ host, button, area }, options) {
+  /** @param {HTMLElement} host   where they are shown @param {import('./types.d.ts').PictureOptions} options */
+  constructor(host, options) {
     this.#host = host;
     this.#options = options;
-    button.addEventListener('click', () => this.#choose());
-    area.addEventListener('paste', (event) => {
-      const data = event.clipboardData;
-      const files = [...(data?.files ?? [])].filter(isPicture);
-      // What a table or a text editor copies is a text, with a picture of it.
-      if (!this.#options.takes() || files.length === 0 || data?.types.includes('text/plain')) return;
-      event.preventDefault();
-      this.add(files);
-    });
   }
 
   get pictures() {
@@ -57,7 +37,8 @@ export class ComposerPictures {
 
   /** Shows these in place of those that were there. @param {Picture[]} pictures */
   async set(pictures) {
-    if (pictures.length > 0 || this.#coming) (await this.#shown())?.set(pictures);
+    if (this.#here) this.#here.set(pictures);
+    else if (pictures.length > 0 || this.#coming) (await this.#shown())?.set(pictures);
   }
 
   /** Another model answers, or another language holds. */
@@ -65,7 +46,8 @@ export class ComposerPictures {
     this.#here?.renew();
   }
 
-  #choose() {
+  /** Asks for files. */
+  choose() {
     const input = document.createElement('input');
     Object.assign(input, { type: 'file', accept: 'image/*', multiple: true });
     input.addEventListener('change', () => this.add([...(input.files ?? [])]));

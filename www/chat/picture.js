@@ -44,3 +44,11 @@ export function messageOf({ role, content }) {
 
 /** The property of a turn or a message that has pictures. @param {Picture[]} [shown] @returns {{ pictures?: Picture[] }} */
 export const withPictures = (shown = []) => (shown.length > 0 ? { pictures: shown } : {});
+
+const NAMES = /\.(png|jpe?g|webp|gif|avif|bmp|heic|heif|tiff?|svg)$/i;
+
+/** Whether a file is a picture, by what it says of itself. @param {File} file */
+export const isPicture = ({ type, name }) => type.startsWith('image/') || (type === '' && NAMES.test(name));
+
+/** Pictures that are pasted. What a table or a text editor copies is a text, with a picture of it. @param {DataTransfer | null} data */
+export const pasted = (data) => (data && !data.types.includes('text/plain') ? [...data.files].filter(isPicture) : []);

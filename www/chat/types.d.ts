@@ -25,8 +25,6 @@ export interface Picture {
 /** What the pictures of a composer need of the place they are in. */
 export interface PictureOptions {
   words(): { t: import('./i18n.js').Translator['t']; locale: string };
-  /** Whether pictures may come at all. */
-  takes(): boolean;
   /** What to know while some are attached, as that the model sees none. */
   note(): HTMLElement | null;
   /** Others are attached than before. */

@@ -1,8 +1,9 @@
 // Pictures in the widget, where the site asks for them by `images`: a button in the composer, and files that are pasted, or dropped onto
 // the panel.
 
-import { ComposerPictures, isPicture } from '../chat/composer-pictures.js';
+import { ComposerPictures } from '../chat/composer-pictures.js';
 import { element, icon } from '../chat/dom.js';
+import { isPicture, pasted } from '../chat/picture.js';
 
 const PICTURE = ['M4 5.5h16v13H4z', 'm4 16 4.5-4.5 4 4 2.5-2.5 5 5', 'M15.5 9.5h.01'];
 
@@ -27,23 +28,30 @@ export class Pictures extends ComposerPictures {
     const host = element('div', { class: 'attaching', part: 'attaching', hidden: true });
     const release = new AbortController();
     const { signal } = release;
-    super(
-      { host, button, area: composer.area },
-      {
-        words,
-        takes: () => !signal.aborted,
-        note: () => (blind() ? element('span', { text: words().t('pictures.blind') }) : null),
-        onChange: () => composer.holds(this.pictures.length > 0),
-        announce: say,
-        focus: () => composer.focus(),
-        onTrouble,
-      },
-    );
+    super(host, {
+      words,
+      note: () => (blind() ? element('span', { text: words().t('pictures.blind') }) : null),
+      onChange: () => composer.holds(this.pictures.length > 0),
+      announce: say,
+      focus: () => composer.focus(),
+      onTrouble,
+    });
     this.#button = button;
     this.#host = host;
     this.#release = release;
     composer.form.prepend(button);
     composer.form.before(host);
+    button.addEventListener('click', () => this.choose());
+    composer.area.addEventListener(
+      'paste',
+      (event) => {
+        const files = pasted(event.clipboardData);
+        if (files.length === 0) return;
+        event.preventDefault();
+        this.add(files);
+      },
+      { signal },
+    );
     const files = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes('Files');
     panel.addEventListener('dragover', (event) => files(event) && event.preventDefault(), { signal });
     panel.addEventListener(

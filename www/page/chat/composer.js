@@ -1,12 +1,10 @@
 // Where a message is typed. What is typed outlasts a reload, a failure and a change of conversation.
 
 import { Composer, fitHeight } from '../../chat/composer.js';
-import { ComposerPictures } from '../../chat/composer-pictures.js';
-import { pictures } from '../../chat/picture.js';
+import { pasted } from '../../chat/picture.js';
 import { text } from '../../chat/shapes.js';
-import { announce, byId, element, memory } from '../dom.js';
+import { byId, element, memory } from '../dom.js';
 import { showProblem } from '../problems.js';
-import { currentLanguage, t, words } from '../text.js';
 import { MOST } from './rows.js';
 
 /** Enter sends with a keyboard; on a touch screen it makes a new line, as people expect there. */
@@ -14,9 +12,11 @@ const touch = matchMedia('(pointer: coarse)');
 
 export class PageComposer extends Composer {
   #key = 'draft.new';
-  /** Pictures of conversations that were left. @type {Map<string, import('../../chat/types.d.ts').Picture[]>} */
-  #left = new Map();
-  pictures;
+  #note;
+  /** What takes and shows pictures, fetched with the first. @type {Promise<import('./pictures.js').PagePictures | null> | null} */
+  #coming = null;
+  /** @type {import('./pictures.js').PagePictures | null} */
+  #here = null;
 
   /**
    * @param {object} handlers
@@ -32,50 +32,79 @@ export class PageComposer extends Composer {
       breaksLines: () => touch.matches,
       grow: CSS.supports('field-sizing: content') ? undefined : (area) => fitHeight(area),
     });
-    this.pictures = new ComposerPictures(
-      { host: byId('chat-pictures'), button: byId('attach'), area: byId('message') },
-      {
-        words: () => ({ t, locale: currentLanguage() }),
-        takes: () => true,
-        note,
-        onChange: () => keepPictures(this.#key, this.pictures.pictures),
-        announce,
-        focus: () => super.focus(),
-        onTrouble: (error) => showProblem({ code: 'INTERNAL', message: `pictures cannot be attached: ${error}`, details: {} }),
-      },
-    );
-    words.addEventListener('change', () => this.pictures.renew());
+    this.#note = note;
+    byId('attach').addEventListener('click', async () => (await this.#withPictures())?.choose());
+    byId('message').addEventListener('paste', (event) => {
+      const files = pasted(event.clipboardData);
+      if (files.length === 0) return;
+      event.preventDefault();
+      this.attach(files);
+    });
+  }
+
+  /** Pictures that are attached. */
+  get pictures() {
+    return this.#here?.pictures ?? [];
+  }
+
+  /** @param {File[]} files */
+  async attach(files) {
+    await (await this.#withPictures())?.add(files);
+  }
+
+  /** Resolves when pictures that came are attached, or refused. */
+  async settled() {
+    await (await this.#coming)?.settled();
+  }
+
+  /** Another model answers. */
+  renew() {
+    this.#here?.renew();
   }
 
   /** Shows the draft of this conversation, and the pictures with it. @param {string} id */
   show(id) {
-    this.#left.set(this.#key, this.pictures.pictures);
     this.#key = `draft.${id}`;
     this.draft = memory.get(this.#key, text(MOST.words)) ?? '';
-    this.pictures.set(this.#left.get(this.#key) ?? keptPictures(this.#key));
+    if (this.#here) this.#here.show(this.#key);
+    else if (hasKept(this.#key)) this.#withPictures();
   }
 
   /** The new conversation has its first words: what is typed from now on belongs to it. @param {string} id */
   begun(id) {
     if (this.#key !== 'draft.new') return;
     memory.remove(this.#key);
-    keepPictures(this.#key, []);
     this.#key = `draft.${id}`;
     this.#keep(this.draft);
-    keepPictures(this.#key, this.pictures.pictures);
+    this.#here?.move(this.#key);
   }
 
   /** Takes the pictures out of the field. */
   takePictures() {
-    const { pictures: taken } = this.pictures;
-    this.giveBack([]);
+    const taken = this.pictures;
+    this.#here?.give([]);
     return taken;
   }
 
   /** Shows these in the field. @param {import('../../chat/types.d.ts').Picture[]} shown */
-  giveBack(shown) {
-    this.pictures.set(shown);
-    keepPictures(this.#key, shown);
+  async giveBack(shown) {
+    await (await this.#withPictures())?.give(shown);
+  }
+
+  #withPictures() {
+    this.#coming ??= import('./pictures.js').then(
+      async ({ PagePictures }) => {
+        this.#here = new PagePictures(this.#key, { note: this.#note, focus: () => super.focus() });
+        await this.#here.restore();
+        return this.#here;
+      },
+      (error) => {
+        this.#coming = null; // it may come the next time
+        showProblem({ code: 'INTERNAL', message: `pictures cannot be attached: ${error}`, details: {} });
+        return null;
+      },
+    );
+    return this.#coming;
   }
 
   focus() {
@@ -108,25 +137,11 @@ export class PageComposer extends Composer {
   }
 }
 
-/**
- * Pictures outlast a reload as far as this tab has room for them.
- * @param {string} key
- * @param {import('../../chat/types.d.ts').Picture[]} shown
- */
-function keepPictures(key, shown) {
+/** Whether this tab has kept pictures of a draft. @param {string} key */
+function hasKept(key) {
   try {
-    sessionStorage.removeItem(`cresset.${key}`);
-    if (shown.length > 0) sessionStorage.setItem(`cresset.${key}`, JSON.stringify(shown));
+    return sessionStorage.getItem(`cresset.${key}`) !== null;
   } catch {
-    // Blocked or full: they last as long as the page.
-  }
-}
-
-/** @param {string} key */
-function keptPictures(key) {
-  try {
-    return pictures(JSON.parse(sessionStorage.getItem(`cresset.${key}`) ?? 'null')) ?? [];
-  } catch {
-    return [];
+    return false;
   }
 }

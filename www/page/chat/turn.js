@@ -168,8 +168,8 @@ export class TurnView {
   async #showPictures() {
     const { pictures } = this.#turn;
     if (!pictures) return;
-    const { showPictures } = await import('../../chat/picture-view.js');
-    showPictures(this.#pictures, pictures, t);
+    const { showPictures } = await import('./pictures.js');
+    await showPictures(this.#pictures, pictures);
     this.#onDrawn();
   }
 

@@ -3,7 +3,7 @@
 import { Speaker } from '../../chat/answer/speaker.js';
 import { partsOf } from '../../chat/answer/thought.js';
 import { waysToAnswer } from '../../chat/problems.js';
-import { isPicture } from '../../chat/composer-pictures.js';
+import { isPicture } from '../../chat/picture.js';
 import { flag, oneOf } from '../../chat/shapes.js';
 import { Transcript } from '../../chat/transcript.js';
 import { Tree } from '../../chat/tree.js';
@@ -116,7 +116,7 @@ export function createChat(section) {
   /** What waited is to be typed again, before what is there. @param {import('./queue.js').Waiting} message */
   function giveBack({ text, pictures }) {
     composer.draft = [text, composer.draft].filter(Boolean).join('\n\n');
-    if (pictures.length > 0) composer.giveBack([...pictures, ...composer.pictures.pictures]);
+    if (pictures.length > 0) composer.giveBack([...pictures, ...composer.pictures]);
     composer.focus();
   }
 
@@ -144,8 +144,8 @@ export function createChat(section) {
       text = composer.draft.trim();
     }
     // So do pictures that are still being read.
-    await composer.pictures.settled();
-    const said = text || composer.pictures.pictures.length > 0;
+    await composer.settled();
+    const said = text || composer.pictures.length > 0;
     if (session.busy && !(key && said)) {
       session.stop();
       return false;
@@ -162,7 +162,7 @@ export function createChat(section) {
       showProblem(error, { actions: [...offer(), { label: 'problem.other', primary: !offered, run: () => go('models') }] });
       return false;
     }
-    if (composer.pictures.pictures.length > 0 && sightless()) {
+    if (composer.pictures.length > 0 && sightless()) {
       announce(t('chat.sightless', { model: session.label }));
       return false;
     }
@@ -351,7 +351,7 @@ export function createChat(section) {
   /** Conversations are taken in, pictures are attached. @param {File[]} given */
   async function importFiles(given) {
     const pictures = given.filter(isPicture);
-    if (pictures.length > 0) await composer.pictures.add(pictures);
+    if (pictures.length > 0) await composer.attach(pictures);
     const files = given.filter((file) => !pictures.includes(file));
     if (files.length === 0) return composer.focus();
     const { fromFile } = await transfer();
@@ -411,7 +411,7 @@ export function createChat(section) {
     if (now === known) return;
     known = now;
     showState();
-    composer.pictures.renew();
+    composer.renew();
     sendQueued();
   });
   downloads.addEventListener('change', () => {

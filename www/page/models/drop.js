@@ -1,7 +1,7 @@
 // Files and folders dropped anywhere on the page: a model is loaded, a conversation is imported, a recording is written down, a picture
 // is attached to the next message.
 
-import { isPicture } from '../../chat/composer-pictures.js';
+import { isPicture } from '../../chat/picture.js';
 import { load } from '../downloads.js';
 import { byId, element } from '../dom.js';
 import { bytes } from '../format.js';
