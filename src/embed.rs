@@ -6,6 +6,7 @@ use crate::device::{
 use crate::error::{Error, Result};
 use crate::models::Encoder;
 use crate::ops::Pooling;
+use cresset_numerics::sort_by;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -136,7 +137,7 @@ impl Embedder {
         sequences.iter().try_for_each(|ids| self.check(ids))?;
         // Short ones together: a batch is as wide as the ids in it.
         let mut order: Vec<usize> = (0..sequences.len()).collect();
-        order.sort_by_key(|&i| sequences[i].len());
+        sort_by(&mut order, |&a, &b| sequences[a].len().cmp(&sequences[b].len()));
         let mut vectors = vec![Vec::new(); sequences.len()];
         let mut rest = &order[..];
         while !rest.is_empty() {

@@ -43,7 +43,7 @@ use crate::api::answer::AnswerKind;
 use crate::api::embeddings::EmbeddingsRequest;
 use crate::api::fields::Fields;
 use crate::api::messages;
-use crate::api::pictures::taken;
+use crate::api::pictures::measured;
 use crate::api::prompt::{ChatPrompt, chat_prompt};
 use crate::api::request::{self, AdapterChoice, Prompt};
 use crate::api::transcription::TranscriptionRequest;
@@ -247,15 +247,21 @@ impl Engine {
         self.tokenizer()?.decode(ids, false)
     }
 
-    /// Messages → the prompt text the model was taught. `options` has the fields of a chat request that matter here.
+    /// Messages → the prompt text the model was taught, with the tokens of each picture, of which parts
+    /// `{ "type": "image_url", "image_url": { "width": w, "height": h } }` say the size. `options` has the fields of a chat request that
+    /// matter here.
     ///
     /// # Errors
-    /// `INVALID_REQUEST`, and errors of [`chat_prompt`].
+    /// `INVALID_REQUEST`, also for pictures where the model sees none, and errors of [`chat_prompt`].
     pub fn apply_chat_template(&self, messages: &[Value], options: &Value) -> Result<String> {
         let fields = Fields::of_options(options)?;
         messages::check(messages)?;
-        let (messages, _) = taken(messages, usize::MAX)?;
-        self.chat_prompt(&messages, &fields).map(|prompt| Tokenizer::unquoted(&prompt.text))
+        let (messages, sizes) = measured(messages)?;
+        let eyes = self.model.eyes.as_ref();
+        let grids = chat_pictures::grids(&sizes, eyes)?;
+        let prompt = self.chat_prompt(&messages, &fields)?;
+        let text = chat_pictures::written(prompt.text, &grids, eyes)?;
+        Ok(Tokenizer::unquoted(&text))
     }
 
     fn chat_prompt(&self, messages: &[Value], fields: &Fields) -> Result<ChatPrompt> {

@@ -1,12 +1,13 @@
 // Types of cresset-chat.js, the element `<cresset-chat>`. Attributes are in README.md; of those for looks, `accent`
 // takes a CSS colour where a policy allows no `style`.
 
-import type { CressetError, Engine, EngineInfo, Model, Progress } from './cresset.js';
+import type { CressetError, Engine, EngineInfo, Model, PicturePart, Progress, TextPart } from './cresset.js';
 
 /** A message of visitor or assistant. */
 export interface WidgetMessage {
   role: 'user' | 'assistant';
-  content: string;
+  /** Parts where a visitor's message has pictures (`images`), each a `data:` address of PNG, JPEG or WebP. */
+  content: string | (TextPart | PicturePart)[];
 }
 
 /** A model that visitors may choose: what `model` takes, or with a name and more. */
@@ -44,7 +45,7 @@ export declare class CressetChat extends HTMLElement {
   open(): Promise<void>;
   close(): void;
   /** As if the visitor had typed it; null where there is no answer: stopped, failed (an event says why), or cleared. */
-  send(text: string): Promise<WidgetMessage | null>;
+  send(text: string): Promise<(WidgetMessage & { content: string }) | null>;
   /** Ends the answer that is being written; what is there of it stays. */
   stop(): void;
   /** Begins a new conversation. */

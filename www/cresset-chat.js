@@ -16,7 +16,7 @@ import { closedWords, localeFor } from './widget/words.js';
 
 const ATTRIBUTES = (
   'model system greeting placeholder title position theme accent lang endpoint endpoint-model consent local-only' +
-  ' integrity megabytes suggestions temperature max-tokens thinking device remember voice'
+  ' integrity megabytes suggestions temperature max-tokens thinking device remember voice images'
 ).split(' ');
 
 /** Properties that a framework may have set before this file was there. */
@@ -81,7 +81,10 @@ export class CressetChat extends Base {
     return this.#live ? this.#live.messages : this.#given.messages.map((message) => ({ ...message }));
   }
   set messages(messages) {
-    const list = Array.from(messages ?? [], ({ role, content }) => ({ role: /** @type {any} */ (String(role)), content: String(content) }));
+    const list = Array.from(messages ?? [], ({ role, content }) => ({
+      role: /** @type {any} */ (String(role)),
+      content: Array.isArray(content) ? content : String(content),
+    }));
     if (this.#live) this.#live.messages = list;
     else this.#given.messages = list;
   }

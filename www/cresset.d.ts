@@ -87,6 +87,11 @@ export interface LoadOptions extends ProbeOptions {
   integrity?: string;
   /** A LoRA adapter that requests use unless they name another or null: it is called `default`. */
   adapter?: AdapterSource;
+  /**
+   * The engine of a speech model, which writes down the recordings of this one's chats (`input_audio`). Where it is left out, that of
+   * this page which was loaded last.
+   */
+  speech?: Engine | null;
 }
 
 /**
@@ -354,9 +359,8 @@ export interface ToolCall {
   function: { name: string; arguments: string };
 }
 
-/** A text, whole or in parts. */
-/** A text, or parts in order: texts, and for models that see pictures. */
-export type Content = string | (TextPart | PicturePart)[];
+/** A text, or parts in order: texts, for models that see pictures, and beside a speech model recordings. */
+export type Content = string | (TextPart | PicturePart | AudioPart)[];
 
 export interface TextPart {
   type: 'text';
@@ -367,6 +371,15 @@ export interface TextPart {
 export interface PicturePart {
   type: 'image_url';
   image_url: Picture | { url: Picture; detail?: 'auto' | 'low' | 'high' };
+}
+
+/**
+ * A recording in a message: what is said in it takes its place, as the speech model beside writes it down. `data`: base64, or what
+ * `audio.transcriptions` takes as `file`; `format`: `wav`, `mp3`, or another one that the browser plays.
+ */
+export interface AudioPart {
+  type: 'input_audio';
+  input_audio: Sound | { data: string | Sound; format?: string };
 }
 
 /**
@@ -670,6 +683,7 @@ export interface Engine {
   readonly adapters: Adapters;
   tokenize(text: string): Promise<number[]>;
   detokenize(ids: ArrayLike<number>): Promise<string>;
+  /** The prompt as it would be read, with as many placeholders for each picture as it takes tokens. */
   applyChatTemplate(messages: ChatMessage[], options?: TemplateOptions): Promise<string>;
   /** Measures the loaded model with prompts of made-up tokens. */
   bench(options?: BenchOptions): Promise<BenchReport>;

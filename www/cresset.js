@@ -34,14 +34,16 @@ export { CressetError, Stream };
  */
 async function load(model, options = {}) {
   const { onProgress, signal, ...rest } = own(options);
-  const { adapter } = own(rest);
+  const { adapter, speech = null } = own(rest);
+  if (speech !== null && typeof speech.audio?.transcriptions?.create !== 'function')
+    throw new CressetError('INVALID_REQUEST', 'speech: expected the engine of a speech model', { field: 'speech' });
   /** @type {Calls['load']['params']} */
   const params = { source: sourceOf(model, rest), options: checkLoadOptions(rest) };
   if (adapter !== null && adapter !== undefined) params.adapter = parseAdapter(adapter, pageAddress());
   const channel = new Channel();
   try {
     const { info } = await callAlone(channel, 'load', params, { onProgress, signal });
-    return new Engine(channel, info);
+    return new Engine(channel, info, speech);
   } catch (/** @type {any} */ error) {
     channel.close(error);
     throw error;
@@ -141,18 +143,26 @@ function pageAddress() {
   return typeof base === 'string' ? base : globalThis.location?.href;
 }
 
+/** Whether messages or inputs have such a part. @param {any} list @param {(part: any) => boolean} is */
+const has = (list, is) => [list].flat().some((/** @type {any} */ item) => [item, item?.content].flat().some((part) => part && is(part)));
+
 /** A request whose pictures are numbers, and their pixels. What reads pictures is fetched with the first. @param {any} body @returns {Promise<{ body: any, pictures: import('./lib/types.d.ts').Pixels[] }>} */
 async function withPictures(body) {
   const { messages, input } = own(body);
-  const parts = [messages, input].flat().flatMap((/** @type {any} */ item) => [item, item?.content].flat());
-  if (!parts.some((part) => part?.type === 'image_url' || part?.image !== undefined)) return { body, pictures: [] };
+  if (!has([messages, input].flat(), ({ type, image }) => type === 'image_url' || image !== undefined)) return { body, pictures: [] };
   const { takePictures } = await import('./lib/pictures.js');
   return takePictures(body);
 }
 
+/** Engines of this page that hear: one of them writes down the recordings of chats. @type {Set<Engine>} */
+const ears = new Set();
+const HEARS = 'whisper';
+
 /** A loaded model. Requests run one after another, in the order they were made. @implements {EngineApi} */
 class Engine {
   #channel;
+  /** That is to write down the recordings of its chats. @type {EngineApi | null} */
+  #speech;
 
   /** Model, device, and memory in bytes by kind, as they were when it, or the last adapter, was loaded, or when the context last grew. */
   info;
@@ -167,10 +177,12 @@ class Engine {
   /** LoRA adapters: a request names one as its `adapter`, or null for none. @type {EngineApi['adapters']} */
   adapters;
 
-  /** @param {Channel} channel @param {EngineInfo} info */
-  constructor(channel, info) {
+  /** @param {Channel} channel @param {EngineInfo} info @param {EngineApi | null} speech */
+  constructor(channel, info, speech) {
     this.#channel = channel;
+    this.#speech = speech;
     this.info = info;
+    if (info.model.architecture === HEARS) ears.add(this);
     this.chat = { completions: { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#generate('chat', request, options) } };
     this.completions = { create: (/** @type {any} */ request, /** @type {any} */ options) => this.#generate('completion', request, options) };
     this.embeddings = { create: (request, options) => this.#embed(request, options) };
@@ -201,12 +213,14 @@ class Engine {
   }
 
   /**
-   * The prompt that the model's template makes of these messages.
+   * The prompt that the model's template makes of these messages, with the tokens of their pictures.
    * @param {import('./cresset.js').ChatMessage[]} messages
    * @param {import('./cresset.js').TemplateOptions} [options]
    */
   async applyChatTemplate(messages, options = {}) {
-    const params = { messages: encodeRequest(messages, 'messages'), options: encodeRequest(options, 'options', 'a chat') };
+    const said = await this.#withText(messages, anySignal());
+    const told = has(said, ({ type }) => type === 'image_url') ? await (await import('./lib/pictures.js')).measurePictures(said) : said;
+    const params = { messages: encodeRequest(told, 'messages'), options: encodeRequest(options, 'options', 'a chat') };
     return this.#channel.call('applyChatTemplate', params).answer;
   }
 
@@ -227,6 +241,7 @@ class Engine {
 
   /** Frees everything. Requests that are still open end with ABORTED. */
   async unload() {
+    ears.delete(this);
     this.#channel.close(new CressetError('ABORTED', 'the model was unloaded; load it again to go on'));
   }
 
@@ -251,8 +266,23 @@ class Engine {
 
   /** @param {'chat' | 'completion'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */
   async #generate(kind, body, options) {
-    const { body: told, pictures } = await withPictures(body);
+    const said = kind === 'chat' ? await this.#withSpeech(body, options) : body;
+    const { body: told, pictures } = await withPictures(said);
     return this.#ask(kind, checkRequest(`a ${kind}`, told, options), { pictures });
+  }
+
+  /** A chat whose recordings are texts. @param {any} body @param {any} options */
+  async #withSpeech(body, options) {
+    const { messages, signal } = own(body);
+    const said = await this.#withText(messages, anySignal(signal, own(options).signal));
+    return said === messages ? body : { ...own(body), messages: said };
+  }
+
+  /** Messages whose recordings are texts. What writes them down is fetched with the first. @param {any} messages @param {AbortSignal} signal */
+  async #withText(messages, signal) {
+    if (!has(messages, ({ type }) => type === 'input_audio')) return messages;
+    const { writeDown } = await import('./lib/hearing.js');
+    return writeDown(messages, this.#speech ?? [...ears].findLast((engine) => !engine.#channel.closed) ?? null, signal);
   }
 
   /** @param {'transcription' | 'translation'} kind @param {any} body @param {any} [options] @returns {Promise<any>} */

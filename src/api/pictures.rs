@@ -1,7 +1,6 @@
 //! The pictures of a chat: which of its parts they are, and what a prompt has in their places.
 
 use crate::error::{Error, Result};
-use crate::pictures::Tiles;
 use serde_json::{Value, json};
 
 /// How a family of models writes a picture in a prompt.
@@ -44,28 +43,28 @@ impl PictureText {
         TEXTS.iter().find(|text| text.architecture == architecture).unwrap_or(&TEXTS[0])
     }
 
-    /// A picture's text, where each of its parts is `tokens` tokens.
-    fn write(&self, tiles: &Tiles, tokens: usize) -> String {
+    /// The text of a picture with these rows and columns of tiles, where each of its parts is `tokens` tokens.
+    fn write(&self, [rows, columns]: [usize; 2], tokens: usize) -> String {
         let PictureText { token, tile, around: [before, behind], .. } = self;
         let part = token.repeat(tokens);
         let mut text = String::new();
-        for row in 1..=tiles.rows {
-            for column in 1..=tiles.columns {
+        for row in 1..=rows {
+            for column in 1..=columns {
                 text += &format!("{tile}<row_{row}_col_{column}>{part}");
             }
             text.push('\n');
         }
-        if tiles.rows > 0 {
+        if rows > 0 {
             text.push('\n');
         }
         text + &format!("{before}{part}{behind}")
     }
 
-    /// The prompt with each picture's text in place of its marker.
+    /// The prompt with each picture's text in place of its marker. `pictures`: [rows, columns] of the tiles of each.
     ///
     /// # Errors
     /// `INVALID_REQUEST` where the template shows another number of pictures than there are.
-    pub fn written(&self, prompt: &str, pictures: &[Tiles], tokens: usize) -> Result<String> {
+    pub fn written(&self, prompt: &str, pictures: &[[usize; 2]], tokens: usize) -> Result<String> {
         let mut between = prompt.split(self.marker);
         let found = between.clone().count() - 1;
         if found != pictures.len() {
@@ -73,7 +72,7 @@ impl PictureText {
             return Err(Error::invalid("messages", reason));
         }
         let mut text = between.next().unwrap_or_default().to_string();
-        for (picture, rest) in pictures.iter().zip(between) {
+        for (&picture, rest) in pictures.iter().zip(between) {
             text += &self.write(picture, tokens);
             text += rest;
         }
@@ -87,21 +86,40 @@ impl PictureText {
 /// # Errors
 /// `INVALID_REQUEST` for a picture that is not there.
 pub fn taken(messages: &[Value], given: usize) -> Result<(Vec<Value>, Vec<usize>)> {
-    let (mut messages, mut order) = (messages.to_vec(), Vec::new());
+    replaced(messages, "a picture that was read", |picture| {
+        let at = picture["picture"].as_u64().and_then(|at| usize::try_from(at).ok());
+        at.filter(|at| *at < given)
+    })
+}
+
+/// The same messages, and the size of each picture, [height, width], in order: `{ image_url: { width, height } }`.
+///
+/// # Errors
+/// `INVALID_REQUEST` for a picture without a size.
+pub fn measured(messages: &[Value]) -> Result<(Vec<Value>, Vec<[usize; 2]>)> {
+    replaced(messages, "the width and height of its picture", |picture| {
+        let edge = |name: &str| picture[name].as_u64().filter(|edge| (1..=MOST_EDGE).contains(edge));
+        Some([edge("height")? as usize, edge("width")? as usize])
+    })
+}
+
+/// Pixels of an edge: no picture has more.
+const MOST_EDGE: u64 = 100_000_000;
+
+/// The messages with parts `{ type: "image" }` in place of `image_url`, and what `read` makes of each of those, in order.
+fn replaced<T>(messages: &[Value], wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Result<(Vec<Value>, Vec<T>)> {
+    let (mut messages, mut pictures) = (messages.to_vec(), Vec::new());
     for (i, message) in messages.iter_mut().enumerate() {
         for part in message.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
             if part["type"] != "image_url" {
                 continue;
             }
-            let at = part["image_url"]["picture"].as_u64().and_then(|at| usize::try_from(at).ok());
-            let at = at.filter(|at| *at < given).ok_or_else(|| {
-                Error::invalid(format!("messages[{i}]"), "has an image_url without a picture that was read")
-            })?;
+            let reason = || Error::invalid(format!("messages[{i}]"), format!("has an image_url without {wanted}"));
+            pictures.push(read(&part["image_url"]).ok_or_else(reason)?);
             *part = json!({ "type": "image" });
-            order.push(at);
         }
     }
-    Ok((messages, order))
+    Ok((messages, pictures))
 }
 
 #[cfg(test)]
@@ -110,9 +128,7 @@ mod tests {
 
     #[test]
     fn a_prompt_has_tokens_for_each_tile() {
-        let tiles = |rows, columns| Tiles { pictures: vec![], rows, columns };
-        let text =
-            PictureText::of("idefics3").written("A<image>B<image>", &[tiles(0, 0), tiles(1, 2)], 2).expect("as many");
+        let text = PictureText::of("idefics3").written("A<image>B<image>", &[[0, 0], [1, 2]], 2).expect("as many");
         let (fake, global) = ("<fake_token_around_image>", "<global-img>");
         let single = format!("{fake}{global}<image><image>{fake}");
         let cut = format!("{fake}<row_1_col_1><image><image>{fake}<row_1_col_2><image><image>\n\n{single}");
@@ -123,10 +139,10 @@ mod tests {
 
     #[test]
     fn prompts_of_other_families() {
-        let whole = || [Tiles { pictures: vec![], rows: 0, columns: 0 }];
-        let gemma = PictureText::of("gemma3").written("A<start_of_image>B", &whole(), 2).expect("as many");
+        let whole = [[0, 0]];
+        let gemma = PictureText::of("gemma3").written("A<start_of_image>B", &whole, 2).expect("as many");
         assert_eq!(gemma, "A\n\n<start_of_image><image_soft_token><image_soft_token><end_of_image>\n\nB");
-        assert_eq!(PictureText::of("llava").written("A<image>\nB", &whole(), 2), Ok("A<image><image>\nB".into()));
+        assert_eq!(PictureText::of("llava").written("A<image>\nB", &whole, 2), Ok("A<image><image>\nB".into()));
     }
 
     #[test]
@@ -139,5 +155,18 @@ mod tests {
         let (messages, order) = taken(&messages, 2).expect("both are there");
         assert_eq!((order, &messages[0]["content"][2]), (vec![1, 0], &json!({ "type": "image" })));
         assert!(taken(&[json!({ "role": "user", "content": [picture(2)] })], 2).is_err());
+    }
+
+    #[test]
+    fn a_size_is_enough_to_count_a_picture() {
+        let of = |image_url: Value| {
+            [json!({ "role": "user", "content": [{ "type": "image_url", "image_url": image_url }] })]
+        };
+        let (messages, sizes) = measured(&of(json!({ "width": 40, "height": 30 }))).expect("a size");
+        assert_eq!((sizes, &messages[0]["content"][0]), (vec![[30, 40]], &json!({ "type": "image" })));
+        for odd in [json!({ "picture": 0 }), json!({ "width": 0, "height": 3 }), json!({ "width": 3, "height": 1e300 })]
+        {
+            assert_eq!(measured(&of(odd)).expect_err("no size").code(), "INVALID_REQUEST");
+        }
     }
 }

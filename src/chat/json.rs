@@ -1,5 +1,6 @@
 //! JSON for templates: what the caller gives as their values, and their values as `json.dumps` writes them.
 
+use cresset_numerics::sort_by;
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, State, Value};
 
@@ -97,7 +98,7 @@ fn write_json(value: &Value, style: &Style, depth: usize, meter: &mut Meter, out
         ValueKind::Map => {
             let mut keys: Vec<Value> = value.try_iter()?.collect();
             if style.sort_keys {
-                keys.sort();
+                sort_by(&mut keys, Ord::cmp);
             }
             let mut items = Items::new('{', style, depth, out);
             for key in keys {

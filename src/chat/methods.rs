@@ -237,11 +237,11 @@ pub(super) fn lines(text: &str, keep_ends: bool) -> impl Iterator<Item = &str> {
 
 /// A text without white space, or without these characters, at its ends.
 pub(super) fn trimmed<'t>(text: &'t str, characters: Option<&str>, start: bool, end: bool) -> &'t str {
-    let mut sorted: Vec<char> = characters.unwrap_or_default().chars().collect();
+    let mut sorted: Vec<u32> = characters.unwrap_or_default().chars().map(u32::from).collect();
     sorted.sort_unstable();
     let goes = |c: char| match characters {
         None => c.is_whitespace(),
-        Some(_) => sorted.binary_search(&c).is_ok(),
+        Some(_) => sorted.binary_search(&u32::from(c)).is_ok(),
     };
     let text = if start { text.trim_start_matches(goes) } else { text };
     if end { text.trim_end_matches(goes) } else { text }

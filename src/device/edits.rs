@@ -6,6 +6,7 @@
 //! (`shaders/shared/edits.wgsl` and [`Edits`]).
 
 use super::control::SamplingSlot;
+use cresset_numerics::sort_by;
 
 /// The logit of an id that may not be drawn: below those of all others, NaN included.
 pub const FORBIDDEN: f32 = -3.4e38;
@@ -45,7 +46,7 @@ impl EditsLayout {
     /// `biased`, `ranks` and `biases` for (id, bias) pairs with ids below V. If an id is there twice, the last counts.
     pub fn bias_words(self, pairs: &[(u32, f32)]) -> Vec<u32> {
         let mut sorted = pairs.to_vec();
-        sorted.sort_by_key(|(id, _)| *id); // stable
+        sort_by(&mut sorted, |a, b| a.0.cmp(&b.0)); // stable
         let mut words = vec![0u32; 2 * self.mask_words()];
         let (biased, ranks) = words.split_at_mut(self.mask_words());
         let mut biases = Vec::new();

@@ -8,7 +8,7 @@ use crate::generate::{Generator, Request, Sampled, YieldNow};
 use crate::sampler::SamplingParams;
 use crate::select::Ceilings;
 use crate::select::random::Random;
-use cresset_numerics::insertion_sort;
+use cresset_numerics::sort_by;
 use serde::Serialize;
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -214,6 +214,6 @@ async fn run(generator: &mut Generator, prompt: Vec<u32>, tokens: usize, yield_n
 
 fn median(runs: &[BenchRun], pick: fn(&BenchRun) -> f64) -> f64 {
     let mut values: Vec<f64> = runs.iter().map(pick).collect();
-    insertion_sort(&mut values, |a, b| a < b);
+    sort_by(&mut values, f64::total_cmp);
     values[values.len() / 2]
 }

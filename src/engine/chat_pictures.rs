@@ -49,10 +49,8 @@ impl ChatPictures {
     /// # Errors
     /// `INVALID_REQUEST` where the template shows another number of pictures.
     pub fn write(&self, prompt: String, eyes: Option<&Viewer>) -> Result<String> {
-        match eyes {
-            Some(eyes) => self.text.written(&prompt, &self.tiles, eyes.model().output()[0]),
-            None => Ok(prompt),
-        }
+        let grids: Vec<[usize; 2]> = self.tiles.iter().map(|tiles| [tiles.rows, tiles.columns]).collect();
+        written(prompt, &grids, eyes)
     }
 
     /// The prompt's ids, and which of them stand for the pictures' tokens. A vocabulary may have no such token (LLaVA's in GGUF): any id
@@ -137,13 +135,39 @@ pub(super) fn with_markers(prompt: String, pictures: usize, text: &PictureText) 
     if prompt.contains(text.marker) { prompt } else { text.marker.repeat(pictures) + &prompt }
 }
 
+/// [rows, columns] of the tiles of pictures of these sizes, [height, width].
+///
+/// # Errors
+/// `INVALID_REQUEST` for a model that sees none.
+pub(super) fn grids(sizes: &[[usize; 2]], eyes: Option<&Viewer>) -> Result<Vec<[usize; 2]>> {
+    match eyes {
+        Some(eyes) => Ok(sizes.iter().map(|&size| eyes.model().preprocessing.grid(size)).collect()),
+        None if sizes.is_empty() => Ok(Vec::new()),
+        None => Err(sightless()),
+    }
+}
+
+/// The prompt with the tokens of pictures of these tiles.
+///
+/// # Errors
+/// `INVALID_REQUEST` where the template shows another number of pictures.
+pub(super) fn written(prompt: String, grids: &[[usize; 2]], eyes: Option<&Viewer>) -> Result<String> {
+    match eyes {
+        Some(eyes) => text_of(Some(eyes)).written(&prompt, grids, eyes.model().output()[0]),
+        None => Ok(prompt),
+    }
+}
+
 fn tiles<'p>(pictures: impl ExactSizeIterator<Item = &'p Picture>, eyes: Option<&Viewer>) -> Result<Vec<Tiles>> {
     match eyes {
         Some(eyes) => Ok(pictures.map(|picture| eyes.model().preprocessing.tiles(picture)).collect()),
         None if pictures.len() == 0 => Ok(Vec::new()),
-        None => {
-            let reason = "sees no pictures; load one that does, such as SmolVLM, with its projector where that is a file of its own";
-            Err(Error::invalid("model", reason))
-        }
+        None => Err(sightless()),
     }
+}
+
+fn sightless() -> Error {
+    let reason =
+        "sees no pictures; load one that does, such as SmolVLM, with its projector where that is a file of its own";
+    Error::invalid("model", reason)
 }

@@ -6,7 +6,7 @@ use crate::models::Shape;
 use crate::quant::Format;
 use crate::select::LoadOptions;
 use crate::weights::{Checkpoint, TensorInfo};
-use cresset_numerics::insertion_sort;
+use cresset_numerics::sort_by;
 
 /// Bytes of a model that a page's CPU path can hold: wasm's 4 GiB, less room for everything else.
 const WASM_MOST: u64 = 3 << 30;
@@ -48,7 +48,7 @@ fn by_bytes<T: PartialEq>(all: impl Iterator<Item = (T, u64)>) -> Vec<T> {
             None => sums.push((kind, bytes)),
         }
     }
-    insertion_sort(&mut sums, |a, b| a.1 > b.1); // stable: of equals the first
+    sort_by(&mut sums, |a, b| b.1.cmp(&a.1)); // stable: of equals the first
     sums.into_iter().map(|(kind, _)| kind).collect()
 }
 

@@ -10,7 +10,7 @@ use crate::device::{Device, Row, YieldNow};
 use crate::error::{Error, Result};
 use crate::ops::undrawable;
 use crate::sampler::top_logprobs;
-use cresset_numerics::insertion_sort;
+use cresset_numerics::sort_by;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
@@ -169,7 +169,7 @@ impl<'g> Search<'g> {
             let best = top_logprobs(row, kept).into_iter().filter(|(_, logprob)| *logprob > f32::NEG_INFINITY);
             all.extend(best.map(|(id, logprob)| (self.live[beam].score + logprob, beam, id)));
         }
-        insertion_sort(&mut all, |a, b| a.0 > b.0);
+        sort_by(&mut all, |a, b| b.0.total_cmp(&a.0));
         let over = (length as f32).powf(self.beams.length_penalty);
         let mut grown = Vec::with_capacity(self.beams.count);
         for (rank, (score, beam, id)) in all.into_iter().take(kept).enumerate() {
@@ -186,7 +186,7 @@ impl<'g> Search<'g> {
                 grown.push(Beam { ids, score, pages: self.live[beam].pages.clone() });
             }
         }
-        insertion_sort(&mut self.ended, |a, b| a.score > b.score);
+        sort_by(&mut self.ended, |a, b| b.score.total_cmp(&a.score));
         self.ended.truncate(self.beams.count);
         self.live = grown;
         Ok(())

@@ -7,6 +7,7 @@ use crate::device::{BufferId, Device, Weight};
 use crate::error::{Error, Result};
 use crate::quant::Format;
 use crate::weights::{Checkpoint, TensorInfo};
+use cresset_numerics::sort_by;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
@@ -49,7 +50,8 @@ pub struct UploadQueue(Vec<Upload>);
 
 impl UploadQueue {
     pub(super) fn new(mut uploads: Vec<Upload>) -> Self {
-        uploads.sort_by_key(|upload| (upload.info.file, upload.info.offset));
+        let place = |upload: &Upload| (upload.info.file, upload.info.offset);
+        sort_by(&mut uploads, |a, b| place(a).cmp(&place(b)));
         UploadQueue(uploads)
     }
 

@@ -155,7 +155,10 @@ async fn load(loader: &mut Loader<'_>) -> Result<EncoderDecoder> {
     let mut lm_head = parts.loader.tied("lm_head", embed.tokens.clone());
     lm_head.bias = Some(parts.loader.computed_vector("the bias of logits", &logit_bias)?);
     let shape = parts.shape;
-    Ok(EncoderDecoder { encoder, decoder: Transformer { shape, embed, blocks, norm: None, lm_head, logit_cap: None } })
+    Ok(EncoderDecoder {
+        encoder,
+        decoder: Transformer { shape, embed, blocks, norm: None, lm_head, logit_cap: None, whole_media: false },
+    })
 }
 
 /// Sines of a position, slower and slower, then their cosines (Vaswani et al. 2017, section 3.5).

@@ -3,6 +3,7 @@
 //! weights of its row NaN.
 
 use crate::device::{Kernel, Options, Pass, Slot, Tensor, Twin, kernel, params};
+use cresset_numerics::sort_by;
 
 pub static ROUTE: Kernel = kernel!(route, [Uniform, Read, Read, Write], shared: ["control", "nan"]);
 
@@ -46,7 +47,7 @@ fn twin(t: &Twin) {
         let sum: f32 = logits.iter().map(|x| (x - most).max(-80.0).exp()).sum();
         let mut experts: Vec<(f32, u32)> = logits.iter().map(|x| (x - most).max(-80.0).exp() / sum).zip(0..).collect();
         // A stable sort leaves equals in the order of their numbers.
-        experts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        sort_by(&mut experts, |a, b| b.0.total_cmp(&a.0));
         let total: f32 = experts[..top_k].iter().map(|(weight, _)| weight).sum();
         let routes = &mut routes[r * p.routes_stride as usize..][..2 * top_k];
         for (k, &(weight, expert)) in experts[..top_k].iter().enumerate() {

@@ -142,6 +142,11 @@ impl Preprocessing {
         }
     }
 
+    /// [rows, columns] of the tiles of a picture of this size, [height, width]; zeros where it is not cut.
+    pub fn grid(&self, size: [usize; 2]) -> [usize; 2] {
+        self.tiling.as_ref().map_or([0, 0], |tiling| tiling.grid(size))
+    }
+
     /// The picture in its new size.
     fn fitted(&self, picture: &Picture) -> Picture {
         let [height, width] = match self.resize {

@@ -56,16 +56,13 @@ impl Tiling {
 
     pub(super) fn tiles(&self, picture: &Picture, filter: Filter) -> Tiles {
         let whole = |picture: &Picture| resize(picture, [self.tile; 2], filter);
-        let brought = resize(picture, self.brought([picture.height, picture.width]), filter);
-        if !self.splits {
-            return Tiles { pictures: vec![whole(&brought)], rows: 0, columns: 0 };
+        let size = [picture.height, picture.width];
+        let brought = resize(picture, self.brought(size), filter);
+        let [rows, columns] = self.grid(size);
+        if rows == 0 {
+            return Tiles { pictures: vec![whole(&brought)], rows, columns };
         }
-        let [height, width] = self.in_tiles([brought.height, brought.width]);
-        let brought = resize(&brought, [height, width], filter);
-        let [rows, columns] = [height, width].map(|edge| edge / self.tile);
-        if rows * columns == 1 {
-            return Tiles { pictures: vec![brought], rows: 0, columns: 0 };
-        }
+        let brought = resize(&brought, [rows * self.tile, columns * self.tile], filter);
         let cut = |i: usize| {
             let corner = [i / columns, i % columns].map(|at| (at * self.tile) as isize);
             brought.cut(corner, [self.tile; 2])
@@ -73,6 +70,15 @@ impl Tiling {
         let mut pictures: Vec<Picture> = (0..rows * columns).map(cut).collect();
         pictures.push(whole(&brought));
         Tiles { pictures, rows, columns }
+    }
+
+    /// [rows, columns] of the tiles of a picture of this size, [height, width]; zeros where it is not cut.
+    pub(super) fn grid(&self, size: [usize; 2]) -> [usize; 2] {
+        match self.in_tiles(self.brought(size)).map(|edge| edge / self.tile) {
+            [1, 1] => [0, 0],
+            grid if self.splits => grid,
+            _ => [0, 0],
+        }
     }
 
     /// The size [height, width] with the longer edge that is wanted, the other one even.

@@ -1,6 +1,7 @@
 //! Builds parts of the `tokenizers` crate from what a file claims. The crate trusts its input: it panics on merges and
 //! rule tables that do not hold together, and recurses as deep as a token is long. So everything is checked here first.
 
+use cresset_numerics::sort_by;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
@@ -75,7 +76,7 @@ pub(super) fn unigram(pieces: Vec<(String, f64)>, unknown: Option<u32>, byte_fal
         return Err(malformed(format!("the token {piece:?} has more than {MAX_PIECE} characters")));
     }
     let mut sorted: Vec<&[u8]> = pieces.iter().map(|(piece, _)| piece.as_bytes()).collect();
-    sorted.sort_unstable();
+    sort_by(&mut sorted, Ord::cmp);
     let shared = |a: &[u8], b: &[u8]| a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let nodes: usize = sorted.windows(2).map(|pair| pair[1].len() - shared(pair[0], pair[1])).sum();
     if nodes > MAX_NODES {

@@ -1,6 +1,7 @@
 //! Hugging Face's `tokenizer.json` (the `tokenizers` crate's format), and what its companions say about the ids that
 //! begin and end a text. A part that is not built in is refused by its name, never ignored.
 
+use cresset_numerics::sort_by;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -169,7 +170,7 @@ fn left_out(file: &File, config: &Value) -> Vec<Added> {
     let listed = config.get("added_tokens_decoder").and_then(Value::as_object).into_iter().flatten();
     let listed = listed.filter_map(|(id, token)| Added::read(token, id.parse().ok()?));
     let mut tokens: Vec<Added> = listed.filter(|token| !there.contains(&token.content)).collect();
-    tokens.sort_by_key(|token| token.id);
+    sort_by(&mut tokens, |a, b| a.id.cmp(&b.id));
     there.extend(tokens.iter().map(|token| token.content.clone()));
     let named = special_tokens(config).filter_map(|token| match token {
         Value::String(text) => Added::read(&json!({ "content": text }), NEXT_ID),

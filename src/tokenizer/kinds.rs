@@ -1,5 +1,6 @@
 //! The kinds of vocabulary that GGUF files hold, each built from the `tokenizers` crate's parts.
 
+use cresset_numerics::sort_by;
 use std::collections::HashSet;
 
 use tokenizers::models::wordpiece::WordPiece;
@@ -104,7 +105,7 @@ pub(super) fn sentencepiece(vocab: &Vocabulary) -> Result<Parts> {
     let byte_fallback = vocab.has_byte_tokens();
     let joins = |id: usize| matches!(vocab.types[id], NORMAL | USER_DEFINED | UNUSED | 0);
     let mut order: Vec<usize> = (0..vocab.tokens.len()).filter(|id| joins(*id)).collect();
-    order.sort_by(|a, b| (scores[*b] + 0.0).total_cmp(&(scores[*a] + 0.0))); // -0 and 0 are one score
+    sort_by(&mut order, |a, b| (scores[*b] + 0.0).total_cmp(&(scores[*a] + 0.0))); // -0 and 0 are one score
     let is_part = |text: &str| vocab.ids.get(text).is_some_and(|id| joins(*id as usize));
     let mut merges = Vec::new();
     for token in order.iter().map(|id| &vocab.tokens[*id]) {

@@ -304,8 +304,8 @@ impl Engine {
         self.engine.try_borrow().map_err(|_| thrown(busy()))?.detokenize(&ids).map_err(thrown)
     }
 
-    /// A list of messages → the prompt text that the model was taught; both arguments are JSON, `options` with the fields of
-    /// a chat request.
+    /// A list of messages → the prompt text that the model was taught, with the tokens of pictures whose parts are
+    /// `{ "image_url": { "width": w, "height": h } }`; both arguments are JSON, `options` with the fields of a chat request.
     ///
     /// # Errors
     /// Those of [`crate::engine::Engine::apply_chat_template`], and `INVALID_REQUEST` for arguments that are no JSON;

@@ -16,7 +16,7 @@ use super::source::{Source, read_exact};
 use super::special_tokens::with_older_files;
 use super::tensor::TensorInfo;
 use super::whisper_cpp::{self, HubFiles, WhisperCpp};
-use cresset_numerics::insertion_sort;
+use cresset_numerics::sort_by;
 
 /// Bytes of a JSON or template file beside the weights; the largest tokenizers take about 35 MB.
 const MAX_TEXT: u64 = 128 << 20;
@@ -331,7 +331,7 @@ fn join_gguf(ggufs: Vec<Gguf>, sources: Vec<Rc<dyn Source>>) -> Result<Opened> {
         let part = gguf.metadata.usize("split.no")?.unwrap_or(0);
         parts.push((part, n_parts, gguf, source));
     }
-    insertion_sort(&mut parts, |a, b| a.0 < b.0);
+    sort_by(&mut parts, |a, b| a.0.cmp(&b.0));
     let n_parts = parts[0].1;
     if n_parts <= 1 && parts.len() > 1 {
         let names: Vec<&str> = parts.iter().map(|part| part.3.name()).collect();
@@ -367,7 +367,7 @@ async fn open_shards(index: &dyn Source, mut files: Vec<Rc<dyn Source>>) -> Resu
     let json = json_text(Some(index)).await?.unwrap_or_default();
     let map = Index::parse(index_name, &json)?.weight_map;
     let mut names: Vec<&str> = map.values().map(String::as_str).collect();
-    names.sort_unstable();
+    sort_by(&mut names, Ord::cmp);
     names.dedup();
     let (mut sources, mut tensors) = (vec![], vec![]);
     for (i, name) in names.iter().enumerate() {

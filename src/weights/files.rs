@@ -6,7 +6,7 @@ use crate::{Error, Result};
 
 use super::foreign;
 use super::source::Source;
-use cresset_numerics::insertion_sort;
+use cresset_numerics::sort_by;
 
 /// The files of one model: a `.gguf`; a `ggml-*.bin` of whisper.cpp's; or `*.safetensors` (with `*.safetensors.index.json` where sharded) and the JSON
 /// files beside it. Files of other names are ignored, unless there is only one, which is then told by its first bytes.
@@ -167,7 +167,7 @@ impl Files {
         // Files in subfolders belong to something else: the weights at the top count, and of other files of one name
         // the last.
         let mut sources = self.sources;
-        insertion_sort(&mut sources, |a, b| depth(a.name()) > depth(b.name()));
+        sort_by(&mut sources, |a, b| depth(b.name()).cmp(&depth(a.name())));
         let weights = |name: &str| Role::of(name).is_weights();
         let top = sources.iter().map(|source| source.name()).filter(|name| weights(name)).map(depth).min();
         for source in sources {
@@ -251,7 +251,7 @@ fn one_index(mut indexes: Vec<Rc<dyn Source>>) -> Result<Option<Rc<dyn Source>>>
 
 /// Without an index: one file, or all parts of one.
 fn one_model(mut files: Vec<Rc<dyn Source>>) -> Result<Vec<Rc<dyn Source>>> {
-    insertion_sort(&mut files, |a, b| a.name() < b.name());
+    sort_by(&mut files, |a, b| a.name().cmp(b.name()));
     let first = base_name(files[0].name()).to_owned();
     if let Some((stem, _, parts, extension)) = part_of(&first)
         && files.iter().all(|file| part_of(file.name()).is_some_and(|part| (part.0, part.2) == (stem, parts)))

@@ -2,6 +2,7 @@
 //! Format: an 8-byte little-endian length, that many bytes of JSON, then the data, without holes.
 //! (huggingface/safetensors, README "Format".)
 
+use cresset_numerics::sort_by;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -57,7 +58,7 @@ fn parse(file: &str, json: &[u8], data: u64, file_len: u64) -> Result<Vec<Tensor
         .into_iter()
         .map(|(name, entry)| tensor(file, name, entry, data, file_len))
         .collect::<Result<Vec<_>>>()?;
-    tensors.sort_by_key(|tensor| (tensor.offset, tensor.bytes));
+    sort_by(&mut tensors, |a, b| (a.offset, a.bytes).cmp(&(b.offset, b.bytes)));
     let mut end = data;
     for tensor in &tensors {
         if tensor.offset != end {

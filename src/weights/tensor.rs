@@ -1,5 +1,6 @@
 //! One row of a file's tensor table.
 
+use cresset_numerics::sort_by;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -87,7 +88,7 @@ pub(super) fn conflict(tensors: &[TensorInfo]) -> Option<String> {
         return Some(format!("tensor {:?} occurs twice", tensor.name));
     }
     let mut ranges: Vec<&TensorInfo> = tensors.iter().filter(|tensor| tensor.bytes > 0).collect();
-    ranges.sort_by_key(|tensor| tensor.offset);
+    sort_by(&mut ranges, |a, b| a.offset.cmp(&b.offset));
     let pair = ranges.windows(2).find(|pair| pair[0].offset + pair[0].bytes > pair[1].offset)?;
     Some(format!("tensors {:?} and {:?} overlap", pair[0].name, pair[1].name))
 }

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { FlakyFile, modelBytes } from './flaky.mjs';
 import { startBrowser, startServer } from './harness.mjs';
+import { png } from './photos.mjs';
 import { drop, ready, say, visit } from './visitor.mjs';
 import { tones, wav } from './sound.mjs';
 
@@ -92,7 +93,27 @@ const SCENES = {
     await page.keyboard.press('e');
     await page.waitForSelector('.edit');
   },
+  'chat, pictures attached, one refused, and a model that only reads': async () => {
+    await page.keyboard.press('Escape');
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.click('#attach')]);
+    await chooser.setFiles([
+      { name: 'harbour.png', mimeType: 'image/png', buffer: png(64, 48) },
+      { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no') },
+      { name: 'boat.png', mimeType: 'image/png', buffer: png(48, 64) },
+    ]);
+    await page.waitForFunction(() => document.querySelectorAll('.attachment').length === 2 && !document.querySelector('.attachment-note').hidden);
+  },
+  'chat, a question with pictures': async () => {
+    await drop(page, 'sees.gguf', 'chat sees echo fast');
+    await say(page, 'What is this?');
+    await page.waitForSelector('.turn.user canvas');
+  },
+  'chat, a picture opened': async () => {
+    await page.click('.turn.user .picture');
+    await page.waitForSelector('.picture-dialog[open]');
+  },
   'chat, the list over a phone': async () => {
+    await page.keyboard.press('Escape');
     await page.setViewportSize(PHONE);
     await page.click('#list-button');
     await page.waitForSelector('#chat-list:popover-open');

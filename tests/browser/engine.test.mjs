@@ -203,7 +203,8 @@ for (const device of DEVICES) {
           const content = chat.parts.map((part) => (part === 'image' ? { type: 'image_url', image_url: { url } } : { type: 'text', text: part }));
           const how = { temperature: 0, max_tokens: chat.answer.length, ignore_eos: true, return_token_ids: true };
           const answer = await engine.chat.completions.create({ messages: [{ role: 'user', content }], ...how });
-          answers.push({ ids: answer.choices[0].token_ids, vision: engine.info.model.vision });
+          const counted = await engine.tokenize(await engine.applyChatTemplate([{ role: 'user', content }]));
+          answers.push({ ids: answer.choices[0].token_ids, counted, vision: engine.info.model.vision });
           await engine.unload();
         }
         return { vectors: data.map(({ embedding }) => embedding), refused, answers };
@@ -222,7 +223,7 @@ for (const device of DEVICES) {
     assert.match(text, /makes vectors of pictures/);
     assert.deepEqual(
       got.answers,
-      models.map(({ chat }, i) => ({ ids: chat.answer, vision: { tokens: [4, 25, 16][i] } })),
+      models.map(({ chat }, i) => ({ ids: chat.answer, counted: chat.ids, vision: { tokens: [4, 25, 16][i] } })),
     );
   });
 

@@ -39,6 +39,7 @@ export const MODELS = {
   '/files/chat.gguf': ranged(gguf('chat')),
   '/files/reads.gguf': ranged(gguf('chat fast reads')),
   '/files/loops.gguf': ranged(gguf('chat fast loops')),
+  '/files/sees.gguf': ranged(gguf('chat echo sees')),
   '/files/echo.gguf': ranged(gguf('chat echo')),
   '/files/quick.gguf': ranged(gguf('chat echo fast')),
   '/files/drowsy.gguf': ranged(gguf('chat drowsy')),

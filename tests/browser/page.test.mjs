@@ -123,8 +123,11 @@ test('what a chat fetches before the weights is small', async (t) => {
   const [glue, wasm] = ['cresset_engine.js', 'cresset_engine_bg.wasm'].map((name) => gzipped([readFileSync(new URL(`../../dist/${name}`, import.meta.url))]));
   const engine = glue + wasm;
   t.diagnostic(`${own} bytes gzipped in ${files.length} files, and an engine of ${engine}`);
-  assert.ok(own < 158_000); // as much as the page may weigh beside the engine, hashes of its files for the service worker among it
-  assert.ok(own + glue < 170_000);
+  // As much as the page may weigh beside the engine, hashes of its files for the service worker among it. File by file, as here, it
+  // packs less well than in the build's bundles, which are 0.15 MB and with the glue 0.17. Pictures in the chat took 4 kB of it: what
+  // reads and shows them comes with the first.
+  assert.ok(own < 162_000);
+  assert.ok(own + glue < 172_000);
   assert.ok(own + engine < 1_690_000); // the engine 1.50 MB packed as well as can be, since it hears and sees
   assert.deepEqual(
     files.filter((file) => /page\/(write|embed)|page\/models\/(?!drop)|hub\.json/.test(file)),

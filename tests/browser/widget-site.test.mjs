@@ -495,7 +495,7 @@ test('the site’s server answers where the device cannot, the visitor is told, 
   await widget.primary.click();
   await widget.inside('.card', { hasText: 'leave this device' }).filter({ hasText: 'leave this device' }).waitFor();
   const { host } = new URL(site.url);
-  assert.ok((await widget.card.textContent()).includes(`${host} can answer instead, and then receives what you write`));
+  assert.ok((await widget.card.textContent()).includes(`${host} can answer instead, and then receives what you send`));
   await widget.say('Typed before the answer');
   assert.deepEqual(bodies, []);
   await widget.primary.click();
@@ -511,7 +511,7 @@ test('the site’s server answers where the device cannot, the visitor is told, 
     max_tokens: 768,
   });
   assert.ok((await widget.status.textContent()).includes(host));
-  assert.ok((await widget.inside('.notice').textContent()).includes(`what you write is sent to ${host}`));
+  assert.ok((await widget.inside('.notice').textContent()).includes(`what you send goes to ${host}`));
 });
 
 test('a server that fails is told in words, one that does not stream answers too, and stopping stops', async () => {

@@ -81,6 +81,11 @@ fn chats_as_transformers(name: &str, path: &str, device: Case) {
         let (request, pictures) = request_of(chat);
         let answer = block_on(engine.chat_with(&request, &pictures, &mut |_| (), &never_yield)).expect("an answer");
         assert_eq!(answer["usage"]["prompt_tokens"], ids(&chat["ids"]).len(), "{path}: {answer}");
+        assert_eq!(
+            engine.tokenize(&prompt_of(&engine, &request, &pictures)).expect("ids"),
+            ids(&chat["ids"]),
+            "{path}"
+        );
         let mut logits = floats(&chat["logits"]);
         logits.sort_by(|a, b| b.total_cmp(a));
         let sum = logits.iter().map(|z| z.exp()).sum::<f32>().ln();
@@ -105,6 +110,18 @@ fn chats_as_transformers(name: &str, path: &str, device: Case) {
             assert_ne!(other["choices"][0]["logprobs"], answer["choices"][0]["logprobs"]);
         }
     }
+}
+
+/// The prompt as it is counted, by the pictures' sizes alone.
+fn prompt_of(engine: &Engine, request: &Value, pictures: &[Picture]) -> String {
+    let mut messages = request["messages"].as_array().expect("messages").clone();
+    for part in messages[0]["content"].as_array_mut().expect("parts") {
+        if let Some(at) = part["image_url"]["picture"].as_u64() {
+            let Picture { width, height, .. } = pictures[at as usize];
+            part["image_url"] = json!({ "width": width, "height": height });
+        }
+    }
+    engine.apply_chat_template(&messages, &json!({})).expect("a prompt")
 }
 
 fn request_of(chat: &Value) -> (Value, Vec<Picture>) {
@@ -192,6 +209,9 @@ fn odd_chats_about_pictures() {
     }
     let mut blind = open(Path::new("tests/golden/qwen3/model.safetensors"), cpu(), KvFormat::F32);
     let error = block_on(blind.chat_with(&of(json!([picture_part])), &[picture(5, 5)], &mut |_| (), &never_yield));
+    assert!(error.expect_err("it only reads").to_string().contains("sees no pictures"));
+    let sized = of(json!([{ "type": "image_url", "image_url": { "width": 5, "height": 5 } }]));
+    let error = blind.apply_chat_template(sized["messages"].as_array().expect("one"), &json!({}));
     assert!(error.expect_err("it only reads").to_string().contains("sees no pictures"));
 }
 

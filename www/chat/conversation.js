@@ -2,6 +2,7 @@
 // no storage and no engine: who answers, and what becomes of a turn that is whole, are passed in.
 
 import { CressetError } from '../lib/errors.js';
+import { withPictures } from './picture.js';
 import { Reading } from './reading.js';
 import { Tree, alternating, messagesOf } from './tree.js';
 
@@ -78,12 +79,17 @@ export class Conversation extends /** @type {new () => import('./types.d.ts').Te
     return turn.finish === 'abort' ? 'stopped' : turn.finish === 'error' ? 'failed' : 'done';
   }
 
-  /** Says something and gets an answer, if there is one. @param {string} text @returns {Promise<Turn | null>} */
-  async ask(text) {
+  /**
+   * Says something and gets an answer, if there is one.
+   * @param {string} text
+   * @param {import('./types.d.ts').Picture[]} [pictures]
+   * @returns {Promise<Turn | null>}
+   */
+  async ask(text, pictures = []) {
     const content = text.trim();
-    if (!content || this.busy) return null;
+    if ((!content && pictures.length === 0) || this.busy) return null;
     const run = this.#begin();
-    const turn = this.tree.add({ parent: this.path.at(-1)?.id ?? null, role: 'user', content });
+    const turn = this.tree.add({ parent: this.path.at(-1)?.id ?? null, role: 'user', content, ...withPictures(pictures) });
     this.#tell('path');
     this.#tell('said', turn);
     await this.#keep(turn);
@@ -126,10 +132,10 @@ export class Conversation extends /** @type {new () => import('./types.d.ts').Te
     return cannot && instead !== undefined ? this.ask(instead) : answer;
   }
 
-  /** The visitor's other words in place of this turn; a question is then answered. Both stay. @param {string} id @param {string} content */
+  /** The visitor's other words in place of this turn, with its pictures; a question is then answered. Both stay. @param {string} id @param {string} content */
   async edit(id, content) {
-    const { parent, role, model } = this.tree.get(id);
-    const turn = this.tree.add({ parent, role, content, ...(role === 'assistant' ? { model, edited: true, finish: 'stop' } : {}) });
+    const { parent, role, model, pictures } = this.tree.get(id);
+    const turn = this.tree.add({ parent, role, content, ...withPictures(pictures), ...(role === 'assistant' ? { model, edited: true, finish: 'stop' } : {}) });
     this.#tell('path');
     await this.#keep(turn);
     return role === 'user' ? this.answer(turn.id) : null;
@@ -177,8 +183,10 @@ export class Conversation extends /** @type {new () => import('./types.d.ts').Te
     let error = null;
     const reading = new Reading((progress) => isMine() && this.#tell('reading', { turn, progress }));
     try {
+      const path = tree.pathTo(turn.id).slice(0, -1);
       const { finish, usage } = await this.#answerer({
-        messages: alternating(messagesOf(tree.pathTo(turn.id).slice(0, -1))),
+        messages: alternating(messagesOf(path)),
+        pictured: path.findLast(({ role }) => role === 'user')?.pictures !== undefined,
         begun: turn.content,
         newSeed,
         signal,

@@ -27,6 +27,7 @@ const PROBLEMS = {
   MODEL_FORMAT: { load: ['fresh', 'other'] },
   INTEGRITY: { load: ['fresh', 'other'] },
   DEVICE_LOST: { load: ['again', 'other'] },
+  INVALID_REQUEST: { kind: ({ sightless }) => (sightless ? 'sightless' : ''), answer: ['other', 'again'] },
   CONTEXT_OVERFLOW: { answer: ['larger', 'shorter', 'anew'] },
 };
 

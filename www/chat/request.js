@@ -1,23 +1,43 @@
 // A request for an answer, of as much of the conversation as the model's context holds, and the reading of its stream.
 
-import { fitMessages } from './fit.js';
+import { CressetError } from '../lib/errors.js';
+import { asRequested, fitMessages } from './fit.js';
 
 /**
  * @param {import('../cresset.js').Engine} engine
  * @param {object} chat
  * @param {string} chat.system
  * @param {import('./types.d.ts').Message[]} chat.messages   of visitor and assistant
+ * @param {boolean} chat.pictured   whether the question itself comes with pictures
  * @param {string} chat.begun      the beginning of the answer
  * @param {number} chat.wanted     tokens of the answer at most
  * @param {object} chat.template   options of the chat template
- * @returns {Promise<{ request: import('../cresset.js').ChatRequest, dropped: number }>} `dropped`: how many messages were left out
+ * @returns {Promise<{ request: import('../cresset.js').ChatRequest, dropped: number, unseen: boolean }>} `dropped`: how many messages
+ *   were left out; `unseen`: there are pictures before the question, of which the model gets the names alone
  */
-export async function chatRequest(engine, { system, messages, begun, wanted, template }) {
+export async function chatRequest(engine, { system, messages, pictured, begun, wanted, template }) {
   /** @type {(role: 'system' | 'assistant', content: string) => import('./types.d.ts').Message[]} */
   const said = (role, content) => (content ? [{ role, content }] : []);
-  const all = [...said('system', system.trim()), ...messages, ...said('assistant', begun)];
+  const { vision } = engine.info.model;
+  if (pictured && !vision) throw sightless();
+  const readable = vision ? messages : withoutPictures(messages);
+  const all = [...said('system', system.trim()), ...readable, ...said('assistant', begun)];
   const { messages: kept, dropped } = await fitMessages(engine, all, wanted, template);
-  return { request: { ...template, messages: kept, max_tokens: wanted, ...(begun ? { continue_final_message: true } : {}) }, dropped };
+  const request = { ...template, messages: asRequested(kept), max_tokens: wanted, ...(begun ? { continue_final_message: true } : {}) };
+  return { request, dropped, unseen: readable !== messages };
+}
+
+/** The error of a question with pictures to a model that sees none. */
+export const sightless = () =>
+  new CressetError('INVALID_REQUEST', 'model: sees no pictures; load one that does, such as SmolVLM', { field: 'model', sightless: true });
+
+/** Names in place of pictures. @param {import('./types.d.ts').Message[]} messages */
+function withoutPictures(messages) {
+  if (!messages.some(({ pictures }) => pictures)) return messages;
+  return messages.map(({ role, content, pictures = [] }) => ({
+    role,
+    content: [...pictures.map(({ name }) => `[${name}]`), content].filter(Boolean).join('\n'),
+  }));
 }
 
 /**

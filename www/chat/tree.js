@@ -2,6 +2,7 @@
 // document and no storage.
 
 import { partsOf } from './answer/thought.js';
+import { withPictures } from './picture.js';
 
 /**
  * @typedef {import('./types.d.ts').Turn} Turn
@@ -30,8 +31,9 @@ export class Tree {
   static of(messages) {
     const tree = new Tree();
     let parent = null;
-    for (const { role, content } of messages) {
-      if (role === 'user' || role === 'assistant') parent = tree.add({ parent, role, content, ...(role === 'assistant' ? { finish: 'stop' } : {}) }).id;
+    for (const { role, content, pictures } of messages) {
+      if (role === 'user') parent = tree.add({ parent, role, content, ...withPictures(pictures) }).id;
+      if (role === 'assistant') parent = tree.add({ parent, role, content, finish: 'stop' }).id;
     }
     return tree;
   }
@@ -146,13 +148,16 @@ export function sound(turns) {
 
 /**
  * The messages of a request, without what a model only thought.
- * @param {Pick<Turn, 'role' | 'content'>[]} path
+ * @param {Pick<Turn, 'role' | 'content' | 'pictures'>[]} path
  * @param {string} [system]
  * @returns {Message[]}
  */
 export function messagesOf(path, system = '') {
-  const said = path.map(({ role, content }) => ({ role, content: role === 'assistant' ? partsOf(content).answer : content }));
-  const turns = said.filter(({ content }) => content.trim());
+  /** @type {Message[]} */
+  const said = path.map(({ role, content, pictures }) =>
+    role === 'assistant' ? { role, content: partsOf(content).answer } : { role, content, ...withPictures(pictures) },
+  );
+  const turns = said.filter(({ content, pictures }) => content.trim() || pictures);
   return system.trim() ? [{ role: 'system', content: system.trim() }, ...turns] : turns;
 }
 
@@ -160,10 +165,10 @@ export function messagesOf(path, system = '') {
 export function alternating(messages) {
   /** @type {Message[]} */
   const turns = [];
-  for (const { role, content } of messages) {
+  for (const { role, content, pictures = [] } of messages) {
     const last = turns.at(-1);
-    if (last?.role === role) last.content += `\n\n${content}`;
-    else turns.push({ role, content });
+    if (last?.role !== role) turns.push({ role, content, ...withPictures(pictures) });
+    else Object.assign(last, { content: [last.content, content].filter(Boolean).join('\n\n'), ...withPictures([...(last.pictures ?? []), ...pictures]) });
   }
   return turns;
 }

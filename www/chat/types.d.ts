@@ -7,6 +7,34 @@ import type { Tree } from './tree.js';
 export interface Message {
   role: 'system' | 'user' | 'assistant';
   content: string;
+  /** Before the words. */
+  pictures?: Picture[];
+}
+
+/** The copy of a picture that a conversation keeps: picture.js has its limits. */
+export interface Picture {
+  /** Of the file it came from. */
+  name: string;
+  /** `data:`, in base64. */
+  url: string;
+  /** Pixels; absent where nobody has measured it. */
+  width?: number;
+  height?: number;
+}
+
+/** What the pictures of a composer need of the place they are in. */
+export interface PictureOptions {
+  words(): { t: import('./i18n.js').Translator['t']; locale: string };
+  /** What to know while some are attached, as that the model sees none. */
+  note(): HTMLElement | null;
+  /** Others are attached than before. */
+  onChange(): void;
+  /** To screen readers. */
+  announce(text: string): void;
+  /** Moves the focus to the field. */
+  focus(): void;
+  /** What shows them cannot be fetched. */
+  onTrouble(error: unknown): void;
 }
 
 /** Of a conversation, which is a tree of them. */
@@ -16,6 +44,8 @@ export interface Turn {
   parent: string | null;
   role: 'user' | 'assistant';
   content: string;
+  /** Of the visitor's. */
+  pictures?: Picture[];
   /** Milliseconds since 1970. */
   created: number;
   /** Who answered. */
@@ -27,13 +57,15 @@ export interface Turn {
   edited?: boolean;
 }
 
-/** The beginning no longer fits; a device was replaced. */
-export type Note = { kind: 'dropped'; count: number } | { kind: 'lost' | 'renewed' };
+/** The beginning no longer fits; the model sees none of the pictures; a device was replaced. */
+export type Note = { kind: 'dropped'; count: number } | { kind: 'unseen' | 'lost' | 'renewed' };
 
 /** An answer that is to be written, or to go on. */
 export interface Ask {
   /** Of visitor and assistant in turn, the visitor's last. */
   messages: Message[];
+  /** Whether the question itself comes with pictures. */
+  pictured: boolean;
   /** What is there of the answer already. */
   begun: string;
   /** Another answer is wanted than the one before. */

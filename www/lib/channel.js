@@ -76,6 +76,10 @@ export class Channel {
     call.reject(error);
   }
 
+  get closed() {
+    return this.#closed !== null;
+  }
+
   interrupt() {
     if (!this.#closed) this.#worker.postMessage({ method: 'interrupt' });
   }

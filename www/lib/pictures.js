@@ -1,6 +1,7 @@
 // What a caller calls a picture → pixels, which is what models see. The platform decodes: it knows the formats, and which way up.
 
 import { CressetError } from './errors.js';
+import { each, replaceParts } from './parts.js';
 import { own } from './requests.js';
 
 // A photograph of 16 megapixels is more than any model looks at; a larger one is made smaller first.
@@ -23,16 +24,10 @@ export async function takePictures(body) {
   const pictures = [];
   const take = async (/** @type {any} */ picture, /** @type {string} */ field) => pictures.push(await pixelsOf(picture, field)) - 1;
   const told = { ...own(body) };
-  if (Array.isArray(told.messages)) {
-    told.messages = await each(told.messages, async (message, i) => {
-      if (!Array.isArray(message?.content)) return message;
-      const content = await each(message.content, async (part, j) => {
-        if (part?.type !== 'image_url') return part;
-        const given = part.image_url;
-        const picture = await take(typeof given === 'object' && given?.url !== undefined ? given.url : given, `messages[${i}].content[${j}].image_url`);
-        return { type: 'image_url', image_url: { picture } };
-      });
-      return { ...message, content };
+  if (told.messages !== undefined) {
+    told.messages = await replaceParts(told.messages, 'image_url', async (part, field) => {
+      const picture = await take(given(part), field);
+      return { type: 'image_url', image_url: { picture } };
     });
   }
   const image = async (/** @type {any} */ item, /** @type {string} */ field) =>
@@ -42,30 +37,49 @@ export async function takePictures(body) {
   return { body: told, pictures };
 }
 
-/** One after the other: each takes memory while it is decoded. @param {any[]} list @param {(item: any, i: number) => Promise<any>} change */
-async function each(list, change) {
-  const changed = [];
-  for (const [i, item] of list.entries()) changed.push(await change(item, i));
-  return changed;
+/**
+ * A chat's messages whose pictures are their sizes: `image_url: { width, height }`.
+ * @param {any} messages
+ * @returns {Promise<any>}
+ */
+export const measurePictures = (messages) =>
+  replaceParts(messages, 'image_url', async (part, field) => ({ type: 'image_url', image_url: await open(given(part), field, shownSize) }));
+
+/** The picture of a part. @param {any} part */
+function given({ image_url: picture }) {
+  return typeof picture === 'object' && picture?.url !== undefined ? picture.url : picture;
 }
 
+/** @param {any} picture @param {string} field @returns {Promise<Pixels>} */
+const pixelsOf = (picture, field) => open(picture, field, (shown) => (globalThis.ImageData && shown instanceof ImageData ? shown : drawn(shown, field)));
+
 /**
+ * What `look` finds in a picture.
+ * @template T
  * @param {any} picture   a Blob, an address (data:, blob:, of this site, or of one that allows it), an ImageData, or an ImageBitmap
  * @param {string} field
- * @returns {Promise<Pixels>}
+ * @param {(shown: any) => T} look   an ImageData or an ImageBitmap
+ * @returns {Promise<T>}
  */
-async function pixelsOf(picture, field) {
-  if (globalThis.ImageData && picture instanceof ImageData) return picture;
-  if (globalThis.ImageBitmap && picture instanceof ImageBitmap) return drawn(picture, field);
+async function open(picture, field, look) {
+  if (globalThis.ImageData && picture instanceof ImageData) return look(picture);
+  if (globalThis.ImageBitmap && picture instanceof ImageBitmap) return look(picture);
   const blob = picture instanceof Blob ? picture : await fetched(picture, field);
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: 'none' }).catch(() => {
     throw refusal(field, `${/** @type {File} */ (blob).name ?? 'it'} is no picture that this browser can show`);
   });
   try {
-    return await drawn(bitmap, field);
+    return look(bitmap);
   } finally {
     bitmap.close();
   }
+}
+
+/** The size that a picture is looked at in. @param {{ width: number, height: number }} picture */
+function shownSize({ width, height }) {
+  const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)), MOST_EDGE / Math.max(width, height));
+  const [columns, rows] = [width, height].map((edge) => Math.max(1, Math.floor(edge * scale)));
+  return { width: columns, height: rows };
 }
 
 /** @param {any} url @param {string} field */
@@ -93,15 +107,13 @@ function inside(url, field) {
   }
 }
 
-/** @param {ImageBitmap} bitmap @param {string} field @returns {Promise<Pixels>} */
-async function drawn(bitmap, field) {
-  const { width, height } = bitmap;
-  const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)), MOST_EDGE / Math.max(width, height));
-  const [columns, rows] = [width, height].map((edge) => Math.max(1, Math.floor(edge * scale)));
+/** @param {ImageBitmap} bitmap @param {string} field @returns {Pixels} */
+function drawn(bitmap, field) {
+  const { width, height } = shownSize(bitmap);
   if (!globalThis.OffscreenCanvas) throw refusal(field, 'this browser has no OffscreenCanvas, which pictures are read with; give an ImageData');
-  const context = new OffscreenCanvas(columns, rows).getContext('2d', { willReadFrequently: true });
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
   if (!context) throw refusal(field, 'there is no memory to read it with');
   context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, 0, 0, columns, rows);
-  return context.getImageData(0, 0, columns, rows);
+  context.drawImage(bitmap, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height);
 }

@@ -23,12 +23,12 @@ export function own(values) {
 }
 
 /**
- * Options of `load` and `probe`, without `onProgress` and `signal`. Adapter and projector go their own way.
+ * Options of `load` and `probe`, without `onProgress` and `signal`. Adapter, projector and speech engine go their own way.
  * @param {any} options
  * @returns {import('./types.d.ts').LoadSettings}
  */
 export function checkLoadOptions(options) {
-  const { cache = true, integrity, threads, adapter: _, projector: __, ...rest } = own(options);
+  const { cache = true, integrity, threads, adapter: _, projector: __, speech: ___, ...rest } = own(options);
   const engine = own(rest);
   const { device = 'auto', kv, contextLength } = engine;
   expect(DEVICES.includes(device), 'device', `expected one of ${DEVICES.join(', ')}`);

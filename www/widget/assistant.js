@@ -120,7 +120,7 @@ export class Assistant extends EventTarget {
   }
 
   /** Writes an answer, once it can. @type {import('../chat/types.d.ts').Answerer} */
-  answer = async ({ messages, begun, signal, onStart, onReading, onText, onNote, onRestart }) => {
+  answer = async ({ messages, pictured, begun, signal, onStart, onReading, onText, onNote, onRestart }) => {
     await this.whenReady(signal);
     onStart();
     const { endpoint } = this.#settings;
@@ -137,7 +137,7 @@ export class Assistant extends EventTarget {
     for (let renewed = false; ;) {
       const engine = /** @type {Engine} */ (this.engine);
       try {
-        return await answerLocally(engine, this.#settings, { messages, begun, signal, onReading, onText: write, onNote });
+        return await answerLocally(engine, this.#settings, { messages, pictured, begun, signal, onReading, onText: write, onNote });
       } catch (thrown) {
         const error = /** @type {CressetError} */ (thrown);
         if (signal.aborted) throw error;

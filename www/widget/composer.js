@@ -13,10 +13,11 @@ export class WidgetComposer extends Composer {
   #button;
   #words;
   #writing = false;
+  #holds = false; // pictures
 
   /**
    * @param {import('../chat/i18n.js').Translator} words
-   * @param {{ onSend: (text: string) => boolean, onStop: () => void, onDraft: () => void }} actions   `onSend` says whether it was taken
+   * @param {{ onSend: (text: string) => boolean | Promise<boolean>, onStop: () => void, onDraft: () => void }} actions   `onSend` says whether it was taken
    */
   constructor(words, { onSend, onStop, onDraft }) {
     const area = /** @type {HTMLTextAreaElement} */ (element('textarea', { part: 'input', rows: '1', dir: 'auto', autocomplete: 'off', enterkeyhint: 'send' }));
@@ -24,7 +25,7 @@ export class WidgetComposer extends Composer {
     const form = /** @type {HTMLFormElement} */ (element('form', { class: 'composer', part: 'composer' }, area, button));
     super(form, area, {
       onSend: (text, key) => {
-        if (!this.#writing) return text !== '' && onSend(text);
+        if (!this.#writing) return (text !== '' || this.#holds) && onSend(text);
         // Enter sends, and there is nothing to send it to.
         if (!key) onStop();
         return false;
@@ -65,6 +66,12 @@ export class WidgetComposer extends Composer {
     this.#button.before(tool);
   }
 
+  /** Whether there is something to send beside the text. @param {boolean} holds */
+  holds(holds) {
+    this.#holds = holds;
+    this.#showButton();
+  }
+
   /** Whether an answer is being written: the button then stops it. @param {boolean} writing */
   writing(writing) {
     if (writing === this.#writing) return;
@@ -78,7 +85,7 @@ export class WidgetComposer extends Composer {
   }
 
   #showButton() {
-    const empty = this.#area.value.trim() === '';
+    const empty = this.#area.value.trim() === '' && !this.#holds;
     this.form.classList.toggle('writing', this.#writing);
     this.#button.setAttribute('aria-label', this.#words.t(this.#writing ? 'stop' : 'send'));
     // Announced as unavailable, but still to be found by keyboard.

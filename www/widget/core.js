@@ -5,6 +5,7 @@ import { partsOf } from '../chat/answer/thought.js';
 import { Conversation } from '../chat/conversation.js';
 import { element } from '../chat/dom.js';
 import { Translator } from '../chat/i18n.js';
+import { contentOf, messageOf } from '../chat/picture.js';
 import { Assistant } from './assistant.js';
 import { WidgetComposer } from './composer.js';
 import { tellsStories } from './local.js';
@@ -26,7 +27,7 @@ async function loadWords(locale) {
 
 /**
  * @typedef {import('../cresset.js').Engine} Engine
- * @typedef {import('../chat/types.d.ts').Message} Message
+ * @typedef {import('../cresset-chat.js').WidgetMessage} Message
  *
  * What the element gives.
  * @typedef {object} Context
@@ -67,10 +68,13 @@ export class Core {
   #trayShown = [];
   /** The engine whose slowness was told. @type {Engine | null} */
   #noted = null;
-  #toldDropped = false; // that the beginning of this conversation is left out
+  /** What is left out of this conversation, once it was told. @type {Set<string>} */
+  #told = new Set();
   /** @type {import('./voice.js').Voice | null} */
   #voice = null;
   #voiceKey = ''; // what it was made of
+  /** @type {import('./pictures.js').Pictures | null} */
+  #pictures = null;
   #release = new AbortController();
 
   /** @param {HTMLElement} host @param {Context} context */
@@ -99,6 +103,7 @@ export class Core {
     this.#relabel();
     this.#restore();
     this.#giveVoice();
+    this.#givePictures();
     if (context.given.engine) this.giveEngine(context.given.engine);
   }
 
@@ -136,8 +141,7 @@ export class Core {
           assistant.resume();
           return false;
         }
-        this.send(text);
-        return true;
+        return this.#pictures ? this.#sendWith(this.#pictures, text) : (this.send(text), true);
       },
       onStop: () => this.stop(),
       onDraft: () => this.#remember(),
@@ -168,10 +172,10 @@ export class Core {
       this.#context.tell('progress', detail);
     });
     on(this.#conversation, 'path', () => this.#pathChanged());
-    on(this.#conversation, 'said', ({ detail: { content } }) => {
+    on(this.#conversation, 'said', ({ detail: turn }) => {
       this.#voice?.hush();
       this.#log.follow();
-      this.#context.tell('message', { role: 'user', content });
+      this.#context.tell('message', { role: 'user', content: contentOf(turn) });
     });
     on(this.#conversation, 'started', () => {
       this.#log.update();
@@ -185,9 +189,9 @@ export class Core {
     });
     on(this.#conversation, 'answered', ({ detail }) => this.#answered(detail));
     on(this.#conversation, 'note', ({ detail: { kind } }) => {
-      // That the beginning is left out is said once; a lost device each time.
-      if (kind === 'dropped' && this.#toldDropped) return;
-      if (kind === 'dropped') this.#toldDropped = true;
+      // What is left out is said once; a lost device each time.
+      if (this.#told.has(kind)) return;
+      if (kind === 'dropped' || kind === 'unseen') this.#told.add(kind);
       this.#log.say(this.#words.t(`note.${kind}`));
     });
     on(globalThis, 'pagehide', () => this.#remember());
@@ -207,14 +211,14 @@ export class Core {
   }
 
   get messages() {
-    return this.#conversation.messages;
+    return /** @type {Message[]} */ (this.#conversation.messages.map((message) => ({ role: message.role, content: contentOf(message) })));
   }
   set messages(messages) {
-    this.#toldDropped = false;
+    this.#told.clear();
     this.#speaker.hush();
     this.#voice?.hush();
     this.#log.clear();
-    this.#conversation.messages = messages;
+    this.#conversation.messages = messages.map(messageOf);
   }
 
   get models() {
@@ -241,10 +245,31 @@ export class Core {
     this.#remember();
   }
 
-  /** @param {string} text @returns {Promise<{ role: 'assistant', content: string } | null>} */
-  async send(text) {
-    const turn = await this.#conversation.ask(text);
+  /** @param {string} text @param {import('../chat/types.d.ts').Picture[]} [pictures] @returns {Promise<{ role: 'assistant', content: string } | null>} */
+  async send(text, pictures) {
+    const turn = await this.#conversation.ask(text, pictures);
     return turn && { role: 'assistant', content: partsOf(turn.content).answer };
+  }
+
+  /** Sends what is typed with the pictures that are attached; gives whether it was taken. @param {import('./pictures.js').Pictures} attached @param {string} text */
+  async #sendWith(attached, text) {
+    await attached.settled();
+    const { pictures } = attached;
+    if (this.#conversation.busy || (!text && pictures.length === 0)) return false;
+    if (pictures.length > 0 && this.#blind) {
+      this.#speaker.say(this.#words.t('pictures.blind'));
+      return false;
+    }
+    attached.set([]);
+    this.#composer.holds(false);
+    this.send(text, pictures);
+    return true;
+  }
+
+  /** Whether it is known that who answers sees no pictures. */
+  get #blind() {
+    const { engine } = this.#assistant;
+    return engine !== null && !engine.info.model.vision;
   }
 
   stop() {
@@ -276,12 +301,14 @@ export class Core {
           this.#words = words;
           this.#relabel();
           this.#giveVoice();
+          this.#givePictures();
         },
         (error) => this.#context.tell('error', { error }),
       );
     }
     this.#relabel();
     this.#giveVoice();
+    this.#givePictures();
     this.#wakeIfOpen();
   }
 
@@ -291,6 +318,7 @@ export class Core {
     this.#voice?.dispose();
     this.#conversation.stop();
     this.#assistant.dispose();
+    this.#pictures?.dispose();
     this.#panel.dispose();
   }
 
@@ -334,6 +362,31 @@ export class Core {
     this.#log.update();
   }
 
+  /** Pictures, as the attribute says now: what takes them is fetched where it is there. */
+  async #givePictures() {
+    if (!this.#settings.images) {
+      this.#pictures?.dispose();
+      this.#pictures = null;
+      this.#composer.holds(false);
+      return;
+    }
+    try {
+      const { Pictures } = await import('./pictures.js');
+      if (this.#release.signal.aborted || !this.#settings.images) return;
+      if (this.#pictures) return this.#pictures.relabel(this.#words);
+      this.#pictures = new Pictures({
+        composer: this.#composer,
+        panel: this.#panel.dialog,
+        words: () => this.#words,
+        blind: () => this.#blind,
+        say: (line) => this.#speaker.say(line),
+        onTrouble: (error) => this.#context.tell('error', { error }),
+      });
+    } catch (error) {
+      this.#context.tell('error', { error });
+    }
+  }
+
   /** @param {number} index */
   #choose(index) {
     this.#chosen = index;
@@ -356,6 +409,7 @@ export class Core {
     this.#greet();
     this.#showWriting();
     this.#showTray();
+    this.#pictures?.renew();
     if (state.kind === 'ready') {
       const { where } = state;
       this.#context.tell('ready', state.where === 'device' ? { where, engine: state.engine, info: state.engine.info } : { where, host: state.host });
@@ -475,7 +529,7 @@ export class Core {
   #restore() {
     const kept = this.#host.hasAttribute('remember') ? this.#memory.read() : null;
     const { messages } = this.#context.given;
-    const restored = messages.length > 0 ? messages : kept?.messages;
+    const restored = messages.length > 0 ? messages.map(messageOf) : kept?.messages;
     if (restored) this.#conversation.messages = restored;
     if (kept) this.#composer.draft = kept.draft;
   }

@@ -1,11 +1,11 @@
 // Answers from an engine on this device: a chat where the model has a template for one, else the text carried on.
 
 import { fitPrompt } from '../chat/fit-prompt.js';
-import { chatRequest, readStream } from '../chat/request.js';
+import { chatRequest, readStream, sightless } from '../chat/request.js';
 
 /**
  * Of an Ask: `begun` may be what is there from before a device was lost.
- * @typedef {Pick<import('../chat/types.d.ts').Ask, 'messages' | 'begun' | 'signal' | 'onReading' | 'onText' | 'onNote'>} Local
+ * @typedef {Pick<import('../chat/types.d.ts').Ask, 'messages' | 'pictured' | 'begun' | 'signal' | 'onReading' | 'onText' | 'onNote'>} Local
  */
 
 /**
@@ -15,6 +15,7 @@ import { chatRequest, readStream } from '../chat/request.js';
  * @returns {Promise<{ finish: string | null }>}
  */
 export async function answerLocally(engine, settings, ask) {
+  if (ask.pictured && tellsStories(engine)) throw sightless();
   return tellsStories(engine) ? carryOn(engine, settings, ask) : chat(engine, settings, ask);
 }
 
@@ -24,16 +25,18 @@ export function tellsStories(engine) {
 }
 
 /** @param {import('../cresset.js').Engine} engine @param {import('./settings.js').Settings} settings @param {Local} ask */
-async function chat(engine, settings, { messages, begun, signal, onReading, onText, onNote }) {
+async function chat(engine, settings, { messages, pictured, begun, signal, onReading, onText, onNote }) {
   const { system } = settings;
-  const { request, dropped } = await chatRequest(engine, {
+  const { request, dropped, unseen } = await chatRequest(engine, {
     system,
     messages,
+    pictured,
     begun,
     wanted: settings.maxTokens(false),
     template: { enable_thinking: settings.thinking },
   });
   if (dropped > 0) onNote({ kind: 'dropped', count: dropped });
+  if (unseen) onNote({ kind: 'unseen' });
   const stream = await engine.chat.completions.create({ ...request, ...sampling(settings), ...STREAM, signal }, { onProgress: onReading });
   return readStream(stream, ({ delta }) => {
     if (delta?.content) onText(delta.content);

@@ -1,5 +1,6 @@
 // The conversation over a site's pages, where the site wants it (`remember`): in this tab, until it is closed.
 
+import { pictures, withPictures } from '../chat/picture.js';
 import { flag, list, object, oneOf, text } from '../chat/shapes.js';
 
 // Messages, and characters of one.
@@ -7,7 +8,7 @@ const MOST_MESSAGES = 10_000;
 const MOST_WORDS = 1_000_000;
 
 const words = text(MOST_WORDS);
-const message = object({ role: oneOf(/** @type {const} */ (['user', 'assistant'])), content: words });
+const message = object({ role: oneOf(/** @type {const} */ (['user', 'assistant'])), content: words }, { pictures });
 const shape = object({ messages: list(message, MOST_MESSAGES) }, { opened: flag, draft: words });
 
 export class Memory {
@@ -30,11 +31,16 @@ export class Memory {
 
   /** @param {{ messages: import('../chat/types.d.ts').Message[], opened: boolean, draft: string }} kept */
   write({ messages, opened, draft }) {
-    const list = messages.map(({ role, content }) => ({ role, content }));
-    try {
-      sessionStorage.setItem(this.#key, JSON.stringify({ messages: list, opened, draft }));
-    } catch {
-      // Full or forbidden: it lasts as long as the page.
+    const list = (/** @type {boolean} */ whole) =>
+      messages.map(({ role, content, pictures: shown }) => ({ role, content, ...withPictures(whole ? shown : []) }));
+    // Where there is no room for the pictures, there may be for the words.
+    for (const whole of [true, false]) {
+      try {
+        sessionStorage.setItem(this.#key, JSON.stringify({ messages: list(whole), opened, draft }));
+        return;
+      } catch {
+        // Full or forbidden: at last it lasts as long as the page.
+      }
     }
   }
 }

@@ -69,7 +69,7 @@ export const PANEL = `
 
 .turns { display: flex; flex-direction: column; gap: 14px; margin: 0; padding: 0; list-style: none; }
 .turns:not(:empty) { margin-top: 20px; }
-.turn.user { display: flex; justify-content: flex-end; padding-left: 44px; }
+.turn.user { display: flex; flex-direction: column; align-items: flex-end; gap: 6px; padding-left: 44px; }
 .bubble { padding: 9px 15px; border-radius: 18px 18px 5px 18px; background: var(--cresset-bubble, light-dark(#f0e8dc, #332c27)); color: var(--cresset-bubble-text, inherit); font-size: .9375em; white-space: pre-wrap; overflow-wrap: anywhere; }
 .turn.assistant { padding-right: 8px; }
 .words { font-size: .9688em; line-height: 1.6; overflow-wrap: anywhere; }
@@ -177,6 +177,27 @@ export const PANEL = `
 textarea { flex: 1; min-width: 0; margin: 0; padding: 5px 4px 5px 13px; border: 0; outline: 0; background: none; color: inherit; font: inherit; font-size: 1em; line-height: 1.5; resize: none; overflow-y: auto; scrollbar-width: thin; }
 textarea:focus-visible { outline: 0; }
 textarea::placeholder { color: var(--soft); opacity: 1; }
+.attach { width: 34px; height: 34px; border-radius: 50%; }
+.pictures { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 6px; max-width: 100%; }
+.picture { display: block; max-width: 100%; padding: 0; border: 1px solid var(--line); border-radius: 14px; background: var(--surface); overflow: hidden; cursor: zoom-in; }
+.picture canvas { display: block; max-width: 100%; height: auto; max-height: 200px; }
+.picture:not(:only-child) canvas { width: 92px; height: 92px; object-fit: cover; }
+.unseen-picture { display: block; padding: 8px 12px; color: var(--soft); font-size: .8125em; overflow-wrap: anywhere; }
+.picture-dialog { position: fixed; inset: 0; place-items: center; box-sizing: border-box; width: 100%; height: 100%; max-width: none; max-height: none; margin: 0; padding: 20px; border: 0; background: none; cursor: zoom-out; }
+.picture-dialog[open] { display: grid; }
+.picture-dialog::backdrop { background: #000c; }
+.picture-dialog canvas { max-width: 100%; max-height: calc(100dvh - 40px); object-fit: contain; }
+.picture-close { position: absolute; top: 16px; inset-inline-end: 16px; display: grid; place-items: center; width: 44px; height: 44px; padding: 0; border: 0; border-radius: 50%; background: #000a; color: #fff; font-size: 24px; line-height: 1; }
+.attaching { flex: none; margin: 8px 14px 0; }
+.attaching[hidden], .attaching [hidden] { display: none; }
+.attachments { display: flex; flex-wrap: wrap; gap: 6px; max-height: 132px; margin: 0; padding: 0; overflow-y: auto; list-style: none; }
+.attachment { display: flex; align-items: center; gap: 8px; max-width: min(220px, 100%); box-sizing: border-box; padding: 4px; border: 1px solid var(--line); border-radius: 12px; background: var(--raised); font-size: .8125em; }
+.attachment canvas { flex: none; width: 36px; height: 36px; border-radius: 8px; object-fit: cover; }
+.attachment-name { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.attachment-remove { flex: none; display: grid; place-items: center; width: 30px; height: 30px; padding: 0; border: 0; border-radius: 8px; background: none; color: var(--soft); }
+.attachment-remove:hover { background: var(--surface); color: var(--text); }
+.attachment-remove svg { width: 16px; height: 16px; stroke-width: 2; }
+.attachment-problem, .attachment-note { margin: 6px 4px 0; font-size: .8125em; line-height: 1.45; overflow-wrap: anywhere; }
 .mic { width: 34px; height: 34px; border-radius: 50%; }
 .mic[aria-pressed="true"] { background: var(--raised); color: var(--accent-text); box-shadow: 0 0 0 1px var(--accent-text); }
 .hearing { flex: none; display: flex; gap: 7px; margin: 8px 14px 0; padding: 0 6px; color: var(--soft); font-size: .875em; line-height: 1.45; overflow-wrap: anywhere; }
@@ -191,7 +212,7 @@ textarea::placeholder { color: var(--soft); opacity: 1; }
 .writing .send svg:last-child { display: block; }
 .send[aria-disabled="true"] { background: var(--raised); color: var(--soft); }
 .panel:modal .composer textarea { font-size: max(16px, 1em); }
-.panel:modal :is(.send, .mic) { width: 40px; height: 40px; }
+.panel:modal :is(.send, .mic, .attach) { width: 40px; height: 40px; }
 .panel:modal textarea { padding-block: 8px; }
 .footer { flex: none; margin: 0; padding: 7px 20px 12px; color: var(--soft); font-size: .75em; line-height: 1.4; text-align: center; }
 .panel:modal .footer { padding-bottom: max(10px, env(safe-area-inset-bottom)); }

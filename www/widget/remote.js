@@ -1,5 +1,6 @@
 // Answers from the site's OpenAI-compatible server, for devices that cannot run the model.
 
+import { asRequested } from '../chat/fit.js';
 import { CressetError } from '../lib/errors.js';
 import { own } from '../lib/requests.js';
 import { startWorker } from '../lib/start-worker.js';
@@ -16,7 +17,7 @@ const SILENCE_MS = 120_000;
  */
 export function answerRemotely(endpoint, { system, temperature, maxTokens }, { messages, signal, onText }) {
   const { url, host, model } = endpoint;
-  const all = [...(system ? [{ role: 'system', content: system }] : []), ...messages];
+  const all = [...(system ? [{ role: 'system', content: system }] : []), ...asRequested(messages)];
   const body = { model, messages: all, stream: true, max_tokens: maxTokens(false), ...(temperature === undefined ? {} : { temperature }) };
   const worker = startWorker(WORKER, 'cresset endpoint');
   let silence = 0;

@@ -20,6 +20,7 @@ import { WIDGET } from '../chat/sampling.js';
  * @property {string} placeholder
  * @property {string[]} suggestions
  * @property {{ model: string | null } | null} voice   answers can be read aloud; with a model, what is said is written down
+ * @property {boolean} images   visitors may attach pictures
  */
 
 /**
@@ -52,6 +53,7 @@ export function readSettings(host, chosen) {
       .split('|')
       .map((each) => each.trim())
       .filter(Boolean),
+    images: host.hasAttribute('images'),
     voice: host.hasAttribute('voice') ? { model: text('voice') ? address(text('voice'), host) : null } : null,
   };
 }

@@ -33,16 +33,20 @@ export const viewOf = (turn, context) => (turn.role === 'user' ? new Question(tu
 class Question {
   node;
   #context;
+  #turn;
   #who = element('span', { class: 'unseen' });
+  #pictures = element('div', { class: 'pictures' });
 
   /** @param {Turn} turn @param {Context} context */
   constructor(turn, context) {
+    this.#turn = turn;
     this.#context = context;
     this.node = element(
       'li',
       { class: 'turn user', part: 'message user-message' },
       this.#who,
-      element('div', { class: 'bubble', part: 'bubble', dir: 'auto', text: turn.content }),
+      turn.pictures && this.#pictures,
+      turn.content ? element('div', { class: 'bubble', part: 'bubble', dir: 'auto', text: turn.content }) : null,
     );
     this.renew();
   }
@@ -54,6 +58,16 @@ class Question {
 
   renew() {
     this.#who.textContent = `${this.#context.words().t('you')} `;
+    this.#showPictures();
+  }
+
+  /** What draws them is fetched with the first. */
+  async #showPictures() {
+    const { pictures } = this.#turn;
+    if (!pictures) return;
+    const { showPictures } = await import('../chat/picture-view.js');
+    showPictures(this.#pictures, pictures, this.#context.words().t);
+    this.#context.onDrawn();
   }
 }
 

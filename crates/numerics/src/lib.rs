@@ -8,18 +8,18 @@
 mod activation;
 pub mod attention;
 mod dispatch;
-mod insertion;
 mod kv;
 mod lanes;
 mod math;
 mod products;
 pub mod quant;
 pub mod rows;
+mod sort;
 pub mod threads;
 
 pub use activation::Activation;
-pub use insertion::insertion_sort;
 pub use kv::KvFormat;
 pub use math::activate;
 pub use products::products;
+pub use sort::sort_by;
 pub use threads::in_parallel;

@@ -59,8 +59,15 @@ export function tell(traits, request) {
   return pieces.slice(count);
 }
 
+/** The words of a message, and how many pictures come with them. */
+function said(content) {
+  if (!Array.isArray(content)) return content;
+  const words = content.flatMap(({ type, text }) => (type === 'text' ? [text] : []));
+  return [`(pictures: ${content.length - words.length})`, ...words].join(' ');
+}
+
 function whole(traits, request) {
-  if (traits.has('echo')) return (request.messages?.at(-1)?.content ?? '').match(/[\s\S]{1,7}/gu) ?? [];
+  if (traits.has('echo')) return said(request.messages?.at(-1)?.content ?? '').match(/[\s\S]{1,7}/gu) ?? [];
   const thought = traits.has('thinks') && request.enable_thinking !== false ? inPieces(THOUGHT) : [];
   if (traits.has('hostile')) return inPieces(HOSTILE);
   if (traits.has('long')) return inPieces(Array.from({ length: 12 }, () => MARKDOWN).join('\n\n'));

@@ -10,7 +10,8 @@ export const version = () => '0.0.0-mock';
  * `GGUF` begins a model; words after it change how it behaves: chat, slow, fast, panic, overflow (of its stack), stuck (at the fourth word, for
  * ever), plodding (for 0.3 s at each word, in which it answers nothing), reads (a long prompt, for 2.5 s), grows (its context), oom, foreign (of a kind that
  * does not run), lost, loops (and is stopped), drowsy (loses its device in the middle of an answer, and can go on with it), loses-context, no-system, cpu, and what it says (see
- * answers.js): echo (the question), markdown, long, hostile, thinks, seeded. `hears`: it writes down recordings, and nothing else.
+ * answers.js): echo (the question), markdown, long, hostile, thinks, seeded. `hears`: it writes down recordings, and nothing else. `sees`: it takes
+ * pictures.
  */
 async function open(files) {
   const bytes = await files[0].read(0, 64);
@@ -195,6 +196,9 @@ export class Engine {
     if (this.traits.has('hears')) throw invalid('model', 'writes down what is said in recordings; texts need a language model');
     if (!this.traits.has('chat')) throw { code: 'MODEL_UNSUPPORTED', message: 'chat without a chat template is not supported', details: {} };
     if (!(request.messages?.length > 0)) throw invalid('messages', 'is empty');
+    if (pictures?.length > 0 && !this.traits.has('sees')) throw invalid('model', 'sees no pictures; load one that does, such as SmolVLM');
+    this.seen = request.messages.flatMap(({ content }) => (Array.isArray(content) ? content : []).filter(({ type }) => type === 'image_url'));
+    this.seen = this.seen.map(({ image_url: { picture } }) => [pictures[picture].width, pictures[picture].height]);
     const prompt = this.tokenize(this.applyChatTemplate(JSON.stringify(request.messages))).length;
     const context = this.options.contextLength ?? 1024;
     if (this.traits.has('loses-context') && prompt > context)
@@ -329,10 +333,10 @@ export class Engine {
     const messages = JSON.parse(messagesJson);
     if (this.traits.has('no-system') && messages[0].role === 'system')
       throw { code: 'TEMPLATE', message: 'chat template, line 1: System role not supported', details: { line: 1 } };
-    return messages.map(({ role, content }) => `<${role}>${content}`).join('');
+    return messages.map(({ role, content }) => `<${role}>${textOf(content)}`).join('');
   }
   stats() {
-    return JSON.stringify({ generated_tokens: this.generated, last_request: this.last });
+    return JSON.stringify({ generated_tokens: this.generated, last_request: this.last, seen: this.seen });
   }
   verdict() {
     return '';
@@ -354,6 +358,7 @@ export class Engine {
         contextLimit: this.options.contextLength ?? (this.traits.has('grows') ? 2048 : 1024),
         vocabularySize: 256,
         hasChatTemplate: chat,
+        ...(this.traits.has('sees') ? { vision: { tokens: PICTURE.length } } : {}),
       },
       sampling: { ...SAMPLING, ...this.options.sampling },
       device: this.options.device === 'cpu' || this.traits.has('cpu') ? CPU : DEVICE,
@@ -370,6 +375,11 @@ export class Engine {
     });
   }
 }
+
+/** What stands in a prompt for a picture. */
+const PICTURE = '#'.repeat(100);
+
+const textOf = (content) => (Array.isArray(content) ? content.map(({ type, text }) => (type === 'text' ? text : PICTURE)).join('') : content);
 
 function invalid(field, reason) {
   return { code: 'INVALID_REQUEST', message: `${field}: ${reason}`, details: { field } };

@@ -4,6 +4,7 @@
 import { Cresset, CressetError, Stream } from '../../../www/cresset.js';
 import type {
   Adapter,
+  AudioPart,
   AdapterOptions,
   AdapterSource,
   Adapters,
@@ -109,8 +110,8 @@ export async function loading(file: Blob, list: FileList, bytes: ArrayBuffer): P
     }),
   );
   measuring(await Cresset.measure(models[0], { signal, cache: false }));
-  await Cresset.load('default');
-  return Cresset.load(models[1], options);
+  const speech = await Cresset.load('default');
+  return Cresset.load(models[1], { ...options, speech });
 }
 
 function progress({ status, loaded, total, fraction, text, bytesPerSecond, secondsLeft, warning }: Progress): void {
@@ -301,7 +302,8 @@ const call: ToolCall = { id: '1', type: 'function', function: { name: 'weather',
 const words: TextPart = { type: 'text', text: 'Hi' };
 const picture: Picture = new Blob();
 const shown: PicturePart = { type: 'image_url', image_url: { url: picture, detail: 'low' } };
-const content: Content = [words, shown, { type: 'image_url', image_url: 'a.png' }];
+const recorded: AudioPart = { type: 'input_audio', input_audio: { data: 'UklGRg==', format: 'wav' } };
+const content: Content = [words, shown, recorded, { type: 'input_audio', input_audio: new Blob() }, { type: 'image_url', image_url: 'a.png' }];
 
 const messages: ChatMessage[] = [
   { role: 'system', content: 'Be brief.' },
@@ -625,7 +627,7 @@ export async function embeddingTheWidget(engine: Engine): Promise<void> {
   chat.addEventListener('cresset-progress', ({ detail }) => progress(detail));
   chat.addEventListener('cresset-message', ({ detail: { role, content, finish } }) => {
     is<'user' | 'assistant'>(role);
-    is<string>(content);
+    is<string | (TextPart | PicturePart)[]>(content);
     is<FinishReason | null | undefined>(finish);
   });
   chat.addEventListener('cresset-error', ({ detail: { error } }) => failing(error));

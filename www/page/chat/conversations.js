@@ -82,11 +82,11 @@ export class Conversations extends /** @type {new () => import('../../chat/types
     return true;
   }
 
-  /** Says something and gets an answer. @param {string} text */
-  ask(text) {
+  /** Says something and gets an answer. @param {string} text @param {import('../../chat/types.d.ts').Picture[]} pictures */
+  ask(text, pictures) {
     const { record, current } = this;
-    if (!record.named && current.tree.size === 0) record.title = titleOf(text);
-    return current.ask(text);
+    if (!record.named && current.tree.size === 0) record.title = titleOf(text || (pictures[0]?.name ?? ''));
+    return current.ask(text, pictures);
   }
 
   /** @param {string} text */
@@ -187,7 +187,7 @@ export class Conversations extends /** @type {new () => import('../../chat/types
 }
 
 /** @param {import('../../chat/types.d.ts').Ask} ask @param {store.Conversation} record */
-async function answer({ messages, begun, newSeed, signal, onStart, onReading, onText, onNote }, { system }) {
+async function answer({ messages, pictured, begun, newSeed, signal, onStart, onReading, onText, onNote }, { system }) {
   signal.addEventListener('abort', () => session.stop());
   let written = begun;
   return session.generate(
@@ -195,8 +195,9 @@ async function answer({ messages, begun, newSeed, signal, onStart, onReading, on
     async (engine) => {
       onStart({ model: session.label });
       const { max_tokens: wanted, ...sampling } = samplingOptions('chat', { newSeed });
-      const { request, dropped } = await chatRequest(engine, { system, messages, begun, wanted, template: thinking() });
+      const { request, dropped, unseen } = await chatRequest(engine, { system, messages, pictured, begun, wanted, template: thinking() });
       if (dropped > 0) onNote({ kind: 'dropped', count: dropped });
+      if (unseen) onNote({ kind: 'unseen' });
       return { ...sampling, ...request };
     },
     ({ delta }) => {

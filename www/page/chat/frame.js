@@ -64,11 +64,13 @@ function main() {
     element(
       'form',
       { id: 'composer', class: 'composer', autocomplete: 'off' },
+      element('div', { id: 'chat-pictures', hidden: true }),
       element('textarea', { id: 'message', rows: 1, dir: 'auto', label: 'chat.message', placeholder: 'chat.message.placeholder' }),
       element('p', { id: 'dictation', class: 'dictation', hidden: true }),
       element(
         'div',
         { class: 'composer-row' },
+        element('button', { type: 'button', id: 'attach', class: 'icon-button', label: 'pictures.attach', hint: 'pictures.attach' }, icon('picture')),
         element('p', { class: 'state', id: 'chat-state' }),
         element(
           'button',

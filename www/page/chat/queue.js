@@ -4,13 +4,18 @@ import { element } from '../dom.js';
 import { icon } from '../icons.js';
 import { t } from '../text.js';
 
+/**
+ * @typedef {import('../../chat/types.d.ts').Picture} Picture
+ * @typedef {{ text: string, pictures: Picture[] }} Waiting
+ */
+
 export class Queue {
   #host;
   #onTakeBack;
-  /** @type {string[]} */
-  #texts = [];
+  /** @type {Waiting[]} */
+  #waiting = [];
 
-  /** @param {HTMLElement} host @param {(text: string) => void} onTakeBack   what was taken out goes back to where it was typed */
+  /** @param {HTMLElement} host @param {(message: Waiting) => void} onTakeBack   what was taken out goes back to where it was typed */
   constructor(host, onTakeBack) {
     this.#host = host;
     this.#onTakeBack = onTakeBack;
@@ -18,39 +23,53 @@ export class Queue {
   }
 
   get size() {
-    return this.#texts.length;
+    return this.#waiting.length;
   }
 
-  /** @param {string} text */
-  add(text) {
-    this.#texts.push(text);
+  /** @param {Waiting} message */
+  add(message) {
+    this.#waiting.push(message);
     this.#show();
   }
 
   /** The one that has waited longest. */
   take() {
-    const text = this.#texts.shift();
+    const message = this.#waiting.shift();
     this.#show();
-    return text;
+    return message;
   }
 
-  /** All of them, as one text. */
+  /** All of them, as one. @returns {Waiting} */
   takeAll() {
-    const text = this.#texts.join('\n\n');
-    this.#texts = [];
+    const all = this.#waiting;
+    this.#waiting = [];
     this.#show();
-    return text;
+    return {
+      text: all
+        .map(({ text }) => text)
+        .filter(Boolean)
+        .join('\n\n'),
+      pictures: all.flatMap(({ pictures }) => pictures),
+    };
   }
 
   #show() {
     this.#host.hidden = this.size === 0;
     this.#host.replaceChildren(
-      ...this.#texts.map((text, i) =>
+      ...this.#waiting.map((message, i) =>
         element(
           'li',
           {},
           element('span', { class: 'queued-name', text: 'chat.queued' }),
-          element('span', { class: 'queued-text', textContent: text, dir: 'auto' }),
+          message.pictures.length > 0
+            ? element(
+                'span',
+                { class: 'queued-pictures' },
+                icon('picture'),
+                element('span', { textContent: message.pictures.map(({ name }) => name).join(', ') }),
+              )
+            : null,
+          element('span', { class: 'queued-text', textContent: message.text, dir: 'auto' }),
           element(
             'button',
             {
@@ -59,9 +78,9 @@ export class Queue {
               'aria-label': t('chat.queued.back'),
               title: t('chat.queued.back'),
               onclick: () => {
-                this.#texts.splice(i, 1);
+                this.#waiting.splice(i, 1);
                 this.#show();
-                this.#onTakeBack(text);
+                this.#onTakeBack(message);
               },
             },
             icon('close'),

@@ -1,6 +1,7 @@
 // What a conversation and a turn are, whoever wrote them: rows of the database are checked when they are read, conversations of
 // files are clamped to the same shape. Knows no document and no storage.
 
+import { pictures } from '../../chat/picture.js';
 import { flag, list, moment, number, object, oneOf, table, text } from '../../chat/shapes.js';
 
 /**
@@ -33,7 +34,7 @@ const extra = object({}, { prefill_tokens_per_s: count, decode_tokens_per_s: cou
 const usage = object({}, { prompt_tokens: count, completion_tokens: count, total_tokens: count, extra });
 const turn = object(
   { id, role: oneOf(ROLES), content: text(MOST.words), created: moment },
-  { parent: id, model: text(MOST.title), finish: text(MOST.name), usage, edited: flag },
+  { parent: id, model: text(MOST.title), finish: text(MOST.name), usage, edited: flag, pictures },
 );
 
 /** A conversation, or null where the row is none. @param {unknown} row @returns {Conversation | null} */

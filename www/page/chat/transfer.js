@@ -1,5 +1,6 @@
 // Conversations to files and back: JSON holds everything, Markdown what is shown, for people.
 
+import { pictures as picturesOf, withPictures } from '../../chat/picture.js';
 import { sound } from '../../chat/tree.js';
 import { table } from '../../chat/shapes.js';
 import { MOST } from './rows.js';
@@ -9,13 +10,33 @@ const ROLES = ['system', 'user', 'assistant'];
 // What a Markdown file is parted by: invisible where it is rendered, and not found in anybody's words.
 const MARK = /^<!-- cresset:(system|user|assistant)(?: (.*?))? -->$/;
 
+// A picture of a Markdown file, in a line of its own.
+const PICTURE = /^!\[(.*)\]\((data:image\/[^)\s]+)\)$/;
+
 /** What a file may bring: characters of a message, turns of a conversation. */
 export const IMPORTED = { words: 1_000_000, turns: 50_000 };
+/** Characters of pictures that a file is given. */
+const EXPORTED = 180_000_000;
 
 /**
  * @typedef {import('./types.d.ts').Whole} Whole
  * @typedef {import('../../chat/types.d.ts').Turn} Turn
  */
+
+/**
+ * Conversations with as many pictures as one file holds, the first ones first; `left`: how many are left out.
+ * @param {Whole[]} all
+ * @param {number} [most]   characters
+ */
+export function withinLimit(all, most = EXPORTED) {
+  let left = 0;
+  const turnOf = (/** @type {Turn} */ { pictures = [], ...turn }) => {
+    const kept = pictures.filter(({ url }) => (most -= url.length) >= 0);
+    left += pictures.length - kept.length;
+    return { ...turn, ...withPictures(kept) };
+  };
+  return { all: all.map((whole) => ({ ...whole, turns: whole.turns.map(turnOf) })), left };
+}
 
 /** @param {Whole[]} all */
 export function toJson(all) {
@@ -34,7 +55,9 @@ export function toMarkdown(title, path, system, names) {
   return [
     `# ${title}\n`,
     ...(system.trim() ? [part('system', system)] : []),
-    ...path.map(({ role, content, model }) => part(role, content, role === 'assistant' ? model : '')),
+    ...path.map(({ role, content, model, pictures = [] }) =>
+      part(role, [...pictures.map(({ name, url }) => `![${name.replace(/[[\]\n]/g, ' ')}](${url})`), content].join('\n\n'), role === 'assistant' ? model : ''),
+    ),
   ].join('\n');
 }
 
@@ -81,6 +104,11 @@ function adopt(given) {
     if (from !== null && to) chosen[from] = to;
   }
   let cut = all.length - turns.length;
+  const pictures = (/** @type {any} */ given) => {
+    const found = picturesOf(given) ?? [];
+    cut += Array.isArray(given) && given.length > found.length ? 1 : 0;
+    return withPictures(found);
+  };
   const content = (/** @type {string} */ words) => {
     if (words.length > IMPORTED.words) cut += 1;
     return clamped(words, IMPORTED.words);
@@ -91,7 +119,7 @@ function adopt(given) {
     role: turn.role,
     content: content(turn.content),
     created: time(turn.created, i),
-    ...(turn.role === 'assistant' ? { model: clamped(turn.model, MOST.title), finish: clamped(turn.finish, MOST.name) || 'stop' } : {}),
+    ...(turn.role === 'assistant' ? { model: clamped(turn.model, MOST.title), finish: clamped(turn.finish, MOST.name) || 'stop' } : pictures(turn.pictures)),
   }));
   return {
     conversation: conversationOf(given.title, {
@@ -125,31 +153,43 @@ function fromMarkdown(source, name) {
   }
   // The heading after each mark is for people.
   const said = parts
-    .map(({ role, note, lines }) => ({
-      role,
-      note,
-      content: lines
+    .map(({ role, note, lines }) => {
+      const words = lines
         .join('\n')
         .replace(/^## .*\n/, '')
-        .trim(),
-    }))
-    .filter(({ content }) => content);
+        .trim();
+      return { role, note, ...(role === 'user' ? parted(words) : { content: words }) };
+    })
+    .filter(({ content, pictures }) => content || pictures);
   const all = said.filter(({ role }) => role !== 'system');
   const cut = Math.max(all.length - IMPORTED.turns, 0) + all.filter(({ content }) => content.length > IMPORTED.words).length;
   /** @type {Turn[]} */
-  const turns = all.slice(0, IMPORTED.turns).map(({ role, note, content }, i) => ({
+  const turns = all.slice(0, IMPORTED.turns).map(({ role, note, content, pictures }, i) => ({
     id: crypto.randomUUID(),
     parent: null,
     role: role === 'user' ? 'user' : 'assistant',
     content: clamped(content, IMPORTED.words),
     created: Date.now() + i,
-    ...(role === 'assistant' ? { model: clamped(note, MOST.title), finish: 'stop' } : {}),
+    ...(role === 'assistant' ? { model: clamped(note, MOST.title), finish: 'stop' } : withPictures(pictures)),
   }));
   for (let i = 1; i < turns.length; i += 1) turns[i].parent = turns[i - 1].id;
   if (turns.length === 0) return [];
   const title = /^# (.+)$/m.exec(source)?.[1].trim() ?? name.replace(/\.\w+$/, '');
   const system = clamped(said.find(({ role }) => role === 'system')?.content, IMPORTED.words);
   return [{ conversation: conversationOf(title, { system }), turns, missing: cut }];
+}
+
+/** A question's pictures, which stand before its words, and the words. @param {string} words @returns {{ content: string, pictures?: import('../../chat/types.d.ts').Picture[] }} */
+function parted(words) {
+  const lines = words.split('\n');
+  const count = lines.findIndex((line) => line && !PICTURE.test(line));
+  const shown = lines.slice(0, count < 0 ? lines.length : count);
+  const given = shown.flatMap((line) => {
+    const [, name, url] = PICTURE.exec(line) ?? [];
+    return url ? [{ name, url }] : [];
+  });
+  const pictures = picturesOf(given) ?? [];
+  return pictures.length === given.length ? { content: lines.slice(shown.length).join('\n').trim(), ...withPictures(pictures) } : { content: words };
 }
 
 /** @param {unknown} title @param {object} [rest] @returns {import('./types.d.ts').Conversation} */

@@ -33,6 +33,8 @@ export class TurnView {
   #body = element('div', { class: 'turn-body' });
   /** Of an answer. @type {TurnWords | null} */
   #words = null;
+  /** Of a question. */
+  #pictures = element('div', { class: 'pictures' });
   #row = element('div', { class: 'turn-row' });
   #shown = ''; // what the row was made of
   #isRead = false; // aloud, now
@@ -50,6 +52,8 @@ export class TurnView {
     this.#actions = actions;
     this.#onDrawn = onDrawn;
     this.node = element('article', { class: `turn ${turn.role}`, tabIndex: -1, label: `chat.role.${turn.role}` }, this.#body, this.#row);
+    if (turn.pictures) this.#body.before(this.#pictures);
+    this.#showPictures();
     this.node.addEventListener('keydown', (event) => this.#key(event));
     this.#showWords();
   }
@@ -83,6 +87,7 @@ export class TurnView {
   renew() {
     this.#shown = '';
     this.#words?.renew();
+    this.#showPictures();
   }
 
   focus() {
@@ -116,7 +121,7 @@ export class TurnView {
       const text = area.value.trim();
       memory.remove(key);
       close();
-      if (text && text !== this.#turn.content) this.#actions.edit(this.#turn.id, text);
+      if ((text || this.#turn.pictures) && text !== this.#turn.content) this.#actions.edit(this.#turn.id, text);
     };
     area.addEventListener('input', () => memory.set(key, area.value));
     area.addEventListener('keydown', (event) => {
@@ -159,11 +164,21 @@ export class TurnView {
     if (done && button) confirm(button);
   }
 
+  /** What draws them is fetched with the first. */
+  async #showPictures() {
+    const { pictures } = this.#turn;
+    if (!pictures) return;
+    const { showPictures } = await import('./pictures.js');
+    await showPictures(this.#pictures, pictures);
+    this.#onDrawn();
+  }
+
   #showWords() {
     const box = element('div', { class: 'words', dir: 'auto' });
     this.#body.append(box);
     if (this.#turn.role === 'user') {
       box.textContent = this.#turn.content;
+      box.hidden = !this.#turn.content;
       return;
     }
     this.#words = new TurnWords(box, { makeText: this.#makeText, makeThought, t, onDrawn: this.#onDrawn });

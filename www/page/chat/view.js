@@ -3,11 +3,12 @@
 import { Speaker } from '../../chat/answer/speaker.js';
 import { partsOf } from '../../chat/answer/thought.js';
 import { waysToAnswer } from '../../chat/problems.js';
+import { isPicture } from '../../chat/picture.js';
 import { flag, oneOf } from '../../chat/shapes.js';
 import { Transcript } from '../../chat/transcript.js';
 import { Tree } from '../../chat/tree.js';
 import { offered } from '../bundled.js';
-import { byId, copy, download, element, memory } from '../dom.js';
+import { announce, byId, copy, download, element, memory } from '../dom.js';
 import { setUpDrawer } from '../drawer.js';
 import { bytes } from '../format.js';
 import { icon } from '../icons.js';
@@ -29,7 +30,7 @@ import * as store from './store.js';
 import { TurnView, confirm } from './turn.js';
 
 // Of conversations: a file is read as a whole.
-const LARGEST_FILE = 50_000_000;
+const LARGEST_FILE = 250_000_000;
 
 /** Conversations as files: fetched when there is one to read or to write. */
 const transfer = () => import('./transfer.js');
@@ -75,7 +76,7 @@ export function createChat(section) {
           })
         : null,
   });
-  const composer = new PageComposer({ send, editLast });
+  const composer = new PageComposer({ send, editLast, note: sightless });
   const queue = new Queue(byId('chat-queue'), giveBack);
   const sidebar = new Sidebar({ rename: (id, title) => chat.rename(id, title), remove: (key) => chat.remove(key), save });
   const speaker = new Speaker(byId('speaker'));
@@ -112,10 +113,24 @@ export function createChat(section) {
     else deed();
   }
 
-  /** What waited is to be typed again, before what is there. @param {string} text */
-  function giveBack(text) {
+  /** What waited is to be typed again, before what is there. @param {import('./queue.js').Waiting} message */
+  function giveBack({ text, pictures }) {
     composer.draft = [text, composer.draft].filter(Boolean).join('\n\n');
+    if (pictures.length > 0) composer.giveBack([...pictures, ...composer.pictures]);
     composer.focus();
+  }
+
+  /** That the model in use sees none of the pictures that are attached, and what would. */
+  function sightless() {
+    if (!session.canChat || session.engine?.info.model.vision) return null;
+    return element(
+      'span',
+      {},
+      icon('warn'),
+      element('span', { text: ['chat.sightless', { model: session.label }] }),
+      ' ',
+      element('a', { href: '#/models', text: 'chat.sightless.models' }),
+    );
   }
 
   /** Whether a model is on its way that may answer. */
@@ -128,34 +143,49 @@ export function createChat(section) {
       await (await microphone).stop();
       text = composer.draft.trim();
     }
-    if (session.busy && !(key && text)) {
+    // So do pictures that are still being read.
+    await composer.settled();
+    const said = text || composer.pictures.length > 0;
+    if (session.busy && !(key && said)) {
       session.stop();
       return false;
     }
-    if (text && (session.busy || (!session.canChat && session.engine && awaits()))) {
-      queue.add(text);
+    if (said && (session.busy || (!session.canChat && session.engine && awaits()))) {
+      queue.add({ text, pictures: composer.takePictures() });
       return true;
     }
     const last = chat.path.at(-1);
     const waiting = last?.role === 'user' ? last.id : '';
-    if (!text && !waiting) return false;
+    if (!said && !waiting) return false;
     if (session.state === 'empty' || (session.engine && !session.canChat)) {
       const error = { code: 'MODEL_NOT_FOUND', message: 'no model that can chat is loaded', details: { none: true } };
       showProblem(error, { actions: [...offer(), { label: 'problem.other', primary: !offered, run: () => go('models') }] });
       return false;
     }
-    clearEnd();
-    log.follow();
-    hush();
-    if (text) chat.ask(text);
+    if (composer.pictures.length > 0 && sightless()) {
+      announce(t('chat.sightless', { model: session.label }));
+      return false;
+    }
+    begin();
+    if (said) chat.ask(text, composer.takePictures());
     else chat.current.answer(waiting);
     return true;
   }
 
+  function begin() {
+    clearEnd();
+    log.follow();
+    hush();
+  }
+
   /** What waits is said when it can be answered. */
   function sendQueued() {
-    if (queue.size === 0 || session.busy || !session.canChat) return;
-    send(queue.take() ?? '', true);
+    // The session is free a moment before the conversation is.
+    if (queue.size === 0 || session.busy || chat.current.busy || !session.canChat) return;
+    const message = queue.take();
+    if (!message) return;
+    begin();
+    chat.ask(message.text, message.pictures);
   }
 
   function editLast() {
@@ -178,6 +208,7 @@ export function createChat(section) {
     log.draw();
     showTitle();
     showEmptiness();
+    if (chat.tree.size > 0) composer.begun(chat.record.id);
     // A new conversation has an address as soon as it has words.
     if (chat.tree.size > 0 && currentView() === 'chat' && location.hash !== addressOf('chat', chat.record.id)) {
       history.replaceState(null, '', addressOf('chat', chat.record.id));
@@ -190,6 +221,9 @@ export function createChat(section) {
     log.grow(turn);
     speaker.grow(turn, partsOf(turn.content).answer);
     if (memory.get('aloud', flag)) reading().then((reader) => reader.grow(turn));
+  });
+  chat.addEventListener('note', ({ detail: { kind } }) => {
+    if (kind === 'unseen') toast(t('chat.unseen'), undefined, 'unseen');
   });
   chat.addEventListener('answered', ({ detail: { turn, error, dropped: missing, record } }) => {
     speaker.end(error ? '' : t(turn.finish === 'abort' ? 'chat.say.stopped' : 'chat.say.done'));
@@ -250,6 +284,7 @@ export function createChat(section) {
         },
       },
       anew: { label: 'chat.new', run: () => go('chat', 'new') },
+      other: { label: 'problem.other', primary: true, run: () => go('models') },
     };
     const renews = session.renews(error);
     if (renews) reload();
@@ -282,7 +317,7 @@ export function createChat(section) {
 
   /** @param {string} id @param {string} format */
   async function save(id, format) {
-    const [{ toJson, toMarkdown }, found] = await Promise.all([transfer(), store.read(id)]);
+    const [{ toJson, toMarkdown, withinLimit }, found] = await Promise.all([transfer(), store.read(id)]);
     if (!found) return undefined; // another tab has deleted it
     const { conversation, turns } = found;
     const title = conversation.title || t('chat.untitled');
@@ -290,24 +325,35 @@ export function createChat(section) {
       .replace(/[\\/:*?"<>|\n]+/g, ' ')
       .trim()
       .slice(0, 60);
-    if (format === 'json') return download(`${name}.json`, 'application/json', toJson([{ conversation, turns }]));
+    if (format === 'json') return download(`${name}.json`, 'application/json', toJson(lighter(withinLimit([{ conversation, turns }]))));
     const names = { system: t('chat.system'), user: t('chat.role.user'), assistant: t('chat.role.assistant') };
     return download(`${name}.md`, 'text/markdown', toMarkdown(title, new Tree(turns, conversation.chosen).path(), conversation.system, names));
   }
 
   byId('export-all').addEventListener('click', async () => {
-    const { toJson } = await transfer();
+    const { toJson, withinLimit } = await transfer();
     const all = await Promise.all((await store.list()).map(({ id }) => store.read(id)));
-    download('cresset-conversations.json', 'application/json', toJson(all.filter((found) => found !== null)));
+    download('cresset-conversations.json', 'application/json', toJson(lighter(withinLimit(all.filter((found) => found !== null)))));
   });
+
+  /** Says so where a file would have had more pictures than one holds. @param {{ all: import('./types.d.ts').Whole[], left: number }} found */
+  function lighter({ all, left }) {
+    if (left > 0) toast(t('chat.export.cut', { count: left }));
+    return all;
+  }
+
   const chosen = byId('import');
   chosen.addEventListener('change', async () => {
     await importFiles([...(chosen.files ?? [])]);
     chosen.value = '';
   });
 
-  /** @param {File[]} files */
-  async function importFiles(files) {
+  /** Conversations are taken in, pictures are attached. @param {File[]} given */
+  async function importFiles(given) {
+    const pictures = given.filter(isPicture);
+    if (pictures.length > 0) await composer.attach(pictures);
+    const files = given.filter((file) => !pictures.includes(file));
+    if (files.length === 0) return composer.focus();
     const { fromFile } = await transfer();
     /** @type {import('./types.d.ts').Whole[]} */
     let found = [];
@@ -365,6 +411,7 @@ export function createChat(section) {
     if (now === known) return;
     known = now;
     showState();
+    composer.renew();
     sendQueued();
   });
   downloads.addEventListener('change', () => {

@@ -16,6 +16,7 @@ const ATTRIBUTES = [
   { name: 'placeholder' },
   { name: 'system' },
   { name: 'voice' },
+  { name: 'images', flag: true },
   { name: 'position', usual: 'bottom-right' },
   { name: 'theme', usual: 'auto' },
   { name: 'accent' },

@@ -132,6 +132,7 @@ function defaults() {
     placeholder: t('embed.default.placeholder'),
     system: '',
     voice: '',
+    images: false,
     position: 'bottom-right',
     theme: 'auto',
     lang: '',
@@ -193,6 +194,7 @@ function build(section, rows) {
           field('placeholder', input('placeholder', { dir: 'auto' })),
           field('system', area('system', 3), true),
           field('voice', select('voice', voices), true),
+          toggle('images'),
         ),
         group(
           'embed.group.look',

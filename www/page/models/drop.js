@@ -1,5 +1,7 @@
-// Files and folders dropped anywhere on the page: a model is loaded, a conversation is imported, a recording is written down.
+// Files and folders dropped anywhere on the page: a model is loaded, a conversation is imported, a recording is written down, a picture
+// is attached to the next message.
 
+import { isPicture } from '../../chat/picture.js';
 import { load } from '../downloads.js';
 import { byId, element } from '../dom.js';
 import { bytes } from '../format.js';
@@ -67,6 +69,7 @@ export function setUpDrop() {
     const files = await filesOf(/** @type {DataTransfer} */ (event.dataTransfer));
     if (files.length > 0 && !files.some(({ name }) => WEIGHTS.test(name)) && files.every(({ name }) => /\.(json|md)$/i.test(name)))
       return importTo('chat', files);
+    if (files.some(isPicture) && !files.some(({ name }) => WEIGHTS.test(name))) return importTo('chat', files.filter(isPicture));
     const { isRecording } = await kinds();
     if (files.some(isRecording)) return importTo('listen', files.filter(isRecording));
     loadFiles(files);

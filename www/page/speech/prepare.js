@@ -1,6 +1,6 @@
 // What the parts of the page that hear have in common, fetched with the first of them: their words and their style.
 
-import { element } from '../dom.js';
+import { addStyle } from '../style.js';
 import { addWords } from '../text.js';
 
 /** @type {Promise<unknown> | null} */
@@ -13,17 +13,4 @@ export function prepareSpeech() {
     throw error;
   });
   return prepared;
-}
-
-/** @param {string} href @returns {Promise<unknown>} once it holds */
-function addStyle(href) {
-  return new Promise((resolve, reject) => {
-    const link = element('link', { rel: 'stylesheet', href });
-    link.addEventListener('load', resolve);
-    link.addEventListener('error', () => {
-      link.remove();
-      reject(new Error(`${href} could not be fetched`));
-    });
-    document.head.append(link);
-  });
 }
