@@ -1,5 +1,6 @@
 //! Python's methods of texts, lists and dictionaries: minijinja's own set, what that lacks, and what makes much of little.
 
+use cresset_numerics::sort_by;
 use std::sync::LazyLock;
 
 use minijinja::value::{Tuple, ValueKind};
@@ -238,7 +239,7 @@ pub(super) fn lines(text: &str, keep_ends: bool) -> impl Iterator<Item = &str> {
 /// A text without white space, or without these characters, at its ends.
 pub(super) fn trimmed<'t>(text: &'t str, characters: Option<&str>, start: bool, end: bool) -> &'t str {
     let mut sorted: Vec<u32> = characters.unwrap_or_default().chars().map(u32::from).collect();
-    sorted.sort_unstable();
+    sort_by(&mut sorted, u32::cmp);
     let goes = |c: char| match characters {
         None => c.is_whitespace(),
         Some(_) => sorted.binary_search(&u32::from(c)).is_ok(),

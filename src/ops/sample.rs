@@ -9,6 +9,7 @@ use super::argmax::{LogitParams, NOT_A_NUMBER, argmax, edited_logits, key_of, lo
 use crate::device::{BufferId, FORBIDDEN, Kernel, Options, Pass, SamplingSlot, Slot, Tensor, Twin, kernel};
 use crate::error::Result;
 use cresset_numerics::rows::LEAST;
+use cresset_numerics::sort_by;
 
 pub static SAMPLE: Kernel = kernel!(
     sample,
@@ -88,7 +89,7 @@ fn kept(z: &[f32], sampling: &SamplingSlot) -> Vec<u32> {
         // Tokens below this have less than 1 − top_p together, so none of them is needed, nor are they sorted.
         let least = (1.0 - top_p) * mass / kept.len() as f64;
         kept.retain(|id| relative(id) >= least || z[*id as usize] == max);
-        kept.sort_unstable_by(descending);
+        sort_by(&mut kept, descending);
         let (mut sum, mut last) = (0.0, kept[0]);
         for &id in &kept {
             last = id;
@@ -100,7 +101,7 @@ fn kept(z: &[f32], sampling: &SamplingSlot) -> Vec<u32> {
         kept.retain(|id| key_of(z[*id as usize]) >= key_of(z[last as usize]));
     }
     kept.retain(|id| relative(id) >= f64::from(sampling.min_p) || z[*id as usize] == max);
-    kept.sort_unstable();
+    sort_by(&mut kept, u32::cmp);
     kept
 }
 

@@ -3,11 +3,11 @@
 use cresset_numerics::sort_by;
 use std::collections::HashSet;
 
+use tokenizers::NormalizerWrapper;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{BertNormalizer, Prepend, Replace};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
 
 use super::build::{self, BpeParts};
 use super::bytes::decode_alphabet;
@@ -158,7 +158,7 @@ pub(super) fn wordpiece(vocab: &Vocabulary) -> Result<Parts> {
         .build()
         .map_err(|error| malformed(error.to_string()))?;
     let clean_up = BertNormalizer::new(true, true, file.strip_accents, file.lowercase.unwrap_or(true));
-    let steps = vec![SplitStep::Crate(PreTokenizerWrapper::BertPreTokenizer(BertPreTokenizer))];
+    let steps = vec![SplitStep::Crate(Box::new(BertPreTokenizer))];
     let pipeline = Pipeline::new(vocab.added(), vec![clean_up.into()], steps, model)?;
     let bytes = |id: usize| match vocab.tokens[id].strip_prefix(MARK) {
         _ if vocab.is_added(id) => format!(" {}", vocab.tokens[id]).into_bytes(),

@@ -27,6 +27,7 @@ mod steps;
 mod table;
 mod vocabulary;
 
+use cresset_numerics::sort_by;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -139,7 +140,7 @@ impl Tokenizer {
         // Companion files may name ids that this vocabulary lacks. The model may have rows for them, and end a text with one.
         let known = |id: &u32| table.get(*id).is_some();
         let mut stop_ids = parts.stop_ids;
-        stop_ids.sort_unstable();
+        sort_by(&mut stop_ids, u32::cmp);
         stop_ids.dedup();
         Ok(Tokenizer {
             pipeline: parts.pipeline,

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use regex::{Regex, RegexBuilder};
 use tokenizers::pattern::Pattern;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{Offsets, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, SplitDelimiterBehavior};
+use tokenizers::{Offsets, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior};
 
 use super::malformed::malformed;
 use crate::Result;
@@ -40,7 +40,7 @@ pub(super) enum SplitStep {
     /// Characters that stand side by side in some token. Text is cut between all others, where no merge can happen:
     /// that changes no id and keeps text that nothing else cuts from being one huge word.
     Seams(HashSet<(char, char)>),
-    Crate(PreTokenizerWrapper),
+    Crate(Box<dyn PreTokenizer + Send + Sync>),
 }
 
 impl SplitStep {
@@ -51,7 +51,7 @@ impl SplitStep {
 
     /// Characters to GPT-2's byte alphabet.
     pub(super) fn bytes() -> Self {
-        SplitStep::Crate(ByteLevel::new(false, false, false).into())
+        SplitStep::Crate(Box::new(ByteLevel::new(false, false, false)))
     }
 
     pub(super) fn seams<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {

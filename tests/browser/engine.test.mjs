@@ -227,6 +227,32 @@ for (const device of DEVICES) {
     );
   });
 
+  test(`${device}: texts are translated as the reference translates them`, LIMIT, async () => {
+    for (const name of ['t5-gated', 'marian']) {
+      const { cases } = readJson(`${GOLDEN}/seq2seq/${name}/expected.json`);
+      const got = await page.evaluate(
+        async ({ url, device, texts }) => {
+          const engine = await Cresset.load(url, { device, kv: 'f32' });
+          const answers = [];
+          for (const prompt of texts) {
+            const how = { prompt, max_tokens: 16, return_token_ids: true };
+            const [greedy, found] = [await engine.completions.create({ ...how, num_beams: 1 }), await engine.completions.create({ ...how, num_beams: 4 })];
+            answers.push({ greedy: greedy.choices[0].token_ids, found: found.choices[0].token_ids, written: found.choices[0].text });
+          }
+          await engine.unload();
+          return answers;
+        },
+        { url: `${server.url}golden/seq2seq/${name}/model.safetensors`, device, texts: cases.map(({ text }) => text) },
+      );
+      const end = name === 'marian' ? 0 : 1;
+      const untilEnd = (ids) => ids.slice(0, ids.includes(end) ? ids.indexOf(end) : undefined);
+      assert.deepEqual(
+        got,
+        cases.map(({ greedy, beams, written }) => ({ greedy: untilEnd(greedy), found: untilEnd(beams[0]), written })),
+      );
+    }
+  });
+
   // The library and files of either kind on the processor: what is left to WebGPU is to compute the same.
   test(`${device}: encoders make the reference's vectors`, LIMIT, async () => {
     for (const folder of ['bert-mean', 'bert-cls', 'nomic-bert', 'modern-bert']) {

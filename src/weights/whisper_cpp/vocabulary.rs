@@ -1,5 +1,6 @@
 //! Tokens whose ids are their ranks: what tokenizer.json would say of them (byte-level BPE, Radford et al. 2019).
 
+use cresset_numerics::sort_by;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -71,7 +72,7 @@ pub(super) fn suppressed(ids: &Ids) -> Vec<u32> {
         }
     }
     all.extend([" -", " '"].iter().filter_map(|sign| ids.get(&*letters(sign.as_bytes())).copied()));
-    all.sort_unstable();
+    sort_by(&mut all, u32::cmp);
     all.dedup();
     all
 }
