@@ -26,7 +26,6 @@ pub static ARCHITECTURE: Architecture = Architecture {
             ("decoder_attention_heads", 16.0),
             ("decoder_ffn_dim", 4096.0),
             ("max_position_embeddings", 1024.0),
-            ("vocab_size", 58_101.0),
         ],
         ..Family::PLAIN
     },

@@ -24,8 +24,6 @@ pub static ARCHITECTURE: Architecture = Architecture {
             ("relative_attention_num_buckets", 32.0),
             ("relative_attention_max_distance", 128.0),
             ("layer_norm_epsilon", 1e-6),
-            ("n_positions", 512.0),
-            ("vocab_size", 32_128.0),
         ],
         ..Family::PLAIN
     },
@@ -67,6 +65,9 @@ const NAMES: &[Name] = &[
     ("encoder.ffn.down", "", "encoder.block.{i}.layer.1.DenseReluDense.wo.weight"),
 ];
 
+/// Positions that these models were trained for, where config.json does not say: biases by distance set no bound.
+const TRAINED: usize = 512;
+
 /// The decoder's sizes.
 fn shape(hyper: &Hyper) -> Result<Shape> {
     activation(hyper)?;
@@ -80,7 +81,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         head_dim: hyper.own_head_dim("d_kv")?,
         d_ffn: PerLayer::Same(hyper.count("", "d_ff")?),
         vocabulary: hyper.vocabulary()?,
-        context: hyper.count("", "n_positions")?,
+        context: hyper.optional_count("", "n_positions")?.unwrap_or(TRAINED),
     })
 }
 

@@ -14,7 +14,7 @@ import transformers
 MODEL_TYPES = [
     "llama", "mistral", "smollm3", "granite", "qwen2", "qwen3", "phi3", "stablelm", "gemma", "gemma2", "gemma3_text",
     "olmo2", "olmo3", "gpt2", "gpt_neo", "gpt_neox", "olmoe", "qwen3_moe", "bert", "nomic_bert", "modernbert",
-    "whisper", "dinov2", "siglip_vision_model", "clip_vision_model", "idefics3_vision"]
+    "whisper", "t5", "marian", "dinov2", "siglip_vision_model", "clip_vision_model", "idefics3_vision"]
 KEYS = [
     "hidden_size", "n_embd", "intermediate_size", "num_hidden_layers", "n_layer", "num_layers", "num_attention_heads",
     "n_head", "num_heads", "num_key_value_heads", "head_dim", "max_position_embeddings", "n_positions",
@@ -24,6 +24,7 @@ KEYS = [
     "embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling", "type_vocab_size",
     "d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "decoder_layers", "decoder_attention_heads",
     "decoder_ffn_dim", "num_mel_bins", "max_source_positions", "max_target_positions",
+    "d_kv", "d_ff", "relative_attention_num_buckets", "relative_attention_max_distance",
     "mlp_ratio", "image_size", "patch_size"]
 
 

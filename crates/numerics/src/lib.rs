@@ -1,6 +1,6 @@
 //! Numbers, how they are stored and what a processor does with them fast: weight formats, the formats of the KV cache,
 //! and what the fast versions of kernels' twins are made of: registers of numbers, products of rows, attention, loops over
-//! rows, threads.
+//! rows, threads. And the one sort that all lists share.
 //!
 //! A package of its own, since it is compiled for speed where the rest of the web engine is compiled for size. It knows
 //! nothing of devices, kernels or models.
