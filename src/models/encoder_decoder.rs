@@ -5,7 +5,7 @@ use super::decoder::Transformer;
 use super::encoder::encoder_attention;
 use crate::device::Pass;
 use crate::error::Result;
-use crate::load::{Parts, PerLayer, Shape};
+use crate::load::{Hyper, Parts, PerLayer, Shape};
 use crate::nn::{CrossAttention, CrossKeys, CrossProjections, Embedding, EncoderBlock, FeedForward, Linear, Mlp, Norm};
 use crate::ops::RelativeBias;
 
@@ -57,6 +57,42 @@ pub struct EncoderShape {
     pub head_dim: usize,
     /// Columns inside the feed-forward layer.
     pub d_ffn: usize,
+}
+
+impl EncoderShape {
+    /// Under BART's names.
+    ///
+    /// # Errors
+    /// `MODEL_FORMAT` for numbers that are missing or make no sense, `MODEL_UNSUPPORTED` for heads that kernels do not compute.
+    pub fn read(hyper: &Hyper) -> Result<Self> {
+        let heads = hyper.count("", "encoder_attention_heads")?;
+        Ok(EncoderShape {
+            layers: hyper.count("", "encoder_layers")?,
+            heads,
+            head_dim: hyper.head_dim("d_model", hyper.count("", "d_model")?, heads)?,
+            d_ffn: hyper.count("", "encoder_ffn_dim")?,
+        })
+    }
+}
+
+/// The sizes of a decoder under BART's names; `context`: config.json's key of its positions.
+///
+/// # Errors
+/// Those of [`EncoderShape::read`].
+pub fn decoder_shape(hyper: &Hyper, context: &str) -> Result<Shape> {
+    let d_model = hyper.count("", "d_model")?;
+    let n_heads = hyper.count("", "decoder_attention_heads")?;
+    Ok(Shape {
+        architecture: hyper.family.name,
+        d_model,
+        n_layers: hyper.count("", "decoder_layers")?,
+        n_heads: PerLayer::Same(n_heads),
+        n_kv_heads: PerLayer::Same(n_heads),
+        head_dim: hyper.head_dim("d_model", d_model, n_heads)?,
+        d_ffn: PerLayer::Same(hyper.count("", "decoder_ffn_dim")?),
+        vocabulary: hyper.vocabulary()?,
+        context: hyper.count("", context)?,
+    })
 }
 
 /// Where a model has its norms.

@@ -3,11 +3,11 @@
 
 use super::architecture::{Architecture, Load};
 use super::decoder::Transformer;
-use super::encoder_decoder::{EncoderDecoder, EncoderShape, NormPlace, SourceEncoder};
+use super::encoder_decoder::{EncoderDecoder, EncoderShape, NormPlace, SourceEncoder, decoder_shape};
 use crate::device::Weight;
 use crate::error::{Error, Result};
 use crate::load::names::Name;
-use crate::load::{Family, Hyper, Loader, NormStyle, Parts, PerLayer, Shape};
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape};
 use crate::nn::{Block, Embedding};
 use crate::ops::Activation;
 
@@ -89,19 +89,7 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
     if hyper.flag("", "share_encoder_decoder_embeddings")? == Some(false) {
         return Err(Error::unsupported("a marian model with a vocabulary for each language"));
     }
-    let d_model = hyper.count("", "d_model")?;
-    let n_heads = hyper.count("", "decoder_attention_heads")?;
-    Ok(Shape {
-        architecture: hyper.family.name,
-        d_model,
-        n_layers: hyper.count("", "decoder_layers")?,
-        n_heads: PerLayer::Same(n_heads),
-        n_kv_heads: PerLayer::Same(n_heads),
-        head_dim: hyper.head_dim("d_model", d_model, n_heads)?,
-        d_ffn: PerLayer::Same(hyper.count("", "decoder_ffn_dim")?),
-        vocabulary: hyper.vocabulary()?,
-        context: hyper.count("", "max_position_embeddings")?,
-    })
+    decoder_shape(hyper, "max_position_embeddings")
 }
 
 fn activation(hyper: &Hyper) -> Result<Activation> {
@@ -123,13 +111,7 @@ async fn load(loader: &mut Loader<'_>) -> Result<EncoderDecoder> {
     let mut embed = || Ok(Embedding { positions: Some(table.clone()), ..parts.embedding(scale)? });
     let (embed_source, embed) = (embed()?, embed()?);
     let positions = parts.loader.context;
-    let heads = hyper.count("", "encoder_attention_heads")?;
-    let sizes = EncoderShape {
-        layers: hyper.count("", "encoder_layers")?,
-        heads,
-        head_dim: hyper.head_dim("d_model", d_model, heads)?,
-        d_ffn: hyper.count("", "encoder_ffn_dim")?,
-    };
+    let sizes = EncoderShape::read(&hyper)?;
     let encoder = SourceEncoder {
         positions,
         embed: embed_source,

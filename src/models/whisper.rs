@@ -3,11 +3,11 @@
 
 use super::architecture::{Architecture, Load};
 use super::decoder::Transformer;
-use super::encoder_decoder::{EncoderShape, NormPlace};
+use super::encoder_decoder::{EncoderShape, NormPlace, decoder_shape};
 use super::speech::{SoundEncoder, Speech};
 use crate::error::{Error, Result};
 use crate::load::names::Name;
-use crate::load::{Family, Hyper, Loader, NormStyle, Parts, PerLayer, Shape, pre_norm};
+use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape, pre_norm};
 use crate::nn::{Conv1d, Embedding};
 use crate::ops::{Activation, FRAME};
 
@@ -107,27 +107,12 @@ fn shape(hyper: &Hyper) -> Result<Shape> {
         return Err(Error::unsupported("a whisper model with scaled embeddings"));
     }
     encoder_shape(hyper)?;
-    let d_model = hyper.count("", "d_model")?;
-    let n_heads = hyper.count("", "decoder_attention_heads")?;
-    Ok(Shape {
-        architecture: hyper.family.name,
-        d_model,
-        n_layers: hyper.count("", "decoder_layers")?,
-        n_heads: PerLayer::Same(n_heads),
-        n_kv_heads: PerLayer::Same(n_heads),
-        head_dim: hyper.head_dim("d_model", d_model, n_heads)?,
-        d_ffn: PerLayer::Same(hyper.count("", "decoder_ffn_dim")?),
-        vocabulary: hyper.vocabulary()?,
-        context: hyper.count("", "max_target_positions")?,
-    })
+    decoder_shape(hyper, "max_target_positions")
 }
 
 fn encoder_shape(hyper: &Hyper) -> Result<SoundShape> {
-    let heads = hyper.count("", "encoder_attention_heads")?;
-    let head_dim = hyper.head_dim("d_model", hyper.count("", "d_model")?, heads)?;
-    let (layers, d_ffn) = (hyper.count("", "encoder_layers")?, hyper.count("", "encoder_ffn_dim")?);
     let shape = SoundShape {
-        blocks: EncoderShape { layers, heads, head_dim, d_ffn },
+        blocks: EncoderShape::read(hyper)?,
         mels: hyper.count("", "num_mel_bins")?,
         positions: hyper.count("", "max_source_positions")?,
     };

@@ -401,6 +401,26 @@ fn gguf_vocabularies() {
     });
 }
 
+/// Marian's two files: pieces in a damaged message, ids that are none.
+#[test]
+fn marian_vocabularies() {
+    let read = |name: &str| std::fs::read(format!("tests/golden/seq2seq/marian/{name}")).expect("a file");
+    let (whole, all) = (read("source.spm"), read("vocab.json"));
+    let all: Value = serde_json::from_slice(&all).expect("JSON");
+    cases(CASES / 4, |random| {
+        let (mut pieces, mut ids) = (whole.clone(), all.clone());
+        if random.below(4) > 0 {
+            random.mutate(&mut pieces, &whole);
+        }
+        if random.below(2) == 0 {
+            mutate(&mut ids, random);
+        }
+        if let Ok(tokenizer) = Tokenizer::from_marian(&pieces, &ids) {
+            exercise(&tokenizer, random);
+        }
+    });
+}
+
 #[test]
 fn chat_templates() {
     const PIECES: [&str; 40] = [
