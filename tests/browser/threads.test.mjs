@@ -100,7 +100,8 @@ function compute(folder, name, threads) {
         worker.postMessage({ device: 'cpu', threads });
         worker.postMessage(job);
         const answer = await new Promise((resolve, reject) => {
-          worker.onmessage = ({ data }) => resolve(data);
+          // On a busy machine signs of life come before it.
+          worker.onmessage = ({ data }) => data.logits && resolve(data);
           worker.onerror = ({ message }) => reject(new Error(message));
         });
         worker.terminate();
