@@ -134,7 +134,7 @@ impl Embedder {
     /// `INVALID_REQUEST` for ids that the model does not have or a sequence without any, `CONTEXT_OVERFLOW` for one
     /// that is too long, `MODEL_FORMAT` for vectors that are not numbers, `OUT_OF_MEMORY`, `ABORTED` and `DEVICE_LOST`.
     pub async fn embed(&mut self, sequences: &[Vec<u32>], how: How, yield_now: &YieldNow) -> Result<Vec<Vec<f32>>> {
-        sequences.iter().try_for_each(|ids| self.check(ids))?;
+        sequences.iter().try_for_each(|ids| self.model.shape.check_ids("input", ids, self.context()))?;
         // Short ones together: a batch is as wide as the ids in it.
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         sort_by(&mut order, |&a, &b| sequences[a].len().cmp(&sequences[b].len()));
@@ -164,20 +164,6 @@ impl Embedder {
     fn widest(&self, longest: usize) -> usize {
         let most = *self.buckets.last().expect("there are buckets");
         most.min(BUCKETS[3]).max(longest)
-    }
-
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        let vocabulary = self.model.shape.vocabulary;
-        if ids.is_empty() {
-            return Err(Error::invalid("input", "is empty; give at least one token"));
-        }
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
-            return Err(Error::invalid("input", format!("has the id {id}, but the vocabulary has {vocabulary}")));
-        }
-        if ids.len() > self.context() {
-            return Err(Error::ContextOverflow { prompt: ids.len(), context: self.context() });
-        }
-        Ok(())
     }
 
     async fn batch(&mut self, sequences: &[&[u32]], how: How) -> Result<Vec<Vec<f32>>> {

@@ -14,7 +14,7 @@ const MOST_KEPT: usize = 16 << 20;
 /// A picture, by its hash, and the rows that the encoder made of it.
 #[derive(Clone)]
 pub struct Seen {
-    /// Of the prepared picture.
+    /// The hash of the prepared picture.
     pub hash: u64,
     /// All rows, one behind the other.
     pub rows: Rc<[f32]>,

@@ -32,7 +32,7 @@ pub struct PreparedRequest {
 
 /// How a model with an encoder writes about a prompt.
 pub struct About {
-    /// What its own text begins behind, and the ids that are never drawn.
+    /// The ids that its own text begins behind, and those that are never drawn.
     pub rules: SourceRules,
     /// The search, if there is one.
     pub beams: Option<Beams>,

@@ -105,9 +105,7 @@ impl<'g> Search<'g> {
                 break;
             }
         }
-        let source = &self.request.source;
-        let prompt_tokens = if source.is_empty() { prompt } else { source.len() };
-        Ok(Outcome { finish, prompt_tokens, cached_tokens: 0, tokens: self.told })
+        Ok(Outcome { finish, prompt_tokens: self.request.prompt_tokens(), cached_tokens: 0, tokens: self.told })
     }
 
     /// Where the position of a slot lies: the rows that one run writes lie side by side.

@@ -63,7 +63,7 @@ impl Generator {
         kv: KvFormat,
     ) -> Result<Self> {
         let EncoderDecoder { encoder, decoder } = model;
-        let source = SourceReader::new(&mut device, encoder, decoder.shape.vocabulary, rules)?;
+        let source = SourceReader::new(&mut device, encoder, rules)?;
         let slots = source.rules.beams.count.clamp(1, MOST_SLOTS);
         let runner = ModelRunner::new(&mut device, Box::new(decoder), context, kv, [slots, 1]).await?;
         let pages = pages_of(&runner);
@@ -88,6 +88,7 @@ impl Generator {
     /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`, and those of the device.
     pub async fn read_source(&mut self, ids: &[u32]) -> Result<()> {
         let Some(source) = &mut self.source else { return Ok(()) };
+        self.runner.model.shape().check_ids("prompt", ids, source.positions())?;
         source.read(&mut self.device, ids).await?;
         let sampling = SamplingSlot { attended: ids.len() as u32, ..SamplingSlot::default() };
         for slot in 0..self.runner.layout().slots {

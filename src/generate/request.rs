@@ -54,6 +54,16 @@ pub struct Request {
     pub recompute: bool,
 }
 
+impl Request {
+    /// Tokens of the prompt, without the answer's own ids at its end; of the text that is attended to, where there is one.
+    pub fn prompt_tokens(&self) -> usize {
+        match self.source.len() {
+            0 => self.prompt.len() - self.resumed_tokens,
+            tokens => tokens,
+        }
+    }
+}
+
 /// A search for the likeliest text: several grow side by side, and of all that could follow the best are kept (beam search).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Beams {

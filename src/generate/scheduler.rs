@@ -367,15 +367,5 @@ impl Drop for Scheduler<'_, '_> {
 /// # Errors
 /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`.
 pub fn check_prompt(runner: &ModelRunner, prompt: &[u32]) -> Result<()> {
-    let (vocabulary, context) = (runner.vocabulary(), runner.layout().context);
-    if prompt.is_empty() {
-        return Err(Error::invalid("prompt", "is empty; give at least one token"));
-    }
-    if let Some(id) = prompt.iter().find(|&&id| id as usize >= vocabulary) {
-        return Err(Error::invalid("prompt", format!("has the id {id}, but the vocabulary has {vocabulary}")));
-    }
-    if prompt.len() > context {
-        return Err(Error::ContextOverflow { prompt: prompt.len(), context });
-    }
-    Ok(())
+    runner.model.shape().check_ids("prompt", prompt, runner.layout().context)
 }

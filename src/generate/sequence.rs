@@ -274,10 +274,9 @@ impl<'l> Sequence<'l> {
 
     /// The outcome, if it ends now.
     pub fn outcome(&self, finish: Finish) -> Outcome {
-        let source = &self.request.source;
         Outcome {
             finish,
-            prompt_tokens: if source.is_empty() { self.prompt_tokens() } else { source.len() },
+            prompt_tokens: self.request.prompt_tokens(),
             cached_tokens: self.cached_tokens,
             tokens: self.received(),
         }

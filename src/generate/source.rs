@@ -3,7 +3,7 @@
 
 use super::request::Beams;
 use crate::device::{BufferId, Compiled, Compiling, Control, Device, Layout, Pass, Plan, Pool, Usage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::SourceEncoder;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -27,7 +27,6 @@ pub struct SourceReader {
     encoder: SourceEncoder,
     /// How the decoder writes.
     pub rules: SourceRules,
-    vocabulary: usize,
     /// Most rows of each plan, ascending: the last holds the longest text.
     buckets: Vec<usize>,
     pool: Rc<Pool>,
@@ -46,7 +45,7 @@ impl SourceReader {
     ///
     /// # Errors
     /// `OUT_OF_MEMORY`.
-    pub fn new(device: &mut Device, encoder: SourceEncoder, vocabulary: usize, rules: SourceRules) -> Result<Self> {
+    pub fn new(device: &mut Device, encoder: SourceEncoder, rules: SourceRules) -> Result<Self> {
         let most = encoder.positions;
         let mut buckets: Vec<usize> = BUCKETS.into_iter().filter(|&rows| rows < most).collect();
         buckets.push(most);
@@ -55,19 +54,7 @@ impl SourceReader {
         let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
         let plans = buckets.iter().map(|_| None).collect();
         let (control, pool, compiling, read) = (Control::new(layout), Rc::default(), Vec::new(), Vec::new());
-        Ok(SourceReader {
-            encoder,
-            rules,
-            vocabulary,
-            buckets,
-            pool,
-            control,
-            control_buffer,
-            state,
-            plans,
-            compiling,
-            read,
-        })
+        Ok(SourceReader { encoder, rules, buckets, pool, control, control_buffer, state, plans, compiling, read })
     }
 
     /// Begins to compile the plan of short texts.
@@ -104,32 +91,16 @@ impl SourceReader {
         Ok(pass.finish())
     }
 
-    /// Checks that a text can be read.
-    ///
-    /// # Errors
-    /// `INVALID_REQUEST`, `CONTEXT_OVERFLOW`.
-    pub fn check(&self, ids: &[u32]) -> Result<()> {
-        if ids.is_empty() {
-            return Err(Error::invalid("prompt", "is empty; give at least one token"));
-        }
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.vocabulary) {
-            return Err(Error::invalid(
-                "prompt",
-                format!("has the id {id}, but the vocabulary has {}", self.vocabulary),
-            ));
-        }
-        match ids.len() > self.encoder.positions {
-            true => Err(Error::ContextOverflow { prompt: ids.len(), context: self.encoder.positions }),
-            false => Ok(()),
-        }
+    /// The most ids of a text.
+    pub fn positions(&self) -> usize {
+        self.encoder.positions
     }
 
-    /// Computes the keys and values of a text, unless they are there.
+    /// Computes the keys and values of a text of one id at least, unless they are there.
     ///
     /// # Errors
-    /// Those of [`Self::check`] and of the device.
+    /// Those of the device.
     pub async fn read(&mut self, device: &mut Device, ids: &[u32]) -> Result<()> {
-        self.check(ids)?;
         if self.read == ids {
             return Ok(());
         }

@@ -4,6 +4,17 @@
 /// matrices that GGUF keeps as one tensor. Empty where that kind of file has no such tensor.
 pub type Name = (&'static str, &'static str, &'static str);
 
+/// A model's own rows, then those that it shares with others.
+pub const fn joined<const N: usize>(own: &[Name], others: &[Name]) -> [Name; N] {
+    let mut names = [own[0]; N];
+    let mut i = 0;
+    while i < N {
+        names[i] = if i < own.len() { own[i] } else { others[i - own.len()] };
+        i += 1;
+    }
+    names
+}
+
 /// The names that most architectures share; an architecture's own come before them.
 pub const NAMES: &[Name] = &[
     ("embed", "token_embd.weight", "model.embed_tokens.weight"),

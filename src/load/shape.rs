@@ -1,5 +1,6 @@
 //! A model's sizes.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// A size that all layers share, or that each has its own of.
@@ -69,6 +70,24 @@ impl Shape {
         let Shape { d_model, n_layers, head_dim, vocabulary, context, .. } = *self;
         let [n_heads, n_kv_heads, d_ffn] = [&self.n_heads, &self.n_kv_heads, &self.d_ffn].map(PerLayer::most);
         [d_model, n_layers, n_heads, n_kv_heads, head_dim, d_ffn, vocabulary, context]
+    }
+
+    /// Checks that ids, which a request has as `field`, can be computed in a context of so many positions.
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` where there are none, or one that the vocabulary does not have; `CONTEXT_OVERFLOW`.
+    pub fn check_ids(&self, field: &'static str, ids: &[u32], context: usize) -> Result<()> {
+        let vocabulary = self.vocabulary;
+        if ids.is_empty() {
+            return Err(Error::invalid(field, "is empty; give at least one token"));
+        }
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(Error::invalid(field, format!("has the id {id}, but the vocabulary has {vocabulary}")));
+        }
+        match ids.len() > context {
+            true => Err(Error::ContextOverflow { prompt: ids.len(), context }),
+            false => Ok(()),
+        }
     }
 
     /// Columns of a layer's queries: H × head_dim.

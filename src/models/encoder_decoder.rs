@@ -5,9 +5,53 @@ use super::decoder::Transformer;
 use super::encoder::encoder_attention;
 use crate::device::Pass;
 use crate::error::Result;
+use crate::load::names::Name;
 use crate::load::{Hyper, Parts, PerLayer, Shape};
 use crate::nn::{CrossAttention, CrossKeys, CrossProjections, Embedding, EncoderBlock, FeedForward, Linear, Mlp, Norm};
 use crate::ops::RelativeBias;
+
+/// The tensors that BART's descendants have in common. Which projections of keys have biases is their own.
+pub const BART_NAMES: &[Name] = &[
+    ("attn.norm", "", "model.decoder.layers.{i}.self_attn_layer_norm.weight"),
+    ("attn.norm.bias", "", "model.decoder.layers.{i}.self_attn_layer_norm.bias"),
+    ("attn.q", "", "model.decoder.layers.{i}.self_attn.q_proj.weight"),
+    ("attn.q.bias", "", "model.decoder.layers.{i}.self_attn.q_proj.bias"),
+    ("attn.k", "", "model.decoder.layers.{i}.self_attn.k_proj.weight"),
+    ("attn.v", "", "model.decoder.layers.{i}.self_attn.v_proj.weight"),
+    ("attn.v.bias", "", "model.decoder.layers.{i}.self_attn.v_proj.bias"),
+    ("attn.o", "", "model.decoder.layers.{i}.self_attn.out_proj.weight"),
+    ("attn.o.bias", "", "model.decoder.layers.{i}.self_attn.out_proj.bias"),
+    ("cross.norm", "", "model.decoder.layers.{i}.encoder_attn_layer_norm.weight"),
+    ("cross.norm.bias", "", "model.decoder.layers.{i}.encoder_attn_layer_norm.bias"),
+    ("cross.q", "", "model.decoder.layers.{i}.encoder_attn.q_proj.weight"),
+    ("cross.q.bias", "", "model.decoder.layers.{i}.encoder_attn.q_proj.bias"),
+    ("cross.k", "", "model.decoder.layers.{i}.encoder_attn.k_proj.weight"),
+    ("cross.v", "", "model.decoder.layers.{i}.encoder_attn.v_proj.weight"),
+    ("cross.v.bias", "", "model.decoder.layers.{i}.encoder_attn.v_proj.bias"),
+    ("cross.o", "", "model.decoder.layers.{i}.encoder_attn.out_proj.weight"),
+    ("cross.o.bias", "", "model.decoder.layers.{i}.encoder_attn.out_proj.bias"),
+    ("ffn.norm", "", "model.decoder.layers.{i}.final_layer_norm.weight"),
+    ("ffn.norm.bias", "", "model.decoder.layers.{i}.final_layer_norm.bias"),
+    ("ffn.up", "", "model.decoder.layers.{i}.fc1.weight"),
+    ("ffn.up.bias", "", "model.decoder.layers.{i}.fc1.bias"),
+    ("ffn.down", "", "model.decoder.layers.{i}.fc2.weight"),
+    ("ffn.down.bias", "", "model.decoder.layers.{i}.fc2.bias"),
+    ("encoder.attn.norm", "", "model.encoder.layers.{i}.self_attn_layer_norm.weight"),
+    ("encoder.attn.norm.bias", "", "model.encoder.layers.{i}.self_attn_layer_norm.bias"),
+    ("encoder.attn.q", "", "model.encoder.layers.{i}.self_attn.q_proj.weight"),
+    ("encoder.attn.q.bias", "", "model.encoder.layers.{i}.self_attn.q_proj.bias"),
+    ("encoder.attn.k", "", "model.encoder.layers.{i}.self_attn.k_proj.weight"),
+    ("encoder.attn.v", "", "model.encoder.layers.{i}.self_attn.v_proj.weight"),
+    ("encoder.attn.v.bias", "", "model.encoder.layers.{i}.self_attn.v_proj.bias"),
+    ("encoder.attn.o", "", "model.encoder.layers.{i}.self_attn.out_proj.weight"),
+    ("encoder.attn.o.bias", "", "model.encoder.layers.{i}.self_attn.out_proj.bias"),
+    ("encoder.ffn.norm", "", "model.encoder.layers.{i}.final_layer_norm.weight"),
+    ("encoder.ffn.norm.bias", "", "model.encoder.layers.{i}.final_layer_norm.bias"),
+    ("encoder.ffn.up", "", "model.encoder.layers.{i}.fc1.weight"),
+    ("encoder.ffn.up.bias", "", "model.encoder.layers.{i}.fc1.bias"),
+    ("encoder.ffn.down", "", "model.encoder.layers.{i}.fc2.weight"),
+    ("encoder.ffn.down.bias", "", "model.encoder.layers.{i}.fc2.bias"),
+];
 
 /// Both halves, their weights on the device.
 pub struct EncoderDecoder {

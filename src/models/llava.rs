@@ -46,7 +46,7 @@ const NAMES: &[Name] = &siglip::names::<{ siglip::NAMES.len() + 7 }>(&[
     ("projector.down.bias", "mm.2.bias", "multi_modal_projector.linear_2.bias"),
 ]);
 
-/// What config.json says of how the halves are joined.
+/// How the halves are joined, by config.json.
 struct Joint {
     /// Blocks that are computed.
     layers: usize,

@@ -5,7 +5,7 @@ use super::architecture::{Architecture, Load};
 use super::vision::{AttentionPooling, VisionEncoder, VisionHead};
 use super::vit::{self, VitParts};
 use crate::error::{Error, Result};
-use crate::load::names::Name;
+use crate::load::names::{Name, joined};
 use crate::load::{Family, Hyper, Loader, Shape};
 use crate::ops::Activation;
 use crate::pictures::{Grid, Preprocessing};
@@ -33,7 +33,7 @@ pub static ARCHITECTURE: Architecture = Architecture {
     load: Load::Vision(|loader| Box::pin(load(loader))),
 };
 
-/// What an encoder is called in files of its own, and beside a half that reads.
+/// The prefixes of an encoder's names in files of its own, and beside a half that reads.
 pub const TOWERS: &[&str] = &[
     "vision_model.",
     "model.vision_model.",
@@ -81,13 +81,7 @@ pub const NAMES: &[Name] = &[
 
 /// [`NAMES`] behind those that a model has of its own.
 pub const fn names<const N: usize>(own: &[Name]) -> [Name; N] {
-    let mut names = [own[0]; N];
-    let mut i = 0;
-    while i < N {
-        names[i] = if i < own.len() { own[i] } else { NAMES[i - own.len()] };
-        i += 1;
-    }
-    names
+    joined(own, NAMES)
 }
 
 fn shape(hyper: &Hyper) -> Result<Shape> {

@@ -3,10 +3,10 @@
 
 use super::architecture::{Architecture, Load};
 use super::decoder::Transformer;
-use super::encoder_decoder::{EncoderShape, NormPlace, decoder_shape};
+use super::encoder_decoder::{BART_NAMES, EncoderShape, NormPlace, decoder_shape};
 use super::speech::{SoundEncoder, Speech};
 use crate::error::{Error, Result};
-use crate::load::names::Name;
+use crate::load::names::{Name, joined};
 use crate::load::{Family, Hyper, Loader, NormStyle, Parts, Shape, pre_norm};
 use crate::nn::{Conv1d, Embedding};
 use crate::ops::{Activation, FRAME};
@@ -36,59 +36,23 @@ pub static ARCHITECTURE: Architecture = Architecture {
     load: Load::Speech(|loader| Box::pin(load(loader))),
 };
 
-const NAMES: &[Name] = &[
-    ("embed", "", "model.decoder.embed_tokens.weight"),
-    ("positions", "", "model.decoder.embed_positions.weight"),
-    ("norm", "", "model.decoder.layer_norm.weight"),
-    ("norm.bias", "", "model.decoder.layer_norm.bias"),
-    ("lm_head", "", "proj_out.weight"),
-    ("attn.norm", "", "model.decoder.layers.{i}.self_attn_layer_norm.weight"),
-    ("attn.norm.bias", "", "model.decoder.layers.{i}.self_attn_layer_norm.bias"),
-    ("attn.q", "", "model.decoder.layers.{i}.self_attn.q_proj.weight"),
-    ("attn.q.bias", "", "model.decoder.layers.{i}.self_attn.q_proj.bias"),
-    ("attn.k", "", "model.decoder.layers.{i}.self_attn.k_proj.weight"),
-    ("attn.v", "", "model.decoder.layers.{i}.self_attn.v_proj.weight"),
-    ("attn.v.bias", "", "model.decoder.layers.{i}.self_attn.v_proj.bias"),
-    ("attn.o", "", "model.decoder.layers.{i}.self_attn.out_proj.weight"),
-    ("attn.o.bias", "", "model.decoder.layers.{i}.self_attn.out_proj.bias"),
-    ("cross.norm", "", "model.decoder.layers.{i}.encoder_attn_layer_norm.weight"),
-    ("cross.norm.bias", "", "model.decoder.layers.{i}.encoder_attn_layer_norm.bias"),
-    ("cross.q", "", "model.decoder.layers.{i}.encoder_attn.q_proj.weight"),
-    ("cross.q.bias", "", "model.decoder.layers.{i}.encoder_attn.q_proj.bias"),
-    ("cross.k", "", "model.decoder.layers.{i}.encoder_attn.k_proj.weight"),
-    ("cross.v", "", "model.decoder.layers.{i}.encoder_attn.v_proj.weight"),
-    ("cross.v.bias", "", "model.decoder.layers.{i}.encoder_attn.v_proj.bias"),
-    ("cross.o", "", "model.decoder.layers.{i}.encoder_attn.out_proj.weight"),
-    ("cross.o.bias", "", "model.decoder.layers.{i}.encoder_attn.out_proj.bias"),
-    ("ffn.norm", "", "model.decoder.layers.{i}.final_layer_norm.weight"),
-    ("ffn.norm.bias", "", "model.decoder.layers.{i}.final_layer_norm.bias"),
-    ("ffn.up", "", "model.decoder.layers.{i}.fc1.weight"),
-    ("ffn.up.bias", "", "model.decoder.layers.{i}.fc1.bias"),
-    ("ffn.down", "", "model.decoder.layers.{i}.fc2.weight"),
-    ("ffn.down.bias", "", "model.decoder.layers.{i}.fc2.bias"),
-    ("encoder.conv1", "", "model.encoder.conv1.weight"),
-    ("encoder.conv1.bias", "", "model.encoder.conv1.bias"),
-    ("encoder.conv2", "", "model.encoder.conv2.weight"),
-    ("encoder.conv2.bias", "", "model.encoder.conv2.bias"),
-    ("encoder.positions", "", "model.encoder.embed_positions.weight"),
-    ("encoder.norm", "", "model.encoder.layer_norm.weight"),
-    ("encoder.norm.bias", "", "model.encoder.layer_norm.bias"),
-    ("encoder.attn.norm", "", "model.encoder.layers.{i}.self_attn_layer_norm.weight"),
-    ("encoder.attn.norm.bias", "", "model.encoder.layers.{i}.self_attn_layer_norm.bias"),
-    ("encoder.attn.q", "", "model.encoder.layers.{i}.self_attn.q_proj.weight"),
-    ("encoder.attn.q.bias", "", "model.encoder.layers.{i}.self_attn.q_proj.bias"),
-    ("encoder.attn.k", "", "model.encoder.layers.{i}.self_attn.k_proj.weight"),
-    ("encoder.attn.v", "", "model.encoder.layers.{i}.self_attn.v_proj.weight"),
-    ("encoder.attn.v.bias", "", "model.encoder.layers.{i}.self_attn.v_proj.bias"),
-    ("encoder.attn.o", "", "model.encoder.layers.{i}.self_attn.out_proj.weight"),
-    ("encoder.attn.o.bias", "", "model.encoder.layers.{i}.self_attn.out_proj.bias"),
-    ("encoder.ffn.norm", "", "model.encoder.layers.{i}.final_layer_norm.weight"),
-    ("encoder.ffn.norm.bias", "", "model.encoder.layers.{i}.final_layer_norm.bias"),
-    ("encoder.ffn.up", "", "model.encoder.layers.{i}.fc1.weight"),
-    ("encoder.ffn.up.bias", "", "model.encoder.layers.{i}.fc1.bias"),
-    ("encoder.ffn.down", "", "model.encoder.layers.{i}.fc2.weight"),
-    ("encoder.ffn.down.bias", "", "model.encoder.layers.{i}.fc2.bias"),
-];
+const NAMES: &[Name] = &joined::<{ BART_NAMES.len() + 12 }>(
+    &[
+        ("embed", "", "model.decoder.embed_tokens.weight"),
+        ("positions", "", "model.decoder.embed_positions.weight"),
+        ("norm", "", "model.decoder.layer_norm.weight"),
+        ("norm.bias", "", "model.decoder.layer_norm.bias"),
+        ("lm_head", "", "proj_out.weight"),
+        ("encoder.conv1", "", "model.encoder.conv1.weight"),
+        ("encoder.conv1.bias", "", "model.encoder.conv1.bias"),
+        ("encoder.conv2", "", "model.encoder.conv2.weight"),
+        ("encoder.conv2.bias", "", "model.encoder.conv2.bias"),
+        ("encoder.positions", "", "model.encoder.embed_positions.weight"),
+        ("encoder.norm", "", "model.encoder.layer_norm.weight"),
+        ("encoder.norm.bias", "", "model.encoder.layer_norm.bias"),
+    ],
+    BART_NAMES,
+);
 
 /// The epsilon of all its norms, which no file says.
 const EPSILON: f32 = 1e-5;

@@ -128,6 +128,7 @@ fn twin(t: &Twin) {
     let words = format.row_words(head_dim);
     let is_capped = t.constant("SOFT_CAP") == 1;
     let mut cell = vec![0f32; head_dim];
+    let biased = Biases { table: &bias, columns: p.bias_columns };
     for r in 0..Slot::rows(&control) {
         let row = Slot::row(&control, &state, r);
         let seen = seen(t, &p, &control, r, row.position);
@@ -139,7 +140,7 @@ fn twin(t: &Twin) {
                 words * cache_row(at, p.page as usize, kv_heads, kv_head)
             };
             let mut scores = Vec::with_capacity(seen.len());
-            let mut biases = biases(&bias, p.bias_columns, head, row.position, seen.clone()).iter();
+            let mut biases = biased.of(head, row.position, seen.clone()).iter();
             for position in seen.clone() {
                 format.read(&keys[cache(position)..][..words], &mut cell);
                 let score = dot(&q[at..at + head_dim], &cell) * p.scale;
@@ -159,16 +160,6 @@ fn twin(t: &Twin) {
     }
 }
 
-/// What is added to the scores of a query at `position` with the keys at `positions`; nothing where there is no table.
-pub(super) fn biases(table: &[f32], columns: u32, head: usize, position: u32, positions: Range<u32>) -> &[f32] {
-    if columns == 0 {
-        return &[];
-    }
-    let position = position.min(columns / 2); // those past the context write nothing that counts
-    let first = head * columns as usize + (positions.start + columns / 2 - position) as usize;
-    &table[first..first + positions.len()]
-}
-
 /// Queries that share what is read of keys and values.
 const SHARE: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
@@ -185,6 +176,18 @@ pub(super) struct Sight {
 pub(super) struct Biases<'a> {
     pub table: &'a [f32],
     pub columns: u32,
+}
+
+impl Biases<'_> {
+    /// The numbers to add to the scores of a query at `position` with the keys at `positions`; none where there is no table.
+    pub fn of(&self, head: usize, position: u32, positions: Range<u32>) -> &[f32] {
+        if self.columns == 0 {
+            return &[];
+        }
+        let position = position.min(self.columns / 2); // those past the context write nothing that counts
+        let first = head * self.columns as usize + (positions.start + self.columns / 2 - position) as usize;
+        &self.table[first..first + positions.len()]
+    }
 }
 
 /// Answers the queries `q` of rows, all heads of each: y [T, H × head_dim], both with rows `stride` apart. `run` says where a
@@ -212,7 +215,7 @@ pub(super) fn answer(
                     for (i, y) in y.by_ref().take(group).enumerate() {
                         let (head, positions) = (kv_head * group + i, row.positions.clone());
                         let q_at = (at + r) * stride + head * head_dim;
-                        let bias = biases(biased.table, biased.columns, head, row.position, positions.clone());
+                        let bias = biased.of(head, row.position, positions.clone());
                         queries.push(Query { q: &q[q_at..q_at + head_dim], positions, bias, y });
                     }
                 }

@@ -2,7 +2,7 @@
 //! attention (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>), or over another sequence, a decoder's cross-attention
 //! (Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>). No cache: keys and values are rows of a tensor.
 
-use super::attention::{Biases, MOST_HEAD_DIM, RelativeBias, Sight, answer, biases};
+use super::attention::{Biases, MOST_HEAD_DIM, RelativeBias, Sight, answer};
 use crate::device::{Kernel, KvFormat, Options, Pass, Slot, Tensor, Twin, kernel, params};
 use cresset_numerics::attention::{Head, Run};
 use cresset_numerics::rows::dot;
@@ -115,13 +115,14 @@ fn twin(t: &Twin) {
     let (q, k, v) = (t.read::<f32>(2), t.read::<f32>(3), t.read::<f32>(4));
     let (bias, mut y) = (t.read::<f32>(5), t.write::<f32>(6));
     let (head_dim, stride) = (p.head_dim as usize, p.stride as usize);
+    let biased = Biases { table: &bias, columns: p.bias_columns };
     for r in p.rows_in(&control) {
         let (start, Range { start: first, end }) = p.seen(&control, r);
         for head in 0..p.n_heads as usize {
             let at = |row: usize| row * stride + head * head_dim..row * stride + (head + 1) * head_dim;
             let key_at = |key: u32| at(start + key as usize);
             let mut scores: Vec<f32> = (first..end).map(|key| dot(&q[at(r)], &k[key_at(key)]) * p.scale).collect();
-            let biases = biases(&bias, p.bias_columns, head, Slot::place(&control, r).0, first..end);
+            let biases = biased.of(head, Slot::place(&control, r).0, first..end);
             scores.iter_mut().zip(biases).for_each(|(score, bias)| *score += bias);
             let max = scores.iter().copied().fold(f32::MIN, f32::max);
             let weights: Vec<f32> = scores.iter().map(|score| (score - max).exp()).collect();
