@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { startBrowser, startServer } from './harness.mjs';
 import { bomb, gif, png } from './photos.mjs';
-import { answered, drop, dropFiles, leave, ready, say, turns, visit } from './visitor.mjs';
+import { answered, drop, dropFiles, leave, ready, say, toasted, turns, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -243,7 +243,7 @@ test('a model that only reads: the visitor is told what would help, and nothing 
   await drop(page, 'reader.gguf', 'chat echo');
   await say(page, 'And what else?');
   assert.equal((await turns(page)).at(-1), 'And what else?');
-  assert.match(await page.textContent('#toasts'), /sees no pictures: of those in this conversation it knows the names alone/);
+  await toasted(page, 'sees no pictures: of those in this conversation it knows the names alone');
   const asked = await page.evaluate(async () => (await (await import('/page/session.js')).session.engine.stats()).last_request.messages);
   assert.equal(asked[0].content, '[harbour.png]\nWhat is this?');
   // The question about the picture itself is not asked without it.
@@ -300,7 +300,7 @@ test('conversations go to files and come back with their pictures, odd ones with
     const text = Buffer.concat(chunks).toString();
     const name = download.suggestedFilename();
     await dropFiles(page, [{ name, bytes: Buffer.from(text) }]);
-    await page.waitForFunction(() => /imported/.test(document.getElementById('toasts').textContent));
+    await toasted(page, 'imported');
     await page.waitForFunction(() => document.querySelectorAll('.turn.user canvas').length === 2);
     assert.deepEqual(await drawn('.turn.user canvas'), ['214,94,42', '30,120,200'], format);
     assert.equal((await turns(page))[0], 'Two pictures');
@@ -309,19 +309,19 @@ test('conversations go to files and come back with their pictures, odd ones with
       [64, 48],
       [48, 64],
     ]);
-    await page.waitForFunction(() => document.getElementById('toasts').childElementCount === 0);
+    await page.evaluate(() => document.getElementById('toasts').replaceChildren()); // the same words are not said twice at once
     if (format === 'JSON') {
       const odd = JSON.parse(text);
-      odd.conversations[0].turns[0].pictures = [
+      odd.conversations[0].turns.find(({ role }) => role === 'user').pictures = [
         { name: 'x', url: 'https://tracker.example/x.png' },
         { name: 7 },
         'no',
         { name: 'y', url: 'data:text/html;base64,AAAA' },
       ];
       await dropFiles(page, [{ name: 'odd.json', bytes: Buffer.from(JSON.stringify(odd)) }]);
-      await page.waitForFunction(() => /left out/.test(document.getElementById('toasts').textContent));
+      await toasted(page, 'left out');
       await page.waitForFunction(() => document.querySelectorAll('.turn.user').length === 1 && !document.querySelector('.turn.user canvas'));
-      await page.waitForFunction(() => document.getElementById('toasts').childElementCount === 0);
+      await page.evaluate(() => document.getElementById('toasts').replaceChildren());
     }
   }
   assert.ok(!page.addresses.some((address) => /tracker/.test(address)));
@@ -335,7 +335,7 @@ test('a conversation that outgrows the context loses its oldest turns by what th
   }
   // Half of the mock's context, 512 bytes, is the question's: of turns that take 140 each, 100 of them for the picture, three.
   assert.equal((await seenBy()).length, 3);
-  assert.match(await page.textContent('#toasts'), /longer than the model’s context/);
+  await toasted(page, 'longer than the model’s context');
 });
 
 test('it all speaks Chinese', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { startBrowser, startServer, watchRewriting } from './harness.mjs';
-import { answered, behind, drop, dropFiles, inFront, leave, ready, say, turns, visit } from './visitor.mjs';
+import { answered, behind, drop, dropFiles, inFront, leave, ready, say, toasted, turns, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -247,7 +247,7 @@ test('conversations go to files and come back', async () => {
   await page.waitForSelector('.turn.assistant');
   assert.deepEqual(await turns(page), ['Keep this', answer]);
   await page.setInputFiles('#import', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{"a":1}') });
-  await page.waitForFunction(() => document.querySelector('#toasts').textContent.includes('no conversation in this file'));
+  await toasted(page, 'no conversation in this file');
 });
 
 test('what is typed outlasts a reload, another conversation and a model that cannot chat', async () => {
@@ -304,7 +304,7 @@ test('a conversation longer than the context leaves out its oldest turns, and sa
   await drop(page, 'short.gguf', 'chat loses-context');
   await say(page, `First ${'words '.repeat(60)}`);
   await say(page, 'Second');
-  await page.waitForFunction(() => document.querySelector('#toasts').textContent.includes('oldest message'));
+  await toasted(page, 'oldest message');
   assert.equal((await turns(page)).length, 4);
   await page.fill('#message', 'x'.repeat(1200));
   await page.press('#message', 'Enter');
@@ -438,7 +438,7 @@ test('without a database conversations last as long as the tab, and the page say
   await page.evaluate(() => {
     location.hash = '#/chat';
   });
-  await page.waitForFunction(() => document.querySelector('#toasts').textContent.includes('until the tab is closed'));
+  await toasted(page, 'until the tab is closed');
   await say(page, 'Unkept');
   await page.click('#new-chat');
   await page.click('#conversations a');
@@ -573,11 +573,8 @@ test('all conversations go to one file, and come back from it', async () => {
   const buffer = readFileSync(await file.path());
   const other = await visit(browser, server, 'chat');
   await other.setInputFiles('#import', { name: 'cresset-conversations.json', mimeType: 'application/json', buffer });
-  await other.waitForFunction(
-    () =>
-      document.querySelector('#toasts').textContent.includes('2 conversations were imported') &&
-      document.querySelectorAll('#conversations .title').length === 2,
-  );
+  await toasted(other, '2 conversations were imported');
+  await other.waitForFunction(() => document.querySelectorAll('#conversations .title').length === 2);
   assert.deepEqual((await other.locator('#conversations .title').allTextContents()).sort(), ['About lamps', 'About ships']);
   await other.click('#conversations a:has-text("About ships")');
   await other.waitForFunction((answer) => document.querySelector('.turn.assistant .words')?.textContent.trim() === answer, answer);

@@ -189,11 +189,21 @@ export function noteProblems(page) {
   });
 }
 
-/** A page that notes its problems and keeps the addresses it asked for. */
+/** A page that notes its problems and what it says in passing (`window.toasted`), and keeps the addresses it asked for. */
 export async function newPage(browser, options = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   noteProblems(page);
+  await page.addInitScript(() => {
+    window.toasted = [];
+    addEventListener('DOMContentLoaded', () => {
+      const toasts = document.getElementById('toasts');
+      if (!toasts) return;
+      new MutationObserver((changes) => {
+        for (const { addedNodes } of changes) window.toasted.push(...[...addedNodes].map(({ textContent }) => textContent));
+      }).observe(toasts, { childList: true });
+    });
+  });
   page.addresses = [];
   context.on('request', (request) => page.addresses.push(request.url()));
   return page;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FlakyFile, modelBytes } from './flaky.mjs';
 import { gguf, newPage, startBrowser, startServer } from './harness.mjs';
-import { drop, dropFiles, ready, visit } from './visitor.mjs';
+import { drop, dropFiles, ready, toasted, toasts, visit } from './visitor.mjs';
 
 let browser, server, page;
 let flaky; // a file that behaves as badly as a test says
@@ -85,7 +85,6 @@ function large(request, response) {
 const open = async (options) => {
   page = await visit(browser, server, 'models', options);
   await page.waitForFunction(() => document.getElementById('catalogue-measure')?.textContent.includes('estimates'));
-  await noteToasts();
 };
 
 /** The models view of a visitor who came to it in the middle of a sentence. */
@@ -108,16 +107,6 @@ const look = async (address) => {
   await page.fill('#address', address);
   await page.press('#address', 'Enter');
 };
-
-/** Whatever was said in passing since the page was opened. */
-const toasts = () => page.evaluate(() => window.said);
-const noteToasts = () =>
-  page.evaluate(() => {
-    window.said = [];
-    new MutationObserver((changes) => {
-      for (const { addedNodes } of changes) window.said.push(...[...addedNodes].map(({ textContent }) => textContent));
-    }).observe(document.getElementById('toasts'), { childList: true });
-  });
 
 /** What the page says about a model that did not come. */
 const problem = async () => {
@@ -298,10 +287,10 @@ test('the visitor can ask the browser to keep models, and is told what it answer
   await page.locator('#stored .model', { hasText: 'chat.gguf' }).waitFor();
   assert.equal(await page.textContent('#kept'), 'The browser may delete them when the disk runs short.');
   await page.click('#keep:has-text("Ask it to keep them")');
-  await page.waitForFunction(() => document.getElementById('toasts').textContent.includes('does not promise to keep your models'));
+  await toasted(page, 'does not promise to keep your models');
   assert.ok(await page.isVisible('#keep'), 'and can be asked again');
   await page.click('#keep');
-  await page.waitForFunction(() => document.getElementById('toasts').textContent.includes('will keep your models until you delete them'));
+  await toasted(page, 'will keep your models until you delete them');
   await page.waitForSelector('#keep', { state: 'hidden' });
   assert.equal(await page.textContent('#kept'), 'The browser promised to keep them.');
   assert.equal(await page.evaluate(() => window.asked), 2);
@@ -555,7 +544,7 @@ test('offline is called offline, and what is kept still works', async () => {
   await look(`${server.url}files/chat.gguf`);
   await page.waitForSelector('#fit .problem');
   assert.match(await page.textContent('#fit .problem'), /You are offline.*Models kept on this device work/s);
-  assert.match(await page.textContent('#toasts'), /You are offline/);
+  await toasted(page, 'You are offline');
   await page.locator('#stored .model', { hasText: 'Ember' }).waitFor();
   await stillTyped();
 });
@@ -582,7 +571,7 @@ test('without room on the device models load all the same', async () => {
   await page.waitForFunction(() => document.getElementById('model-name').textContent === 'roomy.gguf');
   await ready(page);
   assert.ok(!(await page.textContent('#stored')).includes('roomy'));
-  const said = (await toasts()).filter((text) => !/is ready/.test(text));
+  const said = (await toasts(page)).filter((text) => !/is ready/.test(text));
   assert.equal(said.length, 1, said.join('\n'));
   assert.match(said[0], /^roomy\.gguf is not kept: this device has no room for it.*downloaded again next time.*Delete models/);
 });
@@ -593,9 +582,8 @@ test('in a private window models load all the same, and it is said once that the
   page = await newPage(browser);
   await page.context().route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: blocked + worker }));
   await page.goto(`${server.url}#/models`);
-  await noteToasts();
   await ready(page);
-  const said = await toasts();
+  const said = await toasts(page);
   assert.equal(said.length, 1, said.join('\n'));
   assert.match(said[0], /^Ember is not kept: this browser stores no files for this page, as in a private window.*downloaded again next time/);
   assert.equal(await page.locator('#notices .problem').count(), 0);
@@ -609,7 +597,7 @@ test('a connection that breaks is tried again, and that is what is said', async 
   await loadFlaky();
   assert.equal(flaky.cuts, 0);
   assert.deepEqual(
-    (await toasts()).filter((text) => !/is ready/.test(text)),
+    (await toasts(page)).filter((text) => !/is ready/.test(text)),
     ['The connection broke. Trying again…'],
   );
 });
@@ -628,7 +616,7 @@ test('a download without a network waits for it, and says so', async () => {
   await page.context().setOffline(false);
   await page.waitForFunction(() => document.getElementById('model-name').textContent === 'flaky.gguf');
   await ready(page);
-  const said = await toasts();
+  const said = await toasts(page);
   assert.ok(said.includes('No connection: the download goes on when you are online again.'), said.join());
   assert.doesNotMatch(said.join(), /go on;/);
 });

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { newPage, startBrowser, startServer } from './harness.mjs';
-import { leave, ready, say, turns, visit } from './visitor.mjs';
+import { leave, ready, say, toasted, turns, visit } from './visitor.mjs';
 
 let browser, server, page;
 
@@ -37,7 +37,6 @@ async function openChat() {
 }
 
 const titles = () => page.locator('#conversations a .title').allTextContents();
-const toasted = (words) => page.waitForFunction((words) => document.getElementById('toasts')?.textContent.includes(words), words);
 
 test('an imported conversation with an absurd date leaves the list as it is', async () => {
   page = await visit(browser, server, 'chat');
@@ -52,7 +51,7 @@ test('an imported conversation with an absurd date leaves the list as it is', as
   });
   const file = { format: 'cresset-conversations', conversations: [conversation('Late', 1e300), conversation('Early', -1e300), conversation('Usual', 1e12)] };
   await page.setInputFiles('#import', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(file)) });
-  await toasted('3 conversations were imported');
+  await toasted(page, '3 conversations were imported');
   await page.waitForFunction(() => document.querySelectorAll('#conversations a').length === 3);
   assert.deepEqual((await titles()).sort(), ['Early', 'Late', 'Usual']);
   await page.reload();
@@ -95,7 +94,7 @@ test('of odd rows in the database each is set aside and named, and the rest is s
   await page.waitForFunction(() => document.querySelectorAll('#conversations a').length === 1);
   await page.click('#conversations a:has-text("About lamps")');
   await page.waitForFunction(() => document.querySelectorAll('.turn').length === 2);
-  await toasted('2 messages of this conversation cannot be read');
+  await toasted(page, '2 messages of this conversation cannot be read');
   assert.deepEqual(await turns(page), ['Are lamps warm?', 'They are.']);
   await page.fill('#conversation-search', '');
   await page.click('#conversations a:has-text("About addresses")');
@@ -199,7 +198,7 @@ for (const [what, breakIt] of Object.entries(BROKEN)) {
     await blank();
     await page.addInitScript(breakIt);
     await openChat();
-    await toasted('until the tab is closed');
+    await toasted(page, 'until the tab is closed');
     await say(page, 'Unkept');
     await page.click('#new-chat');
     await page.click('#conversations a:has-text("Unkept")');
@@ -216,7 +215,7 @@ test('a database that stops answering takes nothing of the open conversation wit
     IDBDatabase.prototype.transaction = () => ({ objectStore: () => ({ put: () => ({}), getAll: () => ({}), get: () => ({}) }) });
   });
   await say(page, 'After');
-  await toasted('until the tab is closed');
+  await toasted(page, 'until the tab is closed');
   await page.click('#new-chat');
   await page.click('#conversations a:has-text("Before")');
   await page.waitForFunction(() => document.querySelectorAll('.turn').length === 4);

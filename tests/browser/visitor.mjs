@@ -61,6 +61,21 @@ export function answered(page) {
   );
 }
 
+/**
+ * Until the page has said these words in passing, which may be gone again: on a busy machine nobody looks every second. What it said
+ * up to them is forgotten.
+ * @param {string} words
+ */
+export function toasted(page, words) {
+  return page.waitForFunction((words) => {
+    const at = window.toasted.findIndex((text) => text.includes(words));
+    return at >= 0 && window.toasted.splice(0, at + 1);
+  }, words);
+}
+
+/** Whatever was said in passing since the page was opened, or since the last words that a test waited for. */
+export const toasts = (page) => page.evaluate(() => window.toasted);
+
 /** The words of the turns that are shown. */
 export const turns = async (page) => (await page.locator('#turns .words').allTextContents()).map((text) => text.trim());
 

@@ -326,6 +326,8 @@ async function streaming<Whole, Chunk>(answer: Stream<Chunk> | Whole, whole: (an
 
 export async function completing(engine: Engine): Promise<void> {
   const request: CompletionRequest = { prompt: 'Once', ...sampling };
+  const search: CompletionRequest = { prompt: 'Hello', num_beams: 4, length_penalty: 0.6, early_stopping: true };
+  completion(await engine.completions.create({ ...search, stream: false }));
   completion(await engine.completions.create({ prompt: [1, 2], stop: 'x', ...template }));
   completion(await engine.completions.create({ ...request, stream: false }, beside));
   for await (const chunk of await engine.completions.create({ ...request, logprobs: 3, stream: true }, beside)) completion(chunk);
