@@ -2,7 +2,8 @@
 #![no_main]
 
 use cresset::engine::{AdapterOptions, DeviceChoice, Engine, LoadOptions};
-use cresset::weights::{Checkpoint, Files, MemorySource, open_path};
+use cresset::weights::{Checkpoint, Files, open_path};
+use cresset_fuzz::file;
 use pollster::block_on;
 use std::cell::RefCell;
 use std::path::Path;
@@ -17,10 +18,7 @@ thread_local! {
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let Ok(adapter) = block_on(Checkpoint::open(Files::single(MemorySource::new("adapter.gguf", bytes.to_vec()))))
-    else {
-        return;
-    };
+    let Ok(adapter) = block_on(Checkpoint::open(Files::new(vec![file("adapter.gguf", bytes)]))) else { return };
     ENGINE.with_borrow_mut(|engine| {
         if block_on(engine.load_adapter("odd", &adapter, &AdapterOptions::default())).is_ok() {
             engine.unload_adapter("odd").expect("it is there");

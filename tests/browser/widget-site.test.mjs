@@ -522,6 +522,20 @@ test('a server that fails is told in words, one that does not stream answers too
   await widget.say('Hello?');
   await widget.inside('.problem').waitFor();
   assert.match(await widget.card.textContent(), /did not answer.*Your message is still here.*HTTP 500: out of order/s);
+  for (const [type, text] of [
+    ...['null', '{}', '{"choices":[]}', '{"choices":[null]}', '<!doctype html>', ''].map((text) => ['application/json', text]),
+    ...['', 'data: null\n\n', 'data: {}\n\ndata: [DONE]\n\n', 'data: Hello\n\n'].map((text) => ['text/event-stream', text]),
+  ]) {
+    let asked = false;
+    server = (body, response) => {
+      asked = true;
+      response.writeHead(200, { 'Content-Type': type }).end(text);
+    };
+    await widget.primary.click();
+    await until(() => asked);
+    await widget.inside('.problem').waitFor();
+    assert.match(await widget.card.textContent(), /did not answer.*Your message is still here.*what it sent is no chat completion/s, text);
+  }
   server = (body, response) =>
     response
       .writeHead(200, { 'Content-Type': 'application/json' })

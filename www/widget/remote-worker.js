@@ -33,37 +33,56 @@ async function answer(url, body) {
   const taken = new Answer();
   // A server that does not stream answers all at once.
   if (!(response.headers.get('content-type') ?? '').includes('event-stream')) {
-    return taken.take(JSON.parse(await read(response, MOST_OF_EVENT)).choices?.[0], 'message');
+    taken.take(parsed(await read(response, MOST_OF_EVENT)), 'message');
+    return taken.end();
   }
   const parser = new EventParser(MOST_OF_EVENT);
-  /** @type {string | null} */
-  let end = null;
   const handle = (/** @type {string[]} */ events) => {
-    for (const data of events) {
-      if (data.trim() === '[DONE]') continue;
-      const event = JSON.parse(data);
-      if (event?.error) throw new Error(`${event.error.message ?? 'the server reports an error'}`);
-      end = taken.take(event?.choices?.[0], 'delta') ?? end;
-    }
+    for (const data of events) if (data.trim() !== '[DONE]') taken.take(parsed(data), 'delta');
   };
   for await (const bytes of parts(response, MOST_BYTES)) handle(parser.push(bytes));
   handle(parser.end());
-  return end;
+  return taken.end();
+}
+
+const NO_ANSWER = 'what it sent is no chat completion';
+
+/** The JSON of an event, or of a whole answer. @param {string} text @returns {any} */
+function parsed(text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error(NO_ANSWER);
+  }
+  if (value?.error) throw new Error(`${value.error.message ?? 'the server reports an error'}`);
+  return value;
 }
 
 class Answer {
   #length = 0;
+  /** There was a choice, if an empty one. */
+  #begun = false;
+  /** @type {string | null} */
+  #finish = null;
 
-  /** Hands a part on. @param {any} choice @param {'message' | 'delta'} field @returns {string | null} why it ended, if it did */
-  take(choice, field) {
+  /** Hands a part on. @param {any} completion @param {'message' | 'delta'} field */
+  take(completion, field) {
+    const choice = completion?.choices?.[0];
+    this.#begun ||= typeof choice?.[field] === 'object';
     const piece = choice?.[field]?.content;
     if (typeof piece === 'string' && piece) {
       this.#length += piece.length;
       if (this.#length > MOST_OF_ANSWER) throw new Error(`an answer of more than ${MOST_OF_ANSWER} characters`);
       postMessage({ piece });
     }
-    const end = choice?.finish_reason;
-    return typeof end === 'string' ? end : null;
+    if (typeof choice?.finish_reason === 'string') this.#finish = choice.finish_reason;
+  }
+
+  /** Nothing more comes. @returns {string | null} why it ended, if that was said */
+  end() {
+    if (!this.#begun) throw new Error(NO_ANSWER);
+    return this.#finish;
   }
 }
 
