@@ -345,16 +345,20 @@ impl Engine {
         on_chunk: &mut OnChunk<'_>,
         yield_now: &YieldNow,
     ) -> Result<Value> {
-        if self.generator()?.source_rules().is_some() {
-            return Err(Error::invalid("model", "reads a text and writes another; it does not chat: use completions"));
-        }
+        let rules = self.generator()?.source_rules().cloned();
         let fields = Fields::of(request)?;
         let options = request::options(&fields, true, &self.sampling)?;
-        About::of(None, &options)?;
-        let seen = ChatPictures::take(messages::messages(&fields)?, pictures, self.model.eyes.as_ref())?;
+        let mut source = About::of(rules, &options)?;
+        let mut messages = messages::messages(&fields)?;
+        if let (Some(about), Some((before, begun))) = (&mut source, source_rules::begun(messages, &fields)?) {
+            about.rules.opening.extend(self.tokenizer()?.encode(begun, false, false)?);
+            messages = before;
+        }
+        let seen = ChatPictures::take(messages, pictures, self.model.eyes.as_ref())?;
         let mut prompt = self.chat_prompt(&seen.messages, &fields)?;
         prompt.text = seen.write(prompt.text, self.model.eyes.as_ref())?;
-        let (ids, media) = self.see(seen, &prompt.text, false, yield_now).await?;
+        // An encoder's text ends as its files say; a template has written what a chat's begins with.
+        let (ids, media) = self.see(seen, &prompt.text, source.is_some(), yield_now).await?;
         let in_thought = ToolCallParser::begins_thought(&prompt.text);
         let calling =
             (!prompt.tools.is_empty()).then_some(Calling { tools: prompt.tools, in_thought, opening: prompt.opening });
@@ -362,7 +366,7 @@ impl Engine {
             kind: AnswerKind::Chat,
             prompt: ids,
             media,
-            source: None,
+            source,
             options,
             continues: prompt.continues,
             calling,

@@ -248,6 +248,8 @@ export interface EngineInfo {
     contextLimit: number;
     vocabularySize: number;
     hasChatTemplate: boolean;
+    /** Whether an encoder reads each text by itself, as for a translation; of a chat, what was said last. */
+    encoderDecoder: boolean;
     /** Of a model that sees pictures: the tokens that each part of one takes. */
     vision?: { tokens: number };
   };

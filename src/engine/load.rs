@@ -3,7 +3,7 @@
 use super::eyes::Half;
 use super::sampling;
 use super::size::{check_size, device_bytes, largest_cache_bytes, matrix_formats, quantization};
-use super::source_rules::source_rules;
+use super::source_rules::{LAST_SAID, source_rules};
 use super::speech_ids::{alignment_heads, speech_ids};
 use super::task::{See, Task};
 use crate::chat::ChatTemplate;
@@ -50,6 +50,8 @@ pub struct ModelInfo {
     pub vocabulary_size: usize,
     /// Whether it can chat.
     pub has_chat_template: bool,
+    /// Whether an encoder reads each text by itself, as for a translation; of a chat, what was said last.
+    pub encoder_decoder: bool,
     /// Bytes of all its files.
     pub file_bytes: u64,
 }
@@ -78,7 +80,12 @@ pub(super) async fn load(
     };
     let sampling = sampling::defaults(checkpoint, &options.sampling, &usual)?;
     // A model whose template is broken still completes texts: chats alone are refused.
-    let template = ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref());
+    let template = match ChatTemplate::from_checkpoint(checkpoint, tokenizer.as_ref()) {
+        Ok(None) if plan.architecture.is_encoder_decoder() => {
+            ChatTemplate::from_request(LAST_SAID, None, tokenizer.as_ref()).map(Some)
+        }
+        found => found,
+    };
 
     let built = build(checkpoint, &plan, options, on_progress).await?;
     let info = model_info(checkpoint, &plan, options, matches!(template, Ok(Some(_))));
@@ -257,7 +264,7 @@ fn model_name(checkpoint: &Checkpoint) -> &str {
 
 fn model_info(
     checkpoint: &Checkpoint,
-    &ModelPlan { ref shape, context, .. }: &ModelPlan,
+    &ModelPlan { architecture, ref shape, context }: &ModelPlan,
     options: &LoadOptions,
     has_chat_template: bool,
 ) -> ModelInfo {
@@ -270,6 +277,7 @@ fn model_info(
         trained_context_length: shape.context,
         vocabulary_size: shape.vocabulary,
         has_chat_template,
+        encoder_decoder: architecture.is_encoder_decoder(),
         file_bytes: checkpoint.file_bytes(),
     }
 }

@@ -1,5 +1,6 @@
 //! How a model with an encoder writes about a text, as generation_config.json and config.json say.
 
+use crate::api::fields::Fields;
 use crate::api::request::Search;
 use crate::error::{Error, Result};
 use crate::generate::{Beams, SourceRules};
@@ -32,6 +33,24 @@ pub(super) fn source_rules(checkpoint: &Checkpoint, shape: &Shape) -> Result<Sou
         early_stopping: says("early_stopping") == Some(&Value::Bool(true)),
     };
     Ok(SourceRules { opening: vec![start], never: bad.chain(suppressed).collect(), beams })
+}
+
+/// The template of a chat with such a model, where its files have none: it reads what was said to it last, by itself.
+pub(super) const LAST_SAID: &str = "{{ (messages | selectattr('role', 'equalto', 'user') | list | last).content }}";
+
+/// The messages before the assistant's last one, and its words, where the answer is to go on from them: they are the decoder's.
+///
+/// # Errors
+/// Errors of [`Fields::flag`].
+pub(super) fn begun<'a>(messages: &'a [Value], fields: &Fields) -> Result<Option<(&'a [Value], &'a str)>> {
+    Ok(match messages {
+        [before @ .., last]
+            if !before.is_empty() && last["role"] == "assistant" && fields.flag("continue_final_message")? =>
+        {
+            last["content"].as_str().map(|words| (before, words))
+        }
+        _ => None,
+    })
 }
 
 /// The search that a request wants, if it wants one. `temperature`: that of the request.

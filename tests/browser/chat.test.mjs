@@ -299,6 +299,18 @@ test('a failed answer says why, keeps the question, and can be had again', async
   page.problems = [];
 });
 
+test('a model that reads each message by itself says so, and suggests no questions', async () => {
+  await open();
+  await drop(page, 'translator.gguf', 'chat translates');
+  await page.waitForFunction(() => document.querySelector('#chat-empty h2').textContent === 'translator.gguf');
+  assert.match(await page.textContent('#chat-empty'), /another text of each message.*every one by itself/);
+  assert.equal(await page.locator('#chat-empty .tries').count(), 0);
+  await say(page, 'Good morning');
+  await page.click('#new-chat');
+  await drop(page, 'tutor.gguf', 'chat');
+  await page.waitForSelector('#chat-empty .tries');
+});
+
 test('a conversation longer than the context leaves out its oldest turns, and says so', async () => {
   await open();
   await drop(page, 'short.gguf', 'chat loses-context');

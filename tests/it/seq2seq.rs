@@ -123,6 +123,43 @@ fn streams_and_stops() {
     }
 }
 
+/// Of a chat it reads what was said last, by itself; an answer that was cut goes on where it was.
+#[test]
+fn chats_read_what_was_said_last() {
+    for name in MODELS {
+        let mut engine = tiny(name, cpu());
+        assert_eq!(engine.info()["model"]["hasChatTemplate"], true, "{name}");
+        let last = "The boat went down the river.";
+        let request = json!({ "prompt": last, "max_tokens": 12, "num_beams": 1, "ignore_eos": true });
+        let whole = complete(&mut engine, request).expect("an answer");
+        let chat = |engine: &mut Engine, begun: Option<&str>| {
+            let said = |role: &str, content: &str| json!({ "role": role, "content": content });
+            let mut messages = vec![said("system", "Be brief."), said("user", "Good night"), said("assistant", "Yes.")];
+            messages.push(said("user", last));
+            messages.extend(begun.map(|words| said("assistant", words)));
+            let request = json!({
+                "messages": messages, "max_tokens": 12, "num_beams": 1, "ignore_eos": true,
+                "return_token_ids": true, "continue_final_message": begun.is_some(),
+            });
+            block_on(engine.chat(&request, &mut |_| (), &never_yield)).expect("an answer")
+        };
+        let answer = chat(&mut engine, None);
+        assert_eq!(written(&answer), written(&whole), "{name}");
+        assert_eq!(answer["choices"][0]["message"]["content"], whole["choices"][0]["text"], "{name}");
+        assert_eq!(answer["usage"]["prompt_tokens"], whole["usage"]["prompt_tokens"], "{name}");
+        // The longest beginning whose words are those tokens and no others.
+        let tokenizer = engine.tokenizer().expect("a tokenizer");
+        let begun = (1..8).rev().find_map(|count| {
+            let ids = &written(&whole)[..count];
+            let text = tokenizer.decode(ids, true).expect("a text");
+            (tokenizer.encode(&text, false, false).expect("ids") == ids).then_some((count, text))
+        });
+        let (count, text) = begun.expect("a beginning");
+        let rest = chat(&mut engine, Some(&text));
+        assert_eq!(written(&rest)[..12 - count], written(&whole)[count..], "{name}: behind {text}");
+    }
+}
+
 #[test]
 fn odd_requests() {
     let mut engine = tiny("marian", cpu());
@@ -144,9 +181,6 @@ fn odd_requests() {
         let (code, text) = refused(request);
         assert!(code == "INVALID_REQUEST" && text.contains(says), "{code}: {text}");
     }
-    let messages = json!({ "messages": [{ "role": "user", "content": "Hello" }] });
-    let error = block_on(engine.chat(&messages, &mut |_| (), &never_yield)).expect_err("it does not chat");
-    assert!(error.to_string().contains("completions"), "{error}");
     let error =
         block_on(engine.logits(&[1], true, &mut |_| (), &never_yield)).expect_err("there is no text to attend to");
     assert_eq!(error.code(), "INVALID_REQUEST");

@@ -358,6 +358,7 @@ export class Engine {
         contextLimit: this.options.contextLength ?? (this.traits.has('grows') ? 2048 : 1024),
         vocabularySize: 256,
         hasChatTemplate: chat,
+        encoderDecoder: this.traits.has('translates'),
         ...(this.traits.has('sees') ? { vision: { tokens: PICTURE.length } } : {}),
       },
       sampling: { ...SAMPLING, ...this.options.sampling },

@@ -202,7 +202,7 @@ function measuring({ bytes, kept, engineBytes, url }: Measure): void {
 export function informing({ build, model, sampling, device, memory, adapters, variants }: EngineInfo): void {
   is<string>(build, model.name, model.architecture, model.quantization);
   is<number>(model.parameters, model.contextLength, model.contextLimit, model.vocabularySize);
-  is<boolean>(model.hasChatTemplate);
+  is<boolean>(model.hasChatTemplate, model.encoderDecoder);
   is<number | undefined>(model.vision?.tokens);
   is<number>(memory.weights, memory.adapters, memory.kv, memory.activations, memory.other, memory.total);
   is<Sampling | null>(sampling);

@@ -28,6 +28,7 @@ export function renewEmpty(host) {
 export async function showEmpty(host, composer) {
   const coming = !session.canChat && expectsAnswers();
   const invites = session.canChat || coming;
+  const reads = !coming && session.engine?.info.model.encoderDecoder;
   // What is there already stays, with the focus that may be in it.
   const now = [invites, coming, session.engine?.info.model.name, currentLanguage()].join();
   if (now === shown && host.childElementCount > 0) return;
@@ -36,11 +37,11 @@ export async function showEmpty(host, composer) {
     const chips = element('div', { class: 'tries', role: 'group', label: 'chat.try' });
     host.replaceChildren(
       flame('large'),
-      element('h2', { text: 'chat.empty.title' }),
-      element('p', { class: 'soft', text: coming ? 'chat.empty.coming' : 'chat.empty.text' }),
-      chips,
+      reads ? element('h2', { textContent: session.label }) : element('h2', { text: 'chat.empty.title' }),
+      element('p', { class: 'soft', text: `chat.empty.${coming ? 'coming' : reads ? 'each' : 'text'}` }),
+      ...(reads ? [] : [chips]),
     );
-    composer.suggest(PROMPTS, chips);
+    if (!reads) composer.suggest(PROMPTS, chips);
     return;
   }
   const { suggestions } = await import('../models/suggestions.js');
