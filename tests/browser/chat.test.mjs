@@ -226,6 +226,35 @@ test('conversations are listed, searched, renamed, reopened and deleted', async 
   assert.deepEqual(await titles(), ['About lamps']);
 });
 
+test('a title that is being written outlasts an answer that ends, and so does a question whether to delete', async () => {
+  await open();
+  await say(page, 'About lamps');
+  const choose = async (name) => {
+    await page.hover('#conversations li');
+    await page.click('#conversations li button');
+    await page.click(`.menu button:has-text("${name}")`);
+  };
+  const answersWhile = async (deed) => {
+    await page.fill('#message', 'And?');
+    await page.press('#message', 'Enter');
+    await page.waitForSelector('.assistant.writing');
+    await deed();
+    await page.waitForFunction(() => document.documentElement.dataset.state === 'ready');
+    // What the end of the answer would draw comes from the store.
+    await page.evaluate(async () => (await import('/page/chat/store.js')).rows());
+  };
+  await answersWhile(async () => {
+    await choose('Rename');
+    await page.keyboard.type('Lan');
+  });
+  await page.keyboard.type('terns');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelector('#conversations .title')?.textContent === 'Lanterns');
+  await answersWhile(() => choose('Delete'));
+  await page.click('.confirm button:has-text("Delete")');
+  await page.waitForFunction(() => document.querySelectorAll('#conversations li').length === 0);
+});
+
 test('conversations go to files and come back', async () => {
   await open();
   await say(page, 'Keep this');

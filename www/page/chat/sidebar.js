@@ -21,6 +21,8 @@ export class Sidebar {
   #current = null;
   #drawing = 0;
   #most = ROWS;
+  /** A row that is renamed, or asks whether to delete it. @type {HTMLElement | null} */
+  #edited = null;
 
   /** @param {{ rename: (id: string, title: string) => void, remove: (key: IDBValidKey) => void, save: (id: string, format: string) => void }} handlers */
   constructor(handlers) {
@@ -40,7 +42,7 @@ export class Sidebar {
     });
     this.#list.addEventListener('keydown', (event) => this.#move(event));
     words.addEventListener('change', () => this.draw());
-    store.otherTabs.addEventListener('change', () => this.draw());
+    store.otherTabs.addEventListener('change', () => this.renew());
   }
 
   /** Marks the conversation that is open. @param {string} id */
@@ -54,11 +56,17 @@ export class Sidebar {
     this.#search.select();
   }
 
+  /** Draws it anew, since conversations changed; what the visitor does in a row is done first. */
+  renew() {
+    if (!this.#edited) this.draw();
+  }
+
   async draw() {
     const drawing = ++this.#drawing;
+    this.#edited = null;
     const query = this.#search.value.trim();
     const [{ conversations: all, unreadable }, found] = await Promise.all([store.rows(), query ? store.search(query) : null]);
-    if (drawing !== this.#drawing) return;
+    if (drawing !== this.#drawing || this.#edited) return;
     const shown = found ? all.filter(({ id }) => found.has(id)) : all;
     const groups = Map.groupBy(shown.slice(0, this.#most), ({ updated }) => age(updated));
     this.#list.replaceChildren(
@@ -132,6 +140,7 @@ export class Sidebar {
     const end = (/** @type {boolean} */ keep) => {
       if (done) return;
       done = true;
+      this.#edited = null;
       if (keep && input.value.trim()) this.#handlers.rename(id, input.value.trim());
       else this.draw();
     };
@@ -143,13 +152,18 @@ export class Sidebar {
     });
     input.addEventListener('blur', () => end(true));
     row.replaceChildren(input);
+    this.#edited = row;
     input.focus();
     input.select();
   }
 
   /** Deleting cannot be taken back, so it asks, where the conversation stood. @param {HTMLElement} row @param {{ key: IDBValidKey, title: string }} what */
   #confirm(row, { key, title }) {
-    const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: () => this.#handlers.remove(key) });
+    const remove = () => {
+      this.#edited = null;
+      this.#handlers.remove(key);
+    };
+    const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: remove });
     row.replaceChildren(
       element(
         'div',
@@ -159,6 +173,7 @@ export class Sidebar {
         element('button', { type: 'button', class: 'quiet small', text: 'common.cancel', onclick: () => this.draw() }),
       ),
     );
+    this.#edited = row;
     yes.focus();
   }
 

@@ -240,7 +240,7 @@ export function createChat(section) {
     else sendQueued();
   });
   chat.addEventListener('list', () => {
-    sidebar.draw();
+    sidebar.renew();
     showTitle();
   });
   chat.addEventListener('missing', ({ detail: count }) => toast(t('chat.unreadable.turns', { count })));
