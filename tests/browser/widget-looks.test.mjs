@@ -8,12 +8,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SCREENSHOTS, gguf, startBrowser } from './harness.mjs';
+import { png } from './photos.mjs';
 import { picture, sheet } from './pictures.mjs';
 import { startSites, widgetOn } from './sites.mjs';
 
 const AXE = readFileSync(fileURLToPath(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url)), 'utf8');
 const REFERENCE = fileURLToPath(new URL('./reference', import.meta.url));
 const SIZE = 640_000_000;
+const HARBOUR = { name: 'harbour.png', mimeType: 'image/png', buffer: png(64, 48) };
 
 const SCREENS = {
   desk: { viewport: { width: 796, height: 760 } }, // two are as wide as four phones
@@ -169,6 +171,24 @@ const STATES = {
       await widget.inside('.read').waitFor();
       await widget.inside('.mic').click();
       await widget.inside('.card .primary').waitFor();
+    },
+  ],
+  pictures: [
+    'model="/files/sees.gguf" images max-tokens="20"',
+    async (widget, page, { question }) => {
+      await widget.open();
+      await widget.ready();
+      const choose = async (files, count) => {
+        const [chooser] = await Promise.all([page.waitForEvent('filechooser'), widget.inside('.attach').click()]);
+        await chooser.setFiles(files);
+        const last = widget.inside('.attachment').nth(count - 1);
+        await last.waitFor();
+      };
+      await choose([HARBOUR], 1);
+      await widget.say(question);
+      await widget.answered();
+      await choose([HARBOUR, { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no') }, { ...HARBOUR, name: 'boat.png' }], 2);
+      await widget.inside('.attachment-problem').waitFor();
     },
   ],
   problem: [
