@@ -1,8 +1,9 @@
 //! The formats and bytes that a model will have on the device, and whether they fit.
 
+use super::source_rules::source_rules;
 use crate::device::DeviceInfo;
 use crate::error::{Error, MemoryLimit, Result};
-use crate::models::Shape;
+use crate::models::{self, Shape};
 use crate::quant::Format;
 use crate::select::LoadOptions;
 use crate::weights::{Checkpoint, TensorInfo};
@@ -75,7 +76,18 @@ pub(super) fn device_bytes(
             None => t.bytes,
         })
         .sum();
-    bytes_on_device(shape, context, options, weights)
+    bytes_on_device(shape, cached_positions(checkpoint, shape, context), options, weights)
+}
+
+/// Positions of all keys and values: those of each text of a search, and of the text that they are about.
+fn cached_positions(checkpoint: &Checkpoint, shape: &Shape, context: usize) -> usize {
+    match models::architecture_of(checkpoint) {
+        Ok(architecture) if architecture.is_encoder_decoder() => {
+            let texts = source_rules(checkpoint, shape).map_or(1, |rules| rules.beams.count);
+            context.saturating_mul(texts + 1)
+        }
+        _ => context,
+    }
 }
 
 /// Bytes of `weights` on the device, of the KV cache, and of an allowance for activations and logits.

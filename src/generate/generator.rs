@@ -100,12 +100,12 @@ impl Generator {
     /// Makes room for `slots` sequences of the whole context at once, 1 to 16. All that is cached is lost.
     ///
     /// # Errors
-    /// `OUT_OF_MEMORY`; the generator cannot be used after it.
+    /// `OUT_OF_MEMORY`, after which there is room for as many as before, and those of the device.
     pub async fn set_slots(&mut self, slots: usize) -> Result<()> {
         assert!((1..=MOST_SLOTS).contains(&slots), "{slots} sequences at once");
-        self.runner.set_slots(&mut self.device, slots).await?;
+        let result = self.runner.set_slots(&mut self.device, slots).await;
         self.pages = pages_of(&self.runner);
-        Ok(())
+        result
     }
 
     /// Makes room for sequences of `context` positions: more than before, and no more than the model was loaded for. All that is

@@ -8,7 +8,7 @@ use crate::device::{
     SamplingSlot, Tensor, Ticket, Usage,
 };
 use crate::error::Result;
-use crate::models::{Decoder, Wanted};
+use crate::models::{Decoder, Shape, Wanted};
 use crate::nn::Observed;
 use crate::ops::{KvCache, candidates, penalize, sample};
 use std::ops::Range;
@@ -90,27 +90,51 @@ struct Room {
 }
 
 impl Room {
-    fn new(device: &mut Device, model: &dyn Decoder, layout: Layout, kv: KvFormat) -> Result<Room> {
-        let shape = model.shape();
+    /// # Errors
+    /// `OUT_OF_MEMORY`, after which none of it takes memory, and those of the device.
+    async fn new(device: &mut Device, model: &dyn Decoder, layout: Layout, kv: KvFormat) -> Result<Room> {
+        let mut made = Vec::new();
+        let mut create = |what: &str, bytes, usage| {
+            let buffer = device.create_buffer(what, bytes, usage)?;
+            made.push((buffer, usage));
+            Ok(buffer)
+        };
+        let room = Room::create(model.shape(), layout, kv, &mut create);
+        let checked = device.check().await;
+        let result = room.and_then(|room| checked.map(|()| room));
+        if result.is_err() {
+            made.into_iter().for_each(|(buffer, usage)| device.free(buffer, usage));
+        }
+        result
+    }
+
+    fn create(
+        shape: &Shape,
+        layout: Layout,
+        kv: KvFormat,
+        create: &mut dyn FnMut(&str, u64, Usage) -> Result<BufferId>,
+    ) -> Result<Room> {
         let mut caches = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             let (n_kv_heads, head_dim) = (shape.n_kv_heads.at(layer), shape.head_dim);
             let bytes = cache_bytes(layout, kv, n_kv_heads, head_dim);
-            let mut buffer = || device.create_buffer("the KV cache", bytes, Usage::Kv);
-            let (keys, values) = (buffer()?, buffer()?);
+            let mut cache = || create("the KV cache", bytes, Usage::Kv);
+            let (keys, values) = (cache()?, cache()?);
             caches.push(KvCache { keys, values, format: kv, n_kv_heads, head_dim });
         }
-        let control = device.create_buffer("control", layout.control_bytes(), Usage::Other)?;
-        let state = device.create_buffer("state", layout.state_bytes(), Usage::Other)?;
         let edits = EditsLayout { vocabulary: shape.vocabulary }.bytes(layout.slots);
-        let edits = device.create_buffer("what requests change about logits", edits, Usage::Other)?;
-        Ok(Room { caches, control, state, edits })
+        Ok(Room {
+            caches,
+            control: create("control", layout.control_bytes(), Usage::Other)?,
+            state: create("state", layout.state_bytes(), Usage::Other)?,
+            edits: create("what requests change about logits", edits, Usage::Other)?,
+        })
     }
 }
 
 /// Bytes of a layer's keys, and of its values.
 fn cache_bytes(layout: Layout, kv: KvFormat, n_kv_heads: usize, head_dim: usize) -> u64 {
-    (layout.pages() * PAGE * n_kv_heads) as u64 * 4 * kv.row_words(head_dim) as u64
+    (layout.pages() * layout.page * n_kv_heads) as u64 * 4 * kv.row_words(head_dim) as u64
 }
 
 impl SlotState {
@@ -132,7 +156,7 @@ impl ModelRunner {
         [slots, page]: [usize; 2],
     ) -> Result<Self> {
         let layout = Layout { rows: MOST_ROWS, logit_rows: LOGIT_ROWS, slots, context, page };
-        let Room { caches, control, state, edits } = Room::new(device, &*model, layout, kv)?;
+        let Room { caches, control, state, edits } = Room::new(device, &*model, layout, kv).await?;
         let row_bytes = 4 * model.shape().vocabulary.next_multiple_of(4) as u64;
         let logits = device.create_buffer("logits", row_bytes * LOGIT_ROWS as u64, Usage::Activations)?;
         device.check().await?;
@@ -157,10 +181,20 @@ impl ModelRunner {
     /// Changes the number of sequences that there is room for. Plans are dropped, caches begin empty.
     ///
     /// # Errors
-    /// `OUT_OF_MEMORY`; the runner cannot be used after it.
+    /// `OUT_OF_MEMORY`, after which there is room for as many as before, and those of the device.
     pub async fn set_slots(&mut self, device: &mut Device, slots: usize) -> Result<()> {
-        let layout = Layout { slots, ..self.layout() };
+        let before = self.layout();
         self.plans.clear();
+        self.free_room(device);
+        let result = self.make_room(device, Layout { slots, ..before }).await;
+        if result.is_err() {
+            self.make_room(device, before).await?;
+        }
+        result
+    }
+
+    /// Gives back the buffers whose size depends on the number of slots.
+    fn free_room(&mut self, device: &mut Device) {
         for cache in self.caches.drain(..) {
             device.free(cache.keys, Usage::Kv);
             device.free(cache.values, Usage::Kv);
@@ -168,11 +202,14 @@ impl ModelRunner {
         for buffer in [self.control_buffer, self.state, self.edits] {
             device.free(buffer, Usage::Other);
         }
-        let Room { caches, control, state, edits } = Room::new(device, &*self.model, layout, self.kv)?;
-        device.check().await?;
+    }
+
+    /// Makes them anew, where they were given back.
+    async fn make_room(&mut self, device: &mut Device, layout: Layout) -> Result<()> {
+        let Room { caches, control, state, edits } = Room::new(device, &*self.model, layout, self.kv).await?;
         (self.caches, self.control_buffer, self.state, self.edits) = (caches, control, state, edits);
         self.control = Control::new(layout);
-        self.slots = vec![SlotState::new(); slots];
+        self.slots = vec![SlotState::new(); layout.slots];
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! Models with an encoder and a decoder: tiny ones against Hugging Face transformers (`tests/golden/seq2seq.py`), and odd requests.
 
+use crate::counting::refusing;
 use crate::support::{Case, close, cpu, floats, gpu, ids, json, open};
 use cresset::device::KvFormat;
-use cresset::engine::{Engine, never_yield};
+use cresset::engine::{DeviceChoice, Engine, LoadOptions, never_yield, probe};
+use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -158,6 +160,33 @@ fn chats_read_what_was_said_last() {
         let rest = chat(&mut engine, Some(&text));
         assert_eq!(written(&rest)[..12 - count], written(&whole)[count..], "{name}: behind {text}");
     }
+}
+
+/// Where there is no room for so many texts at once, the search fails, and everything else goes on.
+#[test]
+fn a_search_without_room() {
+    let mut engine = tiny("marian", cpu());
+    let ask = |engine: &mut Engine, beams: usize| {
+        complete(engine, json!({ "prompt": "The boat went down the river.", "max_tokens": 12, "num_beams": beams }))
+    };
+    let usual = [1, 4].map(|beams| written(&ask(&mut engine, beams).expect("an answer")));
+    let memory = engine.info()["memory"].clone();
+    // Keys and values of two layers, in 24 columns of 4 bytes: of the positions of four texts, as many as the model searches with.
+    assert_eq!(memory["kv"], 2 * 2 * 24 * 4 * 64 * 4);
+    let bytes = |context| {
+        let options = LoadOptions { device: DeviceChoice::Cpu, context, kv: KvFormat::F32, ..LoadOptions::default() };
+        let model = open_path(Path::new("tests/golden/seq2seq/marian/model.safetensors")).expect("files");
+        let about = block_on(async { probe(&Checkpoint::open(model).await?, &options).await }).expect("an answer");
+        about["deviceBytes"].as_u64().expect("bytes")
+    };
+    assert_eq!(bytes(Some(64)) - bytes(Some(32)), 2 * 2 * 24 * 4 * 32 * (4 + 1), "and of the text that they are about");
+    for _ in 0..2 {
+        let error = refusing(60_000, || ask(&mut engine, 16)).expect_err("no room");
+        assert_eq!(error.code(), "OUT_OF_MEMORY", "{error}");
+        assert_eq!(engine.info()["memory"], memory);
+        assert_eq!([1, 4].map(|beams| written(&ask(&mut engine, beams).expect("an answer"))), usual);
+    }
+    assert!(!written(&ask(&mut engine, 16).expect("an answer")).is_empty());
 }
 
 #[test]

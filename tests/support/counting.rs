@@ -1,4 +1,4 @@
-//! The bytes that a thread holds, and the most it has held: what tests hold parsers of strangers' files to.
+//! The bytes that a thread holds, and the most it has held, which tests hold parsers of strangers' files to; and memory that runs out.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,6 +9,7 @@ struct Counting;
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static LARGEST: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 impl Counting {
@@ -19,9 +20,12 @@ impl Counting {
     }
 }
 
-// SAFETY: every call is passed on to the system's allocator as it came; the counters are plain cells of the thread.
+// SAFETY: every call is passed on to the system's allocator as it came, or refused; the counters are plain cells of the thread.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() > LARGEST.get() {
+            return std::ptr::null_mut();
+        }
         Self::count(layout.size() as isize);
         // SAFETY: as this function's: the layout is the caller's.
         unsafe { System.alloc(layout) }
@@ -53,4 +57,13 @@ pub fn peak<T>(task: impl FnOnce() -> T) -> (T, isize) {
     let most = PEAK.get();
     PEAK.set(outer.max(most));
     (result, most - before)
+}
+
+/// What `task` gives where no block of more than `bytes` is to be had for this thread. Who does not try, but takes it as given,
+/// ends the process.
+pub fn refusing<T>(bytes: usize, task: impl FnOnce() -> T) -> T {
+    LARGEST.set(bytes);
+    let result = task();
+    LARGEST.set(usize::MAX);
+    result
 }
