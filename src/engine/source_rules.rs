@@ -1,4 +1,4 @@
-//! How a model with an encoder writes about a text, as generation_config.json and config.json say.
+//! How a model with an encoder writes about a text, as generation_config.json, config.json or GGUF's metadata say.
 
 use crate::api::fields::Fields;
 use crate::api::request::Search;
@@ -20,8 +20,11 @@ pub(super) fn source_rules(checkpoint: &Checkpoint, shape: &Shape) -> Result<Sou
         let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
         id.filter(|id| (*id as usize) < shape.vocabulary)
     };
-    let start = says("decoder_start_token_id").or_else(|| says("pad_token_id")).and_then(id).ok_or_else(|| {
-        Error::format(checkpoint.name(), "config.json has no decoder_start_token_id that is an id of the vocabulary")
+    let of_metadata =
+        checkpoint.metadata().u64(&format!("{}.decoder_start_token_id", shape.architecture))?.map(Value::from);
+    let start = says("decoder_start_token_id").or_else(|| says("pad_token_id")).or(of_metadata.as_ref());
+    let start = start.and_then(id).ok_or_else(|| {
+        Error::format(checkpoint.name(), "there is no decoder_start_token_id that is an id of the vocabulary")
     })?;
     let alone = |ids: &Value| ids.as_array().filter(|ids| ids.len() == 1).and_then(|ids| id(&ids[0]));
     let bad = says("bad_words_ids").and_then(Value::as_array).into_iter().flatten().filter_map(alone);

@@ -444,12 +444,12 @@ impl<'a> Hyper<'a> {
         Ok(d_model / heads)
     }
 
-    /// Columns of a head where the file names them, under config.json's key `hf`.
+    /// Columns of a head where the file names them.
     ///
     /// # Errors
     /// `MODEL_FORMAT` where it does not, `MODEL_UNSUPPORTED` for a size that kernels do not compute.
-    pub fn own_head_dim(&self, hf: &str) -> Result<usize> {
-        let head_dim = self.count("", hf)?;
+    pub fn own_head_dim(&self, gguf: &'static str, hf: &str) -> Result<usize> {
+        let head_dim = self.count(gguf, hf)?;
         computable_head(head_dim).map(|()| head_dim)
     }
 

@@ -1,7 +1,7 @@
 """Tiny random models with an encoder and a decoder, and what Hugging Face transformers writes with them.
 
 Run from the repository root: `python tests/golden/seq2seq.py` rewrites tests/golden/seq2seq/. Made with torch 2.15.0, transformers
-5.23.0, sentencepiece and tokenizers. Nothing in the engine took part.
+5.23.0, sentencepiece, tokenizers and gguf. Nothing in the engine took part.
 
 Each folder: safetensors as transformers saves them, config.json, generation_config.json, the tokenizer's files, and expected.json:
 {made_by, forced, cases}, each case {text, source, logits, greedy, beams, written}: the ids of the text as the tokenizer has them, the
@@ -13,6 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
+import gguf
 import sentencepiece as spm
 import tokenizers as tk
 import torch
@@ -98,6 +99,63 @@ for seed, (name, kind) in enumerate({
     encode = lambda text: tokenizer(text).input_ids
     (folder / "expected.json").write_text(expected(model, encode, lambda ids: tokenizer.decode(ids, skip_special_tokens=True)))
     print(name, sorted(p.name for p in folder.iterdir()))
+
+
+# --- T5 in GGUF: names, keys and file are gguf's own -------------------------------------------------------------------
+
+folder = fresh("t5-gguf")
+spm.SentencePieceTrainer.train(sentence_iterator=iter(ENGLISH.split("\n")), model_prefix=str(folder / "spiece"), vocab_size=80, model_type="unigram",
+                               pad_id=0, eos_id=1, unk_id=2, bos_id=-1, normalization_rule_name="identity", minloglevel=2)
+processor = spm.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+torch.manual_seed(11)
+config = tf.T5Config(vocab_size=80, d_model=24, d_kv=8, d_ff=40, num_layers=3, num_decoder_layers=2, num_heads=4, n_positions=64, feed_forward_proj="gated-gelu",
+                     decoder_start_token_id=0, dropout_rate=0.0)
+model = tf.T5ForConditionalGeneration(config).eval()
+model.encoder.embed_tokens.weight = model.decoder.embed_tokens.weight = model.shared.weight
+jitter(model, 0.4)
+model.half().float()
+arch = gguf.MODEL_ARCH.T5
+writer = gguf.GGUFWriter(folder / "model.gguf", gguf.MODEL_ARCH_NAMES[arch])
+writer.add_context_length(config.n_positions)
+writer.add_embedding_length(config.d_model)
+writer.add_feed_forward_length(config.d_ff)
+writer.add_block_count(config.num_layers)
+writer.add_decoder_block_count(config.num_decoder_layers)
+writer.add_head_count(config.num_heads)
+writer.add_key_length(config.d_kv)
+writer.add_value_length(config.d_kv)
+writer.add_layer_norm_eps(config.layer_norm_epsilon)
+writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
+writer.add_relative_attn_buckets_count(config.relative_attention_num_buckets)
+writer.add_decoder_start_token_id(config.decoder_start_token_id)
+pieces = [processor.id_to_piece(i) for i in range(processor.vocab_size())]
+types = [gguf.TokenType.CONTROL, gguf.TokenType.CONTROL, gguf.TokenType.UNKNOWN, *[gguf.TokenType.NORMAL] * (len(pieces) - 3)]
+writer.add_tokenizer_model("t5")
+writer.add_tokenizer_pre("default")
+writer.add_token_list(pieces)
+writer.add_token_scores([processor.get_score(i) for i in range(len(pieces))])
+writer.add_token_types(types)
+writer.add_add_space_prefix(True)
+writer.add_remove_extra_whitespaces(True)
+writer.add_eos_token_id(1)
+writer.add_unk_token_id(2)
+writer.add_pad_token_id(0)
+writer.add_add_bos_token(False)
+writer.add_add_eos_token(True)
+names = gguf.get_tensor_name_map(arch, config.num_layers)
+for name, weight in model.state_dict().items():
+    if name in ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"]:
+        continue  # those of `shared`
+    numbers = weight.numpy()
+    writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), numbers.astype("float16") if numbers.ndim > 1 and "relative" not in name else numbers)
+writer.write_header_to_file()
+writer.write_kv_data_to_file()
+writer.write_tensors_to_file()
+writer.close()
+(folder / "expected.json").write_text(expected(model, lambda text: [*processor.encode(text), 1], lambda ids: processor.decode([i for i in ids if i > 2])))
+for side in ["model", "vocab"]:
+    (folder / f"spiece.{side}").unlink()
+print("t5-gguf", sorted(p.name for p in folder.iterdir()))
 
 
 # --- Marian ------------------------------------------------------------------------------------------------------------

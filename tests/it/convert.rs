@@ -126,6 +126,42 @@ fn converted_encoders_have_the_references_vectors() {
     }
 }
 
+/// T5's weights and sizes go into GGUF; its tokenizer and what else has no words there are refused.
+#[test]
+fn converted_models_with_an_encoder_have_the_same_logits() {
+    for name in ["t5", "t5-gated"] {
+        let mut folder = Folder::of(&format!("seq2seq/{name}")).set("relative_attention_max_distance", json!(128));
+        let tokenizer = folder.beside.remove("tokenizer.json").expect("a tokenizer");
+        let bytes =
+            convert(&folder.checkpoint().expect("a model"), Format::F32).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let [ours, theirs] = [in_memory(bytes), folder.checkpoint().expect("a model")].map(|checkpoint| {
+            let mut engine = engine(checkpoint, LoadOptions::default());
+            let generator = engine.generator().expect("it generates");
+            assert_eq!(generator.source_rules().expect("rules").opening, [0]);
+            block_on(generator.read_source(&[5, 33, 41, 12, 1])).expect("it is read");
+            let mut rows = Vec::new();
+            block_on(generator.logits(&[0, 9, 17], true, &mut |row| rows.push(row.to_vec()), &never_yield))
+                .expect("logits");
+            rows.concat()
+        });
+        close(&ours, &theirs, 1e-5, name);
+
+        let mut with_tokenizer = folder.clone();
+        with_tokenizer.beside.insert("tokenizer.json", tokenizer);
+        for (folder, piece) in [
+            (with_tokenizer, "the tokenizer model Unigram in GGUF"),
+            (
+                folder.clone().set("relative_attention_max_distance", json!(20)),
+                "relative_attention_max_distance of 20 in GGUF",
+            ),
+            (folder.set("scale_decoder_outputs", json!(name == "t5-gated")), "has no words there"),
+        ] {
+            let error = convert(&folder.checkpoint().expect("a model"), Format::F32).expect_err("a refusal");
+            assert!(error.code() == "MODEL_UNSUPPORTED" && error.to_string().contains(piece), "{name}: {error}");
+        }
+    }
+}
+
 /// The very numbers that loading with `quantize` computes with.
 #[test]
 fn quantised_as_loading_would() {

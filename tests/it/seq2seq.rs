@@ -4,15 +4,19 @@ use crate::counting::refusing;
 use crate::support::{Case, close, cpu, floats, gpu, ids, json, open};
 use cresset::device::KvFormat;
 use cresset::engine::{DeviceChoice, Engine, LoadOptions, never_yield, probe};
+use cresset::generate::{Request, Sampled, SourceRules};
+use cresset::sampler::SamplingParams;
 use cresset::weights::{Checkpoint, open_path};
 use pollster::block_on;
 use serde_json::{Value, json};
+use std::ops::ControlFlow;
 use std::path::Path;
 
-const MODELS: [&str; 3] = ["t5", "t5-gated", "marian"];
+const MODELS: [&str; 4] = ["t5", "t5-gated", "t5-gguf", "marian"];
 
 fn tiny(name: &str, device: Case) -> Engine {
-    open(Path::new(&format!("tests/golden/seq2seq/{name}/model.safetensors")), device, KvFormat::F32)
+    let kind = if name.ends_with("gguf") { "gguf" } else { "safetensors" };
+    open(Path::new(&format!("tests/golden/seq2seq/{name}/model.{kind}")), device, KvFormat::F32)
 }
 
 fn complete(engine: &mut Engine, mut request: Value) -> cresset::Result<Value> {
@@ -149,16 +153,25 @@ fn chats_read_what_was_said_last() {
         assert_eq!(written(&answer), written(&whole), "{name}");
         assert_eq!(answer["choices"][0]["message"]["content"], whole["choices"][0]["text"], "{name}");
         assert_eq!(answer["usage"]["prompt_tokens"], whole["usage"]["prompt_tokens"], "{name}");
-        // The longest beginning whose words are those tokens and no others.
+        // Words that it would never have begun with.
+        let begun = "The boat";
+        let rest = written(&chat(&mut engine, Some(begun)));
         let tokenizer = engine.tokenizer().expect("a tokenizer");
-        let begun = (1..8).rev().find_map(|count| {
-            let ids = &written(&whole)[..count];
-            let text = tokenizer.decode(ids, true).expect("a text");
-            (tokenizer.encode(&text, false, false).expect("ids") == ids).then_some((count, text))
-        });
-        let (count, text) = begun.expect("a beginning");
-        let rest = chat(&mut engine, Some(&text));
-        assert_eq!(written(&rest)[..12 - count], written(&whole)[count..], "{name}: behind {text}");
+        let (source, behind) = (tokenizer.encode(last, true, true), tokenizer.encode(begun, false, false));
+        let generator = engine.generator().expect("it generates");
+        let SourceRules { opening, never, .. } = generator.source_rules().expect("rules").clone();
+        let prompt = [opening, behind.expect("ids")].concat();
+        let request =
+            Request { prompt, source: source.expect("ids"), never, max_tokens: Some(12), ..Request::default() };
+        let request = Request { sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() }, ..request };
+        let mut ids = Vec::new();
+        let mut keep = |sampled: Sampled<'_>| {
+            ids.push(sampled.id);
+            ControlFlow::Continue(())
+        };
+        block_on(generator.generate(&request, &mut keep, &never_yield)).expect("a text");
+        assert_eq!(rest, ids, "{name}: behind {begun}");
+        assert_ne!(rest, written(&whole), "{name}");
     }
 }
 
@@ -171,15 +184,17 @@ fn a_search_without_room() {
     };
     let usual = [1, 4].map(|beams| written(&ask(&mut engine, beams).expect("an answer")));
     let memory = engine.info()["memory"].clone();
-    // Keys and values of two layers, in 24 columns of 4 bytes: of the positions of four texts, as many as the model searches with.
-    assert_eq!(memory["kv"], 2 * 2 * 24 * 4 * 64 * 4);
+    // Keys and values of two layers, in 24 columns of 4 bytes: of the positions of four texts, as many as the model searches with, and of
+    // the text that they are about.
+    let of = |positions: u64| 2 * 2 * 24 * 4 * (4 + 1) * positions;
+    assert_eq!(memory["kv"], of(64));
     let bytes = |context| {
         let options = LoadOptions { device: DeviceChoice::Cpu, context, kv: KvFormat::F32, ..LoadOptions::default() };
         let model = open_path(Path::new("tests/golden/seq2seq/marian/model.safetensors")).expect("files");
         let about = block_on(async { probe(&Checkpoint::open(model).await?, &options).await }).expect("an answer");
         about["deviceBytes"].as_u64().expect("bytes")
     };
-    assert_eq!(bytes(Some(64)) - bytes(Some(32)), 2 * 2 * 24 * 4 * 32 * (4 + 1), "and of the text that they are about");
+    assert_eq!(bytes(Some(64)) - bytes(Some(32)), of(32), "what is estimated");
     for _ in 0..2 {
         let error = refusing(60_000, || ask(&mut engine, 16)).expect_err("no room");
         assert_eq!(error.code(), "OUT_OF_MEMORY", "{error}");
