@@ -8,7 +8,7 @@ use crate::device::{
     SamplingSlot, Tensor, Ticket, Usage,
 };
 use crate::error::Result;
-use crate::models::{Decoder, Shape, Wanted};
+use crate::models::{Decoder, Wanted};
 use crate::nn::Observed;
 use crate::ops::{KvCache, candidates, penalize, sample};
 use std::ops::Range;
@@ -99,7 +99,7 @@ impl Room {
             made.push((buffer, usage));
             Ok(buffer)
         };
-        let room = Room::create(model.shape(), layout, kv, &mut create);
+        let room = Room::create(model, layout, kv, &mut create);
         let checked = device.check().await;
         let result = room.and_then(|room| checked.map(|()| room));
         if result.is_err() {
@@ -109,11 +109,12 @@ impl Room {
     }
 
     fn create(
-        shape: &Shape,
+        model: &dyn Decoder,
         layout: Layout,
         kv: KvFormat,
         create: &mut dyn FnMut(&str, u64, Usage) -> Result<BufferId>,
     ) -> Result<Room> {
+        let shape = model.shape();
         let mut caches = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             let (n_kv_heads, head_dim) = (shape.n_kv_heads.at(layer), shape.head_dim);
