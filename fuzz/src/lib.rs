@@ -1,4 +1,4 @@
-//! What the targets share.
+//! Helpers that several fuzz targets share.
 
 use cresset::tokenizer::Tokenizer;
 use cresset::weights::{Checkpoint, Files, MemorySource, Source};
@@ -15,7 +15,7 @@ pub fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
     (&bytes[..cut], bytes.get(cut + 1..).unwrap_or_default())
 }
 
-/// What opens has tensors that can be read, and perhaps a tokenizer.
+/// Opens a checkpoint; every tensor of one that opens must be readable. Its tokenizer is built if it has one.
 pub fn read(files: Vec<Box<dyn Source>>) {
     let Ok(model) = block_on(Checkpoint::open(Files::new(files))) else { return };
     for tensor in model.tensors() {
@@ -24,7 +24,7 @@ pub fn read(files: Vec<Box<dyn Source>>) {
     let _ = Tokenizer::from_checkpoint(&model);
 }
 
-/// What a tokenizer encodes it decodes.
+/// Encodes a text, and asserts that the ids can be decoded.
 pub fn encode(tokenizer: &Tokenizer, text: &str) {
     if let Ok(ids) = tokenizer.encode(text, true, true) {
         assert!(tokenizer.decode(&ids, false).is_ok(), "what was encoded can be decoded");

@@ -240,7 +240,7 @@ test('a title that is being written outlasts an answer that ends, and so does a 
     await page.waitForSelector('.assistant.writing');
     await deed();
     await page.waitForFunction(() => document.documentElement.dataset.state === 'ready');
-    // What the end of the answer would draw comes from the store.
+    // A redraw at the end of the answer would wait for the store's rows, as this does.
     await page.evaluate(async () => (await import('/page/chat/store.js')).rows());
   };
   await answersWhile(async () => {

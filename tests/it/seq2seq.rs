@@ -129,7 +129,7 @@ fn streams_and_stops() {
     }
 }
 
-/// Of a chat it reads what was said last, by itself; an answer that was cut goes on where it was.
+/// The encoder reads the last message of a chat by itself; the decoder continues an answer that was cut.
 #[test]
 fn chats_read_what_was_said_last() {
     for name in MODELS {
@@ -175,7 +175,7 @@ fn chats_read_what_was_said_last() {
     }
 }
 
-/// Where there is no room for so many texts at once, the search fails, and everything else goes on.
+/// A search whose beams find no memory ends in `OUT_OF_MEMORY`, and the engine answers as before.
 #[test]
 fn a_search_without_room() {
     let mut engine = tiny("marian", cpu());

@@ -59,8 +59,8 @@ pub fn peak<T>(task: impl FnOnce() -> T) -> (T, isize) {
     (result, most - before)
 }
 
-/// What `task` gives where no block of more than `bytes` is to be had for this thread. Who does not try, but takes it as given,
-/// ends the process.
+/// Runs `task` while the allocator refuses this thread every block of more than `bytes`. An allocation that is not fallible ends the
+/// process then.
 pub fn refusing<T>(bytes: usize, task: impl FnOnce() -> T) -> T {
     LARGEST.set(bytes);
     let result = task();

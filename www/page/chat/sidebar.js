@@ -21,8 +21,8 @@ export class Sidebar {
   #current = null;
   #drawing = 0;
   #most = ROWS;
-  /** A row that is renamed, or asks whether to delete it. @type {HTMLElement | null} */
-  #edited = null;
+  /** A row is being renamed, or asks whether to delete its conversation. */
+  #edited = false;
 
   /** @param {{ rename: (id: string, title: string) => void, remove: (key: IDBValidKey) => void, save: (id: string, format: string) => void }} handlers */
   constructor(handlers) {
@@ -56,14 +56,14 @@ export class Sidebar {
     this.#search.select();
   }
 
-  /** Draws it anew, since conversations changed; what the visitor does in a row is done first. */
+  /** Draws the list anew, since conversations changed; not while the visitor edits a row, which ends in a drawing of its own. */
   renew() {
     if (!this.#edited) this.draw();
   }
 
   async draw() {
     const drawing = ++this.#drawing;
-    this.#edited = null;
+    this.#edited = false;
     const query = this.#search.value.trim();
     const [{ conversations: all, unreadable }, found] = await Promise.all([store.rows(), query ? store.search(query) : null]);
     if (drawing !== this.#drawing || this.#edited) return;
@@ -140,7 +140,7 @@ export class Sidebar {
     const end = (/** @type {boolean} */ keep) => {
       if (done) return;
       done = true;
-      this.#edited = null;
+      this.#edited = false;
       if (keep && input.value.trim()) this.#handlers.rename(id, input.value.trim());
       else this.draw();
     };
@@ -152,7 +152,7 @@ export class Sidebar {
     });
     input.addEventListener('blur', () => end(true));
     row.replaceChildren(input);
-    this.#edited = row;
+    this.#edited = true;
     input.focus();
     input.select();
   }
@@ -160,7 +160,7 @@ export class Sidebar {
   /** Deleting cannot be taken back, so it asks, where the conversation stood. @param {HTMLElement} row @param {{ key: IDBValidKey, title: string }} what */
   #confirm(row, { key, title }) {
     const remove = () => {
-      this.#edited = null;
+      this.#edited = false;
       this.#handlers.remove(key);
     };
     const yes = element('button', { type: 'button', class: 'danger small', text: 'chat.delete', onclick: remove });
@@ -173,7 +173,7 @@ export class Sidebar {
         element('button', { type: 'button', class: 'quiet small', text: 'common.cancel', onclick: () => this.draw() }),
       ),
     );
-    this.#edited = row;
+    this.#edited = true;
     yes.focus();
   }
 
